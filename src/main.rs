@@ -1,0 +1,2 @@
+//! Parses arguments and starts the role.
+fn main() {}
