@@ -67,20 +67,27 @@ class Registry:
             raise RegistryError(f"{method} {self.host}{path} answered {status}: {words}")
         return head, data
 
+    def upload_start(self, repository):
+        """Opens an upload; returns its address, for `upload_end`."""
+        head, _ = self._expect([202], "POST", f"/v2/{repository}/blobs/uploads/", b"")
+        return head["Location"]
+
+    def upload_end(self, upload, digest, body, size):
+        """Sends a whole blob (bytes, or an iterable of bytes) into an open upload."""
+        where = urllib.parse.urlsplit(upload)
+        query = "&".join(filter(None, [where.query, "digest=" + urllib.parse.quote(digest)]))
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        self._expect([201], "PUT", f"{where.path}?{query}", body, headers)
+
     def blob_push(self, repository, data):
         """Uploads a blob in one piece; returns its digest."""
         digest = digest_of(data)
-        head, _ = self._expect([202], "POST", f"/v2/{repository}/blobs/uploads/", b"")
-        where = urllib.parse.urlsplit(head["Location"])
-        query = "&".join(filter(None, [where.query, "digest=" + urllib.parse.quote(digest)]))
-        self._expect(
-            [201],
-            "PUT",
-            f"{where.path}?{query}",
-            data,
-            {"Content-Type": "application/octet-stream"},
-        )
+        self.upload_end(self.upload_start(repository), digest, data, len(data))
         return digest
+
+    def blob_exists(self, repository, digest):
+        status, _, _ = self.request("HEAD", f"/v2/{repository}/blobs/{digest}")
+        return status == 200
 
     def manifest_push(self, repository, reference, data, media_type):
         self._expect(
