@@ -63,7 +63,7 @@ CASES = {
             tags=100,
             own=1,
             own_size=4096,
-            shared=8,
+            shared=6,
             shared_size=MIB,
         ),
         Case(
