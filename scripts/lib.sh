@@ -99,8 +99,11 @@ ROOT
     return $status
 }
 
-# Cargo is where rustup puts it even if the shell that called us doesn't know.
-cargo_find() {
+# rust_check: ends the script where nothing can be built.
+rust_check() {
+    command -v cc >/dev/null ||
+        die "no C compiler is here, and cargo needs one to link: install gcc and libc6-dev"
+    # Cargo is where rustup puts it even if the shell that called us doesn't know.
     command -v cargo >/dev/null || export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
     command -v cargo >/dev/null ||
         die "cargo is not here: install Rust 1.95 or newer first, see https://rustup.rs"
@@ -108,6 +111,7 @@ cargo_find() {
 
 # Another user may have built here before (root, say): then build where we may write.
 target_choose() {
+    [ -n "${CARGO_TARGET_DIR:-}" ] || unset CARGO_TARGET_DIR
     local wanted=${CARGO_TARGET_DIR:-$ROOT/target}
     if mkdir -p "$wanted" 2>/dev/null && [ -w "$wanted" ] &&
         [ -z "$(find "$wanted" -maxdepth 2 ! -writable -print -quit)" ]; then
