@@ -1,1 +1,4 @@
 //! The integration tests, one binary: real registries, real databases, the real server.
+
+mod registry_self;
+mod support;
