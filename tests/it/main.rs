@@ -1,4 +1,5 @@
 //! The integration tests, one binary: real registries, real databases, the real server.
 
+mod docs;
 mod registry_self;
 mod support;
