@@ -11,6 +11,7 @@ use super::natural::natural_cmp;
 use super::pattern::Pattern;
 use super::semver::{Range, Version};
 use super::tag_name;
+use crate::oci::error::readable;
 use crate::oci::{Reference, Tag};
 
 /// Selectors as they are stored and as the API takes them.
@@ -42,7 +43,7 @@ fn given(text: Option<&String>) -> Option<&str> {
 
 /// A selector that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}`: `{value}`: {message}")]
+#[error("`{field}`: `{}`: {message}", readable(.value, 140))]
 pub struct SelectError {
     /// The field of [`SelectorSpec`] that is wrong.
     pub field: &'static str,

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
+use crate::oci::error::readable;
+
 /// Levels of nesting; the files read here need four.
 const DEPTH_LIMIT: usize = 16;
 /// Nodes after aliases are resolved, so that a small file can't become a large tree.
@@ -21,10 +23,10 @@ pub struct FileError {
 }
 
 impl FileError {
-    pub(super) fn new(line: usize, message: impl Into<String>) -> Self {
+    pub(super) fn new(line: usize, message: impl AsRef<str>) -> Self {
         Self {
             line,
-            message: message.into(),
+            message: readable(message.as_ref(), 600),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Regular expressions for tags: an unanchored search, in the syntax of the `regex` crate, which runs in linear time.
 //!
-//! [`Pattern::new`] takes what a user wrote for us; [`Pattern::from_go`] what they wrote for skopeo or regsync ([`go`]
+//! [`Pattern::new`] takes what a user wrote for us; [`Pattern::from_go`] what they wrote for skopeo or regsync (`go`
 //! rewrites what Go reads differently).
 
 mod go;
