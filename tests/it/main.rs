@@ -1,3 +1,5 @@
 //! The integration tests, one binary: real registries, real databases, the real server.
 
 mod selection;
+mod registry_self;
+mod support;
