@@ -1,5 +1,6 @@
 //! The integration tests, one binary: real registries, real databases, the real server.
 
 mod selection;
+mod docs;
 mod registry_self;
 mod support;
