@@ -1,1 +1,6 @@
 //! The integration tests, one binary: real registries, real databases, the real server.
+
+#[macro_use]
+mod support;
+
+mod store;
