@@ -1,3 +1,7 @@
 //! The integration tests, one binary: real registries, real databases, the real server.
 
+#[macro_use]
+mod support;
+
 mod api;
+mod store;
