@@ -1,0 +1,374 @@
+//! Authorisation: none, Basic, or Bearer tokens from a token server, learnt from the registry's
+//! challenge. Tokens are kept per scope and renewed before they end.
+//!
+//! Source: the distribution project's token authentication specification; RFC 7235, RFC 6750.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
+use url::Url;
+
+use super::challenge::{Challenge, challenges_parse};
+use super::client::{Client, host_of};
+use super::error::{Error, readable};
+use super::guard::is_same_origin;
+use super::reference::Repository;
+use super::retry::Attempts;
+
+/// What a token without `expires_in` lives: the specification's default.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+/// Tokens are renewed this long before they end, or a quarter of their life if that is less.
+const RENEW_BEFORE: Duration = Duration::from_secs(30);
+const MAX_TOKEN_ANSWER: usize = 1024 * 1024;
+/// Registries whose token server is on another host of the same operator: the only pairs in which
+/// credentials leave the registry's own origin.
+const KNOWN_REALMS: [(&str, &str); 2] = [
+    ("registry-1.docker.io", "auth.docker.io"),
+    ("registry.gitlab.com", "gitlab.com"),
+];
+
+/// A user name and a password (or a token that is used as one).
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The user name.
+    pub username: String,
+    /// The password, wiped from memory after use.
+    pub password: SecretString,
+}
+
+impl Credentials {
+    /// `None` when both are empty: empty credentials mean none given.
+    pub fn from_parts(username: &str, password: &str) -> Option<Self> {
+        if username.is_empty() && password.is_empty() {
+            return None;
+        }
+        Some(Self {
+            username: username.to_owned(),
+            password: password.to_owned().into(),
+        })
+    }
+
+    fn basic(&self) -> Option<HeaderValue> {
+        let pair = format!("{}:{}", self.username, self.password.expose_secret());
+        let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+        sensitive(&format!("Basic {encoded}"))
+    }
+}
+
+/// What a request wants to do; decides which token it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Scope {
+    /// Nothing in particular: `/v2/`.
+    Base,
+    /// List the repositories.
+    Catalog,
+    /// Read a repository.
+    Pull(Repository),
+    /// Read and write a repository.
+    Push(Repository),
+    /// Write a repository and read another one of the same registry.
+    Mount {
+        /// Where the blob is wanted.
+        to: Repository,
+        /// Where it is.
+        from: Repository,
+    },
+}
+
+impl Scope {
+    fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Base => vec![],
+            Self::Catalog => vec!["registry:catalog:*".into()],
+            Self::Pull(repository) => vec![format!("repository:{repository}:pull")],
+            Self::Push(repository) => vec![format!("repository:{repository}:pull,push")],
+            Self::Mount { to, from } => vec![
+                format!("repository:{to}:pull,push"),
+                format!("repository:{from}:pull"),
+            ],
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+enum Scheme {
+    /// Not challenged yet: requests go without authorisation.
+    #[default]
+    Open,
+    Basic,
+    Bearer {
+        realm: Url,
+        service: Option<String>,
+    },
+}
+
+#[derive(Default)]
+struct Slot {
+    token: Option<Token>,
+    /// Scopes that a challenge named beyond our own.
+    extra: Vec<String>,
+}
+
+struct Token {
+    header: HeaderValue,
+    renew_at: Instant,
+}
+
+/// The authorisation state of one registry.
+pub(super) struct Auth {
+    host: String,
+    root: Url,
+    credentials: Option<Credentials>,
+    scheme: Mutex<Scheme>,
+    slots: Mutex<HashMap<Scope, Arc<AsyncMutex<Slot>>>>,
+}
+
+impl Auth {
+    pub(super) fn new(host: String, root: &Url, credentials: Option<Credentials>) -> Self {
+        Self {
+            host,
+            root: root.clone(),
+            credentials,
+            scheme: Mutex::default(),
+            slots: Mutex::default(),
+        }
+    }
+
+    /// The `Authorization` to send with a request of `scope`, fetching a token where needed.
+    pub(super) async fn header(
+        &self,
+        scope: &Scope,
+        client: &Client,
+    ) -> Result<Option<HeaderValue>, Error> {
+        match self.scheme() {
+            Scheme::Open => Ok(None),
+            Scheme::Basic => Ok(self.credentials.as_ref().and_then(Credentials::basic)),
+            Scheme::Bearer { realm, service } => {
+                let slot = self.slot(scope);
+                // One fetch per scope at a time; the others wait for its token.
+                let mut slot = slot.lock().await;
+                if let Some(token) = slot.token.as_ref().filter(|t| t.renew_at > Instant::now()) {
+                    return Ok(Some(token.header.clone()));
+                }
+                let mut scopes = scope.texts();
+                scopes.extend(slot.extra.iter().cloned());
+                let token = self
+                    .token_fetch(client, &realm, service.as_deref(), &scopes)
+                    .await?;
+                let header = token.header.clone();
+                slot.token = Some(token);
+                Ok(Some(header))
+            }
+        }
+    }
+
+    /// Takes in a 401: learns the scheme, and drops the token that was `used` for `scope`.
+    /// Err: another try would be refused as well.
+    pub(super) async fn challenged(
+        &self,
+        headers: Vec<&HeaderValue>,
+        scope: &Scope,
+        used: Option<&HeaderValue>,
+        what: &str,
+    ) -> Result<(), Error> {
+        let found = challenges_parse(headers.iter().filter_map(|value| value.to_str().ok()));
+        let bearer = found.iter().find(|c| c.is_scheme("bearer"));
+        if let Some(challenge) = bearer {
+            return self.challenged_bearer(challenge, scope, used, what).await;
+        }
+        if !found.iter().any(|c| c.is_scheme("basic")) {
+            return Err(self.error(
+                what,
+                "the registry asks for an unknown kind of authorisation",
+            ));
+        }
+        match &self.credentials {
+            None => Err(self.error(
+                what,
+                "the registry asks for a user name and password, and none are given",
+            )),
+            Some(credentials) if used.is_some() => Err(self.error(
+                what,
+                format!(
+                    "the registry refuses the credentials of `{}`",
+                    credentials.username
+                ),
+            )),
+            Some(_) => {
+                self.set_scheme(Scheme::Basic);
+                Ok(())
+            }
+        }
+    }
+
+    async fn challenged_bearer(
+        &self,
+        challenge: &Challenge,
+        scope: &Scope,
+        used: Option<&HeaderValue>,
+        what: &str,
+    ) -> Result<(), Error> {
+        let realm = challenge
+            .parameter("realm")
+            .and_then(|realm| Url::parse(realm).ok())
+            .filter(|realm| matches!(realm.scheme(), "https" | "http"))
+            .ok_or_else(|| self.error(what, "the registry's challenge names no usable `realm`"))?;
+        if self.root.scheme() == "https" && realm.scheme() == "http" {
+            let detail = format!(
+                "the token server `{}` is on plain http, the registry on https",
+                host_of(&realm)
+            );
+            return Err(self.error(what, detail));
+        }
+        let service = challenge.parameter("service").map(str::to_owned);
+        self.set_scheme(Scheme::Bearer { realm, service });
+        let ours = scope.texts();
+        let slot = self.slot(scope);
+        let mut slot = slot.lock().await;
+        for asked in challenge
+            .parameter("scope")
+            .unwrap_or_default()
+            .split_whitespace()
+        {
+            if !ours.iter().chain(&slot.extra).any(|known| known == asked) {
+                slot.extra.push(asked.to_owned());
+            }
+        }
+        if slot
+            .token
+            .as_ref()
+            .is_some_and(|token| Some(&token.header) == used)
+        {
+            slot.token = None;
+        }
+        Ok(())
+    }
+
+    async fn token_fetch(
+        &self,
+        client: &Client,
+        realm: &Url,
+        service: Option<&str>,
+        scopes: &[String],
+    ) -> Result<Token, Error> {
+        let what = format!("token of realm `{}`", host_of(realm));
+        let guard = client.inner.transport.guard();
+        guard
+            .check(realm)
+            .await
+            .map_err(|reason| self.error(&what, reason))?;
+        let mut url = realm.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            query.extend_pairs(service.map(|service| ("service", service)));
+            query.extend_pairs(scopes.iter().map(|scope| ("scope", scope)));
+        }
+        let mut attempts = Attempts::default();
+        loop {
+            let error = match self.token_request(client, &url, &what).await {
+                Ok(token) => return Ok(token),
+                Err(error) => error,
+            };
+            match attempts.next_delay(&error) {
+                Some(delay) => client.inner.wait(&error, delay).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    async fn token_request(&self, client: &Client, url: &Url, what: &str) -> Result<Token, Error> {
+        let credentials = self
+            .credentials
+            .as_ref()
+            .filter(|_| self.may_send_credentials_to(url));
+        let header = credentials.and_then(Credentials::basic);
+        let answer = client.token_answer(url, header, what).await?;
+        let status = answer.response.status();
+        if status.is_success() {
+            let body = answer.bytes(MAX_TOKEN_ANSWER).await?;
+            return self.token_read(&body, what);
+        }
+        let detail = match (&self.credentials, credentials) {
+            _ if !matches!(status.as_u16(), 400 | 401 | 403) => return Err(answer.into_error().await),
+            (None, _) => "no token without credentials, and none are given".to_owned(),
+            (Some(_), None) => {
+                "no token without credentials, and the realm is on another host than the registry, where they are not sent".to_owned()
+            }
+            (Some(_), Some(sent)) => format!("the token server refuses the credentials of `{}`", sent.username),
+        };
+        Err(self.error(what, format!("{status}: {detail}")))
+    }
+
+    fn token_read(&self, body: &[u8], what: &str) -> Result<Token, Error> {
+        #[derive(Deserialize)]
+        struct Body {
+            token: Option<String>,
+            access_token: Option<String>,
+            expires_in: Option<u64>,
+        }
+        let body: Body = serde_json::from_slice(body)
+            .map_err(|_| self.error(what, "the answer is not the JSON of a token"))?;
+        let header = [body.token, body.access_token]
+            .into_iter()
+            .flatten()
+            .find(|token| !token.trim().is_empty())
+            .and_then(|token| sensitive(&format!("Bearer {}", token.trim())))
+            .ok_or_else(|| {
+                self.error(what, "the answer holds neither `token` nor `access_token`")
+            })?;
+        let lifetime = body
+            .expires_in
+            .filter(|seconds| *seconds > 0)
+            .map_or(DEFAULT_LIFETIME, Duration::from_secs);
+        Ok(Token {
+            header,
+            renew_at: Instant::now() + lifetime - RENEW_BEFORE.min(lifetime / 4),
+        })
+    }
+
+    fn may_send_credentials_to(&self, realm: &Url) -> bool {
+        let hosts = (self.root.host_str(), realm.host_str());
+        is_same_origin(realm, &self.root)
+            || (realm.scheme() == "https"
+                && KNOWN_REALMS
+                    .iter()
+                    .any(|(a, b)| hosts == (Some(*a), Some(*b))))
+    }
+
+    fn slot(&self, scope: &Scope) -> Arc<AsyncMutex<Slot>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(scope.clone()).or_default())
+    }
+
+    fn scheme(&self) -> Scheme {
+        self.scheme
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set_scheme(&self, scheme: Scheme) {
+        *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = scheme;
+    }
+
+    fn error(&self, what: &str, detail: impl AsRef<str>) -> Error {
+        Error::Auth {
+            host: self.host.clone(),
+            what: what.to_owned(),
+            detail: readable(detail.as_ref(), 300),
+        }
+    }
+}
+
+fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

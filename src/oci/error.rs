@@ -1,0 +1,196 @@
+//! What can go wrong with a registry: few variants, and predicates to ask of them.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::digest::Digest;
+
+/// A name (repository, tag, digest, address, platform) that isn't one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{value}` is not a valid {kind}: {reason}")]
+pub struct NameError {
+    /// What was meant: `tag`, `repository`, …
+    pub kind: &'static str,
+    /// What was given, shortened.
+    pub value: String,
+    /// Why it isn't one.
+    pub reason: String,
+}
+
+impl NameError {
+    pub(crate) fn new(kind: &'static str, value: &str, reason: impl Into<String>) -> Self {
+        Self {
+            kind,
+            value: readable(value, 140),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// A failure of one operation at one registry. The text names host, object and reason, and never
+/// holds a secret or a presigned query.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// No usable connection: name look-up, TCP, TLS, a reset, or silence.
+    #[error("`{host}`: {phase}: {detail}")]
+    Transport {
+        /// Host and port.
+        host: String,
+        /// What was being done.
+        phase: String,
+        /// Why it failed, in words.
+        detail: String,
+        /// How far it came.
+        kind: TransportKind,
+    },
+    /// The registry answered with a status that means failure.
+    #[error("`{host}`: {what}: {status}{}", Words(.code, .message))]
+    Status {
+        /// Host and port.
+        host: String,
+        /// The operation and its object.
+        what: String,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's error code, such as `MANIFEST_UNKNOWN`.
+        code: Option<String>,
+        /// The registry's words, made printable and short.
+        message: Option<String>,
+        /// How long the registry asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Credentials are missing, wrong, or don't reach far enough; or the token server misbehaves.
+    #[error("`{host}`: {what}: {detail}")]
+    Auth {
+        /// Host and port.
+        host: String,
+        /// The operation and its object.
+        what: String,
+        /// Why, and what to do.
+        detail: String,
+    },
+    /// The registry broke the protocol.
+    #[error("`{host}`: {what}: {detail}")]
+    Protocol {
+        /// Host and port.
+        host: String,
+        /// The operation and its object.
+        what: String,
+        /// What was wrong.
+        detail: String,
+    },
+    /// Content that isn't what its digest says.
+    #[error("`{host}`: {what}: wanted {wanted}, got {got}")]
+    Corrupt {
+        /// Host and port that sent it.
+        host: String,
+        /// The object.
+        what: String,
+        /// The digest asked for.
+        wanted: Digest,
+        /// What came: a digest, or a length.
+        got: String,
+    },
+    /// The client can't be built from its options (a bad CA certificate, for example).
+    #[error("`{host}`: {detail}")]
+    Setup {
+        /// Host and port.
+        host: String,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+/// How far a connection came before it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransportKind {
+    /// No connection: name look-up, refused, no route, a proxy that doesn't answer.
+    Unreachable,
+    /// The certificate or the handshake was refused; the next try would be, too.
+    Tls,
+    /// There was a connection, and it broke or fell silent.
+    Broken,
+}
+
+impl Error {
+    /// The object doesn't exist (404), or isn't shown to this account.
+    pub fn is_not_found(&self) -> bool {
+        self.status() == Some(404)
+    }
+
+    /// Credentials are missing, wrong or too weak.
+    pub fn is_auth(&self) -> bool {
+        matches!(self, Self::Auth { .. }) || matches!(self.status(), Some(401 | 403))
+    }
+
+    /// The registry can't be reached at all.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport {
+                kind: TransportKind::Unreachable | TransportKind::Tls,
+                ..
+            }
+        )
+    }
+
+    /// The same request may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Transport { kind, .. } => *kind != TransportKind::Tls,
+            Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=504),
+            _ => false,
+        }
+    }
+
+    /// How long the registry asked to wait before the next try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The HTTP status, where there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// The registry's own error code, such as `MANIFEST_BLOB_UNKNOWN`.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Status { code, .. } => code.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+struct Words<'a>(&'a Option<String>, &'a Option<String>);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(code) = self.0 {
+            write!(f, " {code}")?;
+        }
+        if let Some(message) = self.1 {
+            write!(f, " ({message})")?;
+        }
+        Ok(())
+    }
+}
+
+/// Foreign text made printable: no control characters, at most `limit` characters.
+pub(crate) fn readable(text: &str, limit: usize) -> String {
+    let mut out: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(limit)
+        .collect();
+    if text.chars().nth(limit).is_some() {
+        out.push('…');
+    }
+    out.trim().to_owned()
+}

@@ -1,0 +1,174 @@
+//! What is inside an image: its platforms, and the configuration of one of them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::client::Client;
+use super::error::Error;
+use super::manifest::{Content, Descriptor, Manifest};
+use super::platform::{Platform, PlatformChoice};
+use super::reference::{Reference, Repository};
+
+/// The largest image configuration read; long histories reach some hundred KiB.
+const MAX_CONFIG: u64 = 16 * 1024 * 1024;
+
+/// One platform of an image.
+#[derive(Clone, Debug)]
+pub struct ImagePlatform {
+    /// What it runs on.
+    pub platform: Platform,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Bytes of configuration and layers as stored.
+    pub size: u64,
+}
+
+/// An image configuration, as far as people want to see it.
+///
+/// Source: OCI image specification, "OCI Image Configuration".
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ImageConfig {
+    /// RFC 3339 time of creation.
+    pub created: Option<String>,
+    /// Who made it.
+    pub author: Option<String>,
+    /// What it runs on.
+    #[serde(flatten)]
+    pub platform: Platform,
+    /// How it runs.
+    #[serde(default)]
+    pub config: RunConfig,
+    /// How its layers came about.
+    #[serde(default)]
+    pub history: Vec<HistoryStep>,
+}
+
+/// How an image is run.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct RunConfig {
+    /// Labels.
+    #[serde(deserialize_with = "null_is_default")]
+    pub labels: BTreeMap<String, String>,
+    /// `NAME=value`.
+    #[serde(deserialize_with = "null_is_default")]
+    pub env: Vec<String>,
+    /// The fixed part of the command.
+    #[serde(deserialize_with = "null_is_default")]
+    pub entrypoint: Vec<String>,
+    /// The default part of the command.
+    #[serde(deserialize_with = "null_is_default")]
+    pub cmd: Vec<String>,
+    /// `80/tcp`, as keys.
+    #[serde(deserialize_with = "null_is_default")]
+    pub exposed_ports: BTreeMap<String, serde_json::Value>,
+    /// The user that it runs as.
+    pub user: Option<String>,
+    /// Where it starts.
+    pub working_dir: Option<String>,
+}
+
+/// One step of an image's history.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HistoryStep {
+    /// RFC 3339 time.
+    pub created: Option<String>,
+    /// The command.
+    pub created_by: Option<String>,
+    /// Free text.
+    pub comment: Option<String>,
+    /// Whether the step left no layer.
+    #[serde(default)]
+    pub empty_layer: bool,
+}
+
+fn null_is_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl Client {
+    /// The platforms of an image, attestations left out; one for a single-platform image.
+    pub async fn image_platforms(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Vec<ImagePlatform>, Error> {
+        let manifest = self.manifest_get(repository, reference).await?;
+        let Content::Index(children) = &manifest.content else {
+            let platform = self.image_config(repository, &manifest).await?.platform;
+            return Ok(vec![image_platform(platform, manifest)]);
+        };
+        let mut found = Vec::new();
+        for child in children.iter().filter(|child| child.attested().is_none()) {
+            let reference = Reference::Digest(child.digest.clone());
+            let image = self.manifest_get(repository, &reference).await?;
+            let platform = match &child.platform {
+                Some(platform) => platform.clone(),
+                None => self.image_config(repository, &image).await?.platform,
+            };
+            found.push(image_platform(platform, image));
+        }
+        Ok(found)
+    }
+
+    /// The manifest for `choice` (the first one where nothing is chosen); `None` when the index
+    /// has no such platform.
+    pub async fn image_manifest(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        choice: Option<&PlatformChoice>,
+    ) -> Result<Option<Manifest>, Error> {
+        let manifest = self.manifest_get(repository, reference).await?;
+        let Content::Index(children) = &manifest.content else {
+            return Ok(Some(manifest));
+        };
+        let wanted = |child: &&Descriptor| match (choice, &child.platform) {
+            (None, _) => child.attested().is_none(),
+            (Some(choice), Some(platform)) => choice.matches(platform),
+            (Some(_), None) => false,
+        };
+        match children.iter().find(wanted) {
+            Some(child) => {
+                let reference = Reference::Digest(child.digest.clone());
+                self.manifest_get(repository, &reference).await.map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The configuration of an image; an empty one for artifacts that have none.
+    pub async fn image_config(
+        &self,
+        repository: &Repository,
+        manifest: &Manifest,
+    ) -> Result<ImageConfig, Error> {
+        let Content::Image {
+            config: Some(config),
+            ..
+        } = &manifest.content
+        else {
+            return Ok(ImageConfig::default());
+        };
+        if !manifest.has_image_config() {
+            return Ok(ImageConfig::default());
+        }
+        let bytes = self.blob_get(repository, config, MAX_CONFIG).await?;
+        serde_json::from_slice(&bytes).map_err(|e| Error::Protocol {
+            host: self.host().to_owned(),
+            what: format!("configuration `{repository}@{}`", config.digest),
+            detail: format!("it can't be read: {e}"),
+        })
+    }
+}
+
+fn image_platform(platform: Platform, manifest: Manifest) -> ImagePlatform {
+    ImagePlatform {
+        platform,
+        size: manifest.blobs().map(|blob| blob.size).sum(),
+        manifest,
+    }
+}

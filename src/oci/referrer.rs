@@ -1,0 +1,57 @@
+//! What refers to a manifest: signatures, SBOMs, attestations.
+//!
+//! Source: OCI distribution specification 1.1, "Listing Referrers", with its fallback tag schema.
+
+use serde::Deserialize;
+
+use super::auth::Scope;
+use super::client::{Call, Client};
+use super::digest::Digest;
+use super::error::Error;
+use super::manifest::{Descriptor, OCI_INDEX};
+use super::reference::{Reference, Repository, Tag};
+
+impl Client {
+    /// The referrers of `digest`: by the referrers API, else by the fallback tag.
+    pub async fn referrer_list(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Vec<Descriptor>, Error> {
+        #[derive(Deserialize)]
+        struct Page {
+            manifests: Option<Vec<Descriptor>>,
+        }
+        let what = format!("referrers of `{repository}@{digest}`");
+        let url = self.url(repository, &format!("referrers/{digest}"));
+        let call = Call::get(url, Scope::Pull(repository.clone()), what).accept(OCI_INDEX);
+        let mut found = Vec::new();
+        let listed = self
+            .pages(call, |page: Page| {
+                found.extend(page.manifests.unwrap_or_default())
+            })
+            .await;
+        match listed {
+            Ok(()) => Ok(found),
+            Err(error) if matches!(error.status(), Some(400 | 404 | 405)) => {
+                self.referrer_fallback(repository, digest).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn referrer_fallback(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Vec<Descriptor>, Error> {
+        let Ok(tag) = Tag::parse(&digest.as_str().replace(':', "-")) else {
+            return Ok(Vec::new());
+        };
+        match self.manifest_get(repository, &Reference::Tag(tag)).await {
+            Ok(index) => Ok(index.children().to_vec()),
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Manifests of a registry: look (HEAD), fetch, push.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method};
+
+use super::auth::Scope;
+use super::client::{Answer, Call, Client};
+use super::digest::Digest;
+use super::error::Error;
+use super::manifest::{ACCEPT, Manifest};
+use super::reference::{Reference, Repository};
+
+/// The largest manifest read: the specification asks registries for 4 MiB, some take more.
+const MAX_MANIFEST: usize = 32 * 1024 * 1024;
+const DIGEST_HEADER: &str = "docker-content-digest";
+
+/// Whether a host answers HEAD of a manifest with a digest; learnt once.
+#[derive(Default)]
+pub(super) struct HeadAbility {
+    missing: AtomicBool,
+}
+
+/// What a look at a manifest tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestHead {
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// Its length in bytes, where the registry said so.
+    pub size: Option<u64>,
+}
+
+impl Client {
+    /// The digest of a manifest; `None` when it isn't there. One HEAD; where a host's HEAD has no
+    /// digest or is refused, one GET.
+    pub async fn manifest_head(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Option<ManifestHead>, Error> {
+        if !self.inner.head.missing.load(Ordering::Relaxed) {
+            let call = self.manifest_call(Method::HEAD, repository, reference);
+            match self.send(call).await {
+                Ok(answer) => {
+                    if let Some(head) = head_read(&answer)? {
+                        return Ok(Some(head));
+                    }
+                }
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) if matches!(error.status(), Some(405 | 501)) => {}
+                Err(error) => return Err(error),
+            }
+            self.inner.head.missing.store(true, Ordering::Relaxed);
+        }
+        match self.manifest_get(repository, reference).await {
+            Ok(manifest) => Ok(Some(ManifestHead {
+                size: Some(manifest.bytes.len() as u64),
+                digest: manifest.digest,
+            })),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A manifest's bytes, checked against the digest asked for and the one that the registry
+    /// names.
+    pub async fn manifest_get(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Manifest, Error> {
+        let call = self.manifest_call(Method::GET, repository, reference);
+        let answer = self.send(call).await?;
+        let (host, what) = (answer.host.clone(), answer.what.clone());
+        let content_type = answer.header("content-type").map(str::to_owned);
+        let named = head_read(&answer)?.map(|head| head.digest);
+        let bytes = answer.bytes(MAX_MANIFEST).await?;
+        let asked = match reference {
+            Reference::Digest(digest) => Some(digest.clone()),
+            Reference::Tag(_) => None,
+        };
+        for wanted in asked.iter().chain(&named) {
+            if !wanted.matches(&bytes) {
+                return Err(Error::Corrupt {
+                    host,
+                    what,
+                    wanted: wanted.clone(),
+                    got: Digest::of(&bytes).to_string(),
+                });
+            }
+        }
+        let mut manifest = Manifest::parse(bytes, content_type.as_deref())
+            .map_err(|detail| Error::Protocol { host, what, detail })?;
+        if let Some(digest) = asked.or(named) {
+            manifest.digest = digest;
+        }
+        Ok(manifest)
+    }
+
+    /// Pushes a manifest's bytes under a tag or its digest. Everything that it names must be there.
+    pub async fn manifest_put(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        manifest: &Manifest,
+    ) -> Result<(), Error> {
+        let what = format!("pushing manifest `{}`", reference.on(repository));
+        let url = self.url(repository, &format!("manifests/{reference}"));
+        let mut call = Call::new(Method::PUT, url, Scope::Push(repository.clone()), what)
+            .body(manifest.bytes.clone());
+        if let Ok(value) = HeaderValue::from_str(&manifest.media_type) {
+            call = call.header(CONTENT_TYPE, value);
+        }
+        let answer = self.send(call).await?;
+        match head_read(&answer)? {
+            Some(head) if !head.digest.matches(&manifest.bytes) => Err(Error::Corrupt {
+                host: answer.host.clone(),
+                what: answer.what.clone(),
+                wanted: manifest.digest.clone(),
+                got: head.digest.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn manifest_call(
+        &self,
+        method: Method,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Call {
+        let what = format!("manifest `{}`", reference.on(repository));
+        let url = self.url(repository, &format!("manifests/{reference}"));
+        Call::new(method, url, Scope::Pull(repository.clone()), what).accept(ACCEPT)
+    }
+}
+
+/// The digest and length that an answer's headers name; a digest that is none is an error.
+fn head_read(answer: &Answer) -> Result<Option<ManifestHead>, Error> {
+    let Some(text) = answer.header(DIGEST_HEADER).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let digest = Digest::parse(text).map_err(|e| answer.protocol(e.to_string()))?;
+    let size = answer
+        .header(CONTENT_LENGTH.as_str())
+        .and_then(|length| length.parse().ok());
+    Ok(Some(ManifestHead { digest, size }))
+}

@@ -1,0 +1,251 @@
+//! Getting a blob into a registry: mount it from a neighbour, or stream it from another registry.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::try_unfold;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
+use http::{Method, StatusCode};
+use url::Url;
+
+use super::auth::Scope;
+use super::blob::BlobReader;
+use super::client::{Answer, Call, Client, host_of, silence};
+use super::digest::Digest;
+use super::error::Error;
+use super::guard::is_same_origin;
+use super::manifest::Descriptor;
+use super::reference::Repository;
+
+/// How often the idle time fits into the wait for the answer after the last byte: a registry on
+/// object storage copies the whole blob before it answers.
+const COMMIT_PATIENCE: u32 = 5;
+
+/// An upload session at a registry.
+pub struct Upload {
+    location: Url,
+    scope: Scope,
+    what: String,
+}
+
+/// What became of a wish to mount.
+pub enum Mount {
+    /// The blob is there now, and no byte moved.
+    Mounted,
+    /// The registry opened an upload session instead.
+    Session(Upload),
+}
+
+/// Takes the number of bytes of each chunk as it is handed to the target.
+pub type OnBytes = Arc<dyn Fn(u64) + Send + Sync>;
+
+impl Client {
+    /// Asks for the blob of the neighbour `from` in `to`.
+    pub async fn blob_mount(
+        &self,
+        to: &Repository,
+        from: &Repository,
+        digest: &Digest,
+    ) -> Result<Mount, Error> {
+        let mut url = self.url(to, "blobs/uploads/");
+        url.set_query(Some(&format!("mount={digest}&from={from}")));
+        let scope = Scope::Mount {
+            to: to.clone(),
+            from: from.clone(),
+        };
+        let what = format!("mounting blob `{digest}` from `{from}` in `{to}`");
+        let answer = self
+            .send(Call::new(Method::POST, url.clone(), scope, what))
+            .await?;
+        if answer.response.status() == StatusCode::CREATED {
+            return Ok(Mount::Mounted);
+        }
+        session(&answer, &url, to, digest).map(Mount::Session)
+    }
+
+    /// Opens an upload session for the blob.
+    pub async fn upload_start(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Upload, Error> {
+        let url = self.url(repository, "blobs/uploads/");
+        let what = format!("starting the upload of blob `{repository}@{digest}`");
+        let call = Call::new(
+            Method::POST,
+            url.clone(),
+            Scope::Push(repository.clone()),
+            what,
+        );
+        let answer = self.send(call).await?;
+        session(&answer, &url, repository, digest)
+    }
+
+    /// Streams `blob` of `from` into the session and closes it: one PUT with a body of known
+    /// length. A 401 renews the token and repeats the request in the same session.
+    pub async fn upload_stream(
+        &self,
+        upload: &Upload,
+        from: (&Client, &Repository),
+        blob: &Descriptor,
+        on_bytes: &OnBytes,
+    ) -> Result<(), Error> {
+        let mut url = upload.location.clone();
+        url.query_pairs_mut()
+            .append_pair("digest", blob.digest.as_str());
+        let own = is_same_origin(&url, &self.inner.root);
+        let mut renewed = false;
+        loop {
+            let token = match own {
+                true => self.inner.auth.header(&upload.scope, self).await?,
+                false => None,
+            };
+            let reader = BlobReader::open(from.0, from.1, blob).await?;
+            let _permit = self.permit().await?;
+            let meter = Arc::new(Meter::default());
+            let request = self
+                .request_builder(&Method::PUT, &url, token.as_ref(), &upload.what)
+                .await?
+                .header(CONTENT_LENGTH, blob.size)
+                .header(CONTENT_TYPE, "application/octet-stream")
+                .body(body(reader, Arc::clone(&meter), Arc::clone(on_bytes)));
+            let sent = self.watch(request, &meter, &url, &upload.what).await;
+            if let Some(error) = meter.failure() {
+                return Err(error);
+            }
+            let answer = self.answer(sent?, upload.what.clone());
+            let status = answer.response.status();
+            if status == StatusCode::UNAUTHORIZED && own && !renewed {
+                renewed = true;
+                let headers = answer.response.headers().get_all(WWW_AUTHENTICATE);
+                let auth = &self.inner.auth;
+                auth.challenged(
+                    headers.iter().collect(),
+                    &upload.scope,
+                    token.as_ref(),
+                    &upload.what,
+                )
+                .await?;
+                continue;
+            }
+            return match status.is_success() {
+                true => Ok(()),
+                false => Err(answer.into_error().await),
+            };
+        }
+    }
+
+    /// Gives a session up, so that the registry can forget its bytes. Failures don't matter: a
+    /// registry forgets old sessions by itself.
+    pub async fn upload_cancel(&self, upload: Upload) {
+        let call = Call::new(Method::DELETE, upload.location, upload.scope, upload.what);
+        let _ = self.send_once(&call).await;
+    }
+
+    /// Waits for the answer as long as the target takes bytes.
+    async fn watch(
+        &self,
+        request: reqwest::RequestBuilder,
+        meter: &Meter,
+        url: &Url,
+        what: &str,
+    ) -> Result<reqwest::Response, Error> {
+        let idle = self.inner.idle_timeout;
+        let send = request.send();
+        tokio::pin!(send);
+        let mut quiet = Duration::ZERO;
+        let mut seen = 0;
+        let tick = idle / 4;
+        loop {
+            tokio::select! {
+                result = &mut send => {
+                    return result.map_err(|e| self.inner.transport_error(url, what, &e));
+                }
+                () = tokio::time::sleep(tick) => {}
+            }
+            let now = meter.bytes.load(Ordering::Relaxed);
+            if now != seen || meter.waits_for_source.load(Ordering::Relaxed) {
+                quiet = Duration::ZERO;
+            } else {
+                quiet += tick;
+            }
+            seen = now;
+            let patience = match meter.finished.load(Ordering::Relaxed) {
+                true => idle * COMMIT_PATIENCE,
+                false => idle,
+            };
+            if quiet >= patience {
+                return Err(silence(&host_of(url), what, patience));
+            }
+        }
+    }
+}
+
+/// How far a body is, seen from the watch over it.
+#[derive(Default)]
+struct Meter {
+    bytes: AtomicU64,
+    waits_for_source: AtomicBool,
+    finished: AtomicBool,
+    /// Why the source broke off; the target's error is only the consequence.
+    failure: Mutex<Option<Error>>,
+}
+
+impl Meter {
+    fn failure(&self) -> Option<Error> {
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+fn body(reader: BlobReader, meter: Arc<Meter>, on_bytes: OnBytes) -> reqwest::Body {
+    let stream = try_unfold(
+        (reader, meter, on_bytes),
+        |(mut reader, meter, on_bytes)| async move {
+            meter.waits_for_source.store(true, Ordering::Relaxed);
+            let next = reader.next().await;
+            meter.waits_for_source.store(false, Ordering::Relaxed);
+            match next {
+                Ok(Some(chunk)) => {
+                    let length = chunk.len() as u64;
+                    meter.bytes.fetch_add(length, Ordering::Relaxed);
+                    on_bytes(length);
+                    Ok(Some((chunk, (reader, meter, on_bytes))))
+                }
+                Ok(None) => {
+                    meter.finished.store(true, Ordering::Relaxed);
+                    Ok(None)
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    *meter.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    Err(std::io::Error::other(text))
+                }
+            }
+        },
+    );
+    reqwest::Body::wrap_stream(stream)
+}
+
+fn session(
+    answer: &Answer,
+    url: &Url,
+    repository: &Repository,
+    digest: &Digest,
+) -> Result<Upload, Error> {
+    let location = answer
+        .header(LOCATION.as_str())
+        .and_then(|location| url.join(location).ok())
+        .ok_or_else(|| answer.protocol("an upload session without a usable `Location`"))?;
+    if url.scheme() == "https" && location.scheme() != "https" {
+        return Err(answer.protocol("an upload `Location` on plain http, the registry is on https"));
+    }
+    Ok(Upload {
+        location,
+        scope: Scope::Push(repository.clone()),
+        what: format!("uploading blob `{repository}@{digest}`"),
+    })
+}
