@@ -3,5 +3,6 @@
 #[macro_use]
 mod support;
 
+mod api;
 mod selection;
 mod store;
