@@ -1,1 +1,56 @@
-//! api
+//! The API: every method written once, whatever the wire.
+//!
+//! Reading order:
+//! - [`registry`]: namespaces and their methods; how one is defined.
+//! - [`method`]: one signature; turns a plain `async fn` into something callable.
+//! - [`context`]: what a function gets besides its arguments.
+//! - [`types`]: the names of types, from their schema.
+//! - [`resolve`]: which overload a call means.
+//! - [`dispatch`]: a call from name and arguments to its result; the one place that checks
+//!   session, role and read-only accounts.
+//! - [`value`]: between Rust types and XML-RPC values.
+//! - [`error`]: faults and their codes.
+//!
+//! A definition looks like this:
+//! ```
+//! use registrysync::api::{ApiError, Builder, Context, param};
+//!
+//! async fn tag_count(_: Context, repository: String) -> Result<i32, ApiError> {
+//!     Ok(if repository.is_empty() { 0 } else { 1 })
+//! }
+//!
+//! let mut builder = Builder::default();
+//! builder.namespace("sample", "SampleHandler", "A sample.", |ns| {
+//!     ns.method("tagCount", "Count tags.", [param("repository", "such as `library/nginx`")], tag_count)
+//!         .returns("the number of tags")
+//!         .read_only();
+//! });
+//! assert!(!builder.build().namespace("sample").unwrap().overloads("tag_count").is_empty());
+//! ```
+//! A list of parameters that is longer or shorter than the function's doesn't compile:
+//! ```compile_fail
+//! use registrysync::api::{ApiError, Builder, Context, param};
+//!
+//! async fn tag_count(_: Context, repository: String) -> Result<i32, ApiError> {
+//!     Ok(if repository.is_empty() { 0 } else { 1 })
+//! }
+//!
+//! Builder::default().namespace("sample", "SampleHandler", "A sample.", |ns| {
+//!     ns.method("tagCount", "Count tags.", [], tag_count);
+//! });
+//! ```
+
+pub mod context;
+pub mod dispatch;
+pub mod error;
+pub mod method;
+pub mod registry;
+mod resolve;
+pub mod types;
+pub mod value;
+
+pub use context::{Context, Peer, Visitor};
+pub use dispatch::Dispatcher;
+pub use error::ApiError;
+pub use method::{Method, Reply, SessionUse, param};
+pub use registry::{Builder, Namespace, Registry};

@@ -1,1 +1,48 @@
-//! store
+//! The database: one set of functions over SQLite or PostgreSQL, chosen by URL at run time.
+//!
+//! In reading order:
+//! - [`Db`] (`db.rs`): opens, migrates, and runs a closure on a pooled connection.
+//! - [`DbConnection`] (`connection.rs`): the two backends as one; write transactions.
+//! - `migrate.rs`: embedded migrations, the refusal of a newer database, the backup before.
+//! - [`SealKey`] (`seal.rs`): how credentials are encrypted at rest.
+//! - [`Error`]: everything that may go wrong here.
+//! - One file per group of tables: [`account`], [`session`], [`image_store`], [`project`],
+//!   [`item`], [`run`], [`run_result`], [`run_log`], [`synced_tag`]. Their functions are plain,
+//!   take a [`DbConnection`] and, for whatever an organisation owns, the organisation's id: a row
+//!   of another organisation is not there. Lists are paged by key.
+//!
+//! Every time is UTC, as [`Moment`]. Options of stores, projects and items are JSON text here;
+//! their meaning is the service's business.
+
+#[macro_use]
+mod macros;
+
+pub mod account;
+mod connection;
+mod db;
+mod error;
+pub mod image_store;
+pub mod item;
+mod migrate;
+pub mod project;
+pub mod run;
+pub mod run_log;
+pub mod run_result;
+pub mod schema;
+mod seal;
+pub mod session;
+pub mod synced_tag;
+
+pub use connection::DbConnection;
+pub use db::Db;
+pub use error::Error;
+pub use seal::{SealError, SealKey};
+
+/// A point in time, UTC.
+pub type Moment = chrono::NaiveDateTime;
+
+/// The time of this machine, UTC, in microseconds: what both databases keep.
+pub fn now() -> Moment {
+    use chrono::SubsecRound as _;
+    chrono::Utc::now().naive_utc().trunc_subsecs(6)
+}

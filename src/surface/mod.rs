@@ -1,1 +1,16 @@
-//! surface
+//! The wires: how a method of [`crate::api`] is reached over HTTP.
+//!
+//! Reading order:
+//! - [`server`]: routes, listener, limits, shutdown.
+//! - [`xmlrpc`]: `/rpc/api`; [`xml`] reads and writes its documents.
+//! - [`json`]: `/rhn/manager/api`; [`cookie`] carries its session.
+//! - [`body`]: request bodies, bounded in size, time and compression.
+
+mod body;
+mod cookie;
+mod json;
+pub mod server;
+mod xml;
+mod xmlrpc;
+
+pub use server::{Limits, listen, router, serve};

@@ -24,9 +24,9 @@ async fn a_token_serves_exactly_its_scope() {
         .auth(Auth::Token(auth.clone()))
         .start()
         .await;
-    let realm = Some(format!("http://{}/token", token_server.address()));
+    let realm = format!("http://{}/token", token_server.address());
     let auth = Auth::Token(TokenAuth {
-        realm: realm.clone(),
+        realm: Some(realm.clone()),
         ..auth
     });
     let registry = Registry::builder().auth(auth).start().await;
@@ -36,10 +36,7 @@ async fn a_token_serves_exactly_its_scope() {
     let refused = get(&client, registry.address(), "/v2/app/tags/list").await;
     let challenge = head(&refused, "www-authenticate");
     let wanted = "service=\"test-registry\",scope=\"repository:app:pull\"";
-    assert_eq!(
-        challenge,
-        format!("Bearer realm=\"{}\",{wanted}", realm.unwrap())
-    );
+    assert_eq!(challenge, format!("Bearer realm=\"{realm}\",{wanted}"));
     let mount = "/v2/app/blobs/uploads/?mount=sha256:0&from=other";
     let refused = ask(&client, Method::POST, registry.address(), mount).await;
     let both = "scope=\"repository:app:pull,push repository:other:pull\"";

@@ -61,6 +61,14 @@ async fn a_download_breaks_as_scripted() {
         (Action::TooLong { by: 10 }, 100_010, true),
         (Action::Corrupted { at: 70_000 }, 100_000, true),
         (Action::Stall { after: 30_000 }, 30_000, false),
+        (
+            Action::Slow {
+                bytes: 40_000,
+                pause: Duration::from_millis(1),
+            },
+            100_000,
+            true,
+        ),
         (Action::Delay(Duration::from_millis(1)), 100_000, true),
     ] {
         registry.faults_clear();
@@ -124,6 +132,21 @@ async fn an_upload_breaks_as_scripted() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn a_dropped_registry_is_gone_with_its_connections() {
+    let client = client();
+    let registry = Registry::start().await;
+    let address = registry.address().to_owned();
+    assert_eq!(get(&client, &address, "/v2/").await.status(), 200);
+    drop(registry);
+    let gone = client.get(format!("http://{address}/v2/")).send().await;
+    assert!(gone.is_err(), "{gone:?}");
+    let builder = Registry::builder().listen(address.parse().unwrap());
+    let again = builder.start().await;
+    assert_eq!(get(&client, &address, "/v2/").await.status(), 200);
+    assert_eq!(again.requests().0.len(), 1);
 }
 
 #[tokio::test]

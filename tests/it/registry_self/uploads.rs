@@ -50,17 +50,12 @@ async fn a_mount_links_what_the_other_repository_has() {
 #[tokio::test]
 async fn a_session_goes_on_at_its_newest_location() {
     for style in 0..3 {
-        let address = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
         let location = match style {
             0 => LocationStyle::Relative,
             1 => LocationStyle::RelativeWithQuery,
-            _ => LocationStyle::Absolute(format!("localhost:{}", address.port())),
+            _ => LocationStyle::Absolute(None),
         };
         let registry = Registry::builder()
-            .listen(address)
             .location(location)
             .chunk_min(4)
             .start()
@@ -69,7 +64,7 @@ async fn a_session_goes_on_at_its_newest_location() {
         let url = |answer: &Response| {
             let location = head(answer, "location");
             let host = if style < 2 {
-                format!("http://{address}")
+                format!("http://{}", registry.address())
             } else {
                 String::new()
             };
@@ -193,4 +188,33 @@ async fn huge_blobs_need_no_memory() {
     assert_eq!(part.status(), 206);
     assert!(part.bytes().await.unwrap() == whole[range]);
     assert_ne!(Content::generated(8, size).digest(), digest);
+}
+
+#[tokio::test]
+async fn uploads_may_want_another_form() {
+    let elsewhere = LocationStyle::Absolute(Some("example.test".to_owned()));
+    let registry = Registry::builder()
+        .location(elsewhere)
+        .quirk(Quirk::SinglePostIgnored)
+        .quirk(Quirk::PutBodyRefused)
+        .start()
+        .await;
+    let client = client();
+    let digest = digest_of(b"content");
+    let base = format!("http://{}{START}", registry.address());
+    let started = send(
+        &client,
+        Method::POST,
+        format!("{base}?digest={digest}"),
+        "content",
+    )
+    .await;
+    let url = head(&started, "location").replace("example.test", registry.address());
+    assert_ne!(url, head(&started, "location"));
+    let end = format!("{url}?digest={digest}");
+    let refused = send(&client, Method::PUT, end.clone(), "content").await;
+    assert_eq!(refused.status(), 413);
+    send(&client, Method::PATCH, url, "content").await;
+    assert_eq!(send(&client, Method::PUT, end, "").await.status(), 201);
+    assert_eq!(registry.blob_size("app", &digest), Some(7));
 }

@@ -7,3 +7,8 @@
 pub(crate) mod docker_registry;
 pub(crate) mod images;
 pub(crate) mod registry;
+//! What tests stand on: fixtures and servers.
+
+#[macro_use]
+pub(crate) mod database;
+pub(crate) mod postgres;

@@ -97,6 +97,13 @@ impl TokenBook {
         self.requests.lock().unwrap().clone()
     }
 
+    /// Notes a request and gives its number, which makes its token different from all others.
+    fn note(&self, request: TokenRequest) -> usize {
+        let mut requests = self.requests.lock().unwrap();
+        requests.push(request);
+        requests.len()
+    }
+
     /// Counts a use of the token, unless it is used up.
     fn used_up(&self, token: &str, uses: Option<usize>) -> bool {
         let mut counts = self.used.lock().unwrap();
@@ -278,7 +285,7 @@ pub(super) fn token_answer(
         value.and_then(|value| basic(value.to_str().ok()?))
     };
     let scopes: Vec<String> = all("scope").into_iter().filter(|s| !s.is_empty()).collect();
-    shared.tokens.requests.lock().unwrap().push(TokenRequest {
+    let number = shared.tokens.note(TokenRequest {
         method: method.to_string(),
         account: given.clone().map(|(user, _)| user),
         scopes: scopes.clone(),
@@ -297,10 +304,10 @@ pub(super) fn token_answer(
     if !trusted && !anonymous {
         return unauthorized("Basic realm=\"test-registry tokens\"");
     }
-    json_answer(StatusCode::OK, &token_json(shared, auth, &scopes, trusted))
+    json_answer(StatusCode::OK, &token_json(auth, number, &scopes, trusted))
 }
 
-fn token_json(shared: &Shared, auth: &TokenAuth, scopes: &[String], trusted: bool) -> Value {
+fn token_json(auth: &TokenAuth, number: usize, scopes: &[String], trusted: bool) -> Value {
     let granted = scopes.iter().filter_map(|scope| Scope::parse(scope));
     let granted: Vec<String> = granted
         .map(|Scope(kind, name, mut actions)| {
@@ -312,7 +319,6 @@ fn token_json(shared: &Shared, auth: &TokenAuth, scopes: &[String], trusted: boo
         })
         .collect();
     let expires = now().as_secs() + auth.expires_in.unwrap_or(60);
-    let number = shared.tokens.requests.lock().unwrap().len();
     let claims = json!({ "number": number, "expires": expires, "access": granted });
     let token = URL_SAFE_NO_PAD.encode(claims.to_string());
     let mut answer = match auth.field {

@@ -32,7 +32,11 @@ pub(crate) enum Quirk {
     ContentTypeWrong,
     /// A mount always starts an upload (202).
     MountIgnored,
-    /// PUT of a manifest that is complete answers 202.
+    /// POST of an upload with a digest only starts a session.
+    SinglePostIgnored,
+    /// PUT at the end of an upload may bring no content (413).
+    PutBodyRefused,
+    /// PUT of a blob or manifest answers 202.
     PutAccepted,
     /// PUT of a blob or manifest answers 204.
     PutNoContent,
@@ -75,6 +79,8 @@ pub(crate) enum Action {
     Hang,
     /// The answer stops after so many body bytes, with the connection open.
     Stall { after: u64 },
+    /// The answer comes in pieces of so many bytes, with a pause before each.
+    Slow { bytes: usize, pause: Duration },
     /// The request is looked at only after this time.
     Delay(Duration),
 }
@@ -187,6 +193,7 @@ pub(crate) async fn faulty<A: Future<Output = Response>>(
             let stalled = stream::once(pending::<io::Result<Bytes>>());
             Body::from_stream(first(body, after).chain(stalled))
         }),
+        Action::Slow { bytes, pause } => answer(request).await.map(|body| slow(body, bytes, pause)),
         Action::Delay(time) => {
             tokio::time::sleep(time).await;
             answer(request).await
@@ -257,6 +264,20 @@ fn too_long(mut response: Response, by: usize) -> Response {
     response.headers_mut().remove(header::CONTENT_LENGTH);
     let more = stream::once(ready(Ok(Bytes::from(vec![b'x'; by]))));
     response.map(|body| Body::from_stream(body.into_data_stream().chain(more)))
+}
+
+fn slow(body: Body, bytes: usize, pause: Duration) -> Body {
+    let pieces = body.into_data_stream().flat_map(move |data| {
+        let pieces: Vec<Result<Bytes, axum::Error>> = match data {
+            Ok(data) => (data.chunks(bytes).map(|piece| Ok(data.slice_ref(piece)))).collect(),
+            failed => vec![failed],
+        };
+        stream::iter(pieces)
+    });
+    Body::from_stream(pieces.then(move |piece| async move {
+        tokio::time::sleep(pause).await;
+        piece
+    }))
 }
 
 fn corrupted(body: Body, at: u64) -> Body {

@@ -20,6 +20,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::serve::ListenerExt as _;
@@ -55,8 +56,8 @@ pub(crate) enum LocationStyle {
     Relative,
     /// With a query that changes with each write; an older one is refused.
     RelativeWithQuery,
-    /// `http://HOST/…`, also where the client knows the registry under another name.
-    Absolute(String),
+    /// `http://HOST:PORT/…`: the registry's own address, or another.
+    Absolute(Option<String>),
 }
 
 /// What a registry is told before it starts.
@@ -185,7 +186,9 @@ pub(crate) struct Registry {
 impl Drop for Registry {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Waiting isn't allowed on a thread of the caller's runtime; the port is free after it.
+            let ended = std::thread::spawn(|| runtime.shutdown_timeout(Duration::from_secs(5)));
+            ended.join().expect("the registry to end");
         }
     }
 }

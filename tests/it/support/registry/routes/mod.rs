@@ -142,6 +142,9 @@ fn with_length(mut response: Response) -> Response {
 
 /// Counts the bytes of a body as they pass.
 fn counted(body: Body, entry: &Arc<Entry>, counter: fn(&Entry) -> &AtomicU64) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
     let entry = entry.clone();
     Body::from_stream(body.into_data_stream().inspect(move |data| {
         if let Ok(data) = data {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
     response::Response,
 };
@@ -35,8 +35,10 @@ pub(super) async fn start(
     let id = shared.data.lock().unwrap().upload_start();
     let upload = upload_of(shared, &id).expect("a session that was just started");
     match parameter(query, "digest") {
-        Some(digest) => finish(shared, repository, &id, &upload, &digest, body).await,
-        None => going_on(shared, StatusCode::ACCEPTED, repository, &id, &upload),
+        Some(digest) if !shared.has(Quirk::SinglePostIgnored) => {
+            finish(shared, repository, &id, &upload, &digest, body).await
+        }
+        _ => going_on(shared, StatusCode::ACCEPTED, repository, &id, &upload),
     }
 }
 
@@ -79,6 +81,10 @@ pub(super) async fn session(
             Ok(()) => going_on(shared, StatusCode::ACCEPTED, repository, id, &upload),
             Err(refusal) => *refusal,
         },
+        Method::PUT if !body.is_end_stream() && shared.has(Quirk::PutBodyRefused) => {
+            let message = "the content has to come before";
+            error(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", message)
+        }
         Method::PUT => match parameter(query, "digest") {
             Some(digest) => finish(shared, repository, id, &upload, &digest, body).await,
             None => error(StatusCode::BAD_REQUEST, "DIGEST_INVALID", "no digest given"),
@@ -170,7 +176,9 @@ fn going_on(
     let location = match &shared.config.location {
         LocationStyle::Relative => path,
         LocationStyle::RelativeWithQuery => format!("{path}?_state={}", upload.writes),
-        LocationStyle::Absolute(host) => format!("http://{host}{path}"),
+        LocationStyle::Absolute(other) => {
+            format!("http://{}{path}", other.as_ref().unwrap_or(&shared.address))
+        }
     };
     let mut response = empty(status);
     let headers = response.headers_mut();

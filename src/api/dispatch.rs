@@ -1,0 +1,371 @@
+//! From a name and arguments to a result. Every surface goes through here, and here alone are
+//! sessions checked; roles and read-only accounts are checked by [`Method::invoke`], which
+//! nothing else can reach.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dxr::Value;
+
+use super::context::{Peer, Visitor};
+use super::error::ApiError;
+use super::method::{Answer, Method, SessionUse};
+use super::registry::{Namespace, Registry};
+use super::resolve::{Candidate, Choice, choose};
+use super::types::Kind;
+use super::value::de::{DATE_FOR_TEXT, type_name};
+use super::value::{BridgeError, from_json};
+use crate::service::session::SessionKey;
+use crate::service::{App, Caller};
+
+/// Row 11's text.
+const AMBIGUOUS: &str = "more than one method candidate found during conversion fallback";
+
+/// Carries calls to methods.
+#[derive(Clone, Debug)]
+pub struct Dispatcher {
+    registry: Arc<Registry>,
+    app: Arc<App>,
+}
+
+impl Dispatcher {
+    /// A dispatcher for the methods of `registry` on `app`.
+    pub fn new(registry: Registry, app: Arc<App>) -> Dispatcher {
+        let registry = Arc::new(registry);
+        Dispatcher { registry, app }
+    }
+
+    /// All methods.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The caller behind a session key, whose session is renewed by this.
+    pub async fn session(&self, key: &str) -> Result<Caller, ApiError> {
+        match SessionKey::parse(key) {
+            Some(key) => Ok(self.app.sessions.session_check(&key).await?),
+            None => Err(ApiError::bad_arguments(NEEDS_SESSION)),
+        }
+    }
+
+    /// A call by position, as XML-RPC makes it: `name` with namespace, the session key first.
+    pub async fn call_positional(&self, peer: Peer, name: &str, args: Vec<Value>) -> Answer {
+        let found = self.find(name);
+        if let Ok((namespace, overloads)) = found
+            && overloads
+                .iter()
+                .all(|method| method.session() != SessionUse::Always)
+        {
+            let candidate = sessionless(namespace, overloads, args)?;
+            return candidate
+                .method
+                .invoke(self.visitor(peer), None, candidate.args)
+                .await;
+        }
+        // Row 25: the session is checked before the method is looked up.
+        let caller = match args.first() {
+            Some(Value::String(key)) if SessionKey::parse(key).is_some() => {
+                Some(self.session(key).await?)
+            }
+            _ => None,
+        };
+        let (namespace, overloads) = found.map_err(|missing| missing.error(&args))?;
+        let types = type_list(&args);
+        let Some(caller) = caller else {
+            return Err(no_signature(
+                namespace,
+                overloads,
+                &types,
+                &[NEEDS_SESSION.to_owned()],
+            ));
+        };
+        let args: Vec<Value> = args.into_iter().skip(1).collect();
+        let candidate = pick(namespace, overloads, of_arity(overloads, &args), &types)?;
+        candidate
+            .method
+            .invoke(self.visitor(peer), Some(caller), candidate.args)
+            .await
+    }
+
+    /// A call by parameter names, as JSON makes it. `caller` is what [`Dispatcher::session`] gave.
+    pub async fn call_named(
+        &self,
+        peer: Peer,
+        caller: Option<Caller>,
+        name: &str,
+        args: BTreeMap<String, Value>,
+    ) -> Answer {
+        let (namespace, overloads) = self.find(name).map_err(|missing| missing.error(&[]))?;
+        let args: BTreeMap<String, Value> = args
+            .into_iter()
+            .filter(|(_, arg)| *arg != Value::Nil)
+            .collect();
+        let mut aligned = Vec::new();
+        let mut misfits = Vec::new();
+        for method in overloads {
+            match align(method, args.clone()) {
+                Ok(args) => aligned.push(Candidate { method, args }),
+                Err(misfit) => misfits.push(misfit),
+            }
+        }
+        if aligned.is_empty() {
+            misfits.sort_by_key(|misfit| misfit.weight);
+            let nearest: Vec<String> = misfits
+                .into_iter()
+                .take(1)
+                .map(|misfit| misfit.text)
+                .collect();
+            let names: Vec<&str> = args.keys().map(String::as_str).collect();
+            return Err(no_signature(
+                namespace,
+                overloads,
+                &names.join(", "),
+                &nearest,
+            ));
+        }
+        let types: Vec<&str> = args.values().map(type_name).collect();
+        let aligned = match choose(aligned) {
+            Choice::One(candidate) => vec![candidate],
+            Choice::Ambiguous => return Err(ApiError::bad_arguments(AMBIGUOUS)),
+            Choice::None(candidates) => candidates.into_iter().map(json_conversion).collect(),
+        };
+        let candidate = pick(namespace, overloads, aligned, &types.join(", "))?;
+        candidate
+            .method
+            .invoke(self.visitor(peer), caller, candidate.args)
+            .await
+    }
+
+    fn visitor(&self, peer: Peer) -> Visitor {
+        Visitor::new(Arc::clone(&self.app), Arc::clone(&self.registry), peer)
+    }
+
+    fn find<'a>(&'a self, name: &'a str) -> Result<(&'a Namespace, &'a [Method]), Missing<'a>> {
+        let (namespace, method) = name.rsplit_once('.').ok_or(Missing::Dot(name))?;
+        let known = self.registry.namespace(namespace).ok_or_else(|| {
+            let names = self.registry.namespaces().map(Namespace::name).collect();
+            Missing::Namespace(namespace, names)
+        })?;
+        match known.overloads(method) {
+            [] => Err(Missing::Method(known, method)),
+            overloads => Ok((known, overloads)),
+        }
+    }
+}
+
+const NEEDS_SESSION: &str = "the first parameter must be the session key that auth.login returned";
+
+/// Why no method has this name.
+enum Missing<'a> {
+    Dot(&'a str),
+    Namespace(&'a str, Vec<&'static str>),
+    Method(&'a Namespace, &'a str),
+}
+
+impl Missing<'_> {
+    fn error(&self, args: &[Value]) -> ApiError {
+        ApiError::no_such_method(match self {
+            Missing::Dot(name) => format!(
+                "Could not find method: {} (a name is `namespace.method`, such as `auth.login`)",
+                shortened(name)
+            ),
+            Missing::Namespace(name, known) => {
+                format!(
+                    "Could not find namespace: {}; there are: {}",
+                    shortened(name),
+                    known.join(", ")
+                )
+            }
+            Missing::Method(namespace, name) => {
+                let mut known: Vec<&str> = namespace.methods().map(Method::name).collect();
+                known.dedup();
+                format!(
+                    "Could not find method: {} in class: {} with params: [{}]; there are: {}",
+                    shortened(name),
+                    namespace.handler(),
+                    type_list(args),
+                    known.join(", ")
+                )
+            }
+        })
+    }
+}
+
+/// A name from a request, short enough to repeat in a fault.
+fn shortened(name: &str) -> String {
+    const LIMIT: usize = 100;
+    match name.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}
+
+fn type_list(args: &[Value]) -> String {
+    args.iter().map(type_name).collect::<Vec<_>>().join(", ")
+}
+
+/// The overload of a method without session. A session key in front is ignored (row 25a).
+fn sessionless<'m>(
+    namespace: &Namespace,
+    overloads: &'m [Method],
+    args: Vec<Value>,
+) -> Result<Candidate<'m>, ApiError> {
+    let types = type_list(&args);
+    let as_given = of_arity(overloads, &args);
+    let ignorable = match args.first() {
+        Some(Value::String(key)) => {
+            overloads
+                .iter()
+                .all(|method| method.session() == SessionUse::OnJson)
+                || SessionKey::parse(key).is_some()
+        }
+        _ => false,
+    };
+    if ignorable && as_given.is_empty() {
+        let rest: Vec<Value> = args.into_iter().skip(1).collect();
+        return pick(namespace, overloads, of_arity(overloads, &rest), &types);
+    }
+    pick(namespace, overloads, as_given, &types)
+}
+
+fn of_arity<'m>(overloads: &'m [Method], args: &[Value]) -> Vec<Candidate<'m>> {
+    let fitting = overloads
+        .iter()
+        .filter(|method| method.parameters().len() == args.len());
+    fitting
+        .map(|method| Candidate {
+            method,
+            args: args.to_vec(),
+        })
+        .collect()
+}
+
+fn pick<'m>(
+    namespace: &Namespace,
+    overloads: &[Method],
+    candidates: Vec<Candidate<'m>>,
+    types: &str,
+) -> Result<Candidate<'m>, ApiError> {
+    match choose(candidates) {
+        Choice::One(candidate) => Ok(candidate),
+        Choice::Ambiguous => Err(ApiError::bad_arguments(AMBIGUOUS)),
+        Choice::None(candidates) => {
+            if let Some(parameter) = candidates.iter().find_map(Candidate::date_for_text) {
+                return Err(ApiError::unreadable(
+                    parameter,
+                    BridgeError::mismatch(DATE_FOR_TEXT),
+                ));
+            }
+            let misfits: Vec<String> = candidates
+                .iter()
+                .filter_map(Candidate::first_misfit)
+                .map(|(name, kind, came)| {
+                    format!("`{name}` takes {kind}, got {came}{}", choices(kind, came))
+                })
+                .collect();
+            Err(no_signature(namespace, overloads, types, &misfits))
+        }
+    }
+}
+
+/// What a text must look like where it is converted.
+fn choices(kind: Kind, came: &str) -> &'static str {
+    match (kind, came) {
+        (Kind::Boolean, "string" | "int") => " that is none of true, false, 1, 0",
+        (Kind::Int, "string") => " that is no whole number",
+        (Kind::Date, "string") => " that is no date",
+        _ => "",
+    }
+}
+
+/// Row 13, with every signature of the name and what was wrong.
+fn no_signature(
+    namespace: &Namespace,
+    overloads: &[Method],
+    came: &str,
+    misfits: &[String],
+) -> ApiError {
+    let name = overloads.first().map_or("", Method::name);
+    let signatures: Vec<String> = overloads.iter().map(Method::signature).collect();
+    let reason = if misfits.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", misfits.join("; "))
+    };
+    ApiError::bad_arguments(format!(
+        "Could not find method: {name} in class: {} with params: [{came}]{reason}; there are: {}",
+        namespace.handler(),
+        signatures.join(", ")
+    ))
+}
+
+/// Why arguments by name don't fit a signature; the lighter, the nearer.
+struct Misfit {
+    weight: usize,
+    text: String,
+}
+
+/// Puts arguments by name into the order of a signature.
+fn align(method: &Method, mut args: BTreeMap<String, Value>) -> Result<Vec<Value>, Misfit> {
+    let mut ordered = Vec::new();
+    let mut missing = Vec::new();
+    for parameter in method.parameters() {
+        let found = args
+            .remove(parameter.name)
+            .or_else(|| args.remove(&snake_case(parameter.name)));
+        match found {
+            Some(arg) => ordered.push(arg),
+            None => missing.push(format!("`{}` is missing", parameter.name)),
+        }
+    }
+    let extra = args
+        .keys()
+        .map(|name| format!("`{}` is no parameter", shortened(name)));
+    let wrong: Vec<String> = missing.into_iter().chain(extra).collect();
+    if wrong.is_empty() {
+        return Ok(ordered);
+    }
+    Err(Misfit {
+        weight: wrong.len(),
+        text: wrong.join(", "),
+    })
+}
+
+/// Row 43: JSON text stands for a struct or an array, and a single value for an array of it.
+fn json_conversion(candidate: Candidate<'_>) -> Candidate<'_> {
+    let kinds = candidate
+        .method
+        .parameters()
+        .iter()
+        .map(|parameter| parameter.shape.kind());
+    let args = kinds.zip(candidate.args).map(|(kind, arg)| {
+        let parsed = match (&arg, kind) {
+            (Value::String(text), Kind::Struct | Kind::Array) => {
+                serde_json::from_str(text).ok().map(from_json)
+            }
+            _ => None,
+        };
+        match (kind, parsed, arg) {
+            (Kind::Struct, Some(parsed @ Value::Struct(_)), _)
+            | (Kind::Array, Some(parsed @ Value::Array(_)), _) => parsed,
+            (Kind::Array, _, arg @ Value::Array(_)) => arg,
+            (Kind::Array, _, arg) => Value::Array(vec![arg]),
+            (_, _, arg) => arg,
+        }
+    });
+    Candidate {
+        method: candidate.method,
+        args: args.collect(),
+    }
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_uppercase() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}

@@ -1,0 +1,182 @@
+//! The error that a method answers with; the surfaces turn it into a fault or a JSON body.
+
+use std::fmt;
+
+use super::value::BridgeError;
+use crate::service::{Error, Role};
+
+/// Fault codes, as Uyuni's clients know them.
+pub mod code {
+    /// No such method, no such session, or an unexpected failure.
+    pub const GENERAL: i32 = -1;
+    /// A role is missing.
+    pub const PERMISSION: i32 = -23;
+    /// A parameter of an image store was refused.
+    pub const BAD_PARAMETER: i32 = 1213;
+    /// A value was refused.
+    pub const VALIDATION: i32 = 2800;
+    /// A struct has members that nothing knows.
+    pub const UNKNOWN_KEYS: i32 = 2801;
+    /// The job runner or the database is down.
+    pub const UNAVAILABLE: i32 = 2802;
+    /// Wrong login or password.
+    pub const LOGIN: i32 = 2950;
+    /// No such image store.
+    pub const IMAGE_STORE_NOT_FOUND: i32 = 10010;
+    /// The name is taken.
+    pub const EXISTS: i32 = 10100;
+    /// Not found.
+    pub const NOT_FOUND: i32 = 10101;
+}
+
+/// What sort of error it is, as far as an HTTP status depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// The method was reached and refused or failed.
+    Fault,
+    /// No method of that name.
+    NoSuchMethod,
+    /// The arguments fit no signature, or can't be read.
+    BadArguments,
+    /// The session is unknown, expired or wrong.
+    Session,
+    /// The account may only read, and the method changes something.
+    ReadOnlyUser,
+}
+
+/// A fault: a code of [`code`] and a text for the user. Holds no secret, SQL or stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    code: i32,
+    message: String,
+    sort: Sort,
+}
+
+impl ApiError {
+    fn new(code: i32, sort: Sort, message: impl Into<String>) -> ApiError {
+        ApiError {
+            code,
+            message: message.into(),
+            sort,
+        }
+    }
+
+    /// 10101: what is not there, and where it was looked for.
+    pub fn not_found(message: impl Into<String>) -> ApiError {
+        ApiError::new(code::NOT_FOUND, Sort::Fault, message)
+    }
+
+    /// 10100: the name is taken.
+    pub fn exists(message: impl Into<String>) -> ApiError {
+        ApiError::new(code::EXISTS, Sort::Fault, message)
+    }
+
+    /// 2800: `field` was refused; `message` says why and what to do.
+    pub fn validation(field: &str, message: impl fmt::Display) -> ApiError {
+        ApiError::new(
+            code::VALIDATION,
+            Sort::Fault,
+            format!("`{field}`: {message}"),
+        )
+    }
+
+    /// 2801: members of a struct that nothing knows.
+    pub fn unknown_keys(keys: &[String]) -> ApiError {
+        let message = format!("Invalid argument(s): {}", keys.join(", "));
+        ApiError::new(code::UNKNOWN_KEYS, Sort::Fault, message)
+    }
+
+    /// 1213: a parameter of an image store was refused.
+    pub fn bad_parameter(message: impl Into<String>) -> ApiError {
+        ApiError::new(code::BAD_PARAMETER, Sort::Fault, message)
+    }
+
+    /// -23: the caller lacks `role`.
+    pub fn permission(role: Role) -> ApiError {
+        ApiError::from(Error::Permission(role))
+    }
+
+    /// The account may only read.
+    pub fn read_only_user() -> ApiError {
+        let message = "The M API is not available to read-only API users";
+        ApiError::new(code::GENERAL, Sort::ReadOnlyUser, message)
+    }
+
+    /// -1: no method of this name; `message` says what there is.
+    pub(super) fn no_such_method(message: impl Into<String>) -> ApiError {
+        ApiError::new(code::GENERAL, Sort::NoSuchMethod, message)
+    }
+
+    /// -1: the arguments fit no signature.
+    pub(super) fn bad_arguments(message: impl Into<String>) -> ApiError {
+        ApiError::new(code::GENERAL, Sort::BadArguments, message)
+    }
+
+    /// The argument for `parameter` can't be read as its type.
+    pub(super) fn unreadable(parameter: &str, error: BridgeError) -> ApiError {
+        match error {
+            BridgeError::UnknownKeys(keys) => ApiError::unknown_keys(&keys),
+            other @ BridgeError::Mismatch { .. } => ApiError::new(
+                code::VALIDATION,
+                Sort::BadArguments,
+                format!("`{}`: {}", other.place(parameter), other.reason()),
+            ),
+        }
+    }
+
+    /// -1 with a correlation id. `source` goes to the log under that id and nowhere else.
+    pub fn unexpected(source: impl fmt::Display) -> ApiError {
+        let mut bits = [0_u8; 8];
+        // An id without randomness still names the failure; the log line has its time.
+        let _ = getrandom::fill(&mut bits);
+        let id = hex::encode(bits);
+        tracing::error!(correlation_id = %id, error = %source, "a method failed unexpectedly");
+        let message = format!(
+            "unhandled internal exception: the call failed and nothing was changed; \
+             the server's log has the reason under the id {id}"
+        );
+        ApiError::new(code::GENERAL, Sort::Fault, message)
+    }
+
+    /// The fault code.
+    pub fn code(&self) -> i32 {
+        self.code
+    }
+
+    /// The text for the user.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What sort of error it is.
+    pub fn sort(&self) -> Sort {
+        self.sort
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> ApiError {
+        let (code, sort) = match &error {
+            Error::NotFound(_) => (code::NOT_FOUND, Sort::Fault),
+            Error::Exists(_) => (code::EXISTS, Sort::Fault),
+            Error::Invalid { .. } => (code::VALIDATION, Sort::Fault),
+            Error::BadParameter(_) => (code::BAD_PARAMETER, Sort::Fault),
+            Error::UnknownKeys(_) => (code::UNKNOWN_KEYS, Sort::Fault),
+            Error::ImageStoreNotFound(_) => (code::IMAGE_STORE_NOT_FOUND, Sort::Fault),
+            Error::Permission(_) => (code::PERMISSION, Sort::Fault),
+            Error::LoginRefused | Error::AccountDisabled => (code::LOGIN, Sort::Fault),
+            Error::SessionUnknown(_) | Error::SessionInvalid(_) => (code::GENERAL, Sort::Session),
+            Error::Unavailable(_) => (code::UNAVAILABLE, Sort::Fault),
+            Error::Unexpected(source) => return ApiError::unexpected(source),
+        };
+        ApiError::new(code, sort, error.to_string())
+    }
+}

@@ -1,0 +1,313 @@
+//! A method: a plain `async fn`, its types, and what the surfaces must know of it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use dxr::Value;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::context::{Origin, Visitor};
+use super::error::ApiError;
+use super::types::Shape;
+use super::value;
+use crate::service::{Caller, Role};
+
+/// A result that each surface takes in its own form.
+pub trait Reply: Send {
+    /// For XML-RPC.
+    fn value(&self) -> Result<Value, ApiError>;
+    /// For JSON.
+    fn json(&self) -> Result<serde_json::Value, ApiError>;
+}
+
+impl<T: Serialize + Send> Reply for T {
+    fn value(&self) -> Result<Value, ApiError> {
+        value::to_value(self).map_err(ApiError::unexpected)
+    }
+
+    fn json(&self) -> Result<serde_json::Value, ApiError> {
+        value::to_json(self).map_err(ApiError::unexpected)
+    }
+}
+
+/// What comes of a call.
+pub type Answer = Result<Box<dyn Reply>, ApiError>;
+type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type Call = dyn Fn(Visitor, Option<Caller>, Vec<Value>) -> Pending + Send + Sync;
+
+/// A function that can be a method with `N` parameters; `Args` is the tuple of its types.
+pub trait MethodFn<Args, const N: usize>: Send + Sync + 'static {
+    /// Whether a session is needed.
+    const SESSION: bool;
+
+    /// The shapes of the parameters, without the first.
+    fn arguments() -> [Shape; N];
+
+    /// The shape of the result.
+    fn result() -> Shape;
+
+    /// Reads the arguments and calls the function.
+    fn call(
+        &self,
+        names: [&'static str; N],
+        visitor: Visitor,
+        caller: Option<Caller>,
+        args: Vec<Value>,
+    ) -> Pending;
+}
+
+macro_rules! method_fn {
+    ($count:literal: $($argument:ident $index:tt),*) => {
+        impl<F, Answered, T, O, $($argument),*> MethodFn<(O, $($argument,)*), $count> for F
+        where
+            F: Fn(O, $($argument),*) -> Answered + Send + Sync + 'static,
+            Answered: Future<Output = Result<T, ApiError>> + Send + 'static,
+            T: Serialize + JsonSchema + Send + 'static,
+            O: Origin,
+            $($argument: DeserializeOwned + JsonSchema + Send + 'static,)*
+        {
+            const SESSION: bool = O::SESSION;
+
+            fn arguments() -> [Shape; $count] {
+                [$(Shape::argument::<$argument>()),*]
+            }
+
+            fn result() -> Shape {
+                Shape::result::<T>()
+            }
+
+            #[allow(unused_mut, unused_variables, reason = "a method may have no parameter")]
+            fn call(&self, names: [&'static str; $count], visitor: Visitor, caller: Option<Caller>, args: Vec<Value>) -> Pending {
+                let mut args = args.into_iter();
+                let read = || {
+                    let origin = O::of(visitor, caller)
+                        .ok_or_else(|| ApiError::unexpected("a method with session was called without"))?;
+                    Ok::<_, ApiError>(self(origin, $(argument::<$argument>(names[$index], args.next())?),*))
+                };
+                match read() {
+                    Ok(answered) => Box::pin(async move {
+                        answered.await.map(|result| Box::new(result) as Box<dyn Reply>)
+                    }),
+                    Err(error) => Box::pin(std::future::ready(Err(error))),
+                }
+            }
+        }
+    };
+}
+
+method_fn!(0:);
+method_fn!(1: A 0);
+method_fn!(2: A 0, B 1);
+method_fn!(3: A 0, B 1, C 2);
+method_fn!(4: A 0, B 1, C 2, D 3);
+method_fn!(5: A 0, B 1, C 2, D 3, E 4);
+method_fn!(6: A 0, B 1, C 2, D 3, E 4, G 5);
+
+fn argument<T: DeserializeOwned>(name: &str, argument: Option<Value>) -> Result<T, ApiError> {
+    value::from_value(argument.unwrap_or(Value::Nil))
+        .map_err(|error| ApiError::unreadable(name, error))
+}
+
+/// A parameter as a method's definition names it.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    name: &'static str,
+    doc: &'static str,
+}
+
+/// A parameter named `name`, in camelCase, with one line of documentation.
+pub const fn param(name: &'static str, doc: &'static str) -> Param {
+    Param { name, doc }
+}
+
+/// A parameter of a method.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// The name, in camelCase; XML-RPC goes by position, JSON by this.
+    pub name: &'static str,
+    /// One line of documentation.
+    pub doc: &'static str,
+    /// The type.
+    pub shape: Shape,
+}
+
+/// When a session is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionUse {
+    /// On both surfaces.
+    Always,
+    /// On JSON; XML-RPC clients may go without.
+    OnJson,
+    /// Never; a session that is given is ignored.
+    Never,
+}
+
+/// One signature of a method. Only the dispatcher can call it, after its checks.
+pub struct Method {
+    name: &'static str,
+    doc: &'static str,
+    parameters: Vec<Parameter>,
+    result: Shape,
+    returns: &'static str,
+    session: SessionUse,
+    read_only: bool,
+    role: Option<Role>,
+    call: Box<Call>,
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.signature())
+    }
+}
+
+impl Method {
+    pub(super) fn new<Args, F, const N: usize>(
+        name: &'static str,
+        doc: &'static str,
+        params: [Param; N],
+        function: F,
+    ) -> Method
+    where
+        F: MethodFn<Args, N>,
+    {
+        let names = params.map(|param| param.name);
+        let parameters = params
+            .into_iter()
+            .zip(F::arguments())
+            .map(|(param, shape)| Parameter {
+                name: param.name,
+                doc: param.doc,
+                shape,
+            });
+        Method {
+            name,
+            doc,
+            parameters: parameters.collect(),
+            result: F::result(),
+            returns: "",
+            session: if F::SESSION {
+                SessionUse::Always
+            } else {
+                SessionUse::Never
+            },
+            read_only: false,
+            role: F::SESSION.then_some(Role::ImageAdmin),
+            call: Box::new(move |visitor, caller, args| {
+                function.call(names, visitor, caller, args)
+            }),
+        }
+    }
+
+    /// Documents the result.
+    pub fn returns(&mut self, doc: &'static str) -> &mut Method {
+        self.returns = doc;
+        self
+    }
+
+    /// Marks the method as one that changes nothing: GET on JSON, allowed to read-only users.
+    pub fn read_only(&mut self) -> &mut Method {
+        self.read_only = true;
+        self
+    }
+
+    /// Asks for `role` instead of [`Role::ImageAdmin`].
+    pub fn role(&mut self, role: Role) -> &mut Method {
+        self.role = Some(role);
+        self
+    }
+
+    /// Lets every user call it who has a session.
+    pub fn any_user(&mut self) -> &mut Method {
+        self.role = None;
+        self
+    }
+
+    /// Asks for a session on JSON, though not on XML-RPC. For functions that take a [`Visitor`].
+    pub fn session_on_json(&mut self) -> &mut Method {
+        self.session = SessionUse::OnJson;
+        self
+    }
+
+    /// The name, in camelCase, without namespace.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// One line of documentation.
+    pub fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    /// The parameters, without the session.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The type of the result.
+    pub fn result(&self) -> &Shape {
+        &self.result
+    }
+
+    /// One line about the result; may be empty.
+    pub fn returns_doc(&self) -> &'static str {
+        self.returns
+    }
+
+    /// When a session is needed.
+    pub fn session(&self) -> SessionUse {
+        self.session
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The role that a caller needs.
+    pub fn needed_role(&self) -> Option<Role> {
+        self.role
+    }
+
+    /// As a person reads it: `listTags(string sessionKey, string storeLabel)`.
+    pub fn signature(&self) -> String {
+        let session = (self.session == SessionUse::Always).then(|| "string sessionKey".to_owned());
+        let others = self
+            .parameters
+            .iter()
+            .map(|p| format!("{} {}", p.shape.kind(), p.name));
+        let all: Vec<String> = session.into_iter().chain(others).collect();
+        format!("{}({})", self.name, all.join(", "))
+    }
+
+    /// Checks that `caller` may call this, then calls. The one way to a method's function.
+    pub(super) async fn invoke(
+        &self,
+        visitor: Visitor,
+        caller: Option<Caller>,
+        args: Vec<Value>,
+    ) -> Answer {
+        if let Some(caller) = &caller {
+            self.admit(caller)?;
+        }
+        // A task of its own: a client that goes away in the middle doesn't stop a change halfway,
+        // and a panic ends this call only.
+        match tokio::spawn((self.call)(visitor, caller, args)).await {
+            Ok(answer) => answer,
+            Err(failure) => Err(ApiError::unexpected(failure)),
+        }
+    }
+
+    fn admit(&self, caller: &Caller) -> Result<(), ApiError> {
+        match self.role {
+            Some(role) if !caller.has_role(role) => Err(ApiError::permission(role)),
+            _ if caller.is_read_only() && !self.read_only && self.session == SessionUse::Always => {
+                Err(ApiError::read_only_user())
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Which overload a call means: by number of arguments, then exact types, then conversion.
+
+use dxr::Value;
+
+use super::method::Method;
+use super::types::Kind;
+use super::value::de::{boolean, fractional, moment, text, type_name, whole};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+/// How well an argument fits a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    No,
+    Converted,
+    Exact,
+}
+
+/// A signature with the arguments in its order.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate<'m> {
+    pub(super) method: &'m Method,
+    pub(super) args: Vec<Value>,
+}
+
+/// What came of a choice.
+#[derive(Debug)]
+pub(super) enum Choice<'m> {
+    /// This one is meant.
+    One(Candidate<'m>),
+    /// Several fit, all by conversion only.
+    Ambiguous,
+    /// None fits; the candidates are given back.
+    None(Vec<Candidate<'m>>),
+}
+
+/// Chooses among candidates whose number of arguments is right.
+pub(super) fn choose(candidates: Vec<Candidate<'_>>) -> Choice<'_> {
+    let (mut best, mut count, mut chosen) = (Fit::No, 0, None);
+    for (index, candidate) in candidates.iter().enumerate() {
+        let fit = candidate.fit();
+        if fit > best {
+            (best, count, chosen) = (fit, 1, Some(index));
+        } else if fit == best && fit != Fit::No {
+            count += 1;
+        }
+    }
+    match chosen {
+        Some(_) if count > 1 => Choice::Ambiguous,
+        Some(index) => match candidates.into_iter().nth(index) {
+            Some(candidate) => Choice::One(candidate),
+            None => Choice::None(Vec::new()),
+        },
+        None => Choice::None(candidates),
+    }
+}
+
+impl Candidate<'_> {
+    fn fit(&self) -> Fit {
+        let kinds = self.method.parameters().iter().map(|p| p.shape.kind());
+        kinds
+            .zip(&self.args)
+            .map(|(kind, arg)| fit(kind, arg))
+            .min()
+            .unwrap_or(Fit::Exact)
+    }
+
+    /// The first argument that doesn't fit: the parameter's name, what it takes, what came.
+    pub(super) fn first_misfit(&self) -> Option<(&'static str, Kind, &'static str)> {
+        let parameters = self.method.parameters().iter().zip(&self.args);
+        parameters
+            .map(|(p, arg)| (p.name, p.shape.kind(), arg))
+            .find(|(_, kind, arg)| fit(*kind, arg) == Fit::No)
+            .map(|(name, kind, arg)| (name, kind, type_name(arg)))
+    }
+
+    /// The parameter to blame if all that is wrong is a date where text is meant (row 12).
+    pub(super) fn date_for_text(&self) -> Option<&'static str> {
+        let mut blamed = None;
+        for (p, arg) in self.method.parameters().iter().zip(&self.args) {
+            let is_date_for_text =
+                p.shape.kind() == Kind::Text && matches!(arg, Value::DateTime(_));
+            match (fit(p.shape.kind(), arg), is_date_for_text) {
+                (Fit::No, true) => blamed = blamed.or(Some(p.name)),
+                (Fit::No, false) => return None,
+                _ => {}
+            }
+        }
+        blamed
+    }
+}
+
+fn fit(kind: Kind, arg: &Value) -> Fit {
+    let converts = match (kind, arg) {
+        (Kind::Text, Value::String(_))
+        | (Kind::Int, Value::Integer(_) | Value::Long(_))
+        | (Kind::Boolean, Value::Boolean(_))
+        | (Kind::Double, Value::Double(_))
+        | (Kind::Date, Value::DateTime(_))
+        | (Kind::Bytes, Value::Base64(_))
+        | (Kind::Struct, Value::Struct(_))
+        | (Kind::Array, Value::Array(_)) => return Fit::Exact,
+        (Kind::Text, arg) => text(arg).is_some(),
+        (Kind::Int, arg) => whole(arg).is_some(),
+        (Kind::Boolean, arg) => boolean(arg).is_some(),
+        (Kind::Double, arg) => fractional(arg).is_some(),
+        (Kind::Date, arg) => moment(arg).is_some(),
+        (Kind::Bytes, Value::String(text)) => BASE64.decode(text).is_ok(),
+        _ => false,
+    };
+    if converts { Fit::Converted } else { Fit::No }
+}

@@ -1,0 +1,133 @@
+//! Between `serde` types and XML-RPC values.
+//!
+//! - [`ser`]: a result to a [`Value`](dxr::Value).
+//! - [`de`]: an argument from a [`Value`](dxr::Value), with the conversions that clients rely on.
+//! - [`json`]: a JSON argument as a value.
+//! - [`wire`]: the newtypes whose form differs between the surfaces.
+//!
+//! Both bridges report `is_human_readable() == false`; that is how the newtypes of [`wire`] tell
+//! XML-RPC from JSON.
+
+pub mod de;
+pub mod json;
+pub mod ser;
+pub mod wire;
+
+use std::fmt;
+
+pub use de::from_value;
+pub use json::from_json;
+pub use ser::{to_json, to_value, xml_text};
+pub use wire::{ByteCount, Bytes, Done, Timestamp};
+
+/// Why a value couldn't be carried over. Names types and places, never the value itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BridgeError {
+    /// Members of a struct that nothing knows, sorted.
+    UnknownKeys(Vec<String>),
+    /// A value of the wrong type or out of range.
+    Mismatch {
+        /// Where in the argument, outermost last.
+        path: Vec<String>,
+        /// What was expected and what came.
+        reason: String,
+    },
+}
+
+impl BridgeError {
+    pub(super) fn mismatch(reason: impl fmt::Display) -> BridgeError {
+        BridgeError::Mismatch {
+            path: Vec::new(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Adds the step that led here: a member's name or `[index]`.
+    fn inside(mut self, step: impl Into<String>) -> BridgeError {
+        if let BridgeError::Mismatch { path, .. } = &mut self {
+            path.push(step.into());
+        }
+        self
+    }
+
+    /// The place as a person writes it: `details.tags[2]` for the parameter `details`.
+    pub fn place(&self, parameter: &str) -> String {
+        let mut place = parameter.to_owned();
+        if let BridgeError::Mismatch { path, .. } = self {
+            for step in path.iter().rev() {
+                if !step.starts_with('[') && !place.is_empty() {
+                    place.push('.');
+                }
+                place.push_str(step);
+            }
+        }
+        place
+    }
+
+    /// What is wrong, without the place.
+    pub fn reason(&self) -> String {
+        match self {
+            BridgeError::UnknownKeys(keys) => format!("unknown keys {}", keys.join(", ")),
+            BridgeError::Mismatch { reason, .. } => reason.clone(),
+        }
+    }
+}
+
+impl fmt::Display for BridgeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place("") {
+            place if place.is_empty() => f.write_str(&self.reason()),
+            place => write!(f, "`{place}`: {}", self.reason()),
+        }
+    }
+}
+
+impl std::error::Error for BridgeError {}
+
+impl serde::ser::Error for BridgeError {
+    fn custom<T: fmt::Display>(message: T) -> BridgeError {
+        BridgeError::mismatch(message)
+    }
+}
+
+impl serde::de::Error for BridgeError {
+    fn custom<T: fmt::Display>(message: T) -> BridgeError {
+        BridgeError::mismatch(message)
+    }
+
+    // serde's own texts for these two repeat the value, which may be a password.
+    fn invalid_type(
+        unexpected: serde::de::Unexpected<'_>,
+        expected: &dyn serde::de::Expected,
+    ) -> BridgeError {
+        BridgeError::mismatch(format!("expected {expected}, got {}", type_of(unexpected)))
+    }
+
+    fn invalid_value(
+        unexpected: serde::de::Unexpected<'_>,
+        expected: &dyn serde::de::Expected,
+    ) -> BridgeError {
+        BridgeError::mismatch(format!(
+            "expected {expected}, got another {}",
+            type_of(unexpected)
+        ))
+    }
+
+    fn missing_field(field: &'static str) -> BridgeError {
+        BridgeError::mismatch(format!("the member `{field}` is missing"))
+    }
+}
+
+fn type_of(unexpected: serde::de::Unexpected<'_>) -> &'static str {
+    use serde::de::Unexpected;
+    match unexpected {
+        Unexpected::Bool(_) => "boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "int",
+        Unexpected::Float(_) => "double",
+        Unexpected::Char(_) | Unexpected::Str(_) => "string",
+        Unexpected::Bytes(_) => "base64",
+        Unexpected::Seq => "array",
+        Unexpected::Map => "struct",
+        _ => "value",
+    }
+}

@@ -1,0 +1,199 @@
+//! Newtypes whose form differs between XML-RPC and JSON.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chrono::{DateTime, Local, NaiveDateTime, SecondsFormat, TimeZone, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserializer, Error as _, Visitor};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+
+/// Marks a date for the bridge, which knows no other way to tell it from text.
+pub(super) const TIMESTAMP: &str = "$registrysync::Timestamp";
+/// The form of a date in XML-RPC: no zone, the server's local time.
+pub(super) const XML_DATE: &str = "%Y%m%dT%H:%M:%S";
+
+/// A moment. `dateTime.iso8601` in the server's zone on XML-RPC, RFC 3339 in UTC on JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub DateTime<Utc>);
+
+impl Timestamp {
+    /// Reads what clients send: RFC 3339, or `yyyyMMddTHH:mm:ss` and `yyyy-MM-ddTHH:mm:ss` in the
+    /// server's zone.
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+            return Some(Timestamp(moment.to_utc()));
+        }
+        let naive = [XML_DATE, "%Y-%m-%dT%H:%M:%S"]
+            .iter()
+            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
+        // In the hour that comes twice the earlier one is meant; one that doesn't exist is no moment.
+        let moment = Local.from_local_datetime(&naive).earliest()?;
+        Some(Timestamp(moment.to_utc()))
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(moment: DateTime<Utc>) -> Timestamp {
+        Timestamp(moment)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Secs, true));
+        }
+        let local = self.0.with_timezone(&Local).format(XML_DATE).to_string();
+        serializer.serialize_newtype_struct(TIMESTAMP, &local)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        struct Inner;
+        impl<'de> Visitor<'de> for Inner {
+            type Value = String;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("date")
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                inner: D,
+            ) -> Result<String, D::Error> {
+                String::deserialize(inner)
+            }
+        }
+        let text = deserializer.deserialize_newtype_struct(TIMESTAMP, Inner)?;
+        Timestamp::parse(&text).ok_or_else(|| {
+            D::Error::custom("expected a date such as `2026-01-31T23:59:59Z`, got another text")
+        })
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
+}
+
+/// Raw bytes: `base64` on XML-RPC, base64 text on JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&BASE64.encode(&self.0))
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        struct Inner;
+        impl Visitor<'_> for Inner {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("base64")
+            }
+
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+                Ok(bytes)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
+                BASE64
+                    .decode(text)
+                    .map_err(|_| E::custom("expected base64, got another text"))
+            }
+        }
+        deserializer.deserialize_byte_buf(Inner).map(Bytes)
+    }
+}
+
+impl JsonSchema for Bytes {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Bytes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "contentEncoding": "base64"})
+    }
+}
+
+/// What a method without result answers: the number 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done;
+
+impl Serialize for Done {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i32(1)
+    }
+}
+
+impl JsonSchema for Done {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Done".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "const": 1})
+    }
+}
+
+/// A number of bytes, which may not fit an `i4`: decimal text on both surfaces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteCount(pub u64);
+
+impl Serialize for ByteCount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteCount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ByteCount, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map(ByteCount)
+            .map_err(|_| D::Error::custom("expected a number of bytes as decimal text"))
+    }
+}
+
+impl JsonSchema for ByteCount {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ByteCount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^[0-9]+$"})
+    }
+}

@@ -1,0 +1,76 @@
+//! Who calls.
+
+use std::time::Duration;
+
+use super::Role;
+
+/// The account behind a checked session. Only [`super::session`] makes one, so holding a
+/// `Caller` proves that the check was done.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    account_id: i64,
+    org_id: i64,
+    login: String,
+    roles: Vec<Role>,
+    read_only: bool,
+    session_duration: Duration,
+}
+
+/// What the account's row says of a caller.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The account's id.
+    pub account_id: i64,
+    /// The organisation the account belongs to.
+    pub org_id: i64,
+    /// The login name as it was created.
+    pub login: String,
+    /// The roles that were given, without the implied ones.
+    pub roles: Vec<Role>,
+    /// Whether the account may only read.
+    pub read_only: bool,
+}
+
+impl Caller {
+    /// The caller of a session that was found valid.
+    pub(super) fn new(identity: Identity, session_duration: Duration) -> Caller {
+        Caller {
+            account_id: identity.account_id,
+            org_id: identity.org_id,
+            login: identity.login,
+            roles: identity.roles,
+            read_only: identity.read_only,
+            session_duration,
+        }
+    }
+
+    /// The account's id.
+    pub fn account_id(&self) -> i64 {
+        self.account_id
+    }
+
+    /// The organisation whose things the caller sees.
+    pub fn org_id(&self) -> i64 {
+        self.org_id
+    }
+
+    /// The login name.
+    pub fn login(&self) -> &str {
+        &self.login
+    }
+
+    /// Whether the account may only read.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Whether the account holds `role`, itself or by another that implies it.
+    pub fn has_role(&self, role: Role) -> bool {
+        self.roles.iter().any(|held| held.implies(role))
+    }
+
+    /// How long the session lives on from each call.
+    pub fn session_duration(&self) -> Duration {
+        self.session_duration
+    }
+}

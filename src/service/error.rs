@@ -1,0 +1,71 @@
+//! The error of the use cases: what went wrong in the user's words, by kind.
+
+use super::Role;
+
+/// Why a use case refused or failed. The text is for the user; it holds no secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A named thing is not there, or is another organisation's.
+    #[error("{0}")]
+    NotFound(String),
+    /// The name is taken.
+    #[error("{0}")]
+    Exists(String),
+    /// A value was refused.
+    #[error("`{field}`: {message}")]
+    Invalid {
+        /// The parameter or member that was refused.
+        field: String,
+        /// What is wrong with it and what to do.
+        message: String,
+    },
+    /// A single parameter of an image store was refused; Uyuni has fixed texts for these.
+    #[error("{0}")]
+    BadParameter(String),
+    /// Keys of a struct that nothing knows.
+    #[error("Invalid argument(s): {}", .0.join(", "))]
+    UnknownKeys(Vec<String>),
+    /// No image store of that label.
+    #[error("Image Store not found: {0}")]
+    ImageStoreNotFound(String),
+    /// The caller lacks a role.
+    #[error(
+        "You do not have permissions to perform this action. \
+         You need to have at least a {} role to perform this action", .0.title()
+    )]
+    Permission(Role),
+    /// Wrong login or password, or too many failures; one text for all, so that nothing leaks.
+    #[error("Either the password or username is incorrect.")]
+    LoginRefused,
+    /// The account is disabled.
+    #[error("Your account has been deactivated.")]
+    AccountDisabled,
+    /// A session that doesn't exist, or no longer.
+    #[error("Could not find session with id: {0}")]
+    SessionUnknown(i64),
+    /// A session's id with a wrong secret.
+    #[error("Session id: {0} is not valid.")]
+    SessionInvalid(i64),
+    /// The job runner or the database can't be reached now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Anything that is no fault of the caller. The text is for the log only.
+    #[error("{0}")]
+    Unexpected(String),
+}
+
+impl Error {
+    /// A refused value: `field` names the parameter, `message` says why and what to do.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Error {
+        Error::Invalid {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+
+    /// A failure to log, whose text never reaches the caller.
+    pub fn unexpected(source: impl std::fmt::Display) -> Error {
+        Error::Unexpected(source.to_string())
+    }
+}

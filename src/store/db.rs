@@ -1,0 +1,76 @@
+//! [`Db`]: a pool of connections that knows the key of the sealed credentials.
+
+use super::connection::{Manager, Target};
+use super::{DbConnection, Error, SealKey, migrate, seal};
+use diesel::r2d2::Pool;
+use std::time::Duration;
+
+/// Connections at once. Statements are short; more only queue at the disk.
+const POOL_SIZE: u32 = 8;
+
+/// How long a caller waits for a connection before it hears [`Error::Busy`].
+const POOL_WAIT: Duration = Duration::from_secs(15);
+
+/// An open database. Clones share the pool.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: Pool<Manager>,
+    key: SealKey,
+}
+
+impl Db {
+    /// Opens `sqlite:PATH` or `postgres://…`, making and migrating it where needed, and checks
+    /// that `key` opens what is sealed in it. Blocks; call it before serving.
+    pub fn open(url: &str, key: SealKey) -> Result<Self, Error> {
+        let target = Target::parse(url)?;
+        let mut conn = target.connect()?;
+        migrate::migrate(&mut conn, &target)?;
+        seal::key_check(&mut conn, &key)?;
+        drop(conn);
+        let pool = Pool::builder()
+            .max_size(POOL_SIZE)
+            .min_idle(Some(1))
+            .connection_timeout(POOL_WAIT)
+            .build_unchecked(Manager(target));
+        Ok(Self { pool, key })
+    }
+
+    /// The key of the sealed credentials.
+    pub fn key(&self) -> &SealKey {
+        &self.key
+    }
+
+    /// Runs `body` with a connection on a thread that may block.
+    pub async fn run<T, F>(&self, body: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
+    {
+        self.call(body).await
+    }
+
+    /// Runs `body` in one write transaction; for use cases with errors of their own.
+    pub async fn transaction<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+    {
+        self.call(move |conn| conn.write(body)).await
+    }
+
+    async fn call<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+    {
+        let pool = self.pool.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut conn = pool.get().map_err(|error| Error::Busy(error.to_string()))?;
+            body(&mut conn)
+        })
+        .await
+        .map_err(|_| Error::Task)?
+    }
+}

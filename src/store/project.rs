@@ -1,0 +1,168 @@
+//! Sync projects.
+
+use super::schema::sync_project;
+use super::{DbConnection, Error, Moment, now};
+use diesel::prelude::*;
+
+/// A project as stored.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = sync_project)]
+#[allow(missing_docs)] // the fields are the columns
+pub struct Project {
+    pub id: i64,
+    pub org_id: i64,
+    pub label: String,
+    pub src_store_id: i64,
+    pub dest_store_id: i64,
+    pub enabled: bool,
+    /// JSON.
+    pub options: String,
+    /// Raised by each change.
+    pub version: i64,
+    pub created: Moment,
+    pub modified: Moment,
+    /// Login of the account that changed it last.
+    pub modified_by: String,
+}
+
+/// A project to be made.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = sync_project)]
+#[allow(missing_docs)]
+pub struct NewProject<'a> {
+    pub org_id: i64,
+    pub label: &'a str,
+    pub src_store_id: i64,
+    pub dest_store_id: i64,
+    pub enabled: bool,
+    pub options: &'a str,
+    pub modified_by: &'a str,
+}
+
+/// What to change of a project; `None` leaves it as it is.
+#[derive(Clone, Debug, Default, AsChangeset)]
+#[diesel(table_name = sync_project)]
+#[allow(missing_docs)]
+pub struct ProjectChange<'a> {
+    pub src_store_id: Option<i64>,
+    pub dest_store_id: Option<i64>,
+    pub enabled: Option<bool>,
+    pub options: Option<&'a str>,
+    pub modified_by: &'a str,
+}
+
+/// Makes a project and returns its id; [`Error::Exists`] where the label is taken.
+pub fn project_create(conn: &mut DbConnection, new: &NewProject<'_>) -> Result<i64, Error> {
+    let time = now();
+    let row = (
+        new,
+        sync_project::version.eq(1),
+        sync_project::created.eq(time),
+        sync_project::modified.eq(time),
+    );
+    let insert = diesel::insert_into(sync_project::table)
+        .values(row)
+        .returning(sync_project::id);
+    Ok(on_backend!(conn, c => insert.get_result(c))?)
+}
+
+/// Finds a project by its label.
+pub fn project_by_label(
+    conn: &mut DbConnection,
+    org_id: i64,
+    label: &str,
+) -> Result<Option<Project>, Error> {
+    Ok(sync_project::table
+        .filter(sync_project::org_id.eq(org_id))
+        .filter(sync_project::label.eq(label))
+        .select(Project::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// Finds a project by its id.
+pub fn project_by_id(
+    conn: &mut DbConnection,
+    org_id: i64,
+    id: i64,
+) -> Result<Option<Project>, Error> {
+    Ok(sync_project::table
+        .find(id)
+        .filter(sync_project::org_id.eq(org_id))
+        .select(Project::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// At most `limit` projects whose label sorts after `after_label` ("" begins), by label.
+pub fn project_list(
+    conn: &mut DbConnection,
+    org_id: i64,
+    after_label: &str,
+    limit: i64,
+) -> Result<Vec<Project>, Error> {
+    Ok(sync_project::table
+        .filter(sync_project::org_id.eq(org_id))
+        .filter(sync_project::label.gt(after_label))
+        .order(sync_project::label)
+        .limit(limit)
+        .select(Project::as_select())
+        .load(conn)?)
+}
+
+/// Holds a project until the transaction ends, so that what is decided from its items and runs
+/// still holds when it is written. SQLite's write transactions are alone anyway.
+pub fn project_lock(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<bool, Error> {
+    let project = sync_project::table
+        .find(id)
+        .filter(sync_project::org_id.eq(org_id))
+        .select(sync_project::id);
+    let found: Option<i64> = match conn {
+        DbConnection::Postgres(c) => project.for_update().first(c).optional()?,
+        DbConnection::Sqlite(c) => project.first(c).optional()?,
+    };
+    Ok(found.is_some())
+}
+
+/// Changes a project; `false` where there is none. [`Error::Stale`] where `version` is given and
+/// isn't the one that the project has.
+pub fn project_update(
+    conn: &mut DbConnection,
+    org_id: i64,
+    id: i64,
+    version: Option<i64>,
+    change: &ProjectChange<'_>,
+) -> Result<bool, Error> {
+    conn.write(|conn| {
+        if !project_lock(conn, org_id, id)? {
+            return Ok(false);
+        }
+        let Some(current) = project_by_id(conn, org_id, id)? else {
+            return Ok(false);
+        };
+        if version.is_some_and(|version| version != current.version) {
+            return Err(Error::Stale {
+                version: current.version,
+                modified: current.modified,
+                modified_by: current.modified_by,
+            });
+        }
+        diesel::update(sync_project::table.find(id))
+            .set((
+                change,
+                sync_project::version.eq(sync_project::version + 1),
+                sync_project::modified.eq(now()),
+            ))
+            .execute(conn)?;
+        Ok(true)
+    })
+}
+
+/// Removes a project with its items, runs, results and logs; `false` where there is none. A
+/// worker that still runs it finds its next write refused, and stops.
+pub fn project_delete(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<bool, Error> {
+    let project = sync_project::table
+        .find(id)
+        .filter(sync_project::org_id.eq(org_id));
+    Ok(diesel::delete(project).execute(conn)? == 1)
+}

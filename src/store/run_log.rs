@@ -1,0 +1,103 @@
+//! The log of a run.
+
+use super::run::{Lease, lease_hold};
+use super::schema::{run_log, tasko_run};
+use super::{DbConnection, Error, Moment};
+use diesel::prelude::*;
+
+text_enum! {
+    /// How much a line matters.
+    LogLevel {
+        /// For who looks for a fault.
+        Debug => "debug",
+        /// What happened.
+        Info => "info",
+        /// Somebody should look at it.
+        Warn => "warn",
+        /// Something failed.
+        Error => "error",
+    }
+}
+
+/// A line as stored.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = run_log)]
+#[allow(missing_docs)] // the fields are the columns
+pub struct LogLine {
+    /// 1 for the first line of the run.
+    pub seq: i64,
+    pub time: Moment,
+    pub level: LogLevel,
+    pub message: String,
+}
+
+/// A line to be written.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = run_log)]
+#[allow(missing_docs)]
+pub struct NewLogLine {
+    pub time: Moment,
+    pub level: LogLevel,
+    pub message: String,
+}
+
+/// Rows of one statement, far below both databases' limits of parameters.
+const BATCH: usize = 1000;
+
+/// Appends lines in their order; all or none.
+pub fn log_append(
+    conn: &mut DbConnection,
+    lease: Lease,
+    lines: &[NewLogLine],
+) -> Result<(), Error> {
+    conn.write(|conn| {
+        lease_hold(conn, lease)?;
+        log_write(conn, lease.run_id, lines)
+    })
+}
+
+/// Appends to a run whose row the transaction has locked.
+pub(super) fn log_write(
+    conn: &mut DbConnection,
+    run_id: i64,
+    lines: &[NewLogLine],
+) -> Result<(), Error> {
+    let last: Option<i64> = run_log::table
+        .filter(run_log::run_id.eq(run_id))
+        .select(diesel::dsl::max(run_log::seq))
+        .first(conn)?;
+    let mut seq = last.unwrap_or(0);
+    for batch in lines.chunks(BATCH) {
+        let rows: Vec<_> = batch
+            .iter()
+            .map(|line| {
+                seq += 1;
+                (run_log::run_id.eq(run_id), run_log::seq.eq(seq), line)
+            })
+            .collect();
+        on_backend!(&mut *conn, c => {
+            diesel::insert_into(run_log::table).values(rows).execute(c)
+        })?;
+    }
+    Ok(())
+}
+
+/// At most `limit` lines of a run after the first `offset`, in order. Lines are numbered without
+/// a gap, so that the offset is a key.
+pub fn log_list(
+    conn: &mut DbConnection,
+    org_id: i64,
+    run_id: i64,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<LogLine>, Error> {
+    Ok(run_log::table
+        .inner_join(tasko_run::table)
+        .filter(run_log::run_id.eq(run_id))
+        .filter(tasko_run::org_id.eq(org_id))
+        .filter(run_log::seq.gt(offset))
+        .order(run_log::seq)
+        .limit(limit)
+        .select(LogLine::as_select())
+        .load(conn)?)
+}

@@ -1,0 +1,184 @@
+//! The tables as Diesel sees them; the same on both backends. Source: `migrations/`.
+//!
+//! Every timestamp is UTC.
+
+#![allow(missing_docs)] // the columns are described in `migrations/`
+
+diesel::table! {
+    org (id) {
+        id -> BigInt,
+        name -> Text,
+        created -> Timestamp,
+    }
+}
+
+diesel::table! {
+    account (id) {
+        id -> BigInt,
+        org_id -> BigInt,
+        login -> Text,
+        login_uc -> Text,
+        password_hash -> Text,
+        prefix -> Text,
+        first_name -> Text,
+        last_name -> Text,
+        email -> Text,
+        enabled -> Bool,
+        read_only -> Bool,
+        created -> Timestamp,
+        last_login -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    account_role (account_id, role) {
+        account_id -> BigInt,
+        role -> Text,
+    }
+}
+
+diesel::table! {
+    session (id) {
+        id -> BigInt,
+        secret_hash -> Binary,
+        account_id -> BigInt,
+        created -> Timestamp,
+        expires -> Timestamp,
+        duration_s -> BigInt,
+        address -> Text,
+    }
+}
+
+diesel::table! {
+    image_store (id) {
+        id -> BigInt,
+        org_id -> BigInt,
+        label -> Text,
+        store_type -> Text,
+        uri -> Text,
+        options -> Text,
+        username -> Nullable<Text>,
+        credential -> Nullable<Binary>,
+        created -> Timestamp,
+        modified -> Timestamp,
+    }
+}
+
+diesel::table! {
+    sync_project (id) {
+        id -> BigInt,
+        org_id -> BigInt,
+        label -> Text,
+        src_store_id -> BigInt,
+        dest_store_id -> BigInt,
+        enabled -> Bool,
+        options -> Text,
+        version -> BigInt,
+        created -> Timestamp,
+        modified -> Timestamp,
+        modified_by -> Text,
+    }
+}
+
+diesel::table! {
+    sync_item (id) {
+        id -> BigInt,
+        project_id -> BigInt,
+        repository -> Text,
+        options -> Text,
+    }
+}
+
+diesel::table! {
+    tasko_run (id) {
+        id -> BigInt,
+        org_id -> BigInt,
+        project_id -> BigInt,
+        project_label -> Text,
+        status -> Text,
+        trigger_kind -> Text,
+        fire_time -> Timestamp,
+        start_time -> Nullable<Timestamp>,
+        end_time -> Nullable<Timestamp>,
+        worker -> Nullable<Text>,
+        lease_until -> Nullable<Timestamp>,
+        fence -> BigInt,
+        attempt -> BigInt,
+        cancel_requested -> Bool,
+        message -> Text,
+        selected -> BigInt,
+        copied -> BigInt,
+        updated -> BigInt,
+        skipped -> BigInt,
+        deleted -> BigInt,
+        blocked -> BigInt,
+        failed -> BigInt,
+        bytes -> BigInt,
+        blobs_copied -> BigInt,
+        blobs_mounted -> BigInt,
+    }
+}
+
+diesel::table! {
+    run_result (id) {
+        id -> BigInt,
+        run_id -> BigInt,
+        repository -> Text,
+        tag -> Text,
+        target -> Text,
+        action -> Text,
+        status -> Text,
+        source_digest -> Nullable<Text>,
+        target_digest -> Nullable<Text>,
+        previous_digest -> Nullable<Text>,
+        bytes -> BigInt,
+        duration_ms -> BigInt,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    run_log (run_id, seq) {
+        run_id -> BigInt,
+        seq -> BigInt,
+        time -> Timestamp,
+        level -> Text,
+        message -> Text,
+    }
+}
+
+diesel::table! {
+    synced_tag (src_store_id, dest_store_id, repository, tag, target_repository, target_tag) {
+        src_store_id -> BigInt,
+        dest_store_id -> BigInt,
+        repository -> Text,
+        tag -> Text,
+        target_repository -> Text,
+        target_tag -> Text,
+        source_digest -> Text,
+        target_digest -> Text,
+        platforms -> Text,
+        verified_at -> Timestamp,
+    }
+}
+
+diesel::joinable!(account -> org (org_id));
+diesel::joinable!(account_role -> account (account_id));
+diesel::joinable!(session -> account (account_id));
+diesel::joinable!(sync_item -> sync_project (project_id));
+diesel::joinable!(tasko_run -> sync_project (project_id));
+diesel::joinable!(run_result -> tasko_run (run_id));
+diesel::joinable!(run_log -> tasko_run (run_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    org,
+    account,
+    account_role,
+    session,
+    image_store,
+    sync_project,
+    sync_item,
+    tasko_run,
+    run_result,
+    run_log,
+    synced_tag
+);

@@ -1,0 +1,272 @@
+//! XML-RPC documents: what comes in is checked before it is parsed, what goes out is plain
+//! XML-RPC as the oldest client reads it.
+
+use dxr::{Fault, FaultResponse, MethodCall, MethodResponse, Value};
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+use crate::api::value::xml_text;
+
+const PROLOGUE: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+/// Elements within elements. The parser's own bound is 128; an array in an array takes three.
+const DEPTH_LIMIT: usize = 120;
+
+/// Why a request is no call. Never repeats any of the request, which may hold a password.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(super) enum NoCall {
+    #[error("the request is no XML-RPC call: it is neither UTF-8 nor plain ASCII; send UTF-8")]
+    Charset,
+    #[error("the request is no XML-RPC call: a DOCTYPE is not allowed")]
+    DocType,
+    #[error("the request is no XML-RPC call: its elements are nested more than {DEPTH_LIMIT} deep")]
+    Depth,
+    #[error("the request is no XML-RPC call: the XML is malformed at byte {0}")]
+    Malformed(u64),
+    #[error("the request is no XML-RPC call: it must be one `methodCall` element and nothing else")]
+    Root,
+    #[error(
+        "the request is no XML-RPC call: the XML is well-formed, but a value in it is not; \
+         check the types, the range of numbers and the form of dates"
+    )]
+    Value,
+}
+
+/// A method's name and its arguments.
+#[derive(Debug, PartialEq)]
+pub(super) struct Call {
+    pub(super) name: String,
+    pub(super) args: Vec<Value>,
+}
+
+/// Reads a call. `charset` is what the HTTP header says, if it says anything.
+pub(super) fn read(body: &[u8], charset: Option<&str>) -> Result<Call, NoCall> {
+    let text = std::str::from_utf8(body).map_err(|_| NoCall::Charset)?;
+    let text = text.trim_start_matches('\u{FEFF}');
+    let declared = check(text)?;
+    for name in charset.into_iter().chain(declared.as_deref()) {
+        let is_utf8 = ["utf-8", "utf8"]
+            .iter()
+            .any(|utf8| name.eq_ignore_ascii_case(utf8));
+        // In ASCII alone all the usual character sets agree.
+        if !is_utf8 && !text.is_ascii() {
+            return Err(NoCall::Charset);
+        }
+    }
+    let call = MethodCall::from_xml(text).map_err(|_| NoCall::Value)?;
+    Ok(Call {
+        name: call.name.trim().to_owned(),
+        args: call.params,
+    })
+}
+
+/// Walks the document without building anything. Returns the encoding that it declares.
+fn check(text: &str) -> Result<Option<String>, NoCall> {
+    let mut reader = Reader::from_str(text);
+    let (mut depth, mut roots, mut encoding) = (0_usize, 0_usize, None);
+    loop {
+        let Ok(event) = reader.read_event() else {
+            return Err(NoCall::Malformed(reader.error_position()));
+        };
+        match event {
+            Event::Start(element) => {
+                if depth == 0 {
+                    roots += 1;
+                    if element.name().as_ref() != "methodCall" {
+                        return Err(NoCall::Root);
+                    }
+                }
+                depth += 1;
+                if depth > DEPTH_LIMIT {
+                    return Err(NoCall::Depth);
+                }
+            }
+            Event::End(_) => depth = depth.saturating_sub(1),
+            Event::DocType(_) => return Err(NoCall::DocType),
+            Event::Decl(declaration) => {
+                if let Some(Ok(name)) = declaration.encoding() {
+                    encoding = Some(name.into_owned());
+                }
+            }
+            Event::Text(content) if depth == 0 && !content.trim().is_empty() => {
+                return Err(NoCall::Root);
+            }
+            Event::Empty(_) | Event::CData(_) | Event::GeneralRef(_) if depth == 0 => {
+                return Err(NoCall::Root);
+            }
+            Event::Eof if depth > 0 => return Err(NoCall::Malformed(reader.buffer_position())),
+            Event::Eof if roots != 1 => return Err(NoCall::Root),
+            Event::Eof => return Ok(encoding),
+            _ => {}
+        }
+    }
+}
+
+/// The document of an answer.
+pub(super) fn answer(outcome: Result<Value, Fault>) -> String {
+    let document = match outcome {
+        Ok(value) => MethodResponse { value }.to_xml(),
+        Err(fault) => fault_document(&fault),
+    };
+    // Writing into memory fails for no value that the bridge makes.
+    let document = document.or_else(|error| {
+        tracing::error!(%error, "an answer can't be written as XML");
+        fault_document(&Fault::new(
+            -1,
+            "unhandled internal exception: the answer can't be written".into(),
+        ))
+    });
+    format!("{PROLOGUE}{}", document.unwrap_or_default())
+}
+
+fn fault_document(fault: &Fault) -> Result<String, dxr::Error> {
+    let fault = Fault::new(fault.code(), xml_text(fault.string()).into_owned());
+    FaultResponse { fault }.to_xml()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NoCall, answer, read};
+    use dxr::{Fault, Value};
+
+    fn with_value(value: &str) -> String {
+        format!(
+            "<?xml version='1.0'?><methodCall><methodName>a.b</methodName><params><param>{value}</param></params></methodCall>"
+        )
+    }
+
+    #[test]
+    fn every_form_of_a_value_is_read() {
+        let cases = [
+            ("<value>bare</value>", Value::String("bare".into())),
+            ("<value></value>", Value::String(String::new())),
+            ("<value/>", Value::String(String::new())),
+            ("<value><string/></value>", Value::String(String::new())),
+            (
+                "<value><string> a &lt;&amp;&#x20AC; </string></value>",
+                Value::String(" a <&€ ".into()),
+            ),
+            (
+                "<value><string><![CDATA[<b>]]></string></value>",
+                Value::String("<b>".into()),
+            ),
+            ("<value><int>-5</int></value>", Value::Integer(-5)),
+            ("<value>\n <i4>7</i4>\n</value>", Value::Integer(7)),
+            (
+                "<value><i8>5000000000</i8></value>",
+                Value::Long(5_000_000_000),
+            ),
+            (
+                "<value><ex:i8>5000000000</ex:i8></value>",
+                Value::Long(5_000_000_000),
+            ),
+            ("<value><nil/></value>", Value::Nil),
+            ("<value><ex:nil/></value>", Value::Nil),
+            ("<value><boolean>1</boolean></value>", Value::Boolean(true)),
+            ("<value><double>1.5</double></value>", Value::Double(1.5)),
+            (
+                "<value><base64>AP8=</base64></value>",
+                Value::Base64(vec![0, 255]),
+            ),
+            (
+                "<value><array><data></data></array></value>",
+                Value::Array(Vec::new()),
+            ),
+            (
+                "<value><array><data/></array></value>",
+                Value::Array(Vec::new()),
+            ),
+            (
+                "<value><struct></struct></value>",
+                Value::Struct(std::collections::BTreeMap::new()),
+            ),
+            (
+                "<value><struct/></value>",
+                Value::Struct(std::collections::BTreeMap::new()),
+            ),
+        ];
+        for (xml, expected) in cases {
+            let call = read(with_value(xml).as_bytes(), None);
+            assert_eq!(call.map(|call| call.args), Ok(vec![expected]), "{xml}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_call_is_refused_without_repeating_it() {
+        let deep = format!(
+            "{}{}",
+            "<value><array><data>".repeat(45_000),
+            "</data></array></value>".repeat(45_000)
+        );
+        let bomb = "<!DOCTYPE a [<!ENTITY x 'secret'>]><methodCall><methodName>&x;</methodName></methodCall>";
+        type Check = fn(&NoCall) -> bool;
+        let cases: Vec<(Vec<u8>, Check)> = vec![
+            (b"".to_vec(), |e| *e == NoCall::Root),
+            (b"secret".to_vec(), |e| *e == NoCall::Root),
+            (b"<secret></secret>".to_vec(), |e| *e == NoCall::Root),
+            (b"<methodCall/>".to_vec(), |e| *e == NoCall::Root),
+            (b"<methodCall></methodCall>".to_vec(), |e| {
+                *e == NoCall::Value
+            }),
+            (b"<methodCall><methodName>secret".to_vec(), |e| {
+                matches!(e, NoCall::Malformed(_))
+            }),
+            (b"<methodCall></secret>".to_vec(), |e| {
+                matches!(e, NoCall::Malformed(_))
+            }),
+            (bomb.into(), |e| *e == NoCall::DocType),
+            (bomb.to_lowercase().into(), |e| *e == NoCall::DocType),
+            (with_value(&deep).into(), |e| *e == NoCall::Depth),
+            (
+                with_value("<value><int>99999999999</int></value>").into(),
+                |e| *e == NoCall::Value,
+            ),
+            (with_value("<value><int>secret</int></value>").into(), |e| {
+                *e == NoCall::Value
+            }),
+            (with_value("<value>&secret;</value>").into(), |e| {
+                *e == NoCall::Value
+            }),
+            (
+                format!("{}<methodCall/>", with_value("<value/>")).into(),
+                |e| *e == NoCall::Root,
+            ),
+            (b"<methodCall>\xff</methodCall>".to_vec(), |e| {
+                *e == NoCall::Charset
+            }),
+        ];
+        for (body, expected) in cases {
+            let shown = String::from_utf8_lossy(&body)
+                .chars()
+                .take(80)
+                .collect::<String>();
+            let error = read(&body, None).expect_err(&shown);
+            assert!(expected(&error), "{shown}: {error:?}");
+            assert!(!error.to_string().contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn another_charset_is_accepted_only_where_it_makes_no_difference() {
+        let plain = with_value("<value>plain</value>");
+        let accented = with_value("<value>é</value>");
+        assert!(read(plain.as_bytes(), Some("ISO-8859-1")).is_ok());
+        assert!(read(accented.as_bytes(), Some("utf-8")).is_ok());
+        assert_eq!(
+            read(accented.as_bytes(), Some("ISO-8859-1")),
+            Err(NoCall::Charset)
+        );
+        let declared = accented.replace("version='1.0'", "version='1.0' encoding='latin1'");
+        assert_eq!(read(declared.as_bytes(), None), Err(NoCall::Charset));
+    }
+
+    #[test]
+    fn answers_are_escaped_and_have_a_prologue() {
+        let fault = answer(Err(Fault::new(7, "a <b> & \u{1b}".into())));
+        assert!(
+            fault.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"),
+            "{fault}"
+        );
+        assert!(fault.contains("<i4>7</i4>"), "{fault}");
+        assert!(fault.contains("a &lt;b&gt; &amp; \u{FFFD}"), "{fault}");
+    }
+}

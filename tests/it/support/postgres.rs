@@ -1,0 +1,244 @@
+//! One PostgreSQL server for all tests of a run, from the distribution's binaries.
+//!
+//! The tests run as many processes, so the server is shared over a directory:
+//! - Who wants the server takes a shared lock on `users` and holds it until its process ends;
+//!   the kernel gives it back, whatever the process dies of.
+//! - Under the exclusive lock on `start`, the first one makes the cluster and starts a watchdog
+//!   (a shell), whose child the server is.
+//! - The watchdog ends the server once nobody has held `users` for a few seconds. It does that
+//!   under the exclusive lock on `users`, so that nobody can come to a server that is going.
+//!
+//! The server listens on a socket in that directory only, keeps nothing safe (`fsync=off`), and
+//! runs as an unprivileged user where the tests run as root, since it refuses root.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{self, File, OpenOptions};
+use std::hash::{Hash as _, Hasher as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// The role that owns the cluster.
+const ROLE: &str = "registrysync";
+
+/// How long a cluster may take to accept connections, on a busy machine.
+const START_WAIT: Duration = Duration::from_mins(1);
+
+/// `$1`: directory, `$2…`: the server's command line. Goes into the background at once, and ends
+/// with the server.
+const WATCHDOG: &str = r#"
+dir=$1; shift
+(
+exec 9>>"$dir/users"
+"$@" >"$dir/server.log" 2>&1 9>&- &
+server=$!
+idle=0
+while kill -0 "$server" 2>/dev/null; do
+    sleep 1
+    if flock -n -x 9; then
+        idle=$((idle + 1))
+        if [ "$idle" -ge 5 ]; then
+            kill -INT "$server"
+            wait "$server"
+            break
+        fi
+        flock -u 9
+    else
+        idle=0
+    fi
+done
+rm -rf "$dir/ready" "$dir/data"
+) &
+"#;
+
+/// A running server, as long as this process lives.
+pub(crate) struct Server {
+    socket_dir: PathBuf,
+    _users: File,
+}
+
+impl Server {
+    /// The shared server; `None`, with a line that says so, where the binaries are missing and
+    /// that is allowed.
+    pub(crate) fn shared() -> Option<&'static Server> {
+        static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+        SERVER
+            .get_or_init(|| {
+                let Some(bin) = binaries() else {
+                    assert!(
+                        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+                        "CI=true, and no PostgreSQL binaries (initdb, postgres)"
+                    );
+                    eprintln!("SKIPPED: no PostgreSQL binaries (initdb, postgres) here");
+                    return None;
+                };
+                Some(Server::join(&bin))
+            })
+            .as_ref()
+    }
+
+    /// The URL of a database on this server.
+    pub(crate) fn url(&self, database: &str) -> String {
+        let host = self.socket_dir.to_str().expect("a UTF-8 path");
+        let host = host.replace('/', "%2F");
+        format!("postgres:///{database}?host={host}&user={ROLE}")
+    }
+
+    fn join(bin: &Path) -> Server {
+        let owner = Owner::of_server();
+        let dir = shared_dir();
+        fs::create_dir_all(&dir).expect("the server's directory");
+        owner.chown(&dir);
+        let start = lock_file(&dir.join("start"));
+        start.lock().expect("the lock on `start`");
+        let users = lock_file(&dir.join("users"));
+        users.lock_shared().expect("the lock on `users`");
+        let server = Server {
+            socket_dir: dir.clone(),
+            _users: users,
+        };
+        // `ready` without a server is left where somebody killed the watchdog.
+        if !dir.join("ready").exists() || server.try_connect().is_err() {
+            cluster_make(bin, &dir, &owner);
+            watchdog_start(bin, &dir, &owner);
+            server.wait();
+            fs::write(dir.join("ready"), "").expect("the file `ready`");
+        }
+        server
+    }
+
+    fn try_connect(&self) -> diesel::ConnectionResult<diesel::PgConnection> {
+        diesel::Connection::establish(&self.url("postgres"))
+    }
+
+    fn wait(&self) {
+        let deadline = Instant::now() + START_WAIT;
+        while let Err(error) = self.try_connect() {
+            let log = fs::read_to_string(self.socket_dir.join("server.log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "no PostgreSQL: {error}\n{log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// Where Debian keeps the newest version, else what the PATH has.
+fn binaries() -> Option<PathBuf> {
+    let mut dirs: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .collect();
+    dirs.sort();
+    dirs.reverse();
+    dirs.extend(std::env::split_paths(&std::env::var_os("PATH")?));
+    dirs.into_iter()
+        .find(|dir| dir.join("initdb").exists() && dir.join("postgres").exists())
+}
+
+/// Short, since a socket's path has at most 107 bytes; one a user and build directory.
+fn shared_dir() -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_TARGET_TMPDIR").hash(&mut hasher);
+    let name = format!("rs-pg-{}-{:016x}", user_id(), hasher.finish());
+    std::env::temp_dir().join(name)
+}
+
+fn user_id() -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata("/proc/self").map_or(0, |meta| meta.uid())
+}
+
+fn lock_file(path: &Path) -> File {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    options.open(path).expect("a lock file")
+}
+
+/// Who the server runs as, when not as ourselves.
+struct Owner(Option<(u32, u32)>);
+
+impl Owner {
+    fn of_server() -> Owner {
+        if user_id() != 0 {
+            return Owner(None);
+        }
+        let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+        let find = |name: &str| {
+            users.lines().find_map(|line| {
+                let fields: Vec<&str> = line.split(':').collect();
+                let ids = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
+                (fields[0] == name).then_some(ids)
+            })
+        };
+        Owner(find("postgres").or_else(|| find("nobody")))
+    }
+
+    fn chown(&self, path: &Path) {
+        if let Owner(Some((user, group))) = self {
+            std::os::unix::fs::chown(path, Some(*user), Some(*group)).expect("chown");
+        }
+    }
+
+    /// The command line that runs `program` as the owner.
+    fn command(&self, program: &Path) -> Vec<String> {
+        let mut line = Vec::new();
+        if let Owner(Some((user, group))) = self {
+            line.extend([
+                "setpriv".to_owned(),
+                format!("--reuid={user}"),
+                format!("--regid={group}"),
+                "--clear-groups".to_owned(),
+            ]);
+        }
+        line.push(program.display().to_string());
+        line
+    }
+}
+
+fn cluster_make(bin: &Path, dir: &Path, owner: &Owner) {
+    let data = dir.join("data");
+    let _ = fs::remove_dir_all(&data);
+    let line = owner.command(&bin.join("initdb"));
+    let output = Command::new(&line[0])
+        .args(&line[1..])
+        .arg("--pgdata")
+        .arg(&data)
+        .args(["--username", ROLE, "--auth", "trust", "--encoding", "UTF8"])
+        .args(["--no-locale", "--no-sync"])
+        .current_dir(dir)
+        .output()
+        .expect("initdb starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "initdb: {said}");
+}
+
+fn watchdog_start(bin: &Path, dir: &Path, owner: &Owner) {
+    let settings = [
+        "listen_addresses=".to_owned(),
+        format!("unix_socket_directories={}", dir.display()),
+        "fsync=off".to_owned(),
+        "synchronous_commit=off".to_owned(),
+        "full_page_writes=off".to_owned(),
+        "max_connections=300".to_owned(),
+        "shared_buffers=32MB".to_owned(),
+    ];
+    let mut line = owner.command(&bin.join("postgres"));
+    line.extend(["-D".to_owned(), dir.join("data").display().to_string()]);
+    line.extend(settings.into_iter().flat_map(|one| ["-c".to_owned(), one]));
+    // In a group of its own: a Ctrl-C at the terminal ends the tests, and with them the server.
+    let started = Command::new("sh")
+        .args(["-c", WATCHDOG, "watchdog"])
+        .arg(dir)
+        .args(line)
+        .current_dir(dir)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("a shell");
+    assert!(started.success(), "the watchdog: {started}");
+}
