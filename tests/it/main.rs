@@ -4,8 +4,7 @@
 mod support;
 
 mod api;
-mod selection;
 mod docs;
 mod registry_self;
-mod support;
+mod selection;
 mod store;
