@@ -1,25 +1,45 @@
 //! The use cases: what an account may ask for, independent of the wire.
 //!
 //! Reading order:
-//! - [`role`]: roles and what they imply.
+//! - [`role`]: what roles imply.
 //! - [`caller`]: who asks; only a checked session makes one.
+//! - [`account`]: the first account, and logging in; [`password`] hashes, [`login_guard`] slows
+//!   down who guesses.
 //! - [`session`]: keys, their check and their renewal.
+//! - [`image_store`]: the registries that are known; [`store_settings`] are their options.
 //! - [`error`]: the one error of this layer.
 //!
 //! Nothing here knows HTTP, XML or SQL.
 
+pub mod account;
 pub mod caller;
 pub mod error;
+pub mod image_store;
+pub mod login_guard;
+pub mod password;
 pub mod role;
 pub mod session;
+pub mod store_settings;
 
+pub use account::{LoginPolicy, Logins};
 pub use caller::Caller;
 pub use error::Error;
 pub use role::Role;
 
-/// What every method works on: one value for the life of the server.
+use crate::store::Db;
+
+/// What every use case works on: one value for the life of the server.
 #[derive(Debug)]
 pub struct App {
-    /// The open sessions.
-    pub sessions: session::Sessions,
+    /// The database.
+    pub db: Db,
+    /// Password checks and their limits.
+    pub logins: Logins,
+}
+
+impl App {
+    /// The use cases on `db`.
+    pub fn new(db: Db, logins: Logins) -> App {
+        App { db, logins }
+    }
 }

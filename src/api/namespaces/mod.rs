@@ -1,0 +1,20 @@
+//! The namespaces: definitions only; what a method does is in [`crate::service`].
+//!
+//! - [`auth`]: log in and out.
+//! - [`api`]: what there is.
+//! - [`image_store`]: `image.store`, the registries.
+
+mod api;
+mod auth;
+mod image_store;
+
+use super::registry::Registry;
+
+/// Every method of the server.
+pub fn registry() -> Registry {
+    let mut builder = Registry::builder();
+    auth::define(&mut builder);
+    api::define(&mut builder);
+    image_store::define(&mut builder);
+    builder.build()
+}
