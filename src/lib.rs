@@ -3,7 +3,7 @@
 //! The parts, in reading order:
 //! - [`oci`]: vocabulary and protocol of registries; knows neither database nor web.
 //! - [`sync`]: what to copy and how, between two registries.
-//! - [`store`]: the database, on SQLite or PostgreSQL.
+//! - [`store`]: the database, on `SQLite` or `PostgreSQL`.
 //! - [`taskomatic`]: the queue of runs and the worker that executes them.
 //! - [`service`]: use cases; authorises, validates, calls `store`, `sync` and `taskomatic`.
 //! - [`api`]: the method registry, one definition for every surface.

@@ -1,2 +1,8 @@
-//! Parses arguments and starts the role.
-fn main() {}
+//! Starts the role that the arguments name.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    registrysync::cli::run().await
+}

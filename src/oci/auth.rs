@@ -23,7 +23,7 @@ use super::reference::Repository;
 use super::retry::Attempts;
 
 /// What a token without `expires_in` lives: the specification's default.
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
 /// Tokens are renewed this long before they end, or a quarter of their life if that is less.
 const RENEW_BEFORE: Duration = Duration::from_secs(30);
 const MAX_TOKEN_ANSWER: usize = 1024 * 1024;

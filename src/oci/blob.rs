@@ -96,10 +96,10 @@ impl BlobReader {
     /// The next verified-so-far chunk; `None` after the last one.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while self.hasher.is_some() {
-            if let Some(chunk) = self.chunk().await? {
-                if let Some(ready) = self.held.replace(chunk) {
-                    return Ok(Some(ready));
-                }
+            if let Some(chunk) = self.chunk().await?
+                && let Some(ready) = self.held.replace(chunk)
+            {
+                return Ok(Some(ready));
             }
         }
         Ok(self.held.take())

@@ -37,21 +37,18 @@ pub(super) fn challenges_parse<'a>(headers: impl Iterator<Item = &'a str>) -> Ve
                 .find(|c: char| c == '=' || c == ',' || c.is_whitespace())
                 .unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
-            match after.trim_start().strip_prefix('=') {
-                Some(value) => {
-                    let (value, after) = value_take(value.trim_start());
-                    if let Some(challenge) = found.last_mut() {
-                        challenge.parameters.push((word.to_owned(), value));
-                    }
-                    rest = after;
+            if let Some(value) = after.trim_start().strip_prefix('=') {
+                let (value, after) = value_take(value.trim_start());
+                if let Some(challenge) = found.last_mut() {
+                    challenge.parameters.push((word.to_owned(), value));
                 }
-                None => {
-                    found.push(Challenge {
-                        scheme: word.to_owned(),
-                        parameters: Vec::new(),
-                    });
-                    rest = after;
-                }
+                rest = after;
+            } else {
+                found.push(Challenge {
+                    scheme: word.to_owned(),
+                    parameters: Vec::new(),
+                });
+                rest = after;
             }
         }
     }

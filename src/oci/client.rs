@@ -23,7 +23,7 @@ use super::transport::Transport;
 pub const MAX_CONNECTIONS: usize = 16;
 /// How long a registry may be silent before a request is given up: S3-backed registries take
 /// tens of seconds for their first byte on a bad day.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+pub const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Redirects followed for one request; object storage needs one, a CDN before it a second.
 const MAX_REDIRECTS: usize = 5;
 /// Text read of a refusal; registries put a few hundred bytes there.
@@ -126,7 +126,13 @@ pub(super) struct Answer {
     pub(super) host: String,
     pub(super) what: String,
     idle_timeout: Duration,
-    permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.inner.address)
+    }
 }
 
 impl Client {
@@ -177,7 +183,7 @@ impl Client {
     pub(super) async fn send(&self, call: Call) -> Result<Answer, Error> {
         let mut attempts = Attempts::default();
         loop {
-            let error = match self.send_once(&call).await {
+            let error = match Box::pin(self.send_once(&call)).await {
                 Ok(answer) if answer.response.status().is_success() => return Ok(answer),
                 Ok(answer) => answer.into_error().await,
                 Err(error) => error,
@@ -198,9 +204,10 @@ impl Client {
         let mut redirects = 0;
         loop {
             let own = is_same_origin(&url, &self.inner.root);
-            let token = match own {
-                true => self.inner.auth.header(&call.scope, self).await?,
-                false => None,
+            let token = if own {
+                self.inner.auth.header(&call.scope, self).await?
+            } else {
+                None
             };
             let response = self.request(call, &url, token.as_ref()).await?;
             let status = response.status();
@@ -225,7 +232,7 @@ impl Client {
             }
             return Ok(Answer {
                 host: host_of(&url),
-                permit: Some(permit),
+                _permit: Some(permit),
                 ..self.answer(response, call.what.clone())
             });
         }
@@ -253,7 +260,7 @@ impl Client {
             host: self.inner.host.clone(),
             what,
             idle_timeout: self.inner.idle_timeout,
-            permit: None,
+            _permit: None,
         }
     }
 
@@ -283,7 +290,7 @@ impl Client {
         let idle = self.inner.idle_timeout;
         match tokio::time::timeout(idle, request.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.inner.transport_error(url, &call.what, &error)),
+            Ok(Err(error)) => Err(transport_error(url, &call.what, &error)),
             Err(_) => Err(silence(&host_of(url), &call.what, idle)),
         }
     }
@@ -365,10 +372,6 @@ impl Inner {
             tokio::time::sleep(delay).await;
         }
     }
-
-    pub(super) fn transport_error(&self, url: &Url, what: &str, error: &reqwest::Error) -> Error {
-        self.transport.error(host_of(url), what, error)
-    }
 }
 
 impl Answer {
@@ -442,6 +445,10 @@ impl Answer {
             retry_after,
         }
     }
+}
+
+pub(super) fn transport_error(url: &Url, what: &str, error: &reqwest::Error) -> Error {
+    Transport::error(host_of(url), what, error)
 }
 
 fn is_redirect(status: StatusCode) -> bool {

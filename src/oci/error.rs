@@ -151,6 +151,18 @@ impl Error {
         }
     }
 
+    /// The host that failed, with its port.
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Transport { host, .. }
+            | Self::Status { host, .. }
+            | Self::Auth { host, .. }
+            | Self::Protocol { host, .. }
+            | Self::Corrupt { host, .. }
+            | Self::Setup { host, .. } => host,
+        }
+    }
+
     /// The HTTP status, where there was one.
     pub fn status(&self) -> Option<u16> {
         match self {

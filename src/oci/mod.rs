@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod auth;
+pub mod auth_file;
 pub mod blob;
 mod catalog;
 mod challenge;

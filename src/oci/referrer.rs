@@ -28,7 +28,7 @@ impl Client {
         let mut found = Vec::new();
         let listed = self
             .pages(call, |page: Page| {
-                found.extend(page.manifests.unwrap_or_default())
+                found.extend(page.manifests.unwrap_or_default());
             })
             .await;
         match listed {

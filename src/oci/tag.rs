@@ -23,7 +23,7 @@ impl Client {
         let mut tags = Vec::new();
         let call = Call::get(url, Scope::Pull(repository.clone()), what);
         self.pages(call, |page: Page| {
-            tags.extend(page.tags.unwrap_or_default())
+            tags.extend(page.tags.unwrap_or_default());
         })
         .await?;
         Ok(tags)

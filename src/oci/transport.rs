@@ -57,13 +57,10 @@ impl Transport {
         &self.guard
     }
 
-    pub(super) fn error(&self, host: String, what: &str, error: &reqwest::Error) -> Error {
+    pub(super) fn error(host: String, what: &str, error: &reqwest::Error) -> Error {
         let cause = root_cause(error);
         let (kind, detail) = if is_tls(error) {
-            (
-                TransportKind::Tls,
-                format!("the TLS connection is refused ({cause})"),
-            )
+            (TransportKind::Tls, tls_detail(&cause))
         } else if error.is_connect() {
             (
                 TransportKind::Unreachable,
@@ -84,14 +81,28 @@ impl Transport {
     }
 }
 
+fn tls_detail(cause: &str) -> String {
+    if cause.contains("InvalidContentType") {
+        "it doesn't speak TLS; if it is meant to be on plain http, write `http://` before its address".into()
+    } else {
+        format!("the TLS connection is refused ({cause})")
+    }
+}
+
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
         // rustls' errors travel inside `io::Error`s, whose `source` skips them.
         let inner = error
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|e| e.is::<rustls::Error>()) {
+        if inner
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+            .is_some()
+        {
             return true;
         }
         cause = error.source();

@@ -11,12 +11,13 @@ use url::Url;
 
 use super::auth::Scope;
 use super::blob::BlobReader;
-use super::client::{Answer, Call, Client, host_of, silence};
+use super::client::{Answer, Call, Client, host_of, silence, transport_error};
 use super::digest::Digest;
 use super::error::Error;
 use super::guard::is_same_origin;
 use super::manifest::Descriptor;
 use super::reference::Repository;
+use super::retry::Attempts;
 
 /// How often the idle time fits into the wait for the answer after the last byte: a registry on
 /// object storage copies the whole blob before it answers.
@@ -35,6 +36,23 @@ pub enum Mount {
     Mounted,
     /// The registry opened an upload session instead.
     Session(Upload),
+}
+
+/// A failure on one side of a stream from registry to registry.
+#[derive(Debug)]
+pub enum StreamError {
+    /// Reading failed.
+    Source(Error),
+    /// Writing failed.
+    Target(Error),
+}
+
+impl StreamError {
+    fn cause(&self) -> &Error {
+        match self {
+            Self::Source(error) | Self::Target(error) => error,
+        }
+    }
 }
 
 /// Takes the number of bytes of each chunk as it is handed to the target.
@@ -64,8 +82,38 @@ impl Client {
         session(&answer, &url, to, digest).map(Mount::Session)
     }
 
+    /// Brings `blob` of `from` into `to`, in the given session or a new one; starts again when the
+    /// stream breaks.
+    pub async fn blob_upload(
+        &self,
+        to: &Repository,
+        from: (&Client, &Repository),
+        blob: &Descriptor,
+        mut session: Option<Upload>,
+        on_bytes: &OnBytes,
+    ) -> Result<(), StreamError> {
+        let mut attempts = Attempts::default();
+        loop {
+            let upload = match session.take() {
+                Some(upload) => upload,
+                None => self
+                    .upload_start(to, &blob.digest)
+                    .await
+                    .map_err(StreamError::Target)?,
+            };
+            let Err(error) = self.upload_stream(&upload, from, blob, on_bytes).await else {
+                return Ok(());
+            };
+            self.upload_cancel(upload).await;
+            match attempts.next_delay(error.cause()) {
+                Some(delay) => self.inner.wait(error.cause(), delay).await,
+                None => return Err(error),
+            }
+        }
+    }
+
     /// Opens an upload session for the blob.
-    pub async fn upload_start(
+    async fn upload_start(
         &self,
         repository: &Repository,
         digest: &Digest,
@@ -84,61 +132,82 @@ impl Client {
 
     /// Streams `blob` of `from` into the session and closes it: one PUT with a body of known
     /// length. A 401 renews the token and repeats the request in the same session.
-    pub async fn upload_stream(
+    async fn upload_stream(
         &self,
         upload: &Upload,
         from: (&Client, &Repository),
         blob: &Descriptor,
         on_bytes: &OnBytes,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StreamError> {
+        let mut renewed = false;
+        loop {
+            let reader = BlobReader::open(from.0, from.1, blob)
+                .await
+                .map_err(StreamError::Source)?;
+            let meter = Arc::new(Meter::default());
+            let body = body(reader, Arc::clone(&meter), Arc::clone(on_bytes));
+            let put = self
+                .upload_put(upload, blob, body, &meter, &mut renewed)
+                .await;
+            if let Some(error) = meter.failure() {
+                return Err(StreamError::Source(error));
+            }
+            if put.map_err(StreamError::Target)? == Put::Accepted {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn upload_put(
+        &self,
+        upload: &Upload,
+        blob: &Descriptor,
+        body: reqwest::Body,
+        meter: &Meter,
+        renewed: &mut bool,
+    ) -> Result<Put, Error> {
         let mut url = upload.location.clone();
         url.query_pairs_mut()
             .append_pair("digest", blob.digest.as_str());
         let own = is_same_origin(&url, &self.inner.root);
-        let mut renewed = false;
-        loop {
-            let token = match own {
-                true => self.inner.auth.header(&upload.scope, self).await?,
-                false => None,
-            };
-            let reader = BlobReader::open(from.0, from.1, blob).await?;
-            let _permit = self.permit().await?;
-            let meter = Arc::new(Meter::default());
-            let request = self
-                .request_builder(&Method::PUT, &url, token.as_ref(), &upload.what)
-                .await?
-                .header(CONTENT_LENGTH, blob.size)
-                .header(CONTENT_TYPE, "application/octet-stream")
-                .body(body(reader, Arc::clone(&meter), Arc::clone(on_bytes)));
-            let sent = self.watch(request, &meter, &url, &upload.what).await;
-            if let Some(error) = meter.failure() {
-                return Err(error);
-            }
-            let answer = self.answer(sent?, upload.what.clone());
-            let status = answer.response.status();
-            if status == StatusCode::UNAUTHORIZED && own && !renewed {
-                renewed = true;
-                let headers = answer.response.headers().get_all(WWW_AUTHENTICATE);
-                let auth = &self.inner.auth;
-                auth.challenged(
+        let token = if own {
+            self.inner.auth.header(&upload.scope, self).await?
+        } else {
+            None
+        };
+        let _permit = self.permit().await?;
+        let request = self
+            .request_builder(&Method::PUT, &url, token.as_ref(), &upload.what)
+            .await?
+            .header(CONTENT_LENGTH, blob.size)
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .body(body);
+        let response = self.watch(request, meter, &url, &upload.what).await?;
+        let answer = self.answer(response, upload.what.clone());
+        let status = answer.response.status();
+        if status.is_success() {
+            return Ok(Put::Accepted);
+        }
+        if status == StatusCode::UNAUTHORIZED && own && !*renewed {
+            *renewed = true;
+            let headers = answer.response.headers().get_all(WWW_AUTHENTICATE);
+            self.inner
+                .auth
+                .challenged(
                     headers.iter().collect(),
                     &upload.scope,
                     token.as_ref(),
                     &upload.what,
                 )
                 .await?;
-                continue;
-            }
-            return match status.is_success() {
-                true => Ok(()),
-                false => Err(answer.into_error().await),
-            };
+            return Ok(Put::Renewed);
         }
+        Err(answer.into_error().await)
     }
 
     /// Gives a session up, so that the registry can forget its bytes. Failures don't matter: a
     /// registry forgets old sessions by itself.
-    pub async fn upload_cancel(&self, upload: Upload) {
+    async fn upload_cancel(&self, upload: Upload) {
         let call = Call::new(Method::DELETE, upload.location, upload.scope, upload.what);
         let _ = self.send_once(&call).await;
     }
@@ -160,7 +229,7 @@ impl Client {
         loop {
             tokio::select! {
                 result = &mut send => {
-                    return result.map_err(|e| self.inner.transport_error(url, what, &e));
+                    return result.map_err(|e| transport_error(url, what, &e));
                 }
                 () = tokio::time::sleep(tick) => {}
             }
@@ -171,15 +240,24 @@ impl Client {
                 quiet += tick;
             }
             seen = now;
-            let patience = match meter.finished.load(Ordering::Relaxed) {
-                true => idle * COMMIT_PATIENCE,
-                false => idle,
+            let patience = if meter.finished.load(Ordering::Relaxed) {
+                idle * COMMIT_PATIENCE
+            } else {
+                idle
             };
             if quiet >= patience {
                 return Err(silence(&host_of(url), what, patience));
             }
         }
     }
+}
+
+/// What the target said to the bytes.
+#[derive(PartialEq)]
+enum Put {
+    Accepted,
+    /// The authorisation had run out; it is renewed, and the same session takes the bytes again.
+    Renewed,
 }
 
 /// How far a body is, seen from the watch over it.

@@ -21,12 +21,12 @@ pub(super) fn migrate(conn: &mut DbConnection, target: &Target) -> Result<(), Er
     match (conn, target) {
         (DbConnection::Postgres(conn), _) => {
             conn.batch_execute(POSTGRES_LOCK)?;
-            if migrations_missing(conn, POSTGRES)?.is_some() {
+            if migrations_missing(conn, &POSTGRES)?.is_some() {
                 conn.run_pending_migrations(POSTGRES).map_err(failed)?;
             }
         }
         (DbConnection::Sqlite(conn), Target::Sqlite(path)) => {
-            if let Some(missing) = migrations_missing(conn, SQLITE)? {
+            if let Some(missing) = migrations_missing(conn, &SQLITE)? {
                 if missing.database_has_content {
                     sqlite_backup(conn, path)?;
                 }
@@ -44,10 +44,10 @@ struct Missing {
 
 fn migrations_missing<DB: Backend>(
     conn: &mut impl MigrationHarness<DB>,
-    source: EmbeddedMigrations,
+    source: &EmbeddedMigrations,
 ) -> Result<Option<Missing>, Error> {
     let applied = conn.applied_migrations().map_err(failed)?;
-    let known: Vec<String> = MigrationSource::<DB>::migrations(&source)
+    let known: Vec<String> = MigrationSource::<DB>::migrations(source)
         .map_err(failed)?
         .iter()
         .map(|migration| migration.name().version().to_string())

@@ -5,6 +5,7 @@ use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 /// From which store to which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +81,11 @@ macro_rules! upsert {
 }
 
 /// Writes what was seen, over what was known; all or none.
-pub fn synced_upsert(
+pub fn synced_upsert<S: BuildHasher>(
     conn: &mut DbConnection,
     pair: StorePair,
     repository: &str,
-    tags: &HashMap<SyncedKey, SyncedState>,
+    tags: &HashMap<SyncedKey, SyncedState, S>,
 ) -> Result<(), Error> {
     // One order for all writers, so that two of them can't wait for each other's rows.
     let mut tags: Vec<_> = tags.iter().collect();

@@ -1,1 +1,34 @@
-//! sync
+//! What to copy and how, between two registries; knows neither database nor web.
+//!
+//! How a tag travels: a [`spec`] names items; `candidate` lists and selects (with [`select`]);
+//! `compare` looks at both ends; `ladder` copies, the cheapest way first; [`outcome`] says what
+//! became of it, and [`progress`] tells whoever listens. [`native`] drives that for a run, [`plan`]
+//! without writing.
+//!
+//! - [`semver`], [`natural`], [`pattern`]: how tags compare and match.
+//! - [`skopeo_yaml`]: the `skopeo sync` source file.
+
+mod candidate;
+mod compare;
+pub mod error;
+mod ladder;
+pub mod native;
+pub mod natural;
+pub mod outcome;
+pub mod pattern;
+pub mod plan;
+pub mod progress;
+pub mod select;
+pub mod semver;
+pub mod skopeo_yaml;
+pub mod spec;
+mod tag_name;
+mod unreachable;
+mod yaml;
+
+pub use error::SyncError;
+pub use native::{Engine, RunEnd};
+pub use outcome::{Action, Moved, Status, TagOutcome, Totals};
+pub use plan::{Plan, PlanAction};
+pub use select::{Selector, SelectorSpec};
+pub use spec::{Placement, SyncItem, SyncSpec};

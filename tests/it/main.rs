@@ -4,4 +4,7 @@
 mod support;
 
 mod api;
+mod docs;
+mod registry_self;
+mod selection;
 mod store;

@@ -1,1 +1,156 @@
+use super::{account, store};
+use diesel::connection::SimpleConnection as _;
+use registrysync::store::account::{account_by_login, account_count};
+use registrysync::store::{Db, Error, SealError, SealKey};
+use std::path::{Path, PathBuf};
 
+on_both_databases! {
+    async fn opening_twice_changes_nothing(db) {
+        db.run(|conn| {
+            account(conn, "acme");
+            Ok(())
+        })
+        .await
+        .expect("no error");
+        let again = db.open_again().expect("the same database");
+        assert_eq!(again.run(account_count).await.expect("no error"), 1);
+        assert!(copies(db.dir.path()).is_empty());
+    }
+}
+
+on_both_databases! {
+    async fn a_newer_database_is_refused(db) {
+        db.run(|conn| {
+            Ok(conn.batch_execute(
+                "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')",
+            )?)
+        })
+        .await
+        .expect("no error");
+        match db.open_again() {
+            Err(Error::Newer { version }) => assert_eq!(version, "99990101000000"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+on_both_databases! {
+    async fn an_older_database_is_migrated_after_a_backup(db) {
+        // The first migration's state, with an account in it.
+        db.run(|conn| {
+            account(conn, "acme");
+            for table in [
+                "synced_tag", "run_log", "run_result", "tasko_run", "sync_item", "sync_project",
+                "image_store",
+            ] {
+                conn.batch_execute(&format!("DROP TABLE {table}"))?;
+            }
+            Ok(conn.batch_execute(
+                "DELETE FROM __diesel_schema_migrations WHERE version = '20261101000002'",
+            )?)
+        })
+        .await
+        .expect("no error");
+        let key = db.key().clone();
+        let again = db.open_again().expect("a migrated database");
+        again
+            .run(move |conn| {
+                let org = account_by_login(conn, "acme-admin")?.expect("the account").org_id;
+                store(conn, &key, org, "hub", None);
+                Ok(())
+            })
+            .await
+            .expect("no error");
+        let copies = copies(db.dir.path());
+        if db.url.starts_with("postgres") {
+            assert!(copies.is_empty());
+            return;
+        }
+        // The copy is a whole database of before.
+        let [copy] = &copies[..] else { panic!("{copies:?}") };
+        let url = format!("sqlite:{}", copy.display());
+        let key = SealKey::from_file(&db.key_file()).expect("the key");
+        let old = Db::open(&url, key).expect("the copy");
+        assert_eq!(old.run(account_count).await.expect("no error"), 1);
+    }
+}
+
+fn copies(dir: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(dir).expect("the directory");
+    files
+        .map(|file| file.expect("a file").path())
+        .filter(|path| path.to_string_lossy().contains(".before-migration-"))
+        .collect()
+}
+
+on_both_databases! {
+    async fn a_database_without_its_key_says_so_and_loses_nothing(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            store(conn, &key, org, "hub", Some("s3cret"));
+            Ok(())
+        })
+        .await
+        .expect("no error");
+        let file = db.key_file();
+        let saved = std::fs::read(&file).expect("the key file");
+        std::fs::remove_file(&file).expect("no key file");
+        let missing = db.open_again().expect_err("no key");
+        assert!(matches!(missing, Error::Seal(SealError::Missing { .. })), "{missing}");
+        assert!(missing.to_string().contains(&file.display().to_string()), "{missing}");
+        assert!(!file.exists(), "a new key must not take the place of the old one");
+
+        std::fs::write(&file, "00".repeat(32)).expect("another key");
+        let other = db.open_again().expect_err("another key");
+        assert!(matches!(other, Error::Seal(SealError::OtherKey { .. })), "{other}");
+        std::fs::write(&file, "no key").expect("rubbish");
+        let rubbish = db.open_again().expect_err("rubbish");
+        assert!(matches!(rubbish, Error::Seal(SealError::File { .. })), "{rubbish}");
+
+        std::fs::write(&file, saved).expect("the key file");
+        db.open_again().expect("nothing was lost");
+    }
+}
+
+on_both_databases! {
+    async fn the_key_file_is_for_its_owner_only(db) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &Path| {
+            std::fs::metadata(path).expect("the file").permissions().mode() & 0o777
+        };
+        assert_eq!(mode(&db.key_file()), 0o600);
+        if let Some(path) = db.url.strip_prefix("sqlite:") {
+            assert_eq!(mode(Path::new(path)), 0o600);
+        }
+    }
+}
+
+#[test]
+fn the_true_reason_is_shown_and_the_password_is_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().display();
+    std::fs::write(dir.path().join("text"), "no database at all".repeat(100)).expect("a file");
+    for (url, reason) in [
+        (
+            format!("sqlite:{path}/none/x.db"),
+            "No such file or directory",
+        ),
+        (format!("sqlite:{path}/text"), "file is not a database"),
+        (
+            format!("postgres://me:s3cret@/db?host={path}"),
+            "No such file or directory",
+        ),
+        (
+            "postgres://me:s3cret@127.0.0.1:1/db".to_owned(),
+            "Connection refused",
+        ),
+        ("postgres://me:s3cret@127.0.0.1:bad/db".to_owned(), "port"),
+    ] {
+        let key = SealKey::from_file(&dir.path().join("key")).expect("a key");
+        let error = Db::open(&url, key).expect_err(&url).to_string();
+        assert!(error.contains(reason), "{error}");
+        assert!(!error.contains("s3cret"), "{error}");
+        assert!(!dir.path().join("key").exists(), "no key is made for {url}");
+    }
+}

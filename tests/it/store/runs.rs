@@ -1,1 +1,313 @@
+use super::{account, project};
+use diesel::prelude::*;
+use registrysync::store::project::project_delete;
+use registrysync::store::run::{
+    Enqueued, Lease, NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_claim, run_enqueue,
+    run_finish, run_get, run_interrupt_left_running, run_list, run_progress,
+};
+use registrysync::store::run_log::{LogLevel, NewLogLine, log_append, log_list};
+use registrysync::store::run_result::{
+    NewRunResult, ResultAction, ResultStatus, result_insert, result_list,
+};
+use registrysync::store::schema::{run_log, run_result, tasko_run};
+use registrysync::store::{DbConnection, Error, now};
+use std::time::Duration;
 
+const LEASE: Duration = Duration::from_mins(1);
+
+fn enqueue(conn: &mut DbConnection, org_id: i64, project_id: i64) -> i64 {
+    let new = NewRun {
+        org_id,
+        project_id,
+        project_label: "mirror",
+        trigger: RunTrigger::Manual,
+    };
+    match run_enqueue(conn, &new, true).expect("no error") {
+        Enqueued::Run(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn result(tag: &str, status: ResultStatus) -> NewRunResult {
+    NewRunResult {
+        repository: "library/nginx".to_owned(),
+        tag: tag.to_owned(),
+        target: format!("library/nginx:{tag}"),
+        action: ResultAction::Copy,
+        status,
+        source_digest: Some("sha256:00".to_owned()),
+        target_digest: None,
+        previous_digest: None,
+        bytes: 3_000_000_000,
+        duration_ms: 12,
+        error: None,
+    }
+}
+
+fn line(message: &str) -> NewLogLine {
+    NewLogLine {
+        time: now(),
+        level: LogLevel::Info,
+        message: message.to_owned(),
+    }
+}
+
+on_both_databases! {
+    async fn a_run_goes_its_way(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let project_id = project(conn, &key, org, "mirror");
+            assert!(run_claim(conn, "w", LEASE)?.is_none());
+            let id = enqueue(conn, org, project_id);
+            let ready = run_get(conn, org, id)?.expect("the run");
+            assert_eq!((ready.status, ready.attempt, ready.worker), (RunStatus::Ready, 1, None));
+            let new = NewRun {
+                org_id: org,
+                project_id,
+                project_label: "mirror",
+                trigger: RunTrigger::Manual,
+            };
+            assert_eq!(run_enqueue(conn, &new, false)?, Enqueued::Busy(id));
+
+            let run = run_claim(conn, "w", LEASE)?.expect("the run");
+            assert_eq!((run.id, run.status, run.fence), (id, RunStatus::Running, 1));
+            assert!(run.lease_until > run.start_time);
+            assert_eq!(run_active(conn, org, project_id)?.map(|run| run.id), Some(id));
+            assert_eq!(run_enqueue(conn, &new, false)?, Enqueued::Busy(id));
+
+            let totals = RunTotals { selected: 5, copied: 2, bytes: 1 << 40, ..RunTotals::default() };
+            assert!(!run_progress(conn, run.lease(), &totals, LEASE)?);
+            assert_eq!(run_get(conn, org, id)?.expect("the run").totals, totals);
+
+            run_finish(conn, run.lease(), RunStatus::Failed, "3 tags failed", &totals)?;
+            let ended = run_get(conn, org, id)?.expect("the run");
+            assert_eq!((ended.status, &*ended.message), (RunStatus::Failed, "3 tags failed"));
+            assert!(ended.end_time >= ended.start_time && ended.lease_until.is_none());
+            assert_eq!(run_active(conn, org, project_id)?, None);
+            assert!(matches!(run_enqueue(conn, &new, false)?, Enqueued::Run(_)));
+            let unknown = NewRun { project_id: 4711, ..new };
+            assert_eq!(run_enqueue(conn, &unknown, false)?, Enqueued::NoProject);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn six_claimers_get_each_run_once_and_one_of_a_project_at_a_time(db) {
+        let key = db.key().clone();
+        let mut wanted = db
+            .run(move |conn| {
+                let (org, _) = account(conn, "acme");
+                let mut ids = Vec::new();
+                for number in 0..4 {
+                    let project_id = project(conn, &key, org, &format!("p{number}"));
+                    ids.extend((0..6).map(|_| enqueue(conn, org, project_id)));
+                }
+                Ok(ids)
+            })
+            .await
+            .expect("no error");
+        let claimers: Vec<_> = (0..6)
+            .map(|number| tokio::spawn(claim_all((*db).clone(), format!("w{number}"))))
+            .collect();
+        let mut got = Vec::new();
+        for claimer in claimers {
+            got.extend(claimer.await.expect("no panic"));
+        }
+        got.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(got, wanted);
+    }
+}
+
+/// Claims and finishes until nothing waits; a run may wait for another of its project.
+async fn claim_all(db: registrysync::store::Db, worker: String) -> Vec<i64> {
+    let mut got = Vec::new();
+    loop {
+        let name = worker.clone();
+        let claimed = db.run(move |conn| run_claim(conn, &name, LEASE)).await;
+        if let Some(run) = claimed.expect("no error") {
+            got.push(run.id);
+            db.run(move |conn| {
+                run_finish(
+                    conn,
+                    run.lease(),
+                    RunStatus::Finished,
+                    "",
+                    &RunTotals::default(),
+                )
+            })
+            .await
+            .expect("the run is still ours");
+        } else if db.run(nothing_waits).await.expect("no error") {
+            return got;
+        }
+    }
+}
+
+fn nothing_waits(conn: &mut DbConnection) -> Result<bool, Error> {
+    let waiting: i64 = tasko_run::table
+        .filter(tasko_run::status.eq(RunStatus::Ready))
+        .count()
+        .get_result(conn)?;
+    Ok(waiting == 0)
+}
+
+on_both_databases! {
+    async fn a_queued_run_waits_for_the_one_before(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let one = project(conn, &key, org, "one");
+            let two = project(conn, &key, org, "two");
+            let first = enqueue(conn, org, one);
+            let second = enqueue(conn, org, one);
+            let third = enqueue(conn, org, two);
+            let running = run_claim(conn, "w", LEASE)?.expect("a run");
+            assert_eq!(running.id, first);
+            assert_eq!(run_claim(conn, "w", LEASE)?.map(|run| run.id), Some(third));
+            assert!(run_claim(conn, "w", LEASE)?.is_none());
+            let totals = RunTotals::default();
+            run_finish(conn, running.lease(), RunStatus::Finished, "", &totals)?;
+            assert_eq!(run_claim(conn, "w", LEASE)?.map(|run| run.id), Some(second));
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+/// Every write that a worker makes, with this lease.
+fn writes(conn: &mut DbConnection, lease: Lease) -> Vec<Result<(), Error>> {
+    let totals = RunTotals::default();
+    vec![
+        run_progress(conn, lease, &totals, LEASE).map(drop),
+        result_insert(conn, lease, &[result("1", ResultStatus::Done)]),
+        log_append(conn, lease, &[line("x")]),
+        run_finish(conn, lease, RunStatus::Finished, "", &totals),
+    ]
+}
+
+fn assert_refused(conn: &mut DbConnection, lease: Lease) {
+    for written in writes(conn, lease) {
+        assert!(
+            matches!(written, Err(Error::FenceLost { .. })),
+            "{written:?}"
+        );
+    }
+}
+
+on_both_databases! {
+    async fn the_fence_refuses_a_late_writer(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let project_id = project(conn, &key, org, "mirror");
+            let id = enqueue(conn, org, project_id);
+            let run = run_claim(conn, "w", LEASE)?.expect("the run");
+            let older = Lease { fence: run.fence - 1, ..run.lease() };
+            assert_refused(conn, older);
+            assert_eq!(run_interrupt_left_running(conn, "another")?, [0; 0]);
+            assert_eq!(run_interrupt_left_running(conn, "w")?, [id]);
+            assert_refused(conn, run.lease());
+            let ended = run_get(conn, org, id)?.expect("the run");
+            assert_eq!(ended.status, RunStatus::Interrupted);
+            assert!(ended.end_time.is_some() && !ended.message.is_empty());
+            assert!(result_list(conn, org, id, None, 0, 10)?.is_empty());
+            let log = log_list(conn, org, id, 0, 10)?;
+            assert_eq!((log.len(), log[0].level), (1, LogLevel::Error));
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_deleted_project_takes_all_with_it_and_stops_its_worker(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let project_id = project(conn, &key, org, "mirror");
+            let id = enqueue(conn, org, project_id);
+            let run = run_claim(conn, "w", LEASE)?.expect("the run");
+            result_insert(conn, run.lease(), &[result("1", ResultStatus::Done)])?;
+            log_append(conn, run.lease(), &[line("begun")])?;
+            assert!(project_delete(conn, org, project_id)?);
+            assert!(run_get(conn, org, id)?.is_none());
+            assert_refused(conn, run.lease());
+            assert_eq!(run_result::table.count().get_result::<i64>(conn)?, 0);
+            assert_eq!(run_log::table.count().get_result::<i64>(conn)?, 0);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn results_and_logs_are_kept_in_order_and_paged(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let (other, _) = account(conn, "other");
+            let project_id = project(conn, &key, org, "mirror");
+            let id = enqueue(conn, org, project_id);
+            let lease = run_claim(conn, "w", LEASE)?.expect("the run").lease();
+            // More than one statement takes.
+            let results: Vec<_> = (0..2500)
+                .map(|number| {
+                    let failed = number % 1000 == 7;
+                    let status = if failed { ResultStatus::Failed } else { ResultStatus::Done };
+                    result(&number.to_string(), status)
+                })
+                .collect();
+            result_insert(conn, lease, &results)?;
+            let first = result_list(conn, org, id, None, 0, 1500)?;
+            let rest = result_list(conn, org, id, None, first[1499].id, 1500)?;
+            let listed: Vec<_> = first.into_iter().chain(rest).map(|row| row.result).collect();
+            assert_eq!(listed, results);
+            let failed = result_list(conn, org, id, Some(ResultStatus::Failed), 0, 10)?;
+            let tags: Vec<_> = failed.iter().map(|row| &*row.result.tag).collect();
+            assert_eq!(tags, ["7", "1007", "2007"]);
+
+            log_append(conn, lease, &[line("one"), line("two")])?;
+            let lines: Vec<_> = (0..2100).map(|number| line(&number.to_string())).collect();
+            log_append(conn, lease, &lines)?;
+            let page = log_list(conn, org, id, 1, 3)?;
+            let seen: Vec<_> = page.iter().map(|line| (line.seq, &*line.message)).collect();
+            assert_eq!(seen, [(2, "two"), (3, "0"), (4, "1")]);
+            assert_eq!(log_list(conn, org, id, 2101, 10)?[0].message, "2099");
+
+            assert!(run_get(conn, other, id)?.is_none());
+            assert!(run_list(conn, other, project_id, i64::MAX, 10)?.is_empty());
+            assert!(run_active(conn, other, project_id)?.is_none());
+            assert!(result_list(conn, other, id, None, 0, 10)?.is_empty());
+            assert!(log_list(conn, other, id, 0, 10)?.is_empty());
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn runs_are_listed_latest_first(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let project_id = project(conn, &key, org, "mirror");
+            let ids: Vec<_> = (0..3).map(|_| enqueue(conn, org, project_id)).collect();
+            let page = run_list(conn, org, project_id, i64::MAX, 2)?;
+            assert_eq!(page.iter().map(|run| run.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
+            let page = run_list(conn, org, project_id, ids[1], 2)?;
+            assert_eq!(page.iter().map(|run| run.id).collect::<Vec<_>>(), [ids[0]]);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}

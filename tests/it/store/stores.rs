@@ -1,1 +1,165 @@
+use super::{account, project, store};
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use registrysync::store::image_store::{
+    ImageStoreChange, Login, image_store_by_id, image_store_by_label, image_store_delete,
+    image_store_list, image_store_projects, image_store_update,
+};
+use registrysync::store::project::{project_by_id, project_delete};
+use registrysync::store::schema::image_store;
+use registrysync::store::{Error, SealError};
+use secrecy::ExposeSecret as _;
 
+on_both_databases! {
+    async fn a_password_is_sealed_and_comes_back(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let id = store(conn, &key, org, "hub", Some("s3cret"));
+            let found = image_store_by_label(conn, org, "hub")?.expect("the store");
+            assert_eq!((found.id, found.username.as_deref()), (id, Some("robot")));
+            assert!(found.has_password());
+            let password = found.password(&key)?.expect("a password");
+            assert_eq!(password.expose_secret(), "s3cret");
+
+            let none = ImageStoreChange { login: Some(None), ..ImageStoreChange::default() };
+            assert!(image_store_update(conn, &key, org, id, &none)?);
+            let found = image_store_by_id(conn, org, id)?.expect("the store");
+            assert!(!found.has_password() && found.username.is_none());
+            assert!(found.password(&key)?.is_none());
+            assert_eq!(found.uri, "registry.example.org");
+
+            let change = ImageStoreChange {
+                uri: Some("other.example.org".to_owned()),
+                options: Some("{\"a\":1}".to_owned()),
+                login: Some(Some(Login { username: "you".to_owned(), password: "p2".into() })),
+            };
+            assert!(image_store_update(conn, &key, org, id, &change)?);
+            let found = image_store_by_id(conn, org, id)?.expect("the store");
+            assert_eq!((&*found.uri, &*found.options), ("other.example.org", "{\"a\":1}"));
+            assert_eq!(found.password(&key)?.expect("a password").expose_secret(), "p2");
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn the_database_never_holds_a_password_in_the_clear(db) {
+        let key = db.key().clone();
+        let sealed = db
+            .run(move |conn| {
+                let (org, _) = account(conn, "acme");
+                store(conn, &key, org, "hub", Some("s3cret-s3cret"));
+                Ok(image_store::table
+                    .select(image_store::credential.assume_not_null())
+                    .first::<Vec<u8>>(conn)?)
+            })
+            .await
+            .expect("no error");
+        assert!(!sealed.windows(6).any(|part| part == b"s3cret"));
+    }
+}
+
+on_both_databases! {
+    async fn a_seal_moved_to_another_row_does_not_open(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            store(conn, &key, org, "theirs", Some("s3cret"));
+            let mine = store(conn, &key, org, "mine", Some("own"));
+            conn.batch_execute(
+                "UPDATE image_store SET credential =
+                     (SELECT credential FROM image_store WHERE label = 'theirs')
+                 WHERE label = 'mine'",
+            )?;
+            let moved = image_store_by_id(conn, org, mine)?.expect("the store");
+            assert!(matches!(moved.password(&key), Err(SealError::Damaged)));
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn labels_are_unique_in_an_organisation_only(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (acme, _) = account(conn, "acme");
+            let (other, _) = account(conn, "other");
+            let id = store(conn, &key, acme, "hub", None);
+            let theirs = store(conn, &key, other, "hub", None);
+            let again = registrysync::store::image_store::image_store_create(
+                conn,
+                &key,
+                &registrysync::store::image_store::NewImageStore {
+                    org_id: acme,
+                    label: "hub".to_owned(),
+                    store_type: "registry".to_owned(),
+                    uri: "x".to_owned(),
+                    options: "{}".to_owned(),
+                    login: None,
+                },
+            );
+            assert!(matches!(again, Err(Error::Exists(_))), "{again:?}");
+            // Nothing of another organisation is visible or can be changed.
+            assert!(image_store_by_id(conn, acme, theirs)?.is_none());
+            let change = ImageStoreChange { uri: Some("y".to_owned()), ..Default::default() };
+            assert!(!image_store_update(conn, &key, acme, theirs, &change)?);
+            assert!(!image_store_delete(conn, acme, theirs)?);
+            assert!(image_store_delete(conn, acme, id)?);
+            assert!(image_store_by_id(conn, other, theirs)?.is_some_and(|store| store.uri != "y"));
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_store_in_use_stays(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let id = project(conn, &key, org, "mirror");
+            let found = project_by_id(conn, org, id)?.expect("the project");
+            for used in [found.src_store_id, found.dest_store_id] {
+                assert_eq!(image_store_projects(conn, org, used)?, ["mirror"]);
+                let refused = image_store_delete(conn, org, used);
+                assert!(matches!(refused, Err(Error::Reference(_))), "{refused:?}");
+            }
+            assert!(project_delete(conn, org, id)?);
+            assert!(image_store_delete(conn, org, found.src_store_id)?);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn stores_are_listed_by_pages(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            for label in ["c", "a", "e", "b", "d"] {
+                store(conn, &key, org, label, None);
+            }
+            let mut seen: Vec<String> = Vec::new();
+            loop {
+                let after = seen.last().cloned().unwrap_or_default();
+                let page = image_store_list(conn, org, &after, 2)?;
+                if page.is_empty() {
+                    break;
+                }
+                seen.extend(page.into_iter().map(|store| store.label));
+            }
+            assert_eq!(seen, ["a", "b", "c", "d", "e"]);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}

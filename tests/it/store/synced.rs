@@ -1,1 +1,90 @@
+use super::{account, store};
+use registrysync::store::image_store::image_store_delete;
+use registrysync::store::synced_tag::{
+    StorePair, SyncedKey, SyncedState, synced_lookup, synced_upsert,
+};
+use registrysync::store::{Moment, now};
+use std::collections::HashMap;
 
+fn tags(
+    range: std::ops::Range<u32>,
+    digest: &str,
+    time: Moment,
+) -> HashMap<SyncedKey, SyncedState> {
+    range
+        .map(|number| {
+            let key = SyncedKey {
+                tag: format!("{number}"),
+                target_repository: "mirror/nginx".to_owned(),
+                target_tag: format!("{number}"),
+            };
+            let state = SyncedState {
+                source_digest: digest.to_owned(),
+                target_digest: digest.to_owned(),
+                platforms: String::new(),
+                verified_at: time,
+            };
+            (key, state)
+        })
+        .collect()
+}
+
+on_both_databases! {
+    async fn what_was_seen_replaces_what_was_known(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let pair = StorePair {
+                src: store(conn, &key, org, "src", None),
+                dest: store(conn, &key, org, "dest", None),
+            };
+            let back = StorePair { src: pair.dest, dest: pair.src };
+            let time = now();
+            assert!(synced_lookup(conn, pair, "nginx")?.is_empty());
+            synced_upsert(conn, pair, "nginx", &HashMap::new())?;
+            // More than one statement takes.
+            let mut known = tags(0..2300, "sha256:old", time);
+            synced_upsert(conn, pair, "nginx", &known)?;
+            assert_eq!(synced_lookup(conn, pair, "nginx")?, known);
+            let newer = tags(1000..2400, "sha256:new", time + chrono::TimeDelta::seconds(1));
+            synced_upsert(conn, pair, "nginx", &newer)?;
+            known.extend(newer);
+            assert_eq!(synced_lookup(conn, pair, "nginx")?, known);
+            assert!(synced_lookup(conn, pair, "redis")?.is_empty());
+            assert!(synced_lookup(conn, back, "nginx")?.is_empty());
+            assert!(image_store_delete(conn, org, pair.dest)?);
+            assert!(synced_lookup(conn, pair, "nginx")?.is_empty());
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn writers_of_the_same_tags_do_not_stop_each_other(db) {
+        let key = db.key().clone();
+        let pair = db
+            .run(move |conn| {
+                let (org, _) = account(conn, "acme");
+                Ok(StorePair {
+                    src: store(conn, &key, org, "src", None),
+                    dest: store(conn, &key, org, "dest", None),
+                })
+            })
+            .await
+            .expect("no error");
+        let writers: Vec<_> = (0..4)
+            .map(|number| {
+                let seen = tags(0..300, &format!("sha256:{number}"), now());
+                let db = (*db).clone();
+                tokio::spawn(async move {
+                    db.run(move |conn| synced_upsert(conn, pair, "nginx", &seen)).await
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.expect("no panic").expect("no error");
+        }
+    }
+}

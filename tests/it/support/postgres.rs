@@ -14,6 +14,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{Hash as _, Hasher as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -23,11 +24,13 @@ use std::time::{Duration, Instant};
 const ROLE: &str = "registrysync";
 
 /// How long a cluster may take to accept connections, on a busy machine.
-const START_WAIT: Duration = Duration::from_secs(60);
+const START_WAIT: Duration = Duration::from_mins(1);
 
-/// `$1`: directory, `$2…`: the server's command line. Ends by itself with the server.
+/// `$1`: directory, `$2…`: the server's command line. Goes into the background at once, and ends
+/// with the server.
 const WATCHDOG: &str = r#"
 dir=$1; shift
+(
 exec 9>>"$dir/users"
 "$@" >"$dir/server.log" 2>&1 9>&- &
 server=$!
@@ -47,6 +50,7 @@ while kill -0 "$server" 2>/dev/null; do
     fi
 done
 rm -rf "$dir/ready" "$dir/data"
+) &
 "#;
 
 /// A running server, as long as this process lives.
@@ -138,7 +142,7 @@ fn binaries() -> Option<PathBuf> {
 fn shared_dir() -> PathBuf {
     let mut hasher = DefaultHasher::new();
     env!("CARGO_TARGET_TMPDIR").hash(&mut hasher);
-    let name = format!("rs-pg-{}-{:08x}", user_id(), hasher.finish() as u32);
+    let name = format!("rs-pg-{}-{:016x}", user_id(), hasher.finish());
     std::env::temp_dir().join(name)
 }
 
@@ -225,8 +229,7 @@ fn watchdog_start(bin: &Path, dir: &Path, owner: &Owner) {
     line.extend(["-D".to_owned(), dir.join("data").display().to_string()]);
     line.extend(settings.into_iter().flat_map(|one| ["-c".to_owned(), one]));
     // In a group of its own: a Ctrl-C at the terminal ends the tests, and with them the server.
-    use std::os::unix::process::CommandExt as _;
-    Command::new("sh")
+    let started = Command::new("sh")
         .args(["-c", WATCHDOG, "watchdog"])
         .arg(dir)
         .args(line)
@@ -235,6 +238,7 @@ fn watchdog_start(bin: &Path, dir: &Path, owner: &Owner) {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .expect("the watchdog starts");
+        .status()
+        .expect("a shell");
+    assert!(started.success(), "the watchdog: {started}");
 }

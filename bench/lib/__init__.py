@@ -1,0 +1,1 @@
+"""The benchmark's parts, one a file: registry, cases, tools, alone, report."""

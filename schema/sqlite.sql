@@ -1,0 +1,172 @@
+-- Generated from migrations/ by a test; UPDATE_SCHEMA=1 writes it anew.
+
+CREATE TABLE org (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    name TEXT NOT NULL UNIQUE,
+    created TIMESTAMP NOT NULL
+);
+
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    org_id BIGINT NOT NULL REFERENCES org (id),
+    login TEXT NOT NULL,
+    -- upper case: logins are unique without regard to case
+    login_uc TEXT NOT NULL UNIQUE,
+    password_hash TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    first_name TEXT NOT NULL,
+    last_name TEXT NOT NULL,
+    email TEXT NOT NULL,
+    enabled BOOLEAN NOT NULL,
+    read_only BOOLEAN NOT NULL,
+    created TIMESTAMP NOT NULL,
+    last_login TIMESTAMP
+);
+
+CREATE INDEX account_org ON account (org_id, login_uc);
+
+CREATE TABLE account_role (
+    account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    role TEXT NOT NULL,
+    PRIMARY KEY (account_id, role)
+);
+
+CREATE TABLE session (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    -- SHA-256 of the secret; the secret itself is never stored
+    secret_hash BLOB NOT NULL,
+    account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    created TIMESTAMP NOT NULL,
+    expires TIMESTAMP NOT NULL,
+    duration_s BIGINT NOT NULL,
+    address TEXT NOT NULL
+);
+
+CREATE INDEX session_account ON session (account_id);
+
+CREATE INDEX session_expires ON session (expires);
+
+CREATE TABLE image_store (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    org_id BIGINT NOT NULL REFERENCES org (id),
+    label TEXT NOT NULL,
+    store_type TEXT NOT NULL,
+    uri TEXT NOT NULL,
+    options TEXT NOT NULL,
+    username TEXT,
+    -- the sealed password
+    credential BLOB,
+    created TIMESTAMP NOT NULL,
+    modified TIMESTAMP NOT NULL,
+    UNIQUE (org_id, label)
+);
+
+CREATE TABLE sync_project (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    org_id BIGINT NOT NULL REFERENCES org (id),
+    label TEXT NOT NULL,
+    src_store_id BIGINT NOT NULL REFERENCES image_store (id),
+    dest_store_id BIGINT NOT NULL REFERENCES image_store (id),
+    enabled BOOLEAN NOT NULL,
+    options TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created TIMESTAMP NOT NULL,
+    modified TIMESTAMP NOT NULL,
+    modified_by TEXT NOT NULL,
+    UNIQUE (org_id, label)
+);
+
+CREATE INDEX sync_project_src_store ON sync_project (src_store_id);
+
+CREATE INDEX sync_project_dest_store ON sync_project (dest_store_id);
+
+CREATE TABLE sync_item (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    project_id BIGINT NOT NULL REFERENCES sync_project (id) ON DELETE CASCADE,
+    repository TEXT NOT NULL,
+    options TEXT NOT NULL
+);
+
+CREATE INDEX sync_item_project ON sync_item (project_id, id);
+
+CREATE TABLE tasko_run (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    org_id BIGINT NOT NULL REFERENCES org (id),
+    project_id BIGINT NOT NULL REFERENCES sync_project (id) ON DELETE CASCADE,
+    -- as it was called when the run was asked for
+    project_label TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('READY', 'RUNNING', 'FINISHED', 'FAILED', 'SKIPPED', 'INTERRUPTED')),
+    trigger_kind TEXT NOT NULL CHECK (trigger_kind IN ('manual', 'schedule', 'retry', 'hook')),
+    fire_time TIMESTAMP NOT NULL,
+    start_time TIMESTAMP,
+    end_time TIMESTAMP,
+    worker TEXT,
+    lease_until TIMESTAMP,
+    -- raised by each claim; a write that names an older one is refused
+    fence BIGINT NOT NULL,
+    attempt BIGINT NOT NULL,
+    cancel_requested BOOLEAN NOT NULL,
+    message TEXT NOT NULL,
+    selected BIGINT NOT NULL,
+    copied BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    skipped BIGINT NOT NULL,
+    deleted BIGINT NOT NULL,
+    blocked BIGINT NOT NULL,
+    failed BIGINT NOT NULL,
+    bytes BIGINT NOT NULL,
+    blobs_copied BIGINT NOT NULL,
+    blobs_mounted BIGINT NOT NULL
+);
+
+CREATE INDEX tasko_run_project ON tasko_run (project_id, id);
+
+CREATE INDEX tasko_run_status ON tasko_run (status, id);
+
+CREATE UNIQUE INDEX tasko_run_one_running ON tasko_run (project_id) WHERE status = 'RUNNING';
+
+CREATE TABLE run_result (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
+    repository TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    target TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('copy', 'update', 'skip', 'delete', 'blocked')),
+    status TEXT NOT NULL CHECK (status IN ('done', 'failed', 'blocked')),
+    source_digest TEXT,
+    target_digest TEXT,
+    previous_digest TEXT,
+    bytes BIGINT NOT NULL,
+    duration_ms BIGINT NOT NULL,
+    error TEXT
+);
+
+CREATE INDEX run_result_run ON run_result (run_id, id);
+
+CREATE INDEX run_result_status ON run_result (run_id, status, id);
+
+CREATE TABLE run_log (
+    run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
+    seq BIGINT NOT NULL,
+    time TIMESTAMP NOT NULL,
+    level TEXT NOT NULL CHECK (level IN ('debug', 'info', 'warn', 'error')),
+    message TEXT NOT NULL,
+    PRIMARY KEY (run_id, seq)
+);
+
+CREATE TABLE synced_tag (
+    src_store_id BIGINT NOT NULL REFERENCES image_store (id) ON DELETE CASCADE,
+    dest_store_id BIGINT NOT NULL REFERENCES image_store (id) ON DELETE CASCADE,
+    repository TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    target_repository TEXT NOT NULL,
+    target_tag TEXT NOT NULL,
+    source_digest TEXT NOT NULL,
+    target_digest TEXT NOT NULL,
+    -- the platforms that were asked for, as text; empty: all of them
+    platforms TEXT NOT NULL,
+    verified_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (src_store_id, dest_store_id, repository, tag, target_repository, target_tag)
+);
+
+CREATE INDEX synced_tag_dest_store ON synced_tag (dest_store_id);

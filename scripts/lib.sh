@@ -1,0 +1,129 @@
+# Shared by scripts/demo and scripts/test: what may be installed, and how. Sourced by bash, not run.
+
+say() { printf '%s\n' "$*"; }
+die() {
+    printf '%s\n' "$*" >&2
+    exit 3
+}
+
+# Debian's server packages put themselves outside of an unprivileged user's PATH.
+export PATH="$PATH:/usr/sbin:/sbin"
+
+on_debian() {
+    [ -r /etc/os-release ] && command -v apt-get >/dev/null &&
+        grep -Eq '^(ID|ID_LIKE)=.*debian' /etc/os-release
+}
+
+# How to become root here: "" when we are, "sudo" when it can be had, "none" otherwise.
+root_way() {
+    if [ "$(id -u)" = 0 ]; then
+        echo ""
+    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        echo sudo
+    else
+        echo none
+    fi
+}
+
+can_install() { on_debian && [ "$(root_way)" != none ]; }
+
+# PostgreSQL's server binaries stand outside of PATH on Debian.
+postgres_found() {
+    command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
+}
+
+# tool_found NAME: is the command that the Debian package NAME is wanted for here?
+tool_found() {
+    case $1 in
+    gcc) command -v cc >/dev/null ;;
+    libc6-dev) [ -e /usr/include/stdio.h ] ;;
+    postgresql) postgres_found ;;
+    *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+# tools_missing NAME...: those of the names that are not here, a line each.
+tools_missing() {
+    local name
+    for name in "$@"; do
+        tool_found "$name" || echo "$name"
+    done
+}
+
+# packages_announce NAME...: says what packages_install will do about them.
+packages_announce() {
+    if [ $# = 0 ]; then
+        say "Will install: nothing, all that is needed is here."
+    elif can_install; then
+        say "Will install with apt-get${SUDO:+ (by sudo)}: $*"
+    else
+        say "Will install: nothing (that takes Debian, and root or sudo). Not here: $*"
+    fi
+}
+
+# packages_install NAME...: installs them where that can be done; starts none of their services.
+# Returns 1, with apt-get's words, when that failed.
+packages_install() {
+    [ $# = 0 ] && return 0
+    can_install || return 0
+    local log status=0
+    log=$(mktemp)
+    $SUDO bash -s -- "$@" >"$log" 2>&1 <<'ROOT' || status=$?
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+# A package's service is not wanted, only its program: refuse starts, and make no database
+# cluster, until apt-get is done. What the machine's owner has set stays.
+policy=/usr/sbin/policy-rc.d
+cluster=/etc/postgresql-common/createcluster.d/registrysync-no-cluster.conf
+cleanup() {
+    if [ -n "${policy_ours-}" ]; then rm -f "$policy"; fi
+    rm -f "$cluster"
+}
+trap cleanup EXIT
+if [ ! -e "$policy" ]; then
+    policy_ours=1
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+mkdir -p "${cluster%/*}"
+echo 'create_main_cluster = false' >"$cluster"
+install() { apt-get install -y -q --no-install-recommends "$@" </dev/null; }
+install "$@" || { apt-get update -q && install "$@"; }
+ROOT
+    if [ $status != 0 ]; then
+        say "apt-get could not install: $*. Its last lines:" >&2
+        tail -n 15 "$log" >&2
+        status=1
+    fi
+    rm -f "$log"
+    return $status
+}
+
+# rust_check: ends the script where nothing can be built.
+rust_check() {
+    command -v cc >/dev/null ||
+        die "no C compiler is here, and cargo needs one to link: install gcc and libc6-dev"
+    # Cargo is where rustup puts it even if the shell that called us doesn't know.
+    command -v cargo >/dev/null || export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+    command -v cargo >/dev/null ||
+        die "cargo is not here: install Rust 1.95 or newer first, see https://rustup.rs"
+}
+
+# Another user may have built here before (root, say): then build where we may write.
+target_choose() {
+    [ -n "${CARGO_TARGET_DIR:-}" ] || unset CARGO_TARGET_DIR
+    local wanted=${CARGO_TARGET_DIR:-$ROOT/target}
+    if mkdir -p "$wanted" 2>/dev/null && [ -w "$wanted" ] &&
+        [ -z "$(find "$wanted" -maxdepth 2 ! -writable -print -quit)" ]; then
+        return
+    fi
+    export CARGO_TARGET_DIR="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/registrysync-target"
+    if ! mkdir -p "$CARGO_TARGET_DIR" 2>/dev/null; then
+        CARGO_TARGET_DIR=$(mktemp -d)
+    fi
+    say "$wanted belongs to someone else; building in $CARGO_TARGET_DIR."
+}
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+SUDO=$(root_way)
+if [ "$SUDO" = none ]; then SUDO=; fi

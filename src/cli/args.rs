@@ -1,0 +1,131 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::oci::PlatformChoice;
+use crate::sync::{Placement, SelectorSpec};
+
+/// Copies selected container images from one registry to another.
+#[derive(Debug, Parser)]
+#[command(name = "registrysync", version, about, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Copy once, without a server
+    Sync(Box<SyncArguments>),
+    /// List the tags of a repository, and say why each is selected or not
+    ListTags(ListTagsArguments),
+}
+
+const SYNC_EXAMPLES: &str = "\
+Examples:
+  registrysync sync mirror.yml --to registry.example.com/mirror
+  registrysync sync mirror.yml --to localhost:5000 --plain-http --dry-run
+  registrysync sync --from docker.io --to registry.example.com --repository nginx --semver '>=1.26'
+  registrysync sync --from quay.io --to http://localhost:5000 --repository prometheus/prometheus \\
+      --tag v3.0.0 --tag-regex '^v3\\.' --architecture amd64 --architecture arm64
+
+Credentials come from the file, or from REGISTRY_AUTH_FILE, the containers auth.json, or Docker's config.json.
+Exit codes: 0 fine, 1 some tags failed, 2 bad input, 3 a registry can't be reached, 130 interrupted.";
+
+/// `registrysync sync`
+#[derive(Args, Debug)]
+#[command(after_help = SYNC_EXAMPLES)]
+pub struct SyncArguments {
+    /// A `skopeo sync` YAML file: what to copy, from which registries
+    #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with_all = ["from", "repository", "selectors"])]
+    pub file: Option<PathBuf>,
+    /// The source registry: `host[:port][/prefix]`
+    #[arg(long, value_name = "HOST[/PREFIX]", requires = "repository")]
+    pub from: Option<String>,
+    /// The target registry: `host[:port][/prefix]`
+    #[arg(long, value_name = "HOST[/PREFIX]")]
+    pub to: String,
+    /// The source repository, without host
+    #[arg(long, value_name = "R", requires = "from")]
+    pub repository: Option<String>,
+    /// Which tags
+    #[command(flatten)]
+    pub select: SelectArguments,
+    /// How a target repository is named: the same path, its last part, or below the source's host
+    /// [default: flat for FILE, as skopeo does, else path]
+    #[arg(long, value_name = "path|flat|scoped")]
+    pub placement: Option<Placement>,
+    /// Speak plain http with both registries, save one written with `https://`, one whose entry in
+    /// FILE says `tls-verify: true`, and Docker Hub
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Copy this platform only (`arm64`, `linux/arm/v7`); may be given several times
+    #[arg(long, value_name = "A", value_parser = PlatformChoice::parse)]
+    pub architecture: Vec<PlatformChoice>,
+    /// Show what would be done, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON object a line: one for each tag, the totals last
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The selectors, the same for every command.
+#[derive(Args, Clone, Debug, Default)]
+#[group(id = "selectors", multiple = true)]
+pub struct SelectArguments {
+    /// This tag (or digest); may be given several times
+    #[arg(long = "tag", value_name = "T")]
+    pub tags: Vec<String>,
+    /// All tags in which this regular expression finds something
+    #[arg(long, value_name = "RE")]
+    pub tag_regex: Option<String>,
+    /// But none in which this one does
+    #[arg(long, value_name = "RE")]
+    pub tag_exclude_regex: Option<String>,
+    /// All versions in this range, such as `>=1.26 <2` or `~1.4 || ^2`
+    #[arg(long, value_name = "RANGE")]
+    pub semver: Option<String>,
+}
+
+impl From<SelectArguments> for SelectorSpec {
+    fn from(arguments: SelectArguments) -> Self {
+        Self {
+            tags: arguments.tags,
+            tags_regex: arguments.tag_regex,
+            tags_exclude_regex: arguments.tag_exclude_regex,
+            semver: arguments.semver,
+        }
+    }
+}
+
+const LIST_TAGS_EXAMPLES: &str = "\
+Examples:
+  registrysync list-tags docker.io/library/nginx --semver '~1.27'
+  registrysync list-tags registry.example.com/team/app --tag-regex '^v[0-9]' --why
+  registrysync list-tags http://localhost:5000/app --json";
+
+/// `registrysync list-tags`
+#[derive(Args, Debug)]
+#[command(after_help = LIST_TAGS_EXAMPLES)]
+pub struct ListTagsArguments {
+    /// The repository with its registry: `registry.example.com/team/app`
+    #[arg(value_name = "REPOSITORY")]
+    pub repository: String,
+    /// Which tags
+    #[command(flatten)]
+    pub select: SelectArguments,
+    /// List every tag, and say what put it in or out
+    #[arg(long)]
+    pub why: bool,
+    /// Speak plain http with the registry
+    #[arg(long)]
+    pub plain_http: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}

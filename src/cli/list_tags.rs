@@ -1,0 +1,88 @@
+//! `registrysync list-tags`: which tags the selectors pick, and why.
+
+use serde::Serialize;
+
+use crate::oci::Repository;
+use crate::sync::{Selector, SelectorSpec};
+
+use super::CliError;
+use super::args::ListTagsArguments;
+use super::output::{data_line, json_line};
+use super::source::client;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    tag: &'a str,
+    selected: bool,
+    reason: &'a str,
+}
+
+pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
+    let spec = SelectorSpec::from(arguments.select);
+    let selector = Selector::compile(&spec).map_err(CliError::input)?;
+    let (registry, repository) = split(&arguments.repository);
+    let repository = Repository::parse(repository).map_err(CliError::input)?;
+    let client = client(registry, arguments.plain_http)?;
+    let resolved = client
+        .address()
+        .resolve(&repository)
+        .map_err(CliError::input)?;
+    let selection = selector.select(&client.tag_list(&resolved).await?);
+    for (tag, verdict) in &selection.verdicts {
+        if !verdict.selected && !arguments.why {
+            continue;
+        }
+        if arguments.json {
+            json_line(&Line {
+                tag,
+                selected: verdict.selected,
+                reason: &verdict.reason,
+            });
+        } else if arguments.why {
+            let mark = if verdict.selected { '+' } else { '-' };
+            data_line(&format!("{mark} {tag}: {}", verdict.reason));
+        } else {
+            data_line(tag);
+        }
+    }
+    if !selection.dropped.is_empty() {
+        eprintln!(
+            "warning: {} names are no legal tags and are left out: `{}`",
+            selection.dropped.len(),
+            selection.dropped.join("`, `")
+        );
+    }
+    Ok(0)
+}
+
+/// Registry and path of a reference. As everywhere, a first part without dot, colon or `localhost`
+/// is no host, and the registry is Docker Hub.
+fn split(text: &str) -> (&str, &str) {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let rest = &text[start..];
+    match rest.split_once('/') {
+        Some((host, path)) if start > 0 || host.contains(['.', ':']) || host == "localhost" => {
+            (&text[..start + host.len()], path)
+        }
+        _ => ("docker.io", text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn references_name_their_registry() {
+        for (text, registry, path) in [
+            ("r.example/a/b", "r.example", "a/b"),
+            ("localhost/a", "localhost", "a"),
+            ("localhost:5000/a", "localhost:5000", "a"),
+            ("http://host/a", "http://host", "a"),
+            ("nginx", "docker.io", "nginx"),
+            ("library/nginx", "docker.io", "library/nginx"),
+        ] {
+            assert_eq!(split(text), (registry, path), "{text}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What the one-shot commands show: lines for people, JSON for scripts, a bar on a terminal.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::oci::Digest;
+use crate::sync::{Action, Plan, PlanAction, Status, TagOutcome, Totals};
+
+/// One tag as `--json` prints it.
+#[derive(Serialize)]
+struct TagLine<'a> {
+    repository: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    tag: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    target: &'a str,
+    action: Action,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_digest: Option<&'a Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_digest: Option<&'a Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_digest: Option<&'a Digest>,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+/// The totals as `--json` prints them, last.
+#[derive(Serialize)]
+struct TotalsLine {
+    totals: TotalsMembers,
+}
+
+#[derive(Serialize)]
+struct TotalsMembers {
+    selected: u64,
+    copied: u64,
+    updated: u64,
+    skipped: u64,
+    blocked: u64,
+    failed: u64,
+    bytes: u64,
+    blobs_copied: u64,
+    blobs_mounted: u64,
+    seconds: f64,
+}
+
+/// Shows what a run does.
+pub(super) struct Display {
+    json: bool,
+    bar: Option<ProgressBar>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Display {
+    pub(super) fn new(json: bool, bytes: Arc<AtomicU64>) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            bar.set_style(style("{spinner} looking at the source… {elapsed}"));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { json, bar, bytes }
+    }
+
+    pub(super) fn selected(&self, tags: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(tags);
+            bar.set_style(style(
+                "{bar:30} {pos}/{len} tags  {msg}  {elapsed} (about {eta} left)",
+            ));
+        }
+    }
+
+    pub(super) fn tick(&self) {
+        if let Some(bar) = &self.bar {
+            let bytes = self.bytes.load(Ordering::Relaxed);
+            let rate = per_second(bytes, bar.elapsed());
+            bar.set_message(format!("{}  {}/s", HumanBytes(bytes), HumanBytes(rate)));
+        }
+    }
+
+    pub(super) fn warning(&self, text: &str) {
+        self.aside(|| eprintln!("warning: {text}"));
+    }
+
+    pub(super) fn finished(&self, outcome: &TagOutcome) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+        if self.json {
+            let line = TagLine {
+                repository: &outcome.repository,
+                tag: &outcome.tag,
+                target: &outcome.target,
+                action: outcome.action,
+                reason: &outcome.reason,
+                source_digest: outcome.source_digest.as_ref(),
+                target_digest: outcome.target_digest.as_ref(),
+                previous_digest: outcome.previous_digest.as_ref(),
+                bytes: outcome.moved.bytes,
+                error: outcome.error.as_deref(),
+            };
+            self.aside(|| json_line(&line));
+        } else if let Some(line) = outcome_line(outcome) {
+            self.aside(|| data_line(&line));
+        }
+    }
+
+    /// The totals: for people on standard error, for scripts as the last line.
+    pub(super) fn totals(&self, totals: &Totals, took: Duration) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        let moved = totals.moved;
+        if self.json {
+            json_line(&TotalsLine {
+                totals: TotalsMembers {
+                    selected: totals.selected,
+                    copied: totals.copied,
+                    updated: totals.updated,
+                    skipped: totals.skipped,
+                    blocked: totals.blocked,
+                    failed: totals.failed,
+                    bytes: moved.bytes,
+                    blobs_copied: moved.blobs_copied,
+                    blobs_mounted: moved.blobs_mounted,
+                    seconds: (took.as_secs_f64() * 1000.0).round() / 1000.0,
+                },
+            });
+            return;
+        }
+        eprintln!(
+            "{} tags: {} copied, {} updated, {} unchanged or left out, {} blocked, {} failed; {} in {} blobs sent, {} mounted, in {} ({}/s)",
+            totals.selected,
+            totals.copied,
+            totals.updated,
+            totals.skipped,
+            totals.blocked,
+            totals.failed,
+            HumanBytes(moved.bytes),
+            moved.blobs_copied,
+            moved.blobs_mounted,
+            duration(took),
+            HumanBytes(per_second(moved.bytes, took)),
+        );
+    }
+
+    fn aside(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+/// Shows a plan.
+pub(super) fn plan(plan: &Plan, json: bool) {
+    for warning in &plan.warnings {
+        eprintln!("warning: {warning}");
+    }
+    for action in &plan.actions {
+        if json {
+            json_line(&TagLine {
+                repository: &action.repository,
+                tag: &action.tag,
+                target: &action.target,
+                action: action.action,
+                reason: &action.reason,
+                source_digest: action.source_digest.as_ref(),
+                target_digest: action.digest.as_ref(),
+                previous_digest: action.previous_digest.as_ref(),
+                bytes: action.size.unwrap_or(0),
+                error: None,
+            });
+        } else {
+            data_line(&plan_line(action));
+        }
+    }
+    if json {
+        json_line(&serde_json::json!({"totals": {
+            "copy": plan.copy, "update": plan.update, "skip": plan.skip, "blocked": plan.blocked, "bytes": plan.bytes,
+        }}));
+    } else {
+        eprintln!(
+            "would copy {}, update {}, leave {}; {} blocked; at most {} to send. nothing was written",
+            plan.copy,
+            plan.update,
+            plan.skip,
+            plan.blocked,
+            HumanBytes(plan.bytes)
+        );
+    }
+}
+
+fn plan_line(action: &PlanAction) -> String {
+    let size = action
+        .size
+        .map_or(String::new(), |size| format!(" ({})", HumanBytes(size)));
+    format!(
+        "{:<8}{} -> {}{size}: {}",
+        action.action.as_str(),
+        named(&action.repository, &action.tag),
+        action.target,
+        action.reason
+    )
+}
+
+/// Tags that needed nothing get no line; there may be thousands of them.
+fn outcome_line(outcome: &TagOutcome) -> Option<String> {
+    let name = named(&outcome.repository, &outcome.tag);
+    let target = &outcome.target;
+    Some(match (outcome.status, outcome.action) {
+        (Status::Failed, _) => {
+            let error = outcome.error.as_deref().unwrap_or_default();
+            format!("failed  {name}: {error}")
+        }
+        (Status::Blocked, _) | (_, Action::Blocked) => {
+            format!("blocked {name}: {}", outcome.reason)
+        }
+        (_, Action::Skip) => return None,
+        (_, Action::Copy | Action::Update) => {
+            let word = if outcome.action == Action::Copy {
+                "copied"
+            } else {
+                "updated"
+            };
+            format!(
+                "{word:<8}{name} -> {target} ({}, {})",
+                HumanBytes(outcome.moved.bytes),
+                duration(outcome.duration)
+            )
+        }
+    })
+}
+
+fn named(repository: &str, tag: &str) -> String {
+    match tag {
+        "" => repository.to_owned(),
+        tag if tag.contains(':') => format!("{repository}@{tag}"),
+        tag => format!("{repository}:{tag}"),
+    }
+}
+
+/// One JSON object and a newline on standard output.
+pub(super) fn json_line(value: &impl Serialize) {
+    if let Ok(line) = serde_json::to_string(value) {
+        data_line(&line);
+    }
+}
+
+/// A line on standard output. A reader that went away (`| head`) is not ours to complain of.
+pub(super) fn data_line(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+fn duration(took: Duration) -> String {
+    if took < Duration::from_mins(1) {
+        format!("{:.2} s", took.as_secs_f64())
+    } else {
+        HumanDuration(took).to_string()
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a rate for people; no precision is owed"
+)]
+fn per_second(bytes: u64, took: Duration) -> u64 {
+    (bytes as f64 / took.as_secs_f64().max(0.001)) as u64
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸ ")
+}

@@ -1,0 +1,105 @@
+//! From arguments to what the engine works on: clients and items.
+
+use secrecy::ExposeSecret;
+
+use crate::oci::auth_file::credentials_find;
+use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress, Repository};
+use crate::sync::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
+use crate::sync::{Placement, Selector, SelectorSpec, SyncItem};
+
+use super::CliError;
+use super::args::SyncArguments;
+
+/// What to copy, and how targets are named.
+pub(super) struct Source {
+    pub(super) items: Vec<SyncItem>,
+    pub(super) placement: Placement,
+}
+
+impl Source {
+    pub(super) fn read(arguments: &SyncArguments) -> Result<Self, CliError> {
+        match (&arguments.file, &arguments.from, &arguments.repository) {
+            (Some(file), _, _) => Self::from_file(file, arguments),
+            (None, Some(from), Some(repository)) => Self::from_flags(from, repository, arguments),
+            _ => Err(CliError::Input(
+                "give a FILE, or `--from` and `--repository`".into(),
+            )),
+        }
+    }
+
+    fn from_flags(
+        from: &str,
+        repository: &str,
+        arguments: &SyncArguments,
+    ) -> Result<Self, CliError> {
+        let spec = SelectorSpec::from(arguments.select.clone());
+        let item = SyncItem {
+            source: client(from, arguments.plain_http)?,
+            repository: Repository::parse(repository).map_err(CliError::input)?,
+            selector: selector(&spec)?,
+            architectures: arguments.architecture.clone(),
+            target_repository: None,
+        };
+        Ok(Self {
+            items: vec![item],
+            placement: arguments.placement.unwrap_or(Placement::Path),
+        })
+    }
+
+    fn from_file(file: &std::path::Path, arguments: &SyncArguments) -> Result<Self, CliError> {
+        let name = file.display();
+        let text =
+            std::fs::read_to_string(file).map_err(|e| CliError::Input(format!("`{name}`: {e}")))?;
+        let source =
+            SkopeoSource::parse(&text).map_err(|e| CliError::Input(format!("`{name}`: {e}")))?;
+        let mut items = Vec::new();
+        for registry in &source.registries {
+            let client = file_client(registry, arguments.plain_http)?;
+            for item in &registry.items {
+                items.push(SyncItem {
+                    source: client.clone(),
+                    repository: item.repository.clone(),
+                    selector: selector(&item.selector).map_err(|e| {
+                        CliError::Input(format!("`{name}`: line {}: {e}", item.line))
+                    })?,
+                    architectures: arguments.architecture.clone(),
+                    target_repository: None,
+                });
+            }
+        }
+        Ok(Self {
+            items,
+            placement: arguments.placement.unwrap_or(Placement::Flat),
+        })
+    }
+}
+
+fn selector(spec: &SelectorSpec) -> Result<Selector, CliError> {
+    Selector::compile(spec).map_err(CliError::input)
+}
+
+/// A client for an address as typed; credentials come from the auth files.
+pub(super) fn client(text: &str, plain_http: bool) -> Result<Client, CliError> {
+    let address = address(text, plain_http)?;
+    let mut options = ClientOptions::new(address);
+    options.credentials = credentials_find(&options.address).map_err(CliError::input)?;
+    Client::new(options).map_err(CliError::input)
+}
+
+/// `https://` in front holds against `--plain-http`, and so does Docker Hub.
+fn address(text: &str, plain_http: bool) -> Result<RegistryAddress, CliError> {
+    let address = RegistryAddress::parse(text).map_err(CliError::input)?;
+    let keeps_tls = text.starts_with("https://") || address.host() == "docker.io";
+    Ok(address.with_plain_http(plain_http && !keeps_tls))
+}
+
+fn file_client(registry: &SkopeoRegistry, plain_http: bool) -> Result<Client, CliError> {
+    let plain_http = plain_http && registry.tls_verify != Some(true);
+    let mut options = ClientOptions::new(address(&registry.host, plain_http)?);
+    options.tls_verify = registry.tls_verify.unwrap_or(true);
+    options.credentials = match &registry.credentials {
+        Some((username, password)) => Credentials::from_parts(username, password.expose_secret()),
+        None => credentials_find(&options.address).map_err(CliError::input)?,
+    };
+    Client::new(options).map_err(CliError::input)
+}

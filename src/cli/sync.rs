@@ -1,0 +1,93 @@
+//! `registrysync sync`: one run, or its plan, without a server.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::sync::progress::{Event, Reporter};
+use crate::sync::spec::{KnownTags, MAX_PARALLEL};
+use crate::sync::{Engine, RunEnd, SyncSpec};
+
+use super::args::SyncArguments;
+use super::output::{self, Display};
+use super::source::{Source, client};
+use super::{CliError, INTERRUPTED, interrupted};
+
+/// Events that may wait for the screen before the engine does.
+const EVENTS: usize = 256;
+
+pub(super) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
+    let source = Source::read(&arguments)?;
+    let target = client(&arguments.to, arguments.plain_http)?;
+    let spec = SyncSpec {
+        items: source.items,
+        placement: source.placement,
+        max_parallel: MAX_PARALLEL,
+        known: KnownTags::new(),
+    };
+    let engine = Engine::new(target, spec);
+    if arguments.dry_run {
+        return plan(&engine, arguments.json).await;
+    }
+    let start = Instant::now();
+    let (sender, receiver) = mpsc::channel(EVENTS);
+    let reporter = Reporter::new(sender);
+    let display = Display::new(arguments.json, reporter.bytes());
+    let cancel = CancellationToken::new();
+    let on_signal = cancel.clone();
+    let signal = tokio::spawn(async move {
+        interrupted().await;
+        on_signal.cancel();
+    });
+    let (end, ()) = tokio::join!(engine.run(reporter, cancel), show(receiver, &display));
+    signal.abort();
+    display.totals(&end.totals, start.elapsed());
+    code(&end)
+}
+
+async fn plan(engine: &Engine, json: bool) -> Result<u8, CliError> {
+    let plan = tokio::select! {
+        plan = engine.plan() => plan,
+        () = interrupted() => return Ok(INTERRUPTED),
+    };
+    output::plan(&plan, json);
+    match &plan.unreachable {
+        Some(error) if plan.copy + plan.update + plan.skip == 0 => {
+            Err(CliError::Unreachable(error.clone()))
+        }
+        _ => Ok(u8::from(plan.failed > 0)),
+    }
+}
+
+async fn show(mut events: mpsc::Receiver<Event>, display: &Display) {
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            _ = tick.tick() => {
+                display.tick();
+                continue;
+            }
+        };
+        match event {
+            Some(Event::Selected { tags }) => display.selected(tags),
+            Some(Event::Warning(text)) => display.warning(&text),
+            Some(Event::Finished(outcome)) => display.finished(&outcome),
+            None => return,
+        }
+    }
+}
+
+fn code(end: &RunEnd) -> Result<u8, CliError> {
+    if end.cancelled {
+        eprintln!("registrysync: interrupted; run it again to copy the rest");
+        return Ok(INTERRUPTED);
+    }
+    let totals = &end.totals;
+    let nothing_worked = totals.copied + totals.updated + totals.skipped == 0;
+    match &end.unreachable {
+        Some(error) if nothing_worked => Err(CliError::Unreachable(error.clone())),
+        _ => Ok(u8::from(totals.failed > 0)),
+    }
+}

@@ -1,0 +1,181 @@
+//! Credentials from the files that other container tools keep.
+//!
+//! Source: containers-auth.json(5) and Docker's `config.json`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use serde::Deserialize;
+
+use super::address::RegistryAddress;
+use super::auth::Credentials;
+
+/// An auth file that is there, but can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("auth file `{path}`: {detail}")]
+pub struct AuthFileError {
+    path: String,
+    detail: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct File {
+    auths: HashMap<String, Entry>,
+    cred_helpers: HashMap<String, String>,
+    creds_store: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Entry {
+    auth: String,
+    username: String,
+    password: String,
+}
+
+/// The credentials for `address` in the first file that has some: `REGISTRY_AUTH_FILE` alone when
+/// it is set, else the containers tools' file, else Docker's.
+pub fn credentials_find(address: &RegistryAddress) -> Result<Option<Credentials>, AuthFileError> {
+    for path in paths() {
+        if let Some(found) = credentials_in(&path, address)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn paths() -> Vec<PathBuf> {
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    if let Some(path) = variable("REGISTRY_AUTH_FILE") {
+        return vec![path];
+    }
+    let home = variable("HOME");
+    let below_home = |path: &str| home.as_ref().map(|home| home.join(path));
+    let config = variable("XDG_CONFIG_HOME").or_else(|| below_home(".config"));
+    let docker = variable("DOCKER_CONFIG").or_else(|| below_home(".docker"));
+    [
+        variable("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")),
+        config.map(|dir| dir.join("containers/auth.json")),
+        docker.map(|dir| dir.join("config.json")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn credentials_in(
+    path: &Path,
+    address: &RegistryAddress,
+) -> Result<Option<Credentials>, AuthFileError> {
+    let fail = |detail: String| AuthFileError {
+        path: path.display().to_string(),
+        detail,
+    };
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fail(error.to_string())),
+    };
+    let file: File = serde_json::from_slice(&text)
+        .map_err(|e| fail(format!("not the JSON of an auth file, line {}", e.line())))?;
+    if let Some((key, entry)) = best(&file, address) {
+        return entry
+            .credentials()
+            .map_err(|detail| fail(format!("entry `{key}`: {detail}")));
+    }
+    let helper = file
+        .cred_helpers
+        .iter()
+        .find(|(key, _)| serves(key, address).is_some());
+    match helper.map(|(_, name)| name).or(file.creds_store.as_ref()) {
+        Some(name) => {
+            tracing::warn!(
+                "`{}` names the credential helper `{name}` for `{}`; helpers are not supported yet, so no credentials are used",
+                path.display(),
+                address.host(),
+            );
+            Ok(None)
+        }
+        None => Ok(None),
+    }
+}
+
+/// The entry with the longest path that is for this address, or above it.
+fn best<'a>(file: &'a File, address: &RegistryAddress) -> Option<(&'a String, &'a Entry)> {
+    file.auths
+        .iter()
+        .filter_map(|(key, entry)| Some((serves(key, address)?, key, entry)))
+        .filter(|(_, _, entry)| !entry.auth.is_empty() || !entry.username.is_empty())
+        .max_by_key(|(length, _, _)| *length)
+        .map(|(_, key, entry)| (key, entry))
+}
+
+/// How many characters of path `key` has, if it is for the registry and a path above the address.
+fn serves(key: &str, address: &RegistryAddress) -> Option<usize> {
+    let key = RegistryAddress::parse(key).ok()?;
+    let path = key.prefix().map_or("", |prefix| prefix.as_str());
+    let ours = address.prefix().map_or("", |prefix| prefix.as_str());
+    let above = path.is_empty()
+        || ours
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    (key.host() == address.host() && above).then_some(path.len())
+}
+
+impl Entry {
+    /// Err: in words, why the entry can't be read.
+    fn credentials(&self) -> Result<Option<Credentials>, &'static str> {
+        const NEITHER: &str = "it is not base64 of `user:password`";
+        if self.auth.is_empty() {
+            return Ok(Credentials::from_parts(&self.username, &self.password));
+        }
+        let encoded = base64::engine::general_purpose::STANDARD.decode(self.auth.trim());
+        let text = String::from_utf8(encoded.map_err(|_| NEITHER)?).map_err(|_| NEITHER)?;
+        let (username, password) = text.split_once(':').ok_or(NEITHER)?;
+        Ok(Credentials::from_parts(
+            username,
+            password.trim_end_matches('\0'),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(file: &str, address: &str) -> Result<Option<String>, AuthFileError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("auth.json");
+        std::fs::write(&path, file).unwrap();
+        let address = RegistryAddress::parse(address).unwrap();
+        Ok(credentials_in(&path, &address)?.map(|found| found.username))
+    }
+
+    #[test]
+    fn the_nearest_entry_wins() {
+        // `a:x`, `b:x`, `c:x`
+        let file = r#"{"auths":{
+            "r.example":{"auth":"YTp4"}, "r.example/team":{"auth":"Yjp4"},
+            "https://index.docker.io/v1/":{"auth":"Yzp4"}, "empty.example":{}}}"#;
+        for (address, user) in [
+            ("r.example", Some("a")),
+            ("r.example/team", Some("b")),
+            ("r.example/team/x", Some("b")),
+            ("r.example/teams", Some("a")),
+            ("docker.io", Some("c")),
+            ("r.example:5000", None),
+            ("sub.r.example", None),
+            ("empty.example", None),
+        ] {
+            assert_eq!(find(file, address).unwrap().as_deref(), user, "{address}");
+        }
+        assert!(find("{", "r.example").is_err());
+        assert!(find(r#"{"auths":{"r.example":{"auth":"%%%"}}}"#, "r.example").is_err());
+    }
+}

@@ -1,0 +1,229 @@
+//! From items to candidates: each selected tag with the place that it goes to, and what forbids it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+
+use crate::oci::{Client, NameError, PlatformChoice, Reference, Repository};
+
+use super::error::SyncError;
+use super::outcome::{Action, Moved, Status, TagOutcome};
+use super::spec::{SyncItem, SyncSpec, platforms_text};
+use super::unreachable::Unreachable;
+
+/// Repositories listed at once.
+const LISTINGS: usize = 8;
+
+/// A tag (or digest) on its way from one repository to another.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    /// The source registry.
+    pub(super) from: Client,
+    /// As the item names it.
+    pub(super) repository: Repository,
+    /// The full path at the source.
+    pub(super) source: Repository,
+    /// Tag or digest; the same at both ends.
+    pub(super) reference: Reference,
+    /// The full path at the target.
+    pub(super) target: Repository,
+    pub(super) architectures: Arc<[PlatformChoice]>,
+    /// What selected it.
+    pub(super) selected_by: String,
+    /// Why it may not be copied, if so.
+    pub(super) blocked: Option<String>,
+    /// Others from elsewhere that end at the same place.
+    pub(super) rivals: Vec<Candidate>,
+}
+
+/// All candidates, and what went wrong on the way to them.
+#[derive(Default)]
+pub(super) struct Candidates {
+    pub(super) all: Vec<Candidate>,
+    pub(super) failed: Vec<TagOutcome>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Lists what must be listed, and selects.
+pub(super) async fn candidates_find(
+    target: &Client,
+    spec: &SyncSpec,
+    unreachable: &Unreachable,
+) -> Candidates {
+    let mut found = Candidates::default();
+    let listings = spec.items.iter().map(|item| async move {
+        let listing = if item.selector.needs_listing() {
+            Some(tags_of(item).await)
+        } else {
+            None
+        };
+        (item, listing)
+    });
+    let listings: Vec<_> = futures_util::stream::iter(listings)
+        .buffered(LISTINGS)
+        .collect()
+        .await;
+    for (item, listing) in listings {
+        let listing = match listing.transpose() {
+            Ok(listing) => listing.unwrap_or_default(),
+            Err(error) => {
+                let error = SyncError::Source(error);
+                unreachable.note(&error);
+                found.failed.push(listing_failed(item, error.to_string()));
+                Vec::new()
+            }
+        };
+        if let Err(error) = found.select(target, spec, item, &listing) {
+            found.failed.push(listing_failed(item, error.to_string()));
+        }
+    }
+    found.all = merged(found.all);
+    found
+}
+
+async fn tags_of(item: &SyncItem) -> Result<Vec<String>, crate::oci::Error> {
+    let Ok(repository) = item.source.address().resolve(&item.repository) else {
+        return Ok(Vec::new());
+    };
+    match item.source.tag_list(&repository).await {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+fn listing_failed(item: &SyncItem, error: String) -> TagOutcome {
+    TagOutcome {
+        repository: item.repository.to_string(),
+        tag: String::new(),
+        target: String::new(),
+        action: Action::Copy,
+        status: Status::Failed,
+        reason: "its tags can't be listed".into(),
+        source_digest: None,
+        target_digest: None,
+        previous_digest: None,
+        platforms: String::new(),
+        moved: Moved::default(),
+        duration: std::time::Duration::ZERO,
+        error: Some(error),
+    }
+}
+
+impl Candidates {
+    fn select(
+        &mut self,
+        target: &Client,
+        spec: &SyncSpec,
+        item: &SyncItem,
+        listing: &[String],
+    ) -> Result<(), NameError> {
+        let source = item.source.address();
+        let below = match &item.target_repository {
+            Some(repository) => repository.clone(),
+            None => spec.placement.target(source, &item.repository)?,
+        };
+        let from = source.resolve(&item.repository)?;
+        let to = target.address().resolve(&below)?;
+        let same = source.is_same_registry(target.address()) && from == to;
+        let blocked = same.then(|| format!("source and target are the same place, `{to}`"));
+        let architectures: Arc<[PlatformChoice]> = item.architectures.clone().into();
+        let selection = item.selector.select(listing);
+        let before = self.all.len();
+        for (name, verdict) in selection.verdicts.into_iter().filter(|(_, v)| v.selected) {
+            self.all.push(Candidate {
+                from: item.source.clone(),
+                repository: item.repository.clone(),
+                source: from.clone(),
+                reference: Reference::parse(&name)?,
+                target: to.clone(),
+                architectures: Arc::clone(&architectures),
+                selected_by: verdict.reason,
+                blocked: blocked.clone(),
+                rivals: Vec::new(),
+            });
+        }
+        self.warn(item, &selection.dropped, self.all.len() == before);
+        Ok(())
+    }
+
+    fn warn(&mut self, item: &SyncItem, dropped: &[String], nothing: bool) {
+        if !dropped.is_empty() {
+            let shown: Vec<&str> = dropped.iter().take(5).map(String::as_str).collect();
+            self.warnings.push(format!(
+                "`{}`: {} names in the tag list are no legal tags and are left out: `{}`{}",
+                item.repository,
+                dropped.len(),
+                shown.join("`, `"),
+                if dropped.len() > 5 { ", …" } else { "" },
+            ));
+        }
+        if nothing {
+            self.warnings
+                .push(format!("`{}`: no tag is selected", item.repository));
+        }
+    }
+}
+
+/// One candidate for each place at the target. The same source twice is one; another source is a
+/// rival, and only an equal digest makes peace between them.
+fn merged(all: Vec<Candidate>) -> Vec<Candidate> {
+    let mut places: HashMap<(Repository, Reference), usize> = HashMap::with_capacity(all.len());
+    let mut merged: Vec<Candidate> = Vec::with_capacity(all.len());
+    for candidate in all {
+        let place = (candidate.target.clone(), candidate.reference.clone());
+        let Some(first) = places.get(&place).and_then(|at| merged.get_mut(*at)) else {
+            places.insert(place, merged.len());
+            merged.push(candidate);
+            continue;
+        };
+        if !first.has_same_origin(&candidate) {
+            first.rivals.push(candidate);
+        } else if first.architectures.is_empty() || candidate.architectures.is_empty() {
+            first.architectures = Arc::default();
+        } else {
+            let both = first.architectures.iter().chain(&*candidate.architectures);
+            first.architectures = both.cloned().collect();
+        }
+    }
+    merged
+}
+
+impl Candidate {
+    fn has_same_origin(&self, other: &Self) -> bool {
+        let (a, b) = (self.from.address(), other.from.address());
+        self.source == other.source && a.is_same_registry(b)
+    }
+
+    /// `host/repository:tag` at the source.
+    pub(super) fn origin(&self) -> String {
+        format!("{}/{}", self.from.host(), self.reference.on(&self.source))
+    }
+
+    /// `host/repository:tag` at the target.
+    pub(super) fn place(&self, target: &Client) -> String {
+        format!("{}/{}", target.host(), self.reference.on(&self.target))
+    }
+
+    /// An outcome of this candidate in which nothing was done.
+    pub(super) fn outcome(&self, target: &Client, action: Action, reason: String) -> TagOutcome {
+        TagOutcome {
+            repository: self.repository.to_string(),
+            tag: self.reference.as_str().to_owned(),
+            target: self.place(target),
+            action,
+            status: match action {
+                Action::Blocked => Status::Blocked,
+                _ => Status::Done,
+            },
+            reason,
+            source_digest: None,
+            target_digest: None,
+            previous_digest: None,
+            platforms: platforms_text(&self.architectures),
+            moved: Moved::default(),
+            duration: std::time::Duration::ZERO,
+            error: None,
+        }
+    }
+}

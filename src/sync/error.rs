@@ -1,0 +1,72 @@
+//! Why a tag can't be synchronised.
+
+use crate::oci::{self, upload::StreamError};
+
+/// A failure of one tag, with the side that it is on.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The source failed.
+    #[error("source {0}")]
+    Source(oci::Error),
+    /// The target failed.
+    #[error("target {0}")]
+    Target(oci::Error),
+    /// The tag or digest isn't at the source.
+    #[error("source `{host}`: `{reference}` is not found")]
+    NotFound {
+        /// Host and port.
+        host: String,
+        /// `repository:tag`.
+        reference: String,
+    },
+    /// Docker's schema 1, which current registries don't take.
+    #[error(
+        "`{reference}` is unsupported: a Docker schema 1 manifest; rebuild or re-push the image with a current tool"
+    )]
+    Schema1 {
+        /// `repository:tag`.
+        reference: String,
+    },
+    /// An index that can't be read as one.
+    #[error("`{reference}`: {detail}")]
+    Index {
+        /// `repository:tag`.
+        reference: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The target doesn't take an index some of whose children are left out.
+    #[error(
+        "target refuses the index `{reference}` with only the platforms `{platforms}`, since its other children are left out: \
+         name a tag instead of a digest (then a smaller index is written), or copy all platforms ({source})"
+    )]
+    Sparse {
+        /// `repository@digest`.
+        reference: String,
+        /// The platforms chosen.
+        platforms: String,
+        /// The target's words.
+        source: oci::Error,
+    },
+}
+
+impl SyncError {
+    /// The registry's failure in it, if that is what it is.
+    pub fn registry(&self) -> Option<&oci::Error> {
+        match self {
+            Self::Source(error) | Self::Target(error) | Self::Sparse { source: error, .. } => {
+                Some(error)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<StreamError> for SyncError {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Source(error) => Self::Source(error),
+            StreamError::Target(error) => Self::Target(error),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What becomes of a tag, and of all of them.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::oci::Digest;
+
+/// What is done with a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It isn't at the target yet.
+    Copy,
+    /// The target has another image under it.
+    Update,
+    /// Nothing is to be done.
+    Skip,
+    /// A rule forbids it.
+    Blocked,
+}
+
+impl Action {
+    /// The word that the API and the database use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Copy => "copy",
+            Self::Update => "update",
+            Self::Skip => "skip",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As intended, also when nothing was to be done.
+    Done,
+    /// It didn't work.
+    Failed,
+    /// A rule forbade it.
+    Blocked,
+}
+
+impl Status {
+    /// The word that the API and the database use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// What became of one tag.
+#[derive(Clone, Debug)]
+pub struct TagOutcome {
+    /// The source repository, as the item names it.
+    pub repository: String,
+    /// The tag or digest; "" for a repository whose tags couldn't be listed.
+    pub tag: String,
+    /// `host/repository:tag` at the target.
+    pub target: String,
+    /// What was to be done.
+    pub action: Action,
+    /// How it ended.
+    pub status: Status,
+    /// Why this action.
+    pub reason: String,
+    /// What the source has.
+    pub source_digest: Option<Digest>,
+    /// What the target has now.
+    pub target_digest: Option<Digest>,
+    /// What the target had before, where that was overwritten.
+    pub previous_digest: Option<Digest>,
+    /// The platforms chosen, as [`super::spec::platforms_text`] writes them.
+    pub platforms: String,
+    /// Bytes sent to the target for this tag.
+    pub moved: Moved,
+    /// How long it took.
+    pub duration: Duration,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// What was moved for a tag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes of blobs sent.
+    pub bytes: u64,
+    /// Blobs sent.
+    pub blobs_copied: u64,
+    /// Blobs mounted from another repository of the target.
+    pub blobs_mounted: u64,
+}
+
+impl std::ops::AddAssign for Moved {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.blobs_copied += other.blobs_copied;
+        self.blobs_mounted += other.blobs_mounted;
+    }
+}
+
+/// The counts of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Tags selected.
+    pub selected: u64,
+    /// Tags new at the target.
+    pub copied: u64,
+    /// Tags overwritten.
+    pub updated: u64,
+    /// Tags that needed nothing.
+    pub skipped: u64,
+    /// Tags that a rule forbade.
+    pub blocked: u64,
+    /// Tags (and listings) that failed.
+    pub failed: u64,
+    /// What was moved.
+    pub moved: Moved,
+}
+
+impl Totals {
+    /// Takes one outcome in. `selected` is counted when tags are selected, not here.
+    pub fn add(&mut self, outcome: &TagOutcome) {
+        self.moved += outcome.moved;
+        let count = match (outcome.status, outcome.action) {
+            (Status::Failed, _) => &mut self.failed,
+            (Status::Blocked, _) | (_, Action::Blocked) => &mut self.blocked,
+            (_, Action::Copy) => &mut self.copied,
+            (_, Action::Update) => &mut self.updated,
+            (_, Action::Skip) => &mut self.skipped,
+        };
+        *count += 1;
+    }
+}

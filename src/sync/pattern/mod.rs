@@ -1,0 +1,99 @@
+//! Regular expressions for tags: an unanchored search, in the syntax of the `regex` crate, which runs in linear time.
+//!
+//! [`Pattern::new`] takes what a user wrote for us; [`Pattern::from_go`] what they wrote for skopeo or regsync (`go`
+//! rewrites what Go reads differently).
+
+mod go;
+
+use regex::{Regex, RegexBuilder};
+use regex_syntax::ast::{self, ErrorKind};
+
+/// Bytes that a compiled pattern may take: room for alternations of some thousand tags, too little to harm a server.
+const SIZE_LIMIT: usize = 1 << 20;
+/// Groups within groups.
+const NEST_LIMIT: u32 = 50;
+
+/// A pattern that can't be used: what is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PatternError(String);
+
+/// A compiled pattern.
+#[derive(Clone, Debug)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Compiles a pattern.
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        RegexBuilder::new(text)
+            .size_limit(SIZE_LIMIT)
+            .nest_limit(NEST_LIMIT)
+            .build()
+            .map(Self)
+            .map_err(|error| build_error(text, &error))
+    }
+
+    /// Compiles a pattern written for Go's `regexp` so that it matches the same tags; what Go alone knows is refused
+    /// by name. [`Pattern::as_str`] is the translated text.
+    pub fn from_go(text: &str) -> Result<Self, PatternError> {
+        let translated = go::translated(text)?;
+        Self::new(&translated).map_err(|PatternError(message)| {
+            PatternError(if translated == text {
+                message
+            } else {
+                format!("{message} (read as `{translated}`)")
+            })
+        })
+    }
+
+    /// The pattern's text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether the pattern is found anywhere in `tag`.
+    pub fn is_match(&self, tag: &str) -> bool {
+        self.0.is_match(tag)
+    }
+}
+
+fn syntax_error(text: &str, error: &ast::Error) -> PatternError {
+    let what = match error.kind() {
+        ErrorKind::UnsupportedLookAround => {
+            "look-around is not supported; to leave tags out, name them in `tags_exclude_regex`"
+                .to_owned()
+        }
+        kind => kind.to_string(),
+    };
+    at(text, error.span().start.offset, &what)
+}
+
+fn build_error(text: &str, error: &regex::Error) -> PatternError {
+    if matches!(error, regex::Error::CompiledTooBig(_)) {
+        return PatternError(format!(
+            "the pattern is too large once its repetitions are counted out (over {SIZE_LIMIT} bytes)"
+        ));
+    }
+    // The same parser again, for an error that tells its place.
+    let parsed = regex_syntax::ParserBuilder::new()
+        .nest_limit(NEST_LIMIT)
+        .build()
+        .parse(text);
+    match parsed {
+        Err(regex_syntax::Error::Translate(error)) => {
+            at(text, error.span().start.offset, &error.kind().to_string())
+        }
+        Err(regex_syntax::Error::Parse(error)) => syntax_error(text, &error),
+        _ => PatternError(error.to_string().replace('\n', " ")),
+    }
+}
+
+/// `offset` is in bytes; people count characters, from 1.
+fn at(text: &str, offset: usize, what: &str) -> PatternError {
+    let position = text
+        .char_indices()
+        .take_while(|(start, _)| *start < offset)
+        .count()
+        + 1;
+    PatternError(format!("at character {position}: {what}"))
+}

@@ -1,0 +1,223 @@
+//! What a run would do, worked out without writing anything.
+
+use std::collections::HashSet;
+
+use futures_util::StreamExt;
+
+use crate::oci::{Client, Descriptor, Digest, Manifest, Reference, Repository};
+
+use super::candidate::{Candidate, candidates_find};
+use super::compare::{Comparison, Ends, Wanted};
+use super::error::SyncError;
+use super::native::Engine;
+use super::outcome::Action;
+use super::unreachable::Unreachable;
+
+/// The actions of a run, and their sums.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// One for each selected tag, in the order of the items.
+    pub actions: Vec<PlanAction>,
+    /// Tags to copy.
+    pub copy: u64,
+    /// Tags to overwrite.
+    pub update: u64,
+    /// Tags that need nothing.
+    pub skip: u64,
+    /// Tags that can't or mustn't be copied.
+    pub blocked: u64,
+    /// Bytes of blobs that all of it needs, each counted once; what the target has already is not
+    /// taken off.
+    pub bytes: u64,
+    /// How many of the blocked ones failed to be looked at, rather than being forbidden.
+    pub failed: u64,
+    /// Why a registry couldn't be reached at all.
+    pub unreachable: Option<String>,
+    /// Worth knowing, stops nothing.
+    pub warnings: Vec<String>,
+}
+
+/// What would be done with one tag.
+#[derive(Clone, Debug)]
+pub struct PlanAction {
+    /// The source repository, as the item names it.
+    pub repository: String,
+    /// The tag or digest; "" for a repository whose tags can't be listed.
+    pub tag: String,
+    /// `host/repository:tag` at the target.
+    pub target: String,
+    /// What would be done.
+    pub action: Action,
+    /// Why the tag is selected, and why this is done.
+    pub reason: String,
+    /// What the source has.
+    pub source_digest: Option<Digest>,
+    /// What the target would have.
+    pub digest: Option<Digest>,
+    /// What the target has now.
+    pub previous_digest: Option<Digest>,
+    /// Bytes of the blobs it needs, for tags to copy.
+    pub size: Option<u64>,
+}
+
+struct PlannedTag {
+    action: PlanAction,
+    /// What it needs: digest and bytes.
+    blobs: Vec<(Digest, u64)>,
+    failed: bool,
+}
+
+impl Engine {
+    /// Compares all selected tags; writes nothing. A tag that can't be compared is blocked, with
+    /// the reason.
+    pub async fn plan(&self) -> Plan {
+        let unreachable = Unreachable::default();
+        let found = candidates_find(&self.target, &self.spec, &unreachable).await;
+        let mut plan = Plan {
+            warnings: found.warnings,
+            ..Plan::default()
+        };
+        for failed in found.failed {
+            plan.blocked += 1;
+            plan.failed += 1;
+            plan.actions.push(PlanAction {
+                repository: failed.repository,
+                tag: failed.tag,
+                target: failed.target,
+                action: Action::Blocked,
+                reason: failed.error.unwrap_or(failed.reason),
+                source_digest: None,
+                digest: None,
+                previous_digest: None,
+                size: None,
+            });
+        }
+        let mut counted = HashSet::new();
+        let mut compared = futures_util::stream::iter(&found.all)
+            .map(|candidate| self.plan_tag(candidate, &unreachable))
+            .buffered(self.spec.max_parallel.max(1));
+        while let Some(PlannedTag {
+            action,
+            blobs,
+            failed,
+        }) = compared.next().await
+        {
+            plan.failed += u64::from(failed);
+            let fresh = blobs
+                .into_iter()
+                .filter(|(digest, _)| counted.insert(digest.clone()));
+            plan.bytes += fresh.map(|(_, size)| size).sum::<u64>();
+            let count = match action.action {
+                Action::Copy => &mut plan.copy,
+                Action::Update => &mut plan.update,
+                Action::Skip => &mut plan.skip,
+                Action::Blocked => &mut plan.blocked,
+            };
+            *count += 1;
+            plan.actions.push(action);
+        }
+        plan.unreachable = unreachable.summary();
+        plan
+    }
+
+    async fn plan_tag(&self, candidate: &Candidate, unreachable: &Unreachable) -> PlannedTag {
+        let hosts = [candidate.from.host(), self.target.host()];
+        let compared = match unreachable.find(hosts) {
+            Some(error) => Err(error),
+            None => self.plan_compared(candidate).await,
+        };
+        match compared {
+            Ok((comparison, blobs)) => {
+                let reason = format!("{}; {}", candidate.selected_by, comparison.reason);
+                PlannedTag {
+                    action: self.action(candidate, comparison, reason, &blobs),
+                    blobs,
+                    failed: false,
+                }
+            }
+            Err(error) => {
+                unreachable.note(&error);
+                let reason = error.to_string();
+                let stop = Comparison::stop(Action::Blocked, reason.clone());
+                PlannedTag {
+                    action: self.action(candidate, stop, reason, &[]),
+                    blobs: Vec::new(),
+                    failed: true,
+                }
+            }
+        }
+    }
+
+    async fn plan_compared(
+        &self,
+        candidate: &Candidate,
+    ) -> Result<(Comparison, Vec<(Digest, u64)>), SyncError> {
+        let ends = Ends {
+            target: &self.target,
+            known: &self.spec.known,
+        };
+        let comparison = ends.compare(candidate).await?;
+        let mut blobs = Vec::new();
+        if let (Action::Copy | Action::Update, Some(wanted)) =
+            (comparison.action, &comparison.wanted)
+        {
+            blobs = needs(&candidate.from, &candidate.source, wanted).await?;
+        }
+        Ok((comparison, blobs))
+    }
+
+    fn action(
+        &self,
+        candidate: &Candidate,
+        comparison: Comparison,
+        reason: String,
+        blobs: &[(Digest, u64)],
+    ) -> PlanAction {
+        let copies = matches!(comparison.action, Action::Copy | Action::Update);
+        PlanAction {
+            repository: candidate.repository.to_string(),
+            tag: candidate.reference.as_str().to_owned(),
+            target: candidate.place(&self.target),
+            action: comparison.action,
+            reason,
+            source_digest: comparison.source_digest,
+            digest: comparison.wanted.map(|wanted| wanted.digest),
+            previous_digest: comparison.present,
+            size: copies.then(|| blobs.iter().map(|(_, size)| size).sum()),
+        }
+    }
+}
+
+/// All blobs that a manifest needs, each once.
+async fn needs(
+    source: &Client,
+    repository: &Repository,
+    wanted: &Wanted,
+) -> Result<Vec<(Digest, u64)>, SyncError> {
+    let get = |digest: Digest| async move {
+        let reference = Reference::Digest(digest);
+        let manifest = source.manifest_get(repository, &reference).await;
+        manifest.map_err(SyncError::Source)
+    };
+    let root = match &wanted.manifest {
+        Some(manifest) => manifest.clone(),
+        None => get(wanted.digest.clone()).await?,
+    };
+    let chosen = |child: &Descriptor| match &wanted.children {
+        Some(keep) => keep.contains(&child.digest),
+        None => true,
+    };
+    let mut blobs: Vec<(Digest, u64)> = Vec::new();
+    let mut take = |manifest: &Manifest| {
+        for blob in manifest.blobs() {
+            if !blobs.iter().any(|(digest, _)| *digest == blob.digest) {
+                blobs.push((blob.digest.clone(), blob.size));
+            }
+        }
+    };
+    take(&root);
+    for child in root.children().iter().filter(|child| chosen(child)) {
+        take(&get(child.digest.clone()).await?);
+    }
+    Ok(blobs)
+}

@@ -1,0 +1,269 @@
+//! Selectors over a tag listing. Literal tags, a regex and a version range are a union; none of them means every tag;
+//! an exclusion is applied last and wins over everything but digests. Every tag gets its reason.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexSet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::natural::natural_cmp;
+use super::pattern::Pattern;
+use super::semver::{Range, Version};
+use super::tag_name;
+use crate::oci::error::readable;
+use crate::oci::{Reference, Tag};
+
+/// Selectors as they are stored and as the API takes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SelectorSpec {
+    /// Tags, and digests such as `sha256:…`, named literally.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Tags in which this regular expression is found.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub tags_regex: Option<String>,
+    /// Tags in which this regular expression is found are left out, whatever else selects them.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub tags_exclude_regex: Option<String>,
+    /// Tags that are versions in this range, such as `>=1.2 <2 || ^3`.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub semver: Option<String>,
+}
+
+#[expect(clippy::ref_option, reason = "serde hands the field by reference")]
+fn is_unset(text: &Option<String>) -> bool {
+    given(text.as_ref()).is_none()
+}
+
+/// An empty text is none given.
+fn given(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+/// A selector that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}`: `{}`: {message}", readable(.value, 140))]
+pub struct SelectError {
+    /// The field of [`SelectorSpec`] that is wrong.
+    pub field: &'static str,
+    /// The value as it was given; of `tags`, the one entry.
+    pub value: String,
+    /// What is wrong and what to do, in one line.
+    pub message: String,
+}
+
+/// Compiled selectors.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    tags: IndexSet<String>,
+    digests: IndexSet<String>,
+    regex: Option<Pattern>,
+    exclude: Option<Pattern>,
+    semver: Option<(String, Range)>,
+}
+
+/// What the selectors say of one tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the tag is selected.
+    pub selected: bool,
+    /// Which selector took it, or why each didn't.
+    pub reason: String,
+}
+
+/// What the selectors say of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Every legal tag of the listing, and every tag and digest named literally, once each, in natural order.
+    pub verdicts: Vec<(String, Verdict)>,
+    /// Names in the listing that are no legal tags, in natural order; nothing may be requested for them.
+    pub dropped: Vec<String>,
+}
+
+impl Selection {
+    /// The selected tags and digests.
+    pub fn selected(&self) -> impl Iterator<Item = &str> {
+        self.verdicts
+            .iter()
+            .filter(|(_, verdict)| verdict.selected)
+            .map(|(tag, _)| tag.as_str())
+    }
+}
+
+impl Selector {
+    /// Compiles selectors, or says which field can't be used and why.
+    pub fn compile(spec: &SelectorSpec) -> Result<Self, SelectError> {
+        let (mut tags, mut digests) = (IndexSet::new(), IndexSet::new());
+        for entry in &spec.tags {
+            match literal(entry)? {
+                Reference::Tag(_) => tags.insert(entry.clone()),
+                Reference::Digest(_) => digests.insert(entry.clone()),
+            };
+        }
+        Ok(Self {
+            tags,
+            digests,
+            regex: pattern("tags_regex", given(spec.tags_regex.as_ref()))?,
+            exclude: pattern(
+                "tags_exclude_regex",
+                given(spec.tags_exclude_regex.as_ref()),
+            )?,
+            semver: given(spec.semver.as_ref())
+                .map(|text| range(text).map(|range| (text.to_owned(), range)))
+                .transpose()?,
+        })
+    }
+
+    /// Whether the tags must be listed: not when only tags and digests are named literally.
+    pub fn needs_listing(&self) -> bool {
+        self.takes_all() || self.regex.is_some() || self.semver.is_some()
+    }
+
+    /// The tags and digests named literally, excluded tags too.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().chain(&self.digests).map(String::as_str)
+    }
+
+    /// What the selectors say of one tag (or digest), which need not be legal.
+    pub fn judge(&self, tag: &str) -> Verdict {
+        if self.digests.contains(tag) {
+            return selected("digest named in `tags`".to_owned());
+        }
+        if let Err(error) = Tag::parse(tag) {
+            return left_out(format!("not a legal tag: {}", error.reason));
+        }
+        if let Some(exclude) = self
+            .exclude
+            .as_ref()
+            .filter(|exclude| exclude.is_match(tag))
+        {
+            return left_out(format!(
+                "excluded by `tags_exclude_regex` `{}`",
+                exclude.as_str()
+            ));
+        }
+        self.judge_included(tag)
+    }
+
+    fn judge_included(&self, tag: &str) -> Verdict {
+        if self.takes_all() {
+            return selected("every tag is selected".to_owned());
+        }
+        let mut reasons = Vec::new();
+        if self.tags.contains(tag) {
+            return selected("named in `tags`".to_owned());
+        } else if !(self.tags.is_empty() && self.digests.is_empty()) {
+            reasons.push("not named in `tags`".to_owned());
+        }
+        if let Some(regex) = &self.regex {
+            if regex.is_match(tag) {
+                return selected(format!("matches `tags_regex` `{}`", regex.as_str()));
+            }
+            reasons.push(format!("doesn't match `tags_regex` `{}`", regex.as_str()));
+        }
+        if let Some((text, range)) = &self.semver {
+            match outside(range, tag) {
+                None => return selected(format!("version in `semver` `{text}`")),
+                Some(why) => reasons.push(format!("{why} `semver` `{text}`")),
+            }
+        }
+        left_out(reasons.join("; "))
+    }
+
+    /// What the selectors say of a listing; literal tags that aren't in it are judged all the same.
+    pub fn select(&self, listing: &[String]) -> Selection {
+        let (mut dropped, mut names) = (BTreeSet::new(), BTreeSet::new());
+        for name in listing {
+            let kind = if Tag::parse(name).is_ok() {
+                &mut names
+            } else {
+                &mut dropped
+            };
+            kind.insert(name.as_str());
+        }
+        names.extend(self.literals());
+        Selection {
+            verdicts: naturally_sorted(names)
+                .map(|name| (name.to_owned(), self.judge(name)))
+                .collect(),
+            dropped: naturally_sorted(dropped).map(str::to_owned).collect(),
+        }
+    }
+
+    fn takes_all(&self) -> bool {
+        self.tags.is_empty()
+            && self.digests.is_empty()
+            && self.regex.is_none()
+            && self.semver.is_none()
+    }
+}
+
+fn naturally_sorted(names: BTreeSet<&str>) -> impl Iterator<Item = &str> {
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_unstable_by(|left, right| natural_cmp(left, right));
+    names.into_iter()
+}
+
+fn selected(reason: String) -> Verdict {
+    Verdict {
+        selected: true,
+        reason,
+    }
+}
+
+fn left_out(reason: String) -> Verdict {
+    Verdict {
+        selected: false,
+        reason,
+    }
+}
+
+/// Why a tag isn't in the range; words that go before the range's name.
+fn outside(range: &Range, tag: &str) -> Option<&'static str> {
+    let Some(version) = Version::from_tag(tag) else {
+        return Some("no version, so not in");
+    };
+    if range.contains(&version) {
+        None
+    } else if version.is_prerelease() && !range.names_prerelease() {
+        Some("a pre-release, and none is named in")
+    } else {
+        Some("version outside")
+    }
+}
+
+/// Reads one entry of `tags`.
+fn literal(entry: &str) -> Result<Reference, SelectError> {
+    tag_name::literal(entry).map_err(|message| SelectError {
+        field: "tags",
+        value: entry.to_owned(),
+        message,
+    })
+}
+
+fn pattern(field: &'static str, text: Option<&str>) -> Result<Option<Pattern>, SelectError> {
+    text.map(|text| {
+        Pattern::new(text).map_err(|error| SelectError {
+            field,
+            value: text.to_owned(),
+            message: error.to_string(),
+        })
+    })
+    .transpose()
+}
+
+fn range(text: &str) -> Result<Range, SelectError> {
+    let refused = |message: String| SelectError {
+        field: "semver",
+        value: text.to_owned(),
+        message,
+    };
+    let range = Range::parse(text).map_err(|error| refused(error.to_string()))?;
+    if range.matches_nothing_ever() {
+        return Err(refused(
+            "no version can ever be in this range; put `||` between alternatives".to_owned(),
+        ));
+    }
+    Ok(range)
+}

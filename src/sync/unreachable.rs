@@ -1,0 +1,40 @@
+//! Registries that turned out to be out of reach: what still needs one of them isn't tried again,
+//! and what needs others goes on.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::error::SyncError;
+
+/// Found during one plan or run, by host.
+#[derive(Default)]
+pub(super) struct Unreachable {
+    hosts: Mutex<BTreeMap<String, SyncError>>,
+}
+
+impl Unreachable {
+    /// Takes the failure in, if it means that.
+    pub(super) fn note(&self, error: &SyncError) {
+        if let Some(failure) = error.registry().filter(|failure| failure.is_unreachable()) {
+            self.lock()
+                .entry(failure.host().to_owned())
+                .or_insert_with(|| error.clone());
+        }
+    }
+
+    /// The failure of one of the hosts, if one is out of reach.
+    pub(super) fn find(&self, hosts: [&str; 2]) -> Option<SyncError> {
+        let known = self.lock();
+        hosts.iter().find_map(|host| known.get(*host).cloned())
+    }
+
+    /// All of them, in words.
+    pub(super) fn summary(&self) -> Option<String> {
+        let texts: Vec<String> = self.lock().values().map(ToString::to_string).collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, SyncError>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

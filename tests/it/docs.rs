@@ -1,0 +1,67 @@
+//! The hand-written pages: no link of theirs leads nowhere.
+
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let inside = |folder: &str| {
+        let entries = std::fs::read_dir(root.join(folder)).unwrap();
+        entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "md"))
+    };
+    ["", "docs", "bench"].into_iter().flat_map(inside).collect()
+}
+
+/// The name that a heading's link has: `## JSON lines` is `#json-lines`.
+fn anchors(page: &str) -> Vec<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    headings
+        .map(|line| {
+            let words: String = line
+                .trim_start_matches('#')
+                .trim()
+                .chars()
+                .filter(kept)
+                .collect();
+            words.to_lowercase().replace(' ', "-")
+        })
+        .collect()
+}
+
+#[test]
+fn every_relative_link_of_the_pages_leads_somewhere() {
+    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let pages = pages();
+    assert!(
+        pages.iter().any(|page| page.ends_with("docs/README.md")),
+        "{pages:?}"
+    );
+    let mut dead = Vec::new();
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for found in link.captures_iter(&text) {
+            let target = &found[1];
+            if target.contains("://") {
+                continue;
+            }
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if path.is_empty() {
+                page.clone()
+            } else {
+                page.parent().unwrap().join(path)
+            };
+            let there = file.exists()
+                && (anchor.is_empty()
+                    || anchors(&std::fs::read_to_string(&file).unwrap())
+                        .contains(&anchor.to_owned()));
+            if !there {
+                dead.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert_eq!(dead, Vec::<String>::new());
+}

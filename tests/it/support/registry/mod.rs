@@ -1,0 +1,318 @@
+//! An OCI distribution 1.1 registry in this process: in memory, on a port of its own, with a log of all
+//! requests, and able to misbehave in every way that a test asks for.
+//!
+//! - [`Registry`], [`Builder`]: start one, script it, look into it (this file).
+//! - `content`, `state`: blob bytes; repositories, manifests, tags, uploads.
+//! - `routes`: the endpoints, a file per kind; `auth`: Basic and bearer tokens, and the token server.
+//! - `faults`: rules (status, cut, corrupted byte …) laid over any request, and the lasting [`Quirk`]s.
+//! - `log`: who asked what.
+//!
+//! Each registry runs on a runtime of its own, so that dropping it closes all its connections.
+
+pub(crate) mod auth;
+pub(crate) mod content;
+pub(crate) mod faults;
+pub(crate) mod log;
+mod routes;
+mod state;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::serve::ListenerExt as _;
+use bytes::Bytes;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use auth::{Auth, TokenBook, TokenRequest};
+use content::{Content, digest_of};
+use faults::{Fault, Faults, Quirk};
+use log::{Log, Requests};
+use state::{Data, Manifest};
+
+/// How the `Link` header of a listing is written.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum LinkStyle {
+    /// `</v2/…?last=…&n=…>`
+    #[default]
+    Relative,
+    /// `<http://host/v2/…>`
+    Absolute,
+    /// A cursor that can't be guessed and has to come back byte for byte.
+    Opaque,
+    /// Each page names the first page as the next one.
+    Looping,
+    /// The next page is said to be at this host.
+    OtherHost(String),
+}
+
+/// How the `Location` of an upload is written.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum LocationStyle {
+    #[default]
+    Relative,
+    /// With a query that changes with each write; an older one is refused.
+    RelativeWithQuery,
+    /// `http://HOST:PORT/…`: the registry's own address, or another.
+    Absolute(Option<String>),
+}
+
+/// What a registry is told before it starts.
+struct Config {
+    listen: SocketAddr,
+    auth: Auth,
+    page_size: usize,
+    link: LinkStyle,
+    location: LocationStyle,
+    chunk_min: u64,
+    storage: Option<Arc<Shared>>,
+}
+
+/// What all requests to one registry share.
+struct Shared {
+    config: Config,
+    address: String,
+    data: Mutex<Data>,
+    log: Log,
+    faults: Faults,
+    quirks: Mutex<HashSet<Quirk>>,
+    tokens: TokenBook,
+    /// Opaque page cursors: the query that was given out -> the last name of the page before.
+    cursors: Mutex<HashMap<String, String>>,
+}
+
+impl Shared {
+    fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.lock().unwrap().contains(&quirk)
+    }
+}
+
+/// Scripts a registry before it starts.
+pub(crate) struct Builder {
+    config: Config,
+    faults: Faults,
+    quirks: HashSet<Quirk>,
+}
+
+impl Builder {
+    /// Where to listen; port 0 (the default) takes a free one.
+    pub(crate) fn listen(mut self, address: SocketAddr) -> Self {
+        self.config.listen = address;
+        self
+    }
+
+    pub(crate) fn auth(mut self, auth: Auth) -> Self {
+        self.config.auth = auth;
+        self
+    }
+
+    /// The most entries of one page of a listing; 100 if not given.
+    pub(crate) fn page_size(mut self, size: usize) -> Self {
+        self.config.page_size = size;
+        self
+    }
+
+    pub(crate) fn link(mut self, style: LinkStyle) -> Self {
+        self.config.link = style;
+        self
+    }
+
+    pub(crate) fn location(mut self, style: LocationStyle) -> Self {
+        self.config.location = style;
+        self
+    }
+
+    /// The least length in bytes of every chunk but the last (`OCI-Chunk-Min-Length`).
+    pub(crate) fn chunk_min(mut self, bytes: u64) -> Self {
+        self.config.chunk_min = bytes;
+        self
+    }
+
+    /// Blobs are answered with a 307 to a presigned address of another registry, which refuses `Authorization`.
+    pub(crate) fn blobs_at(mut self, storage: &Registry) -> Self {
+        self.config.storage = Some(storage.shared.clone());
+        self
+    }
+
+    pub(crate) fn fault(self, fault: Fault) -> Self {
+        self.faults.add(fault);
+        self
+    }
+
+    pub(crate) fn quirk(mut self, quirk: Quirk) -> Self {
+        self.quirks.insert(quirk);
+        self
+    }
+
+    /// Starts it; it accepts connections when this returns.
+    pub(crate) async fn start(self) -> Registry {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime for the registry");
+        let bound = runtime.spawn(TcpListener::bind(self.config.listen)).await;
+        let listener = bound.unwrap().expect("a free address for the registry");
+        let shared = Arc::new(Shared {
+            address: listener.local_addr().unwrap().to_string(),
+            config: self.config,
+            data: Mutex::default(),
+            log: Log::default(),
+            faults: self.faults,
+            quirks: Mutex::new(self.quirks),
+            tokens: TokenBook::default(),
+            cursors: Mutex::default(),
+        });
+        // Without TCP_NODELAY, small answers wait for the peer's delayed ACK.
+        let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+        let app = routes::app(shared.clone());
+        runtime.spawn(async move { axum::serve(listener, app).await });
+        Registry {
+            shared,
+            runtime: Some(runtime),
+        }
+    }
+}
+
+/// A running registry; it stops when dropped.
+pub(crate) struct Registry {
+    shared: Arc<Shared>,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Waiting isn't allowed on a thread of the caller's runtime; the port is free after it.
+            let ended = std::thread::spawn(|| runtime.shutdown_timeout(Duration::from_secs(5)));
+            ended.join().expect("the registry to end");
+        }
+    }
+}
+
+impl Registry {
+    pub(crate) fn builder() -> Builder {
+        Builder {
+            config: Config {
+                listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                auth: Auth::None,
+                page_size: 100,
+                link: LinkStyle::default(),
+                location: LocationStyle::default(),
+                chunk_min: 0,
+                storage: None,
+            },
+            faults: Faults::default(),
+            quirks: HashSet::new(),
+        }
+    }
+
+    /// A registry without quirks and without authentication.
+    pub(crate) async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// `127.0.0.1:PORT`
+    pub(crate) fn address(&self) -> &str {
+        &self.shared.address
+    }
+
+    /// All requests so far, in the order of arrival.
+    pub(crate) fn requests(&self) -> Requests {
+        self.shared.log.copy()
+    }
+
+    pub(crate) fn requests_clear(&self) {
+        self.shared.log.clear();
+    }
+
+    /// What was asked of its token server (`/token`).
+    pub(crate) fn token_requests(&self) -> Vec<TokenRequest> {
+        self.shared.tokens.requests()
+    }
+
+    /// Adds a fault while it runs.
+    pub(crate) fn fault_add(&self, fault: Fault) {
+        self.shared.faults.add(fault);
+    }
+
+    /// Ends all faults.
+    pub(crate) fn faults_clear(&self) {
+        self.shared.faults.clear();
+    }
+
+    pub(crate) fn quirk_set(&self, quirk: Quirk, on: bool) {
+        let mut quirks = self.shared.quirks.lock().unwrap();
+        if on {
+            quirks.insert(quirk);
+        } else {
+            quirks.remove(&quirk);
+        }
+    }
+
+    /// Puts a blob straight into a repository; gives its digest.
+    pub(crate) fn blob_put(&self, repository: &str, bytes: impl Into<Bytes>) -> String {
+        let bytes = bytes.into();
+        let digest = digest_of(&bytes);
+        self.content_put(repository, &digest, Content::Kept(bytes));
+        digest
+    }
+
+    /// Puts content whose digest is known straight into a repository.
+    pub(crate) fn content_put(&self, repository: &str, digest: &str, content: Content) {
+        self.data(|data| data.blob_put(repository, digest, content));
+    }
+
+    /// Puts a manifest straight into a repository, also an incomplete one; gives its digest.
+    pub(crate) fn manifest_put(
+        &self,
+        repository: &str,
+        tag: Option<&str>,
+        media_type: &str,
+        bytes: impl Into<Bytes>,
+    ) -> String {
+        let manifest = Manifest {
+            media_type: media_type.to_owned(),
+            bytes: bytes.into(),
+        };
+        self.data(|data| data.manifest_put(repository, tag, manifest))
+    }
+
+    /// Tag -> digest.
+    pub(crate) fn tags(&self, repository: &str) -> BTreeMap<String, String> {
+        self.data(|data| data.repository(repository).tags.clone())
+    }
+
+    /// Media type and bytes of what a tag or digest stands for.
+    pub(crate) fn manifest(&self, repository: &str, reference: &str) -> Option<(String, Bytes)> {
+        let found = self.data(|data| data.manifest(repository, reference));
+        found.map(|(_, manifest)| (manifest.media_type, manifest.bytes))
+    }
+
+    /// The size in bytes of a blob that the repository has.
+    pub(crate) fn blob_size(&self, repository: &str, digest: &str) -> Option<u64> {
+        self.data(|data| data.blob(repository, digest).map(Content::size))
+    }
+
+    /// Takes a blob away from a repository, though manifests may name it.
+    pub(crate) fn blob_remove(&self, repository: &str, digest: &str) {
+        self.data(|data| data.repository(repository).blobs.remove(digest));
+    }
+
+    /// Upload sessions that were neither finished nor cancelled.
+    pub(crate) fn uploads_open(&self) -> usize {
+        self.data(|data| data.uploads.len())
+    }
+
+    /// A line for each stored manifest's reference to a blob or child that its repository lacks.
+    pub(crate) fn broken_references(&self) -> Vec<String> {
+        self.data(|data| data.broken_references())
+    }
+
+    fn data<T>(&self, work: impl FnOnce(&mut Data) -> T) -> T {
+        work(&mut self.shared.data.lock().unwrap())
+    }
+}
