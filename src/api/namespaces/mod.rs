@@ -1,8 +1,8 @@
 //! The namespaces: definitions only; what a method does is in [`crate::service`].
 //!
-//! - [`auth`]: log in and out.
-//! - [`api`]: what there is.
-//! - [`image_store`]: `image.store`, the registries.
+//! - `auth`: log in and out.
+//! - `api`: what there is.
+//! - `image_store`: `image.store`, the registries.
 
 mod api;
 mod auth;
