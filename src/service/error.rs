@@ -1,6 +1,7 @@
 //! The error of the use cases: what went wrong in the user's words, by kind.
 
 use super::Role;
+use crate::store;
 
 /// Why a use case refused or failed. The text is for the user; it holds no secret.
 #[derive(Debug, thiserror::Error)]
@@ -67,5 +68,18 @@ impl Error {
     /// A failure to log, whose text never reaches the caller.
     pub fn unexpected(source: impl std::fmt::Display) -> Error {
         Error::Unexpected(source.to_string())
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Error {
+        match error {
+            store::Error::Busy(_) | store::Error::Connect { .. } => Error::Unavailable(
+                "the database can't be reached at the moment; nothing was changed, try again later"
+                    .into(),
+            ),
+            stale @ store::Error::Stale { .. } => Error::invalid("version", stale.to_string()),
+            other => Error::unexpected(other),
+        }
     }
 }
