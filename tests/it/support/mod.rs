@@ -3,12 +3,11 @@
 //! - [`registry`]: a whole registry in this process, with scripted faults.
 //! - [`docker_registry`]: the distribution's real `docker-registry`, and a way to run one test on both.
 //! - [`images`]: images made from seeds, put into either of them.
-
-pub(crate) mod docker_registry;
-pub(crate) mod images;
-pub(crate) mod registry;
-//! What tests stand on: fixtures and servers.
+//! - [`postgres`], [`database`]: a PostgreSQL server for all tests, and a database for each.
 
 #[macro_use]
 pub(crate) mod database;
+pub(crate) mod docker_registry;
+pub(crate) mod images;
 pub(crate) mod postgres;
+pub(crate) mod registry;
