@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::project::{ProjectName, places_of, project_find, project_find_locked};
 use super::project_settings::architectures_check;
-use super::{Caller, Error};
+use super::{App, Caller, Error};
 use crate::oci::{Repository, Tag};
 use crate::store::item::{self as rows, Item, item_by_id};
 use crate::store::project::Project;
-use crate::store::{Db, DbConnection};
+use crate::store::DbConnection;
 use crate::sync::{Selector, SelectorSpec};
 
 /// What may be said of an item when it is made.
@@ -73,7 +73,6 @@ impl ItemOptions {
         self.tags_regex = tags_regex.or(self.tags_regex);
         Ok(self)
     }
-
 }
 
 impl From<ItemOptions> for ItemDetails {
@@ -223,7 +222,7 @@ impl ItemView {
 
 /// Adds a repository to a project.
 pub async fn item_add(
-    db: &Db,
+    app: &App,
     caller: &Caller,
     project_label: String,
     repository: String,
@@ -231,7 +230,7 @@ pub async fn item_add(
 ) -> Result<ItemView, Error> {
     let org = caller.org_id();
     let spec = ItemSpec::new(&repository)?.changed(options.into())?;
-    db.transaction(move |conn| {
+    app.db.transaction(move |conn| {
         let project = project_find_locked(conn, org, &ProjectName::Label(project_label))?;
         check_among_others(conn, &project, None, &spec)?;
         let options = spec.to_json()?;
@@ -248,12 +247,12 @@ pub async fn item_add(
 
 /// The items of a project, in the order in which they were added.
 pub async fn item_list(
-    db: &Db,
+    app: &App,
     caller: &Caller,
     project_label: String,
 ) -> Result<Vec<ItemView>, Error> {
     let org = caller.org_id();
-    db.call(move |conn| {
+    app.db.call(move |conn| {
         let project = project_find(conn, org, &ProjectName::Label(project_label))?;
         items_of(conn, &project)
     })
@@ -262,13 +261,13 @@ pub async fn item_list(
 
 /// Changes an item: all of `details`, or nothing.
 pub async fn item_update(
-    db: &Db,
+    app: &App,
     caller: &Caller,
     id: i64,
     details: ItemDetails,
 ) -> Result<ItemView, Error> {
     let org = caller.org_id();
-    db.transaction(move |conn| {
+    app.db.transaction(move |conn| {
         let item = item_find(conn, org, id)?;
         let project = project_find_locked(conn, org, &ProjectName::Id(item.project_id))?;
         // Read again: another may have changed it before the project was held.
@@ -286,9 +285,9 @@ pub async fn item_update(
 }
 
 /// Takes an item out of its project.
-pub async fn item_remove(db: &Db, caller: &Caller, id: i64) -> Result<(), Error> {
+pub async fn item_remove(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
     let org = caller.org_id();
-    db.transaction(move |conn| {
+    app.db.transaction(move |conn| {
         if rows::item_delete(conn, org, id)? {
             Ok(())
         } else {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::item::{ItemView, items_of};
 use super::places::{Places, places};
 use super::project_settings::{ProjectDetails, ProjectOptions, ProjectSettings, label_check};
-use super::{Caller, Error};
+use super::store_settings::StoreOptions;
+use super::{App, Caller, Error};
 use crate::oci::RegistryAddress;
 use crate::store::image_store::{
     ImageStore, image_store_by_id, image_store_by_label, image_store_list,
@@ -15,7 +16,7 @@ use crate::store::project::{
     project_last_runs, project_lock,
 };
 use crate::store::run::run_list;
-use crate::store::{Db, DbConnection};
+use crate::store::DbConnection;
 
 /// How a caller names a project.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ pub struct ProjectView {
 
 /// Makes a project.
 pub async fn project_create(
-    db: &Db,
+    app: &App,
     caller: &Caller,
     label: String,
     src_store: String,
@@ -54,7 +55,7 @@ pub async fn project_create(
     label_check("label", &label)?;
     let details = ProjectDetails::from(options);
     let settings = ProjectSettings::default().changed(&details)?;
-    db.transaction(move |conn| {
+    app.db.transaction(move |conn| {
         if project_by_label(conn, org, &label)?.is_some() {
             return Err(exists(&label));
         }
@@ -81,7 +82,7 @@ pub async fn project_create(
 }
 
 /// Every project of the caller's organisation, by label.
-pub async fn project_list(db: &Db, caller: &Caller) -> Result<Vec<ProjectView>, Error> {
+pub async fn project_list(app: &App, caller: &Caller) -> Result<Vec<ProjectView>, Error> {
     let org = caller.org_id();
     let (projects, stores, mut last_runs) = db
         .run(move |conn| {
@@ -110,12 +111,12 @@ pub async fn project_list(db: &Db, caller: &Caller) -> Result<Vec<ProjectView>, 
 
 /// One project with its items.
 pub async fn project_details(
-    db: &Db,
+    app: &App,
     caller: &Caller,
     name: ProjectName,
 ) -> Result<(ProjectView, Vec<ItemView>), Error> {
     let org = caller.org_id();
-    db.call(move |conn| {
+    app.db.call(move |conn| {
         let project = project_find(conn, org, &name)?;
         let items = items_of(conn, &project)?;
         Ok((view_of(conn, org, project.id)?, items))
@@ -125,13 +126,13 @@ pub async fn project_details(
 
 /// Changes a project: all of `details`, or nothing.
 pub async fn project_set_details(
-    db: &Db,
+    app: &App,
     caller: &Caller,
     label: String,
     details: ProjectDetails,
 ) -> Result<ProjectView, Error> {
     let (org, login) = (caller.org_id(), caller.login().to_owned());
-    db.transaction(move |conn| {
+    app.db.transaction(move |conn| {
         let project = project_find_locked(conn, org, &ProjectName::Label(label))?;
         let settings = ProjectSettings::of(&project)?.changed(&details)?;
         let store = |conn: &mut DbConnection, label: Option<&String>, id: i64| match label {
@@ -163,9 +164,9 @@ pub async fn project_set_details(
 
 /// Deletes a project with its items, runs, results and logs. A run that goes on stops: its worker
 /// finds that it no longer holds it.
-pub async fn project_delete(db: &Db, caller: &Caller, label: String) -> Result<(), Error> {
+pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result<(), Error> {
     let org = caller.org_id();
-    db.transaction(move |conn| {
+    app.db.transaction(move |conn| {
         let project = project_find(conn, org, &ProjectName::Label(label))?;
         rows::project_delete(conn, org, project.id)?;
         Ok(())
@@ -214,7 +215,7 @@ fn ends_of(
 }
 
 fn address(store: &ImageStore) -> Result<RegistryAddress, Error> {
-    RegistryAddress::parse(&store.uri).map_err(Error::unexpected)
+    StoreOptions::of(store)?.address(&store.uri)
 }
 
 fn store_find(conn: &mut DbConnection, org: i64, label: &str) -> Result<ImageStore, Error> {

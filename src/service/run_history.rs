@@ -1,11 +1,11 @@
 //! What became of runs: their totals, results and logs.
 
 use super::project::{ProjectName, project_find};
-use super::{Caller, Error};
+use super::{App, Caller, Error};
 use crate::store::run::{Run, run_get, run_list};
 use crate::store::run_log::{LogLine, log_list};
 use crate::store::run_result::{ResultStatus, RunResult, result_list};
-use crate::store::{Db, DbConnection};
+use crate::store::DbConnection;
 
 /// Rows read at once, so that a long history is never a long query.
 const PAGE: i64 = 1000;
@@ -43,14 +43,14 @@ impl Slice {
 }
 
 /// One run.
-pub async fn run_details(db: &Db, caller: &Caller, id: i64) -> Result<Run, Error> {
+pub async fn run_details(app: &App, caller: &Caller, id: i64) -> Result<Run, Error> {
     let org = caller.org_id();
-    db.call(move |conn| run_find(conn, org, id)).await
+    app.db.call(move |conn| run_find(conn, org, id)).await
 }
 
 /// A project's runs, latest first: at most `limit`, of those asked for before the run `before_id`.
 pub async fn run_history(
-    db: &Db,
+    app: &App,
     caller: &Caller,
     project_label: String,
     limit: Option<i64>,
@@ -58,7 +58,7 @@ pub async fn run_history(
 ) -> Result<Vec<Run>, Error> {
     let org = caller.org_id();
     let slice = Slice::new(limit.unwrap_or(i64::MAX), 0)?;
-    db.call(move |conn| {
+    app.db.call(move |conn| {
         let project = project_find(conn, org, &ProjectName::Label(project_label))?;
         pages(slice, before_id.unwrap_or(i64::MAX), |before, count| {
             let page = run_list(conn, org, project.id, before, count)?;
@@ -71,7 +71,7 @@ pub async fn run_history(
 /// A run's results, in the order in which they came; of one status (`done`, `failed`,
 /// `blocked`), or of all.
 pub async fn run_results(
-    db: &Db,
+    app: &App,
     caller: &Caller,
     id: i64,
     status: Option<String>,
@@ -82,7 +82,7 @@ pub async fn run_results(
         .filter(|text| !text.is_empty())
         .map(|text| status_parse(&text))
         .transpose()?;
-    db.call(move |conn| {
+    app.db.call(move |conn| {
         run_find(conn, org, id)?;
         pages(slice, 0, |after, count| {
             let page = result_list(conn, org, id, status, after, count)?;
@@ -94,13 +94,13 @@ pub async fn run_results(
 
 /// A run's log.
 pub async fn run_log(
-    db: &Db,
+    app: &App,
     caller: &Caller,
     id: i64,
     slice: Slice,
 ) -> Result<Vec<LogLine>, Error> {
     let org = caller.org_id();
-    db.call(move |conn| {
+    app.db.call(move |conn| {
         run_find(conn, org, id)?;
         // Lines are numbered without a gap, so the offset is a key.
         let first = i64::try_from(slice.offset).unwrap_or(i64::MAX);
