@@ -10,6 +10,7 @@
 //!   session, role and read-only accounts.
 //! - [`value`]: between Rust types and XML-RPC values.
 //! - [`error`]: faults and their codes.
+//! - [`namespaces`]: the definitions.
 //!
 //! A definition looks like this:
 //! ```
@@ -44,6 +45,7 @@ pub mod context;
 pub mod dispatch;
 pub mod error;
 pub mod method;
+pub mod namespaces;
 pub mod registry;
 mod resolve;
 pub mod types;

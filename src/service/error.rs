@@ -21,6 +21,9 @@ pub enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
+    /// A value was refused, in words that clients know.
+    #[error("{0}")]
+    Refused(String),
     /// A single parameter of an image store was refused; Uyuni has fixed texts for these.
     #[error("{0}")]
     BadParameter(String),
@@ -36,9 +39,15 @@ pub enum Error {
          You need to have at least a {} role to perform this action", .0.title()
     )]
     Permission(Role),
-    /// Wrong login or password, or too many failures; one text for all, so that nothing leaks.
+    /// Wrong login or password; one text for both, so that nothing leaks.
     #[error("Either the password or username is incorrect.")]
     LoginRefused,
+    /// Too many failures; the password wasn't even looked at.
+    #[error(
+        "Either the password or username is incorrect. Too many logins failed: wait {} seconds \
+         and try again", .0.as_secs()
+    )]
+    LoginLimited(std::time::Duration),
     /// The account is disabled.
     #[error("Your account has been deactivated.")]
     AccountDisabled,

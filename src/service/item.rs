@@ -7,9 +7,9 @@ use super::project::{ProjectName, places_of, project_find, project_find_locked};
 use super::project_settings::architectures_check;
 use super::{App, Caller, Error};
 use crate::oci::{Repository, Tag};
+use crate::store::DbConnection;
 use crate::store::item::{self as rows, Item, item_by_id};
 use crate::store::project::Project;
-use crate::store::DbConnection;
 use crate::sync::{Selector, SelectorSpec};
 
 /// What may be said of an item when it is made.
@@ -230,19 +230,20 @@ pub async fn item_add(
 ) -> Result<ItemView, Error> {
     let org = caller.org_id();
     let spec = ItemSpec::new(&repository)?.changed(options.into())?;
-    app.db.transaction(move |conn| {
-        let project = project_find_locked(conn, org, &ProjectName::Label(project_label))?;
-        check_among_others(conn, &project, None, &spec)?;
-        let options = spec.to_json()?;
-        let id = rows::item_create(conn, org, project.id, spec.repository.as_str(), &options)?
-            .ok_or_else(|| Error::unexpected("a locked project is gone"))?;
-        Ok(ItemView {
-            id,
-            project_label: project.label,
-            spec,
+    app.db
+        .transaction(move |conn| {
+            let project = project_find_locked(conn, org, &ProjectName::Label(project_label))?;
+            check_among_others(conn, &project, None, &spec)?;
+            let options = spec.to_json()?;
+            let id = rows::item_create(conn, org, project.id, spec.repository.as_str(), &options)?
+                .ok_or_else(|| Error::unexpected("a locked project is gone"))?;
+            Ok(ItemView {
+                id,
+                project_label: project.label,
+                spec,
+            })
         })
-    })
-    .await
+        .await
 }
 
 /// The items of a project, in the order in which they were added.
@@ -252,11 +253,12 @@ pub async fn item_list(
     project_label: String,
 ) -> Result<Vec<ItemView>, Error> {
     let org = caller.org_id();
-    app.db.call(move |conn| {
-        let project = project_find(conn, org, &ProjectName::Label(project_label))?;
-        items_of(conn, &project)
-    })
-    .await
+    app.db
+        .call(move |conn| {
+            let project = project_find(conn, org, &ProjectName::Label(project_label))?;
+            items_of(conn, &project)
+        })
+        .await
 }
 
 /// Changes an item: all of `details`, or nothing.
@@ -267,34 +269,36 @@ pub async fn item_update(
     details: ItemDetails,
 ) -> Result<ItemView, Error> {
     let org = caller.org_id();
-    app.db.transaction(move |conn| {
-        let item = item_find(conn, org, id)?;
-        let project = project_find_locked(conn, org, &ProjectName::Id(item.project_id))?;
-        // Read again: another may have changed it before the project was held.
-        let item = item_find(conn, org, id)?;
-        let spec = ItemSpec::of(&item)?.changed(details)?;
-        check_among_others(conn, &project, Some(id), &spec)?;
-        rows::item_update(conn, org, id, spec.repository.as_str(), &spec.to_json()?)?;
-        Ok(ItemView {
-            id,
-            project_label: project.label,
-            spec,
+    app.db
+        .transaction(move |conn| {
+            let item = item_find(conn, org, id)?;
+            let project = project_find_locked(conn, org, &ProjectName::Id(item.project_id))?;
+            // Read again: another may have changed it before the project was held.
+            let item = item_find(conn, org, id)?;
+            let spec = ItemSpec::of(&item)?.changed(details)?;
+            check_among_others(conn, &project, Some(id), &spec)?;
+            rows::item_update(conn, org, id, spec.repository.as_str(), &spec.to_json()?)?;
+            Ok(ItemView {
+                id,
+                project_label: project.label,
+                spec,
+            })
         })
-    })
-    .await
+        .await
 }
 
 /// Takes an item out of its project.
 pub async fn item_remove(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
     let org = caller.org_id();
-    app.db.transaction(move |conn| {
-        if rows::item_delete(conn, org, id)? {
-            Ok(())
-        } else {
-            Err(no_item(id))
-        }
-    })
-    .await
+    app.db
+        .transaction(move |conn| {
+            if rows::item_delete(conn, org, id)? {
+                Ok(())
+            } else {
+                Err(no_item(id))
+            }
+        })
+        .await
 }
 
 /// Every item of a project, by id.

@@ -1,9 +1,12 @@
 //! The use cases: what an account may ask for, independent of the wire.
 //!
 //! Reading order:
-//! - [`role`]: roles and what they imply.
+//! - [`role`]: what roles imply.
 //! - [`caller`]: who asks; only a checked session makes one.
+//! - [`account`]: the first account, and logging in; [`password`] hashes, [`login_guard`] slows
+//!   down who guesses.
 //! - [`session`]: keys, their check and their renewal.
+//! - [`image_store`]: the registries that are known; [`store_settings`] are their options.
 //! - [`project`], [`item`]: what is copied from where to where; [`project_settings`] are their
 //!   options, [`places`] says where things come from and go to.
 //! - [`run_history`]: what became of runs.
@@ -11,23 +14,40 @@
 //!
 //! Nothing here knows HTTP, XML or SQL.
 
+pub mod account;
 pub mod caller;
 pub mod error;
+pub mod image_store;
 pub mod item;
+pub mod login_guard;
+pub mod password;
 pub mod places;
 pub mod project;
 pub mod project_settings;
 pub mod role;
 pub mod run_history;
 pub mod session;
+pub mod store_settings;
 
+pub use account::{LoginPolicy, Logins};
 pub use caller::Caller;
 pub use error::Error;
 pub use role::Role;
 
-/// What every method works on: one value for the life of the server.
+use crate::store::Db;
+
+/// What every use case works on: one value for the life of the server.
 #[derive(Debug)]
 pub struct App {
-    /// The open sessions.
-    pub sessions: session::Sessions,
+    /// The database.
+    pub db: Db,
+    /// Password checks and their limits.
+    pub logins: Logins,
+}
+
+impl App {
+    /// The use cases on `db`.
+    pub fn new(db: Db, logins: Logins) -> App {
+        App { db, logins }
+    }
 }

@@ -8,6 +8,7 @@ use super::project_settings::{ProjectDetails, ProjectOptions, ProjectSettings, l
 use super::store_settings::StoreOptions;
 use super::{App, Caller, Error};
 use crate::oci::RegistryAddress;
+use crate::store::DbConnection;
 use crate::store::image_store::{
     ImageStore, image_store_by_id, image_store_by_label, image_store_list,
 };
@@ -16,7 +17,6 @@ use crate::store::project::{
     project_last_runs, project_lock,
 };
 use crate::store::run::run_list;
-use crate::store::DbConnection;
 
 /// How a caller names a project.
 #[derive(Clone, Debug)]
@@ -55,36 +55,38 @@ pub async fn project_create(
     label_check("label", &label)?;
     let details = ProjectDetails::from(options);
     let settings = ProjectSettings::default().changed(&details)?;
-    app.db.transaction(move |conn| {
-        if project_by_label(conn, org, &label)?.is_some() {
-            return Err(exists(&label));
-        }
-        let source = store_find(conn, org, &src_store)?;
-        let target = store_find(conn, org, &dest_store)?;
-        ends_of(&source, &target, &settings)?.check_ends()?;
-        let new = NewProject {
-            org_id: org,
-            label: &label,
-            src_store_id: source.id,
-            dest_store_id: target.id,
-            enabled: details.enabled.unwrap_or(true),
-            options: &settings.to_json()?,
-            modified_by: &login,
-        };
-        // Somebody may have been faster since the look-up.
-        let id = rows::project_create(conn, &new).map_err(|error| match error {
-            crate::store::Error::Exists(_) => exists(&label),
-            other => other.into(),
-        })?;
-        view_of(conn, org, id)
-    })
-    .await
+    app.db
+        .transaction(move |conn| {
+            if project_by_label(conn, org, &label)?.is_some() {
+                return Err(exists(&label));
+            }
+            let source = store_find(conn, org, &src_store)?;
+            let target = store_find(conn, org, &dest_store)?;
+            ends_of(&source, &target, &settings)?.check_ends()?;
+            let new = NewProject {
+                org_id: org,
+                label: &label,
+                src_store_id: source.id,
+                dest_store_id: target.id,
+                enabled: details.enabled.unwrap_or(true),
+                options: &settings.to_json()?,
+                modified_by: &login,
+            };
+            // Somebody may have been faster since the look-up.
+            let id = rows::project_create(conn, &new).map_err(|error| match error {
+                crate::store::Error::Exists(_) => exists(&label),
+                other => other.into(),
+            })?;
+            view_of(conn, org, id)
+        })
+        .await
 }
 
 /// Every project of the caller's organisation, by label.
 pub async fn project_list(app: &App, caller: &Caller) -> Result<Vec<ProjectView>, Error> {
     let org = caller.org_id();
-    let (projects, stores, mut last_runs) = db
+    let (projects, stores, mut last_runs) = app
+        .db
         .run(move |conn| {
             let stores: HashMap<i64, String> = image_store_list(conn, org, "", i64::MAX)?
                 .into_iter()
@@ -116,12 +118,13 @@ pub async fn project_details(
     name: ProjectName,
 ) -> Result<(ProjectView, Vec<ItemView>), Error> {
     let org = caller.org_id();
-    app.db.call(move |conn| {
-        let project = project_find(conn, org, &name)?;
-        let items = items_of(conn, &project)?;
-        Ok((view_of(conn, org, project.id)?, items))
-    })
-    .await
+    app.db
+        .call(move |conn| {
+            let project = project_find(conn, org, &name)?;
+            let items = items_of(conn, &project)?;
+            Ok((view_of(conn, org, project.id)?, items))
+        })
+        .await
 }
 
 /// Changes a project: all of `details`, or nothing.
@@ -132,46 +135,48 @@ pub async fn project_set_details(
     details: ProjectDetails,
 ) -> Result<ProjectView, Error> {
     let (org, login) = (caller.org_id(), caller.login().to_owned());
-    app.db.transaction(move |conn| {
-        let project = project_find_locked(conn, org, &ProjectName::Label(label))?;
-        let settings = ProjectSettings::of(&project)?.changed(&details)?;
-        let store = |conn: &mut DbConnection, label: Option<&String>, id: i64| match label {
-            Some(label) => store_find(conn, org, label),
-            None => store_by_id(conn, org, id),
-        };
-        let source = store(conn, details.src_store_label.as_ref(), project.src_store_id)?;
-        let target = store(
-            conn,
-            details.dest_store_label.as_ref(),
-            project.dest_store_id,
-        )?;
-        let ends = ends_of(&source, &target, &settings)?;
-        ends.check_ends()?;
-        let items = items_of(conn, &project)?;
-        ends.check_items(&items.into_iter().map(|item| item.spec).collect::<Vec<_>>())?;
-        let change = ProjectChange {
-            src_store_id: Some(source.id),
-            dest_store_id: Some(target.id),
-            enabled: details.enabled,
-            options: Some(&settings.to_json()?),
-            modified_by: &login,
-        };
-        rows::project_update(conn, org, project.id, details.version, &change)?;
-        view_of(conn, org, project.id)
-    })
-    .await
+    app.db
+        .transaction(move |conn| {
+            let project = project_find_locked(conn, org, &ProjectName::Label(label))?;
+            let settings = ProjectSettings::of(&project)?.changed(&details)?;
+            let store = |conn: &mut DbConnection, label: Option<&String>, id: i64| match label {
+                Some(label) => store_find(conn, org, label),
+                None => store_by_id(conn, org, id),
+            };
+            let source = store(conn, details.src_store_label.as_ref(), project.src_store_id)?;
+            let target = store(
+                conn,
+                details.dest_store_label.as_ref(),
+                project.dest_store_id,
+            )?;
+            let ends = ends_of(&source, &target, &settings)?;
+            ends.check_ends()?;
+            let items = items_of(conn, &project)?;
+            ends.check_items(&items.into_iter().map(|item| item.spec).collect::<Vec<_>>())?;
+            let change = ProjectChange {
+                src_store_id: Some(source.id),
+                dest_store_id: Some(target.id),
+                enabled: details.enabled,
+                options: Some(&settings.to_json()?),
+                modified_by: &login,
+            };
+            rows::project_update(conn, org, project.id, details.version, &change)?;
+            view_of(conn, org, project.id)
+        })
+        .await
 }
 
 /// Deletes a project with its items, runs, results and logs. A run that goes on stops: its worker
 /// finds that it no longer holds it.
 pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result<(), Error> {
     let org = caller.org_id();
-    app.db.transaction(move |conn| {
-        let project = project_find(conn, org, &ProjectName::Label(label))?;
-        rows::project_delete(conn, org, project.id)?;
-        Ok(())
-    })
-    .await
+    app.db
+        .transaction(move |conn| {
+            let project = project_find(conn, org, &ProjectName::Label(label))?;
+            rows::project_delete(conn, org, project.id)?;
+            Ok(())
+        })
+        .await
 }
 
 /// The project of that name, or the fault that says there is none.

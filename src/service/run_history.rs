@@ -2,10 +2,10 @@
 
 use super::project::{ProjectName, project_find};
 use super::{App, Caller, Error};
+use crate::store::DbConnection;
 use crate::store::run::{Run, run_get, run_list};
 use crate::store::run_log::{LogLine, log_list};
 use crate::store::run_result::{ResultStatus, RunResult, result_list};
-use crate::store::DbConnection;
 
 /// Rows read at once, so that a long history is never a long query.
 const PAGE: i64 = 1000;
@@ -58,14 +58,15 @@ pub async fn run_history(
 ) -> Result<Vec<Run>, Error> {
     let org = caller.org_id();
     let slice = Slice::new(limit.unwrap_or(i64::MAX), 0)?;
-    app.db.call(move |conn| {
-        let project = project_find(conn, org, &ProjectName::Label(project_label))?;
-        pages(slice, before_id.unwrap_or(i64::MAX), |before, count| {
-            let page = run_list(conn, org, project.id, before, count)?;
-            Ok((page.last().map(|run| run.id), page))
+    app.db
+        .call(move |conn| {
+            let project = project_find(conn, org, &ProjectName::Label(project_label))?;
+            pages(slice, before_id.unwrap_or(i64::MAX), |before, count| {
+                let page = run_list(conn, org, project.id, before, count)?;
+                Ok((page.last().map(|run| run.id), page))
+            })
         })
-    })
-    .await
+        .await
 }
 
 /// A run's results, in the order in which they came; of one status (`done`, `failed`,
@@ -82,14 +83,15 @@ pub async fn run_results(
         .filter(|text| !text.is_empty())
         .map(|text| status_parse(&text))
         .transpose()?;
-    app.db.call(move |conn| {
-        run_find(conn, org, id)?;
-        pages(slice, 0, |after, count| {
-            let page = result_list(conn, org, id, status, after, count)?;
-            Ok((page.last().map(|row| row.id), page))
+    app.db
+        .call(move |conn| {
+            run_find(conn, org, id)?;
+            pages(slice, 0, |after, count| {
+                let page = result_list(conn, org, id, status, after, count)?;
+                Ok((page.last().map(|row| row.id), page))
+            })
         })
-    })
-    .await
+        .await
 }
 
 /// A run's log.
@@ -100,17 +102,18 @@ pub async fn run_log(
     slice: Slice,
 ) -> Result<Vec<LogLine>, Error> {
     let org = caller.org_id();
-    app.db.call(move |conn| {
-        run_find(conn, org, id)?;
-        // Lines are numbered without a gap, so the offset is a key.
-        let first = i64::try_from(slice.offset).unwrap_or(i64::MAX);
-        let rest = Slice { offset: 0, ..slice };
-        pages(rest, first, |after, count| {
-            let page = log_list(conn, org, id, after, count)?;
-            Ok((page.last().map(|line| line.seq), page))
+    app.db
+        .call(move |conn| {
+            run_find(conn, org, id)?;
+            // Lines are numbered without a gap, so the offset is a key.
+            let first = i64::try_from(slice.offset).unwrap_or(i64::MAX);
+            let rest = Slice { offset: 0, ..slice };
+            pages(rest, first, |after, count| {
+                let page = log_list(conn, org, id, after, count)?;
+                Ok((page.last().map(|line| line.seq), page))
+            })
         })
-    })
-    .await
+        .await
 }
 
 /// Reads page by page: `read` gets the last key and how many rows are wanted, and gives the rows

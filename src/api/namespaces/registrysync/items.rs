@@ -87,7 +87,15 @@ async fn add_regex_with(
     regex: String,
     options: ItemOptions,
 ) -> Answer<Item> {
-    add(&context, label, repository, None, Some(regex), Some(options)).await
+    add(
+        &context,
+        label,
+        repository,
+        None,
+        Some(regex),
+        Some(options),
+    )
+    .await
 }
 
 async fn add_both(
@@ -108,7 +116,15 @@ async fn add_both_with(
     regex: String,
     options: ItemOptions,
 ) -> Answer<Item> {
-    add(&context, label, repository, Some(tags), Some(regex), Some(options)).await
+    add(
+        &context,
+        label,
+        repository,
+        Some(tags),
+        Some(regex),
+        Some(options),
+    )
+    .await
 }
 
 async fn add(
@@ -127,9 +143,14 @@ async fn add(
 
 fn others(ns: &mut Namespace) {
     let label = param("label", LABEL);
-    ns.method("listImages", "List a project's items.", [label], list_images)
-        .returns("items, in the order in which they were added")
-        .read_only();
+    ns.method(
+        "listImages",
+        "List a project's items.",
+        [label],
+        list_images,
+    )
+    .returns("items, in the order in which they were added")
+    .read_only();
     ns.method(
         "listImages",
         "List a part of a project's items.",
@@ -143,7 +164,10 @@ fn others(ns: &mut Namespace) {
         "Change an item; what is left out stays as it is, \"\" and [] unset.",
         [
             param("itemId", "id of the item"),
-            param("details", "`repository`, selectors and options of `addImage`"),
+            param(
+                "details",
+                "`repository`, selectors and options of `addImage`",
+            ),
         ],
         update_image,
     )
@@ -185,4 +209,3 @@ async fn remove_image(context: Context, id: i32) -> Answer<Done> {
     item::item_remove(context.app(), context.caller(), id.into()).await?;
     Ok(Done)
 }
-

@@ -31,16 +31,16 @@ fn show(ns: &mut Namespace) {
         [param("id", "id of the project")],
         details_by_id,
     )
-        .returns("the project with its items")
-        .read_only();
+    .returns("the project with its items")
+    .read_only();
     ns.method(
         "getDetails",
         "Show a project.",
         [param("label", LABEL)],
         details_by_label,
     )
-        .returns("the project with its items")
-        .read_only();
+    .returns("the project with its items")
+    .read_only();
 }
 
 async fn list_projects(context: Context) -> Answer<Vec<Project>> {
@@ -65,14 +65,16 @@ async fn details_by_label(context: Context, label: String) -> Answer<Project> {
 }
 
 async fn details(context: &Context, name: ProjectName) -> Answer<Project> {
-    let (view, items) =
-        project::project_details(context.app(), context.caller(), name).await?;
+    let (view, items) = project::project_details(context.app(), context.caller(), name).await?;
     Ok(Project::from(view).with_items(items))
 }
 
 fn change(ns: &mut Namespace) {
     let ends = [
-        param("label", "label of the new project; unique in the organisation"),
+        param(
+            "label",
+            "label of the new project; unique in the organisation",
+        ),
         param("srcStore", "label of the image store to copy from"),
         param("destStore", "label of the image store to copy to"),
     ];
@@ -137,4 +139,3 @@ async fn delete(context: Context, label: String) -> Answer<Done> {
     project::project_delete(context.app(), context.caller(), label).await?;
     Ok(Done)
 }
-

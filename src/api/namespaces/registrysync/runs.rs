@@ -113,11 +113,7 @@ async fn list_results(context: Context, id: i32) -> Answer<Vec<RunResult>> {
     results_of(&context, id, None, Slice::ALL).await
 }
 
-async fn list_results_status(
-    context: Context,
-    id: i32,
-    status: String,
-) -> Answer<Vec<RunResult>> {
+async fn list_results_status(context: Context, id: i32, status: String) -> Answer<Vec<RunResult>> {
     results_of(&context, id, Some(status), Slice::ALL).await
 }
 
