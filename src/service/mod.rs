@@ -7,6 +7,9 @@
 //!   down who guesses.
 //! - [`session`]: keys, their check and their renewal.
 //! - [`image_store`]: the registries that are known; [`store_settings`] are their options.
+//! - [`project`], [`item`]: what is copied from where to where; [`project_settings`] are their
+//!   options, [`places`] says where things come from and go to.
+//! - [`run_history`]: what became of runs.
 //! - [`error`]: the one error of this layer.
 //!
 //! Nothing here knows HTTP, XML or SQL.
@@ -15,9 +18,14 @@ pub mod account;
 pub mod caller;
 pub mod error;
 pub mod image_store;
+pub mod item;
 pub mod login_guard;
 pub mod password;
+pub mod places;
+pub mod project;
+pub mod project_settings;
 pub mod role;
+pub mod run_history;
 pub mod session;
 pub mod store_settings;
 
@@ -25,6 +33,10 @@ pub use account::{LoginPolicy, Logins};
 pub use caller::Caller;
 pub use error::Error;
 pub use role::Role;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use crate::store::Db;
 
@@ -35,11 +47,17 @@ pub struct App {
     pub db: Db,
     /// Password checks and their limits.
     pub logins: Logins,
+    /// Notified when a run was put into the queue: this process's worker looks at once.
+    pub queue_wake: Arc<Notify>,
 }
 
 impl App {
     /// The use cases on `db`.
     pub fn new(db: Db, logins: Logins) -> App {
-        App { db, logins }
+        App {
+            db,
+            logins,
+            queue_wake: Arc::default(),
+        }
     }
 }

@@ -3,10 +3,12 @@
 //! - `auth`: log in and out.
 //! - `api`: what there is.
 //! - `image_store`: `image.store`, the registries.
+//! - `registrysync`: projects, their items and runs; and what talks to registries.
 
 mod api;
 mod auth;
 mod image_store;
+mod registrysync;
 
 use super::registry::Registry;
 
@@ -16,5 +18,6 @@ pub fn registry() -> Registry {
     auth::define(&mut builder);
     api::define(&mut builder);
     image_store::define(&mut builder);
+    registrysync::define(&mut builder);
     builder.build()
 }

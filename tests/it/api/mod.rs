@@ -9,6 +9,7 @@ mod image_store;
 mod introspection;
 mod json;
 mod registry;
+mod registrysync;
 mod sample;
 pub(crate) mod server;
 mod xmlrpc;
