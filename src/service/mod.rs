@@ -9,7 +9,9 @@
 //! - [`image_store`]: the registries that are known; [`store_settings`] are their options.
 //! - [`project`], [`item`]: what is copied from where to where; [`project_settings`] are their
 //!   options, [`places`] says where things come from and go to.
-//! - [`run_history`]: what became of runs.
+//! - [`registry_browse`]: what is in a registry.
+//! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
+//!   into the queue; [`run_history`] says what became of it.
 //! - [`error`]: the one error of this layer.
 //!
 //! Nothing here knows HTTP, XML or SQL.
@@ -19,13 +21,16 @@ pub mod caller;
 pub mod error;
 pub mod image_store;
 pub mod item;
+pub mod job;
 pub mod login_guard;
 pub mod password;
 pub mod places;
 pub mod project;
 pub mod project_settings;
+pub mod registry_browse;
 pub mod role;
 pub mod run_history;
+pub mod run_start;
 pub mod session;
 pub mod store_settings;
 

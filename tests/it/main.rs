@@ -8,3 +8,4 @@ mod docs;
 mod registry_self;
 mod selection;
 mod store;
+mod whole;

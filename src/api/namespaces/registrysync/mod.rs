@@ -1,13 +1,19 @@
 //! `registrysync.*`, our own namespace:
 //! - [`projects`]: what is copied from where to where.
 //! - [`items`]: the repositories of a project.
+//! - [`registries`]: what is in a registry.
+//! - [`work`]: plan and run a project.
 //! - [`runs`]: what became of runs.
-//! - [`wire`]: the structs that they answer with.
+//! - [`wire`], [`image_answer`], [`plan_answer`]: the structs that they answer with.
 
+mod image_answer;
 mod items;
+mod plan_answer;
 mod projects;
+mod registries;
 mod runs;
 mod wire;
+mod work;
 
 use crate::api::{ApiError, Builder};
 
@@ -26,6 +32,8 @@ pub(super) fn define(builder: &mut Builder) {
         |ns| {
             projects::define(ns);
             items::define(ns);
+            registries::define(ns);
+            work::define(ns);
             runs::define(ns);
         },
     );
