@@ -1,5 +1,5 @@
 //! From a name and arguments to a result. Every surface goes through here, and here alone are
-//! sessions checked; roles and read-only accounts are checked by [`Method::invoke`], which
+//! sessions checked; roles and read-only accounts are checked by `Method::invoke`, which
 //! nothing else can reach.
 
 use std::collections::BTreeMap;

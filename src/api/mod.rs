@@ -5,7 +5,7 @@
 //! - [`method`]: one signature; turns a plain `async fn` into something callable.
 //! - [`context`]: what a function gets besides its arguments.
 //! - [`types`]: the names of types, from their schema.
-//! - [`resolve`]: which overload a call means.
+//! - `resolve`: which overload a call means.
 //! - [`dispatch`]: a call from name and arguments to its result; the one place that checks
 //!   session, role and read-only accounts.
 //! - [`value`]: between Rust types and XML-RPC values.

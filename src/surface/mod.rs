@@ -2,10 +2,10 @@
 //!
 //! Reading order:
 //! - [`server`]: routes, listener, limits, shutdown.
-//! - [`xmlrpc`]: `/rpc/api`; [`xml`] reads and writes its documents.
-//! - [`json`]: `/rhn/manager/api`; [`cookie`] carries its session.
+//! - `xmlrpc`: `/rpc/api`; `xml` reads and writes its documents.
+//! - `json`: `/rhn/manager/api`; `cookie` carries its session.
 //! - [`asciidoc`]: the same methods as pages to read.
-//! - [`body`]: request bodies, bounded in size, time and compression.
+//! - `body`: request bodies, bounded in size, time and compression.
 
 pub mod asciidoc;
 mod body;

@@ -1,9 +1,9 @@
 //! The namespaces: definitions only; what a method does is in [`crate::service`].
 //!
-//! - [`auth`]: log in and out.
-//! - [`api`]: what there is.
-//! - [`image_store`]: `image.store`, the registries.
-//! - [`registrysync`]: projects, their items and runs.
+//! - `auth`: log in and out.
+//! - `api`: what there is.
+//! - `image_store`: `image.store`, the registries.
+//! - `registrysync`: projects, their items and runs.
 
 mod api;
 mod auth;

@@ -114,6 +114,10 @@ async fn what_is_listed_is_callable_on_both_wires() {
     for (namespace, calls) in lists {
         for info in calls.into_values() {
             let name = format!("{namespace}.{}", info["name"].as_str().unwrap());
+            if name == "auth.logout" {
+                // It would end the session; the tests of `auth` call it on both wires.
+                continue;
+            }
             let path = name.replace('.', "/");
             if let Err((-1, message)) = server.xml(&name, vec![text(&key)]).await {
                 let signature = format!("{}(", info["name"].as_str().unwrap());
@@ -126,9 +130,6 @@ async fn what_is_listed_is_callable_on_both_wires() {
                 reached |= status != 405;
             }
             assert!(reached, "{name}");
-            if path == "auth/logout" {
-                break;
-            }
         }
     }
 }

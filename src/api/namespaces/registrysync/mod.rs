@@ -1,8 +1,8 @@
 //! `registrysync.*`, our own namespace:
-//! - [`projects`]: what is copied from where to where.
-//! - [`items`]: the repositories of a project.
-//! - [`runs`]: what became of runs.
-//! - [`wire`]: the structs that they answer with.
+//! - `projects`: what is copied from where to where.
+//! - `items`: the repositories of a project.
+//! - `runs`: what became of runs.
+//! - `wire`: the structs that they answer with.
 
 mod items;
 mod projects;
