@@ -34,6 +34,10 @@ pub use caller::Caller;
 pub use error::Error;
 pub use role::Role;
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
 use crate::store::Db;
 
 /// What every use case works on: one value for the life of the server.
@@ -43,11 +47,17 @@ pub struct App {
     pub db: Db,
     /// Password checks and their limits.
     pub logins: Logins,
+    /// Notified when a run was put into the queue: this process's worker looks at once.
+    pub queue_wake: Arc<Notify>,
 }
 
 impl App {
     /// The use cases on `db`.
     pub fn new(db: Db, logins: Logins) -> App {
-        App { db, logins }
+        App {
+            db,
+            logins,
+            queue_wake: Arc::default(),
+        }
     }
 }

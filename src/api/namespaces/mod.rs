@@ -3,7 +3,7 @@
 //! - `auth`: log in and out.
 //! - `api`: what there is.
 //! - `image_store`: `image.store`, the registries.
-//! - `registrysync`: projects, their items and runs.
+//! - `registrysync`: projects, their items and runs; and what talks to registries.
 
 mod api;
 mod auth;
