@@ -190,7 +190,10 @@ fn compare(name: &str, text: &str) {
         std::fs::write(&path, text).expect("the schema");
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(kept, text, "schema/{name}: REGISTRYSYNC_RECORD=1 writes it anew");
+    assert_eq!(
+        kept, text,
+        "schema/{name}: REGISTRYSYNC_RECORD=1 writes it anew"
+    );
 }
 
 /// Calls what is called often, with rows that make every statement of it run.

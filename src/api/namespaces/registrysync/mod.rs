@@ -1,10 +1,10 @@
 //! `registrysync.*`, our own namespace:
-//! - [`projects`]: what is copied from where to where.
-//! - [`items`]: the repositories of a project.
-//! - [`registries`]: what is in a registry.
-//! - [`work`]: plan and run a project.
-//! - [`runs`]: what became of runs.
-//! - [`wire`], [`image_answer`], [`plan_answer`]: the structs that they answer with.
+//! - `projects`: what is copied from where to where.
+//! - `items`: the repositories of a project.
+//! - `registries`: what is in a registry.
+//! - `work`: plan and run a project.
+//! - `runs`: what became of runs.
+//! - `wire`, `image_answer`, `plan_answer`: the structs that they answer with.
 
 mod image_answer;
 mod items;

@@ -5,7 +5,7 @@ use super::Admin;
 use crate::api::server::{members, text, texts};
 use crate::support::database::TestDatabase;
 
-fn add(repository: &str, tags: &[&str], options: Value) -> Value {
+fn add(repository: &str, tags: &[&str], options: &Value) -> Value {
     json!({"label": "mirror", "repository": repository, "tags": tags, "options": options})
 }
 
@@ -76,7 +76,7 @@ on_both_databases! {
         admin.project("mirror", json!({})).await;
         let digest = format!("sha256:{}", "0".repeat(64));
         let added = admin
-            .post("addImage", add("library/nginx", &["1.10", &digest], json!({
+            .post("addImage", add("library/nginx", &["1.10", &digest], &json!({
                 "tags_regex": "^v", "tags_exclude_regex": "rc", "semver": ">=1 <2",
                 "architectures": ["arm64"], "target_repository": "mirror/nginx",
             })))
@@ -110,18 +110,18 @@ on_both_databases! {
     async fn refused_items_leave_everything_as_it_was(database) {
         let admin = Admin::new(database).await;
         admin.project("mirror", json!({})).await;
-        let item = admin.post("addImage", add("library/nginx", &["1"], json!({}))).await.expect("an item");
+        let item = admin.post("addImage", add("library/nginx", &["1"], &json!({}))).await.expect("an item");
         let update = |details| json!({"itemId": item["id"], "details": details});
-        let simple = |repository: &str| add(repository, &["1"], json!({}));
-        let with = |options| add("redis", &[], options);
+        let simple = |repository: &str| add(repository, &["1"], &json!({}));
+        let with = |options| add("redis", &[], &options);
         admin.refuse(vec![
             ("addImage", simple(""), 2800, "`repository`"),
             ("addImage", simple("Library/Nginx"), 2800, "`repository`"),
             ("addImage", simple("nginx:1"), 2800, "`repository`"),
             ("addImage", simple("https://h/nginx"), 2800, "`repository`"),
-            ("addImage", add("redis", &["a b"], json!({})), 2800, "`tags`: `a b`"),
-            ("addImage", add("redis", &["1", ">1.0"], json!({})), 2800, "semver"),
-            ("addImage", add("redis", &["sha256:12"], json!({})), 2800, "`tags`"),
+            ("addImage", add("redis", &["a b"], &json!({})), 2800, "`tags`: `a b`"),
+            ("addImage", add("redis", &["1", ">1.0"], &json!({})), 2800, "semver"),
+            ("addImage", add("redis", &["sha256:12"], &json!({})), 2800, "`tags`"),
             ("addImage", with(json!({"tags_regex": "ab(c"})), 2800, "`tags_regex`: `ab(c`"),
             ("addImage", with(json!({"tags_regex": "ab(c"})), 2800, "at character 3"),
             ("addImage", with(json!({"tags_exclude_regex": "[z-a]"})), 2800, "`tags_exclude_regex`"),
@@ -146,21 +146,21 @@ on_both_databases! {
     async fn two_items_may_not_write_one_tag_from_different_sources(database) {
         let admin = Admin::new(database).await;
         admin.project("mirror", json!({"placement": "flat"})).await;
-        let first = admin.post("addImage", add("a/nginx", &["1", "2"], json!({}))).await.expect("an item");
+        let first = admin.post("addImage", add("a/nginx", &["1", "2"], &json!({}))).await.expect("an item");
         let clash = "`tags`: `a/nginx` and `b/nginx` would both be written to `nginx:2`";
         admin.refuse(vec![
-            ("addImage", add("b/nginx", &["2", "3"], json!({})), 2800, clash),
-            ("addImage", add("c/other", &["1"], json!({"target_repository": "nginx"})), 2800, "nginx:1"),
+            ("addImage", add("b/nginx", &["2", "3"], &json!({})), 2800, clash),
+            ("addImage", add("c/other", &["1"], &json!({"target_repository": "nginx"})), 2800, "nginx:1"),
         ]).await;
         // No clash: other tags, an excluded tag, another target, the same source again, a regex.
         for body in [
-            add("b/nginx", &["3"], json!({})),
-            add("b/nginx", &["2"], json!({"tags_exclude_regex": "^2$"})),
-            add("b/nginx", &["2"], json!({"target_repository": "b/nginx"})),
-            add("a/nginx", &["2"], json!({})),
-            add("b/nginx", &[], json!({"tags_regex": "2"})),
+            add("b/nginx", &["3"], &json!({})),
+            add("b/nginx", &["2"], &json!({"tags_exclude_regex": "^2$"})),
+            add("b/nginx", &["2"], &json!({"target_repository": "b/nginx"})),
+            add("a/nginx", &["2"], &json!({})),
+            add("b/nginx", &[], &json!({"tags_regex": "2"})),
         ] {
-            admin.post("addImage", body.clone()).await.expect(&body.to_string());
+            admin.post("addImage", body.clone()).await.unwrap_or_else(|fault| panic!("{body}: {fault:?}"));
         }
         admin.refuse(vec![
             ("updateImage", json!({"itemId": first["id"], "details": {"tags": ["3"]}}), 2800, "nginx:3"),
@@ -170,7 +170,7 @@ on_both_databases! {
         admin.post("updateImage", again).await.expect("changed");
 
         admin.post("setDetails", json!({"label": "mirror", "details": {"placement": "path"}})).await.expect("changed");
-        admin.post("addImage", add("b/nginx", &["2"], json!({}))).await.expect("an item");
+        admin.post("addImage", add("b/nginx", &["2"], &json!({}))).await.expect("an item");
         admin.refuse(vec![
             ("setDetails", json!({"label": "mirror", "details": {"placement": "flat", "enabled": false}}), 2800, "nginx:2"),
         ]).await;
@@ -189,10 +189,10 @@ on_both_databases! {
         admin.post("create", create("prefix", "src", "team", "path")).await.expect("a project");
         admin.refuse(vec![
             ("create", create("onto", "team", "team", "path"), 2800, "the same place"),
-            ("addImage", add("nginx", &["1"], json!({})), 2800, "`repository`: source and target are the same place"),
-            ("addImage", add("a/nginx", &[], json!({"target_repository": "a/nginx"})), 2800, "the same place"),
+            ("addImage", add("nginx", &["1"], &json!({})), 2800, "`repository`: source and target are the same place"),
+            ("addImage", add("a/nginx", &[], &json!({"target_repository": "a/nginx"})), 2800, "the same place"),
         ]).await;
-        admin.post("addImage", add("a/nginx", &["1"], json!({}))).await.expect("an item");
-        admin.post("addImage", add("nginx", &["1"], json!({"target_repository": "b"}))).await.expect("an item");
+        admin.post("addImage", add("a/nginx", &["1"], &json!({}))).await.expect("an item");
+        admin.post("addImage", add("nginx", &["1"], &json!({"target_repository": "b"}))).await.expect("an item");
     }
 }
