@@ -9,3 +9,4 @@ mod docs;
 mod registry_self;
 mod selection;
 mod store;
+mod whole;
