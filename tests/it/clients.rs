@@ -122,7 +122,7 @@ async fn the_python_client_goes_the_whole_way_and_a_second_run_asks_for_heads_on
             )
         };
         let said = run(&[]);
-        assert!(said.contains("FINISHED: 5 selected, 5 copied"), "{said}");
+        assert!(said.contains("FINISHED: 5 tags, 5 copied;"), "{said}");
         let wanted = digests(source.address(), &tags).await;
         assert_eq!(wanted.len(), tags.len(), "{wanted:?}");
         assert_eq!(digests(target.address(), &tags).await, wanted);
