@@ -4,6 +4,7 @@
 mod support;
 
 mod api;
+mod clients;
 mod docs;
 mod registry_self;
 mod selection;
