@@ -4,7 +4,6 @@
 mod support;
 
 mod api;
-mod clients;
 mod docs;
 mod registry_self;
 mod selection;
