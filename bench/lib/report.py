@@ -91,14 +91,14 @@ def median(runs, member):
     return statistics.median(run[member] for run in runs)
 
 
-def text(outcomes, versions):
-    lines = [f"Machine: {machine()}.", "", "Versions: " + ", ".join(versions) + ".", ""]
+def text(outcomes, versions, load):
+    lines = [f"Machine: {machine()}; load average before the runs: {load:.1f}.", "", "Versions: " + ", ".join(versions) + ".", ""]
     lines += [*times_table(outcomes), "", "Requests of one run:", "", *requests_table(outcomes)]
     return "\n".join(lines)
 
 
-def readme_update(path, outcomes, versions):
+def readme_update(path, tables):
     """Puts the tables between the markers of the file at `path`."""
     before, rest = path.read_text().split(BEGIN)
     _, after = rest.split(END)
-    path.write_text(f"{before}{BEGIN}\n{text(outcomes, versions)}\n{END}{after}")
+    path.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}")
