@@ -4,7 +4,11 @@
 mod support;
 
 mod api;
+mod cli;
+mod directions;
 mod docs;
+mod oci;
 mod registry_self;
 mod selection;
 mod store;
+mod sync;
