@@ -5,8 +5,12 @@ mod support;
 
 mod api;
 mod clients;
+mod cli;
+mod directions;
 mod docs;
+mod oci;
 mod registry_self;
 mod selection;
 mod store;
 mod whole;
+mod sync;
