@@ -3,7 +3,6 @@
 //! - [`registry`]: a whole registry in this process, with scripted faults.
 //! - [`docker_registry`]: the distribution's real `docker-registry`, and a way to run one test on both.
 //! - [`images`]: images made from seeds, put into either of them.
-//! - [`server`]: the program itself, serving.
 //! - [`postgres`], [`database`]: a PostgreSQL server for all tests, and a database for each.
 
 #[macro_use]
@@ -12,4 +11,3 @@ pub(crate) mod docker_registry;
 pub(crate) mod images;
 pub(crate) mod postgres;
 pub(crate) mod registry;
-pub(crate) mod server;
