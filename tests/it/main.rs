@@ -4,7 +4,6 @@
 mod support;
 
 mod api;
-mod clients;
 mod cli;
 mod directions;
 mod docs;
@@ -12,5 +11,5 @@ mod oci;
 mod registry_self;
 mod selection;
 mod store;
-mod whole;
 mod sync;
+mod whole;

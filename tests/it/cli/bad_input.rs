@@ -58,10 +58,10 @@ fn arguments_are_refused_with_the_field() {
     for (more, words) in [
         (
             &["--tag-regex", "a(b"][..],
-            &["tags_regex", "a(b", "character 2"][..],
+            &["`--tag-regex`", "a(b", "character 2"][..],
         ),
-        (&["--tag-exclude-regex", "["], &["tags_exclude_regex"]),
-        (&["--semver", ">2 <1"], &["semver", "no version"]),
+        (&["--tag-exclude-regex", "["], &["`--tag-exclude-regex`"]),
+        (&["--semver", ">2 <1"], &["`--semver`", "no version"]),
         (&["--semver", "banana"], &["semver", "banana"]),
         (&["--tag", "a b"], &["tags", "a b"]),
         (&["--architecture", "arm 64"], &["arm 64"]),
