@@ -63,7 +63,7 @@ fn arguments_are_refused_with_the_field() {
         (&["--tag-exclude-regex", "["], &["`--tag-exclude-regex`"]),
         (&["--semver", ">2 <1"], &["`--semver`", "no version"]),
         (&["--semver", "banana"], &["semver", "banana"]),
-        (&["--tag", "a b"], &["tags", "a b"]),
+        (&["--tag", "a b"], &["`--tag`", "a b"]),
         (&["--architecture", "arm 64"], &["arm 64"]),
         (&["--placement", "sideways"], &["sideways", "`flat`"]),
     ] {
