@@ -1,14 +1,15 @@
 //! `registrysync list-tags`: which tags the selectors pick, and why.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use crate::oci::Repository;
-use crate::sync::{Selector, SelectorSpec};
 
 use super::CliError;
 use super::args::ListTagsArguments;
 use super::output::{data_line, json_line};
-use super::source::client;
+use super::source::{client, flag_selector};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -18,8 +19,7 @@ struct Line<'a> {
 }
 
 pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
-    let spec = SelectorSpec::from(arguments.select);
-    let selector = Selector::compile(&spec).map_err(CliError::input)?;
+    let selector = flag_selector(&arguments.select)?;
     let (registry, repository) = split(&arguments.repository);
     let repository = Repository::parse(repository).map_err(CliError::input)?;
     let client = client(registry, arguments.plain_http)?;
@@ -27,7 +27,16 @@ pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
         .address()
         .resolve(&repository)
         .map_err(CliError::input)?;
-    let selection = selector.select(&client.tag_list(&resolved).await?);
+    let listing = client.tag_list(&resolved).await?;
+    let mut selection = selector.select(&listing);
+    let listed: HashSet<&str> = listing.iter().map(String::as_str).collect();
+    for (tag, verdict) in &mut selection.verdicts {
+        // A digest is in no list of tags.
+        if verdict.selected && !tag.contains(':') && !listed.contains(tag.as_str()) {
+            verdict.selected = false;
+            verdict.reason = format!("{}, but not in the repository", verdict.reason);
+        }
+    }
     for (tag, verdict) in &selection.verdicts {
         if !verdict.selected && !arguments.why {
             continue;

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,9 @@ const KEY_FILE: &str = "secret.key";
 const PASSWORD_FILE: &str = "admin-password";
 /// What tells this installation's worker from others.
 const WORKER_FILE: &str = "worker-id";
+/// How long requests under way may take when the server is to end; service managers send SIGKILL
+/// after 90 s.
+const GRACE: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let config = settings(&arguments)?.read().map_err(CliError::input)?;
@@ -55,16 +59,19 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     );
 
     super::output::data_line(&format!("registrysync listening on http://{address}"));
-    let on_signal = stop.clone();
-    let served = serve(listener, routes, async move {
-        interrupted().await;
-        tracing::info!("stopping: runs under way are interrupted");
-        on_signal.cancel();
-    })
-    .await;
+    let mut served = tokio::spawn(serve(listener, routes, stop.clone().cancelled_owned()));
+    tokio::select! {
+        () = interrupted() => tracing::info!("stopping: runs under way are interrupted"),
+        ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
+    }
     stop.cancel();
     worker.await.map_err(|e| CliError::Failed(e.to_string()))?;
-    served.map_err(|e| CliError::Failed(e.to_string()))?;
+    if tokio::time::timeout(GRACE, served).await.is_err() {
+        tracing::warn!(
+            "requests still open after {} s are dropped",
+            GRACE.as_secs()
+        );
+    }
     Ok(0)
 }
 

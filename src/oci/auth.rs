@@ -169,7 +169,7 @@ impl Auth {
         }
     }
 
-    /// Takes in a 401: learns the scheme, and drops the token that was `used` for `scope`.
+    /// Takes in a first 401: learns the scheme, and drops the token that was `used` for `scope`.
     /// Err: another try would be refused as well.
     pub(super) async fn challenged(
         &self,
@@ -194,13 +194,7 @@ impl Auth {
                 what,
                 "the registry asks for a user name and password, and none are given",
             )),
-            Some(credentials) if used.is_some() => Err(self.error(
-                what,
-                format!(
-                    "the registry refuses the credentials of `{}`",
-                    credentials.username
-                ),
-            )),
+            Some(_) if used.is_some() => Err(self.refused(what)),
             Some(_) => {
                 self.set_scheme(Scheme::Basic);
                 Ok(())
@@ -331,6 +325,24 @@ impl Auth {
             header,
             renew_at: Instant::now() + lifetime - RENEW_BEFORE.min(lifetime / 4),
         })
+    }
+
+    /// The failure when a renewed authorisation is refused as well.
+    pub(super) fn refused(&self, what: &str) -> Error {
+        let detail = match (&self.credentials, self.scheme()) {
+            (None, _) => {
+                "401: the registry refuses this without credentials, and none are given".to_owned()
+            }
+            (Some(credentials), Scheme::Bearer { .. }) => format!(
+                "401: the registry refuses the token of `{}`; the account may not do this",
+                credentials.username
+            ),
+            (Some(credentials), _) => format!(
+                "401: the registry refuses the credentials of `{}`",
+                credentials.username
+            ),
+        };
+        self.error(what, detail)
     }
 
     fn may_send_credentials_to(&self, realm: &Url) -> bool {

@@ -68,6 +68,8 @@ pub struct BlobReader {
     skip: u64,
     held: Option<Bytes>,
     attempts: Attempts,
+    /// Whether its requests belong to a transfer that has a place among the connections already.
+    has_place: bool,
 }
 
 impl BlobReader {
@@ -76,6 +78,16 @@ impl BlobReader {
         client: &Client,
         repository: &Repository,
         blob: &Descriptor,
+    ) -> Result<Self, Error> {
+        Self::open_with(client, repository, blob, false).await
+    }
+
+    /// As [`BlobReader::open`]; with `has_place` it takes no place among the connections.
+    pub(super) async fn open_with(
+        client: &Client,
+        repository: &Repository,
+        blob: &Descriptor,
+        has_place: bool,
     ) -> Result<Self, Error> {
         let mut reader = Self {
             client: client.clone(),
@@ -88,6 +100,7 @@ impl BlobReader {
             skip: 0,
             held: None,
             attempts: Attempts::default(),
+            has_place,
         };
         reader.request().await?;
         Ok(reader)
@@ -161,6 +174,7 @@ impl BlobReader {
             .client
             .url(&self.repository, &format!("blobs/{}", self.digest));
         let mut call = Call::get(url, Scope::Pull(self.repository.clone()), self.what());
+        call.has_place = self.has_place;
         let range = HeaderValue::from_str(&format!("bytes={}-", self.received)).ok();
         if let Some(range) = range.filter(|_| self.received > 0) {
             call = call.header(RANGE, range);

@@ -87,6 +87,8 @@ pub(super) struct Call {
     pub(super) what: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// Part of a transfer that holds a place among the connections already.
+    pub(super) has_place: bool,
 }
 
 impl Call {
@@ -98,6 +100,7 @@ impl Call {
             what: what.into(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            has_place: false,
         }
     }
 
@@ -118,6 +121,14 @@ impl Call {
         self.body = body;
         self
     }
+}
+
+/// An answer with its whole body.
+pub(super) struct Fetched {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) host: String,
+    pub(super) what: String,
 }
 
 /// An answer whose body is still to be read; holds its place among the host's connections.
@@ -181,10 +192,27 @@ impl Client {
 
     /// Sends `call` until it succeeds, fails for good, or the attempts are used up.
     pub(super) async fn send(&self, call: Call) -> Result<Answer, Error> {
+        self.attempt(&call, |answer| std::future::ready(Ok(answer)))
+            .await
+    }
+
+    /// Sends `call` and reads the whole body, at most `limit` bytes of it; one that breaks off is
+    /// asked for again.
+    pub(super) async fn fetch(&self, call: Call, limit: usize) -> Result<Fetched, Error> {
+        self.attempt(&call, |answer| answer.fetched(limit)).await
+    }
+
+    async fn attempt<T, F>(&self, call: &Call, read: impl Fn(Answer) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let mut attempts = Attempts::default();
         loop {
-            let error = match Box::pin(self.send_once(&call)).await {
-                Ok(answer) if answer.response.status().is_success() => return Ok(answer),
+            let error = match Box::pin(self.send_once(call)).await {
+                Ok(answer) if answer.response.status().is_success() => match read(answer).await {
+                    Ok(done) => return Ok(done),
+                    Err(error) => error,
+                },
                 Ok(answer) => answer.into_error().await,
                 Err(error) => error,
             };
@@ -198,7 +226,11 @@ impl Client {
     /// Sends `call` once (twice if the authorisation had to be renewed), following redirects of
     /// GET and HEAD.
     pub(super) async fn send_once(&self, call: &Call) -> Result<Answer, Error> {
-        let permit = self.permit().await?;
+        let permit = if call.has_place {
+            None
+        } else {
+            Some(self.permit().await?)
+        };
         let mut url = call.url.clone();
         let mut renewed = false;
         let mut redirects = 0;
@@ -211,8 +243,10 @@ impl Client {
             };
             let response = self.request(call, &url, token.as_ref()).await?;
             let status = response.status();
-            if status == StatusCode::UNAUTHORIZED && own && !renewed {
-                renewed = true;
+            if status == StatusCode::UNAUTHORIZED && own {
+                if std::mem::replace(&mut renewed, true) {
+                    return Err(self.inner.auth.refused(&call.what));
+                }
                 let challenges = response.headers().get_all(WWW_AUTHENTICATE);
                 self.inner
                     .auth
@@ -231,9 +265,8 @@ impl Client {
                 continue;
             }
             return Ok(Answer {
-                host: host_of(&url),
-                _permit: Some(permit),
-                ..self.answer(response, call.what.clone())
+                _permit: permit,
+                ..self.answer(response, &url, call.what.clone())
             });
         }
     }
@@ -247,17 +280,14 @@ impl Client {
     ) -> Result<Answer, Error> {
         let call = Call::get(url.clone(), Scope::Base, what);
         let response = self.request(&call, url, authorization.as_ref()).await?;
-        Ok(Answer {
-            host: host_of(url),
-            ..self.answer(response, call.what)
-        })
+        Ok(self.answer(response, url, call.what))
     }
 
-    /// An answer of the registry itself that holds no place among its connections.
-    pub(super) fn answer(&self, response: reqwest::Response, what: String) -> Answer {
+    /// An answer from `url` that holds no place among the connections.
+    pub(super) fn answer(&self, response: reqwest::Response, url: &Url, what: String) -> Answer {
         Answer {
             response,
-            host: self.inner.host.clone(),
+            host: self.name_of(url),
             what,
             idle_timeout: self.inner.idle_timeout,
             _permit: None,
@@ -266,12 +296,22 @@ impl Client {
 
     /// Waits for a place among this host's connections.
     pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        self.inner.pause.wait().await;
         let permits = Arc::clone(&self.inner.permits);
-        permits.acquire_owned().await.map_err(|_| Error::Setup {
+        let permit = permits.acquire_owned().await.map_err(|_| Error::Setup {
             host: self.inner.host.clone(),
             detail: "the client is closed".into(),
-        })
+        })?;
+        self.inner.pause.wait().await;
+        Ok(permit)
+    }
+
+    /// The host of `url` for messages: this registry as people call it, or another one.
+    pub(super) fn name_of(&self, url: &Url) -> String {
+        if is_same_origin(url, &self.inner.root) {
+            self.inner.host.clone()
+        } else {
+            host_of(url)
+        }
     }
 
     async fn request(
@@ -290,8 +330,8 @@ impl Client {
         let idle = self.inner.idle_timeout;
         match tokio::time::timeout(idle, request.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(transport_error(url, &call.what, &error)),
-            Err(_) => Err(silence(&host_of(url), &call.what, idle)),
+            Ok(Err(error)) => Err(Transport::error(self.name_of(url), &call.what, &error)),
+            Err(_) => Err(silence(&self.name_of(url), &call.what, idle)),
         }
     }
 
@@ -375,6 +415,15 @@ impl Inner {
 }
 
 impl Answer {
+    async fn fetched(self, limit: usize) -> Result<Fetched, Error> {
+        Ok(Fetched {
+            headers: self.response.headers().clone(),
+            host: self.host.clone(),
+            what: self.what.clone(),
+            body: self.bytes(limit).await?,
+        })
+    }
+
     /// The whole body, refused when longer than `limit` bytes.
     pub(super) async fn bytes(mut self, limit: usize) -> Result<Bytes, Error> {
         let mut body = BytesMut::new();
@@ -445,10 +494,6 @@ impl Answer {
             retry_after,
         }
     }
-}
-
-pub(super) fn transport_error(url: &Url, what: &str, error: &reqwest::Error) -> Error {
-    Transport::error(host_of(url), what, error)
 }
 
 fn is_redirect(status: StatusCode) -> bool {

@@ -212,16 +212,20 @@ impl Manifest {
     }
 }
 
+/// Whether a `Content-Type` says that this is Docker's schema 1.
+pub(super) fn is_schema1(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|value| DOCKER_SCHEMA1.contains(&essence(value).as_str()))
+}
+
+/// A media type without its parameters.
+fn essence(content_type: &str) -> String {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
+
 fn media_type(raw: &Raw, content_type: Option<&str>) -> String {
     let header = content_type
-        .map(|value| {
-            value
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_ascii_lowercase()
-        })
+        .map(essence)
         .filter(|value| value.contains("manifest") || value.contains("index"));
     // A body that names its own type knows best, except that schema 1 never does.
     if let Some(own) = &raw.media_type {

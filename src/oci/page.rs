@@ -30,9 +30,13 @@ impl Client {
         loop {
             let (url, scope, what) = (call.url.clone(), call.scope.clone(), call.what.clone());
             let headers = call.headers.clone();
-            let answer = self.send(call).await?;
-            let next = next_link(answer.response.headers(), &url);
-            let fail = |detail: &str| answer.protocol(detail);
+            let page = self.fetch(call, MAX_PAGE).await?;
+            let next = next_link(&page.headers, &url);
+            let fail = |detail: &str| Error::Protocol {
+                host: page.host.clone(),
+                what: page.what.clone(),
+                detail: detail.to_owned(),
+            };
             if !seen.insert(url.to_string()) || seen.len() > MAX_PAGES {
                 return Err(fail("the pages go round in a circle"));
             }
@@ -42,9 +46,8 @@ impl Client {
                 }
                 next => next,
             };
-            let unreadable = answer.protocol("a page that is not the JSON of a listing");
-            let body = answer.bytes(MAX_PAGE).await?;
-            each(serde_json::from_slice(&body).map_err(|_| unreadable)?);
+            let read = serde_json::from_slice(&page.body);
+            each(read.map_err(|_| fail("a page that is not the JSON of a listing"))?);
             let Some(next) = next else { return Ok(()) };
             call = Call::get(next, scope, what);
             call.headers = headers;

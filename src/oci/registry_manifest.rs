@@ -6,10 +6,10 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 
 use super::auth::Scope;
-use super::client::{Answer, Call, Client};
+use super::client::{Answer, Call, Client, Fetched};
 use super::digest::Digest;
 use super::error::Error;
-use super::manifest::{ACCEPT, Manifest};
+use super::manifest::{ACCEPT, Manifest, is_schema1};
 use super::reference::{Reference, Repository};
 
 /// The largest manifest read: the specification asks registries for 4 MiB, some take more.
@@ -71,17 +71,27 @@ impl Client {
         reference: &Reference,
     ) -> Result<Manifest, Error> {
         let call = self.manifest_call(Method::GET, repository, reference);
-        let answer = self.send(call).await?;
-        let (host, what) = (answer.host.clone(), answer.what.clone());
-        let content_type = answer.header("content-type").map(str::to_owned);
-        let named = head_read(&answer)?.map(|head| head.digest);
-        let bytes = answer.bytes(MAX_MANIFEST).await?;
+        let Fetched {
+            headers,
+            body: bytes,
+            host,
+            what,
+        } = self.fetch(call, MAX_MANIFEST).await?;
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let content_type = header(CONTENT_TYPE.as_str());
+        let named = digest_named(header(DIGEST_HEADER)).map_err(|detail| Error::Protocol {
+            host: host.clone(),
+            what: what.clone(),
+            detail,
+        })?;
         let asked = match reference {
             Reference::Digest(digest) => Some(digest.clone()),
             Reference::Tag(_) => None,
         };
+        // The digest of a signed schema 1 manifest is that of its text without the signatures.
+        let is_checked = !is_schema1(content_type);
         for wanted in asked.iter().chain(&named) {
-            if !wanted.matches(&bytes) {
+            if is_checked && !wanted.matches(&bytes) {
                 return Err(Error::Corrupt {
                     host,
                     what,
@@ -90,7 +100,7 @@ impl Client {
                 });
             }
         }
-        let mut manifest = Manifest::parse(bytes, content_type.as_deref())
+        let mut manifest = Manifest::parse(bytes, content_type)
             .map_err(|detail| Error::Protocol { host, what, detail })?;
         if let Some(digest) = asked.or(named) {
             manifest.digest = digest;
@@ -138,12 +148,19 @@ impl Client {
 
 /// The digest and length that an answer's headers name; a digest that is none is an error.
 fn head_read(answer: &Answer) -> Result<Option<ManifestHead>, Error> {
-    let Some(text) = answer.header(DIGEST_HEADER).filter(|text| !text.is_empty()) else {
+    let named = digest_named(answer.header(DIGEST_HEADER)).map_err(|e| answer.protocol(e))?;
+    let Some(digest) = named else {
         return Ok(None);
     };
-    let digest = Digest::parse(text).map_err(|e| answer.protocol(e.to_string()))?;
     let size = answer
         .header(CONTENT_LENGTH.as_str())
         .and_then(|length| length.parse().ok());
     Ok(Some(ManifestHead { digest, size }))
+}
+
+/// The digest that a header names; an empty one names none. Err: in words, why it is no digest.
+fn digest_named(header: Option<&str>) -> Result<Option<Digest>, String> {
+    let text = header.filter(|text| !text.is_empty());
+    text.map(|text| Digest::parse(text).map_err(|e| e.to_string()))
+        .transpose()
 }

@@ -11,13 +11,14 @@ use url::Url;
 
 use super::auth::Scope;
 use super::blob::BlobReader;
-use super::client::{Answer, Call, Client, host_of, silence, transport_error};
+use super::client::{Answer, Call, Client, silence};
 use super::digest::Digest;
 use super::error::Error;
 use super::guard::is_same_origin;
 use super::manifest::Descriptor;
 use super::reference::Repository;
 use super::retry::Attempts;
+use super::transport::Transport;
 
 /// How often the idle time fits into the wait for the answer after the last byte: a registry on
 /// object storage copies the whole blob before it answers.
@@ -45,14 +46,6 @@ pub enum StreamError {
     Source(Error),
     /// Writing failed.
     Target(Error),
-}
-
-impl StreamError {
-    fn cause(&self) -> &Error {
-        match self {
-            Self::Source(error) | Self::Target(error) => error,
-        }
-    }
 }
 
 /// Takes the number of bytes of each chunk as it is handed to the target.
@@ -83,7 +76,7 @@ impl Client {
     }
 
     /// Brings `blob` of `from` into `to`, in the given session or a new one; starts again when the
-    /// stream breaks.
+    /// target breaks off. A source that breaks off has been tried again by the reader.
     pub async fn blob_upload(
         &self,
         to: &Repository,
@@ -105,8 +98,11 @@ impl Client {
                 return Ok(());
             };
             self.upload_cancel(upload).await;
-            match attempts.next_delay(error.cause()) {
-                Some(delay) => self.inner.wait(error.cause(), delay).await,
+            let StreamError::Target(cause) = &error else {
+                return Err(error);
+            };
+            match attempts.next_delay(cause) {
+                Some(delay) => self.inner.wait(cause, delay).await,
                 None => return Err(error),
             }
         }
@@ -139,9 +135,13 @@ impl Client {
         blob: &Descriptor,
         on_bytes: &OnBytes,
     ) -> Result<(), StreamError> {
+        // The place at the target comes first, the one at the source second, everywhere: uploads that
+        // hold one and wait for the other would wait for each other.
+        let _permit = self.permit().await.map_err(StreamError::Target)?;
+        let is_own = Arc::ptr_eq(&self.inner, &from.0.inner);
         let mut renewed = false;
         loop {
-            let reader = BlobReader::open(from.0, from.1, blob)
+            let reader = BlobReader::open_with(from.0, from.1, blob, is_own)
                 .await
                 .map_err(StreamError::Source)?;
             let meter = Arc::new(Meter::default());
@@ -175,7 +175,6 @@ impl Client {
         } else {
             None
         };
-        let _permit = self.permit().await?;
         let request = self
             .request_builder(&Method::PUT, &url, token.as_ref(), &upload.what)
             .await?
@@ -183,13 +182,15 @@ impl Client {
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(body);
         let response = self.watch(request, meter, &url, &upload.what).await?;
-        let answer = self.answer(response, upload.what.clone());
+        let answer = self.answer(response, &url, upload.what.clone());
         let status = answer.response.status();
         if status.is_success() {
             return Ok(Put::Accepted);
         }
-        if status == StatusCode::UNAUTHORIZED && own && !*renewed {
-            *renewed = true;
+        if status == StatusCode::UNAUTHORIZED && own {
+            if std::mem::replace(renewed, true) {
+                return Err(self.inner.auth.refused(&upload.what));
+            }
             let headers = answer.response.headers().get_all(WWW_AUTHENTICATE);
             self.inner
                 .auth
@@ -207,7 +208,7 @@ impl Client {
 
     /// Gives a session up, so that the registry can forget its bytes. Failures don't matter: a
     /// registry forgets old sessions by itself.
-    async fn upload_cancel(&self, upload: Upload) {
+    pub async fn upload_cancel(&self, upload: Upload) {
         let call = Call::new(Method::DELETE, upload.location, upload.scope, upload.what);
         let _ = self.send_once(&call).await;
     }
@@ -229,7 +230,7 @@ impl Client {
         loop {
             tokio::select! {
                 result = &mut send => {
-                    return result.map_err(|e| transport_error(url, what, &e));
+                    return result.map_err(|e| Transport::error(self.name_of(url), what, &e));
                 }
                 () = tokio::time::sleep(tick) => {}
             }
@@ -246,7 +247,7 @@ impl Client {
                 idle
             };
             if quiet >= patience {
-                return Err(silence(&host_of(url), what, patience));
+                return Err(silence(&self.name_of(url), what, patience));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use crate::oci::{Client, NameError, PlatformChoice, Reference, Repository};
+use crate::oci::{Client, Digest, Manifest, NameError, PlatformChoice, Reference, Repository};
 
 use super::error::SyncError;
 use super::outcome::{Action, Moved, Status, TagOutcome};
@@ -54,7 +54,7 @@ pub(super) async fn candidates_find(
     let mut found = Candidates::default();
     let listings = spec.items.clone().into_iter().map(|item| async move {
         let listing = if item.selector.needs_listing() {
-            Some(tags_of(&item).await)
+            Some(tags_of(&item, unreachable).await)
         } else {
             None
         };
@@ -66,15 +66,13 @@ pub(super) async fn candidates_find(
         .await;
     for (item, listing) in listings {
         let listing = match listing.transpose() {
-            Ok(listing) => listing.unwrap_or_default(),
+            Ok(listing) => Some(listing.unwrap_or_default()),
             Err(error) => {
-                let error = SyncError::Source(error);
-                unreachable.note(&error);
                 found.failed.push(listing_failed(&item, error.to_string()));
-                Vec::new()
+                None
             }
         };
-        if let Err(error) = found.select(target, spec, &item, &listing) {
+        if let Err(error) = found.select(target, spec, &item, listing.as_deref()) {
             found.failed.push(listing_failed(&item, error.to_string()));
         }
     }
@@ -82,13 +80,21 @@ pub(super) async fn candidates_find(
     found
 }
 
-async fn tags_of(item: &SyncItem) -> Result<Vec<String>, crate::oci::Error> {
+async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Vec<String>, SyncError> {
     let Ok(repository) = item.source.address().resolve(&item.repository) else {
         return Ok(Vec::new());
     };
+    if let Some(error) = unreachable.find(&[item.source.host()]) {
+        return Err(error);
+    }
     match item.source.tag_list(&repository).await {
         Err(error) if error.is_not_found() => Ok(Vec::new()),
-        other => other,
+        Err(error) => {
+            let error = SyncError::Source(error);
+            unreachable.note(&error);
+            Err(error)
+        }
+        Ok(tags) => Ok(tags),
     }
 }
 
@@ -117,7 +123,7 @@ impl Candidates {
         target: &Client,
         spec: &SyncSpec,
         item: &SyncItem,
-        listing: &[String],
+        listing: Option<&[String]>,
     ) -> Result<(), NameError> {
         let source = item.source.address();
         let below = match &item.target_repository {
@@ -129,7 +135,7 @@ impl Candidates {
         let same = source.is_same_registry(target.address()) && from == to;
         let blocked = same.then(|| format!("source and target are the same place, `{to}`"));
         let architectures: Arc<[PlatformChoice]> = item.architectures.clone().into();
-        let selection = item.selector.select(listing);
+        let selection = item.selector.select(listing.unwrap_or_default());
         let before = self.all.len();
         for (name, verdict) in selection.verdicts.into_iter().filter(|(_, v)| v.selected) {
             self.all.push(Candidate {
@@ -144,7 +150,8 @@ impl Candidates {
                 rivals: Vec::new(),
             });
         }
-        self.warn(item, &selection.dropped, self.all.len() == before);
+        let nothing = listing.is_some() && self.all.len() == before;
+        self.warn(item, &selection.dropped, nothing);
         Ok(())
     }
 
@@ -194,6 +201,19 @@ impl Candidate {
     fn has_same_origin(&self, other: &Self) -> bool {
         let (a, b) = (self.from.address(), other.from.address());
         self.source == other.source && a.is_same_registry(b)
+    }
+
+    /// The manifest that HEAD named. By digest, since the tag may have moved since; where the source
+    /// doesn't know that digest, its image is gone or the digest was wrong, and the tag tells which.
+    pub(super) async fn manifest_get(&self, digest: &Digest) -> Result<Manifest, SyncError> {
+        let by_digest = Reference::Digest(digest.clone());
+        let found = match self.from.manifest_get(&self.source, &by_digest).await {
+            Err(error) if error.is_not_found() && self.reference != by_digest => {
+                self.from.manifest_get(&self.source, &self.reference).await
+            }
+            other => other,
+        };
+        found.map_err(SyncError::Source)
     }
 
     /// `host/repository:tag` at the source.

@@ -73,6 +73,17 @@ impl Ends<'_> {
             return Ok(Comparison::of(source, present, Wanted::whole(wanted)));
         }
         match self.chosen(candidate, &source).await? {
+            Ok(wanted)
+                if self
+                    .lacks_child(candidate, &wanted, present.as_ref())
+                    .await? =>
+            {
+                Ok(Comparison {
+                    action: Action::Update,
+                    reason: "the target has this index without some of the platforms".into(),
+                    ..Comparison::of(source, present, wanted)
+                })
+            }
             Ok(wanted) => Ok(Comparison::of(source, present, wanted)),
             Err(reason) => Ok(Comparison {
                 source_digest: Some(source),
@@ -105,6 +116,29 @@ impl Ends<'_> {
         Ok(None)
     }
 
+    /// Whether the index with only some of its children is there already, but not all of these.
+    async fn lacks_child(
+        &self,
+        candidate: &Candidate,
+        wanted: &Wanted,
+        present: Option<&Digest>,
+    ) -> Result<bool, SyncError> {
+        let Some(children) = &wanted.children else {
+            return Ok(false);
+        };
+        if present != Some(&wanted.digest) {
+            return Ok(false);
+        }
+        for child in children {
+            let child = Reference::Digest(child.clone());
+            let head = self.target.manifest_head(&candidate.target, &child).await;
+            if head.map_err(SyncError::Target)?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn is_known(&self, candidate: &Candidate, source: &Digest, present: Option<&Digest>) -> bool {
         let place = (
             candidate.target.to_string(),
@@ -123,12 +157,7 @@ impl Ends<'_> {
         candidate: &Candidate,
         digest: &Digest,
     ) -> Result<Result<Wanted, String>, SyncError> {
-        let by_digest = Reference::Digest(digest.clone());
-        let manifest = candidate
-            .from
-            .manifest_get(&candidate.source, &by_digest)
-            .await
-            .map_err(SyncError::Source)?;
+        let manifest = candidate.manifest_get(digest).await?;
         let names = platforms_text(&candidate.architectures);
         let Content::Index(children) = &manifest.content else {
             return self.chosen_single(candidate, manifest, &names).await;

@@ -50,24 +50,22 @@ impl Ladder {
         }
     }
 
-    /// Copies all that `manifest` needs, then the manifest itself under `reference`. `children`
-    /// limits an index to some of them.
-    pub(super) async fn manifest_copy(
+    /// Copies all that `manifest` needs, not the manifest itself. `children` limits an index to
+    /// some of them.
+    pub(super) async fn needs_copy(
         self: &Arc<Self>,
         route: &Route,
         manifest: &Manifest,
-        reference: &Reference,
         children: Option<&[Digest]>,
     ) -> Result<Moved, SyncError> {
-        self.copy(route, manifest, reference, children, 0).await
+        self.needs(route, manifest, children, 0).await
     }
 
     /// Boxed, since an index copies its children the same way.
-    fn copy<'a>(
+    fn needs<'a>(
         self: &'a Arc<Self>,
         route: &'a Route,
         manifest: &'a Manifest,
-        reference: &'a Reference,
         children: Option<&'a [Digest]>,
         depth: usize,
     ) -> Pin<Box<dyn Future<Output = Result<Moved, SyncError>> + Send + 'a>> {
@@ -99,12 +97,7 @@ impl Ladder {
                     }
                 }
             }
-            let moved = all(work).await?;
-            self.target
-                .manifest_put(&route.target, reference, manifest)
-                .await
-                .map_err(SyncError::Target)?;
-            Ok(moved)
+            all(work).await
         })
     }
 
@@ -124,7 +117,12 @@ impl Ladder {
             }
             let manifest = route.from.manifest_get(&route.source, &reference).await;
             let manifest = manifest.map_err(SyncError::Source)?;
-            self.copy(route, &manifest, &reference, None, depth).await
+            let moved = self.needs(route, &manifest, None, depth).await?;
+            let put = self
+                .target
+                .manifest_put(&route.target, &reference, &manifest);
+            put.await.map_err(SyncError::Target)?;
+            Ok(moved)
         };
         self.children.get(key, copy).await
     }
@@ -145,8 +143,7 @@ impl Ladder {
             drop(home);
             return self.blob_mount(route, blob, &from).await;
         }
-        let there = self.target.blob_exists(&route.target, &blob.digest).await;
-        let moved = if there.map_err(SyncError::Target)? {
+        let moved = if self.is_there(route, blob).await? {
             Moved::default()
         } else {
             self.blob_upload(route, blob, None).await?
@@ -170,13 +167,27 @@ impl Ladder {
                 blobs_mounted: 1,
                 ..Moved::default()
             }),
-            Ok(Mount::Session(session)) => self.blob_upload(route, blob, Some(session)).await,
+            Ok(Mount::Session(session)) => {
+                if self.is_there(route, blob).await? {
+                    self.target.upload_cancel(session).await;
+                    return Ok(Moved::default());
+                }
+                self.blob_upload(route, blob, Some(session)).await
+            }
             // A refused mount, or a token that doesn't reach so far, spoils nothing.
             Err(error) => {
                 tracing::debug!(%error, "can't mount, so the blob is uploaded");
+                if self.is_there(route, blob).await? {
+                    return Ok(Moved::default());
+                }
                 self.blob_upload(route, blob, None).await
             }
         }
+    }
+
+    async fn is_there(&self, route: &Route, blob: &Descriptor) -> Result<bool, SyncError> {
+        let there = self.target.blob_exists(&route.target, &blob.digest).await;
+        there.map_err(SyncError::Target)
     }
 
     async fn blob_upload(

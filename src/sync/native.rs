@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::oci::{Client, Reference};
+use crate::oci::Client;
 
 use super::candidate::{Candidate, candidates_find};
 use super::compare::{Comparison, Ends};
@@ -132,7 +132,7 @@ impl Worker {
         };
         let blank = candidate.outcome(&self.target, Action::Copy, candidate.selected_by.clone());
         let hosts = [candidate.from.host(), self.target.host()];
-        if let Some(error) = self.unreachable.find(hosts) {
+        if let Some(error) = self.unreachable.find(&hosts) {
             return failed(error, blank);
         }
         let ends = Ends {
@@ -152,6 +152,11 @@ impl Worker {
         }
         match self.copy(candidate, &comparison).await {
             Ok((moved, digest)) => TagOutcome {
+                // A tag that moved in between is copied as it is now.
+                source_digest: match &comparison.wanted {
+                    Some(wanted) if wanted.manifest.is_none() => Some(digest.clone()),
+                    _ => comparison.source_digest,
+                },
                 target_digest: Some(digest),
                 previous_digest: comparison.present,
                 moved,
@@ -173,12 +178,7 @@ impl Worker {
         let wanted = comparison.wanted.as_ref().ok_or_else(named)?;
         let manifest = match &wanted.manifest {
             Some(manifest) => manifest.clone(),
-            // By digest: the tag may have moved since it was looked at.
-            None => candidate
-                .from
-                .manifest_get(&candidate.source, &Reference::Digest(wanted.digest.clone()))
-                .await
-                .map_err(SyncError::Source)?,
+            None => candidate.manifest_get(&wanted.digest).await?,
         };
         let route = Route {
             from: candidate.from.clone(),
@@ -186,20 +186,19 @@ impl Worker {
             target: candidate.target.clone(),
         };
         let children = wanted.children.as_deref();
-        let copied = self
-            .ladder
-            .manifest_copy(&route, &manifest, &candidate.reference, children)
+        let moved = self.ladder.needs_copy(&route, &manifest, children).await?;
+        let put = self
+            .target
+            .manifest_put(&candidate.target, &candidate.reference, &manifest)
             .await;
-        match copied {
-            Ok(moved) => Ok((moved, manifest.digest)),
-            Err(SyncError::Target(source)) if children.is_some() && source.status().is_some() => {
-                Err(SyncError::Sparse {
-                    reference: candidate.reference.on(&candidate.target),
-                    platforms: platforms_text(&candidate.architectures),
-                    source,
-                })
-            }
-            Err(error) => Err(error),
-        }
+        put.map_err(|source| match source.status() {
+            Some(400 | 404 | 409 | 412 | 422) if children.is_some() => SyncError::Sparse {
+                reference: candidate.reference.on(&candidate.target),
+                platforms: platforms_text(&candidate.architectures),
+                source,
+            },
+            _ => SyncError::Target(source),
+        })?;
+        Ok((moved, manifest.digest))
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use futures_util::StreamExt;
 
-use crate::oci::{Client, Descriptor, Digest, Manifest, Reference, Repository};
+use crate::oci::manifest::Content;
+use crate::oci::{Descriptor, Digest, Manifest, Reference};
 
 use super::candidate::{Candidate, candidates_find};
 use super::compare::{Comparison, Ends, Wanted};
@@ -122,7 +123,7 @@ impl Engine {
 
     async fn plan_tag(&self, candidate: Candidate, unreachable: &Unreachable) -> PlannedTag {
         let hosts = [candidate.from.host(), self.target.host()];
-        let compared = match unreachable.find(hosts) {
+        let compared = match unreachable.find(&hosts) {
             Some(error) => Err(error),
             None => self.plan_compared(&candidate).await,
         };
@@ -161,7 +162,7 @@ impl Engine {
         if let (Action::Copy | Action::Update, Some(wanted)) =
             (comparison.action, &comparison.wanted)
         {
-            blobs = needs(&candidate.from, &candidate.source, wanted).await?;
+            blobs = needs(candidate, wanted).await?;
         }
         Ok((comparison, blobs))
     }
@@ -189,20 +190,16 @@ impl Engine {
 }
 
 /// All blobs that a manifest needs, each once.
-async fn needs(
-    source: &Client,
-    repository: &Repository,
-    wanted: &Wanted,
-) -> Result<Vec<(Digest, u64)>, SyncError> {
-    let get = |digest: Digest| async move {
-        let reference = Reference::Digest(digest);
-        let manifest = source.manifest_get(repository, &reference).await;
-        manifest.map_err(SyncError::Source)
-    };
+async fn needs(candidate: &Candidate, wanted: &Wanted) -> Result<Vec<(Digest, u64)>, SyncError> {
     let root = match &wanted.manifest {
         Some(manifest) => manifest.clone(),
-        None => get(wanted.digest.clone()).await?,
+        None => candidate.manifest_get(&wanted.digest).await?,
     };
+    if matches!(root.content, Content::Schema1) {
+        return Err(SyncError::Schema1 {
+            reference: candidate.reference.on(&candidate.source),
+        });
+    }
     let chosen = |child: &Descriptor| match &wanted.children {
         Some(keep) => keep.contains(&child.digest),
         None => true,
@@ -217,7 +214,9 @@ async fn needs(
     };
     take(&root);
     for child in root.children().iter().filter(|child| chosen(child)) {
-        take(&get(child.digest.clone()).await?);
+        let reference = Reference::Digest(child.digest.clone());
+        let child = candidate.from.manifest_get(&candidate.source, &reference);
+        take(&child.await.map_err(SyncError::Source)?);
     }
     Ok(blobs)
 }

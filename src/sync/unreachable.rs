@@ -23,7 +23,7 @@ impl Unreachable {
     }
 
     /// The failure of one of the hosts, if one is out of reach.
-    pub(super) fn find(&self, hosts: [&str; 2]) -> Option<SyncError> {
+    pub(super) fn find(&self, hosts: &[&str]) -> Option<SyncError> {
         let known = self.lock();
         hosts.iter().find_map(|host| known.get(*host).cloned())
     }

@@ -4,8 +4,12 @@
 mod support;
 
 mod api;
+mod cli;
+mod directions;
 mod docs;
+mod oci;
 mod registry_self;
 mod selection;
 mod store;
+mod sync;
 mod whole;

@@ -43,14 +43,24 @@ impl Drop for DockerRegistry {
 impl DockerRegistry {
     /// Starts one. `None` where it isn't installed, which in CI (`CI=true`) is a failure.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    /// Starts one at `IP:PORT`; port 0 takes a free one. `None` as with [`DockerRegistry::start`], and where the
+    /// port may not be taken.
+    pub(crate) async fn start_at(listen: &str) -> Option<Self> {
         // Another process may take the free port first.
         for _ in 0..5 {
-            let mut started = match Self::spawn() {
+            let mut started = match Self::spawn(listen) {
                 Ok(started) => started,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
                     assert!(!ci, "`docker-registry` has to be installed in CI");
                     eprintln!("skipped: `docker-registry` isn't installed");
+                    return None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    eprintln!("skipped: `{listen}` may not be listened at");
                     return None;
                 }
                 Err(error) => panic!("couldn't start `docker-registry`: {error}"),
@@ -63,9 +73,9 @@ impl DockerRegistry {
         panic!("`docker-registry` doesn't start");
     }
 
-    fn spawn() -> io::Result<Self> {
+    fn spawn(listen: &str) -> io::Result<Self> {
         let files = tempfile::tempdir()?;
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?
+        let address = std::net::TcpListener::bind(listen)?
             .local_addr()?
             .to_string();
         let data = files.path().join("data");

@@ -1,0 +1,146 @@
+//! What is refused before anything is asked of a registry: exit code 2 and a line that says what and where.
+
+use super::Desk;
+
+#[test]
+fn a_file_is_refused_with_its_line_and_the_nearest_key() {
+    let desk = Desk::new();
+    for (text, words) in [
+        (
+            "r.example:\n  images:\n    app: []\n  images-by-tag-regexp:\n    app: x\n",
+            &[
+                "line 4",
+                "`images-by-tag-regexp`",
+                "did you mean `images-by-tag-regex`?",
+            ][..],
+        ),
+        (
+            "r.example:\n  images-by-tag-regex:\n    app: 'a(b'\n",
+            &["line 3", "a(b"],
+        ),
+        (
+            "r.example:\n  images:\n    app: ['>1.0']\n",
+            &["line 3", ">1.0", "`semver`"],
+        ),
+        (
+            "r.example:\n  images:\n    UPPER: []\n",
+            &["line 3", "UPPER", "repository"],
+        ),
+        ("r.example: {}\n", &["selects nothing"]),
+        ("", &["selects nothing"]),
+    ] {
+        let file = desk.file("mirror.yml", text);
+        let said = desk.run(&["sync", &file, "--to", "r2.example"]).ended(2);
+        assert!(said.out.is_empty());
+        for word in words.iter().chain(&["mirror.yml"]) {
+            assert!(said.err.contains(word), "{word}: {}", said.err);
+        }
+        assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    }
+    let said = desk
+        .run(&["sync", "gone.yml", "--to", "r2.example"])
+        .ended(2);
+    assert!(said.err.contains("`gone.yml`"), "{}", said.err);
+}
+
+#[test]
+fn arguments_are_refused_with_the_field() {
+    let desk = Desk::new();
+    let base = [
+        "sync",
+        "--from",
+        "r.example",
+        "--to",
+        "r2.example",
+        "--repository",
+        "app",
+    ];
+    for (more, words) in [
+        (
+            &["--tag-regex", "a(b"][..],
+            &["`--tag-regex`", "a(b", "character 2"][..],
+        ),
+        (&["--tag-exclude-regex", "["], &["`--tag-exclude-regex`"]),
+        (&["--semver", ">2 <1"], &["`--semver`", "no version"]),
+        (&["--semver", "banana"], &["semver", "banana"]),
+        (&["--tag", "a b"], &["`--tag`", "a b"]),
+        (&["--architecture", "arm 64"], &["arm 64"]),
+        (&["--placement", "sideways"], &["sideways", "`flat`"]),
+    ] {
+        let said = desk.run(&[&base[..], more].concat()).ended(2);
+        for word in words {
+            assert!(said.err.contains(word), "{word}: {}", said.err);
+        }
+    }
+    for (arguments, word) in [
+        (
+            &["sync", "--from", "r.example", "--to", "r2.example"][..],
+            "--repository",
+        ),
+        (&["sync", "--to", "r2.example"], "FILE"),
+        (
+            &[
+                "sync",
+                "--from",
+                "ftp://x",
+                "--to",
+                "r2.example",
+                "--repository",
+                "a",
+            ],
+            "https://",
+        ),
+        (
+            &[
+                "sync",
+                "--from",
+                "u:p4ss@x",
+                "--to",
+                "r2.example",
+                "--repository",
+                "a",
+            ],
+            "credentials",
+        ),
+        (
+            &[
+                "sync",
+                "--from",
+                "r.example",
+                "--to",
+                "r2.example",
+                "--repository",
+                "",
+            ],
+            "empty",
+        ),
+        (&["list-tags", "r.example/UPPER"], "upper-case"),
+    ] {
+        let said = desk.run(arguments).ended(2);
+        assert!(said.err.contains(word), "{word}: {}", said.err);
+        assert!(!said.err.contains("p4ss"), "{}", said.err);
+    }
+}
+
+/// An auth file that can't be read is named; what is in it is not.
+#[test]
+fn a_bad_auth_file_is_named() {
+    let desk = Desk::new();
+    let file = desk.file("auth.json", r#"{"auths": {"r.example": {"auth": "s3cret"#);
+    let mut command = desk.command();
+    command.args([
+        "sync",
+        "--from",
+        "r.example",
+        "--to",
+        "r2.example",
+        "--repository",
+        "app",
+    ]);
+    let said = super::said(command.env("REGISTRY_AUTH_FILE", &file)).ended(2);
+    assert!(
+        said.err.contains("auth.json") && !said.err.contains("s3cret"),
+        "{}",
+        said.err
+    );
+}

@@ -1,0 +1,92 @@
+//! The command line as a process: what it prints, how it ends, what it reads.
+//!
+//! - `sync`: the one-shot copy, from flags and from files; `bad_input`: what it refuses, and how.
+//! - `list_tags`: selectors over a listing.
+//! - `memory`: a layer that is larger than what the process may use.
+//!
+//! This file: a desk, which is a directory with files and a clean environment to start the binary in.
+
+mod bad_input;
+mod list_tags;
+mod memory;
+mod sync;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// No command of these tests may take longer.
+const BOUND: Duration = Duration::from_mins(2);
+
+/// Where the binary is started.
+pub(crate) struct Desk {
+    directory: TempDir,
+}
+
+/// What it said, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Writes a file; gives its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The binary, without anything of the user's own configuration.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
+        let home: &Path = self.directory.path();
+        command.env_clear().env("HOME", home).current_dir(home);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        said(self.command().args(arguments))
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn said(command: &mut Command) -> Said {
+    let mut bounded = assert_cmd::Command::from_std(std::mem::replace(command, Command::new("")));
+    let output = bounded.timeout(BOUND).output().expect("the binary");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Said {
+        code: output.status.code().expect("an exit code"),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+impl Said {
+    /// Standard output as one JSON object a line.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let parse = |line: &str| serde_json::from_str(line).expect("an object in each line");
+        self.out.lines().map(parse).collect()
+    }
+
+    pub(crate) fn ended(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:?}");
+        self
+    }
+}

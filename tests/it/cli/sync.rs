@@ -1,0 +1,340 @@
+//! `registrysync sync`.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Desk, said};
+use crate::support::images::{Format, Image};
+use crate::support::registry::Registry;
+use crate::support::registry::auth::{Auth, TokenAuth};
+use crate::support::registry::faults::{Action, Fault};
+use crate::support::registry::log::Kind;
+use crate::sync::selecting::nobody;
+
+async fn source() -> Registry {
+    let registry = Registry::start().await;
+    for (number, tag) in ["1.0", "1.1", "2.0", "latest"].into_iter().enumerate() {
+        let image = Image::multi(Format::Oci, number as u64, 1000);
+        image.store(&registry, "team/app", Some(tag));
+    }
+    registry
+}
+
+fn http(registry: &Registry) -> String {
+    format!("http://{}", registry.address())
+}
+
+#[tokio::test]
+async fn flags_copy_and_a_second_time_nothing() {
+    let (source, target) = (source().await, Registry::start().await);
+    let (from, to) = (http(&source), http(&target));
+    let arguments = [
+        "sync",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--repository",
+        "team/app",
+        "--tag-regex",
+        "^1\\.",
+        "--tag",
+        "latest",
+        "--tag-exclude-regex",
+        "1$",
+    ];
+    let desk = Desk::new();
+    let said = desk.run(&arguments).ended(0);
+    assert_eq!(said.out.lines().count(), 2, "{said:?}");
+    assert!(said.out.contains("copied  team/app:1.0 -> "), "{said:?}");
+    assert!(said.err.contains("2 copied"), "{said:?}");
+    let tags = target.tags("team/app");
+    assert_eq!(tags.keys().collect::<Vec<_>>(), ["1.0", "latest"]);
+    target.requests_clear();
+    let said = desk.run(&arguments).ended(0);
+    assert!(
+        said.out.is_empty() && said.err.contains("2 unchanged"),
+        "{said:?}"
+    );
+    assert_eq!(target.requests().count("PUT", Kind::Manifest), 0);
+}
+
+#[tokio::test]
+async fn json_lines_have_the_promised_members() {
+    let (source, target) = (source().await, Registry::start().await);
+    Image::artifact(9, "a/b").store(&target, "team/app", Some("1.0"));
+    let old = target.tags("team/app")["1.0"].clone();
+    let (from, to) = (http(&source), http(&target));
+    let base = [
+        "sync",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--repository",
+        "team/app",
+        "--json",
+    ];
+    let desk = Desk::new();
+    let said = desk.run(
+        &[
+            &base[..],
+            &["--tag", "1.0", "--tag", "1.1", "--tag", "gone"],
+        ]
+        .concat(),
+    );
+    let lines = said.ended(1).lines();
+    assert_eq!(lines.len(), 4);
+    let of = |tag: &str| lines.iter().find(|line| line["tag"] == tag).unwrap();
+    let updated = of("1.0");
+    let place = format!("{}/team/app:1.0", target.address());
+    assert_eq!(updated["repository"], "team/app");
+    assert_eq!(updated["target"], json!(place));
+    assert_eq!(updated["action"], "update");
+    assert_eq!(updated["previous_digest"], json!(old));
+    assert_eq!(
+        updated["source_digest"],
+        json!(source.tags("team/app")["1.0"])
+    );
+    assert_eq!(updated["target_digest"], updated["source_digest"]);
+    assert!(updated["bytes"].as_u64().unwrap() > 1000 && updated["reason"].is_string());
+    assert_eq!(of("1.1")["action"], "copy");
+    assert!(of("1.1").get("previous_digest").is_none() && of("1.1").get("error").is_none());
+    assert!(of("gone")["error"].as_str().unwrap().contains("not found"));
+    let totals = &lines.last().unwrap()["totals"];
+    let counted = |name: &str| totals[name].as_u64().unwrap();
+    assert_eq!(
+        [
+            "selected", "copied", "updated", "skipped", "blocked", "failed"
+        ]
+        .map(counted),
+        [3, 1, 1, 0, 0, 1]
+    );
+    let skipped = desk
+        .run(&[&base[..], &["--tag", "1.1"]].concat())
+        .ended(0)
+        .lines();
+    assert_eq!(skipped[0]["action"], "skip");
+}
+
+#[tokio::test]
+async fn a_dry_run_writes_nothing() {
+    let (source, target) = (source().await, Registry::start().await);
+    let (from, to) = (http(&source), http(&target));
+    let base = [
+        "sync",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--repository",
+        "team/app",
+        "--dry-run",
+    ];
+    let desk = Desk::new();
+    let said = desk.run(&base).ended(0);
+    assert_eq!(said.out.lines().count(), 4);
+    assert!(
+        said.err.contains("would copy 4") && said.err.contains("nothing was written"),
+        "{said:?}"
+    );
+    let lines = desk
+        .run(&[&base[..], &["--json"]].concat())
+        .ended(0)
+        .lines();
+    assert_eq!(lines.len(), 5);
+    let tags = source.tags("team/app");
+    for line in &lines[..4] {
+        assert_eq!(line["action"], "copy");
+        assert_eq!(
+            line["source_digest"],
+            json!(tags[line["tag"].as_str().unwrap()])
+        );
+    }
+    assert_eq!(lines[4]["totals"]["copy"], 4);
+    let writes = target.requests();
+    assert!(
+        writes
+            .0
+            .iter()
+            .all(|r| matches!(r.method.as_str(), "GET" | "HEAD"))
+    );
+}
+
+#[tokio::test]
+async fn a_file_is_placed_flat_or_as_asked() {
+    let source = source().await;
+    let desk = Desk::new();
+    let text = format!(
+        "{}:\n  images:\n    team/app: [\"1.0\"]\n  images-by-semver:\n    team/app: \">=2\"\n",
+        source.address()
+    );
+    let file = desk.file("mirror.yml", &text);
+    let scoped = format!("{}/team/app", source.address().replace(':', "_"));
+    for (placement, path) in [
+        (None, "mirror/app"),
+        (Some("flat"), "mirror/app"),
+        (Some("path"), "mirror/team/app"),
+        (Some("scoped"), &*format!("mirror/{scoped}")),
+    ] {
+        let target = Registry::start().await;
+        let to = format!("{}/mirror", target.address());
+        let mut arguments = vec!["sync", &file, "--to", &to, "--plain-http"];
+        arguments.extend(placement.iter().flat_map(|name| ["--placement", name]));
+        desk.run(&arguments).ended(0);
+        let tags = target.tags(path);
+        assert_eq!(
+            tags.keys().collect::<Vec<_>>(),
+            ["1.0", "2.0"],
+            "{placement:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_architecture_is_all_that_is_copied() {
+    let (source, target) = (source().await, Registry::start().await);
+    let (from, to) = (http(&source), http(&target));
+    let arguments = [
+        "sync",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--repository",
+        "team/app",
+        "--tag",
+        "1.0",
+        "--architecture",
+        "arm64",
+    ];
+    Desk::new().run(&arguments).ended(0);
+    let (_, bytes) = target.manifest("team/app", "1.0").unwrap();
+    let index: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
+    assert_eq!(index["manifests"][0]["platform"]["architecture"], "arm64");
+}
+
+#[tokio::test]
+async fn credentials_come_from_the_auth_file_or_the_yaml() {
+    let auth = TokenAuth {
+        account: Some(("user".into(), "s3cret-w0rd".into())),
+        anonymous_pull: false,
+        ..TokenAuth::default()
+    };
+    let source = Registry::builder().auth(Auth::Token(auth)).start().await;
+    Image::artifact(1, "a/b").store(&source, "app", Some("1"));
+    let target = Registry::start().await;
+    let desk = Desk::new();
+    let host = source.address();
+    // `user:s3cret-w0rd` and `user:wrong`
+    let entry = |auth: &str| json!({ "auths": { host: { "auth": auth } } }).to_string();
+    let good = desk.file("good.json", &entry("dXNlcjpzM2NyZXQtdzByZA=="));
+    let bad = desk.file("bad.json", &entry("dXNlcjp3cm9uZw=="));
+    let (from, to) = (http(&source), http(&target));
+    let run = |file: &str| {
+        let mut command = desk.command();
+        command.args(["sync", "--from", &from, "--to", &to, "--repository", "app"]);
+        said(command.env("REGISTRY_AUTH_FILE", file))
+    };
+    let refused = run(&bad).ended(1);
+    assert!(
+        refused.out.contains("refuses the credentials of `user`"),
+        "{refused:?}"
+    );
+    let without = run("/nonexistent/auth.json").ended(1);
+    assert!(without.out.contains("none are given"), "{without:?}");
+    run(&good).ended(0);
+    assert_eq!(target.tags("app"), source.tags("app"));
+
+    let target = Registry::start().await;
+    let text = format!(
+        "{host}:\n  credentials: {{username: user, password: s3cret-w0rd}}\n  images: {{app: []}}\n"
+    );
+    let file = desk.file("mirror.yml", &text);
+    let said = desk
+        .run(&["sync", &file, "--to", target.address(), "--plain-http"])
+        .ended(0);
+    assert_eq!(target.tags("app"), source.tags("app"));
+    assert!(!said.out.contains("s3cret") && !said.err.contains("s3cret"));
+}
+
+#[tokio::test]
+async fn what_cant_be_reached_ends_with_3_unless_something_else_worked() {
+    let (source, target) = (source().await, Registry::start().await);
+    let desk = Desk::new();
+    let dead = nobody();
+    let from = format!("http://{dead}");
+    let to = http(&target);
+    for more in [&[][..], &["--dry-run"][..], &["--json"][..]] {
+        let base = [
+            "sync",
+            "--from",
+            &from,
+            "--to",
+            &to,
+            "--repository",
+            "app",
+            "--tag",
+            "1",
+        ];
+        let said = desk.run(&[&base[..], more].concat()).ended(3);
+        assert!(
+            said.err.contains(&dead) && said.err.contains("can't connect"),
+            "{said:?}"
+        );
+    }
+    let text = format!(
+        "{dead}:\n  images: {{app: [x]}}\n{}:\n  images: {{team/app: [\"1.0\"]}}\n",
+        source.address()
+    );
+    let file = desk.file("mirror.yml", &text);
+    let said = desk
+        .run(&["sync", &file, "--to", target.address(), "--plain-http"])
+        .ended(1);
+    assert!(said.out.contains("copied  team/app:1.0"), "{said:?}");
+    assert!(said.out.contains("failed  app:x"), "{said:?}");
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_with_130_and_leaves_nothing_half_tagged() {
+    let (source, target) = (source().await, Registry::start().await);
+    target.fault_add(Fault::on("PUT", "/uploads/", Action::Hang));
+    let desk = Desk::new();
+    let mut command = desk.command();
+    command.args([
+        "sync",
+        "--from",
+        &http(&source),
+        "--to",
+        &http(&target),
+        "--repository",
+        "team/app",
+    ]);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while target.requests().count("PUT", Kind::Upload) == 0 {
+        assert!(start.elapsed() < super::BOUND, "an upload begins");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let id = child.id().to_string();
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &id])
+        .status();
+    assert!(kill.unwrap().success());
+    let waiting = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+    let output = tokio::time::timeout(super::BOUND, waiting)
+        .await
+        .unwrap()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(text.contains("interrupted"), "{text}");
+    assert!(target.tags("team/app").is_empty());
+}

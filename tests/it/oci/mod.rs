@@ -1,0 +1,11 @@
+//! The OCI client against registries that are difficult.
+//!
+//! - `token`: authorisation, with everything on the way from a source to a target.
+//! - `listing`: pages that are odd.
+//! - `patience`: registries that are slow, busy or silent.
+//! - `upload`: where an upload goes on, and how its end is answered.
+
+mod listing;
+mod patience;
+mod token;
+mod upload;

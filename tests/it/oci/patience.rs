@@ -1,0 +1,150 @@
+//! Registries that are busy, slow or silent: tried again where that helps, given up by silence and not by total time.
+
+use std::time::{Duration, Instant};
+
+use registrysync::oci::Client;
+use registrysync::sync::Action;
+
+use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::registry::Registry;
+use crate::support::registry::faults::{Action as Misbehave, Fault};
+use crate::support::registry::log::Kind;
+use crate::sync::{client, everything, item, options, repository, run, spec};
+
+fn busy(retry_after: Option<&str>) -> Misbehave {
+    let header = retry_after.map(|value| ("retry-after", value.to_owned()));
+    Misbehave::Answer {
+        status: 429,
+        headers: header.into_iter().collect(),
+        body: r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#.into(),
+    }
+}
+
+#[tokio::test]
+async fn a_busy_registry_is_asked_again_after_the_pause_it_wants() {
+    for (wanted, least) in [
+        (Some("1"), Duration::from_secs(1)),
+        (Some("Wed, 21 Oct 2015 07:28:00 GMT"), Duration::ZERO),
+        (None, Duration::from_secs(1)),
+    ] {
+        let source = Registry::start().await;
+        let target = Registry::start().await;
+        Image::multi(Format::Oci, 1, 1000).store(&source, "app", Some("1"));
+        source.fault_add(Fault::on("GET", "/tags/list", busy(wanted)).times(1));
+        target.fault_add(Fault::on("PUT", "/manifests/", busy(wanted)).times(1));
+        let start = Instant::now();
+        let from = client(source.address());
+        let ran = run(
+            &client(target.address()),
+            spec(vec![item(&from, "app", &everything())]),
+        )
+        .await;
+        ran.all_done(Action::Copy, 1);
+        assert!(start.elapsed() >= least, "{wanted:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_beyond_our_patience_is_reported() {
+    let source = Registry::start().await;
+    Image::multi(Format::Oci, 1, 1000).store(&source, "app", Some("1"));
+    source.fault_add(Fault::on("HEAD", "/manifests/", busy(Some("3600"))));
+    let target = Registry::start().await;
+    let from = client(source.address());
+    let ran = run(
+        &client(target.address()),
+        spec(vec![item(&from, "app", &everything())]),
+    )
+    .await;
+    let error = ran.error("1");
+    assert!(error.contains("429"), "{error}");
+    assert_eq!(source.requests().count("HEAD", Kind::Manifest), 1);
+}
+
+#[tokio::test]
+async fn bursts_of_server_errors_are_survived_and_refusals_are_not_repeated() {
+    for status in [500, 502, 503, 504, 408] {
+        let registry = Registry::start().await;
+        Image::artifact(1, "a/b").store(&registry, "app", Some("1"));
+        registry.fault_add(Fault::status("GET", "/tags/list", status).times(2));
+        let tags = client(registry.address())
+            .tag_list(&repository("app"))
+            .await;
+        assert_eq!(tags.unwrap(), ["1"], "{status}");
+    }
+    for status in [400, 403, 404, 405] {
+        let registry = Registry::start().await;
+        registry.fault_add(Fault::status("GET", "/tags/list", status));
+        let failed = client(registry.address())
+            .tag_list(&repository("app"))
+            .await;
+        assert_eq!(failed.unwrap_err().status(), Some(status));
+        assert_eq!(registry.requests().0.len(), 1, "{status}");
+    }
+}
+
+fn impatient(address: &str, idle: Duration) -> Client {
+    let mut options = options(address);
+    options.idle_timeout = idle;
+    Client::new(options).unwrap()
+}
+
+#[tokio::test]
+async fn silence_is_given_up_and_named() {
+    let idle = Duration::from_millis(200);
+    for fault in [Misbehave::Hang, Misbehave::Stall { after: 3 }] {
+        let registry = Registry::start().await;
+        Image::artifact(1, "a/b").store(&registry, "app", Some("1"));
+        registry.fault_add(Fault::on("GET", "/tags/list", fault.clone()));
+        let client = impatient(registry.address(), idle);
+        let failed = client.tag_list(&repository("app")).await;
+        let text = failed.unwrap_err().to_string();
+        for part in [
+            "nothing happened for 0.2 s",
+            registry.address(),
+            "tags of `app`",
+        ] {
+            assert!(text.contains(part), "{fault:?}: {text}");
+        }
+    }
+}
+
+/// Slow in total, but never silent for long.
+#[tokio::test]
+async fn a_slow_blob_is_waited_for() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let layer = Blob::layer(1, 100_000);
+    Image::single(Format::Oci, AMD64, std::slice::from_ref(&layer)).store(
+        &source,
+        "app",
+        Some("1"),
+    );
+    let pause = Duration::from_millis(100);
+    let slow = Misbehave::Slow { bytes: 8000, pause };
+    source.fault_add(Fault::on("GET", &layer.digest, slow));
+    let idle = Duration::from_millis(800);
+    let from = impatient(source.address(), idle);
+    let to = impatient(target.address(), idle);
+    let ran = run(&to, spec(vec![item(&from, "app", &everything())])).await;
+    ran.all_done(Action::Copy, 1);
+    let gets = source.requests();
+    let gets = gets.0.iter().filter(|r| r.path.ends_with(&layer.digest));
+    assert_eq!(gets.count(), 1);
+}
+
+/// A target that hangs in the middle of an upload fails the tag, with the side named.
+#[tokio::test]
+async fn a_target_that_hangs_fails_the_tag() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::artifact(1, "a/b").store(&source, "app", Some("1"));
+    target.fault_add(Fault::on("PUT", "/uploads/", Misbehave::Hang));
+    let to = impatient(target.address(), Duration::from_millis(100));
+    let from = client(source.address());
+    let ran = run(&to, spec(vec![item(&from, "app", &everything())])).await;
+    let error = ran.error("1");
+    assert!(
+        error.starts_with("target ") && error.contains("nothing happened"),
+        "{error}"
+    );
+    assert!(target.tags("app").is_empty());
+}

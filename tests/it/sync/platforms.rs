@@ -1,0 +1,193 @@
+//! Some platforms of an index: only their blobs move, and the result is the same every time.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use registrysync::oci::{Client, PlatformChoice};
+use registrysync::sync::spec::{KnownTag, KnownTags};
+use registrysync::sync::{Action, SelectorSpec, Status, SyncItem};
+
+use super::{client, everything, item, lacking, literal, run, spec, tags_at};
+use crate::support::docker_registry::AnyRegistry;
+use crate::support::images::{ARM64, Blob, Format, Image, Manifest};
+use crate::support::registry::Registry;
+use crate::support::registry::faults::Quirk;
+use crate::support::registry::log::Kind;
+
+fn chosen(source: &Client, selector: &SelectorSpec, platforms: &[&str]) -> SyncItem {
+    let choice = platforms.iter().map(|p| PlatformChoice::parse(p).unwrap());
+    SyncItem {
+        architectures: choice.collect(),
+        ..item(source, "app", selector)
+    }
+}
+
+/// The digests of a manifest's configuration and layers.
+fn blobs(manifest: &Manifest) -> Vec<String> {
+    let json: Value = serde_json::from_slice(&manifest.bytes).unwrap();
+    let layers = json["layers"].as_array().cloned().unwrap_or_default();
+    let all = layers.iter().chain([&json["config"]]);
+    all.map(|blob| blob["digest"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn only_the_chosen_platform_and_its_attestation_are_fetched() {
+    let image = Image::attested(1, 5000);
+    let (arm64, attestation) = (&image.children[2], &image.children[3]);
+    let mut written = BTreeSet::new();
+    for source in AnyRegistry::each().await {
+        image.push(source.address(), "app", Some("1")).await;
+        for target in AnyRegistry::each().await {
+            source.requests_clear();
+            let (from, to) = (client(source.address()), client(target.address()));
+            let wanted = || vec![chosen(&from, &everything(), &["arm64"])];
+            let first = run(&to, spec(wanted())).await;
+            first.all_done(Action::Copy, 1);
+
+            let requests = source.requests().await;
+            let fetched = requests.of(Kind::Blob).into_iter();
+            let fetched: BTreeSet<String> = fetched
+                .filter_map(|r| r.path.rsplit('/').next())
+                .map(str::to_owned)
+                .collect();
+            let expected = [blobs(arm64), blobs(attestation)].concat();
+            assert_eq!(fetched, expected.into_iter().collect());
+            assert_eq!(lacking(target.address(), "app").await, Vec::<String>::new());
+            let digest = tags_at(target.address(), "app").await["1"].clone();
+            assert_ne!(digest, image.digest());
+            let outcome = first.of("1");
+            assert_eq!(outcome.target_digest.as_ref().unwrap().as_str(), digest);
+            assert_eq!(
+                outcome.source_digest.as_ref().unwrap().as_str(),
+                image.digest()
+            );
+            written.insert(digest);
+
+            let known = KnownTag {
+                source_digest: outcome.source_digest.clone().unwrap(),
+                target_digest: outcome.target_digest.clone().unwrap(),
+                platforms: outcome.platforms.clone(),
+            };
+            let place = ("app".to_owned(), "1".to_owned());
+            let mut again = spec(wanted());
+            again.known = KnownTags::from([(place, known)]);
+            source.requests_clear();
+            target.requests_clear();
+            run(&to, again).await.all_done(Action::Skip, 1);
+            for requests in [source.requests().await, target.requests().await] {
+                assert_eq!(requests.count("HEAD", Kind::Manifest), 1);
+                assert_eq!(requests.count("GET", Kind::Manifest), 0);
+                assert!(requests.of(Kind::Blob).is_empty());
+            }
+        }
+    }
+    assert_eq!(written.len(), 1, "the smaller index is always the same one");
+}
+
+#[tokio::test]
+async fn the_smaller_index_keeps_the_rest_as_it_was() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let image = Image::multi(Format::Docker, 5, 1000);
+    image.store(&source, "app", Some("1"));
+    let from = client(source.address());
+    let wanted = vec![chosen(&from, &everything(), &["linux/arm/v7", "amd64"])];
+    let ran = run(&client(target.address()), spec(wanted)).await;
+    ran.all_done(Action::Copy, 1);
+    let (media_type, bytes) = target.manifest("app", "1").unwrap();
+    assert_eq!(media_type, image.top.media_type);
+    let mut expected: Value = serde_json::from_slice(&image.top.bytes).unwrap();
+    expected["manifests"].as_array_mut().unwrap().remove(1);
+    let found: Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(found, expected);
+    assert_eq!(target.broken_references(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_index_without_the_platform_is_left_out_and_says_what_it_has() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::multi(Format::Oci, 5, 1000).store(&source, "app", Some("multi"));
+    let layers = [Blob::layer(9, 1000)];
+    Image::single(Format::Oci, ARM64, &layers).store(&source, "app", Some("single"));
+    Image::artifact(3, "a/b").store(&source, "app", Some("chart"));
+    let from = client(source.address());
+    let wanted = vec![chosen(&from, &everything(), &["s390x"])];
+    let ran = run(&client(target.address()), spec(wanted)).await;
+    for (tag, has) in [("multi", "linux/arm/v7"), ("single", "linux/arm64")] {
+        let outcome = ran.of(tag);
+        assert_eq!(
+            (outcome.status, outcome.action),
+            (Status::Done, Action::Skip)
+        );
+        assert!(outcome.reason.contains(has), "{}", outcome.reason);
+    }
+    // An artifact has no platform, so a choice of platforms says nothing of it.
+    assert_eq!(ran.of("chart").action, Action::Copy);
+    assert_eq!(target.tags("app").len(), 1);
+}
+
+/// A digest holds exactly one index: some children of it, or a refusal that names the ways out.
+#[tokio::test]
+async fn a_digest_with_platforms_is_that_index_with_some_children() {
+    let image = Image::multi(Format::Oci, 5, 1000);
+    let source = Registry::start().await;
+    image.store(&source, "app", Some("1"));
+    let from = client(source.address());
+    let wanted =
+        |platforms: &[&str]| spec(vec![chosen(&from, &literal(&[image.digest()]), platforms)]);
+
+    let sparse = Registry::builder()
+        .quirk(Quirk::SparseAllowed)
+        .start()
+        .await;
+    let to = client(sparse.address());
+    run(&to, wanted(&["arm64"])).await.all_done(Action::Copy, 1);
+    assert_eq!(
+        sparse.manifest("app", image.digest()).unwrap().1,
+        image.top.bytes
+    );
+    assert!(sparse.manifest("app", &image.children[1].digest).is_some());
+    assert!(sparse.manifest("app", &image.children[0].digest).is_none());
+    // Another choice later brings the other children, though the index itself is there.
+    run(&to, wanted(&["arm64"])).await.all_done(Action::Skip, 1);
+    run(&to, wanted(&["amd64"]))
+        .await
+        .all_done(Action::Update, 1);
+    assert!(sparse.manifest("app", &image.children[0].digest).is_some());
+
+    for strict in AnyRegistry::each().await {
+        let ran = run(&client(strict.address()), wanted(&["arm64"])).await;
+        let error = ran.error(image.digest());
+        for words in [
+            "name a tag instead of a digest",
+            "copy all platforms",
+            "arm64",
+        ] {
+            assert!(error.contains(words), "{error}");
+        }
+        let found = super::digest_at(strict.address(), "app", image.digest()).await;
+        assert_eq!(found, None);
+    }
+}
+
+/// A refusal of the credentials has nothing to do with the index being sparse.
+#[tokio::test]
+async fn only_a_refused_index_is_called_a_refused_index() {
+    use crate::support::registry::faults::Fault;
+    let image = Image::multi(Format::Oci, 5, 1000);
+    let source = Registry::start().await;
+    image.store(&source, "app", Some("1"));
+    let target = Registry::builder()
+        .fault(Fault::status("POST", "/blobs/uploads/", 403))
+        .start()
+        .await;
+    let from = client(source.address());
+    let wanted = vec![chosen(&from, &literal(&[image.digest()]), &["arm64"])];
+    let ran = run(&client(target.address()), spec(wanted)).await;
+    let error = ran.error(image.digest());
+    assert!(
+        error.contains("403") && !error.contains("name a tag"),
+        "{error}"
+    );
+}
