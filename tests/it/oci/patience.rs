@@ -132,6 +132,21 @@ async fn a_slow_blob_is_waited_for() {
     assert_eq!(gets.count(), 1);
 }
 
+/// A registry on object storage is silent for long after the last byte, before it says that it has the blob.
+#[tokio::test]
+async fn the_answer_after_the_last_byte_is_waited_for_longer() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::artifact(1, "a/b").store(&source, "app", Some("1"));
+    let idle = Duration::from_millis(300);
+    target.fault_add(Fault::on("PUT", "/uploads/", Misbehave::Delay(idle * 2)));
+    let to = impatient(target.address(), idle);
+    let from = client(source.address());
+    let ran = run(&to, spec(vec![item(&from, "app", &everything())])).await;
+    ran.all_done(Action::Copy, 1);
+    let puts = target.requests();
+    assert_eq!(puts.count("PUT", Kind::Upload), 2, "one for each blob");
+}
+
 /// A target that hangs in the middle of an upload fails the tag, with the side named.
 #[tokio::test]
 async fn a_target_that_hangs_fails_the_tag() {

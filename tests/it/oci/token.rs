@@ -112,8 +112,8 @@ async fn tokens_are_read_in_all_their_dresses() {
     for field in [TokenField::Token, TokenField::AccessToken, TokenField::Both] {
         for expires_in in [None, Some(300)] {
             let auth = TokenAuth {
-                field,
                 expires_in,
+                field,
                 ..account()
             };
             let registry = guarded(auth).start().await;

@@ -6,7 +6,7 @@ use registrysync::oci::{Client, RegistryAddress};
 use registrysync::sync::{Action, Engine, Placement, Status};
 
 use super::{client, everything, item, literal, options, regex, run, spec};
-use crate::support::images::Image;
+use crate::support::images::{Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action as Misbehave, Fault, Quirk};
 use crate::support::registry::log::Kind;
@@ -232,7 +232,6 @@ async fn manifests_are_read_and_pushed_whatever_their_content_type_looks_like() 
             Registry::builder().quirk(quirk).start().await,
             Registry::start().await,
         );
-        use crate::support::images::Format;
         let image = Image::multi(Format::Docker, 1, 1000);
         image.store(&source, "app", Some("1"));
         let from = client(source.address());
