@@ -1,4 +1,4 @@
--- Generated from migrations/ by a test; UPDATE_SCHEMA=1 writes it anew.
+-- Generated from migrations/ by a test; REGISTRYSYNC_RECORD=1 writes it anew.
 
 CREATE TABLE org (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,

@@ -4,14 +4,16 @@
 //! - [`oci`]: vocabulary and protocol of registries; knows neither database nor web.
 //! - [`sync`]: what to copy and how, between two registries.
 //! - [`store`]: the database, on `SQLite` or `PostgreSQL`.
-//! - [`taskomatic`]: the queue of runs and the worker that executes them.
-//! - [`service`]: use cases; authorises, validates, calls `store`, `sync` and `taskomatic`.
+//! - [`service`]: use cases; authorises, validates, calls `store` and `sync`.
+//! - [`taskomatic`]: the worker that executes the queue of runs.
 //! - [`api`]: the method registry, one definition for every surface.
 //! - [`surface`]: XML-RPC and JSON over HTTP.
-//! - [`cli`]: the one-shot commands that need no server.
+//! - [`config`]: the server's configuration.
+//! - [`cli`]: the command line, which wires all of it.
 
 pub mod api;
 pub mod cli;
+pub mod config;
 pub mod oci;
 pub mod service;
 pub mod store;

@@ -73,8 +73,14 @@ def plan_show(plan):
     for action in actions:
         name = f"{action['repository']}:{action['tag']}"
         print(f"  {action['action']:7} {name:{width}}  {action.get('reason', '')}")
-    totals = ", ".join(f"{count} {name}" for name, count in plan["totals"].items() if name != "bytes")
-    print(f"  {totals}; {plan['totals'].get('bytes', '0')} bytes")
+    totals = dict(plan["totals"])
+    size = totals.pop("bytes", "0")
+    print(f"  {numbers(totals) or 'nothing'}; at most {size} bytes")
+
+
+def numbers(counts):
+    """The counts that aren't zero, as `5 copied, 1 failed`."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def run_wait(client, key, run_id):
@@ -103,8 +109,9 @@ def results_show(client, key, run):
     for result in client.registrysync.listRunResults(key, run["id"]):
         name = f"{result['repository']}:{result['tag']}"
         print(f"  {result['action']:7} {result['status']:7} {name} {result.get('error', '')}".rstrip())
-    counts = ", ".join(f"{count} {name}" for name, count in run["counts"].items())
-    print(f"  {run['status']}: {counts}; {run['bytes']} bytes moved")
+    counts = dict(run["counts"])
+    selected = counts.pop("selected")
+    print(f"  {run['status']}: {selected} tags, {numbers(counts)}; {run['bytes']} bytes moved")
 
 
 def sync(client, key, options):

@@ -1,5 +1,5 @@
 //! From a name and arguments to a result. Every surface goes through here, and here alone are
-//! sessions checked; roles and read-only accounts are checked by [`Method::invoke`], which
+//! sessions checked; roles and read-only accounts are checked by `Method::invoke`, which
 //! nothing else can reach.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use super::resolve::{Candidate, Choice, choose};
 use super::types::Kind;
 use super::value::de::{DATE_FOR_TEXT, type_name};
 use super::value::{BridgeError, from_json};
-use crate::service::session::SessionKey;
+use crate::service::session::{SessionKey, session_check};
 use crate::service::{App, Caller};
 
 /// Row 11's text.
@@ -43,7 +43,7 @@ impl Dispatcher {
     /// The caller behind a session key, whose session is renewed by this.
     pub async fn session(&self, key: &str) -> Result<Caller, ApiError> {
         match SessionKey::parse(key) {
-            Some(key) => Ok(self.app.sessions.session_check(&key).await?),
+            Some(key) => Ok(session_check(&self.app, &key).await?),
             None => Err(ApiError::bad_arguments(NEEDS_SESSION)),
         }
     }

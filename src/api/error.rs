@@ -167,12 +167,14 @@ impl From<Error> for ApiError {
         let (code, sort) = match &error {
             Error::NotFound(_) => (code::NOT_FOUND, Sort::Fault),
             Error::Exists(_) => (code::EXISTS, Sort::Fault),
-            Error::Invalid { .. } => (code::VALIDATION, Sort::Fault),
+            Error::Invalid { .. } | Error::Refused(_) => (code::VALIDATION, Sort::Fault),
             Error::BadParameter(_) => (code::BAD_PARAMETER, Sort::Fault),
             Error::UnknownKeys(_) => (code::UNKNOWN_KEYS, Sort::Fault),
             Error::ImageStoreNotFound(_) => (code::IMAGE_STORE_NOT_FOUND, Sort::Fault),
             Error::Permission(_) => (code::PERMISSION, Sort::Fault),
-            Error::LoginRefused | Error::AccountDisabled => (code::LOGIN, Sort::Fault),
+            Error::LoginRefused | Error::LoginLimited(_) | Error::AccountDisabled => {
+                (code::LOGIN, Sort::Fault)
+            }
             Error::SessionUnknown(_) | Error::SessionInvalid(_) => (code::GENERAL, Sort::Session),
             Error::Unavailable(_) => (code::UNAVAILABLE, Sort::Fault),
             Error::Unexpected(source) => return ApiError::unexpected(source),

@@ -5,11 +5,12 @@
 //! - [`method`]: one signature; turns a plain `async fn` into something callable.
 //! - [`context`]: what a function gets besides its arguments.
 //! - [`types`]: the names of types, from their schema.
-//! - [`resolve`]: which overload a call means.
+//! - `resolve`: which overload a call means.
 //! - [`dispatch`]: a call from name and arguments to its result; the one place that checks
 //!   session, role and read-only accounts.
 //! - [`value`]: between Rust types and XML-RPC values.
 //! - [`error`]: faults and their codes.
+//! - [`namespaces`]: the definitions.
 //!
 //! A definition looks like this:
 //! ```
@@ -44,6 +45,7 @@ pub mod context;
 pub mod dispatch;
 pub mod error;
 pub mod method;
+pub mod namespaces;
 pub mod registry;
 mod resolve;
 pub mod types;

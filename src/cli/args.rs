@@ -23,6 +23,16 @@ pub enum Command {
     Sync(Box<SyncArguments>),
     /// List the tags of a repository, and say why each is selected or not
     ListTags(ListTagsArguments),
+    /// Run the server: API, queue and worker in one process
+    Serve(ServeArguments),
+    /// Show the server's configuration, and where each value comes from
+    Config(ServeArguments),
+    /// Write the API's reference pages into a directory
+    ApiDocs {
+        /// The directory
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 const SYNC_EXAMPLES: &str = "\
@@ -128,4 +138,36 @@ pub struct ListTagsArguments {
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  registrysync serve
+  registrysync serve --listen 0.0.0.0:8080 --data-dir /var/lib/registrysync
+  registrysync serve --database postgres://registrysync@db.example.com/registrysync
+
+Each flag is also a variable (REGISTRYSYNC_DATA_DIR) and a key of the TOML file (data_dir).";
+
+/// `registrysync serve` and `registrysync config`
+#[derive(Args, Debug)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub struct ServeArguments {
+    /// A TOML file with any of the keys below
+    #[arg(long, value_name = "FILE", env = "REGISTRYSYNC_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where to accept connections; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+    /// `sqlite:PATH` or `postgres://…` [default: `registrysync.db` in the data directory]
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+    /// Where database, keys and the first password are kept [default: ./registrysync-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// Its first line becomes the first password of `admin`; otherwise one is made up
+    #[arg(long, value_name = "FILE")]
+    pub admin_password_file: Option<String>,
+    /// Runs at once [default: 2]
+    #[arg(long, value_name = "N")]
+    pub worker_slots: Option<String>,
 }

@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use crate::oci::Repository;
-use crate::sync::{Selector, SelectorSpec};
 
 use super::CliError;
 use super::args::ListTagsArguments;
 use super::output::{data_line, json_line};
-use super::source::client;
+use super::source::{client, flag_selector};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -20,8 +19,7 @@ struct Line<'a> {
 }
 
 pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
-    let spec = SelectorSpec::from(arguments.select);
-    let selector = Selector::compile(&spec).map_err(CliError::input)?;
+    let selector = flag_selector(&arguments.select)?;
     let (registry, repository) = split(&arguments.repository);
     let repository = Repository::parse(repository).map_err(CliError::input)?;
     let client = client(registry, arguments.plain_http)?;

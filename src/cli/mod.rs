@@ -1,14 +1,19 @@
 //! The command line: one binary, whose sub-commands are the roles.
 //!
-//! - [`args`]: what can be said; [`sync`] and [`list_tags`]: the one-shot commands;
-//! - `source`: from arguments to items; `output`: lines, JSON and bars.
+//! - [`args`]: what can be said.
+//! - `sync` and `list_tags`: the one-shot commands; `source` makes items of their arguments, `output`
+//!   prints lines, JSON and bars.
+//! - `serve`: the server; `config` shows its configuration; `api_docs` writes the reference pages.
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 fine, 1 done with failures,
 //! 2 bad input or configuration, 3 couldn't reach what it needs, 130 interrupted.
 
+mod api_docs;
 pub mod args;
+mod config;
 mod list_tags;
 mod output;
+mod serve;
 mod source;
 mod sync;
 
@@ -61,9 +66,13 @@ const INTERRUPTED: u8 = 130;
 
 /// Reads the arguments and does what they say.
 pub async fn run() -> ExitCode {
+    talk_start();
     let result = match Arguments::parse().command {
         Command::Sync(arguments) => sync::run(*arguments).await,
         Command::ListTags(arguments) => list_tags::run(arguments).await,
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Config(arguments) => config::run(&arguments),
+        Command::ApiDocs { directory } => api_docs::run(&directory),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -72,6 +81,18 @@ pub async fn run() -> ExitCode {
             ExitCode::from(error.code())
         }
     }
+}
+
+/// Log lines go to standard error; `RUST_LOG` says how many.
+fn talk_start() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false)
+        .init();
 }
 
 /// Resolves when the user, or the system, wants the process to end.

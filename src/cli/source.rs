@@ -5,10 +5,10 @@ use secrecy::ExposeSecret;
 use crate::oci::auth_file::credentials_find;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress, Repository};
 use crate::sync::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
-use crate::sync::{Placement, Selector, SelectorSpec, SyncItem};
+use crate::sync::{Placement, Selector, SyncItem};
 
 use super::CliError;
-use super::args::SyncArguments;
+use super::args::{SelectArguments, SyncArguments};
 
 /// What to copy, and how targets are named.
 pub(super) struct Source {
@@ -32,11 +32,10 @@ impl Source {
         repository: &str,
         arguments: &SyncArguments,
     ) -> Result<Self, CliError> {
-        let spec = SelectorSpec::from(arguments.select.clone());
         let item = SyncItem {
             source: client(from, arguments.plain_http)?,
             repository: Repository::parse(repository).map_err(CliError::input)?,
-            selector: selector(&spec)?,
+            selector: flag_selector(&arguments.select)?,
             architectures: arguments.architecture.clone(),
             target_repository: None,
         };
@@ -59,7 +58,7 @@ impl Source {
                 items.push(SyncItem {
                     source: client.clone(),
                     repository: item.repository.clone(),
-                    selector: selector(&item.selector).map_err(|e| {
+                    selector: Selector::compile(&item.selector).map_err(|e| {
                         CliError::Input(format!("`{name}`: line {}: {e}", item.line))
                     })?,
                     architectures: arguments.architecture.clone(),
@@ -74,8 +73,20 @@ impl Source {
     }
 }
 
-fn selector(spec: &SelectorSpec) -> Result<Selector, CliError> {
-    Selector::compile(spec).map_err(CliError::input)
+/// The selectors of the command line; what is wrong is named as it was given.
+pub(super) fn flag_selector(arguments: &SelectArguments) -> Result<Selector, CliError> {
+    Selector::compile(&arguments.clone().into()).map_err(|error| {
+        let flags = [
+            ("`tags`", "`--tag`"),
+            ("`tags_regex`", "`--tag-regex`"),
+            ("`tags_exclude_regex`", "`--tag-exclude-regex`"),
+            ("`semver`", "`--semver`"),
+        ];
+        let text = flags.iter().fold(error.to_string(), |text, (key, flag)| {
+            text.replace(key, flag)
+        });
+        CliError::Input(text)
+    })
 }
 
 /// A client for an address as typed; credentials come from the auth files.

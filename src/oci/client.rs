@@ -1,4 +1,4 @@
-//! One registry's HTTP: every request goes through [`Client::send`], which knows limits,
+//! One registry's HTTP: every request goes through `send`, which knows limits,
 //! authorisation, redirects, retries and how to read a refusal.
 
 use std::sync::Arc;

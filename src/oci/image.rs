@@ -114,17 +114,16 @@ impl Client {
         Ok(found)
     }
 
-    /// The manifest for `choice` (the first one where nothing is chosen); `None` when the index
-    /// has no such platform.
+    /// The manifest in `root` for `choice`, or the first one where nothing is chosen; `None` when
+    /// an index has no such platform. What is no index is the image itself.
     pub async fn image_manifest(
         &self,
         repository: &Repository,
-        reference: &Reference,
+        root: &Manifest,
         choice: Option<&PlatformChoice>,
     ) -> Result<Option<Manifest>, Error> {
-        let manifest = self.manifest_get(repository, reference).await?;
-        let Content::Index(children) = &manifest.content else {
-            return Ok(Some(manifest));
+        let Content::Index(children) = &root.content else {
+            return Ok(Some(root.clone()));
         };
         let wanted = |child: &&Descriptor| match (choice, &child.platform) {
             (None, _) => child.attested().is_none(),

@@ -155,6 +155,27 @@ impl Manifest {
             .filter(|blob| !blob.is_foreign())
     }
 
+    /// The layers of an image, foreign ones too; none for an index.
+    pub fn layers(&self) -> &[Descriptor] {
+        match &self.content {
+            Content::Image { layers, .. } => layers,
+            _ => &[],
+        }
+    }
+
+    /// Its annotations.
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        #[derive(Deserialize)]
+        struct Annotated {
+            #[serde(default)]
+            annotations: BTreeMap<String, String>,
+        }
+        serde_json::from_slice(&self.bytes).map_or_else(
+            |_| BTreeMap::new(),
+            |annotated: Annotated| annotated.annotations,
+        )
+    }
+
     /// Whether the configuration is an image's, and so tells the platform.
     pub fn has_image_config(&self) -> bool {
         matches!(&self.content, Content::Image { config: Some(config), .. }

@@ -1,9 +1,9 @@
 //! The vocabulary and the protocol of registries; knows neither database nor web.
 //!
-//! Reading order: the pure types first ([`digest`], [`reference`], [`address`], [`platform`],
-//! [`manifest`]), then one registry's HTTP ([`client`], with [`call`], [`auth`], [`guard`] and [`retry`]),
-//! then the operations, noun first: [`registry_manifest`], [`blob`], [`upload`], [`tag`], [`catalog`],
-//! [`referrer`], [`image`], [`ping`]. Every failure is an [`Error`].
+//! Reading order: the pure types first (`digest`, `reference`, `address`, `platform`, `manifest`), then
+//! one registry's HTTP (`client`, with `call`, `auth`, `challenge`, `guard`, `transport` and `retry`), then the
+//! operations: `registry_manifest`, `blob`, `upload`, `tag`, `catalog` (both with `page`), `referrer`,
+//! `image`, `ping`. `auth_file` reads the credentials that other tools keep. Every failure is an [`Error`].
 //!
 //! Source: the OCI distribution specification 1.1 and the OCI image specification 1.1.
 

@@ -95,17 +95,14 @@ fn is_tls(error: &reqwest::Error) -> bool {
         if error.is::<rustls::Error>() {
             return true;
         }
-        // rustls' errors travel inside `io::Error`s, whose `source` skips them.
-        let inner = error
+        // rustls' errors travel inside `io::Error`s, whose `source` skips what they hold.
+        let held = error
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);
-        if inner
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            .is_some()
-        {
-            return true;
-        }
-        cause = error.source();
+        cause = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
     }
     false
 }

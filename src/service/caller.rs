@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Role;
+use crate::store::account::Account;
 
 /// The account behind a checked session. Only [`super::session`] makes one, so holding a
 /// `Caller` proves that the check was done.
@@ -16,30 +17,15 @@ pub struct Caller {
     session_duration: Duration,
 }
 
-/// What the account's row says of a caller.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The account's id.
-    pub account_id: i64,
-    /// The organisation the account belongs to.
-    pub org_id: i64,
-    /// The login name as it was created.
-    pub login: String,
-    /// The roles that were given, without the implied ones.
-    pub roles: Vec<Role>,
-    /// Whether the account may only read.
-    pub read_only: bool,
-}
-
 impl Caller {
     /// The caller of a session that was found valid.
-    pub(super) fn new(identity: Identity, session_duration: Duration) -> Caller {
+    pub(super) fn new(account: Account, roles: Vec<Role>, session_duration: Duration) -> Caller {
         Caller {
-            account_id: identity.account_id,
-            org_id: identity.org_id,
-            login: identity.login,
-            roles: identity.roles,
-            read_only: identity.read_only,
+            account_id: account.id,
+            org_id: account.org_id,
+            login: account.login,
+            roles,
+            read_only: account.read_only,
             session_duration,
         }
     }

@@ -1,6 +1,7 @@
 //! The error of the use cases: what went wrong in the user's words, by kind.
 
 use super::Role;
+use crate::store;
 
 /// Why a use case refused or failed. The text is for the user; it holds no secret.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
+    /// A value was refused, in words that clients know.
+    #[error("{0}")]
+    Refused(String),
     /// A single parameter of an image store was refused; Uyuni has fixed texts for these.
     #[error("{0}")]
     BadParameter(String),
@@ -35,9 +39,15 @@ pub enum Error {
          You need to have at least a {} role to perform this action", .0.title()
     )]
     Permission(Role),
-    /// Wrong login or password, or too many failures; one text for all, so that nothing leaks.
+    /// Wrong login or password; one text for both, so that nothing leaks.
     #[error("Either the password or username is incorrect.")]
     LoginRefused,
+    /// Too many failures; the password wasn't even looked at.
+    #[error(
+        "Either the password or username is incorrect. Too many logins failed: wait {} seconds \
+         and try again", .0.as_secs()
+    )]
+    LoginLimited(std::time::Duration),
     /// The account is disabled.
     #[error("Your account has been deactivated.")]
     AccountDisabled,
@@ -67,5 +77,18 @@ impl Error {
     /// A failure to log, whose text never reaches the caller.
     pub fn unexpected(source: impl std::fmt::Display) -> Error {
         Error::Unexpected(source.to_string())
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Error {
+        match error {
+            store::Error::Busy(_) | store::Error::Connect { .. } => Error::Unavailable(
+                "the database can't be reached at the moment; nothing was changed, try again later"
+                    .into(),
+            ),
+            stale @ store::Error::Stale { .. } => Error::invalid("version", stale.to_string()),
+            other => Error::unexpected(other),
+        }
     }
 }

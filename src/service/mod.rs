@@ -1,25 +1,68 @@
 //! The use cases: what an account may ask for, independent of the wire.
 //!
 //! Reading order:
-//! - [`role`]: roles and what they imply.
+//! - [`role`]: what roles imply.
 //! - [`caller`]: who asks; only a checked session makes one.
+//! - [`account`]: the first account, and logging in; [`password`] hashes, [`login_guard`] slows
+//!   down who guesses.
 //! - [`session`]: keys, their check and their renewal.
+//! - [`image_store`]: the registries that are known; [`store_settings`] are their options.
+//! - [`project`], [`item`]: what is copied from where to where; [`project_settings`] are their
+//!   options, [`places`] says where things come from and go to.
+//! - [`registry_browse`]: what is in a registry.
+//! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
+//!   into the queue; [`run_history`] says what became of it.
 //! - [`error`]: the one error of this layer.
 //!
 //! Nothing here knows HTTP, XML or SQL.
 
+pub mod account;
 pub mod caller;
 pub mod error;
+pub mod image_store;
+pub mod item;
+pub mod job;
+pub mod login_guard;
+pub mod password;
+pub mod places;
+pub mod project;
+pub mod project_settings;
+pub mod registry_browse;
 pub mod role;
+pub mod run_history;
+pub mod run_start;
 pub mod session;
+pub mod store_settings;
 
+pub use account::{LoginPolicy, Logins};
 pub use caller::Caller;
 pub use error::Error;
 pub use role::Role;
 
-/// What every method works on: one value for the life of the server.
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::store::Db;
+
+/// What every use case works on: one value for the life of the server.
 #[derive(Debug)]
 pub struct App {
-    /// The open sessions.
-    pub sessions: session::Sessions,
+    /// The database.
+    pub db: Db,
+    /// Password checks and their limits.
+    pub logins: Logins,
+    /// Notified when a run was put into the queue: this process's worker looks at once.
+    pub queue_wake: Arc<Notify>,
+}
+
+impl App {
+    /// The use cases on `db`.
+    pub fn new(db: Db, logins: Logins) -> App {
+        App {
+            db,
+            logins,
+            queue_wake: Arc::default(),
+        }
+    }
 }

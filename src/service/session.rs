@@ -1,16 +1,13 @@
 //! Sessions: a key is `<id>x<64 hex digits>`; of the 256 random bits only a hash is kept.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-use super::caller::Identity;
-use super::{Caller, Error};
+use super::{App, Caller, Error};
+use crate::store::DbConnection;
+use crate::store::account::{account_by_id, role_list};
+use crate::store::session::{self as rows, Session, session_find, session_renew};
 
 /// A session key as a client holds it: the session's id and its secret.
 #[derive(Clone, Debug)]
@@ -25,11 +22,8 @@ impl SessionKey {
     pub fn parse(text: &str) -> Option<SessionKey> {
         let (id, secret) = text.trim().split_once('x')?;
         let digits = !id.starts_with('0') && id.bytes().all(|b| b.is_ascii_digit());
-        let hex = secret.len() == 64
-            && secret
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !digits || !hex {
+        let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if !digits || secret.len() != 64 || !secret.bytes().all(is_hex) {
             return None;
         }
         Some(SessionKey {
@@ -38,14 +32,21 @@ impl SessionKey {
         })
     }
 
-    /// A fresh key for the session `id`.
-    fn generate(id: i64) -> Result<SessionKey, Error> {
+    /// The key of the session `id`.
+    pub(super) fn new(id: i64, secret: SecretString) -> SessionKey {
+        SessionKey { id, secret }
+    }
+
+    /// 256 random bits as hex digits.
+    pub(super) fn secret_generate() -> Result<SecretString, Error> {
         let mut bits = [0_u8; 32];
         getrandom::fill(&mut bits).map_err(Error::unexpected)?;
-        Ok(SessionKey {
-            id,
-            secret: hex::encode(bits).into(),
-        })
+        Ok(hex::encode(bits).into())
+    }
+
+    /// What of a secret is hashed: its hex digits.
+    pub(super) fn secret_bytes(secret: &SecretString) -> &[u8] {
+        secret.expose_secret().as_bytes()
     }
 
     /// The session's id.
@@ -57,72 +58,70 @@ impl SessionKey {
     pub fn expose(&self) -> String {
         format!("{}x{}", self.id, self.secret.expose_secret())
     }
+}
 
-    fn hash(&self) -> [u8; 32] {
-        Sha256::digest(self.secret.expose_secret().as_bytes()).into()
+/// The caller behind `key`, whose session is renewed by this.
+pub async fn session_check(app: &App, key: &SessionKey) -> Result<Caller, Error> {
+    let key = key.clone();
+    app.db
+        .run(move |conn| {
+            let found = session_find_checked(conn, &key)?;
+            if let Ok((session, _)) = &found {
+                session_renew(conn, session)?;
+            }
+            Ok(found.map(|(_, caller)| caller))
+        })
+        .await?
+}
+
+/// Whether `key` is a session's, without renewing it; of the account `login`, if one is given.
+pub async fn session_is_valid(
+    app: &App,
+    key: &SessionKey,
+    login: Option<String>,
+) -> Result<bool, Error> {
+    let key = key.clone();
+    let found = app
+        .db
+        .run(move |conn| session_find_checked(conn, &key))
+        .await?;
+    Ok(found.is_ok_and(|(_, caller)| {
+        login.is_none_or(|login| login.to_uppercase() == caller.login().to_uppercase())
+    }))
+}
+
+/// Ends the session of `key`. A key that is no session's is as good as ended.
+pub async fn session_end(app: &App, key: &SessionKey) -> Result<(), Error> {
+    let key = key.clone();
+    app.db
+        .run(move |conn| {
+            if session_find_checked(conn, &key)?.is_ok() {
+                rows::session_delete(conn, key.id)?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// The outer error is the database's, the inner one the key's.
+type Checked = Result<Result<(Session, Caller), Error>, crate::store::Error>;
+
+fn session_find_checked(conn: &mut DbConnection, key: &SessionKey) -> Checked {
+    let Some(session) = session_find(conn, key.id)? else {
+        return Ok(Err(Error::SessionUnknown(key.id)));
+    };
+    if !session.secret_matches(SessionKey::secret_bytes(&key.secret)) {
+        return Ok(Err(Error::SessionInvalid(key.id)));
     }
-}
-
-/// The open sessions of this process.
-#[derive(Default)]
-pub struct Sessions {
-    open: Mutex<Open>,
-}
-
-#[derive(Default)]
-struct Open {
-    last_id: i64,
-    by_id: HashMap<i64, Session>,
-}
-
-struct Session {
-    hash: [u8; 32],
-    identity: Identity,
-    duration: Duration,
-    expires: Instant,
-}
-
-impl fmt::Debug for Sessions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").finish_non_exhaustive()
-    }
-}
-
-impl Sessions {
-    /// Opens a session for `identity` that lives for `duration` from each call.
-    pub fn session_create(
-        &self,
-        identity: Identity,
-        duration: Duration,
-    ) -> Result<SessionKey, Error> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.last_id += 1;
-        let key = SessionKey::generate(open.last_id)?;
-        let session = Session {
-            hash: key.hash(),
-            identity,
-            duration,
-            expires: Instant::now() + duration,
-        };
-        open.by_id.insert(key.id, session);
-        Ok(key)
-    }
-
-    /// The caller behind `key`, whose session is renewed by this.
-    pub async fn session_check(&self, key: &SessionKey) -> Result<Caller, Error> {
-        let now = Instant::now();
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = open
-            .by_id
-            .get_mut(&key.id)
-            .filter(|session| session.expires > now)
-            .ok_or(Error::SessionUnknown(key.id))?;
-        if !bool::from(session.hash.ct_eq(&key.hash())) {
-            return Err(Error::SessionInvalid(key.id));
-        }
-        session.expires = now + session.duration;
-        Ok(Caller::new(session.identity.clone(), session.duration))
-    }
+    let account = account_by_id(conn, session.account_id)?.filter(|account| account.enabled);
+    let Some(account) = account else {
+        return Ok(Err(Error::SessionUnknown(key.id)));
+    };
+    let roles = role_list(conn, account.id)?;
+    let duration = Duration::from_secs(session.duration_s.unsigned_abs());
+    let caller = Caller::new(account, roles, duration);
+    Ok(Ok((session, caller)))
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Db {
         self.call(body).await
     }
 
-    /// Runs `body` in one write transaction; for use cases with errors of their own.
+    /// Runs `body` in one write transaction; for use cases with errors of their own that write.
     pub async fn transaction<T, E, F>(&self, body: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -59,7 +59,8 @@ impl Db {
         self.call(move |conn| conn.write(body)).await
     }
 
-    async fn call<T, E, F>(&self, body: F) -> Result<T, E>
+    /// Runs `body` like [`Db::run`]; for use cases with errors of their own that only read.
+    pub async fn call<T, E, F>(&self, body: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,

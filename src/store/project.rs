@@ -1,8 +1,10 @@
 //! Sync projects.
 
-use super::schema::sync_project;
+use super::run::RunStatus;
+use super::schema::{sync_project, tasko_run};
 use super::{DbConnection, Error, Moment, now};
 use diesel::prelude::*;
+use std::collections::HashMap;
 
 /// A project as stored.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
@@ -108,6 +110,36 @@ pub fn project_list(
         .limit(limit)
         .select(Project::as_select())
         .load(conn)?)
+}
+
+/// The run of a project that was asked for last.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = tasko_run)]
+#[allow(missing_docs)]
+pub struct LastRun {
+    pub id: i64,
+    pub status: RunStatus,
+    pub end_time: Option<Moment>,
+}
+
+/// The last run of each project of an organisation that has one, by project id.
+pub fn project_last_runs(
+    conn: &mut DbConnection,
+    org_id: i64,
+) -> Result<HashMap<i64, LastRun>, Error> {
+    let other = diesel::alias!(tasko_run as other);
+    let last = other
+        .filter(other.field(tasko_run::project_id).eq(sync_project::id))
+        .select(diesel::dsl::max(other.field(tasko_run::id)))
+        .single_value();
+    Ok(sync_project::table
+        .inner_join(tasko_run::table)
+        .filter(sync_project::org_id.eq(org_id))
+        .filter(tasko_run::id.nullable().eq(last))
+        .select((sync_project::id, LastRun::as_select()))
+        .load::<(i64, LastRun)>(conn)?
+        .into_iter()
+        .collect())
 }
 
 /// Holds a project until the transaction ends, so that what is decided from its items and runs

@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So much beyond the limit is still read, since many clients only read the answer after they
 /// have written everything.
-const DRAIN_FACTOR: usize = 4;
+const DRAIN_FACTOR: usize = 16;
 
 /// Why a body can't be used. The texts are for the user.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

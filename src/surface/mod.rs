@@ -2,10 +2,12 @@
 //!
 //! Reading order:
 //! - [`server`]: routes, listener, limits, shutdown.
-//! - [`xmlrpc`]: `/rpc/api`; [`xml`] reads and writes its documents.
-//! - [`json`]: `/rhn/manager/api`; [`cookie`] carries its session.
-//! - [`body`]: request bodies, bounded in size, time and compression.
+//! - `xmlrpc`: `/rpc/api`; `xml` reads and writes its documents.
+//! - `json`: `/rhn/manager/api`; `cookie` carries its session.
+//! - [`asciidoc`]: the same methods as pages to read.
+//! - `body`: request bodies, bounded in size, time and compression.
 
+pub mod asciidoc;
 mod body;
 mod cookie;
 mod json;

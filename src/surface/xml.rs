@@ -128,6 +128,8 @@ mod tests {
     use super::{NoCall, answer, read};
     use dxr::{Fault, Value};
 
+    type Check = fn(&NoCall) -> bool;
+
     fn with_value(value: &str) -> String {
         format!(
             "<?xml version='1.0'?><methodCall><methodName>a.b</methodName><params><param>{value}</param></params></methodCall>"
@@ -198,7 +200,6 @@ mod tests {
             "</data></array></value>".repeat(45_000)
         );
         let bomb = "<!DOCTYPE a [<!ENTITY x 'secret'>]><methodCall><methodName>&x;</methodName></methodCall>";
-        type Check = fn(&NoCall) -> bool;
         let cases: Vec<(Vec<u8>, Check)> = vec![
             (b"".to_vec(), |e| *e == NoCall::Root),
             (b"secret".to_vec(), |e| *e == NoCall::Root),

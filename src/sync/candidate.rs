@@ -52,9 +52,9 @@ pub(super) async fn candidates_find(
     unreachable: &Unreachable,
 ) -> Candidates {
     let mut found = Candidates::default();
-    let listings = spec.items.iter().map(|item| async move {
+    let listings = spec.items.clone().into_iter().map(|item| async move {
         let listing = if item.selector.needs_listing() {
-            Some(tags_of(item, unreachable).await)
+            Some(tags_of(&item, unreachable).await)
         } else {
             None
         };
@@ -68,12 +68,12 @@ pub(super) async fn candidates_find(
         let listing = match listing.transpose() {
             Ok(listing) => Some(listing.unwrap_or_default()),
             Err(error) => {
-                found.failed.push(listing_failed(item, error.to_string()));
+                found.failed.push(listing_failed(&item, error.to_string()));
                 None
             }
         };
-        if let Err(error) = found.select(target, spec, item, listing.as_deref()) {
-            found.failed.push(listing_failed(item, error.to_string()));
+        if let Err(error) = found.select(target, spec, &item, listing.as_deref()) {
+            found.failed.push(listing_failed(&item, error.to_string()));
         }
     }
     found.all = merged(found.all);
@@ -103,6 +103,7 @@ fn listing_failed(item: &SyncItem, error: String) -> TagOutcome {
         repository: item.repository.to_string(),
         tag: String::new(),
         target: String::new(),
+        target_repository: String::new(),
         action: Action::Copy,
         status: Status::Failed,
         reason: "its tags can't be listed".into(),
@@ -231,6 +232,7 @@ impl Candidate {
             repository: self.repository.to_string(),
             tag: self.reference.as_str().to_owned(),
             target: self.place(target),
+            target_repository: self.target.to_string(),
             action,
             status: match action {
                 Action::Blocked => Status::Blocked,

@@ -65,6 +65,8 @@ pub struct TagOutcome {
     pub tag: String,
     /// `host/repository:tag` at the target.
     pub target: String,
+    /// The full repository path at the target.
+    pub target_repository: String,
     /// What was to be done.
     pub action: Action,
     /// How it ended.

@@ -94,7 +94,7 @@ impl Engine {
             });
         }
         let mut counted = HashSet::new();
-        let mut compared = futures_util::stream::iter(&found.all)
+        let mut compared = futures_util::stream::iter(found.all)
             .map(|candidate| self.plan_tag(candidate, &unreachable))
             .buffered(self.spec.max_parallel.max(1));
         while let Some(PlannedTag {
@@ -121,17 +121,17 @@ impl Engine {
         plan
     }
 
-    async fn plan_tag(&self, candidate: &Candidate, unreachable: &Unreachable) -> PlannedTag {
+    async fn plan_tag(&self, candidate: Candidate, unreachable: &Unreachable) -> PlannedTag {
         let hosts = [candidate.from.host(), self.target.host()];
         let compared = match unreachable.find(&hosts) {
             Some(error) => Err(error),
-            None => self.plan_compared(candidate).await,
+            None => self.plan_compared(&candidate).await,
         };
         match compared {
             Ok((comparison, blobs)) => {
                 let reason = format!("{}; {}", candidate.selected_by, comparison.reason);
                 PlannedTag {
-                    action: self.action(candidate, comparison, reason, &blobs),
+                    action: self.action(&candidate, comparison, reason, &blobs),
                     blobs,
                     failed: false,
                 }
@@ -141,7 +141,7 @@ impl Engine {
                 let reason = error.to_string();
                 let stop = Comparison::stop(Action::Blocked, reason.clone());
                 PlannedTag {
-                    action: self.action(candidate, stop, reason, &[]),
+                    action: self.action(&candidate, stop, reason, &[]),
                     blobs: Vec::new(),
                     failed: true,
                 }

@@ -12,3 +12,4 @@ mod registry_self;
 mod selection;
 mod store;
 mod sync;
+mod whole;

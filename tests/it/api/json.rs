@@ -9,7 +9,7 @@ use super::server::{Server, client};
 
 async fn server() -> (Server, String) {
     let server = Server::start(sample::registry(), Limits::default()).await;
-    let key = server.key(&[Role::ImageAdmin], false);
+    let key = server.key(&[Role::ImageAdmin], false).await;
     (server, key)
 }
 
@@ -43,7 +43,7 @@ async fn arguments_go_by_name_from_query_and_body() {
         ),
         ("GET", "sample/list?texts=%5B%22a%22%5D", None, json!(["a"])),
         ("GET", "sample/number?n=12", None, json!(12)),
-        ("GET", "sample/whoami?", None, json!("tester")),
+        ("GET", "sample/whoami?", None, json!("tester0")),
         (
             "POST",
             "sample/setSwitch",
@@ -165,7 +165,7 @@ async fn faults_are_200_with_a_code() {
         .await;
     let expected = json!({"success": false, "message": "Invalid argument(s): a, b", "code": 2801});
     assert_eq!((status, body), (200, expected));
-    let reader = server.key(&[Role::ImageAdmin], true);
+    let reader = server.key(&[Role::ImageAdmin], true).await;
     let (status, body) = server
         .json(
             "POST",

@@ -1,9 +1,15 @@
 //! The API over both wires, against a real server on a free port.
 //!
 //! [`sample`] is a small namespace that only these tests know; it has every sort of overload.
+//! [`server`] starts a server for one test.
 
+mod auth;
+mod docs;
+mod image_store;
+mod introspection;
 mod json;
 mod registry;
+mod registrysync;
 mod sample;
-mod server;
+pub(crate) mod server;
 mod xmlrpc;

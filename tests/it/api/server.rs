@@ -2,21 +2,45 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dxr::{FaultResponse, MethodCall, MethodResponse, Value};
 use registrysync::api::{Dispatcher, Registry};
-use registrysync::service::caller::Identity;
-use registrysync::service::{App, Role};
+use registrysync::service::account::bootstrap;
+use registrysync::service::password::PasswordCost;
+use registrysync::service::{App, LoginPolicy, Logins, Role};
+use registrysync::store::account::{NewAccount, account_create, org_by_name, org_create};
+use registrysync::store::session::session_create;
+use registrysync::store::{Db, DbConnection};
 use registrysync::surface::{Limits, listen, router, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use crate::support::database::TestDatabase;
+
+/// The password of the account `admin`.
+pub(crate) const ADMIN_PASSWORD: &str = "correct horse";
+
+/// Hashes that cost next to nothing, and no waiting after a failure.
+pub(crate) fn quick_policy() -> LoginPolicy {
+    LoginPolicy {
+        cost: PasswordCost {
+            memory_kib: 8,
+            passes: 1,
+        },
+        failure_delay: Duration::ZERO,
+        ..LoginPolicy::default()
+    }
+}
+
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    app: Arc<App>,
+    pub(crate) app: Arc<App>,
+    accounts: AtomicU32,
     stop: Option<oneshot::Sender<()>>,
+    _database: TestDatabase,
 }
 
 impl Drop for Server {
@@ -28,10 +52,21 @@ impl Drop for Server {
 }
 
 impl Server {
+    /// On a fresh `SQLite` database.
     pub(crate) async fn start(registry: Registry, limits: Limits) -> Server {
-        let app = Arc::new(App {
-            sessions: registrysync::service::session::Sessions::default(),
-        });
+        Server::on(TestDatabase::sqlite(), registry, limits, quick_policy()).await
+    }
+
+    pub(crate) async fn on(
+        database: TestDatabase,
+        registry: Registry,
+        limits: Limits,
+        policy: LoginPolicy,
+    ) -> Server {
+        let app = App::new(Db::clone(&database), Logins::new(policy).unwrap());
+        let made_up = bootstrap(&app, Some(ADMIN_PASSWORD.into())).await.unwrap();
+        assert!(made_up.is_none());
+        let app = Arc::new(app);
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -42,24 +77,43 @@ impl Server {
         Server {
             address,
             app,
+            accounts: AtomicU32::new(0),
             stop: Some(stop),
+            _database: database,
         }
     }
 
-    /// A session key of an account with these roles.
-    pub(crate) fn key(&self, roles: &[Role], read_only: bool) -> String {
-        let identity = Identity {
-            account_id: 1,
-            org_id: 1,
-            login: "tester".into(),
-            roles: roles.to_vec(),
-            read_only,
+    /// A session key of a new account `tester…` with these roles.
+    pub(crate) async fn key(&self, roles: &[Role], read_only: bool) -> String {
+        self.key_in("Default", roles, read_only).await
+    }
+
+    /// The same in another organisation, which is made where it doesn't exist.
+    pub(crate) async fn key_in(&self, org: &str, roles: &[Role], read_only: bool) -> String {
+        let number = self.accounts.fetch_add(1, Ordering::Relaxed);
+        let (org, roles) = (org.to_owned(), roles.to_vec());
+        let create = move |conn: &mut DbConnection| {
+            let org_id = match org_by_name(conn, &org)? {
+                Some(id) => id,
+                None => org_create(conn, &org)?,
+            };
+            let new = NewAccount {
+                org_id,
+                login: &format!("tester{number}"),
+                password_hash: "",
+                prefix: "",
+                first_name: "",
+                last_name: "",
+                email: "",
+                enabled: true,
+                read_only,
+            };
+            let account = account_create(conn, &new, &roles)?;
+            let secret = format!("{:064x}", number + 1);
+            let id = session_create(conn, account, secret.as_bytes(), 3600, "127.0.0.1")?;
+            Ok(format!("{id}x{secret}"))
         };
-        let key = self
-            .app
-            .sessions
-            .session_create(identity, Duration::from_secs(3600));
-        key.unwrap().expose()
+        self.app.db.run(create).await.unwrap()
     }
 
     /// Calls over XML-RPC: the result, or the fault's code and text.
@@ -139,19 +193,17 @@ pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()
         .unwrap()
 }
 
 pub(crate) fn outcome(document: &str) -> Result<Value, (i32, String)> {
-    match MethodResponse::from_xml(document) {
-        Ok(response) => Ok(response.value),
-        Err(_) => {
-            let fault = FaultResponse::from_xml(document).expect(document).fault;
-            Err((fault.code(), fault.string().to_owned()))
-        }
+    if let Ok(response) = MethodResponse::from_xml(document) {
+        return Ok(response.value);
     }
+    let fault = FaultResponse::from_xml(document).expect(document).fault;
+    Err((fault.code(), fault.string().to_owned()))
 }
 
 pub(crate) fn text(text: &str) -> Value {
@@ -160,4 +212,12 @@ pub(crate) fn text(text: &str) -> Value {
 
 pub(crate) fn texts(texts: &[&str]) -> Value {
     Value::Array(texts.iter().map(|t| text(t)).collect())
+}
+
+/// A struct of these members.
+pub(crate) fn members(members: &[(&str, Value)]) -> Value {
+    let members = members
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()));
+    Value::Struct(members.collect())
 }

@@ -13,7 +13,7 @@ use super::server::{Server, client, outcome, text, texts};
 
 async fn server() -> (Server, String) {
     let server = Server::start(sample::registry(), Limits::default()).await;
-    let key = server.key(&[Role::ImageAdmin], false);
+    let key = server.key(&[Role::ImageAdmin], false).await;
     (server, key)
 }
 
@@ -158,12 +158,19 @@ async fn documents_are_answered_as_recorded() {
     assert!(count >= 5, "only {count} cases were found");
 }
 
+/// Method, arguments, and the result or the fault's code and a part of its text.
+type OverloadCase = (
+    &'static str,
+    Vec<Value>,
+    Result<&'static str, (i32, &'static str)>,
+);
+
 #[tokio::test]
 async fn overloads_are_chosen_by_exact_types_then_by_conversion() {
     let (server, key) = server().await;
     let date = Value::DateTime("20260102T03:04:05".parse().unwrap());
     let yes = || Value::Boolean(true);
-    let cases: Vec<(&str, Vec<Value>, Result<&str, (i32, &str)>)> = vec![
+    let cases: Vec<OverloadCase> = vec![
         ("pick", vec![Value::Integer(17)], Ok("id 17")),
         ("pick", vec![Value::Long(17)], Ok("id 17")),
         ("pick", vec![text("17")], Ok("label 17")),
@@ -348,7 +355,7 @@ async fn the_session_is_checked_before_the_method_is_looked_up() {
     let spaced = server
         .xml("sample.whoami", vec![text(&format!(" {key}\n"))])
         .await;
-    assert_eq!(spaced, Ok(text("tester")));
+    assert_eq!(spaced, Ok(text("tester0")));
     let stale = server
         .xml("sample.hello", vec![text(&format!("99x{secret}"))])
         .await;
@@ -358,9 +365,9 @@ async fn the_session_is_checked_before_the_method_is_looked_up() {
 #[tokio::test]
 async fn roles_and_read_only_accounts_are_held_back() {
     let (server, key) = server().await;
-    let none = server.key(&[], false);
-    let org = server.key(&[Role::OrgAdmin], false);
-    let reader = server.key(&[Role::ImageAdmin], true);
+    let none = server.key(&[], false).await;
+    let org = server.key(&[Role::OrgAdmin], false).await;
+    let reader = server.key(&[Role::ImageAdmin], true).await;
     let change = async |key: &str| {
         server
             .xml("sample.change", vec![text(key), text("x")])
@@ -377,7 +384,7 @@ async fn roles_and_read_only_accounts_are_held_back() {
     assert_eq!(change(&reader).await, Err((-1, message)));
     assert_eq!(
         server.xml("sample.whoami", vec![text(&none)]).await,
-        Ok(text("tester"))
+        Ok(text("tester1"))
     );
     assert_eq!(
         server

@@ -5,7 +5,7 @@ use diesel::sql_types::{Bool, Text};
 use registrysync::store::account::{account_by_login, role_list};
 use registrysync::store::image_store::{image_store_by_label, image_store_list};
 use registrysync::store::item::{item_by_id, item_list};
-use registrysync::store::project::{project_by_label, project_list};
+use registrysync::store::project::{project_by_label, project_last_runs, project_list};
 use registrysync::store::run::{
     NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_claim, run_enqueue, run_finish,
     run_interrupt_left_running, run_list, run_progress,
@@ -143,7 +143,7 @@ on_both_databases! {
             .await
             .expect("no error");
         let text = format!(
-            "-- Generated from migrations/ by a test; UPDATE_SCHEMA=1 writes it anew.\n\n{}\n",
+            "-- Generated from migrations/ by a test; REGISTRYSYNC_RECORD=1 writes it anew.\n\n{}\n",
             sql.join("\n\n")
         );
         compare(name, &text);
@@ -166,7 +166,7 @@ async fn the_diagram_shows_the_tables() {
         .await
         .expect("no error");
     let mut text = String::from(
-        "# Tables\n\nGenerated from `migrations/` by a test; `UPDATE_SCHEMA=1` writes it anew.\n\n\
+        "# Tables\n\nGenerated from `migrations/` by a test; `REGISTRYSYNC_RECORD=1` writes it anew.\n\n\
          ```mermaid\nerDiagram\n",
     );
     for table in columns.chunk_by(|one, other| one.table_name == other.table_name) {
@@ -185,12 +185,15 @@ fn compare(name: &str, text: &str) {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("schema")
         .join(name);
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+    if std::env::var_os("REGISTRYSYNC_RECORD").is_some() {
         std::fs::create_dir_all(path.parent().expect("a directory")).expect("the directory");
         std::fs::write(&path, text).expect("the schema");
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(kept, text, "schema/{name}: UPDATE_SCHEMA=1 writes it anew");
+    assert_eq!(
+        kept, text,
+        "schema/{name}: REGISTRYSYNC_RECORD=1 writes it anew"
+    );
 }
 
 /// Calls what is called often, with rows that make every statement of it run.
@@ -228,6 +231,7 @@ fn hot_calls(
     image_store_list(conn, org, "", 10)?;
     project_by_label(conn, org, "x")?;
     project_list(conn, org, "", 10)?;
+    project_last_runs(conn, org)?;
     item_by_id(conn, org, 1)?;
     item_list(conn, org, project_id, 0, 10)?;
     Ok(())

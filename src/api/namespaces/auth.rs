@@ -1,0 +1,99 @@
+//! `auth`: log in and out.
+
+use crate::api::context::Visitor;
+use crate::api::error::ApiError;
+use crate::api::method::{Param, param};
+use crate::api::registry::Builder;
+use crate::api::value::Done;
+use crate::service::account;
+use crate::service::session::{SessionKey, session_end, session_is_valid};
+use crate::service::store_settings::Password;
+
+const LOGIN: Param = param("login", "the login name");
+const PASSWORD: Param = param("password", "the password");
+const KEY: Param = param("sessionKey", "the session key");
+
+pub(super) fn define(builder: &mut Builder) {
+    builder.namespace("auth", "AuthHandler", "Log in and out.", |ns| {
+        ns.method(
+            "login",
+            "Log in for an hour from each call.",
+            [LOGIN, PASSWORD],
+            login,
+        )
+        .returns("the session key, which other methods take as their first parameter");
+        let duration = param("duration", "seconds the session lives from each call");
+        ns.method(
+            "login",
+            "Log in with a lifetime.",
+            [LOGIN, PASSWORD, duration],
+            login_for,
+        )
+        .returns("the session key, which other methods take as their first parameter");
+        ns.method("logout", "End the session.", [KEY], logout)
+            .returns("1 always");
+        ns.method(
+            "isSessionKeyValid",
+            "Check a session key.",
+            [KEY],
+            is_session_key_valid,
+        )
+        .returns("whether it is valid now; it isn't renewed by this")
+        .session_on_json();
+        let token = param("token", "a session key");
+        ns.method(
+            "checkAuthToken",
+            "Check whose a session key is.",
+            [LOGIN, token],
+            check_token,
+        )
+        .returns("1 if it is a valid one of that login, otherwise 0")
+        .session_on_json();
+    });
+}
+
+async fn login(visitor: Visitor, login: String, password: Password) -> Result<String, ApiError> {
+    session_open(&visitor, login, password, None).await
+}
+
+async fn login_for(
+    visitor: Visitor,
+    login: String,
+    password: Password,
+    duration: i64,
+) -> Result<String, ApiError> {
+    session_open(&visitor, login, password, Some(duration)).await
+}
+
+async fn session_open(
+    visitor: &Visitor,
+    login: String,
+    password: Password,
+    duration: Option<i64>,
+) -> Result<String, ApiError> {
+    let address = visitor.peer().address;
+    let key = account::login(visitor.app(), address, login, password.0, duration).await?;
+    Ok(key.expose())
+}
+
+async fn logout(visitor: Visitor, key: String) -> Result<Done, ApiError> {
+    if let Some(key) = SessionKey::parse(&key) {
+        session_end(visitor.app(), &key).await?;
+    }
+    Ok(Done)
+}
+
+async fn is_session_key_valid(visitor: Visitor, key: String) -> Result<bool, ApiError> {
+    match SessionKey::parse(&key) {
+        Some(key) => Ok(session_is_valid(visitor.app(), &key, None).await?),
+        None => Ok(false),
+    }
+}
+
+async fn check_token(visitor: Visitor, login: String, token: String) -> Result<i32, ApiError> {
+    let valid = match SessionKey::parse(&token) {
+        Some(key) => session_is_valid(visitor.app(), &key, Some(login)).await?,
+        None => false,
+    };
+    Ok(valid.into())
+}

@@ -1,0 +1,40 @@
+//! `registrysync.*`, our own namespace:
+//! - `projects`: what is copied from where to where.
+//! - `items`: the repositories of a project.
+//! - `registries`: what is in a registry.
+//! - `work`: plan and run a project.
+//! - `runs`: what became of runs.
+//! - `wire`, `image_answer`, `plan_answer`: the structs that they answer with.
+
+mod image_answer;
+mod items;
+mod plan_answer;
+mod projects;
+mod registries;
+mod runs;
+mod wire;
+mod work;
+
+use crate::api::{ApiError, Builder};
+
+type Answer<T> = Result<T, ApiError>;
+
+const LABEL: &str = "label of the project";
+const LIMIT: &str = "at most so many entries";
+const OFFSET: &str = "leave out so many entries first";
+
+/// Adds the namespace.
+pub(super) fn define(builder: &mut Builder) {
+    builder.namespace(
+        "registrysync",
+        "RegistrySyncHandler",
+        "Copy selected images from one registry to another.",
+        |ns| {
+            projects::define(ns);
+            items::define(ns);
+            registries::define(ns);
+            work::define(ns);
+            runs::define(ns);
+        },
+    );
+}

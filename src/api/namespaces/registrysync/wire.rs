@@ -1,0 +1,251 @@
+//! The structs of `registrysync.*`: the same members on every surface; what has no value is left
+//! out.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::value::{ByteCount, Timestamp};
+use crate::service::item::ItemView;
+use crate::service::project::ProjectView;
+use crate::store::Moment;
+use crate::store::project as project_rows;
+use crate::store::run as run_rows;
+use crate::store::run_log;
+use crate::store::run_result;
+
+/// A project.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Project {
+    id: i64,
+    label: String,
+    description: String,
+    src_store_label: String,
+    dest_store_label: String,
+    enabled: bool,
+    created: Timestamp,
+    modified: Timestamp,
+    /// Raised by each change; `setDetails` refuses an older one.
+    version: i64,
+    last_run: Option<LastRun>,
+    /// `path`, `flat` or `scoped`.
+    placement: String,
+    /// Platforms to copy; empty: all.
+    architectures: Vec<String>,
+    /// Tags worked on at once.
+    max_parallel: usize,
+    /// The items, where one project is shown.
+    items: Option<Vec<Item>>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct LastRun {
+    id: i64,
+    status: String,
+    end_time: Option<Timestamp>,
+}
+
+impl From<project_rows::LastRun> for LastRun {
+    fn from(run: project_rows::LastRun) -> LastRun {
+        LastRun {
+            id: run.id,
+            status: run.status.to_string(),
+            end_time: run.end_time.map(utc),
+        }
+    }
+}
+
+impl From<ProjectView> for Project {
+    fn from(view: ProjectView) -> Project {
+        let (project, settings) = (view.project, view.settings);
+        Project {
+            id: project.id,
+            label: project.label,
+            description: settings.description,
+            src_store_label: view.src_store_label,
+            dest_store_label: view.dest_store_label,
+            enabled: project.enabled,
+            created: utc(project.created),
+            modified: utc(project.modified),
+            version: project.version,
+            last_run: view.last_run.map(LastRun::from),
+            placement: settings.placement.to_string(),
+            architectures: settings.architectures,
+            max_parallel: settings.max_parallel,
+            items: None,
+        }
+    }
+}
+
+impl Project {
+    /// The same with its items.
+    pub(super) fn with_items(self, items: Vec<ItemView>) -> Project {
+        let items = items.into_iter().map(Item::from).collect();
+        Project {
+            items: Some(items),
+            ..self
+        }
+    }
+}
+
+/// An item.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Item {
+    id: i64,
+    project_label: String,
+    repository: String,
+    /// Tags and digests, named literally.
+    tags: Vec<String>,
+    /// "" where there is none.
+    tags_regex: String,
+    tags_exclude_regex: Option<String>,
+    semver: Option<String>,
+    /// Platforms to copy, where they aren't the project's.
+    architectures: Option<Vec<String>>,
+    target_repository: Option<String>,
+}
+
+impl From<ItemView> for Item {
+    fn from(view: ItemView) -> Item {
+        let (spec, selector) = (view.spec.clone(), view.spec.selector);
+        Item {
+            id: view.id,
+            project_label: view.project_label,
+            repository: spec.repository.to_string(),
+            tags: selector.tags,
+            tags_regex: selector.tags_regex.unwrap_or_default(),
+            tags_exclude_regex: selector.tags_exclude_regex,
+            semver: selector.semver,
+            architectures: (!spec.architectures.is_empty()).then_some(spec.architectures),
+            target_repository: spec.target_repository.map(|path| path.to_string()),
+        }
+    }
+}
+
+/// A run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Run {
+    id: i64,
+    project_label: String,
+    /// READY, RUNNING, FINISHED, FAILED, SKIPPED or INTERRUPTED.
+    status: String,
+    /// manual, schedule, retry or hook.
+    trigger: String,
+    fire_time: Timestamp,
+    start_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+    attempt: i64,
+    worker: Option<String>,
+    message: String,
+    /// Numbers of tags.
+    counts: Counts,
+    bytes: ByteCount,
+    blobs_copied: i64,
+    blobs_mounted: i64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Counts {
+    selected: i64,
+    copied: i64,
+    updated: i64,
+    skipped: i64,
+    deleted: i64,
+    blocked: i64,
+    failed: i64,
+}
+
+impl From<run_rows::Run> for Run {
+    fn from(run: run_rows::Run) -> Run {
+        let totals = run.totals;
+        Run {
+            id: run.id,
+            project_label: run.project_label,
+            status: run.status.to_string(),
+            trigger: run.trigger_kind.to_string(),
+            fire_time: utc(run.fire_time),
+            start_time: run.start_time.map(utc),
+            end_time: run.end_time.map(utc),
+            attempt: run.attempt,
+            worker: run.worker,
+            message: run.message,
+            counts: Counts {
+                selected: totals.selected,
+                copied: totals.copied,
+                updated: totals.updated,
+                skipped: totals.skipped,
+                deleted: totals.deleted,
+                blocked: totals.blocked,
+                failed: totals.failed,
+            },
+            bytes: bytes(totals.bytes),
+            blobs_copied: totals.blobs_copied,
+            blobs_mounted: totals.blobs_mounted,
+        }
+    }
+}
+
+/// What came of one tag of a run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RunResult {
+    repository: String,
+    tag: String,
+    target: String,
+    /// copy, update, skip, delete or blocked.
+    action: String,
+    /// done, failed or blocked.
+    status: String,
+    source_digest: Option<String>,
+    target_digest: Option<String>,
+    previous_digest: Option<String>,
+    bytes: ByteCount,
+    duration_ms: i64,
+    error: Option<String>,
+}
+
+impl From<run_result::RunResult> for RunResult {
+    fn from(row: run_result::RunResult) -> RunResult {
+        let result = row.result;
+        RunResult {
+            repository: result.repository,
+            tag: result.tag,
+            target: result.target,
+            action: result.action.to_string(),
+            status: result.status.to_string(),
+            source_digest: result.source_digest,
+            target_digest: result.target_digest,
+            previous_digest: result.previous_digest,
+            bytes: bytes(result.bytes),
+            duration_ms: result.duration_ms,
+            error: result.error,
+        }
+    }
+}
+
+/// A line of a run's log.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct LogLine {
+    seq: i64,
+    time: Timestamp,
+    /// debug, info, warn or error.
+    level: String,
+    message: String,
+}
+
+impl From<run_log::LogLine> for LogLine {
+    fn from(line: run_log::LogLine) -> LogLine {
+        LogLine {
+            seq: line.seq,
+            time: utc(line.time),
+            level: line.level.to_string(),
+            message: line.message,
+        }
+    }
+}
+
+fn utc(time: Moment) -> Timestamp {
+    Timestamp(time.and_utc())
+}
+
+fn bytes(count: i64) -> ByteCount {
+    ByteCount(u64::try_from(count).unwrap_or_default())
+}

@@ -1,0 +1,49 @@
+//! The methods that plan and start runs.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::plan_answer::PlanAnswer;
+use crate::api::registry::Namespace;
+use crate::api::{ApiError, Context, param};
+use crate::service::run_start;
+
+/// Adds the methods.
+pub(super) fn define(ns: &mut Namespace) {
+    let label = || param("label", "label of the project");
+    let about = "Show what a run of a project would do; writes nothing.";
+    ns.method("plan", about, [label()], plan)
+        .returns("actions and totals")
+        .read_only();
+    let about = "Start a run of a project; answers at once. Refused while one waits or runs.";
+    ns.method("run", about, [label()], run)
+        .returns("id of the run");
+    let about = "Start a run of a project, with options.";
+    let options = param(
+        "options",
+        "`queue`: wait for a run of the project that is under way",
+    );
+    ns.method("run", about, [label(), options], run_with)
+        .returns("id of the run");
+}
+
+async fn plan(context: Context, label: String) -> Result<PlanAnswer, ApiError> {
+    let plan = run_start::project_plan(context.app(), context.caller(), label).await?;
+    Ok(plan.into())
+}
+
+/// How a run is started.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RunOptions {
+    queue: Option<bool>,
+}
+
+async fn run(context: Context, label: String) -> Result<i64, ApiError> {
+    run_with(context, label, RunOptions::default()).await
+}
+
+async fn run_with(context: Context, label: String, options: RunOptions) -> Result<i64, ApiError> {
+    let queue = options.queue.unwrap_or(false);
+    Ok(run_start::run_start(context.app(), context.caller(), label, queue).await?)
+}

@@ -1,0 +1,20 @@
+//! `registrysync api-docs`: writes the reference pages that stand in `api-docs/`.
+
+use std::fs;
+use std::path::Path;
+
+use crate::api::namespaces;
+use crate::surface::asciidoc;
+
+use super::CliError;
+
+pub(super) fn run(directory: &Path) -> Result<u8, CliError> {
+    fs::create_dir_all(directory)
+        .map_err(|e| CliError::Input(format!("`{}`: {e}", directory.display())))?;
+    for (name, text) in asciidoc::pages(&namespaces::registry()) {
+        let path = directory.join(name);
+        fs::write(&path, text)
+            .map_err(|e| CliError::Input(format!("`{}`: {e}", path.display())))?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,188 @@
+//! `registrysync serve`: API, queue and worker in one process.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{Dispatcher, namespaces};
+use crate::config::{Config, Settings};
+use crate::service::App;
+use crate::service::account::{LoginPolicy, Logins, bootstrap};
+use crate::store::{Db, Error as StoreError, SealKey};
+use crate::surface::{Limits, listen, router, serve};
+use crate::taskomatic::{Worker, WorkerOptions};
+
+use super::args::ServeArguments;
+use super::{CliError, interrupted};
+
+/// The key of the sealed credentials, beside the database.
+const KEY_FILE: &str = "secret.key";
+/// The first password of `admin`, where none was given.
+const PASSWORD_FILE: &str = "admin-password";
+/// What tells this installation's worker from others.
+const WORKER_FILE: &str = "worker-id";
+/// How long requests under way may take when the server is to end; service managers send SIGKILL
+/// after 90 s.
+const GRACE: Duration = Duration::from_secs(30);
+
+pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
+    let config = settings(&arguments)?.read().map_err(CliError::input)?;
+    data_dir_make(&config.data_dir)?;
+    let db = db_open(&config).await?;
+    let logins = tokio::task::spawn_blocking(|| Logins::new(LoginPolicy::default()))
+        .await
+        .map_err(CliError::input)?
+        .map_err(CliError::input)?;
+    let app = Arc::new(App::new(db.clone(), logins));
+    admin_make(&app, &config).await?;
+
+    let listener = listen(config.listen)
+        .await
+        .map_err(|e| CliError::Input(format!("`listen`: `{}`: {e}", config.listen)))?;
+    let address = listener.local_addr().map_err(CliError::input)?;
+    let options = WorkerOptions {
+        name: worker_name(&config.data_dir)?,
+        slots: config.worker_slots,
+    };
+    let stop = CancellationToken::new();
+    let worker = Worker::new(db, options, Arc::clone(&app.queue_wake));
+    let worker = tokio::spawn(worker.run(stop.clone()));
+    let routes = router(
+        Dispatcher::new(namespaces::registry(), app),
+        Limits::default(),
+    );
+
+    super::output::data_line(&format!("registrysync listening on http://{address}"));
+    let mut served = tokio::spawn(serve(listener, routes, stop.clone().cancelled_owned()));
+    tokio::select! {
+        () = interrupted() => tracing::info!("stopping: runs under way are interrupted"),
+        ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
+    }
+    stop.cancel();
+    worker.await.map_err(|e| CliError::Failed(e.to_string()))?;
+    if tokio::time::timeout(GRACE, served).await.is_err() {
+        tracing::warn!(
+            "requests still open after {} s are dropped",
+            GRACE.as_secs()
+        );
+    }
+    Ok(0)
+}
+
+/// The configuration that the arguments, the environment and the file give.
+pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError> {
+    let flags: BTreeMap<&'static str, String> = [
+        ("listen", arguments.listen.clone()),
+        ("data_dir", arguments.data_dir.clone()),
+        ("database", arguments.database.clone()),
+        ("admin_password_file", arguments.admin_password_file.clone()),
+        ("worker_slots", arguments.worker_slots.clone()),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key, value?)))
+    .collect();
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Settings::collect(&flags, variable, arguments.config.as_deref()).map_err(CliError::input)
+}
+
+/// Makes the directory for the owner alone: it holds keys and passwords.
+fn data_dir_make(directory: &Path) -> Result<(), CliError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(directory)
+        .map_err(|e| CliError::Input(format!("`data_dir`: `{}`: {e}", directory.display())))
+}
+
+async fn db_open(config: &Config) -> Result<Db, CliError> {
+    let (url, key_file) = (config.database.clone(), config.data_dir.join(KEY_FILE));
+    let opened = tokio::task::spawn_blocking(move || -> Result<Db, CliError> {
+        let key = SealKey::from_file(&key_file).map_err(CliError::input)?;
+        Db::open(&url, key).map_err(|error| match error {
+            StoreError::Connect { .. } | StoreError::Busy(_) => {
+                CliError::Unreachable(error.to_string())
+            }
+            other => CliError::input(other),
+        })
+    });
+    opened.await.map_err(CliError::input)?
+}
+
+/// Makes `admin` on the first start. A password that was made up is shown once, and kept in a file
+/// that only the owner can read.
+async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
+    let given = match &config.admin_password_file {
+        Some(path) if path.exists() => Some(password_read(path)?),
+        _ => None,
+    };
+    let Some(password) = bootstrap(app, given).await.map_err(CliError::input)? else {
+        return Ok(());
+    };
+    let path = config.data_dir.join(PASSWORD_FILE);
+    private_write(&path, password.expose_secret())?;
+    eprintln!(
+        "first start: the account `admin` has the password {}\n(kept in {}; delete the file when you have changed it)",
+        password.expose_secret(),
+        path.display()
+    );
+    Ok(())
+}
+
+fn password_read(path: &Path) -> Result<SecretString, CliError> {
+    let fail = |detail: &dyn std::fmt::Display| {
+        CliError::Input(format!(
+            "`admin_password_file`: `{}`: {detail}",
+            path.display()
+        ))
+    };
+    let text = fs::read_to_string(path).map_err(|e| fail(&e))?;
+    match text
+        .lines()
+        .next()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+    {
+        Some(line) => Ok(line.to_owned().into()),
+        None => Err(fail(&"its first line is empty")),
+    }
+}
+
+fn private_write(path: &Path, text: &str) -> Result<(), CliError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .open(path)
+        .and_then(|mut file| writeln!(file, "{text}"))
+        .map_err(|e| CliError::Input(format!("`{}`: {e}", path.display())))
+}
+
+/// The worker's name, the same after a restart: what it left behind is told by it.
+fn worker_name(directory: &Path) -> Result<String, CliError> {
+    let path = directory.join(WORKER_FILE);
+    if let Ok(name) = fs::read_to_string(&path)
+        && !name.trim().is_empty()
+    {
+        return Ok(name.trim().to_owned());
+    }
+    let mut random = [0u8; 4];
+    getrandom::fill(&mut random).map_err(CliError::input)?;
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() {
+        "worker"
+    } else {
+        host.trim()
+    };
+    let name = format!("{host}-{}", hex::encode(random));
+    private_write(&path, &name)?;
+    Ok(name)
+}

@@ -1,0 +1,339 @@
+//! Configuration of the server: a flag, else a variable, else the file, else the default.
+//!
+//! Every key is a flag (`--data-dir`), a variable (`REGISTRYSYNC_DATA_DIR`) and a key of the TOML
+//! file (`data_dir`). An unknown key in the file is an error with its line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// A key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As in the file.
+    pub name: &'static str,
+    /// What it means.
+    pub about: &'static str,
+}
+
+/// All keys, in the order in which they are shown.
+pub const KEYS: [Key; 5] = [
+    Key {
+        name: "listen",
+        about: "address and port to accept connections at; port 0 takes a free one",
+    },
+    Key {
+        name: "data_dir",
+        about: "where the database, the key of its credentials and the first password are kept",
+    },
+    Key {
+        name: "database",
+        about: "`sqlite:PATH` or `postgres://…`",
+    },
+    Key {
+        name: "admin_password_file",
+        about: "its first line becomes the first password of `admin`",
+    },
+    Key {
+        name: "worker_slots",
+        about: "runs at once, 1 to 64",
+    },
+];
+
+const MAX_SLOTS: usize = 64;
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Given on the command line.
+    Flag,
+    /// From the environment.
+    Variable,
+    /// From the file.
+    File,
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flag => "flag",
+            Self::Variable => "variable",
+            Self::File => "file",
+            Self::Default => "default",
+        })
+    }
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("configuration file `{path}`: {detail}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong, with the line where there is one.
+        detail: String,
+    },
+    /// A value can't be used.
+    #[error("`{key}`: `{value}` (from the {origin}): {detail}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// The value, secrets hidden.
+        value: String,
+        /// Where it comes from.
+        origin: Origin,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+/// Values by key, each with its origin, not yet read.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    values: BTreeMap<&'static str, (String, Origin)>,
+}
+
+/// The configuration of a server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where connections are accepted.
+    pub listen: SocketAddr,
+    /// The directory of everything that is kept.
+    pub data_dir: PathBuf,
+    /// `sqlite:PATH` or `postgres://…`.
+    pub database: String,
+    /// The file with the first password of `admin`.
+    pub admin_password_file: Option<PathBuf>,
+    /// Runs at once.
+    pub worker_slots: usize,
+}
+
+impl Settings {
+    /// Collects from all origins. `flags` hold what was given on the command line.
+    pub fn collect(
+        flags: &BTreeMap<&'static str, String>,
+        variable: impl Fn(&str) -> Option<String>,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let file = file.map(file_read).transpose()?.unwrap_or_default();
+        let mut settings = Self::default();
+        for Key { name, .. } in KEYS {
+            let from_variable = || variable(&format!("REGISTRYSYNC_{}", name.to_uppercase()));
+            let found = flags
+                .get(name)
+                .map(|value| (value.clone(), Origin::Flag))
+                .or_else(|| from_variable().map(|value| (value, Origin::Variable)))
+                .or_else(|| file.get(name).map(|value| (value.clone(), Origin::File)));
+            settings.values.extend(found.map(|found| (name, found)));
+        }
+        settings.defaults_fill();
+        Ok(settings)
+    }
+
+    fn defaults_fill(&mut self) {
+        self.fill("listen", "127.0.0.1:8080".into());
+        self.fill("data_dir", "./registrysync-data".into());
+        let directory = self.text("data_dir").trim_end_matches('/');
+        self.fill("database", format!("sqlite:{directory}/registrysync.db"));
+        self.fill("worker_slots", "2".into());
+    }
+
+    fn fill(&mut self, key: &'static str, value: String) {
+        self.values.entry(key).or_insert((value, Origin::Default));
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.values.get(key).map_or("", |(value, _)| value.as_str())
+    }
+
+    /// Key, value with secrets hidden, and origin of all that is set.
+    pub fn shown(&self) -> impl Iterator<Item = (&'static str, String, Origin)> {
+        KEYS.into_iter().filter_map(|Key { name, .. }| {
+            let (value, origin) = self.values.get(name)?;
+            Some((name, password_hidden(value), *origin))
+        })
+    }
+
+    /// Reads the values.
+    pub fn read(&self) -> Result<Config, ConfigError> {
+        let slots = self.text("worker_slots").parse().ok();
+        Ok(Config {
+            listen: self.text("listen").parse().map_err(|_| {
+                self.error(
+                    "listen",
+                    "expected an address and a port, such as `127.0.0.1:8080`",
+                )
+            })?,
+            data_dir: PathBuf::from(self.text("data_dir")),
+            database: self.text("database").to_owned(),
+            admin_password_file: self
+                .values
+                .get("admin_password_file")
+                .map(|(path, _)| path.into()),
+            worker_slots: slots
+                .filter(|slots| (1..=MAX_SLOTS).contains(slots))
+                .ok_or_else(|| self.error("worker_slots", &format!("expected 1 to {MAX_SLOTS}")))?,
+        })
+    }
+
+    fn error(&self, key: &'static str, detail: &str) -> ConfigError {
+        let found = self.values.get(key);
+        ConfigError::Value {
+            key,
+            value: found.map_or(String::new(), |(value, _)| password_hidden(value)),
+            origin: found.map_or(Origin::Default, |(_, origin)| *origin),
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+fn file_read(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
+    let fail = |detail: String| ConfigError::File {
+        path: path.display().to_string(),
+        detail,
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
+    let table: BTreeMap<toml::Spanned<String>, toml::Spanned<toml::Value>> =
+        toml::from_str(&text).map_err(|e| fail(e.to_string().trim().replace('\n', " ")))?;
+    let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+    let mut values = BTreeMap::new();
+    for (key, value) in table {
+        let at = line(key.span().start);
+        let name = key.into_inner();
+        if !KEYS.iter().any(|known| known.name == name) {
+            return Err(fail(format!(
+                "line {at}: unknown key `{name}`{}",
+                nearest(&name)
+            )));
+        }
+        let value = match value.into_inner() {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            _ => {
+                return Err(fail(format!(
+                    "line {at}: `{name}`: expected text or a number"
+                )));
+            }
+        };
+        values.insert(name, value);
+    }
+    Ok(values)
+}
+
+fn nearest(name: &str) -> String {
+    KEYS.iter()
+        .map(|key| (strsim::damerau_levenshtein(name, key.name), key.name))
+        .min()
+        .filter(|(distance, _)| *distance <= 3)
+        .map_or(String::new(), |(_, near)| {
+            format!("; did you mean `{near}`?")
+        })
+}
+
+/// `postgres://user:secret@host` without the secret.
+fn password_hidden(value: &str) -> String {
+    let hidden = || {
+        let (scheme, rest) = value.split_once("://")?;
+        let (login, place) = rest.split_once('@')?;
+        let (user, _) = login.split_once(':')?;
+        Some(format!("{scheme}://{user}:…@{place}"))
+    };
+    hidden().unwrap_or_else(|| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(
+        flags: &[(&'static str, &str)],
+        variables: &[(&str, &str)],
+        file: &str,
+    ) -> Result<Settings, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("registrysync.toml");
+        std::fs::write(&path, file).unwrap();
+        let flags = flags.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Settings::collect(&flags, variable, Some(&path))
+    }
+
+    #[test]
+    fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
+        let settings = collect(
+            &[("listen", "127.0.0.1:1")],
+            &[
+                ("REGISTRYSYNC_LISTEN", "127.0.0.1:2"),
+                ("REGISTRYSYNC_DATA_DIR", "/d/"),
+            ],
+            "listen = '127.0.0.1:3'\ndata_dir = '/e'\nworker_slots = 7\n",
+        )
+        .unwrap();
+        let config = settings.read().unwrap();
+        assert_eq!(config.listen.port(), 1);
+        assert_eq!(config.database, "sqlite:/d/registrysync.db");
+        assert_eq!(config.worker_slots, 7);
+        let origins: Vec<Origin> = settings.shown().map(|(_, _, origin)| origin).collect();
+        assert_eq!(
+            origins,
+            [
+                Origin::Flag,
+                Origin::Variable,
+                Origin::Default,
+                Origin::File
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (file, wanted) in [
+            (
+                "\nlissten = 'x'",
+                "line 2: unknown key `lissten`; did you mean `listen`?",
+            ),
+            (
+                "listen = true",
+                "line 1: `listen`: expected text or a number",
+            ),
+            ("listen = ", "line 1"),
+        ] {
+            let error = collect(&[], &[], file).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+        for (key, value) in [
+            ("listen", "here"),
+            ("worker_slots", "0"),
+            ("worker_slots", "x"),
+        ] {
+            let error = collect(&[(key, value)], &[], "")
+                .unwrap()
+                .read()
+                .unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("`{key}`: `{value}` (from the flag)")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn passwords_are_hidden() {
+        let settings = collect(&[("database", "postgres://u:secret@h/d")], &[], "").unwrap();
+        let shown: Vec<String> = settings.shown().map(|(_, value, _)| value).collect();
+        assert!(
+            shown.contains(&"postgres://u:…@h/d".to_owned()),
+            "{shown:?}"
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! From a stored project to what the engine works on: clients, items, and what earlier runs wrote.
+
+use super::Error;
+use super::item::ItemSpec;
+use super::project_settings::ProjectSettings;
+use super::store_settings::client_options;
+use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
+use crate::store::image_store::{ImageStore, image_store_by_id};
+use crate::store::item::item_list;
+use crate::store::project::project_by_id;
+use crate::store::synced_tag::{StorePair, synced_lookup};
+use crate::store::{Db, DbConnection, SealKey};
+use crate::sync::spec::{KnownTag, KnownTags};
+use crate::sync::{Selector, SyncItem, SyncSpec};
+
+/// Items read at once.
+const PAGE: i64 = 500;
+
+/// What a run or a plan of a project works on.
+#[derive(Debug)]
+pub struct Job {
+    /// The source's address, for the log.
+    pub source: String,
+    /// The target registry.
+    pub target: Client,
+    /// What to copy.
+    pub spec: SyncSpec,
+    /// The two stores.
+    pub pair: StorePair,
+}
+
+/// What the database says of a project.
+struct Stored {
+    source: ClientOptions,
+    target: ClientOptions,
+    pair: StorePair,
+    settings: ProjectSettings,
+    items: Vec<ItemSpec>,
+    known: KnownTags,
+}
+
+/// Loads a project. Err: it is gone, disabled, or can't be used as it is stored.
+pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Error> {
+    let key = db.key().clone();
+    let stored = db
+        .call(move |conn| stored_load(conn, &key, org_id, project_id))
+        .await?;
+    // Building a TLS client reads the system's certificates.
+    tokio::task::spawn_blocking(move || stored.into_job())
+        .await
+        .map_err(Error::unexpected)?
+}
+
+fn stored_load(
+    conn: &mut DbConnection,
+    key: &SealKey,
+    org_id: i64,
+    project_id: i64,
+) -> Result<Stored, Error> {
+    let gone = || Error::NotFound("the project was deleted".into());
+    let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
+    if !project.enabled {
+        return Err(Error::invalid(
+            "enabled",
+            format!(
+                "the project `{}` is disabled; enable it with setDetails",
+                project.label
+            ),
+        ));
+    }
+    let mut store =
+        |id| -> Result<ImageStore, Error> { image_store_by_id(conn, org_id, id)?.ok_or_else(gone) };
+    let source = client_options(&store(project.src_store_id)?, key)?;
+    let target = client_options(&store(project.dest_store_id)?, key)?;
+    let settings = ProjectSettings::of(&project)?;
+    let items = items_load(conn, org_id, project_id)?;
+    let pair = StorePair {
+        src: project.src_store_id,
+        dest: project.dest_store_id,
+    };
+    let mut known = KnownTags::new();
+    // Without a choice of platforms both ends have the same digest, and nothing need be known.
+    for item in &items {
+        if !(item.architectures.is_empty() && settings.architectures.is_empty()) {
+            known.extend(known_load(conn, pair, item)?);
+        }
+    }
+    Ok(Stored {
+        source,
+        target,
+        pair,
+        settings,
+        items,
+        known,
+    })
+}
+
+fn items_load(
+    conn: &mut DbConnection,
+    org_id: i64,
+    project_id: i64,
+) -> Result<Vec<ItemSpec>, Error> {
+    let mut items = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = item_list(conn, org_id, project_id, after, PAGE)?;
+        let Some(last) = page.last() else {
+            return Ok(items);
+        };
+        after = last.id;
+        for item in &page {
+            items.push(ItemSpec::of(item)?);
+        }
+    }
+}
+
+fn known_load(
+    conn: &mut DbConnection,
+    pair: StorePair,
+    item: &ItemSpec,
+) -> Result<KnownTags, Error> {
+    let found = synced_lookup(conn, pair, item.repository.as_str())?;
+    let known = found.into_iter().filter_map(|(key, state)| {
+        let tag = KnownTag {
+            source_digest: Digest::parse(&state.source_digest).ok()?,
+            target_digest: Digest::parse(&state.target_digest).ok()?,
+            platforms: state.platforms,
+        };
+        Some(((key.target_repository, key.target_tag), tag))
+    });
+    Ok(known.collect())
+}
+
+impl Stored {
+    fn into_job(self) -> Result<Job, Error> {
+        let source = client(self.source)?;
+        let target = client(self.target)?;
+        let items = self
+            .items
+            .iter()
+            .map(|item| sync_item(item, &self.settings, &source))
+            .collect::<Result<_, _>>()?;
+        Ok(Job {
+            source: source.address().to_string(),
+            target,
+            spec: SyncSpec {
+                items,
+                placement: self.settings.placement,
+                max_parallel: self.settings.max_parallel,
+                known: self.known,
+            },
+            pair: self.pair,
+        })
+    }
+}
+
+fn sync_item(
+    item: &ItemSpec,
+    settings: &ProjectSettings,
+    source: &Client,
+) -> Result<SyncItem, Error> {
+    let names = if item.architectures.is_empty() {
+        &settings.architectures
+    } else {
+        &item.architectures
+    };
+    let architectures = names
+        .iter()
+        .map(|name| PlatformChoice::parse(name))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::invalid("architectures", error.to_string()))?;
+    Ok(SyncItem {
+        source: source.clone(),
+        repository: item.repository.clone(),
+        selector: Selector::compile(&item.selector)
+            .map_err(|error| Error::invalid(error.field, error.to_string()))?,
+        architectures,
+        target_repository: item.target_repository.clone(),
+    })
+}
+
+/// A client; what can't be one says so.
+pub(super) fn client(options: ClientOptions) -> Result<Client, Error> {
+    Client::new(options).map_err(|error| Error::invalid("storeLabel", error.to_string()))
+}

@@ -1,0 +1,254 @@
+//! Sync projects: make, list, show, change and delete.
+
+use std::collections::HashMap;
+
+use super::item::{ItemView, items_of};
+use super::places::{Places, places};
+use super::project_settings::{ProjectDetails, ProjectOptions, ProjectSettings, label_check};
+use super::store_settings::StoreOptions;
+use super::{App, Caller, Error};
+use crate::oci::RegistryAddress;
+use crate::store::DbConnection;
+use crate::store::image_store::{
+    ImageStore, image_store_by_id, image_store_by_label, image_store_list,
+};
+use crate::store::project::{
+    self as rows, LastRun, NewProject, Project, ProjectChange, project_by_id, project_by_label,
+    project_last_runs, project_lock,
+};
+use crate::store::run::run_list;
+
+/// How a caller names a project.
+#[derive(Clone, Debug)]
+pub enum ProjectName {
+    /// By its id.
+    Id(i64),
+    /// By its label.
+    Label(String),
+}
+
+/// A project as it is shown.
+#[derive(Clone, Debug)]
+pub struct ProjectView {
+    /// The row.
+    pub project: Project,
+    /// Label of the store to copy from.
+    pub src_store_label: String,
+    /// Label of the store to copy to.
+    pub dest_store_label: String,
+    /// The options.
+    pub settings: ProjectSettings,
+    /// The run that was asked for last.
+    pub last_run: Option<LastRun>,
+}
+
+/// Makes a project.
+pub async fn project_create(
+    app: &App,
+    caller: &Caller,
+    label: String,
+    src_store: String,
+    dest_store: String,
+    options: ProjectOptions,
+) -> Result<ProjectView, Error> {
+    let (org, login) = (caller.org_id(), caller.login().to_owned());
+    label_check("label", &label)?;
+    let details = ProjectDetails::from(options);
+    let settings = ProjectSettings::default().changed(&details)?;
+    app.db
+        .transaction(move |conn| {
+            if project_by_label(conn, org, &label)?.is_some() {
+                return Err(exists(&label));
+            }
+            let source = store_find(conn, org, &src_store)?;
+            let target = store_find(conn, org, &dest_store)?;
+            ends_of(&source, &target, &settings)?.check_ends()?;
+            let new = NewProject {
+                org_id: org,
+                label: &label,
+                src_store_id: source.id,
+                dest_store_id: target.id,
+                enabled: details.enabled.unwrap_or(true),
+                options: &settings.to_json()?,
+                modified_by: &login,
+            };
+            // Somebody may have been faster since the look-up.
+            let id = rows::project_create(conn, &new).map_err(|error| match error {
+                crate::store::Error::Exists(_) => exists(&label),
+                other => other.into(),
+            })?;
+            view_of(conn, org, id)
+        })
+        .await
+}
+
+/// Every project of the caller's organisation, by label.
+pub async fn project_list(app: &App, caller: &Caller) -> Result<Vec<ProjectView>, Error> {
+    let org = caller.org_id();
+    let (projects, stores, mut last_runs) = app
+        .db
+        .run(move |conn| {
+            let stores: HashMap<i64, String> = image_store_list(conn, org, "", i64::MAX)?
+                .into_iter()
+                .map(|store| (store.id, store.label))
+                .collect();
+            let projects = rows::project_list(conn, org, "", i64::MAX)?;
+            Ok((projects, stores, project_last_runs(conn, org)?))
+        })
+        .await?;
+    let label = |id: i64| stores.get(&id).cloned().unwrap_or_default();
+    projects
+        .into_iter()
+        .map(|project| {
+            Ok(ProjectView {
+                src_store_label: label(project.src_store_id),
+                dest_store_label: label(project.dest_store_id),
+                settings: ProjectSettings::of(&project)?,
+                last_run: last_runs.remove(&project.id),
+                project,
+            })
+        })
+        .collect()
+}
+
+/// One project with its items.
+pub async fn project_details(
+    app: &App,
+    caller: &Caller,
+    name: ProjectName,
+) -> Result<(ProjectView, Vec<ItemView>), Error> {
+    let org = caller.org_id();
+    app.db
+        .call(move |conn| {
+            let project = project_find(conn, org, &name)?;
+            let items = items_of(conn, &project)?;
+            Ok((view_of(conn, org, project.id)?, items))
+        })
+        .await
+}
+
+/// Changes a project: all of `details`, or nothing.
+pub async fn project_set_details(
+    app: &App,
+    caller: &Caller,
+    label: String,
+    details: ProjectDetails,
+) -> Result<ProjectView, Error> {
+    let (org, login) = (caller.org_id(), caller.login().to_owned());
+    app.db
+        .transaction(move |conn| {
+            let project = project_find_locked(conn, org, &ProjectName::Label(label))?;
+            let settings = ProjectSettings::of(&project)?.changed(&details)?;
+            let store = |conn: &mut DbConnection, label: Option<&String>, id: i64| match label {
+                Some(label) => store_find(conn, org, label),
+                None => store_by_id(conn, org, id),
+            };
+            let source = store(conn, details.src_store_label.as_ref(), project.src_store_id)?;
+            let target = store(
+                conn,
+                details.dest_store_label.as_ref(),
+                project.dest_store_id,
+            )?;
+            let ends = ends_of(&source, &target, &settings)?;
+            ends.check_ends()?;
+            let items = items_of(conn, &project)?;
+            ends.check_items(&items.into_iter().map(|item| item.spec).collect::<Vec<_>>())?;
+            let change = ProjectChange {
+                src_store_id: Some(source.id),
+                dest_store_id: Some(target.id),
+                enabled: details.enabled,
+                options: Some(&settings.to_json()?),
+                modified_by: &login,
+            };
+            rows::project_update(conn, org, project.id, details.version, &change)?;
+            view_of(conn, org, project.id)
+        })
+        .await
+}
+
+/// Deletes a project with its items, runs, results and logs. A run that goes on stops: its worker
+/// finds that it no longer holds it.
+pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result<(), Error> {
+    let org = caller.org_id();
+    app.db
+        .transaction(move |conn| {
+            let project = project_find(conn, org, &ProjectName::Label(label))?;
+            rows::project_delete(conn, org, project.id)?;
+            Ok(())
+        })
+        .await
+}
+
+/// The project of that name, or the fault that says there is none.
+pub fn project_find(
+    conn: &mut DbConnection,
+    org: i64,
+    name: &ProjectName,
+) -> Result<Project, Error> {
+    match name {
+        ProjectName::Id(id) => project_by_id(conn, org, *id)?
+            .ok_or_else(|| Error::NotFound(format!("there is no project with the id {id}"))),
+        ProjectName::Label(label) => project_by_label(conn, org, label)?
+            .ok_or_else(|| Error::NotFound(format!("there is no project `{label}`"))),
+    }
+}
+
+/// The same, held until the transaction ends: its items and options stay as they are.
+pub(super) fn project_find_locked(
+    conn: &mut DbConnection,
+    org: i64,
+    name: &ProjectName,
+) -> Result<Project, Error> {
+    let id = project_find(conn, org, name)?.id;
+    project_lock(conn, org, id)?;
+    project_find(conn, org, name)
+}
+
+/// Where a project's items come from and go to.
+pub(super) fn places_of(conn: &mut DbConnection, project: &Project) -> Result<Places, Error> {
+    let source = store_by_id(conn, project.org_id, project.src_store_id)?;
+    let target = store_by_id(conn, project.org_id, project.dest_store_id)?;
+    ends_of(&source, &target, &ProjectSettings::of(project)?)
+}
+
+fn ends_of(
+    source: &ImageStore,
+    target: &ImageStore,
+    settings: &ProjectSettings,
+) -> Result<Places, Error> {
+    Ok(places(address(source)?, address(target)?, settings))
+}
+
+fn address(store: &ImageStore) -> Result<RegistryAddress, Error> {
+    StoreOptions::of(store)?.address(&store.uri)
+}
+
+fn store_find(conn: &mut DbConnection, org: i64, label: &str) -> Result<ImageStore, Error> {
+    image_store_by_label(conn, org, label)?
+        .ok_or_else(|| Error::ImageStoreNotFound(label.to_owned()))
+}
+
+fn store_by_id(conn: &mut DbConnection, org: i64, id: i64) -> Result<ImageStore, Error> {
+    image_store_by_id(conn, org, id)?
+        .ok_or_else(|| Error::unexpected(format!("a project's store {id} is gone")))
+}
+
+fn view_of(conn: &mut DbConnection, org: i64, id: i64) -> Result<ProjectView, Error> {
+    let project = project_find(conn, org, &ProjectName::Id(id))?;
+    let last_run = run_list(conn, org, id, i64::MAX, 1)?.pop();
+    Ok(ProjectView {
+        src_store_label: store_by_id(conn, org, project.src_store_id)?.label,
+        dest_store_label: store_by_id(conn, org, project.dest_store_id)?.label,
+        settings: ProjectSettings::of(&project)?,
+        last_run: last_run.map(|run| LastRun {
+            id: run.id,
+            status: run.status,
+            end_time: run.end_time,
+        }),
+        project,
+    })
+}
+
+fn exists(label: &str) -> Error {
+    Error::Exists(format!("a project with the label `{label}` exists already"))
+}

@@ -1,0 +1,62 @@
+//! Asking for work: a plan, at once; a run, by the queue.
+
+use super::job::{Job, job_load};
+use super::project::{ProjectName, project_find};
+use super::{App, Caller, Error};
+use crate::store::run::{Enqueued, NewRun, RunTrigger, run_enqueue};
+use crate::sync::{Engine, Plan};
+
+/// What a run of the project would do; writes nothing.
+pub async fn project_plan(app: &App, caller: &Caller, label: String) -> Result<Plan, Error> {
+    let org = caller.org_id();
+    let project = app
+        .db
+        .call(move |conn| project_find(conn, org, &ProjectName::Label(label)))
+        .await?;
+    let Job { target, spec, .. } = job_load(&app.db, org, project.id).await?;
+    let plan = Engine::new(target, spec).plan().await;
+    match &plan.unreachable {
+        Some(error) if plan.copy + plan.update + plan.skip == 0 => Err(Error::invalid(
+            "label",
+            format!("the project can't be planned: {error}"),
+        )),
+        _ => Ok(plan),
+    }
+}
+
+/// Puts a run into the queue and returns its id. Refused while one of the project waits or runs,
+/// unless `queue`.
+pub async fn run_start(
+    app: &App,
+    caller: &Caller,
+    label: String,
+    queue: bool,
+) -> Result<i64, Error> {
+    let org = caller.org_id();
+    let id = app
+        .db
+        .transaction(move |conn| {
+            let project = project_find(conn, org, &ProjectName::Label(label.clone()))?;
+            if !project.enabled {
+                let message = format!("the project `{label}` is disabled; enable it with setDetails");
+                return Err(Error::invalid("label", message));
+            }
+            let run = NewRun {
+                org_id: org,
+                project_id: project.id,
+                project_label: &project.label,
+                trigger: RunTrigger::Manual,
+            };
+            match run_enqueue(conn, &run, queue)? {
+                Enqueued::Run(id) => Ok(id),
+                Enqueued::Busy(id) => Err(Error::invalid(
+                    "label",
+                    format!("the project `{label}` waits or runs already as run {id}; ask again with `queue` to run it after that"),
+                )),
+                Enqueued::NoProject => Err(Error::NotFound(format!("project `{label}` was deleted"))),
+            }
+        })
+        .await?;
+    app.queue_wake.notify_one();
+    Ok(id)
+}

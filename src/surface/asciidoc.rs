@@ -1,0 +1,143 @@
+//! The API as `AsciiDoc`: one page a namespace, laid out as Uyuni's own API pages are.
+
+use std::fmt::Write as _;
+
+use crate::api::types::{Kind, Shape};
+use crate::api::{Method, Namespace, Registry, SessionUse};
+
+/// The pages, each with its file name, such as `image.store.adoc`.
+pub fn pages(registry: &Registry) -> Vec<(String, String)> {
+    let namespaces = registry.namespaces();
+    namespaces
+        .map(|namespace| (format!("{}.adoc", namespace.name()), page(namespace)))
+        .collect()
+}
+
+fn page(namespace: &Namespace) -> String {
+    let name = namespace.name();
+    let mut page = format!(
+        "[#apidoc-{}]\n= {name}\n\n*Available methods*\n\n",
+        anchor(name)
+    );
+    for method in namespace.methods() {
+        line(
+            &mut page,
+            &format!(
+                "* <<{},{}>>",
+                method_anchor(namespace, method),
+                method.name()
+            ),
+        );
+    }
+    line(
+        &mut page,
+        &format!(
+            "\n== Description\n\n{}\n\n*Namespace*:\n\n{name}\n",
+            namespace.doc()
+        ),
+    );
+    for method in namespace.methods() {
+        method_section(&mut page, namespace, method);
+    }
+    page
+}
+
+fn method_section(page: &mut String, namespace: &Namespace, method: &Method) {
+    let verb = if method.is_read_only() { "GET" } else { "POST" };
+    line(
+        page,
+        &format!(
+            "\n[#{}]\n== Method: {}\n",
+            method_anchor(namespace, method),
+            method.name()
+        ),
+    );
+    line(
+        page,
+        &format!("HTTP `{verb}`\n\nDescription:\n\n{}\n", method.doc()),
+    );
+    if let Some(role) = method.needed_role() {
+        line(page, &format!("Needs the role `{role}`.\n"));
+    }
+    line(page, "Parameters:\n");
+    if method.session() == SessionUse::Always {
+        line(page, &format!("* {}  sessionKey\n", kind_text(Kind::Text)));
+    }
+    for parameter in method.parameters() {
+        let kind = shape_text(&parameter.shape);
+        line(
+            page,
+            &format!("* {kind}  {} - {}\n", parameter.name, parameter.doc),
+        );
+        members(page, &parameter.shape);
+    }
+    if method.session() != SessionUse::Always && method.parameters().is_empty() {
+        line(page, "None\n");
+    }
+    let result = method.result();
+    let returns = method.returns_doc();
+    let dash = if returns.is_empty() { "" } else { " - " };
+    line(
+        page,
+        &format!("Returns:\n\n* {}{dash}{returns}\n", shape_text(result)),
+    );
+    members(page, result);
+    line(page, "'''");
+}
+
+fn members(page: &mut String, shape: &Shape) {
+    let members = shape.members();
+    for member in &members {
+        let optional = if member.required { "" } else { " (optional)" };
+        let doc = if member.doc.is_empty() {
+            String::new()
+        } else {
+            format!(" - {}", member.doc)
+        };
+        line(
+            page,
+            &format!(
+                "** {} `{}`{optional}{doc}",
+                kind_text(member.kind),
+                member.name
+            ),
+        );
+    }
+    if !members.is_empty() {
+        page.push('\n');
+    }
+}
+
+fn kind_text(kind: Kind) -> String {
+    format!("[.{kind}]#{kind}#")
+}
+
+fn shape_text(shape: &Shape) -> String {
+    match shape.item_kind() {
+        Some(item) => format!("[.array]#{item} array#"),
+        None => kind_text(shape.kind()),
+    }
+}
+
+fn anchor(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+/// Names a signature: overloads differ in their parameters.
+fn method_anchor(namespace: &Namespace, method: &Method) -> String {
+    let mut text = format!("apidoc-{}-{}", anchor(namespace.name()), method.name());
+    for parameter in method.parameters() {
+        text.push('-');
+        text.push_str(parameter.name);
+        if parameter.shape.kind() != Kind::Text {
+            text.push('_');
+            text.push_str(parameter.shape.kind().name());
+        }
+    }
+    text
+}
+
+/// Writing into a `String` can't fail.
+fn line(page: &mut String, text: &str) {
+    let _ = writeln!(page, "{text}");
+}

@@ -1,0 +1,198 @@
+use dxr::Value as Xml;
+use serde_json::{Value, json};
+
+use super::Admin;
+use crate::api::server::{members, text, texts};
+use crate::support::database::TestDatabase;
+
+fn add(repository: &str, tags: &[&str], options: &Value) -> Value {
+    json!({"label": "mirror", "repository": repository, "tags": tags, "options": options})
+}
+
+#[tokio::test]
+async fn every_overload_adds_what_it_says() {
+    let admin = Admin::new(TestDatabase::sqlite()).await;
+    admin.project("mirror", json!({})).await;
+    let options = || members(&[("semver", text("^1"))]);
+    for (args, wanted) in [
+        (
+            vec![texts(&["1", "2"])],
+            json!({"tags": ["1", "2"], "tags_regex": ""}),
+        ),
+        (vec![texts(&[])], json!({"tags": [], "tags_regex": ""})),
+        (vec![text("^v")], json!({"tags": [], "tags_regex": "^v"})),
+        (vec![text("")], json!({"tags": [], "tags_regex": ""})),
+        (
+            vec![texts(&["1"]), options()],
+            json!({"tags": ["1"], "tags_regex": "", "semver": "^1"}),
+        ),
+        (
+            vec![text("a"), options()],
+            json!({"tags": [], "tags_regex": "a", "semver": "^1"}),
+        ),
+        (
+            vec![texts(&["1"]), text("a")],
+            json!({"tags": ["1"], "tags_regex": "a"}),
+        ),
+        (
+            vec![texts(&["1"]), text("a"), options()],
+            json!({"tags": ["1"], "tags_regex": "a", "semver": "^1"}),
+        ),
+    ] {
+        let all = [text("mirror"), text("library/nginx")]
+            .into_iter()
+            .chain(args);
+        let added = admin.xml("addImage", all.collect()).await.expect("an item");
+        let Xml::Struct(added) = added else {
+            panic!("{added:?}")
+        };
+        let Xml::Integer(id) = added["id"] else {
+            panic!("{added:?}")
+        };
+        let mut wanted = wanted;
+        wanted["id"] = json!(id);
+        wanted["project_label"] = json!("mirror");
+        wanted["repository"] = json!("library/nginx");
+        let listed = admin.get("listImages?label=mirror").await.expect("items");
+        assert_eq!(
+            listed.as_array().and_then(|items| items.last()),
+            Some(&wanted)
+        );
+    }
+    let listed = admin
+        .get("listImages?label=mirror&limit=2&offset=3")
+        .await
+        .expect("items");
+    let all = admin.get("listImages?label=mirror").await.expect("items");
+    assert_eq!(
+        listed.as_array().map(Vec::as_slice),
+        all.as_array().map(|items| &items[3..5])
+    );
+}
+
+on_both_databases! {
+    async fn an_item_is_changed_and_removed(database) {
+        let admin = Admin::new(database).await;
+        admin.project("mirror", json!({})).await;
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let added = admin
+            .post("addImage", add("library/nginx", &["1.10", &digest], &json!({
+                "tags_regex": "^v", "tags_exclude_regex": "rc", "semver": ">=1 <2",
+                "architectures": ["arm64"], "target_repository": "mirror/nginx",
+            })))
+            .await
+            .expect("an item");
+        assert_eq!(added["tags"], json!(["1.10", digest]));
+        assert_eq!(added["target_repository"], "mirror/nginx");
+        let id = &added["id"];
+        let changed = admin
+            .post("updateImage", json!({"itemId": id, "details": {
+                "repository": "library/httpd", "tags": [], "tags_regex": "", "tags_exclude_regex": "",
+                "semver": "^2", "architectures": [], "target_repository": "",
+            }}))
+            .await
+            .expect("changed");
+        let wanted = json!({
+            "id": id, "project_label": "mirror", "repository": "library/httpd", "tags": [],
+            "tags_regex": "", "semver": "^2",
+        });
+        assert_eq!(changed, wanted);
+        let shown = admin.get("getDetails?label=mirror").await.expect("shown");
+        assert_eq!(shown["items"], json!([wanted]));
+        assert_eq!(admin.post("removeImage", json!({"itemId": id})).await, Ok(json!(1)));
+        let gone = admin.post("removeImage", json!({"itemId": id})).await;
+        assert!(gone.is_err_and(|(code, text)| code == 10101 && text.contains("item")));
+        assert_eq!(admin.get("listImages?label=mirror").await, Ok(json!([])));
+    }
+}
+
+on_both_databases! {
+    async fn refused_items_leave_everything_as_it_was(database) {
+        let admin = Admin::new(database).await;
+        admin.project("mirror", json!({})).await;
+        let item = admin.post("addImage", add("library/nginx", &["1"], &json!({}))).await.expect("an item");
+        let update = |details| json!({"itemId": item["id"], "details": details});
+        let simple = |repository: &str| add(repository, &["1"], &json!({}));
+        let with = |options| add("redis", &[], &options);
+        admin.refuse(vec![
+            ("addImage", simple(""), 2800, "`repository`"),
+            ("addImage", simple("Library/Nginx"), 2800, "`repository`"),
+            ("addImage", simple("nginx:1"), 2800, "`repository`"),
+            ("addImage", simple("https://h/nginx"), 2800, "`repository`"),
+            ("addImage", add("redis", &["a b"], &json!({})), 2800, "`tags`: `a b`"),
+            ("addImage", add("redis", &["1", ">1.0"], &json!({})), 2800, "semver"),
+            ("addImage", add("redis", &["sha256:12"], &json!({})), 2800, "`tags`"),
+            ("addImage", with(json!({"tags_regex": "ab(c"})), 2800, "`tags_regex`: `ab(c`"),
+            ("addImage", with(json!({"tags_regex": "ab(c"})), 2800, "at character 3"),
+            ("addImage", with(json!({"tags_exclude_regex": "[z-a]"})), 2800, "`tags_exclude_regex`"),
+            ("addImage", with(json!({"tags_regex": "(?!rc)"})), 2800, "tags_exclude_regex"),
+            ("addImage", with(json!({"semver": ">>1"})), 2800, "`semver`"),
+            ("addImage", with(json!({"semver": ">2 <1"})), 2800, "`semver`"),
+            ("addImage", with(json!({"architectures": [""]})), 2800, "`architectures`"),
+            ("addImage", with(json!({"target_repository": "A"})), 2800, "`target_repository`"),
+            ("addImage", with(json!({"tags": ["1"]})), 2800, "`tags`: it is given"),
+            ("addImage", with(json!({"newest": 3})), 2801, "Invalid argument(s): newest"),
+            ("addImage", json!({"label": "none", "repository": "a", "tags": []}), 10101, "`none`"),
+            ("updateImage", update(json!({"repository": ""})), 2800, "`repository`"),
+            ("updateImage", update(json!({"tags": ["*"], "semver": "^1"})), 2800, "`tags`"),
+            ("updateImage", update(json!({"semver": "^1", "tags_regex": "("})), 2800, "`tags_regex`"),
+            ("updateImage", update(json!({"enabled": true})), 2801, "enabled"),
+            ("updateImage", json!({"itemId": 4711, "details": {}}), 10101, "4711"),
+        ]).await;
+    }
+}
+
+on_both_databases! {
+    async fn two_items_may_not_write_one_tag_from_different_sources(database) {
+        let admin = Admin::new(database).await;
+        admin.project("mirror", json!({"placement": "flat"})).await;
+        let first = admin.post("addImage", add("a/nginx", &["1", "2"], &json!({}))).await.expect("an item");
+        let clash = "`tags`: `a/nginx` and `b/nginx` would both be written to `nginx:2`";
+        admin.refuse(vec![
+            ("addImage", add("b/nginx", &["2", "3"], &json!({})), 2800, clash),
+            ("addImage", add("c/other", &["1"], &json!({"target_repository": "nginx"})), 2800, "nginx:1"),
+        ]).await;
+        // No clash: other tags, an excluded tag, another target, the same source again, a regex.
+        for body in [
+            add("b/nginx", &["3"], &json!({})),
+            add("b/nginx", &["2"], &json!({"tags_exclude_regex": "^2$"})),
+            add("b/nginx", &["2"], &json!({"target_repository": "b/nginx"})),
+            add("a/nginx", &["2"], &json!({})),
+            add("b/nginx", &[], &json!({"tags_regex": "2"})),
+        ] {
+            admin.post("addImage", body.clone()).await.unwrap_or_else(|fault| panic!("{body}: {fault:?}"));
+        }
+        admin.refuse(vec![
+            ("updateImage", json!({"itemId": first["id"], "details": {"tags": ["3"]}}), 2800, "nginx:3"),
+        ]).await;
+        // An item doesn't clash with what it was itself.
+        let again = json!({"itemId": first["id"], "details": {"tags": ["2"]}});
+        admin.post("updateImage", again).await.expect("changed");
+
+        admin.post("setDetails", json!({"label": "mirror", "details": {"placement": "path"}})).await.expect("changed");
+        admin.post("addImage", add("b/nginx", &["2"], &json!({}))).await.expect("an item");
+        admin.refuse(vec![
+            ("setDetails", json!({"label": "mirror", "details": {"placement": "flat", "enabled": false}}), 2800, "nginx:2"),
+        ]).await;
+    }
+}
+
+on_both_databases! {
+    async fn nothing_is_copied_onto_itself(database) {
+        let admin = Admin::new(database).await;
+        admin.store("team", "source.example:5000/team").await;
+        let create = |label: &str, src: &str, dest: &str, placement: &str| json!({
+            "label": label, "srcStore": src, "destStore": dest, "options": {"placement": placement},
+        });
+        // In one registry: flat moves most repositories, and a prefix moves all.
+        admin.post("create", create("mirror", "src", "src", "flat")).await.expect("a project");
+        admin.post("create", create("prefix", "src", "team", "path")).await.expect("a project");
+        admin.refuse(vec![
+            ("create", create("onto", "team", "team", "path"), 2800, "the same place"),
+            ("addImage", add("nginx", &["1"], &json!({})), 2800, "`repository`: source and target are the same place"),
+            ("addImage", add("a/nginx", &[], &json!({"target_repository": "a/nginx"})), 2800, "the same place"),
+        ]).await;
+        admin.post("addImage", add("a/nginx", &["1"], &json!({}))).await.expect("an item");
+        admin.post("addImage", add("nginx", &["1"], &json!({"target_repository": "b"}))).await.expect("an item");
+    }
+}

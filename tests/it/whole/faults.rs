@@ -1,0 +1,168 @@
+//! What goes wrong around a run, and how it ends.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::server::Server;
+use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::registry::Registry;
+use crate::support::registry::faults::{Action, Fault};
+
+async fn source_with(tags: u64) -> Registry {
+    let source = Registry::start().await;
+    for seed in 0..tags {
+        let image = Image::single(Format::Oci, AMD64, &[Blob::layer(seed, 20_000)]);
+        image.store(&source, "app", Some(&format!("v{seed}")));
+    }
+    source
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_tag_stops_no_other_and_is_in_results_and_log() {
+    let source = source_with(5).await;
+    let target = Registry::start().await;
+    source.fault_add(Fault::status("GET", "/manifests/v2", 404));
+    source.fault_add(Fault::status("HEAD", "/manifests/v2", 404));
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let id = session.run().await;
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "FAILED");
+    assert_eq!(run["counts"]["copied"], 4);
+    assert_eq!(run["counts"]["failed"], 1);
+    let id = id.to_string();
+    let query = [("runId", id.as_str()), ("status", "failed")];
+    let failed = session
+        .get("registrysync/listRunResults", &query)
+        .await
+        .unwrap();
+    assert_eq!(failed.as_array().unwrap().len(), 1, "{failed}");
+    assert_eq!(failed[0]["tag"], "v2");
+    assert!(
+        failed[0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("`app:v2` is not found"),
+        "{failed}"
+    );
+    let log = session
+        .get("registrysync/getRunLog", &[("runId", &id)])
+        .await
+        .unwrap();
+    assert!(log.to_string().contains("`app:v2` failed"), "{log}");
+    assert_eq!(target.tags("app").len(), 4);
+    assert!(target.broken_references().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_out_of_reach_is_named() {
+    let target = Registry::start().await;
+    let nobody = {
+        let gone = Registry::start().await;
+        gone.address().to_owned()
+    };
+    let server = Server::start(None);
+    let session = server.login().await;
+    session.project(&nobody, target.address(), &["app"]).await;
+    let ping = session
+        .get("registrysync/ping", &[("storeLabel", "from")])
+        .await
+        .unwrap();
+    assert_eq!(ping["ok"], false);
+    assert_eq!(ping["steps"][1]["name"], "connect");
+    assert!(
+        ping["steps"][1]["message"]
+            .as_str()
+            .unwrap()
+            .contains("refused"),
+        "{ping}"
+    );
+    for (method, query) in [
+        (
+            "registrysync/listTags",
+            vec![("storeLabel", "from"), ("repository", "app")],
+        ),
+        ("registrysync/plan", vec![("label", "web")]),
+    ] {
+        let fault = session.get(method, &query).await.unwrap_err();
+        assert!(
+            fault.contains(&nobody) && fault.contains("can't connect"),
+            "{fault}"
+        );
+    }
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(run["status"], "FAILED");
+    assert!(
+        run["message"].as_str().unwrap().contains("can't connect"),
+        "{run}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_run_is_refused_or_queued_and_many_may_watch() {
+    let source = source_with(20).await;
+    let target = Registry::start().await;
+    source.fault_add(Fault::on(
+        "GET",
+        "/blobs/",
+        Action::Delay(Duration::from_millis(300)),
+    ));
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let first = session.run().await;
+    let refused = session
+        .post("registrysync/run", json!({"label": "web"}))
+        .await
+        .unwrap_err();
+    assert!(refused.contains(&format!("run {first}")), "{refused}");
+    let queue = json!({"label": "web", "options": {"queue": true}});
+    let second = session
+        .post("registrysync/run", queue)
+        .await
+        .unwrap()
+        .as_i64()
+        .unwrap();
+    let mut watchers = tokio::task::JoinSet::new();
+    for _ in 0..30 {
+        let session = session.clone();
+        watchers.spawn(async move { session.run_ended(first).await });
+    }
+    while let Some(run) = watchers.join_next().await {
+        let run = run.unwrap();
+        assert_eq!(run["status"], "FINISHED");
+        assert_eq!(run["counts"]["copied"], 20);
+    }
+    let run = session.run_ended(second).await;
+    assert_eq!(run["counts"]["skipped"], 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_leaves_no_run_running_for_ever() {
+    let source = source_with(3).await;
+    let target = Registry::start().await;
+    source.fault_add(Fault::on("GET", "/blobs/", Action::Hang));
+    let mut server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let id = session.run().await;
+    while source.requests().0.is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.kill_and_restart();
+    source.faults_clear();
+    let session = server.login().await;
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "INTERRUPTED");
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(run["status"], "FINISHED");
+    assert_eq!(target.tags("app").len(), 3);
+}

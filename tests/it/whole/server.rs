@@ -1,0 +1,171 @@
+//! The real binary as a server of its own, and a small client of its JSON surface.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::images::client;
+
+const PASSWORD: &str = "correct horse battery";
+/// Looks at a run until it has ended: every 50 ms, for a minute.
+const LOOKS: usize = 1200;
+
+pub(super) struct Server {
+    child: Child,
+    pub(super) url: String,
+    files: TempDir,
+    database: Option<String>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Errors only say that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// On the embedded SQLite, or on the database at `database`.
+    pub(super) fn start(database: Option<String>) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        std::fs::write(files.path().join("password"), format!("{PASSWORD}\n")).unwrap();
+        let (child, url) = spawn(files.path(), database.as_deref());
+        Self {
+            child,
+            url,
+            files,
+            database,
+        }
+    }
+
+    /// Ends it without warning, and starts it again on what it left.
+    pub(super) fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.url) = spawn(self.files.path(), self.database.as_deref());
+    }
+
+    pub(super) fn password_file(&self) -> PathBuf {
+        self.files.path().join("password")
+    }
+
+    pub(super) async fn login(&self) -> Session {
+        let url = format!("{}/rhn/manager/api/auth/login", self.url);
+        let body = json!({"login": "admin", "password": PASSWORD});
+        let request = client()
+            .post(url)
+            .header("content-type", "application/json");
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        let key = cookie.split(['=', ';']).nth(1).unwrap().to_owned();
+        Session {
+            root: format!("{}/rhn/manager/api", self.url),
+            key,
+        }
+    }
+}
+
+fn spawn(files: &Path, database: Option<&str>) -> (Child, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(files.join("data"))
+        .arg("--admin-password-file")
+        .arg(files.join("password"));
+    if let Some(url) = database {
+        command.args(["--database", url]);
+    }
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let stdout = child.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    let url = line
+        .trim()
+        .strip_prefix("registrysync listening on ")
+        .unwrap_or_else(|| panic!("unexpected first line: {line:?}"));
+    (child, url.to_owned())
+}
+
+/// An open session on the JSON surface.
+#[derive(Clone)]
+pub(super) struct Session {
+    root: String,
+    key: String,
+}
+
+impl Session {
+    /// Calls a method that only reads.
+    pub(super) async fn get(&self, method: &str, query: &[(&str, &str)]) -> Result<Value, String> {
+        let mut url = reqwest::Url::parse(&format!("{}/{method}", self.root)).unwrap();
+        url.query_pairs_mut().extend_pairs(query);
+        self.answer(client().get(url)).await
+    }
+
+    /// Calls a method that changes something.
+    pub(super) async fn post(&self, method: &str, body: Value) -> Result<Value, String> {
+        let request = client()
+            .post(format!("{}/{method}", self.root))
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, String> {
+        let answer = request.bearer_auth(&self.key).send().await.unwrap();
+        assert!(answer.status().as_u16() < 500, "{}", answer.status());
+        let body = answer.text().await.unwrap();
+        let mut body: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{body}"));
+        match body["success"].as_bool() {
+            Some(true) => Ok(body["result"].take()),
+            _ => Err(body["message"].as_str().unwrap().to_owned()),
+        }
+    }
+
+    pub(super) async fn store(&self, label: &str, address: &str) {
+        let body = json!({"label": label, "uri": format!("http://{address}"),
+            "storeType": "registry", "credentials": {}});
+        assert_eq!(self.post("image/store/create", body).await, Ok(json!(1)));
+    }
+
+    /// A project `web` that copies all tags of `repositories`.
+    pub(super) async fn project(&self, source: &str, target: &str, repositories: &[&str]) {
+        self.store("from", source).await;
+        self.store("to", target).await;
+        let body = json!({"label": "web", "srcStore": "from", "destStore": "to"});
+        self.post("registrysync/create", body).await.unwrap();
+        for repository in repositories {
+            let body = json!({"label": "web", "repository": repository, "tags": []});
+            self.post("registrysync/addImage", body).await.unwrap();
+        }
+    }
+
+    pub(super) async fn run(&self) -> i64 {
+        let id = self.post("registrysync/run", json!({"label": "web"})).await;
+        id.unwrap().as_i64().unwrap()
+    }
+
+    /// The run when it has ended.
+    pub(super) async fn run_ended(&self, id: i64) -> Value {
+        for _ in 0..LOOKS {
+            let run = self
+                .get("registrysync/getRun", &[("runId", &id.to_string())])
+                .await
+                .unwrap();
+            if !matches!(run["status"].as_str(), Some("READY" | "RUNNING")) {
+                return run;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("run {id} doesn't end");
+    }
+}
