@@ -24,7 +24,7 @@ const RULES: [(&str, &[&str], &[&str]); 7] = [
     ),
     (
         "taskomatic",
-        &["service", "api", "surface", "cli"],
+        &["api", "surface", "cli"],
         &["axum", "dxr", "reqwest"],
     ),
     (
@@ -34,7 +34,7 @@ const RULES: [(&str, &[&str], &[&str]); 7] = [
     ),
     (
         "service",
-        &["api", "surface", "cli"],
+        &["taskomatic", "api", "surface", "cli"],
         &["axum", "dxr", "http", "diesel", "reqwest"],
     ),
     ("api", &["surface", "cli"], &["axum", "diesel", "reqwest"]),
