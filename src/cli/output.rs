@@ -138,16 +138,8 @@ impl Display {
             return;
         }
         eprintln!(
-            "{} tags: {} copied, {} updated, {} unchanged or left out, {} blocked, {} failed; {} in {} blobs sent, {} mounted, in {} ({}/s)",
+            "{} tags: {totals}, in {} ({}/s)",
             totals.selected,
-            totals.copied,
-            totals.updated,
-            totals.skipped,
-            totals.blocked,
-            totals.failed,
-            HumanBytes(moved.bytes),
-            moved.blobs_copied,
-            moved.blobs_mounted,
             duration(took),
             HumanBytes(per_second(moved.bytes, took)),
         );

@@ -1,7 +1,9 @@
 //! What becomes of a tag, and of all of them.
 
+use std::fmt;
 use std::time::Duration;
 
+use indicatif::HumanBytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -139,5 +141,23 @@ impl Totals {
             (_, Action::Skip) => &mut self.skipped,
         };
         *count += 1;
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} copied, {} updated, {} unchanged or left out, {} blocked, {} failed; \
+             {} in {} blobs sent, {} blobs mounted",
+            self.copied,
+            self.updated,
+            self.skipped,
+            self.blocked,
+            self.failed,
+            HumanBytes(self.moved.bytes),
+            self.moved.blobs_copied,
+            self.moved.blobs_mounted,
+        )
     }
 }

@@ -65,7 +65,7 @@ async fn work(mut recorder: Recorder, job: Job, stop: CancellationToken) {
 }
 
 fn verdict(end: &RunEnd, cancel_requested: bool, stopped: bool) -> (RunStatus, String) {
-    let counts = counts(&end.totals);
+    let counts = format!("{} tags selected: {}", end.totals.selected, end.totals);
     if end.cancelled {
         let why = match (cancel_requested, stopped) {
             (true, _) => "cancelled",
@@ -82,20 +82,4 @@ fn verdict(end: &RunEnd, cancel_requested: bool, stopped: bool) -> (RunStatus, S
         None if end.totals.failed > 0 => (RunStatus::Failed, counts),
         None => (RunStatus::Finished, counts),
     }
-}
-
-fn counts(totals: &Totals) -> String {
-    format!(
-        "{} tags selected: {} copied, {} updated, {} unchanged or left out, {} blocked, {} failed; \
-         {} bytes in {} blobs sent, {} blobs mounted",
-        totals.selected,
-        totals.copied,
-        totals.updated,
-        totals.skipped,
-        totals.blocked,
-        totals.failed,
-        totals.moved.bytes,
-        totals.moved.blobs_copied,
-        totals.moved.blobs_mounted,
-    )
 }

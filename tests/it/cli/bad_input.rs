@@ -58,12 +58,12 @@ fn arguments_are_refused_with_the_field() {
     for (more, words) in [
         (
             &["--tag-regex", "a(b"][..],
-            &["--tag-regex", "a(b", "character 2"][..],
+            &["`--tag-regex`", "a(b", "character 2"][..],
         ),
-        (&["--tag-exclude-regex", "["], &["--tag-exclude-regex"]),
-        (&["--semver", ">2 <1"], &["--semver", "no version"]),
-        (&["--semver", "banana"], &["--semver", "banana"]),
-        (&["--tag", "a b"], &["--tag", "a b"]),
+        (&["--tag-exclude-regex", "["], &["`--tag-exclude-regex`"]),
+        (&["--semver", ">2 <1"], &["`--semver`", "no version"]),
+        (&["--semver", "banana"], &["semver", "banana"]),
+        (&["--tag", "a b"], &["`--tag`", "a b"]),
         (&["--architecture", "arm 64"], &["arm 64"]),
         (&["--placement", "sideways"], &["sideways", "`flat`"]),
     ] {
