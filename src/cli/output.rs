@@ -168,9 +168,10 @@ pub(super) fn plan(plan: &Plan, json: bool) {
                 reason: &action.reason,
                 source_digest: action.source_digest.as_ref(),
                 target_digest: action.digest.as_ref(),
-                previous_digest: action.previous_digest.as_ref(),
+                previous_digest: (action.previous_digest.as_ref())
+                    .filter(|_| action.action == Action::Update),
                 bytes: action.size.unwrap_or(0),
-                error: None,
+                error: action.error.as_deref(),
             });
         } else {
             data_line(&plan_line(action));

@@ -327,22 +327,31 @@ impl Auth {
         })
     }
 
-    /// The failure when a renewed authorisation is refused as well.
+    /// The failure when a renewed authorisation is refused as well. A token that was given but
+    /// doesn't reach keeps its status, since the credentials were right.
     pub(super) fn refused(&self, what: &str) -> Error {
-        let detail = match (&self.credentials, self.scheme()) {
-            (None, _) => {
-                "401: the registry refuses this without credentials, and none are given".to_owned()
-            }
+        let message = match (&self.credentials, self.scheme()) {
+            (None, _) => "the registry refuses this without credentials, and none are given".into(),
             (Some(credentials), Scheme::Bearer { .. }) => format!(
-                "401: the registry refuses the token of `{}`; the account may not do this",
+                "the registry refuses the token of `{}`; the account may not do this",
                 credentials.username
             ),
-            (Some(credentials), _) => format!(
-                "401: the registry refuses the credentials of `{}`",
-                credentials.username
-            ),
+            (Some(credentials), _) => {
+                let user = &credentials.username;
+                return self.error(
+                    what,
+                    format!("401: the registry refuses the credentials of `{user}`"),
+                );
+            }
         };
-        self.error(what, detail)
+        Error::Status {
+            host: self.host.clone(),
+            what: what.to_owned(),
+            status: 401,
+            code: None,
+            message: Some(readable(&message, 300)),
+            retry_after: None,
+        }
     }
 
     fn may_send_credentials_to(&self, realm: &Url) -> bool {

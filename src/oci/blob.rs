@@ -5,7 +5,8 @@ use http::header::{CONTENT_RANGE, RANGE};
 use http::{HeaderValue, Method, StatusCode};
 
 use super::auth::Scope;
-use super::client::{Answer, Call, Client};
+use super::call::{Answer, Call};
+use super::client::Client;
 use super::digest::{Digest, Hasher};
 use super::error::{Error, TransportKind};
 use super::manifest::Descriptor;
@@ -179,7 +180,13 @@ impl BlobReader {
         if let Some(range) = range.filter(|_| self.received > 0) {
             call = call.header(RANGE, range);
         }
-        let answer = self.client.send(call).await?;
+        let answer = match self.client.send(call).await {
+            // The rest was asked for, and there is none.
+            Err(error) if error.status() == Some(416) => {
+                return Err(self.corrupt(format!("only {} bytes", self.received)));
+            }
+            other => other?,
+        };
         self.skip = match (
             answer.response.status(),
             answer.header(CONTENT_RANGE.as_str()),

@@ -4,19 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use super::address::RegistryAddress;
 use super::auth::{Auth, Credentials, Scope};
+use super::call::{Answer, Call, Fetched};
 use super::error::{Error, TransportKind, readable};
 use super::guard::is_same_origin;
 use super::reference::Repository;
 use super::registry_manifest::HeadAbility;
-use super::retry::{Attempts, Pause, retry_after};
+use super::retry::{Attempts, Pause};
 use super::transport::Transport;
 
 /// Requests at once to one registry. Enough to hide latency, few enough not to look like abuse.
@@ -26,8 +26,6 @@ pub const MAX_CONNECTIONS: usize = 16;
 pub const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Redirects followed for one request; object storage needs one, a CDN before it a second.
 const MAX_REDIRECTS: usize = 5;
-/// Text read of a refusal; registries put a few hundred bytes there.
-const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// What a [`Client`] is made of.
 #[derive(Clone, Debug)]
@@ -76,68 +74,6 @@ pub(super) struct Inner {
     pub(super) head: HeadAbility,
     permits: Arc<Semaphore>,
     pause: Pause,
-}
-
-/// One request, before authorisation.
-pub(super) struct Call {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) scope: Scope,
-    /// For messages: the operation and its object, such as "manifest of `a:1`".
-    pub(super) what: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    /// Part of a transfer that holds a place among the connections already.
-    pub(super) has_place: bool,
-}
-
-impl Call {
-    pub(super) fn new(method: Method, url: Url, scope: Scope, what: impl Into<String>) -> Self {
-        Self {
-            method,
-            url,
-            scope,
-            what: what.into(),
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            has_place: false,
-        }
-    }
-
-    pub(super) fn get(url: Url, scope: Scope, what: impl Into<String>) -> Self {
-        Self::new(Method::GET, url, scope, what)
-    }
-
-    pub(super) fn accept(self, value: &'static str) -> Self {
-        self.header(ACCEPT, HeaderValue::from_static(value))
-    }
-
-    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
-        self
-    }
-
-    pub(super) fn body(mut self, body: Bytes) -> Self {
-        self.body = body;
-        self
-    }
-}
-
-/// An answer with its whole body.
-pub(super) struct Fetched {
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    pub(super) host: String,
-    pub(super) what: String,
-}
-
-/// An answer whose body is still to be read; holds its place among the host's connections.
-pub(super) struct Answer {
-    pub(super) response: reqwest::Response,
-    pub(super) host: String,
-    pub(super) what: String,
-    idle_timeout: Duration,
-    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl std::fmt::Debug for Client {
@@ -410,88 +346,6 @@ impl Inner {
             self.pause.wait().await;
         } else {
             tokio::time::sleep(delay).await;
-        }
-    }
-}
-
-impl Answer {
-    async fn fetched(self, limit: usize) -> Result<Fetched, Error> {
-        Ok(Fetched {
-            headers: self.response.headers().clone(),
-            host: self.host.clone(),
-            what: self.what.clone(),
-            body: self.bytes(limit).await?,
-        })
-    }
-
-    /// The whole body, refused when longer than `limit` bytes.
-    pub(super) async fn bytes(mut self, limit: usize) -> Result<Bytes, Error> {
-        let mut body = BytesMut::new();
-        while let Some(chunk) = self.chunk().await? {
-            if body.len() + chunk.len() > limit {
-                return Err(self.protocol(format!("an answer of more than {limit} bytes")));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
-    }
-
-    /// The next part of the body; an error when nothing comes for the idle time.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        match tokio::time::timeout(self.idle_timeout, self.response.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(Error::Transport {
-                host: self.host.clone(),
-                phase: self.what.clone(),
-                detail: format!("the connection broke off ({})", root_cause(&error)),
-                kind: TransportKind::Broken,
-            }),
-            Err(_) => Err(silence(&self.host, &self.what, self.idle_timeout)),
-        }
-    }
-
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.response.headers().get(name)?.to_str().ok()
-    }
-
-    pub(super) fn protocol(&self, detail: impl Into<String>) -> Error {
-        Error::Protocol {
-            host: self.host.clone(),
-            what: self.what.clone(),
-            detail: detail.into(),
-        }
-    }
-
-    /// The refusal that this answer is.
-    pub(super) async fn into_error(self) -> Error {
-        #[derive(serde::Deserialize)]
-        struct Body {
-            errors: Vec<Item>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Item {
-            #[serde(default)]
-            code: String,
-            #[serde(default)]
-            message: String,
-        }
-        let status = self.response.status();
-        let (host, what) = (self.host.clone(), self.what.clone());
-        let retry_after = retry_after(self.response.headers());
-        let body = self.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
-        let first = serde_json::from_slice::<Body>(&body)
-            .ok()
-            .and_then(|body| body.errors.into_iter().next());
-        let text = |text: String| Some(readable(&text, 200)).filter(|text| !text.is_empty());
-        let (code, message) =
-            first.map_or((None, None), |item| (text(item.code), text(item.message)));
-        Error::Status {
-            host,
-            what,
-            status: status.as_u16(),
-            code,
-            message,
-            retry_after,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::digest::Digest;
+use super::retry::PATIENCE;
 
 /// A name (repository, tag, digest, address, platform) that isn't one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +45,7 @@ pub enum Error {
         kind: TransportKind,
     },
     /// The registry answered with a status that means failure.
-    #[error("`{host}`: {what}: {status}{}", Words(.code, .message))]
+    #[error("`{host}`: {what}: {status}{}{}", Words(.code, .message), Wait(*.retry_after))]
     Status {
         /// Host and port.
         host: String,
@@ -134,6 +135,11 @@ impl Error {
         )
     }
 
+    /// The registry takes no more requests for longer than a run waits.
+    pub fn is_rate_limited(&self) -> bool {
+        self.status() == Some(429) && self.retry_after().is_some_and(|wait| wait > PATIENCE)
+    }
+
     /// The same request may succeed a little later.
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -191,6 +197,19 @@ impl fmt::Display for Words<'_> {
             write!(f, " ({message})")?;
         }
         Ok(())
+    }
+}
+
+struct Wait(Option<Duration>);
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(wait) if wait > PATIENCE => {
+                write!(f, ", and it asks to wait for {} s", wait.as_secs())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The vocabulary and the protocol of registries; knows neither database nor web.
 //!
 //! Reading order: the pure types first (`digest`, `reference`, `address`, `platform`, `manifest`), then
-//! one registry's HTTP (`client`, with `auth`, `challenge`, `guard`, `transport` and `retry`), then the
+//! one registry's HTTP (`client`, with `call`, `auth`, `challenge`, `guard`, `transport` and `retry`), then the
 //! operations: `registry_manifest`, `blob`, `upload`, `tag`, `catalog` (both with `page`), `referrer`,
 //! `image`, `ping`. `auth_file` reads the credentials that other tools keep. Every failure is an [`Error`].
 //!
@@ -11,6 +11,7 @@ pub mod address;
 pub mod auth;
 pub mod auth_file;
 pub mod blob;
+mod call;
 mod catalog;
 mod challenge;
 pub mod client;

@@ -9,7 +9,8 @@ use http::header::LINK;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::client::{Call, Client};
+use super::call::Call;
+use super::client::Client;
 use super::error::Error;
 
 /// Entries asked for at once; ECR takes no more.

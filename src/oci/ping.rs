@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::auth::Scope;
-use super::client::{Call, Client};
+use super::call::Call;
+use super::client::Client;
 use super::digest::Digest;
 use super::error::Error;
 use super::reference::Repository;

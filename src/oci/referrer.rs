@@ -5,7 +5,8 @@
 use serde::Deserialize;
 
 use super::auth::Scope;
-use super::client::{Call, Client};
+use super::call::Call;
+use super::client::Client;
 use super::digest::Digest;
 use super::error::Error;
 use super::manifest::{Descriptor, OCI_INDEX};

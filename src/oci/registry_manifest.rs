@@ -6,7 +6,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 
 use super::auth::Scope;
-use super::client::{Answer, Call, Client, Fetched};
+use super::call::{Answer, Call, Fetched};
+use super::client::Client;
 use super::digest::Digest;
 use super::error::Error;
 use super::manifest::{ACCEPT, Manifest, is_schema1};

@@ -13,7 +13,7 @@ use super::error::Error;
 const RETRIES: u32 = 3;
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 /// The longest pause taken at a host's request; beyond it the failure is reported instead.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Counts the attempts of one operation.
 #[derive(Default)]

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::auth::Scope;
-use super::client::{Call, Client};
+use super::call::Call;
+use super::client::Client;
 use super::error::Error;
 use super::page::PAGE_SIZE;
 use super::reference::Repository;

@@ -11,7 +11,8 @@ use url::Url;
 
 use super::auth::Scope;
 use super::blob::BlobReader;
-use super::client::{Answer, Call, Client, silence};
+use super::call::{Answer, Call};
+use super::client::{Client, silence};
 use super::digest::Digest;
 use super::error::Error;
 use super::guard::is_same_origin;
@@ -181,7 +182,9 @@ impl Client {
             .header(CONTENT_LENGTH, blob.size)
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(body);
-        let response = self.watch(request, meter, &url, &upload.what).await?;
+        let response = self
+            .watch(request, (meter, blob.size), &url, &upload.what)
+            .await?;
         let answer = self.answer(response, &url, upload.what.clone());
         let status = answer.response.status();
         if status.is_success() {
@@ -213,11 +216,11 @@ impl Client {
         let _ = self.send_once(&call).await;
     }
 
-    /// Waits for the answer as long as the target takes bytes.
+    /// Waits for the answer as long as the target takes bytes, and longer after the last of `size`.
     async fn watch(
         &self,
         request: reqwest::RequestBuilder,
-        meter: &Meter,
+        (meter, size): (&Meter, u64),
         url: &Url,
         what: &str,
     ) -> Result<reqwest::Response, Error> {
@@ -241,7 +244,7 @@ impl Client {
                 quiet += tick;
             }
             seen = now;
-            let patience = if meter.finished.load(Ordering::Relaxed) {
+            let patience = if now >= size {
                 idle * COMMIT_PATIENCE
             } else {
                 idle
@@ -266,7 +269,6 @@ enum Put {
 struct Meter {
     bytes: AtomicU64,
     waits_for_source: AtomicBool,
-    finished: AtomicBool,
     /// Why the source broke off; the target's error is only the consequence.
     failure: Mutex<Option<Error>>,
 }
@@ -294,10 +296,7 @@ fn body(reader: BlobReader, meter: Arc<Meter>, on_bytes: OnBytes) -> reqwest::Bo
                     on_bytes(length);
                     Ok(Some((chunk, (reader, meter, on_bytes))))
                 }
-                Ok(None) => {
-                    meter.finished.store(true, Ordering::Relaxed);
-                    Ok(None)
-                }
+                Ok(None) => Ok(None),
                 Err(error) => {
                     let text = error.to_string();
                     *meter.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);

@@ -59,13 +59,14 @@ pub struct PlanAction {
     pub previous_digest: Option<Digest>,
     /// Bytes of the blobs it needs, for tags to copy.
     pub size: Option<u64>,
+    /// Why it couldn't be looked at; the same as the reason then.
+    pub error: Option<String>,
 }
 
 struct PlannedTag {
     action: PlanAction,
     /// What it needs: digest and bytes.
     blobs: Vec<(Digest, u64)>,
-    failed: bool,
 }
 
 impl Engine {
@@ -81,12 +82,14 @@ impl Engine {
         for failed in found.failed {
             plan.blocked += 1;
             plan.failed += 1;
+            let reason = failed.error.unwrap_or(failed.reason);
             plan.actions.push(PlanAction {
                 repository: failed.repository,
                 tag: failed.tag,
                 target: failed.target,
                 action: Action::Blocked,
-                reason: failed.error.unwrap_or(failed.reason),
+                error: Some(reason.clone()),
+                reason,
                 source_digest: None,
                 digest: None,
                 previous_digest: None,
@@ -97,13 +100,8 @@ impl Engine {
         let mut compared = futures_util::stream::iter(found.all)
             .map(|candidate| self.plan_tag(candidate, &unreachable))
             .buffered(self.spec.max_parallel.max(1));
-        while let Some(PlannedTag {
-            action,
-            blobs,
-            failed,
-        }) = compared.next().await
-        {
-            plan.failed += u64::from(failed);
+        while let Some(PlannedTag { action, blobs }) = compared.next().await {
+            plan.failed += u64::from(action.error.is_some());
             let fresh = blobs
                 .into_iter()
                 .filter(|(digest, _)| counted.insert(digest.clone()));
@@ -133,7 +131,6 @@ impl Engine {
                 PlannedTag {
                     action: self.action(&candidate, comparison, reason, &blobs),
                     blobs,
-                    failed: false,
                 }
             }
             Err(error) => {
@@ -141,9 +138,11 @@ impl Engine {
                 let reason = error.to_string();
                 let stop = Comparison::stop(Action::Blocked, reason.clone());
                 PlannedTag {
-                    action: self.action(&candidate, stop, reason, &[]),
+                    action: PlanAction {
+                        error: Some(reason.clone()),
+                        ..self.action(&candidate, stop, reason, &[])
+                    },
                     blobs: Vec::new(),
-                    failed: true,
                 }
             }
         }
@@ -185,6 +184,7 @@ impl Engine {
             digest: comparison.wanted.map(|wanted| wanted.digest),
             previous_digest: comparison.present,
             size: copies.then(|| blobs.iter().map(|(_, size)| size).sum()),
+            error: None,
         }
     }
 }

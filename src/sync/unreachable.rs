@@ -1,10 +1,11 @@
-//! Registries that turned out to be out of reach: what still needs one of them isn't tried again,
-//! and what needs others goes on.
+//! Registries that turned out to be out of reach, or to take no more requests: what still needs one
+//! of them isn't tried again, and what needs others goes on.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::SyncError;
+use crate::oci::Error;
 
 /// Found during one plan or run, by host.
 #[derive(Default)]
@@ -15,7 +16,8 @@ pub(super) struct Unreachable {
 impl Unreachable {
     /// Takes the failure in, if it means that.
     pub(super) fn note(&self, error: &SyncError) {
-        if let Some(failure) = error.registry().filter(|failure| failure.is_unreachable()) {
+        let shut = |failure: &&Error| failure.is_unreachable() || failure.is_rate_limited();
+        if let Some(failure) = error.registry().filter(shut) {
             self.lock()
                 .entry(failure.host().to_owned())
                 .or_insert_with(|| error.clone());

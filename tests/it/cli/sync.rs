@@ -154,6 +154,14 @@ async fn a_dry_run_writes_nothing() {
         );
     }
     assert_eq!(lines[4]["totals"]["copy"], 4);
+    let image = Image::multi(Format::Oci, 0, 1000);
+    image.push(target.address(), "team/app", Some("1.0")).await;
+    target.requests_clear();
+    let more = ["--json", "--tag", "1.0", "--tag", "gone"];
+    let lines = desk.run(&[&base[..], &more].concat()).ended(1).lines();
+    assert_eq!(lines[0]["action"], "skip");
+    assert!(lines[0].get("previous_digest").is_none() && lines[0].get("error").is_none());
+    assert!(lines[1]["error"].as_str().unwrap().contains("not found"));
     let writes = target.requests();
     assert!(
         writes

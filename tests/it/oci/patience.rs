@@ -44,21 +44,29 @@ async fn a_busy_registry_is_asked_again_after_the_pause_it_wants() {
     }
 }
 
+/// The tag fails with the time, that host's other tags aren't tried, and other hosts go on.
 #[tokio::test]
 async fn a_pause_beyond_our_patience_is_reported() {
-    let source = Registry::start().await;
-    Image::multi(Format::Oci, 1, 1000).store(&source, "app", Some("1"));
+    let (source, other) = (Registry::start().await, Registry::start().await);
+    for number in 0..10 {
+        let image = Image::artifact(number, "a/b");
+        image.store(&source, "app", Some(&format!("v{number}")));
+        image.store(&other, "other", Some(&format!("o{number}")));
+    }
     source.fault_add(Fault::on("HEAD", "/manifests/", busy(Some("3600"))));
     let target = Registry::start().await;
-    let from = client(source.address());
-    let ran = run(
-        &client(target.address()),
-        spec(vec![item(&from, "app", &everything())]),
-    )
-    .await;
-    let error = ran.error("1");
-    assert!(error.contains("429"), "{error}");
+    let mut wanted = spec(vec![
+        item(&client(source.address()), "app", &everything()),
+        item(&client(other.address()), "other", &everything()),
+    ]);
+    wanted.max_parallel = 1;
+    let ran = run(&client(target.address()), wanted).await;
+    let error = ran.error("v7");
+    for part in ["429", "wait for 3600 s", source.address()] {
+        assert!(error.contains(part), "{error}");
+    }
     assert_eq!(source.requests().count("HEAD", Kind::Manifest), 1);
+    assert_eq!((ran.end.totals.copied, ran.end.totals.failed), (10, 10));
 }
 
 #[tokio::test]
@@ -130,6 +138,21 @@ async fn a_slow_blob_is_waited_for() {
     let gets = source.requests();
     let gets = gets.0.iter().filter(|r| r.path.ends_with(&layer.digest));
     assert_eq!(gets.count(), 1);
+}
+
+/// A registry on object storage is silent for long after the last byte, before it says that it has the blob.
+#[tokio::test]
+async fn the_answer_after_the_last_byte_is_waited_for_longer() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::artifact(1, "a/b").store(&source, "app", Some("1"));
+    let idle = Duration::from_millis(300);
+    target.fault_add(Fault::on("PUT", "/uploads/", Misbehave::Delay(idle * 2)));
+    let to = impatient(target.address(), idle);
+    let from = client(source.address());
+    let ran = run(&to, spec(vec![item(&from, "app", &everything())])).await;
+    ran.all_done(Action::Copy, 1);
+    let puts = target.requests();
+    assert_eq!(puts.count("PUT", Kind::Upload), 2, "one for each blob");
 }
 
 /// A target that hangs in the middle of an upload fails the tag, with the side named.

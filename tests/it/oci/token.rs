@@ -178,6 +178,20 @@ async fn refused_credentials_are_named_without_the_password() {
     }
 }
 
+/// An account that is right, and may not see the catalogue: that is no refusal of its credentials.
+#[tokio::test]
+async fn a_refused_catalogue_keeps_its_status() {
+    let auth = TokenAuth {
+        grants: BTreeMap::from([("catalog".to_owned(), Vec::new())]),
+        ..account()
+    };
+    let registry = guarded(auth).start().await;
+    let failed = known(registry.address(), 4).repository_list().await;
+    let error = failed.unwrap_err();
+    assert_eq!(error.status(), Some(401), "{error}");
+    assert!(error.is_auth() && error.to_string().contains("the account may not do this"));
+}
+
 /// The account may not read the neighbour: the mount fails, the upload that follows doesn't.
 #[tokio::test]
 async fn a_mount_without_enough_scopes_spoils_no_upload() {

@@ -291,6 +291,31 @@ async fn foreign_layers_are_not_asked_for() {
     }
 }
 
+/// A manifest that says more than there is: asking for the rest is answered with 416.
+#[tokio::test]
+async fn a_blob_shorter_than_its_manifest_says_is_named() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let config = source.blob_put("app", "{}");
+    let layer = source.blob_put("app", "a layer");
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST,
+        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 2 },
+        "layers": [{ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": 100 }],
+    });
+    source.manifest_put("app", Some("1"), OCI_MANIFEST, manifest.to_string());
+    let from = client(source.address());
+    let ran = run(
+        &client(target.address()),
+        spec(vec![item(&from, "app", &everything())]),
+    )
+    .await;
+    let error = ran.error("1");
+    for part in [layer.as_str(), "got only 7 bytes"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(target.tags("app").is_empty());
+}
+
 /// A layer that was listed and is gone: two requests at most, however many tags need it.
 #[tokio::test]
 async fn a_blob_that_is_gone_fails_its_tags_only() {

@@ -166,6 +166,32 @@ async fn a_digest_is_copied_without_a_tag() {
     }
 }
 
+/// HEAD named an image that is gone when it is fetched: the tag has moved, and is copied as it is now.
+#[tokio::test]
+async fn a_tag_that_moves_in_between_is_copied_as_it_is_now() {
+    use crate::support::registry::faults::{Action as Misbehave, Fault};
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let (old, new) = (Image::artifact(1, "a/b"), Image::artifact(2, "a/b"));
+    new.store(&source, "app", Some("1"));
+    let before = Misbehave::Answer {
+        status: 200,
+        headers: vec![("docker-content-digest", old.digest().to_owned())],
+        body: String::new(),
+    };
+    source.fault_add(Fault::on("HEAD", "/manifests/1", before).times(1));
+    let from = client(source.address());
+    let wanted = spec(vec![item(&from, "app", &everything())]);
+    let ran = run(&client(target.address()), wanted).await;
+    ran.all_done(Action::Copy, 1);
+    let outcome = ran.of("1");
+    assert_eq!(
+        outcome.source_digest.as_ref().unwrap().as_str(),
+        new.digest()
+    );
+    assert_eq!(outcome.target_digest, outcome.source_digest);
+    assert_eq!(target.tags("app"), source.tags("app"));
+}
+
 /// More blobs at once than connections, all of them through one client.
 #[tokio::test]
 async fn a_registry_is_copied_into_itself() {
