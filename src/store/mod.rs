@@ -7,7 +7,7 @@
 //! - [`SealKey`] (`seal.rs`): how credentials are encrypted at rest.
 //! - [`Error`]: everything that may go wrong here.
 //! - One file per group of tables: [`account`], [`session`], [`image_store`], [`project`],
-//!   [`item`], [`run`], [`run_result`], [`run_log`], [`synced_tag`]. Their functions are plain,
+//!   [`item`], [`run`], [`run_result`], [`run_log`], [`synced_tag`], [`schedule`], [`statistics`]. Their functions are plain,
 //!   take a [`DbConnection`] and, for whatever an organisation owns, the organisation's id: a row
 //!   of another organisation is not there. Lists are paged by key.
 //!
@@ -28,9 +28,11 @@ pub mod project;
 pub mod run;
 pub mod run_log;
 pub mod run_result;
+pub mod schedule;
 pub mod schema;
 mod seal;
 pub mod session;
+pub mod statistics;
 pub mod synced_tag;
 
 pub use connection::DbConnection;

@@ -162,6 +162,21 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    tasko_schedule (id) {
+        id -> BigInt,
+        org_id -> Nullable<BigInt>,
+        job_label -> Text,
+        bunch -> Text,
+        project_id -> Nullable<BigInt>,
+        cron_expr -> Text,
+        data -> Text,
+        active_from -> Timestamp,
+        active_till -> Nullable<Timestamp>,
+        next_fire -> Nullable<Timestamp>,
+    }
+}
+
 diesel::joinable!(account -> org (org_id));
 diesel::joinable!(account_role -> account (account_id));
 diesel::joinable!(session -> account (account_id));
@@ -180,5 +195,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     tasko_run,
     run_result,
     run_log,
-    synced_tag
+    synced_tag,
+    tasko_schedule
 );
