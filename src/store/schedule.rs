@@ -46,7 +46,7 @@ pub fn schedule_put(conn: &mut DbConnection, new: &NewSchedule<'_>) -> Result<()
         let old = tasko_schedule::table
             .filter(tasko_schedule::org_id.eq(new.org_id))
             .filter(tasko_schedule::job_label.eq(new.job_label));
-        if diesel::update(old).set(row.clone()).execute(conn)? == 0 {
+        if diesel::update(old).set(row).execute(conn)? == 0 {
             diesel::insert_into(tasko_schedule::table)
                 .values(row)
                 .execute(conn)?;

@@ -150,7 +150,7 @@ fn a_minutely_line_fires_every_minute_that_there_is() {
             );
             let even = found
                 .windows(2)
-                .all(|pair| pair[1].clone() - pair[0].clone() == TimeDelta::minutes(1));
+                .all(|pair| pair[1] - pair[0] == TimeDelta::minutes(1));
             assert!(even, "{zone} {start}");
         }
     }

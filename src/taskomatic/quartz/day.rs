@@ -104,9 +104,10 @@ fn month_day(part: &str) -> Result<MonthDay, CronError> {
                 })?,
             None => return Err(FIELD.error(part, "expected `L`, `L-3`, `LW` or `L-3W`")),
         };
-        return Ok(match weekday {
-            true => MonthDay::WeekdayBeforeLast(before),
-            false => MonthDay::BeforeLast(before),
+        return Ok(if weekday {
+            MonthDay::WeekdayBeforeLast(before)
+        } else {
+            MonthDay::BeforeLast(before)
         });
     }
     if weekday {

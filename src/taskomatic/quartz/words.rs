@@ -198,7 +198,7 @@ fn week_days(rules: &[WeekDay]) -> Vec<String> {
 }
 
 fn name(number: u32, field: &Field, names: &[&'static str]) -> &'static str {
-    let place = number.checked_sub(field.min).unwrap_or_default();
+    let place = number.saturating_sub(field.min);
     names.get(place as usize).copied().unwrap_or_default()
 }
 

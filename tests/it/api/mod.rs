@@ -6,6 +6,7 @@
 mod auth;
 mod docs;
 mod image_store;
+mod image_sync;
 mod introspection;
 mod json;
 mod registry;

@@ -64,7 +64,7 @@ fn show(ns: &mut Namespace) {
     ns.method(
         "getProjectDetails",
         "Show a project.",
-        [param("project", "id of the project")],
+        [param("id", "id of the project")],
         details_by_id,
     )
     .returns("the project with its items")
@@ -72,7 +72,7 @@ fn show(ns: &mut Namespace) {
     ns.method(
         "getProjectDetails",
         "Show a project.",
-        [param("project", NAME)],
+        [param("name", NAME)],
         details_by_name,
     )
     .returns("the project with its items")
