@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{App, Caller, Error};
 use crate::store::DbConnection;
-use crate::store::run::{Cancelled, RunStatus, run_active, run_cancel as row_cancel};
+use crate::store::run::{RunStatus, run_active};
+use crate::store::run_cancel::{Cancelled, run_cancel as row_cancel};
 
 /// How long a deletion waits for a run to end. Its worker looks once a second whether it should.
 const PATIENCE: Duration = Duration::from_secs(10);

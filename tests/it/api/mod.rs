@@ -9,6 +9,7 @@ mod image_store;
 mod image_sync;
 mod introspection;
 mod json;
+mod listing;
 mod registry;
 mod registrysync;
 mod sample;

@@ -2,10 +2,10 @@ use super::{account, project};
 use diesel::prelude::*;
 use registrysync::store::project::project_delete;
 use registrysync::store::run::{
-    Cancelled, Enqueued, Lease, NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_cancel,
-    run_claim, run_enqueue, run_finish, run_get, run_interrupt_left_running, run_list,
-    run_progress,
+    Enqueued, Lease, NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_claim, run_enqueue,
+    run_finish, run_get, run_interrupt_left_running, run_list, run_progress,
 };
+use registrysync::store::run_cancel::{Cancelled, run_cancel};
 use registrysync::store::run_log::{LogLevel, NewLogLine, log_append, log_list};
 use registrysync::store::run_result::{
     NewRunResult, ResultAction, ResultStatus, result_insert, result_list,

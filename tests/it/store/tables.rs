@@ -7,9 +7,10 @@ use registrysync::store::image_store::{image_store_by_label, image_store_list};
 use registrysync::store::item::{item_by_id, item_list};
 use registrysync::store::project::{project_by_label, project_last_runs, project_list};
 use registrysync::store::run::{
-    NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_cancel, run_claim, run_enqueue,
-    run_finish, run_interrupt_left_running, run_list, run_progress,
+    NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_claim, run_enqueue, run_finish,
+    run_interrupt_left_running, run_list, run_progress,
 };
+use registrysync::store::run_cancel::run_cancel;
 use registrysync::store::run_log::{log_append, log_list};
 use registrysync::store::run_result::{ResultStatus, result_insert, result_list};
 use registrysync::store::schedule::{

@@ -3,6 +3,7 @@
 mod cancel;
 mod faults;
 mod image_sync;
+mod listing;
 mod scripts;
 mod server;
 mod time_zone;
