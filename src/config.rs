@@ -8,6 +8,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use chrono_tz::Tz;
+
+use crate::time_zone::{system_zone, zone_parse};
+
 /// A key of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -18,7 +22,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 5] = [
+pub const KEYS: [Key; 6] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -38,6 +42,10 @@ pub const KEYS: [Key; 5] = [
     Key {
         name: "worker_slots",
         about: "runs at once, 1 to 64",
+    },
+    Key {
+        name: "time_zone",
+        about: "the zone of schedules, and of dates without a zone on XML-RPC",
     },
 ];
 
@@ -111,6 +119,8 @@ pub struct Config {
     pub admin_password_file: Option<PathBuf>,
     /// Runs at once.
     pub worker_slots: usize,
+    /// The zone of schedules.
+    pub time_zone: Tz,
 }
 
 impl Settings {
@@ -141,6 +151,7 @@ impl Settings {
         let directory = self.text("data_dir").trim_end_matches('/');
         self.fill("database", format!("sqlite:{directory}/registrysync.db"));
         self.fill("worker_slots", "2".into());
+        self.fill("time_zone", system_zone().name().into());
     }
 
     fn fill(&mut self, key: &'static str, value: String) {
@@ -178,6 +189,12 @@ impl Settings {
             worker_slots: slots
                 .filter(|slots| (1..=MAX_SLOTS).contains(slots))
                 .ok_or_else(|| self.error("worker_slots", &format!("expected 1 to {MAX_SLOTS}")))?,
+            time_zone: zone_parse(self.text("time_zone")).ok_or_else(|| {
+                self.error(
+                    "time_zone",
+                    "expected a name such as `Europe/Berlin` or `UTC`",
+                )
+            })?,
         })
     }
 
@@ -288,7 +305,8 @@ mod tests {
                 Origin::Flag,
                 Origin::Variable,
                 Origin::Default,
-                Origin::File
+                Origin::File,
+                Origin::Default
             ]
         );
     }
@@ -313,6 +331,7 @@ mod tests {
             ("listen", "here"),
             ("worker_slots", "0"),
             ("worker_slots", "x"),
+            ("time_zone", "Mars/Base"),
         ] {
             let error = collect(&[(key, value)], &[], "")
                 .unwrap()

@@ -17,6 +17,7 @@ use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::store::{Db, Error as StoreError, SealKey};
 use crate::surface::{Limits, listen, router, serve};
 use crate::taskomatic::{Worker, WorkerOptions};
+use crate::time_zone::server_zone_set;
 
 use super::args::ServeArguments;
 use super::{CliError, interrupted};
@@ -35,6 +36,7 @@ const GRACE: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let config = settings(&arguments)?.read().map_err(CliError::input)?;
+    server_zone_set(config.time_zone);
     data_dir_make(&config.data_dir)?;
     let _lock = data_dir_lock(&config.data_dir)?;
     let db = db_open(&config).await?;
@@ -86,6 +88,7 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
         ("database", arguments.database.clone()),
         ("admin_password_file", arguments.admin_password_file.clone()),
         ("worker_slots", arguments.worker_slots.clone()),
+        ("time_zone", arguments.time_zone.clone()),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key, value?)))

@@ -9,8 +9,9 @@ use super::error::shortened;
 use super::store_settings::{StoreChange, StoreCredentials, StoreOptions, certificate_check};
 use super::{App, Caller, Error};
 use crate::store::image_store::{
-    ImageStore, ImageStoreChange, Login, NewImageStore, image_store_by_label, image_store_create,
-    image_store_delete, image_store_list, image_store_projects, image_store_update,
+    ImageStore, ImageStoreChange, Login, NewImageStore, image_store_by_id, image_store_by_label,
+    image_store_create, image_store_delete, image_store_list, image_store_projects,
+    image_store_update,
 };
 use crate::store::{self, DbConnection, SealKey};
 
@@ -159,6 +160,18 @@ pub async fn store_find(app: &App, caller: &Caller, label: String) -> Result<Ima
     app.db
         .run(move |conn| Ok(store_by_label(conn, org_id, &label)))
         .await?
+}
+
+/// The label of the store with this id.
+pub async fn store_label(app: &App, caller: &Caller, id: i64) -> Result<String, Error> {
+    let org = caller.org_id();
+    let found = app
+        .db
+        .run(move |conn| image_store_by_id(conn, org, id))
+        .await?;
+    found
+        .map(|store| store.label)
+        .ok_or_else(|| Error::ImageStoreNotFound(id.to_string()))
 }
 
 /// Changes a store.

@@ -372,7 +372,7 @@ pub fn run_interrupt_left_running(
 
 /// The database's clock: leases are compared by all nodes, whose own clocks may differ. SQLite
 /// has one node.
-fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
+pub(super) fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
     match conn {
         DbConnection::Postgres(c) => {
             let time = diesel::dsl::sql::<diesel::sql_types::Timestamp>(

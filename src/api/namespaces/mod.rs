@@ -3,11 +3,13 @@
 //! - `auth`: log in and out.
 //! - `api`: what there is.
 //! - `image_store`: `image.store`, the registries.
+//! - `image_sync`: `image.sync`, projects by the prototype's names.
 //! - `registrysync`: projects, their items and runs; and what talks to registries.
 
 mod api;
 mod auth;
 mod image_store;
+mod image_sync;
 mod registrysync;
 
 use super::registry::Registry;
@@ -18,6 +20,7 @@ pub fn registry() -> Registry {
     auth::define(&mut builder);
     api::define(&mut builder);
     image_store::define(&mut builder);
+    image_sync::define(&mut builder);
     registrysync::define(&mut builder);
     builder.build()
 }

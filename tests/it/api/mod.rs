@@ -6,8 +6,10 @@
 mod auth;
 mod docs;
 mod image_store;
+mod image_sync;
 mod introspection;
 mod json;
+mod listing;
 mod registry;
 mod registrysync;
 mod sample;

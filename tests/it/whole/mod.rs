@@ -1,5 +1,9 @@
 //! The whole way, through the real server: log in, stores, project, items, plan, run, results.
 
+mod cancel;
 mod faults;
+mod image_sync;
+mod listing;
 mod scripts;
 mod server;
+mod time_zone;
