@@ -1,13 +1,11 @@
-//! The HTTP server: routes, listener and shutdown.
+//! The HTTP server: routes and listener.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::any;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
 
@@ -60,22 +58,4 @@ pub fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
 /// Opens the listening socket; port 0 takes a free one.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
-}
-
-/// Serves until `shutdown` is done and the requests under way are answered.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    // Without TCP_NODELAY small writes wait for the acknowledgement of earlier ones.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY can't be set");
-        }
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(shutdown)
-        .await
 }
