@@ -6,9 +6,10 @@
 //!   `misdirected`: what plain http is told at a TLS port.
 //! - `xmlrpc`: `/rpc/api`; `xml` reads and writes its documents.
 //! - `json`: `/rhn/manager/api`; `cookie` carries its session.
-//! - [`asciidoc`]: the same methods as pages to read.
+//! - [`asciidoc`]: the same methods as pages to read; [`apidoc`]: the same as HTML.
 //! - `body`: request bodies, bounded in size, time and compression.
 
+pub mod apidoc;
 pub mod asciidoc;
 mod body;
 mod cookie;

@@ -231,3 +231,34 @@ fn file_write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
         .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
         .map_err(file_error(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_pair_is_taken_when_it_is_whole() {
+        let files = tempfile::tempdir().unwrap();
+        let listen = "127.0.0.1:1".parse().unwrap();
+        let make = |name: &str| {
+            let directory = files.path().join(name);
+            fs::create_dir(&directory).unwrap();
+            Certificate::self_signed(&directory, listen, &[]).unwrap();
+            TRIAL.map(|file| directory.join(file))
+        };
+        let ([certificate, key], [new_certificate, new_key]) = (make("old"), make("new"));
+        let pair = Certificate::from_files(&certificate, &key).unwrap();
+        let shown = || pair.current.read().unwrap().cert.clone();
+        let old = shown();
+        assert!(!pair.reload().unwrap());
+        fs::copy(&new_certificate, &certificate).unwrap();
+        assert!(matches!(pair.reload(), Err(TlsError::Pair { .. })));
+        assert!(!pair.reload().unwrap(), "told once");
+        assert_eq!(shown(), old);
+        fs::remove_file(&key).unwrap();
+        assert!(!pair.reload().unwrap(), "a file on its way");
+        fs::copy(&new_key, &key).unwrap();
+        assert!(pair.reload().unwrap());
+        assert_ne!(shown(), old);
+    }
+}

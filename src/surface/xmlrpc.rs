@@ -4,14 +4,14 @@
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dxr::{Fault, Value};
 use dxr_server::{Handler, HandlerResult};
 
 use super::server::Surface;
-use super::{body, xml};
+use super::{apidoc, body, xml};
 use crate::api::{ApiError, Dispatcher, Peer};
 
 /// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
@@ -20,6 +20,10 @@ pub(super) async fn call(
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
+    // Who follows the address in a browser wants to read about it.
+    if [Method::GET, Method::HEAD].contains(request.method()) {
+        return (StatusCode::FOUND, [(LOCATION, apidoc::ROOT)]).into_response();
+    }
     if request.method() != Method::POST {
         let usage =
             "this is the XML-RPC API: POST a methodCall, such as auth.login, to this address\n";

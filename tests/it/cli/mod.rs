@@ -8,7 +8,7 @@
 
 mod bad_input;
 mod list_tags;
-mod memory;
+pub(crate) mod memory;
 mod sync;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The whole way, through the real server: log in, stores, project, items, plan, run, results.
 
 mod faults;
-mod scripts;
+mod many_tags;
+pub(crate) mod scripts;
 mod server;
+mod tls;
