@@ -4,7 +4,7 @@
 //! - [`server`]: routes, listener, limits.
 //! - [`door`]: connections, with or without TLS, and shutdown; [`tls`]: the certificate;
 //!   `misdirected`: what plain http is told at a TLS port.
-//! - `xmlrpc`: `/rpc/api`; `xml` reads and writes its documents.
+//! - `xmlrpc`: `/rpc/api`; `xml` reads its documents, `xml_write` writes them.
 //! - `json`: `/rhn/manager/api`; `cookie` carries its session.
 //! - [`asciidoc`]: the same methods as pages to read; [`apidoc`]: the same as HTML.
 //! - `body`: request bodies, bounded in size, time and compression.
@@ -19,6 +19,7 @@ mod misdirected;
 pub mod server;
 pub mod tls;
 mod xml;
+mod xml_write;
 mod xmlrpc;
 
 pub use door::{Door, serve};

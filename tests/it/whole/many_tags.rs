@@ -32,7 +32,7 @@ async fn registry() -> Registry {
 
 /// A call over XML-RPC: the result, and the size of its document.
 async fn xml(server: &Server, name: &str, params: Vec<Value>) -> (Value, usize) {
-    let name = name.to_owned();
+    let name = name.into();
     let call = dxr::MethodCall { name, params }.to_xml().unwrap();
     let request = client().post(format!("{}/rpc/api", server.url));
     let answer = request.header("content-type", "text/xml").body(call);
