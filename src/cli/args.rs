@@ -184,6 +184,7 @@ Examples:
   registrysync serve
   registrysync serve --listen 0.0.0.0:8080 --data-dir /var/lib/registrysync
   registrysync serve --database postgres://registrysync@db.example.com/registrysync
+  registrysync serve --listen 0.0.0.0:8443 --tls-cert sync.pem --tls-key sync.key
 
 Each flag is also a variable (REGISTRYSYNC_DATA_DIR) and a key of the TOML file (data_dir).";
 
@@ -212,4 +213,16 @@ pub struct ServeArguments {
     /// The zone of schedules, and of dates without a zone on XML-RPC [default: the system's]
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
+    /// The server's certificate, PEM, its chain after it: https only; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+    /// The certificate's private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
+    /// https with a certificate made once in the data directory, for a trial
+    #[arg(long)]
+    pub tls_self_signed: bool,
+    /// Address that users call the server by, where a proxy stands before it
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
 }

@@ -11,11 +11,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Dispatcher, namespaces};
-use crate::config::{Config, Settings};
+use crate::config::{Config, Settings, TlsSource};
 use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::store::{Db, Error as StoreError, SealKey};
-use crate::surface::{Limits, listen, router, serve};
+use crate::surface::{Certificate, Door, Limits, listen, router, serve};
 use crate::taskomatic::{Worker, WorkerOptions};
 use crate::time_zone::server_zone_set;
 
@@ -51,6 +51,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         .await
         .map_err(|e| CliError::Input(format!("`listen`: `{}`: {e}", config.listen)))?;
     let address = listener.local_addr().map_err(CliError::input)?;
+    let door = door(&config)?;
     let options = WorkerOptions {
         name: worker_name(&config.data_dir)?,
         slots: config.worker_slots,
@@ -63,8 +64,14 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         Limits::default(),
     );
 
-    super::output::data_line(&format!("registrysync listening on http://{address}"));
-    let mut served = tokio::spawn(serve(listener, routes, stop.clone().cancelled_owned()));
+    let scheme = if door.certificate.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    super::output::data_line(&format!("registrysync listening on {scheme}://{address}"));
+    let ended = stop.clone().cancelled_owned();
+    let mut served = tokio::spawn(serve(listener, routes, door, ended));
     tokio::select! {
         () = interrupted() => tracing::info!("stopping: runs under way are interrupted"),
         ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
@@ -80,6 +87,32 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     Ok(0)
 }
 
+fn door(config: &Config) -> Result<Door, CliError> {
+    let certificate = match &config.tls {
+        None => None,
+        Some(TlsSource::Files { certificate, key }) => {
+            Some(Certificate::from_files(certificate, key).map_err(CliError::input)?)
+        }
+        Some(TlsSource::SelfSigned) => {
+            let url = config.public_url.as_deref().map(url::Url::parse);
+            let host = url.and_then(|url| Some(url.ok()?.host_str()?.to_owned()));
+            let names = host.as_slice();
+            let made = Certificate::self_signed(&config.data_dir, config.listen, names)
+                .map_err(CliError::input)?;
+            tracing::warn!(
+                "the certificate is self-signed: give clients {} to trust",
+                made.path().display()
+            );
+            Some(made)
+        }
+    };
+    Ok(Door {
+        certificate,
+        public_url: config.public_url.clone(),
+        ..Door::default()
+    })
+}
+
 /// The configuration that the arguments, the environment and the file give.
 pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError> {
     let flags: BTreeMap<&'static str, String> = [
@@ -89,6 +122,13 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
         ("admin_password_file", arguments.admin_password_file.clone()),
         ("worker_slots", arguments.worker_slots.clone()),
         ("time_zone", arguments.time_zone.clone()),
+        ("tls_cert", arguments.tls_cert.clone()),
+        ("tls_key", arguments.tls_key.clone()),
+        (
+            "tls_self_signed",
+            arguments.tls_self_signed.then(|| "true".to_owned()),
+        ),
+        ("public_url", arguments.public_url.clone()),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key, value?)))

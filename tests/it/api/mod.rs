@@ -3,6 +3,7 @@
 //! [`sample`] is a small namespace that only these tests know; it has every sort of overload.
 //! [`server`] starts a server for one test.
 
+mod apidoc;
 mod auth;
 mod docs;
 mod image_store;

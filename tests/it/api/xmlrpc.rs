@@ -46,7 +46,16 @@ async fn both_paths_answer_with_and_without_slash() {
             .await
             .unwrap();
         assert_eq!(
-            (get.status().as_u16(), &get.headers()["allow"]),
+            (get.url().path(), get.status().as_u16()),
+            ("/rhn/apidoc/", 200)
+        );
+        let put = client()
+            .put(format!("http://{}{path}", server.address))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            (put.status().as_u16(), &put.headers()["allow"]),
             (405, &"POST".parse().unwrap())
         );
     }

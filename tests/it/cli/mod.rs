@@ -10,7 +10,7 @@
 mod bad_input;
 mod cron;
 mod list_tags;
-mod memory;
+pub(crate) mod memory;
 mod sync;
 
 use std::path::{Path, PathBuf};
