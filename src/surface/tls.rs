@@ -63,7 +63,7 @@ pub enum TlsError {
 /// A certificate with its key, from two files.
 #[derive(Debug)]
 pub struct Certificate {
-    certificate: PathBuf,
+    chain: PathBuf,
     key: PathBuf,
     provider: Arc<CryptoProvider>,
     /// What the files held when they were last looked at, good or not.
@@ -78,7 +78,7 @@ impl Certificate {
         let seen = [contents(certificate)?, contents(key)?];
         let current = pair(&provider, [certificate, key], &seen)?;
         Ok(Arc::new(Self {
-            certificate: certificate.to_owned(),
+            chain: certificate.to_owned(),
             key: key.to_owned(),
             provider,
             seen: RwLock::new(seen),
@@ -102,7 +102,7 @@ impl Certificate {
 
     /// The file of the certificate, which a client may be told to trust.
     pub fn path(&self) -> &Path {
-        &self.certificate
+        &self.chain
     }
 
     /// What a connection is accepted with: TLS 1.2 or 1.3, HTTP/2 or HTTP/1.1.
@@ -136,14 +136,14 @@ impl Certificate {
     /// Takes the files' pair if they have changed. An error is told once for each change.
     fn reload(&self) -> Result<bool, TlsError> {
         // A file that can't be read now may be on its way; the next look tells.
-        let (Ok(certificate), Ok(key)) = (contents(&self.certificate), contents(&self.key)) else {
+        let (Ok(certificate), Ok(key)) = (contents(&self.chain), contents(&self.key)) else {
             return Ok(false);
         };
         let found = [certificate, key];
         if *self.seen.read().unwrap_or_else(PoisonError::into_inner) == found {
             return Ok(false);
         }
-        let new = pair(&self.provider, [&self.certificate, &self.key], &found);
+        let new = pair(&self.provider, [&self.chain, &self.key], &found);
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = found;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new?);
         Ok(true)

@@ -138,9 +138,10 @@ fn curl_xml(
         Example::Plain(number) if number.is_i64() => format!("<int>{number}</int>"),
         other => format!("<string>{}</string>", json_literal(other).trim_matches('"')),
     });
-    let params: String = values
+    let params: Vec<String> = values
         .map(|value| format!("  <param><value>{value}</value></param>\n"))
         .collect();
+    let params = params.concat();
     format!(
         "curl -sS -H 'Content-Type: text/xml' --data @- '{origin}/rpc/api' <<XML\n\
          <methodCall><methodName>{}.{}</methodName><params>\n{params}</params></methodCall>\nXML\n",
