@@ -26,6 +26,8 @@ use super::{CliError, interrupted};
 const KEY_FILE: &str = "secret.key";
 /// The first password of `admin`, where none was given.
 const PASSWORD_FILE: &str = "admin-password";
+/// Locked as long as a process uses the data directory.
+const LOCK_FILE: &str = "lock";
 /// What tells this installation's worker from others.
 const WORKER_FILE: &str = "worker-id";
 /// How long requests under way may take when the server is to end; service managers send SIGKILL
@@ -36,6 +38,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let config = settings(&arguments)?.read().map_err(CliError::input)?;
     server_zone_set(config.time_zone);
     data_dir_make(&config.data_dir)?;
+    let _lock = data_dir_lock(&config.data_dir)?;
     let db = db_open(&config).await?;
     let logins = tokio::task::spawn_blocking(|| Logins::new(LoginPolicy::default()))
         .await
@@ -105,6 +108,33 @@ fn data_dir_make(directory: &Path) -> Result<(), CliError> {
         .map_err(|e| CliError::Input(format!("`data_dir`: `{}`: {e}", directory.display())))
 }
 
+/// Keeps a second server away: it would have the same worker's name, and take the first one's runs
+/// for leftovers. The lock ends with the process, however that ends.
+fn data_dir_lock(directory: &Path) -> Result<fs::File, CliError> {
+    let path = directory.join(LOCK_FILE);
+    let fail = |e: std::io::Error| {
+        CliError::Input(format!(
+            "`data_dir`: `{}` can't be locked: {e}",
+            path.display()
+        ))
+    };
+    let mut options = fs::OpenOptions::new();
+    let file = options
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(CliError::Input(format!(
+            "`data_dir`: `{}` is in use by another registrysync; stop that one, or give this one a \
+             directory of its own",
+            directory.display()
+        ))),
+        Err(fs::TryLockError::Error(e)) => Err(fail(e)),
+    }
+}
+
 async fn db_open(config: &Config) -> Result<Db, CliError> {
     let (url, key_file) = (config.database.clone(), config.data_dir.join(KEY_FILE));
     let opened = tokio::task::spawn_blocking(move || -> Result<Db, CliError> {
@@ -130,13 +160,20 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
         return Ok(());
     };
     let path = config.data_dir.join(PASSWORD_FILE);
-    private_write(&path, password.expose_secret())?;
+    let written = private_write(&path, password.expose_secret());
+    let kept = match &written {
+        Ok(()) => format!(
+            "kept in {}; delete the file when you have changed it",
+            path.display()
+        ),
+        // The account is there already, so this is the only time to see it.
+        Err(_) => "kept nowhere: write it down".to_owned(),
+    };
     eprintln!(
-        "first start: the account `admin` has the password {}\n(kept in {}; delete the file when you have changed it)",
+        "first start: the account `admin` has the password {}\n({kept})",
         password.expose_secret(),
-        path.display()
     );
-    Ok(())
+    written
 }
 
 fn password_read(path: &Path) -> Result<SecretString, CliError> {

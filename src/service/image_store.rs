@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
+use super::error::shortened;
 use super::store_settings::{StoreChange, StoreCredentials, StoreOptions, certificate_check};
 use super::{App, Caller, Error};
 use crate::store::image_store::{
@@ -93,9 +94,9 @@ pub async fn store_create(
 ) -> Result<(), Error> {
     label_check(&label)?;
     if store_type != REGISTRY.label {
-        let shown: String = store_type.chars().take(LABEL_LIMIT).collect();
         return Err(Error::BadParameter(format!(
-            "Unknown image store type: {shown}"
+            "Unknown image store type: {}",
+            shortened(store_type)
         )));
     }
     let change = StoreChange::from(credentials);
@@ -215,7 +216,7 @@ pub async fn store_delete(app: &App, caller: &Caller, label: String) -> Result<(
 
 fn store_by_label(conn: &mut DbConnection, org_id: i64, label: &str) -> Result<ImageStore, Error> {
     image_store_by_label(conn, org_id, label)?
-        .ok_or_else(|| Error::ImageStoreNotFound(label.chars().take(LABEL_LIMIT).collect()))
+        .ok_or_else(|| Error::ImageStoreNotFound(shortened(label)))
 }
 
 fn label_check(label: &str) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::error::shortened;
 use super::item::{ItemView, items_of};
 use super::places::{Places, places};
 use super::project_settings::{ProjectDetails, ProjectOptions, ProjectSettings, label_check};
@@ -199,7 +200,7 @@ pub fn project_find(
         ProjectName::Id(id) => project_by_id(conn, org, *id)?
             .ok_or_else(|| Error::NotFound(format!("there is no project with the id {id}"))),
         ProjectName::Label(label) => project_by_label(conn, org, label)?
-            .ok_or_else(|| Error::NotFound(format!("there is no project `{label}`"))),
+            .ok_or_else(|| Error::NotFound(format!("there is no project `{}`", shortened(label)))),
     }
 }
 
@@ -235,7 +236,7 @@ fn address(store: &ImageStore) -> Result<RegistryAddress, Error> {
 
 fn store_find(conn: &mut DbConnection, org: i64, label: &str) -> Result<ImageStore, Error> {
     image_store_by_label(conn, org, label)?
-        .ok_or_else(|| Error::ImageStoreNotFound(label.to_owned()))
+        .ok_or_else(|| Error::ImageStoreNotFound(shortened(label)))
 }
 
 fn store_by_id(conn: &mut DbConnection, org: i64, id: i64) -> Result<ImageStore, Error> {

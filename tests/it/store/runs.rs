@@ -161,6 +161,49 @@ on_both_databases! {
     }
 }
 
+on_both_databases! {
+    async fn a_project_is_busy_also_while_its_run_is_being_claimed(db) {
+        let key = db.key().clone();
+        let (org, project_id) = db
+            .run(move |conn| {
+                let (org, _) = account(conn, "acme");
+                Ok((org, project(conn, &key, org, "mirror")))
+            })
+            .await
+            .expect("no error");
+        for round in 0..100 {
+            let first = db.run(move |conn| Ok(enqueue(conn, org, project_id))).await;
+            let first = first.expect("no error");
+            let claimer = (*db).clone();
+            let claim = tokio::spawn(async move {
+                claimer.run(|conn| run_claim(conn, "w", LEASE)).await
+            });
+            let others = (0..4).map(|_| {
+                let db = (*db).clone();
+                tokio::spawn(async move {
+                    let new = NewRun {
+                        org_id: org,
+                        project_id,
+                        project_label: "mirror",
+                        trigger: RunTrigger::Manual,
+                    };
+                    db.run(move |conn| run_enqueue(conn, &new, false)).await
+                })
+            });
+            for other in others.collect::<Vec<_>>() {
+                let other = other.await.expect("no panic").expect("no error");
+                assert_eq!(other, Enqueued::Busy(first), "round {round}");
+            }
+            let run = claim.await.expect("no panic").expect("no error").expect("the run");
+            db.run(move |conn| {
+                run_finish(conn, run.lease(), RunStatus::Finished, "", &RunTotals::default())
+            })
+            .await
+            .expect("no error");
+        }
+    }
+}
+
 /// Claims and finishes until nothing waits; a run may wait for another of its project.
 async fn claim_all(db: registrysync::store::Db, worker: String) -> Vec<i64> {
     let mut got = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -50,6 +50,11 @@ impl Server {
         (self.child, self.url) = spawn(self.files.path(), self.database.as_deref());
     }
 
+    /// Starts a second one on the same files, and waits for its end.
+    pub(super) fn again(&self) -> Output {
+        serve_to_its_end(&self.files.path().join("data"))
+    }
+
     pub(super) fn password_file(&self) -> PathBuf {
         self.files.path().join("password")
     }
@@ -69,6 +74,25 @@ impl Server {
             key,
         }
     }
+}
+
+/// Runs `serve` where it is to refuse to.
+pub(super) fn serve_to_its_end(data: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data);
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // One that serves after all says so, and would never end.
+    let stdout = child.stdout.as_mut().unwrap();
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    if !line.is_empty() {
+        child.kill().unwrap();
+    }
+    child.wait_with_output().unwrap()
 }
 
 fn spawn(files: &Path, database: Option<&str>) -> (Child, String) {
