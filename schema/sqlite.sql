@@ -192,4 +192,4 @@ CREATE INDEX tasko_schedule_project ON tasko_schedule (project_id);
 
 CREATE INDEX tasko_schedule_due ON tasko_schedule (next_fire);
 
-CREATE INDEX tasko_run_org_end ON tasko_run (org_id, end_time);
+CREATE INDEX tasko_run_end ON tasko_run (end_time);

@@ -1,2 +1,2 @@
-DROP INDEX tasko_run_org_end;
+DROP INDEX tasko_run_end;
 DROP TABLE tasko_schedule;
