@@ -135,6 +135,8 @@ CREATE TABLE tasko_run (
     CONSTRAINT tasko_run_trigger_kind_check CHECK ((trigger_kind = ANY (ARRAY['manual'::text, 'schedule'::text, 'retry'::text, 'hook'::text])))
 );
 
+CREATE INDEX tasko_run_active ON tasko_run USING btree (project_id, status);
+
 CREATE INDEX tasko_run_end ON tasko_run USING btree (end_time);
 
 CREATE UNIQUE INDEX tasko_run_one_running ON tasko_run USING btree (project_id) WHERE (status = 'RUNNING'::text);

@@ -123,6 +123,8 @@ CREATE INDEX tasko_run_project ON tasko_run (project_id, id);
 
 CREATE INDEX tasko_run_status ON tasko_run (status, id);
 
+CREATE INDEX tasko_run_active ON tasko_run (project_id, status);
+
 CREATE UNIQUE INDEX tasko_run_one_running ON tasko_run (project_id) WHERE status = 'RUNNING';
 
 CREATE TABLE run_result (

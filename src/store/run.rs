@@ -324,15 +324,15 @@ pub fn run_active(
     let active = tasko_run::status
         .eq(RunStatus::Running)
         .or(tasko_run::status.eq(RunStatus::Ready));
-    Ok(tasko_run::table
+    let found: Vec<Run> = tasko_run::table
         .filter(tasko_run::project_id.eq(project_id))
-        .filter(tasko_run::org_id.eq(org_id))
         .filter(active)
-        // By its name RUNNING comes after READY.
-        .order((tasko_run::status.desc(), tasko_run::id))
+        .filter(tasko_run::org_id.eq(org_id))
         .select(Run::as_select())
-        .first(conn)
-        .optional()?)
+        .load(conn)?;
+    Ok(found
+        .into_iter()
+        .min_by_key(|run| (run.status != RunStatus::Running, run.id)))
 }
 
 /// Ends the runs that an earlier process of this very worker left behind, and returns their ids.
