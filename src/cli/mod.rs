@@ -74,10 +74,10 @@ pub async fn run() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::ApiDocs { directory } => api_docs::run(&directory),
     };
-    match result {
+    match result.and_then(|code| output::complete().map(|()| code)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("registrysync: {error}");
+            output::talk_line(&format!("registrysync: {error}"));
             ExitCode::from(error.code())
         }
     }

@@ -128,11 +128,11 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     };
     let path = config.data_dir.join(PASSWORD_FILE);
     private_write(&path, password.expose_secret())?;
-    eprintln!(
+    super::output::talk_line(&format!(
         "first start: the account `admin` has the password {}\n(kept in {}; delete the file when you have changed it)",
         password.expose_secret(),
         path.display()
-    );
+    ));
     Ok(())
 }
 
