@@ -46,7 +46,7 @@ Examples:
       --tag v3.0.0 --tag-regex '^v3\\.' --architecture amd64 --architecture arm64
 
 Credentials come from the file, or from REGISTRY_AUTH_FILE, the containers auth.json, or Docker's config.json.
-Exit codes: 0 fine, 1 some tags failed, 2 bad input, 3 a registry can't be reached, 130 interrupted.";
+Exit codes: 0 fine, 1 some tags failed or are blocked, 2 bad input, 3 a registry can't be reached, 130 interrupted.";
 
 /// `registrysync sync`
 #[derive(Args, Debug)]

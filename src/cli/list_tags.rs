@@ -8,7 +8,7 @@ use crate::oci::Repository;
 
 use super::CliError;
 use super::args::ListTagsArguments;
-use super::output::{data_line, json_line};
+use super::output::{data_line, json_line, talk_line};
 use super::source::{client, flag_selector};
 
 #[derive(Serialize)]
@@ -55,11 +55,11 @@ pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
         }
     }
     if !selection.dropped.is_empty() {
-        eprintln!(
+        talk_line(&format!(
             "warning: {} names are no legal tags and are left out: `{}`",
             selection.dropped.len(),
             selection.dropped.join("`, `")
-        );
+        ));
     }
     Ok(0)
 }

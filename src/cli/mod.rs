@@ -77,10 +77,10 @@ pub async fn run() -> ExitCode {
         Command::Cron(arguments) => cron::run(&arguments),
         Command::ApiDocs { directory } => api_docs::run(&directory),
     };
-    match result {
+    match result.and_then(|code| output::complete().map(|()| code)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("registrysync: {error}");
+            output::talk_line(&format!("registrysync: {error}"));
             ExitCode::from(error.code())
         }
     }

@@ -1,8 +1,8 @@
 //! What the one-shot commands show: lines for people, JSON for scripts, a bar on a terminal.
 
-use std::io::{IsTerminal, Write};
-use std::sync::Arc;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use crate::oci::Digest;
 use crate::sync::{Action, Plan, PlanAction, Status, TagOutcome, Totals};
+
+use super::CliError;
 
 /// One tag as `--json` prints it.
 #[derive(Serialize)]
@@ -73,9 +75,7 @@ impl Display {
     pub(super) fn selected(&self, tags: u64) {
         if let Some(bar) = &self.bar {
             bar.set_length(tags);
-            bar.set_style(style(
-                "{bar:30} {pos}/{len} tags  {msg}  {elapsed} (about {eta} left)",
-            ));
+            bar.set_style(style("{bar:20} {pos}/{len} tags  {elapsed}  {wide_msg}"));
         }
     }
 
@@ -83,12 +83,18 @@ impl Display {
         if let Some(bar) = &self.bar {
             let bytes = self.bytes.load(Ordering::Relaxed);
             let rate = per_second(bytes, bar.elapsed());
-            bar.set_message(format!("{}  {}/s", HumanBytes(bytes), HumanBytes(rate)));
+            // Before the first tag is done nothing tells how long the others take.
+            let left = match bar.position() {
+                0 => String::new(),
+                _ => format!("  about {} left", HumanDuration(bar.eta())),
+            };
+            let text = format!("{}  {}/s{left}", HumanBytes(bytes), HumanBytes(rate));
+            bar.set_message(text);
         }
     }
 
     pub(super) fn warning(&self, text: &str) {
-        self.aside(|| eprintln!("warning: {text}"));
+        self.aside(|| talk_line(&format!("warning: {text}")));
     }
 
     pub(super) fn finished(&self, outcome: &TagOutcome) {
@@ -137,12 +143,12 @@ impl Display {
             });
             return;
         }
-        eprintln!(
+        talk_line(&format!(
             "{} tags: {totals}, in {} ({}/s)",
             totals.selected,
             duration(took),
             HumanBytes(per_second(moved.bytes, took)),
-        );
+        ));
     }
 
     fn aside(&self, print: impl FnOnce()) {
@@ -156,7 +162,7 @@ impl Display {
 /// Shows a plan.
 pub(super) fn plan(plan: &Plan, json: bool) {
     for warning in &plan.warnings {
-        eprintln!("warning: {warning}");
+        talk_line(&format!("warning: {warning}"));
     }
     for action in &plan.actions {
         if json {
@@ -182,14 +188,14 @@ pub(super) fn plan(plan: &Plan, json: bool) {
             "copy": plan.copy, "update": plan.update, "skip": plan.skip, "blocked": plan.blocked, "bytes": plan.bytes,
         }}));
     } else {
-        eprintln!(
+        talk_line(&format!(
             "would copy {}, update {}, leave {}; {} blocked; at most {} to send. nothing was written",
             plan.copy,
             plan.update,
             plan.skip,
             plan.blocked,
             HumanBytes(plan.bytes)
-        );
+        ));
     }
 }
 
@@ -251,7 +257,30 @@ pub(super) fn json_line(value: &impl Serialize) {
 
 /// A line on standard output. A reader that went away (`| head`) is not ours to complain of.
 pub(super) fn data_line(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            // The first reason is the one that tells.
+            let _ = LOST.set(error.to_string());
+        }
+        _ => {}
+    }
+}
+
+/// Why standard output isn't complete.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Err: lines of [`data_line`] were lost, to a full disk for example.
+pub(super) fn complete() -> Result<(), CliError> {
+    LOST.get().map_or(Ok(()), |reason| {
+        Err(CliError::Failed(format!(
+            "standard output: lines were lost ({reason})"
+        )))
+    })
+}
+
+/// A line on standard error. Nobody may be listening there, which is no reason to stop the work.
+pub(super) fn talk_line(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 fn duration(took: Duration) -> String {

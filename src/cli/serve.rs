@@ -209,10 +209,10 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
         // The account is there already, so this is the only time to see it.
         Err(_) => "kept nowhere: write it down".to_owned(),
     };
-    eprintln!(
+    super::output::talk_line(&format!(
         "first start: the account `admin` has the password {}\n({kept})",
         password.expose_secret(),
-    );
+    ));
     written
 }
 

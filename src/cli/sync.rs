@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::oci::RegistryAddress;
 use crate::sync::progress::{Event, Reporter};
 use crate::sync::spec::{KnownTags, MAX_PARALLEL};
-use crate::sync::{Engine, RunEnd, SyncSpec};
+use crate::sync::{Engine, RunEnd, SyncItem, SyncSpec};
 
 use super::args::SyncArguments;
 use super::output::{self, Display};
@@ -26,6 +27,7 @@ pub(super) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
         max_parallel: MAX_PARALLEL,
         known: KnownTags::new(),
     };
+    same_place_refuse(&spec, target.address())?;
     let engine = Engine::new(target, spec);
     if arguments.dry_run {
         return plan(&engine, arguments.json).await;
@@ -46,6 +48,19 @@ pub(super) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
     code(&end)
 }
 
+/// Refuses a source that is the target, before anything is asked of it.
+fn same_place_refuse(spec: &SyncSpec, target: &RegistryAddress) -> Result<(), CliError> {
+    let same = |item: &&SyncItem| item.is_same_place(spec.placement, target);
+    match spec.items.iter().find(same) {
+        Some(item) => Err(CliError::Input(format!(
+            "`{}`: with `--to` `{target}` and the placement `{}`, source and target are the same \
+             place; give another `--to` or `--placement`",
+            item.repository, spec.placement
+        ))),
+        None => Ok(()),
+    }
+}
+
 async fn plan(engine: &Engine, json: bool) -> Result<u8, CliError> {
     let plan = tokio::select! {
         plan = engine.plan() => plan,
@@ -56,7 +71,7 @@ async fn plan(engine: &Engine, json: bool) -> Result<u8, CliError> {
         Some(error) if plan.copy + plan.update + plan.skip == 0 => {
             Err(CliError::Unreachable(error.clone()))
         }
-        _ => Ok(u8::from(plan.failed > 0)),
+        _ => Ok(u8::from(plan.blocked > 0)),
     }
 }
 
@@ -81,13 +96,13 @@ async fn show(mut events: mpsc::Receiver<Event>, display: &Display) {
 
 fn code(end: &RunEnd) -> Result<u8, CliError> {
     if end.cancelled {
-        eprintln!("registrysync: interrupted; run it again to copy the rest");
+        output::talk_line("registrysync: interrupted; run it again to copy the rest");
         return Ok(INTERRUPTED);
     }
     let totals = &end.totals;
     let nothing_worked = totals.copied + totals.updated + totals.skipped == 0;
     match &end.unreachable {
         Some(error) if nothing_worked => Err(CliError::Unreachable(error.clone())),
-        _ => Ok(u8::from(totals.failed > 0)),
+        _ => Ok(u8::from(totals.failed + totals.blocked > 0)),
     }
 }

@@ -48,7 +48,12 @@ impl RegistryAddress {
             .map_err(|_| fail("expected `host[:port][/prefix]`"))?;
         let host = url
             .host_str()
-            .filter(|host| !host.is_empty() && url.path() == "/" && url.query().is_none())
+            .filter(|host| {
+                !host.is_empty()
+                    && url.path() == "/"
+                    && url.query().is_none()
+                    && url.fragment().is_none()
+            })
             .ok_or_else(|| fail("it names no host"))?
             .to_owned();
         // `Url` hides a port that is the scheme's default; the text still has it.
@@ -205,6 +210,7 @@ mod tests {
             "host/UPPER",
             "a b",
             "host?x",
+            "host#x",
         ] {
             assert!(RegistryAddress::parse(bad).is_err(), "{bad}");
         }

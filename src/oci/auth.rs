@@ -26,6 +26,8 @@ use super::retry::Attempts;
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
 /// Tokens are renewed this long before they end, or a quarter of their life if that is less.
 const RENEW_BEFORE: Duration = Duration::from_secs(30);
+/// No token is kept longer, whatever its server says.
+const MAX_LIFETIME: Duration = Duration::from_hours(24);
 const MAX_TOKEN_ANSWER: usize = 1024 * 1024;
 /// Registries whose token server is on another host of the same operator: the only pairs in which
 /// credentials leave the registry's own origin.
@@ -320,7 +322,8 @@ impl Auth {
         let lifetime = body
             .expires_in
             .filter(|seconds| *seconds > 0)
-            .map_or(DEFAULT_LIFETIME, Duration::from_secs);
+            .map_or(DEFAULT_LIFETIME, Duration::from_secs)
+            .min(MAX_LIFETIME);
         Ok(Token {
             header,
             renew_at: Instant::now() + lifetime - RENEW_BEFORE.min(lifetime / 4),

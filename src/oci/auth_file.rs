@@ -33,6 +33,7 @@ struct Entry {
     auth: String,
     username: String,
     password: String,
+    identitytoken: String,
 }
 
 /// The credentials for `address` in the first file that has some: `REGISTRY_AUTH_FILE` alone when
@@ -85,6 +86,13 @@ fn credentials_in(
     let file: File = serde_json::from_slice(&text)
         .map_err(|e| fail(format!("not the JSON of an auth file, line {}", e.line())))?;
     if let Some((key, entry)) = best(&file, address) {
+        if !entry.identitytoken.is_empty() {
+            tracing::warn!(
+                "`{}` holds an identity token for `{key}`; these are not supported yet, so no credentials are used",
+                path.display(),
+            );
+            return Ok(None);
+        }
         return entry
             .credentials()
             .map_err(|detail| fail(format!("entry `{key}`: {detail}")));
@@ -111,7 +119,7 @@ fn best<'a>(file: &'a File, address: &RegistryAddress) -> Option<(&'a String, &'
     file.auths
         .iter()
         .filter_map(|(key, entry)| Some((serves(key, address)?, key, entry)))
-        .filter(|(_, _, entry)| !entry.auth.is_empty() || !entry.username.is_empty())
+        .filter(|(_, _, entry)| !entry.is_empty())
         .max_by_key(|(length, _, _)| *length)
         .map(|(_, key, entry)| (key, entry))
 }
@@ -129,6 +137,11 @@ fn serves(key: &str, address: &RegistryAddress) -> Option<usize> {
 }
 
 impl Entry {
+    /// Docker leaves one where a helper keeps the credentials.
+    fn is_empty(&self) -> bool {
+        self.auth.is_empty() && self.username.is_empty() && self.identitytoken.is_empty()
+    }
+
     /// Err: in words, why the entry can't be read.
     fn credentials(&self) -> Result<Option<Credentials>, &'static str> {
         const NEITHER: &str = "it is not base64 of `user:password`";
@@ -162,7 +175,8 @@ mod tests {
         // `a:x`, `b:x`, `c:x`
         let file = r#"{"auths":{
             "r.example":{"auth":"YTp4"}, "r.example/team":{"auth":"Yjp4"},
-            "https://index.docker.io/v1/":{"auth":"Yzp4"}, "empty.example":{}}}"#;
+            "https://index.docker.io/v1/":{"auth":"Yzp4"}, "empty.example":{},
+            "token.example":{"auth":"YTo=", "identitytoken":"x"}}}"#;
         for (address, user) in [
             ("r.example", Some("a")),
             ("r.example/team", Some("b")),
@@ -172,6 +186,7 @@ mod tests {
             ("r.example:5000", None),
             ("sub.r.example", None),
             ("empty.example", None),
+            ("token.example", None),
         ] {
             assert_eq!(find(file, address).unwrap().as_deref(), user, "{address}");
         }

@@ -167,7 +167,10 @@ impl Client {
 fn image_platform(platform: Platform, manifest: Manifest) -> ImagePlatform {
     ImagePlatform {
         platform,
-        size: manifest.blobs().map(|blob| blob.size).sum(),
+        // The sizes are the source's word, and may be too large for any sum.
+        size: manifest
+            .blobs()
+            .fold(0, |sum: u64, blob| sum.saturating_add(blob.size)),
         manifest,
     }
 }

@@ -125,14 +125,8 @@ impl Candidates {
         item: &SyncItem,
         listing: Option<&[String]>,
     ) -> Result<(), NameError> {
-        let source = item.source.address();
-        let below = match &item.target_repository {
-            Some(repository) => repository.clone(),
-            None => spec.placement.target(source, &item.repository)?,
-        };
-        let from = source.resolve(&item.repository)?;
-        let to = target.address().resolve(&below)?;
-        let same = source.is_same_registry(target.address()) && from == to;
+        let (from, to) = item.way(spec.placement, target.address())?;
+        let same = item.is_same_place(spec.placement, target.address());
         let blocked = same.then(|| format!("source and target are the same place, `{to}`"));
         let architectures: Arc<[PlatformChoice]> = item.architectures.clone().into();
         let selection = item.selector.select(listing.unwrap_or_default());
@@ -150,12 +144,14 @@ impl Candidates {
                 rivals: Vec::new(),
             });
         }
-        let nothing = listing.is_some() && self.all.len() == before;
-        self.warn(item, &selection.dropped, nothing);
+        self.warn_dropped(item, &selection.dropped);
+        if let Some(listing) = listing.filter(|_| self.all.len() == before) {
+            self.warn_nothing(item, listing.len());
+        }
         Ok(())
     }
 
-    fn warn(&mut self, item: &SyncItem, dropped: &[String], nothing: bool) {
+    fn warn_dropped(&mut self, item: &SyncItem, dropped: &[String]) {
         if !dropped.is_empty() {
             let shown: Vec<&str> = dropped.iter().take(5).map(String::as_str).collect();
             self.warnings.push(format!(
@@ -166,10 +162,14 @@ impl Candidates {
                 if dropped.len() > 5 { ", …" } else { "" },
             ));
         }
-        if nothing {
-            self.warnings
-                .push(format!("`{}`: no tag is selected", item.repository));
-        }
+    }
+
+    fn warn_nothing(&mut self, item: &SyncItem, listed: usize) {
+        let (repository, host) = (&item.repository, item.source.host());
+        self.warnings.push(match listed {
+            0 => format!("`{repository}`: `{host}` has no such repository, or no tags in it"),
+            _ => format!("`{repository}`: of {listed} tags none is selected"),
+        });
     }
 }
 

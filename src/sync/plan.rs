@@ -105,7 +105,9 @@ impl Engine {
             let fresh = blobs
                 .into_iter()
                 .filter(|(digest, _)| counted.insert(digest.clone()));
-            plan.bytes += fresh.map(|(_, size)| size).sum::<u64>();
+            plan.bytes = plan
+                .bytes
+                .saturating_add(total(fresh.map(|(_, size)| size)));
             let count = match action.action {
                 Action::Copy => &mut plan.copy,
                 Action::Update => &mut plan.update,
@@ -183,10 +185,15 @@ impl Engine {
             source_digest: comparison.source_digest,
             digest: comparison.wanted.map(|wanted| wanted.digest),
             previous_digest: comparison.present,
-            size: copies.then(|| blobs.iter().map(|(_, size)| size).sum()),
+            size: copies.then(|| total(blobs.iter().map(|(_, size)| *size))),
             error: None,
         }
     }
+}
+
+/// The sum of sizes that a source made up, and may have made up to be too large for any number.
+fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
 }
 
 /// All blobs that a manifest needs, each once.

@@ -159,7 +159,8 @@ fn registry(entry: &Entry) -> Result<SkopeoRegistry, FileError> {
         format!("{host}/{prefix}")
     };
     if let Err(error) = RegistryAddress::parse(&address) {
-        return Err(place.error(entry.line, error));
+        // It names the address itself, without the password that may stand in it.
+        return Err(Place::top().error(entry.line, error));
     }
     let mut registry = SkopeoRegistry {
         host: host.to_owned(),
@@ -271,7 +272,12 @@ fn literal_selection(place: &Place, node: &Node) -> Result<SelectorSpec, FileErr
             ..SelectorSpec::default()
         };
         Selector::compile(&one).map_err(|error| {
-            place.error(entry.line, format!("`{}`: {}", error.value, error.message))
+            // Of the selectors, the file has names of its own.
+            let message = error
+                .message
+                .replace("`semver`", &format!("`{BY_SEMVER}`"))
+                .replace("`tags_regex`", &format!("`{BY_REGEX}`"));
+            place.error(entry.line, format!("`{}`: {message}", error.value))
         })?;
         spec.tags.extend(one.tags);
     }

@@ -43,6 +43,30 @@ pub struct SyncItem {
     pub target_repository: Option<Repository>,
 }
 
+impl SyncItem {
+    /// The full paths, at the source and at a target with this address.
+    pub fn way(
+        &self,
+        placement: Placement,
+        target: &RegistryAddress,
+    ) -> Result<(Repository, Repository), NameError> {
+        let source = self.source.address();
+        let below = match &self.target_repository {
+            Some(repository) => repository.clone(),
+            None => placement.target(source, &self.repository)?,
+        };
+        Ok((source.resolve(&self.repository)?, target.resolve(&below)?))
+    }
+
+    /// Whether it would be copied onto itself.
+    pub fn is_same_place(&self, placement: Placement, target: &RegistryAddress) -> bool {
+        self.source.address().is_same_registry(target)
+            && self
+                .way(placement, target)
+                .is_ok_and(|(from, to)| from == to)
+    }
+}
+
 /// Earlier copies of indexes that were made smaller, by target repository and tag.
 pub type KnownTags = HashMap<(String, String), KnownTag>;
 

@@ -20,7 +20,7 @@ fn a_file_is_refused_with_its_line_and_the_nearest_key() {
         ),
         (
             "r.example:\n  images:\n    app: ['>1.0']\n",
-            &["line 3", ">1.0", "`semver`"],
+            &["line 3", ">1.0", "`images-by-semver`"],
         ),
         (
             "r.example:\n  images:\n    UPPER: []\n",
@@ -143,4 +143,29 @@ fn a_bad_auth_file_is_named() {
         "{}",
         said.err
     );
+}
+
+#[test]
+fn a_source_that_is_the_target_is_refused_before_anything_is_asked() {
+    let desk = Desk::new();
+    let file = desk.file("mirror.yml", "r.example:\n  images:\n    team/app: []\n");
+    for arguments in [
+        &[
+            "sync",
+            "--from",
+            "r.example",
+            "--to",
+            "r.example",
+            "--repository",
+            "app",
+        ][..],
+        // The same place by another way of writing it.
+        &["sync", &file, "--to", "https://r.example:443/team"],
+        &["sync", &file, "--to", "r.example/team", "--dry-run"],
+    ] {
+        let said = desk.run(arguments).ended(2);
+        for word in ["same place", "`--to`", "`--placement`", "app`"] {
+            assert!(said.err.contains(word), "{word}: {}", said.err);
+        }
+    }
 }

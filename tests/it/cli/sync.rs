@@ -347,3 +347,81 @@ async fn an_interrupt_ends_with_130_and_leaves_nothing_half_tagged() {
     assert!(text.contains("interrupted"), "{text}");
     assert!(target.tags("team/app").is_empty());
 }
+
+#[tokio::test]
+async fn two_sources_of_one_tag_end_with_1_and_nothing_is_written() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::artifact(1, "a/b").store(&source, "red/app", Some("1"));
+    Image::artifact(2, "a/b").store(&source, "blue/app", Some("1"));
+    let text = format!(
+        "{}:\n  images: {{red/app: [], blue/app: []}}\n",
+        source.address()
+    );
+    let desk = Desk::new();
+    let file = desk.file("mirror.yml", &text);
+    let base = ["sync", &file, "--to", target.address(), "--plain-http"];
+    for more in [&[][..], &["--dry-run"]] {
+        let said = desk.run(&[&base[..], more].concat()).ended(1);
+        for name in ["blocked", "red/app:1", "blue/app:1"] {
+            assert!(said.out.contains(name), "{name}: {said:?}");
+        }
+    }
+    assert!(target.tags("app").is_empty());
+}
+
+#[tokio::test]
+async fn output_that_nobody_takes_stops_no_copy_and_a_full_disk_is_told() {
+    let (source, target) = (source().await, Registry::start().await);
+    let (from, to) = (http(&source), http(&target));
+    let desk = Desk::new();
+    let gone = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    let mut command = desk.command();
+    command.args(["sync", "--from", &from, "--to", &to, "--repository"]);
+    command.args(["team/app", "--tag", "gone", "--tag", "1.0"]);
+    let ended = command.stdout(gone()).stderr(gone()).status().unwrap();
+    assert_eq!(ended.code(), Some(1));
+    assert_eq!(
+        target.tags("team/app")["1.0"],
+        source.tags("team/app")["1.0"]
+    );
+
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut command = desk.command();
+    command.args(["list-tags", &format!("{from}/team/app")]);
+    let ended = command.stdout(full.unwrap()).output().unwrap();
+    let err = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{err}");
+    assert!(err.contains("standard output"), "{err}");
+}
+
+#[tokio::test]
+async fn a_repository_that_is_missing_is_named_with_its_registry() {
+    let (source, target) = (source().await, Registry::start().await);
+    let (from, to) = (http(&source), http(&target));
+    let desk = Desk::new();
+    for (repository, regex, words) in [
+        ("gone", ".", "has no such repository, or no tags in it"),
+        ("team/app", "^nothing$", "tags none is selected"),
+    ] {
+        let said = desk.run(&[
+            "sync",
+            "--from",
+            &from,
+            "--to",
+            &to,
+            "--repository",
+            repository,
+            "--tag-regex",
+            regex,
+        ]);
+        let said = said.ended(0);
+        assert!(
+            said.err.contains(words) && said.err.contains(repository),
+            "{said:?}"
+        );
+    }
+}

@@ -110,7 +110,7 @@ async fn a_token_is_asked_for_once_for_each_scope() {
 #[tokio::test]
 async fn tokens_are_read_in_all_their_dresses() {
     for field in [TokenField::Token, TokenField::AccessToken, TokenField::Both] {
-        for expires_in in [None, Some(300)] {
+        for expires_in in [None, Some(300), Some(u64::MAX)] {
             let auth = TokenAuth {
                 expires_in,
                 field,

@@ -318,7 +318,9 @@ fn token_json(auth: &TokenAuth, number: usize, scopes: &[String], trusted: bool)
             format!("{kind}:{name}:{}", actions.join(","))
         })
         .collect();
-    let expires = now().as_secs() + auth.expires_in.unwrap_or(60);
+    let expires = now()
+        .as_secs()
+        .saturating_add(auth.expires_in.unwrap_or(60));
     let claims = json!({ "number": number, "expires": expires, "access": granted });
     let token = URL_SAFE_NO_PAD.encode(claims.to_string());
     let mut answer = match auth.field {
