@@ -56,12 +56,11 @@ pub(super) struct Hit<'a> {
 
 impl<'a> Hit<'a> {
     fn of(namespace: &'a Namespace, method: &'a Method) -> Self {
-        let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
         let full = format!("{}.{} {}", namespace.name(), method.name(), method.doc());
         Self {
             namespace: namespace.name(),
             name: method.name(),
-            parameters: names.join(", "),
+            parameters: names(method),
             anchor: method_anchor(namespace, method),
             doc: pieces(method.doc()),
             text: full.to_lowercase(),
@@ -75,6 +74,11 @@ impl<'a> Hit<'a> {
             .split_whitespace()
             .all(|word| self.text.contains(&plain(word)))
     }
+}
+
+fn names(method: &Method) -> String {
+    let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
+    names.join(", ")
 }
 
 /// The methods that `query` means.
@@ -100,17 +104,30 @@ impl<'a> NamespaceView<'a> {
         Self {
             name: namespace.name(),
             doc: pieces(namespace.doc()),
-            methods: namespace
-                .methods()
-                .map(|method| MethodView::of(namespace, method, origin))
-                .collect(),
+            methods: methods(namespace, origin),
         }
     }
+}
+
+fn methods<'a>(namespace: &'a Namespace, origin: &str) -> Vec<MethodView<'a>> {
+    let mut methods: Vec<MethodView<'a>> = Vec::new();
+    for method in namespace.methods() {
+        let is_first = methods.last().is_none_or(|last| last.name != method.name());
+        methods.push(MethodView {
+            is_first,
+            ..MethodView::of(namespace, method, origin)
+        });
+    }
+    methods
 }
 
 /// One signature.
 pub(super) struct MethodView<'a> {
     pub(super) name: &'a str,
+    /// The names of the parameters, without the session.
+    pub(super) names: String,
+    /// The first of its name; the others are its overloads.
+    pub(super) is_first: bool,
     pub(super) anchor: String,
     pub(super) verb: &'static str,
     pub(super) doc: Vec<Piece<'a>>,
@@ -141,6 +158,8 @@ impl<'a> MethodView<'a> {
         let named = named.map(|p| ValueView::of(p.name, p.doc, &p.shape));
         Self {
             name: method.name(),
+            names: names(method),
+            is_first: true,
             anchor: method_anchor(namespace, method),
             verb: if method.is_read_only() { "GET" } else { "POST" },
             doc: pieces(method.doc()),
