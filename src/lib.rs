@@ -8,12 +8,14 @@
 //! - [`taskomatic`]: the worker that executes the queue of runs.
 //! - [`api`]: the method registry, one definition for every surface.
 //! - [`surface`]: XML-RPC and JSON over HTTP.
+//! - [`client`]: the API from the other side: its client.
 //! - [`config`]: the server's configuration.
 //! - [`time_zone`]: the server's.
 //! - [`cli`]: the command line, which wires all of it.
 
 pub mod api;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod oci;
 pub mod service;

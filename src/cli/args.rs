@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::oci::PlatformChoice;
 use crate::sync::{Placement, SelectorSpec};
 
+use super::client_args::{ApiArguments, CompletionsArguments, ProjectArguments, StoreArguments};
+
 /// Copies selected container images from one registry to another.
 #[derive(Debug, Parser)]
 #[command(name = "registrysync", version, about, max_term_width = 100)]
@@ -35,6 +37,14 @@ pub enum Command {
         #[arg(value_name = "DIR")]
         directory: PathBuf,
     },
+    /// Call a method of a server
+    Api(Box<ApiArguments>),
+    /// Sync projects at a server: list, show, create, run, log
+    Project(Box<ProjectArguments>),
+    /// Image stores at a server: list, add, test
+    Store(Box<StoreArguments>),
+    /// Print the completion script of a shell
+    Completions(CompletionsArguments),
 }
 
 const SYNC_EXAMPLES: &str = "\

@@ -5,23 +5,36 @@
 //!   prints lines, JSON and bars.
 //! - `cron`: what a cron line means.
 //! - `serve`: the server; `config` shows its configuration; `api_docs` writes the reference pages.
+//! - [`client_args`]: what can be said to the commands that talk to a server: `api` calls any method
+//!   (`api_help` describes them), `project` (with `project_run`) and `store` are for people.
+//!   `connection` is the session that they share, `table` prints.
+//! - `complete`: completion in shells.
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 fine, 1 done with failures,
 //! 2 bad input or configuration, 3 couldn't reach what it needs, 130 interrupted.
 
+mod api;
 mod api_docs;
+mod api_help;
 pub mod args;
+pub mod client_args;
+mod complete;
 mod config;
 mod cron;
+mod connection;
 mod list_tags;
 mod output;
+mod project;
+mod project_run;
 mod serve;
 mod source;
+mod store;
 mod sync;
+mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 use args::{Arguments, Command};
 
@@ -68,6 +81,10 @@ const INTERRUPTED: u8 = 130;
 
 /// Reads the arguments and does what they say.
 pub async fn run() -> ExitCode {
+    // Ends the process when it is a shell that asks what could be typed.
+    clap_complete::CompleteEnv::with_factory(Arguments::command)
+        .var(complete::VARIABLE)
+        .complete();
     talk_start();
     let result = match Arguments::parse().command {
         Command::Sync(arguments) => sync::run(*arguments).await,
@@ -76,6 +93,10 @@ pub async fn run() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Cron(arguments) => cron::run(&arguments),
         Command::ApiDocs { directory } => api_docs::run(&directory),
+        Command::Api(arguments) => api::run(*arguments).await,
+        Command::Project(arguments) => project::run(*arguments).await,
+        Command::Store(arguments) => store::run(*arguments).await,
+        Command::Completions(arguments) => complete::run(&arguments),
     };
     match result.and_then(|code| output::complete().map(|()| code)) {
         Ok(code) => ExitCode::from(code),

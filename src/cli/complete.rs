@@ -1,0 +1,121 @@
+//! Completion in shells: the scripts, and the labels that the server knows.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use clap_complete::CompletionCandidate;
+use clap_complete::env::Shells;
+use serde_json::{Map, Value as Json};
+
+use crate::client::cache::Cache;
+use crate::client::{Client, Options, Verb};
+
+use super::CliError;
+use super::client_args::{CompletionsArguments, Shell};
+
+/// The variable by which a shell asks for completions.
+pub(super) const VARIABLE: &str = "COMPLETE";
+/// A shell that waits longer for the Tab key feels broken.
+const TIMEOUT: Duration = Duration::from_secs(2);
+const URL_VARIABLE: &str = "REGISTRYSYNC_URL";
+const URL_DEFAULT: &str = "http://127.0.0.1:8080";
+
+/// `registrysync completions SHELL`
+pub(super) fn run(arguments: &CompletionsArguments) -> Result<u8, CliError> {
+    const NAME: &str = env!("CARGO_PKG_NAME");
+    let shell = match arguments.shell {
+        Shell::Bash => "bash",
+        Shell::Zsh => "zsh",
+        Shell::Fish => "fish",
+    };
+    let shells = Shells::builtins();
+    let completer = shells
+        .completer(shell)
+        .ok_or_else(|| CliError::Input(format!("there is no completion for `{shell}`")))?;
+    let mut script = Vec::new();
+    completer
+        .write_registration(VARIABLE, NAME, NAME, NAME, &mut script)
+        .map_err(CliError::input)?;
+    super::output::data_line(String::from_utf8_lossy(&script).trim_end());
+    Ok(0)
+}
+
+/// Labels of projects that begin with what is typed.
+pub(super) fn project_labels(typed: &OsStr) -> Vec<CompletionCandidate> {
+    labels("registrysync.listProjects", typed)
+}
+
+/// Labels of image stores that begin with what is typed.
+pub(super) fn store_labels(typed: &OsStr) -> Vec<CompletionCandidate> {
+    labels("image.store.listImageStores", typed)
+}
+
+/// Whatever goes wrong, there is nothing to complete: a shell's line is no place for errors.
+fn labels(method: &'static str, typed: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy().into_owned();
+    // The command line is asked for completions within the runtime of `main`.
+    let asked = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .ok()?;
+        runtime.block_on(ask(method))
+    });
+    let listing = asked.join().ok().flatten().unwrap_or_default();
+    listing
+        .into_iter()
+        .filter(|label| label.starts_with(&typed))
+        .map(CompletionCandidate::new)
+        .collect()
+}
+
+async fn ask(method: &str) -> Option<Vec<String>> {
+    let mut client = Client::new(&options(std::env::args())).ok()?;
+    let kept = Cache::of(client.url())?.read()?;
+    client.resume(kept.key);
+    let listing = client.call(Verb::Get, method, &Map::new()).await.ok()?;
+    let labels = listing.as_array()?.iter();
+    let labels = labels.filter_map(|entry| entry.get("label").and_then(Json::as_str));
+    Some(labels.map(str::to_owned).collect())
+}
+
+/// The server of the line that is being typed.
+fn options(words: impl Iterator<Item = String>) -> Options {
+    let words: Vec<String> = words.collect();
+    let value = |option: &str| {
+        let joined = format!("{option}=");
+        words.iter().enumerate().find_map(|(at, word)| {
+            if word == option {
+                words.get(at + 1).cloned()
+            } else {
+                word.strip_prefix(&joined).map(str::to_owned)
+            }
+        })
+    };
+    let certificate =
+        value("--ca-certificate").or_else(|| std::env::var("REGISTRYSYNC_CA_CERTIFICATE").ok());
+    Options {
+        url: value("--url")
+            .or_else(|| std::env::var(URL_VARIABLE).ok())
+            .unwrap_or_else(|| URL_DEFAULT.to_owned()),
+        ca_certificate: certificate.and_then(|path| std::fs::read_to_string(path).ok()),
+        insecure: words.iter().any(|word| word == "--insecure"),
+        timeout: Some(TIMEOUT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::options;
+
+    #[test]
+    fn the_server_is_the_one_on_the_line() {
+        for line in [
+            "project show --url http://a x",
+            "project show --url=http://a x",
+        ] {
+            let options = options(line.split(' ').map(str::to_owned));
+            assert_eq!(options.url, "http://a");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Runs of projects, for people: start one, watch one, read its log.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value as Json, json};
+
+use super::connection::Session;
+use super::output::{data_line, json_line};
+use super::project::{members, rows};
+use super::table::{cell, printable};
+use super::{CliError, INTERRUPTED, interrupted};
+
+/// Often enough for a bar that moves, seldom enough for a server with many watchers.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// Lines of a log in one answer.
+const LOG_PAGE: usize = 1000;
+const COUNTS: [&str; 6] = [
+    "copied", "updated", "skipped", "deleted", "blocked", "failed",
+];
+
+/// Starts a run; gives its id.
+pub(super) async fn start(
+    session: &mut Session,
+    label: &str,
+    queue: bool,
+) -> Result<i64, CliError> {
+    let args = if queue {
+        json!({"label": label, "options": {"queue": true}})
+    } else {
+        json!({"label": label})
+    };
+    let id = session.post("registrysync.run", members(args)).await?;
+    id.as_i64()
+        .ok_or_else(|| CliError::Unreachable(format!("the server gave no id of a run, but `{id}`")))
+}
+
+/// Shows a run until it has ended.
+pub(super) async fn watch(session: &mut Session, id: i64, json: bool) -> Result<u8, CliError> {
+    let mut display = Display::new(id);
+    let run = tokio::select! {
+        run = ended(session, id, &mut display) => run?,
+        () = interrupted() => {
+            eprintln!("run {id} goes on at the server");
+            return Ok(INTERRUPTED);
+        }
+    };
+    display.clear();
+    if json {
+        json_line(&run);
+    } else {
+        let bytes = run["bytes"]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
+        let message = cell(&run["message"]);
+        let separator = if message.is_empty() { "" } else { ": " };
+        eprintln!(
+            "run {id}: {}{separator}{message}, {}, {} moved",
+            cell(&run["status"]),
+            counts(&run),
+            HumanBytes(bytes)
+        );
+    }
+    let failed = ["failed", "blocked"]
+        .into_iter()
+        .any(|name| run["counts"][name] != 0);
+    Ok(u8::from(failed || run["status"] != "FINISHED"))
+}
+
+async fn ended(session: &mut Session, id: i64, display: &mut Display) -> Result<Json, CliError> {
+    loop {
+        let run = session
+            .get("registrysync.getRun", members(json!({"runId": id})))
+            .await?;
+        display.show(&run);
+        if !matches!(run["status"].as_str(), Some("READY" | "RUNNING")) {
+            return Ok(run);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The counts that aren't zero.
+fn counts(run: &Json) -> String {
+    let said: Vec<String> = COUNTS
+        .into_iter()
+        .filter(|name| run["counts"][name].as_u64().is_some_and(|count| count > 0))
+        .map(|name| format!("{} {name}", run["counts"][name]))
+        .collect();
+    if said.is_empty() {
+        "no tags".to_owned()
+    } else {
+        said.join(", ")
+    }
+}
+
+/// A bar on a terminal; elsewhere a line on standard error whenever something has changed.
+struct Display {
+    id: i64,
+    bar: Option<ProgressBar>,
+    shown: String,
+}
+
+impl Display {
+    fn new(id: i64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let target = ProgressDrawTarget::stderr_with_hz(10);
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} tags  {msg}  {elapsed}");
+            ProgressBar::with_draw_target(Some(0), target)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Self {
+            id,
+            bar,
+            shown: String::new(),
+        }
+    }
+
+    fn show(&mut self, run: &Json) {
+        let count = |name: &str| run["counts"][name].as_u64().unwrap_or(0);
+        let (selected, done) = (count("selected"), COUNTS.into_iter().map(count).sum());
+        let status = cell(&run["status"]);
+        if let Some(bar) = &self.bar {
+            bar.set_length(selected);
+            bar.set_position(done);
+            bar.set_message(status);
+            return;
+        }
+        let line = format!("run {}: {status}, {done} of {selected} tags", self.id);
+        if line != self.shown {
+            eprintln!("{line}");
+            self.shown = line;
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Prints the log of a run: the one of that id, or the project's latest.
+pub(super) async fn log(
+    session: &mut Session,
+    label: &str,
+    run: Option<i64>,
+    json: bool,
+) -> Result<u8, CliError> {
+    let id = run_find(session, label, run).await?;
+    let mut offset = 0;
+    loop {
+        let args = json!({"runId": id, "offset": offset, "limit": LOG_PAGE});
+        let lines = rows(session.get("registrysync.getRunLog", members(args)).await?);
+        for line in &lines {
+            if json {
+                json_line(line);
+            } else {
+                let message = printable(line["message"].as_str().unwrap_or_default());
+                data_line(&format!(
+                    "{} {:<5} {message}",
+                    cell(&line["time"]),
+                    cell(&line["level"])
+                ));
+            }
+        }
+        offset += lines.len();
+        if lines.len() < LOG_PAGE {
+            return Ok(0);
+        }
+    }
+}
+
+async fn run_find(session: &mut Session, label: &str, run: Option<i64>) -> Result<i64, CliError> {
+    if let Some(id) = run {
+        let run = session
+            .get("registrysync.getRun", members(json!({"runId": id})))
+            .await?;
+        if run["project_label"] != label {
+            return Err(CliError::Input(format!(
+                "run {id} is of the project `{}`, not of `{label}`",
+                cell(&run["project_label"])
+            )));
+        }
+        return Ok(id);
+    }
+    let args = json!({"label": label, "limit": 1});
+    let latest = rows(session.get("registrysync.listRuns", members(args)).await?);
+    latest
+        .first()
+        .and_then(|run| run["id"].as_i64())
+        .ok_or_else(|| CliError::Failed(format!("`{label}` has not run yet")))
+}
