@@ -155,9 +155,9 @@ fn request(registry: &Registry, first: &str, rest: &[&str]) -> Result<Request, C
     }
     let args = words.iter().enumerate().map(|(at, text)| {
         let value = value(text)?;
-        let names = overloads(registry, &method).iter();
-        let names = names.filter_map(|method| method.parameters().get(at).map(|p| p.name));
-        for name in names {
+        let candidates = overloads(registry, &method).iter();
+        let at_place = |method: &crate::api::Method| method.parameters().get(at).map(|p| p.name);
+        for name in candidates.filter_map(at_place) {
             password_refuse(Some(name), &value, text)?;
         }
         Ok(value)
@@ -273,10 +273,10 @@ mod tests {
         request(&namespaces::registry(), first, rest).map_err(|e| e.to_string())
     }
 
-    fn by_name(verb: Option<Verb>, method: &str, args: Json) -> Result<Request, String> {
+    fn by_name(verb: Option<Verb>, method: &str, args: Json) -> Request {
         let Json::Object(args) = args else { panic!() };
         let method = method.to_owned();
-        Ok(Request::Named { verb, method, args })
+        Request::Named { verb, method, args }
     }
 
     #[test]
@@ -290,19 +290,23 @@ mod tests {
         );
         assert_eq!(
             of(&["registrysync.run", "label=web"]),
-            by_name(None, "registrysync.run", json!({"label": "web"}))
+            Ok(by_name(None, "registrysync.run", json!({"label": "web"})))
         );
         assert_eq!(
             of(&["post", "registrysync/run", "{\"label\": \"web\"}"]),
-            by_name(
+            Ok(by_name(
                 Some(Verb::Post),
                 "registrysync.run",
                 json!({"label": "web"})
-            )
+            ))
         );
         assert_eq!(
             of(&["get", "/registrysync/listProjects"]),
-            by_name(Some(Verb::Get), "registrysync.listProjects", json!({}))
+            Ok(by_name(
+                Some(Verb::Get),
+                "registrysync.listProjects",
+                json!({})
+            ))
         );
     }
 

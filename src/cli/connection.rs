@@ -224,7 +224,7 @@ pub(super) fn prompt_password(question: &str, option: &str) -> Result<SecretStri
 
 fn prompt_text(question: &str, option: &str) -> Result<String, CliError> {
     let term = prompt(question, option)?;
-    Ok(term.read_line().map_err(CliError::input)?)
+    term.read_line().map_err(CliError::input)
 }
 
 fn prompt(question: &str, option: &str) -> Result<Term, CliError> {
