@@ -1,0 +1,126 @@
+//! The commands that talk to a server: `api`, `store`, `project`, as a person types them.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::server::Server;
+use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::registry::Registry;
+
+/// A person at a terminal of their own.
+struct Person {
+    home: TempDir,
+    url: String,
+    password_file: std::path::PathBuf,
+}
+
+impl Person {
+    fn at(server: &Server) -> Self {
+        Self {
+            home: tempfile::tempdir().unwrap(),
+            url: server.url.clone(),
+            password_file: server.password_file(),
+        }
+    }
+
+    fn says(&self, words: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_registrysync"))
+            .args(words)
+            .env("XDG_CACHE_HOME", self.home.path())
+            .env("REGISTRYSYNC_URL", &self.url)
+            .env("REGISTRYSYNC_USER", "admin")
+            .env("REGISTRYSYNC_PASSWORD_FILE", &self.password_file)
+            .output()
+            .unwrap()
+    }
+
+    /// What it prints, when it ends with `code`.
+    fn hears(&self, words: &[&str], code: i32) -> String {
+        let output = self.says(words);
+        let (out, err) = (
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        );
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {out}{err}");
+        if code == 0 { out } else { err }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_is_made_run_and_looked_at_by_commands() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    for (seed, tag) in [(1, "1.0"), (2, "1.1"), (3, "2.0")] {
+        let image = Image::single(Format::Oci, AMD64, &[Blob::layer(seed, 2000)]);
+        image.store(&source, "team/app", Some(tag));
+    }
+    let server = Server::start(None);
+    let person = Person::at(&server);
+    let (from, to) = (
+        format!("http://{}", source.address()),
+        format!("http://{}", target.address()),
+    );
+    person.hears(&["store", "add", "from", &from], 0);
+    person.hears(&["store", "add", "to", &to], 0);
+    assert!(person.hears(&["store", "list"], 0).contains(&from));
+    person.hears(&["store", "test", "from"], 0);
+    let make = ["project", "create", "web", "--from", "from", "--to", "to"];
+    let item = ["--repository", "team/app", "--tag-regex", r"^1\."];
+    person.hears(&[&make[..], &item].concat(), 0);
+    let again = person.hears(&make, 1);
+    assert!(again.contains("`web` exists already"), "{again}");
+    person.hears(&["project", "run", "web", "--wait"], 0);
+    assert_eq!(target.tags("team/app").len(), 2);
+    assert!(
+        person
+            .hears(&["project", "show", "web"], 0)
+            .contains("team/app")
+    );
+    let log = person.hears(&["project", "log", "web"], 0);
+    assert!(log.contains("`team/app:1.1` copied"), "{log}");
+    let listed = person.hears(&["project", "list", "--json"], 0);
+    let listed: Value = serde_json::from_str(listed.trim()).unwrap();
+    assert_eq!(listed["label"], "web");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_is_called_by_place_or_by_name() {
+    let source = Registry::start().await;
+    let image = Image::single(Format::Oci, AMD64, &[Blob::layer(1, 2000)]);
+    image.store(&source, "team/app", Some("1.10"));
+    let server = Server::start(None);
+    let person = Person::at(&server);
+    person.hears(
+        &[
+            "store",
+            "add",
+            "from",
+            &format!("http://{}", source.address()),
+        ],
+        0,
+    );
+    for words in [
+        &["api", "--json", "registrysync.listTags", "from", "team/app"][..],
+        &[
+            "api",
+            "--json",
+            "get",
+            "registrysync/listTags",
+            "storeLabel=from",
+            "repository=team/app",
+        ],
+        &[
+            "api",
+            "--json",
+            "registrysync.list_tags",
+            "storeLabel=from",
+            "repository=team/app",
+        ],
+    ] {
+        assert_eq!(person.hears(words, 0).trim(), r#"["1.10"]"#, "{words:?}");
+    }
+    let fault = person.hears(&["api", "registrysync.getDetails", "nope"], 1);
+    assert!(fault.contains("nope"), "{fault}");
+    person.hears(&["api", "nonsense"], 2);
+}
