@@ -1,7 +1,9 @@
-//! The API as `AsciiDoc`: one page a namespace, laid out as Uyuni's own API pages are.
+//! The API as `AsciiDoc`: one page a namespace, laid out as Uyuni's own API pages are,
+//! and the table of roles.
 
 use std::fmt::Write as _;
 
+use super::roles;
 use crate::api::types::{Kind, Shape};
 use crate::api::{Method, Namespace, Registry, SessionUse};
 
@@ -10,6 +12,7 @@ pub fn pages(registry: &Registry) -> Vec<(String, String)> {
     let namespaces = registry.namespaces();
     namespaces
         .map(|namespace| (format!("{}.adoc", namespace.name()), page(namespace)))
+        .chain([("roles.adoc".to_owned(), roles::page(registry))])
         .collect()
 }
 
@@ -56,8 +59,21 @@ fn method_section(page: &mut String, namespace: &Namespace, method: &Method) {
         page,
         &format!("HTTP `{verb}`\n\nDescription:\n\n{}\n", method.doc()),
     );
-    if let Some(role) = method.needed_role() {
-        line(page, &format!("Needs the role `{role}`.\n"));
+    let roles: Vec<String> = method
+        .needed_roles()
+        .iter()
+        .map(|role| format!("`{role}`"))
+        .collect();
+    if !roles.is_empty() {
+        let oneself = if method.is_open_to_oneself() {
+            ", save for one's own account"
+        } else {
+            ""
+        };
+        line(
+            page,
+            &format!("Needs the role {}{oneself}.\n", roles.join(" or ")),
+        );
     }
     line(page, "Parameters:\n");
     if method.session() == SessionUse::Always {
