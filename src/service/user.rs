@@ -13,8 +13,8 @@ use super::{App, Caller, Error, Role};
 use crate::store;
 use crate::store::DbConnection;
 use crate::store::account::{
-    Account, AccountChange, NewAccount, account_by_login, account_create, account_delete,
-    account_list, account_update, role_add, role_list, role_remove,
+    Account, AccountChange, NewAccount, account_by_login, account_by_login_locked, account_create,
+    account_delete, account_list, account_update, role_add, role_list, role_remove,
 };
 use crate::store::org::org_by_id;
 use crate::store::session::session_delete_of;
@@ -320,7 +320,9 @@ async fn change(
     let caller = caller.clone();
     app.db
         .transaction(move |conn| {
-            let account = user_find(conn, caller.org_id(), &login)?;
+            let account = account_by_login_locked(conn, &login)?
+                .filter(|account| account.org_id == caller.org_id())
+                .ok_or(Error::UserUnknown)?;
             may_change(conn, &caller, account.id)?;
             body(conn, &caller, &account)
         })

@@ -125,6 +125,22 @@ pub fn account_login_stamp(conn: &mut DbConnection, id: i64) -> Result<(), Error
     Ok(())
 }
 
+/// Finds an account by its login and holds it until the transaction ends. SQLite's write
+/// transactions are alone anyway.
+pub fn account_by_login_locked(
+    conn: &mut DbConnection,
+    login: &str,
+) -> Result<Option<Account>, Error> {
+    if let DbConnection::Postgres(conn) = conn {
+        account::table
+            .filter(account::login_uc.eq(login.to_uppercase()))
+            .select(account::id)
+            .for_update()
+            .load::<i64>(conn)?;
+    }
+    account_by_login(conn, login)
+}
+
 /// What to change of an account; `None` leaves it as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, AsChangeset)]
 #[diesel(table_name = account)]

@@ -1,15 +1,21 @@
 //! The API over both wires, against a real server on a free port.
 //!
 //! [`sample`] is a small namespace that only these tests know; it has every sort of overload.
-//! [`server`] starts a server for one test.
+//! [`server`] starts a server for one test; [`people`] are accounts that call it.
 
+mod audit;
 mod auth;
 mod docs;
 mod image_store;
 mod introspection;
 mod json;
+mod locking;
+mod org;
+mod people;
 mod registry;
 mod registrysync;
+mod roles;
 mod sample;
 pub(crate) mod server;
+mod user;
 mod xmlrpc;
