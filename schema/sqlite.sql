@@ -123,6 +123,8 @@ CREATE INDEX tasko_run_project ON tasko_run (project_id, id);
 
 CREATE INDEX tasko_run_status ON tasko_run (status, id);
 
+CREATE INDEX tasko_run_active ON tasko_run (project_id, status);
+
 CREATE UNIQUE INDEX tasko_run_one_running ON tasko_run (project_id) WHERE status = 'RUNNING';
 
 CREATE TABLE run_result (
@@ -184,3 +186,26 @@ CREATE TABLE audit_event (
 );
 
 CREATE INDEX audit_event_org ON audit_event (org_id, id);
+
+CREATE TABLE tasko_schedule (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    -- none: the whole server's
+    org_id BIGINT REFERENCES org (id),
+    job_label TEXT NOT NULL CHECK (length(job_label) BETWEEN 1 AND 50),
+    bunch TEXT NOT NULL,
+    -- of what is done for one project
+    project_id BIGINT REFERENCES sync_project (id) ON DELETE CASCADE,
+    cron_expr TEXT NOT NULL CHECK (length(cron_expr) <= 120),
+    -- JSON
+    data TEXT NOT NULL,
+    active_from TIMESTAMP NOT NULL,
+    active_till TIMESTAMP,
+    next_fire TIMESTAMP,
+    UNIQUE (org_id, job_label)
+);
+
+CREATE INDEX tasko_schedule_project ON tasko_schedule (project_id);
+
+CREATE INDEX tasko_schedule_due ON tasko_schedule (next_fire);
+
+CREATE INDEX tasko_run_end ON tasko_run (end_time);

@@ -8,6 +8,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use chrono_tz::Tz;
+
+use crate::time_zone::{system_zone, zone_parse};
+
 /// A key of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -18,7 +22,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 5] = [
+pub const KEYS: [Key; 10] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -39,9 +43,31 @@ pub const KEYS: [Key; 5] = [
         name: "worker_slots",
         about: "runs at once, 1 to 64",
     },
+    Key {
+        name: "time_zone",
+        about: "the zone of schedules, and of dates without a zone on XML-RPC",
+    },
+    Key {
+        name: "tls_cert",
+        about: "file of the server's certificate in PEM form, its chain after it; with it the server speaks https only",
+    },
+    Key {
+        name: "tls_key",
+        about: "file of the certificate's private key in PEM form",
+    },
+    Key {
+        name: "tls_self_signed",
+        about: "`true`: https with a certificate that is made once in the data directory, for a trial",
+    },
+    Key {
+        name: "public_url",
+        about: "address that users call the server by, where a proxy stands before it",
+    },
 ];
 
 const MAX_SLOTS: usize = 64;
+/// Keys that are `true` or `false`.
+const SWITCHES: [&str; 1] = ["tls_self_signed"];
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +137,26 @@ pub struct Config {
     pub admin_password_file: Option<PathBuf>,
     /// Runs at once.
     pub worker_slots: usize,
+    /// The zone of schedules.
+    pub time_zone: Tz,
+    /// Where the server's certificate comes from; `None` is plain http.
+    pub tls: Option<TlsSource>,
+    /// `http(s)://host[:port]` that users call the server by.
+    pub public_url: Option<String>,
+}
+
+/// Where the server's certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsSource {
+    /// From these files.
+    Files {
+        /// Its file.
+        certificate: PathBuf,
+        /// Its key's file.
+        key: PathBuf,
+    },
+    /// Made in the data directory.
+    SelfSigned,
 }
 
 impl Settings {
@@ -141,6 +187,7 @@ impl Settings {
         let directory = self.text("data_dir").trim_end_matches('/');
         self.fill("database", format!("sqlite:{directory}/registrysync.db"));
         self.fill("worker_slots", "2".into());
+        self.fill("time_zone", system_zone().name().into());
     }
 
     fn fill(&mut self, key: &'static str, value: String) {
@@ -171,14 +218,66 @@ impl Settings {
             })?,
             data_dir: PathBuf::from(self.text("data_dir")),
             database: self.text("database").to_owned(),
-            admin_password_file: self
-                .values
-                .get("admin_password_file")
-                .map(|(path, _)| path.into()),
+            admin_password_file: self.path("admin_password_file"),
             worker_slots: slots
                 .filter(|slots| (1..=MAX_SLOTS).contains(slots))
                 .ok_or_else(|| self.error("worker_slots", &format!("expected 1 to {MAX_SLOTS}")))?,
+            time_zone: zone_parse(self.text("time_zone")).ok_or_else(|| {
+                self.error(
+                    "time_zone",
+                    "expected a name such as `Europe/Berlin` or `UTC`",
+                )
+            })?,
+            tls: self.tls()?,
+            public_url: self.public_url()?,
         })
+    }
+
+    fn path(&self, key: &str) -> Option<PathBuf> {
+        self.values.get(key).map(|(path, _)| path.into())
+    }
+
+    fn tls(&self) -> Result<Option<TlsSource>, ConfigError> {
+        let self_signed = match self.text("tls_self_signed") {
+            "" | "false" | "0" => false,
+            "true" | "1" => true,
+            _ => return Err(self.error("tls_self_signed", "expected `true` or `false`")),
+        };
+        match (self.path("tls_cert"), self.path("tls_key"), self_signed) {
+            (Some(certificate), Some(key), false) => {
+                Ok(Some(TlsSource::Files { certificate, key }))
+            }
+            (None, None, true) => Ok(Some(TlsSource::SelfSigned)),
+            (None, None, false) => Ok(None),
+            (Some(_), None, false) => Err(self.error("tls_cert", "`tls_key` is missing")),
+            (None, Some(_), false) => Err(self.error("tls_key", "`tls_cert` is missing")),
+            (.., true) => Err(self.error(
+                "tls_self_signed",
+                "either this, or `tls_cert` and `tls_key`",
+            )),
+        }
+    }
+
+    fn public_url(&self) -> Result<Option<String>, ConfigError> {
+        let text = self.text("public_url");
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let url = url::Url::parse(text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.path() == "/"
+                && url.username().is_empty()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        let url = url.ok_or_else(|| {
+            self.error(
+                "public_url",
+                "expected scheme and host, such as `https://sync.example.com`, without a path",
+            )
+        })?;
+        Ok(Some(url.origin().ascii_serialization()))
     }
 
     fn error(&self, key: &'static str, detail: &str) -> ConfigError {
@@ -214,6 +313,7 @@ fn file_read(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
         let value = match value.into_inner() {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(on) if SWITCHES.contains(&name.as_str()) => on.to_string(),
             _ => {
                 return Err(fail(format!(
                     "line {at}: `{name}`: expected text or a number"
@@ -288,7 +388,8 @@ mod tests {
                 Origin::Flag,
                 Origin::Variable,
                 Origin::Default,
-                Origin::File
+                Origin::File,
+                Origin::Default
             ]
         );
     }
@@ -313,6 +414,7 @@ mod tests {
             ("listen", "here"),
             ("worker_slots", "0"),
             ("worker_slots", "x"),
+            ("time_zone", "Mars/Base"),
         ] {
             let error = collect(&[(key, value)], &[], "")
                 .unwrap()
@@ -324,6 +426,56 @@ mod tests {
                     .contains(&format!("`{key}`: `{value}` (from the flag)")),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn a_certificate_comes_from_two_files_or_is_made() {
+        let tls = |file: &str| collect(&[], &[], file).unwrap().read().map(|c| c.tls);
+        assert_eq!(tls("tls_self_signed = false").unwrap(), None);
+        assert_eq!(
+            tls("tls_self_signed = true").unwrap(),
+            Some(TlsSource::SelfSigned)
+        );
+        let (certificate, key) = ("/c.pem".into(), "/k.pem".into());
+        assert_eq!(
+            tls("tls_cert = '/c.pem'\ntls_key = '/k.pem'").unwrap(),
+            Some(TlsSource::Files { certificate, key })
+        );
+        for (file, wanted) in [
+            ("tls_cert = '/c.pem'", "`tls_key` is missing"),
+            ("tls_key = '/k.pem'", "`tls_cert` is missing"),
+            (
+                "tls_self_signed = true\ntls_cert = '/c.pem'",
+                "either this, or",
+            ),
+            ("tls_self_signed = 'maybe'", "expected `true` or `false`"),
+        ] {
+            let error = tls(file).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_is_scheme_and_host() {
+        let url = |text| {
+            let settings = collect(&[("public_url", text)], &[], "").unwrap();
+            settings.read().map(|config| config.public_url)
+        };
+        for (text, read) in [
+            ("https://Sync.example.com/", "https://sync.example.com"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(url(text).unwrap().as_deref(), Some(read));
+        }
+        for text in [
+            "sync.example.com",
+            "ftp://a",
+            "https://a/b",
+            "https://u@a",
+            "https://a?b",
+        ] {
+            assert!(url(text).is_err(), "{text}");
         }
     }
 

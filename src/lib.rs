@@ -9,6 +9,7 @@
 //! - [`api`]: the method registry, one definition for every surface.
 //! - [`surface`]: XML-RPC and JSON over HTTP.
 //! - [`config`]: the server's configuration.
+//! - [`time_zone`]: the server's.
 //! - [`cli`]: the command line, which wires all of it.
 
 pub mod api;
@@ -20,3 +21,4 @@ pub mod store;
 pub mod surface;
 pub mod sync;
 pub mod taskomatic;
+pub mod time_zone;

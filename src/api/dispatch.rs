@@ -15,6 +15,7 @@ use super::resolve::{Candidate, Choice, choose};
 use super::types::Kind;
 use super::value::de::{DATE_FOR_TEXT, type_name};
 use super::value::{BridgeError, from_json};
+use crate::service::error::{listed, shortened};
 use crate::service::session::{SessionKey, session_check};
 use crate::service::{App, Caller};
 
@@ -56,7 +57,7 @@ impl Dispatcher {
                 .iter()
                 .all(|method| method.session() != SessionUse::Always)
         {
-            let candidate = sessionless(namespace, overloads, args)?;
+            let candidate = sessionless(namespace, overloads, &args)?;
             return candidate
                 .method
                 .invoke(namespace.name(), self.visitor(peer), None, candidate.args)
@@ -120,21 +121,16 @@ impl Dispatcher {
                 .take(1)
                 .map(|misfit| misfit.text)
                 .collect();
-            let names: Vec<&str> = args.keys().map(String::as_str).collect();
-            return Err(no_signature(
-                namespace,
-                overloads,
-                &names.join(", "),
-                &nearest,
-            ));
+            let names = listed(args.keys());
+            return Err(no_signature(namespace, overloads, &names, &nearest));
         }
-        let types: Vec<&str> = args.values().map(type_name).collect();
+        let types = type_list(args.values());
         let aligned = match choose(aligned) {
             Choice::One(candidate) => vec![candidate],
             Choice::Ambiguous => return Err(ApiError::bad_arguments(AMBIGUOUS)),
             Choice::None(candidates) => candidates.into_iter().map(json_conversion).collect(),
         };
-        let candidate = pick(namespace, overloads, aligned, &types.join(", "))?;
+        let candidate = pick(namespace, overloads, aligned, &types)?;
         candidate
             .method
             .invoke(namespace.name(), self.visitor(peer), caller, candidate.args)
@@ -196,27 +192,18 @@ impl Missing<'_> {
     }
 }
 
-/// A name from a request, short enough to repeat in a fault.
-fn shortened(name: &str) -> String {
-    const LIMIT: usize = 100;
-    match name.char_indices().nth(LIMIT) {
-        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
-        None => name.to_owned(),
-    }
-}
-
-fn type_list(args: &[Value]) -> String {
-    args.iter().map(type_name).collect::<Vec<_>>().join(", ")
+fn type_list<'a>(args: impl IntoIterator<Item = &'a Value>) -> String {
+    listed(args.into_iter().map(type_name))
 }
 
 /// The overload of a method without session. A session key in front is ignored (row 25a).
 fn sessionless<'m>(
     namespace: &Namespace,
     overloads: &'m [Method],
-    args: Vec<Value>,
+    args: &[Value],
 ) -> Result<Candidate<'m>, ApiError> {
-    let types = type_list(&args);
-    let as_given = of_arity(overloads, &args);
+    let types = type_list(args);
+    let mut candidates = of_arity(overloads, args);
     let ignorable = match args.first() {
         Some(Value::String(key)) => {
             overloads
@@ -226,11 +213,11 @@ fn sessionless<'m>(
         }
         _ => false,
     };
-    if ignorable && as_given.is_empty() {
-        let rest: Vec<Value> = args.into_iter().skip(1).collect();
-        return pick(namespace, overloads, of_arity(overloads, &rest), &types);
+    if ignorable {
+        let rest = args.get(1..).unwrap_or_default();
+        candidates.extend(of_arity(overloads, rest));
     }
-    pick(namespace, overloads, as_given, &types)
+    pick(namespace, overloads, candidates, &types)
 }
 
 fn of_arity<'m>(overloads: &'m [Method], args: &[Value]) -> Vec<Candidate<'m>> {
@@ -332,7 +319,7 @@ fn align(method: &Method, mut args: BTreeMap<String, Value>) -> Result<Vec<Value
     }
     Err(Misfit {
         weight: wrong.len(),
-        text: wrong.join(", "),
+        text: listed(wrong),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::value::BridgeError;
+use crate::service::error::listed;
 use crate::service::{Error, Role};
 
 /// Fault codes, as Uyuni's clients know them.
@@ -88,7 +89,7 @@ impl ApiError {
 
     /// 2801: members of a struct that nothing knows.
     pub fn unknown_keys(keys: &[String]) -> ApiError {
-        let message = format!("Invalid argument(s): {}", keys.join(", "));
+        let message = format!("Invalid argument(s): {}", listed(keys));
         ApiError::new(code::UNKNOWN_KEYS, Sort::Fault, message)
     }
 

@@ -27,6 +27,8 @@ pub enum Command {
     Serve(ServeArguments),
     /// Show the server's configuration, and where each value comes from
     Config(ServeArguments),
+    /// Say a Quartz cron line in words, and when it fires next
+    Cron(CronArguments),
     /// Write the API's reference pages into a directory
     ApiDocs {
         /// The directory
@@ -140,11 +142,49 @@ pub struct ListTagsArguments {
     pub json: bool,
 }
 
+const CRON_EXAMPLES: &str = "\
+Examples:
+  registrysync cron '0 0 3 ? * MON-FRI'
+  registrysync cron '0 30 2 L * ?' --time-zone Europe/Berlin --from 2027-01-01T00:00:00 --count 12
+  registrysync cron '0 */15 * * * ?' --json
+
+Fields: second minute hour day-of-month month day-of-week [year]; exactly one of the day fields is `?`.
+A refused line ends with exit code 2 and the reason.";
+
+/// `registrysync cron`
+#[derive(Args, Debug)]
+#[command(after_help = CRON_EXAMPLES)]
+pub struct CronArguments {
+    /// The line, in quotes
+    #[arg(value_name = "EXPR")]
+    pub expression: String,
+    /// The time zone that it goes by, such as `Europe/Berlin` [default: the system's]
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// Fire times after this one: `2027-01-31T03:00:00Z`, or without `Z` in the zone [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// So many fire times, 1 to 1000
+    #[arg(long, value_name = "N", default_value = "5", value_parser = fire_count)]
+    pub count: usize,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn fire_count(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (1..=1000).contains(count))
+        .ok_or_else(|| "expected 1 to 1000".to_owned())
+}
+
 const SERVE_EXAMPLES: &str = "\
 Examples:
   registrysync serve
   registrysync serve --listen 0.0.0.0:8080 --data-dir /var/lib/registrysync
   registrysync serve --database postgres://registrysync@db.example.com/registrysync
+  registrysync serve --listen 0.0.0.0:8443 --tls-cert sync.pem --tls-key sync.key
 
 Each flag is also a variable (REGISTRYSYNC_DATA_DIR) and a key of the TOML file (data_dir).";
 
@@ -170,4 +210,19 @@ pub struct ServeArguments {
     /// Runs at once [default: 2]
     #[arg(long, value_name = "N")]
     pub worker_slots: Option<String>,
+    /// The zone of schedules, and of dates without a zone on XML-RPC [default: the system's]
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// The server's certificate, PEM, its chain after it: https only; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<String>,
+    /// The certificate's private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<String>,
+    /// https with a certificate made once in the data directory, for a trial
+    #[arg(long)]
+    pub tls_self_signed: bool,
+    /// Address that users call the server by, where a proxy stands before it
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
 }

@@ -3,6 +3,7 @@
 //! - [`args`]: what can be said.
 //! - `sync` and `list_tags`: the one-shot commands; `source` makes items of their arguments, `output`
 //!   prints lines, JSON and bars.
+//! - `cron`: what a cron line means.
 //! - `serve`: the server; `config` shows its configuration; `api_docs` writes the reference pages.
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 fine, 1 done with failures,
@@ -11,6 +12,7 @@
 mod api_docs;
 pub mod args;
 mod config;
+mod cron;
 mod list_tags;
 mod output;
 mod serve;
@@ -72,6 +74,7 @@ pub async fn run() -> ExitCode {
         Command::ListTags(arguments) => list_tags::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Config(arguments) => config::run(&arguments),
+        Command::Cron(arguments) => cron::run(&arguments),
         Command::ApiDocs { directory } => api_docs::run(&directory),
     };
     match result {

@@ -11,12 +11,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Dispatcher, namespaces};
-use crate::config::{Config, Settings};
+use crate::config::{Config, Settings, TlsSource};
 use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::store::{Db, Error as StoreError, SealKey};
-use crate::surface::{Limits, listen, router, serve};
+use crate::surface::{Certificate, Door, Limits, listen, router, serve};
 use crate::taskomatic::{Worker, WorkerOptions};
+use crate::time_zone::server_zone_set;
 
 use super::args::ServeArguments;
 use super::{CliError, interrupted};
@@ -25,6 +26,8 @@ use super::{CliError, interrupted};
 const KEY_FILE: &str = "secret.key";
 /// The first password of `admin`, where none was given.
 const PASSWORD_FILE: &str = "admin-password";
+/// Locked as long as a process uses the data directory.
+const LOCK_FILE: &str = "lock";
 /// What tells this installation's worker from others.
 const WORKER_FILE: &str = "worker-id";
 /// How long requests under way may take when the server is to end; service managers send SIGKILL
@@ -33,7 +36,9 @@ const GRACE: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let config = settings(&arguments)?.read().map_err(CliError::input)?;
+    server_zone_set(config.time_zone);
     data_dir_make(&config.data_dir)?;
+    let _lock = data_dir_lock(&config.data_dir)?;
     let db = db_open(&config).await?;
     let logins = tokio::task::spawn_blocking(|| Logins::new(LoginPolicy::default()))
         .await
@@ -46,6 +51,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         .await
         .map_err(|e| CliError::Input(format!("`listen`: `{}`: {e}", config.listen)))?;
     let address = listener.local_addr().map_err(CliError::input)?;
+    let door = door(&config)?;
     let options = WorkerOptions {
         name: worker_name(&config.data_dir)?,
         slots: config.worker_slots,
@@ -58,8 +64,14 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         Limits::default(),
     );
 
-    super::output::data_line(&format!("registrysync listening on http://{address}"));
-    let mut served = tokio::spawn(serve(listener, routes, stop.clone().cancelled_owned()));
+    let scheme = if door.certificate.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    super::output::data_line(&format!("registrysync listening on {scheme}://{address}"));
+    let ended = stop.clone().cancelled_owned();
+    let mut served = tokio::spawn(serve(listener, routes, door, ended));
     tokio::select! {
         () = interrupted() => tracing::info!("stopping: runs under way are interrupted"),
         ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
@@ -75,6 +87,32 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     Ok(0)
 }
 
+fn door(config: &Config) -> Result<Door, CliError> {
+    let certificate = match &config.tls {
+        None => None,
+        Some(TlsSource::Files { certificate, key }) => {
+            Some(Certificate::from_files(certificate, key).map_err(CliError::input)?)
+        }
+        Some(TlsSource::SelfSigned) => {
+            let url = config.public_url.as_deref().map(url::Url::parse);
+            let host = url.and_then(|url| Some(url.ok()?.host_str()?.to_owned()));
+            let names = host.as_slice();
+            let made = Certificate::self_signed(&config.data_dir, config.listen, names)
+                .map_err(CliError::input)?;
+            tracing::warn!(
+                "the certificate is self-signed: give clients {} to trust",
+                made.path().display()
+            );
+            Some(made)
+        }
+    };
+    Ok(Door {
+        certificate,
+        public_url: config.public_url.clone(),
+        ..Door::default()
+    })
+}
+
 /// The configuration that the arguments, the environment and the file give.
 pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError> {
     let flags: BTreeMap<&'static str, String> = [
@@ -83,6 +121,14 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
         ("database", arguments.database.clone()),
         ("admin_password_file", arguments.admin_password_file.clone()),
         ("worker_slots", arguments.worker_slots.clone()),
+        ("time_zone", arguments.time_zone.clone()),
+        ("tls_cert", arguments.tls_cert.clone()),
+        ("tls_key", arguments.tls_key.clone()),
+        (
+            "tls_self_signed",
+            arguments.tls_self_signed.then(|| "true".to_owned()),
+        ),
+        ("public_url", arguments.public_url.clone()),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key, value?)))
@@ -100,6 +146,33 @@ fn data_dir_make(directory: &Path) -> Result<(), CliError> {
     builder
         .create(directory)
         .map_err(|e| CliError::Input(format!("`data_dir`: `{}`: {e}", directory.display())))
+}
+
+/// Keeps a second server away: it would have the same worker's name, and take the first one's runs
+/// for leftovers. The lock ends with the process, however that ends.
+fn data_dir_lock(directory: &Path) -> Result<fs::File, CliError> {
+    let path = directory.join(LOCK_FILE);
+    let fail = |e: std::io::Error| {
+        CliError::Input(format!(
+            "`data_dir`: `{}` can't be locked: {e}",
+            path.display()
+        ))
+    };
+    let mut options = fs::OpenOptions::new();
+    let file = options
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(CliError::Input(format!(
+            "`data_dir`: `{}` is in use by another registrysync; stop that one, or give this one a \
+             directory of its own",
+            directory.display()
+        ))),
+        Err(fs::TryLockError::Error(e)) => Err(fail(e)),
+    }
 }
 
 async fn db_open(config: &Config) -> Result<Db, CliError> {
@@ -127,13 +200,20 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
         return Ok(());
     };
     let path = config.data_dir.join(PASSWORD_FILE);
-    private_write(&path, password.expose_secret())?;
+    let written = private_write(&path, password.expose_secret());
+    let kept = match &written {
+        Ok(()) => format!(
+            "kept in {}; delete the file when you have changed it",
+            path.display()
+        ),
+        // The account is there already, so this is the only time to see it.
+        Err(_) => "kept nowhere: write it down".to_owned(),
+    };
     eprintln!(
-        "first start: the account `admin` has the password {}\n(kept in {}; delete the file when you have changed it)",
+        "first start: the account `admin` has the password {}\n({kept})",
         password.expose_secret(),
-        path.display()
     );
-    Ok(())
+    written
 }
 
 fn password_read(path: &Path) -> Result<SecretString, CliError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::address::RegistryAddress;
@@ -72,6 +73,8 @@ pub(super) struct Inner {
     pub(super) transport: Transport,
     pub(super) idle_timeout: Duration,
     pub(super) head: HeadAbility,
+    /// Upload sessions that are open, and those being given up.
+    pub(super) uploads: TaskTracker,
     permits: Arc<Semaphore>,
     pause: Pause,
 }
@@ -102,6 +105,7 @@ impl Client {
                 idle_timeout: options.idle_timeout,
                 permits: Arc::new(Semaphore::new(options.max_connections.max(1))),
                 head: HeadAbility::default(),
+                uploads: TaskTracker::new(),
                 pause: Pause::default(),
             }),
         })

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::stream::try_unfold;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use url::Url;
 
 use super::auth::Scope;
@@ -25,11 +26,41 @@ use super::transport::Transport;
 /// object storage copies the whole blob before it answers.
 const COMMIT_PATIENCE: u32 = 5;
 
-/// An upload session at a registry.
+/// How long a registry may take to forget a session that was given up.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// An upload session at a registry. Dropped before its end, also with a transfer that is cancelled
+/// in the middle of a blob, it is given up, so that the registry can forget its bytes.
 pub struct Upload {
+    client: Client,
     location: Url,
     scope: Scope,
     what: String,
+    /// Whether the registry has the session no more.
+    ended: bool,
+    /// Held until then.
+    open: TaskTrackerToken,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // Without a runtime the process ends, and nobody can send anything.
+        if self.ended || tokio::runtime::Handle::try_current().is_err() {
+            return;
+        }
+        let (client, call, open) = (self.client.clone(), self.give_up_call(), self.open.clone());
+        tokio::spawn(async move {
+            client.upload_give_up(&call).await;
+            drop(open);
+        });
+    }
+}
+
+impl Upload {
+    fn give_up_call(&self) -> Call {
+        let (location, scope) = (self.location.clone(), self.scope.clone());
+        Call::new(Method::DELETE, location, scope, self.what.clone())
+    }
 }
 
 /// What became of a wish to mount.
@@ -73,7 +104,7 @@ impl Client {
         if answer.response.status() == StatusCode::CREATED {
             return Ok(Mount::Mounted);
         }
-        session(&answer, &url, to, digest).map(Mount::Session)
+        self.session(&answer, &url, to, digest).map(Mount::Session)
     }
 
     /// Brings `blob` of `from` into `to`, in the given session or a new one; starts again when the
@@ -88,7 +119,7 @@ impl Client {
     ) -> Result<(), StreamError> {
         let mut attempts = Attempts::default();
         loop {
-            let upload = match session.take() {
+            let mut upload = match session.take() {
                 Some(upload) => upload,
                 None => self
                     .upload_start(to, &blob.digest)
@@ -96,6 +127,7 @@ impl Client {
                     .map_err(StreamError::Target)?,
             };
             let Err(error) = self.upload_stream(&upload, from, blob, on_bytes).await else {
+                upload.ended = true;
                 return Ok(());
             };
             self.upload_cancel(upload).await;
@@ -109,8 +141,26 @@ impl Client {
         }
     }
 
-    /// Opens an upload session for the blob.
+    /// Opens an upload session for the blob. In a task of its own: a session whose opening is under
+    /// way when the transfer is cancelled would be left open, since nobody would read its place.
     async fn upload_start(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Upload, Error> {
+        let (client, repository, digest) = (self.clone(), repository.clone(), digest.clone());
+        let start = async move { client.session_open(&repository, &digest).await };
+        match self.inner.uploads.spawn(start).await {
+            Ok(upload) => upload,
+            Err(failure) => match failure.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends, and all with it.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    async fn session_open(
         &self,
         repository: &Repository,
         digest: &Digest,
@@ -124,7 +174,7 @@ impl Client {
             what,
         );
         let answer = self.send(call).await?;
-        session(&answer, &url, repository, digest)
+        self.session(&answer, &url, repository, digest)
     }
 
     /// Streams `blob` of `from` into the session and closes it: one PUT with a body of known
@@ -211,9 +261,48 @@ impl Client {
 
     /// Gives a session up, so that the registry can forget its bytes. Failures don't matter: a
     /// registry forgets old sessions by itself.
-    pub async fn upload_cancel(&self, upload: Upload) {
-        let call = Call::new(Method::DELETE, upload.location, upload.scope, upload.what);
-        let _ = self.send_once(&call).await;
+    pub async fn upload_cancel(&self, mut upload: Upload) {
+        upload.ended = true;
+        self.upload_give_up(&upload.give_up_call()).await;
+    }
+
+    async fn upload_give_up(&self, call: &Call) {
+        let _ = tokio::time::timeout(CANCEL_PATIENCE, self.send_once(call)).await;
+    }
+
+    /// Waits until no upload session of this client is open any more, after all transfers were
+    /// cancelled; not longer than a registry may take for it.
+    pub async fn uploads_end(&self) {
+        self.inner.uploads.close();
+        let _ = tokio::time::timeout(CANCEL_PATIENCE, self.inner.uploads.wait()).await;
+        self.inner.uploads.reopen();
+    }
+
+    /// The session that an answer opens.
+    fn session(
+        &self,
+        answer: &Answer,
+        url: &Url,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Upload, Error> {
+        let location = answer
+            .header(LOCATION.as_str())
+            .and_then(|location| url.join(location).ok())
+            .ok_or_else(|| answer.protocol("an upload session without a usable `Location`"))?;
+        if url.scheme() == "https" && location.scheme() != "https" {
+            return Err(
+                answer.protocol("an upload `Location` on plain http, the registry is on https")
+            );
+        }
+        Ok(Upload {
+            client: self.clone(),
+            location,
+            scope: Scope::Push(repository.clone()),
+            what: format!("uploading blob `{repository}@{digest}`"),
+            ended: false,
+            open: self.inner.uploads.token(),
+        })
     }
 
     /// Waits for the answer as long as the target takes bytes, and longer after the last of `size`.
@@ -306,24 +395,4 @@ fn body(reader: BlobReader, meter: Arc<Meter>, on_bytes: OnBytes) -> reqwest::Bo
         },
     );
     reqwest::Body::wrap_stream(stream)
-}
-
-fn session(
-    answer: &Answer,
-    url: &Url,
-    repository: &Repository,
-    digest: &Digest,
-) -> Result<Upload, Error> {
-    let location = answer
-        .header(LOCATION.as_str())
-        .and_then(|location| url.join(location).ok())
-        .ok_or_else(|| answer.protocol("an upload session without a usable `Location`"))?;
-    if url.scheme() == "https" && location.scheme() != "https" {
-        return Err(answer.protocol("an upload `Location` on plain http, the registry is on https"));
-    }
-    Ok(Upload {
-        location,
-        scope: Scope::Push(repository.clone()),
-        what: format!("uploading blob `{repository}@{digest}`"),
-    })
 }

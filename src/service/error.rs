@@ -89,6 +89,28 @@ impl Error {
     }
 }
 
+/// A name from a request, short enough to repeat in a message.
+pub fn shortened(name: &str) -> String {
+    const LIMIT: usize = 128;
+    match name.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}
+
+/// Names or types from a request as a list, short enough to repeat in a message.
+pub fn listed<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
+    const LIMIT: usize = 20;
+    let mut items = items.into_iter();
+    let mut shown: Vec<String> = items
+        .by_ref()
+        .take(LIMIT)
+        .map(|item| shortened(item.as_ref()))
+        .collect();
+    shown.extend(items.next().map(|_| "…".to_owned()));
+    shown.join(", ")
+}
+
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         match error {

@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
+use super::error::shortened;
 use super::store_settings::{StoreChange, StoreCredentials, StoreOptions, certificate_check};
 use super::{App, Caller, Error};
 use crate::store::image_store::{
-    ImageStore, ImageStoreChange, Login, NewImageStore, image_store_by_label,
+    ImageStore, ImageStoreChange, Login, NewImageStore, image_store_by_id, image_store_by_label,
     image_store_by_label_locked, image_store_create, image_store_delete, image_store_list,
     image_store_projects, image_store_update,
 };
@@ -93,9 +94,9 @@ pub async fn store_create(
 ) -> Result<(), Error> {
     label_check(&label)?;
     if store_type != REGISTRY.label {
-        let shown: String = store_type.chars().take(LABEL_LIMIT).collect();
         return Err(Error::BadParameter(format!(
-            "Unknown image store type: {shown}"
+            "Unknown image store type: {}",
+            shortened(store_type)
         )));
     }
     let change = StoreChange::from(credentials);
@@ -161,6 +162,18 @@ pub async fn store_find(app: &App, caller: &Caller, label: String) -> Result<Ima
         .await?
 }
 
+/// The label of the store with this id.
+pub async fn store_label(app: &App, caller: &Caller, id: i64) -> Result<String, Error> {
+    let org = caller.org_id();
+    let found = app
+        .db
+        .run(move |conn| image_store_by_id(conn, org, id))
+        .await?;
+    found
+        .map(|store| store.label)
+        .ok_or_else(|| Error::ImageStoreNotFound(id.to_string()))
+}
+
 /// Changes a store.
 pub async fn store_change(
     app: &App,
@@ -207,7 +220,7 @@ fn store_by_label(conn: &mut DbConnection, org_id: i64, label: &str) -> Result<I
 }
 
 fn not_found(label: &str) -> Error {
-    Error::ImageStoreNotFound(label.chars().take(LABEL_LIMIT).collect())
+    Error::ImageStoreNotFound(shortened(label))
 }
 
 fn label_check(label: &str) -> Result<(), Error> {

@@ -224,7 +224,7 @@ impl ItemView {
 pub async fn item_add(
     app: &App,
     caller: &Caller,
-    project_label: String,
+    project: ProjectName,
     repository: String,
     options: ItemOptions,
 ) -> Result<ItemView, Error> {
@@ -232,7 +232,7 @@ pub async fn item_add(
     let spec = ItemSpec::new(&repository)?.changed(options.into())?;
     app.db
         .transaction(move |conn| {
-            let project = project_find_locked(conn, org, &ProjectName::Label(project_label))?;
+            let project = project_find_locked(conn, org, &project)?;
             check_among_others(conn, &project, None, &spec)?;
             let options = spec.to_json()?;
             let id = rows::item_create(conn, org, project.id, spec.repository.as_str(), &options)?

@@ -14,7 +14,8 @@
 //!   options, [`places`] says where things come from and go to.
 //! - [`registry_browse`]: what is in a registry.
 //! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
-//!   into the queue; [`run_history`] says what became of it.
+//!   into the queue; [`run_cancel`] ends it early; [`run_history`] says what became of it.
+//! - [`schedule`]: when a project runs by itself; [`statistics`]: numbers for dashboards.
 //! - [`error`]: the one error of this layer.
 //!
 //! Nothing here knows HTTP, XML or SQL.
@@ -34,9 +35,12 @@ pub mod project;
 pub mod project_settings;
 pub mod registry_browse;
 pub mod role;
+pub mod run_cancel;
 pub mod run_history;
 pub mod run_start;
+pub mod schedule;
 pub mod session;
+pub mod statistics;
 pub mod store_settings;
 pub mod user;
 mod user_rules;

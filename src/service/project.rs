@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use super::error::shortened;
 use super::item::{ItemView, items_of};
 use super::places::{Places, places};
 use super::project_settings::{ProjectDetails, ProjectOptions, ProjectSettings, label_check};
+use super::run_cancel::project_runs_end;
+use super::schedule::job_label;
 use super::store_settings::StoreOptions;
 use super::{App, Caller, Error};
 use crate::oci::RegistryAddress;
@@ -17,6 +20,7 @@ use crate::store::project::{
     project_last_runs, project_lock,
 };
 use crate::store::run::run_list;
+use crate::store::schedule::{schedule_by_label, schedule_lines};
 
 /// How a caller names a project.
 #[derive(Clone, Debug)]
@@ -40,6 +44,8 @@ pub struct ProjectView {
     pub settings: ProjectSettings,
     /// The run that was asked for last.
     pub last_run: Option<LastRun>,
+    /// The cron line of its schedule.
+    pub cron_expr: Option<String>,
 }
 
 /// Makes a project.
@@ -85,7 +91,7 @@ pub async fn project_create(
 /// Every project of the caller's organisation, by label.
 pub async fn project_list(app: &App, caller: &Caller) -> Result<Vec<ProjectView>, Error> {
     let org = caller.org_id();
-    let (projects, stores, mut last_runs) = app
+    let (projects, stores, mut last_runs, mut lines) = app
         .db
         .run(move |conn| {
             let stores: HashMap<i64, String> = image_store_list(conn, org, "", i64::MAX)?
@@ -93,7 +99,8 @@ pub async fn project_list(app: &App, caller: &Caller) -> Result<Vec<ProjectView>
                 .map(|store| (store.id, store.label))
                 .collect();
             let projects = rows::project_list(conn, org, "", i64::MAX)?;
-            Ok((projects, stores, project_last_runs(conn, org)?))
+            let lines = schedule_lines(conn, org)?;
+            Ok((projects, stores, project_last_runs(conn, org)?, lines))
         })
         .await?;
     let label = |id: i64| stores.get(&id).cloned().unwrap_or_default();
@@ -105,6 +112,7 @@ pub async fn project_list(app: &App, caller: &Caller) -> Result<Vec<ProjectView>
                 dest_store_label: label(project.dest_store_id),
                 settings: ProjectSettings::of(&project)?,
                 last_run: last_runs.remove(&project.id),
+                cron_expr: lines.remove(&job_label(project.id)),
                 project,
             })
         })
@@ -166,17 +174,20 @@ pub async fn project_set_details(
         .await
 }
 
-/// Deletes a project with its items, runs, results and logs. A run that goes on stops: its worker
-/// finds that it no longer holds it.
+/// Deletes a project with its items, schedule, runs, results and logs. A run that goes on is
+/// cancelled first. One that doesn't end in time stops when its worker finds that it no longer
+/// holds it.
 pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result<(), Error> {
     let org = caller.org_id();
+    let project = app
+        .db
+        .call(move |conn| project_find(conn, org, &ProjectName::Label(label)))
+        .await?;
+    project_runs_end(app, caller, project.id).await?;
     app.db
-        .transaction(move |conn| {
-            let project = project_find(conn, org, &ProjectName::Label(label))?;
-            rows::project_delete(conn, org, project.id)?;
-            Ok(())
-        })
-        .await
+        .run(move |conn| rows::project_delete(conn, org, project.id))
+        .await?;
+    Ok(())
 }
 
 /// The project of that name, or the fault that says there is none.
@@ -189,7 +200,7 @@ pub fn project_find(
         ProjectName::Id(id) => project_by_id(conn, org, *id)?
             .ok_or_else(|| Error::NotFound(format!("there is no project with the id {id}"))),
         ProjectName::Label(label) => project_by_label(conn, org, label)?
-            .ok_or_else(|| Error::NotFound(format!("there is no project `{label}`"))),
+            .ok_or_else(|| Error::NotFound(format!("there is no project `{}`", shortened(label)))),
     }
 }
 
@@ -225,7 +236,7 @@ fn address(store: &ImageStore) -> Result<RegistryAddress, Error> {
 
 fn store_find(conn: &mut DbConnection, org: i64, label: &str) -> Result<ImageStore, Error> {
     image_store_by_label(conn, org, label)?
-        .ok_or_else(|| Error::ImageStoreNotFound(label.to_owned()))
+        .ok_or_else(|| Error::ImageStoreNotFound(shortened(label)))
 }
 
 fn store_by_id(conn: &mut DbConnection, org: i64, id: i64) -> Result<ImageStore, Error> {
@@ -236,6 +247,7 @@ fn store_by_id(conn: &mut DbConnection, org: i64, id: i64) -> Result<ImageStore,
 fn view_of(conn: &mut DbConnection, org: i64, id: i64) -> Result<ProjectView, Error> {
     let project = project_find(conn, org, &ProjectName::Id(id))?;
     let last_run = run_list(conn, org, id, i64::MAX, 1)?.pop();
+    let schedule = schedule_by_label(conn, org, &job_label(id))?;
     Ok(ProjectView {
         src_store_label: store_by_id(conn, org, project.src_store_id)?.label,
         dest_store_label: store_by_id(conn, org, project.dest_store_id)?.label,
@@ -245,6 +257,7 @@ fn view_of(conn: &mut DbConnection, org: i64, id: i64) -> Result<ProjectView, Er
             status: run.status,
             end_time: run.end_time,
         }),
+        cron_expr: schedule.map(|schedule| schedule.cron_expr),
         project,
     })
 }

@@ -1,5 +1,6 @@
 //! Looking into a registry: is it there, its repositories, tags, platforms, and what an image is.
 
+use super::error::shortened;
 use super::job::client;
 use super::store_settings::client_options;
 use super::{App, Caller, Error};
@@ -112,11 +113,24 @@ pub async fn image_details(
         .image_manifest(&repository, &root, choice.as_ref())
         .await
         .map_err(|error| refused(&error))?
-        .ok_or_else(|| no_platform(&reference, &repository, &root, architecture))?;
+        .ok_or_else(|| {
+            no_platform(
+                &reference,
+                &repository,
+                &platform_names(&root),
+                architecture,
+            )
+        })?;
     let config = client
         .image_config(&repository, &manifest)
         .await
         .map_err(|error| refused(&error))?;
+    if root.digest == manifest.digest
+        && choice.is_some_and(|choice| !choice.matches(&config.platform))
+    {
+        let only = [format!("`{}`", config.platform)];
+        return Err(no_platform(&reference, &repository, &only, architecture));
+    }
     let mut annotations = root.annotations();
     annotations.extend(manifest.annotations());
     let mut referrers = client
@@ -163,7 +177,7 @@ async fn store_client(app: &App, caller: &Caller, label: String) -> Result<Clien
         .db
         .call(move |conn| match image_store_by_label(conn, org, &label)? {
             Some(store) => client_options(&store, &key),
-            None => Err(Error::ImageStoreNotFound(label)),
+            None => Err(Error::ImageStoreNotFound(shortened(&label))),
         })
         .await?;
     tokio::task::spawn_blocking(move || client(options))
@@ -213,20 +227,24 @@ fn refused(error: &oci::Error) -> Error {
     }
 }
 
+/// The platforms that an index has an image for.
+fn platform_names(root: &Manifest) -> Vec<String> {
+    let Content::Index(children) = &root.content else {
+        return Vec::new();
+    };
+    children
+        .iter()
+        .filter(|child| child.attested().is_none())
+        .filter_map(|child| child.platform.as_ref().map(|p| format!("`{p}`")))
+        .collect()
+}
+
 fn no_platform(
     reference: &Reference,
     repository: &Repository,
-    root: &Manifest,
+    platforms: &[String],
     architecture: Option<&str>,
 ) -> Error {
-    let platforms: Vec<String> = match &root.content {
-        Content::Index(children) => children
-            .iter()
-            .filter(|child| child.attested().is_none())
-            .filter_map(|child| child.platform.as_ref().map(|p| format!("`{p}`")))
-            .collect(),
-        _ => Vec::new(),
-    };
     Error::invalid(
         "architecture",
         format!(

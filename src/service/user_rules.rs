@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::error::shortened;
 use super::{Caller, Error, Role};
 use crate::store::DbConnection;
 use crate::store::account::{role_holders, role_list, role_lock};
@@ -72,7 +73,7 @@ pub(super) fn email_check(field: &str, text: &str) -> Result<(), Error> {
 
 /// The role of that name.
 pub(super) fn role_parse(name: &str) -> Result<Role, Error> {
-    Role::parse(name).ok_or_else(|| Error::RoleUnknown(name.chars().take(TEXT_LIMIT).collect()))
+    Role::parse(name).ok_or_else(|| Error::RoleUnknown(shortened(name)))
 }
 
 /// Refuses a change of a server administrator's account by somebody who is none, who could

@@ -7,9 +7,10 @@
 //! - [`SealKey`] (`seal.rs`): how credentials are encrypted at rest.
 //! - [`Error`]: everything that may go wrong here.
 //! - One file per group of tables: [`org`], [`account`], [`session`], [`image_store`],
-//!   [`project`], [`item`], [`run`], [`run_result`], [`run_log`], [`synced_tag`], [`audit`]. Their
-//!   functions are plain, take a [`DbConnection`] and, for whatever an organisation owns, the organisation's id: a row
-//!   of another organisation is not there. Lists are paged by key.
+//!   [`project`], [`item`], [`run`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
+//!   [`schedule`], [`statistics`], [`audit`]. Their functions are plain, take a [`DbConnection`]
+//!   and, for whatever an organisation owns, the organisation's id: a row of another organisation
+//!   is not there. Lists are paged by key.
 //!
 //! Every time is UTC, as [`Moment`]. Options of stores, projects and items are JSON text here;
 //! their meaning is the service's business.
@@ -28,11 +29,14 @@ mod migrate;
 pub mod org;
 pub mod project;
 pub mod run;
+pub mod run_cancel;
 pub mod run_log;
 pub mod run_result;
+pub mod schedule;
 pub mod schema;
 mod seal;
 pub mod session;
+pub mod statistics;
 pub mod synced_tag;
 
 pub use connection::DbConnection;

@@ -1,6 +1,6 @@
 //! Organisations: show, rename, delete. [`super::account`] makes them, as it does accounts.
 
-use super::schema::{account, image_store, org, sync_project};
+use super::schema::{account, image_store, org, sync_project, tasko_schedule};
 use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use std::collections::HashMap;
@@ -67,6 +67,8 @@ pub fn org_rename(conn: &mut DbConnection, id: i64, name: &str) -> Result<bool, 
 /// still runs one of its projects finds its next write refused, and stops.
 pub fn org_delete(conn: &mut DbConnection, id: i64) -> Result<bool, Error> {
     conn.write(|conn| {
+        let schedules = tasko_schedule::table.filter(tasko_schedule::org_id.eq(id));
+        diesel::delete(schedules).execute(conn)?;
         diesel::delete(sync_project::table.filter(sync_project::org_id.eq(id))).execute(conn)?;
         diesel::delete(image_store::table.filter(image_store::org_id.eq(id))).execute(conn)?;
         diesel::delete(account::table.filter(account::org_id.eq(id))).execute(conn)?;

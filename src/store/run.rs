@@ -320,20 +320,19 @@ pub fn run_active(
     org_id: i64,
     project_id: i64,
 ) -> Result<Option<Run>, Error> {
-    let of_status = |conn: &mut DbConnection, status: RunStatus| {
-        tasko_run::table
-            .filter(tasko_run::project_id.eq(project_id))
-            .filter(tasko_run::org_id.eq(org_id))
-            .filter(tasko_run::status.eq(status))
-            .order(tasko_run::id)
-            .select(Run::as_select())
-            .first(conn)
-            .optional()
-    };
-    match of_status(conn, RunStatus::Running)? {
-        Some(run) => Ok(Some(run)),
-        None => Ok(of_status(conn, RunStatus::Ready)?),
-    }
+    // One statement: between two, a claim could move a run from the one status to the other.
+    let active = tasko_run::status
+        .eq(RunStatus::Running)
+        .or(tasko_run::status.eq(RunStatus::Ready));
+    let found: Vec<Run> = tasko_run::table
+        .filter(tasko_run::project_id.eq(project_id))
+        .filter(active)
+        .filter(tasko_run::org_id.eq(org_id))
+        .select(Run::as_select())
+        .load(conn)?;
+    Ok(found
+        .into_iter()
+        .min_by_key(|run| (run.status != RunStatus::Running, run.id)))
 }
 
 /// Ends the runs that an earlier process of this very worker left behind, and returns their ids.
@@ -373,7 +372,7 @@ pub fn run_interrupt_left_running(
 
 /// The database's clock: leases are compared by all nodes, whose own clocks may differ. SQLite
 /// has one node.
-fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
+pub(super) fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
     match conn {
         DbConnection::Postgres(c) => {
             let time = diesel::dsl::sql::<diesel::sql_types::Timestamp>(

@@ -120,6 +120,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    tasko_schedule (id) {
+        id -> BigInt,
+        org_id -> Nullable<BigInt>,
+        job_label -> Text,
+        bunch -> Text,
+        project_id -> Nullable<BigInt>,
+        cron_expr -> Text,
+        data -> Text,
+        active_from -> Timestamp,
+        active_till -> Nullable<Timestamp>,
+        next_fire -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
     run_result (id) {
         id -> BigInt,
         run_id -> BigInt,
@@ -191,6 +206,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sync_project,
     sync_item,
     tasko_run,
+    tasko_schedule,
     run_result,
     run_log,
     synced_tag,

@@ -3,17 +3,42 @@
 
 use std::fmt::Write as _;
 
+use super::apidoc::guide;
 use super::roles;
 use crate::api::types::{Kind, Shape};
 use crate::api::{Method, Namespace, Registry, SessionUse};
 
 /// The pages, each with its file name, such as `image.store.adoc`.
 pub fn pages(registry: &Registry) -> Vec<(String, String)> {
+    let others = [
+        ("index.adoc".to_owned(), index(registry)),
+        (
+            "scripts.adoc".to_owned(),
+            guide::scripts(guide::EXAMPLE_SERVER).asciidoc("apidoc-scripts"),
+        ),
+        ("faq.adoc".to_owned(), guide::faq().asciidoc("apidoc-faq")),
+        ("roles.adoc".to_owned(), roles::page(registry)),
+    ];
     let namespaces = registry.namespaces();
     namespaces
         .map(|namespace| (format!("{}.adoc", namespace.name()), page(namespace)))
-        .chain([("roles.adoc".to_owned(), roles::page(registry))])
+        .chain(others)
         .collect()
+}
+
+fn index(registry: &Registry) -> String {
+    let mut page = "[#apidoc-index]\n= API\n\n\
+        XML-RPC at `/rpc/api`, and the same methods as JSON over HTTP under `/rhn/manager/api/`.\n\n\
+        * xref:scripts.adoc[Scripts]: how they log in, with Python, curl, spacecmd and mgrctl\n\
+        * xref:faq.adoc[Questions]: what faults mean, and how values are written\n\
+        * xref:roles.adoc[Roles]: who may call what\n\n\
+        *Available namespaces*\n\n"
+        .to_owned();
+    for namespace in registry.namespaces() {
+        let (name, doc) = (namespace.name(), namespace.doc());
+        line(&mut page, &format!("* xref:{name}.adoc[{name}]: {doc}"));
+    }
+    page
 }
 
 fn page(namespace: &Namespace) -> String {
@@ -140,7 +165,7 @@ fn anchor(name: &str) -> String {
 }
 
 /// Names a signature: overloads differ in their parameters.
-fn method_anchor(namespace: &Namespace, method: &Method) -> String {
+pub(super) fn method_anchor(namespace: &Namespace, method: &Method) -> String {
     let mut text = format!("apidoc-{}-{}", anchor(namespace.name()), method.name());
     for parameter in method.parameters() {
         text.push('-');

@@ -1,19 +1,29 @@
 //! The wires: how a method of [`crate::api`] is reached over HTTP.
 //!
 //! Reading order:
-//! - [`server`]: routes, listener, limits, shutdown.
-//! - `xmlrpc`: `/rpc/api`; `xml` reads and writes its documents.
+//! - [`server`]: routes, listener, limits.
+//! - [`door`]: connections, with or without TLS, and shutdown; [`tls`]: the certificate;
+//!   `misdirected`: what plain http is told at a TLS port.
+//! - `xmlrpc`: `/rpc/api`; `xml` reads its documents, `xml_write` writes them.
 //! - `json`: `/rhn/manager/api`; `cookie` carries its session.
-//! - [`asciidoc`]: the same methods as pages to read; `roles` is the page of who may call what.
+//! - [`asciidoc`]: the same methods as pages to read, `roles` among them: who may call what;
+//!   [`apidoc`]: the same as HTML.
 //! - `body`: request bodies, bounded in size, time and compression.
 
+pub mod apidoc;
 pub mod asciidoc;
 mod body;
 mod cookie;
+pub mod door;
 mod json;
+mod misdirected;
 mod roles;
 pub mod server;
+pub mod tls;
 mod xml;
+mod xml_write;
 mod xmlrpc;
 
-pub use server::{Limits, listen, router, serve};
+pub use door::{Door, serve};
+pub use server::{Limits, listen, router};
+pub use tls::Certificate;

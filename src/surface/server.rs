@@ -1,17 +1,18 @@
-//! The HTTP server: routes, listener and shutdown.
+//! The HTTP server: routes and listener.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::any;
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
 
-use super::{json, xmlrpc};
+use super::{apidoc, json, xmlrpc};
 use crate::api::Dispatcher;
 
 /// What a request may cost.
@@ -44,38 +45,34 @@ pub fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
         router = router.route(path, any(xmlrpc::call));
     }
     router
+        .merge(apidoc::router())
         .route(json::ROOT, any(json::call))
         .route(&format!("{}/", json::ROOT), any(json::call))
         .route(&format!("{}/{{*path}}", json::ROOT), any(json::call))
         .fallback(|| async {
             (
                 StatusCode::NOT_FOUND,
-                "nothing here; the API is at /rpc/api and /rhn/manager/api\n",
+                "nothing here; the API is at /rpc/api and /rhn/manager/api, its documentation at /rhn/apidoc/\n",
             )
         })
+        .layer(map_response(headers_secure))
         .layer(CompressionLayer::new())
         .with_state(Surface { dispatcher, limits })
+}
+
+/// What every answer says to browsers: it is what it says it is, nobody may frame it, and nobody is
+/// told where a link came from. A page that is more than data has its own policy.
+async fn headers_secure(mut response: Response) -> Response {
+    const DATA: HeaderValue =
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(DATA);
+    response
 }
 
 /// Opens the listening socket; port 0 takes a free one.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
-}
-
-/// Serves until `shutdown` is done and the requests under way are answered.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    // Without TCP_NODELAY small writes wait for the acknowledgement of earlier ones.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY can't be set");
-        }
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(shutdown)
-        .await
 }

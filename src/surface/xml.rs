@@ -1,13 +1,9 @@
-//! XML-RPC documents: what comes in is checked before it is parsed, what goes out is plain
-//! XML-RPC as the oldest client reads it.
+//! XML-RPC documents that come in: checked before they are parsed.
 
-use dxr::{Fault, FaultResponse, MethodCall, MethodResponse, Value};
+use dxr::{MethodCall, Value};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::api::value::xml_text;
-
-const PROLOGUE: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 /// Elements within elements. The parser's own bound is 128; an array in an array takes three.
 const DEPTH_LIMIT: usize = 120;
 
@@ -101,32 +97,10 @@ fn check(text: &str) -> Result<Option<String>, NoCall> {
     }
 }
 
-/// The document of an answer.
-pub(super) fn answer(outcome: Result<Value, Fault>) -> String {
-    let document = match outcome {
-        Ok(value) => MethodResponse { value }.to_xml(),
-        Err(fault) => fault_document(&fault),
-    };
-    // Writing into memory fails for no value that the bridge makes.
-    let document = document.or_else(|error| {
-        tracing::error!(%error, "an answer can't be written as XML");
-        fault_document(&Fault::new(
-            -1,
-            "unhandled internal exception: the answer can't be written".into(),
-        ))
-    });
-    format!("{PROLOGUE}{}", document.unwrap_or_default())
-}
-
-fn fault_document(fault: &Fault) -> Result<String, dxr::Error> {
-    let fault = Fault::new(fault.code(), xml_text(fault.string()).into_owned());
-    FaultResponse { fault }.to_xml()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{NoCall, answer, read};
-    use dxr::{Fault, Value};
+    use super::{NoCall, read};
+    use dxr::Value;
 
     type Check = fn(&NoCall) -> bool;
 
@@ -258,16 +232,5 @@ mod tests {
         );
         let declared = accented.replace("version='1.0'", "version='1.0' encoding='latin1'");
         assert_eq!(read(declared.as_bytes(), None), Err(NoCall::Charset));
-    }
-
-    #[test]
-    fn answers_are_escaped_and_have_a_prologue() {
-        let fault = answer(Err(Fault::new(7, "a <b> & \u{1b}".into())));
-        assert!(
-            fault.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"),
-            "{fault}"
-        );
-        assert!(fault.contains("<i4>7</i4>"), "{fault}");
-        assert!(fault.contains("a &lt;b&gt; &amp; \u{FFFD}"), "{fault}");
     }
 }

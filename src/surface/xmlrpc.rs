@@ -1,17 +1,21 @@
 //! XML-RPC at `/rpc/api`. The route is our own: the stock one of `dxr_server` repeats a
 //! request that it can't parse in its fault, and refuses chunked and compressed requests.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dxr::{Fault, Value};
 use dxr_server::{Handler, HandlerResult};
+use futures_util::stream;
 
 use super::server::Surface;
-use super::{body, xml};
+use super::xml_write::Document;
+use super::{apidoc, body, xml};
 use crate::api::{ApiError, Dispatcher, Peer};
 
 /// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
@@ -20,6 +24,10 @@ pub(super) async fn call(
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
+    // Who follows the address in a browser wants to read about it.
+    if [Method::GET, Method::HEAD].contains(request.method()) {
+        return (StatusCode::FOUND, [(LOCATION, apidoc::ROOT)]).into_response();
+    }
     if request.method() != Method::POST {
         let usage =
             "this is the XML-RPC API: POST a methodCall, such as auth.login, to this address\n";
@@ -35,9 +43,19 @@ pub(super) async fn call(
     };
     (
         [(CONTENT_TYPE, "text/xml; charset=utf-8")],
-        xml::answer(outcome),
+        document_body(Document::of(outcome)),
     )
         .into_response()
+}
+
+/// In one piece with its length, or as the client takes it.
+fn document_body(mut document: Document) -> Body {
+    let first = document.next().unwrap_or_default();
+    if document.is_done() {
+        return Body::from(first);
+    }
+    let pieces = std::iter::once(first).chain(document);
+    Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))
 }
 
 async fn answer(

@@ -100,6 +100,10 @@ impl Engine {
                 None => break,
             }
         }
+        if end.cancelled {
+            drop(tasks);
+            self.target.uploads_end().await;
+        }
         end.unreachable = worker.unreachable.summary();
         end
     }

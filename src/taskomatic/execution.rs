@@ -15,8 +15,20 @@ use super::recorder::{Recorder, Recording};
 /// Events that may wait for the database before the engine does.
 const EVENTS: usize = 1000;
 
+/// As [`execute`]; a panic of ours ends the run as failed instead of leaving it running for ever.
+pub(super) async fn execute_guarded(db: Db, run: Run, stop: CancellationToken) {
+    let mut recorder = Recorder::new(db.clone(), &run);
+    if tokio::spawn(execute(db, run, stop)).await.is_err() {
+        let reason = "an internal error ended the run; the server's log says more";
+        recorder.log(LogLevel::Error, reason.to_owned());
+        recorder
+            .finish(RunStatus::Failed, reason, &Totals::default())
+            .await;
+    }
+}
+
 /// Executes a claimed run and writes down what comes of it. `stop` ends it early.
-pub(super) async fn execute(db: Db, run: Run, stop: CancellationToken) {
+async fn execute(db: Db, run: Run, stop: CancellationToken) {
     let job = job_load(&db, run.org_id, run.project_id).await;
     let mut recorder = Recorder::new(db, &run);
     match job {

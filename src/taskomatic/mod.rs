@@ -3,11 +3,13 @@
 //! - [`worker`]: claims runs, as many at once as it has slots, until it is told to stop.
 //! - `execution`: one run, from the stored project to its final status.
 //! - `recorder`: writes results, log and totals while the engine works.
+//! - [`quartz`]: cron lines.
 //!
 //! The queue itself is the table of runs (`store::run`): a claim gives a lease and a fence, and
 //! every write names the fence.
 
 mod execution;
+pub mod quartz;
 mod recorder;
 pub mod worker;
 

@@ -22,6 +22,8 @@ use super::worker::LEASE;
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Outcomes that are written before the second is over.
 const FLUSH_AT: usize = 1000;
+/// Outcomes kept while the database takes none; then no more events are taken, and the engine waits.
+const HELD_AT: usize = 10 * FLUSH_AT;
 /// How often a final write is tried while the database is away; with the second between tries it
 /// outlasts a restart of PostgreSQL.
 const FINAL_TRIES: u32 = 60;
@@ -86,12 +88,15 @@ impl Recorder {
         let mut lost = false;
         loop {
             let due = tokio::select! {
-                event = events.recv() => match event {
+                event = events.recv(), if lost || self.batch.results.len() < HELD_AT => match event {
                     Some(event) => self.take(event),
                     None => break,
                 },
                 _ = tick.tick() => true,
             };
+            if lost {
+                self.batch = Batch::default();
+            }
             if !due || lost {
                 continue;
             }

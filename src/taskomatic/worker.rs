@@ -56,7 +56,7 @@ impl Worker {
             let pause = match claimed {
                 Ok(Some(run)) => {
                     let (db, stop) = (self.db.clone(), stop.clone());
-                    running.spawn(async move { execution::execute(db, run, stop).await });
+                    running.spawn(execution::execute_guarded(db, run, stop));
                     continue;
                 }
                 Ok(None) => POLL,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// A part, the parts that it must not use, and words that it must not name.
-const RULES: [(&str, &[&str], &[&str]); 7] = [
+const RULES: [(&str, &[&str], &[&str]); 8] = [
     (
         "oci",
         &[
@@ -16,6 +16,20 @@ const RULES: [(&str, &[&str], &[&str]); 7] = [
             "cli",
         ],
         &["diesel", "axum", "dxr"],
+    ),
+    (
+        "taskomatic/quartz",
+        &[
+            "oci",
+            "sync",
+            "taskomatic",
+            "store",
+            "service",
+            "api",
+            "surface",
+            "cli",
+        ],
+        &["diesel", "axum", "dxr", "reqwest"],
     ),
     (
         "sync",
@@ -106,6 +120,8 @@ fn parts_use_only_what_is_below_them() {
     for (part, forbidden, foreign) in RULES {
         for path in sources(&root.join(part)) {
             let text = std::fs::read_to_string(&path).unwrap();
+            // What a cron line means is a leaf, below all of them.
+            let text = text.replace("crate::taskomatic::quartz", "crate::quartz");
             let path = path.strip_prefix(&root).unwrap().display().to_string();
             let used = parts_used(&text)
                 .into_iter()

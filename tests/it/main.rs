@@ -8,6 +8,7 @@ mod cli;
 mod directions;
 mod docs;
 mod oci;
+mod quartz;
 mod registry_self;
 mod selection;
 mod store;

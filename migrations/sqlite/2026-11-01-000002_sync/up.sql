@@ -71,6 +71,7 @@ CREATE TABLE tasko_run (
 );
 CREATE INDEX tasko_run_project ON tasko_run (project_id, id);
 CREATE INDEX tasko_run_status ON tasko_run (status, id);
+CREATE INDEX tasko_run_active ON tasko_run (project_id, status);
 -- at most one run of a project at a time, whoever claims
 CREATE UNIQUE INDEX tasko_run_one_running ON tasko_run (project_id) WHERE status = 'RUNNING';
 

@@ -3,9 +3,10 @@
 use crate::api::context::Context;
 use crate::api::error::ApiError;
 use crate::api::method::{Param, param};
-use crate::api::registry::Builder;
+use crate::api::registry::{Builder, Namespace};
 use crate::api::value::Done;
 use crate::service::image_store::{self as service, StoreDetails, StoreType};
+use crate::service::run_history::Slice;
 use crate::service::store_settings::{StoreChange, StoreCredentials};
 
 const LABEL: Param = param("label", "the label of the image store");
@@ -35,6 +36,7 @@ pub(super) fn define(builder: &mut Builder) {
         ns.method("listImageStores", "List the image stores.", [], list)
             .returns("the image stores, by label")
             .read_only();
+        slices(ns);
         ns.method("getDetails", "Show an image store.", [LABEL], get_details)
             .returns("the image store; its password never comes back")
             .read_only();
@@ -56,6 +58,27 @@ pub(super) fn define(builder: &mut Builder) {
     });
 }
 
+fn slices(ns: &mut Namespace) {
+    let limit = param("limit", "at most so many entries");
+    let offset = param("offset", "leave out so many entries first");
+    ns.method(
+        "listImageStores",
+        "List a part of the image stores.",
+        [limit, offset],
+        list_slice,
+    )
+    .returns("the image stores, by label")
+    .read_only();
+    ns.method(
+        "listImageStoreTypes",
+        "List a part of the types of image stores.",
+        [limit, offset],
+        list_types_slice,
+    )
+    .returns("the types")
+    .read_only();
+}
+
 async fn create(
     context: Context,
     label: String,
@@ -70,6 +93,19 @@ async fn create(
 
 async fn list_types(_: Context) -> Result<Vec<StoreType>, ApiError> {
     Ok(service::store_types())
+}
+
+async fn list_types_slice(_: Context, limit: i32, offset: i32) -> Result<Vec<StoreType>, ApiError> {
+    Ok(Slice::new(limit.into(), offset.into())?.of(service::store_types()))
+}
+
+async fn list_slice(
+    context: Context,
+    limit: i32,
+    offset: i32,
+) -> Result<Vec<StoreDetails>, ApiError> {
+    let slice = Slice::new(limit.into(), offset.into())?;
+    Ok(slice.of(list(context).await?))
 }
 
 async fn list(context: Context) -> Result<Vec<StoreDetails>, ApiError> {

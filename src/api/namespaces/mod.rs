@@ -4,6 +4,7 @@
 //! - `api`: what there is.
 //! - `user`, `org`: accounts and organisations; `access`: what can be allowed; `audit`: who did what.
 //! - `image_store`: `image.store`, the registries.
+//! - `image_sync`: `image.sync`, projects by the prototype's names.
 //! - `registrysync`: projects, their items and runs; and what talks to registries.
 
 mod access;
@@ -11,6 +12,7 @@ mod api;
 mod audit;
 mod auth;
 mod image_store;
+mod image_sync;
 mod org;
 mod registrysync;
 mod user;
@@ -30,6 +32,7 @@ pub fn registry() -> Registry {
     access::define(&mut builder);
     audit::define(&mut builder);
     image_store::define(&mut builder);
+    image_sync::define(&mut builder);
     registrysync::define(&mut builder);
     builder.build()
 }

@@ -89,6 +89,9 @@ pub fn type_name(value: &Value) -> &'static str {
     }
 }
 
+/// Why text with a NUL is refused: PostgreSQL can't keep it, and nothing has a use for it.
+const NUL_IN_TEXT: &str = "text can't hold the character NUL";
+
 struct Bridge(Value);
 
 impl Bridge {
@@ -105,6 +108,7 @@ impl Bridge {
 
     fn text<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, BridgeError> {
         match (text(&self.0), &self.0) {
+            (Some(text), _) if text.contains('\0') => Err(BridgeError::mismatch(NUL_IN_TEXT)),
             (Some(text), _) => visitor.visit_string(text),
             (None, Value::DateTime(_)) => Err(BridgeError::mismatch(DATE_FOR_TEXT)),
             (None, _) => Err(self.unexpected(&"string")),

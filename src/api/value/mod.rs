@@ -107,10 +107,13 @@ impl serde::de::Error for BridgeError {
         unexpected: serde::de::Unexpected<'_>,
         expected: &dyn serde::de::Expected,
     ) -> BridgeError {
-        BridgeError::mismatch(format!(
-            "expected {expected}, got another {}",
-            type_of(unexpected)
-        ))
+        use serde::de::Unexpected;
+        BridgeError::mismatch(match unexpected {
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) => {
+                "the number is out of range".to_owned()
+            }
+            other => format!("expected {expected}, got another {}", type_of(other)),
+        })
     }
 
     fn missing_field(field: &'static str) -> BridgeError {

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chrono::{DateTime, Local, NaiveDateTime, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeZone, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error as _, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
+
+use crate::time_zone::server_zone;
 
 /// Marks a date for the bridge, which knows no other way to tell it from text.
 pub(super) const TIMESTAMP: &str = "$registrysync::Timestamp";
@@ -30,7 +32,7 @@ impl Timestamp {
             .iter()
             .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
         // In the hour that comes twice the earlier one is meant; one that doesn't exist is no moment.
-        let moment = Local.from_local_datetime(&naive).earliest()?;
+        let moment = server_zone().from_local_datetime(&naive).earliest()?;
         Some(Timestamp(moment.to_utc()))
     }
 }
@@ -46,7 +48,11 @@ impl Serialize for Timestamp {
         if serializer.is_human_readable() {
             return serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Secs, true));
         }
-        let local = self.0.with_timezone(&Local).format(XML_DATE).to_string();
+        let local = self
+            .0
+            .with_timezone(&server_zone())
+            .format(XML_DATE)
+            .to_string();
         serializer.serialize_newtype_struct(TIMESTAMP, &local)
     }
 }

@@ -10,6 +10,8 @@ use regex_syntax::ast::{self, ErrorKind};
 
 /// Bytes that a compiled pattern may take: room for alternations of some thousand tags, too little to harm a server.
 const SIZE_LIMIT: usize = 1 << 20;
+/// Bytes of a pattern's text: longer ones wouldn't compile within [`SIZE_LIMIT`], and even reading them takes seconds.
+const TEXT_LIMIT: usize = 100_000;
 /// Groups within groups.
 const NEST_LIMIT: u32 = 50;
 
@@ -25,6 +27,11 @@ pub struct Pattern(Regex);
 impl Pattern {
     /// Compiles a pattern.
     pub fn new(text: &str) -> Result<Self, PatternError> {
+        if text.len() > TEXT_LIMIT {
+            return Err(PatternError(format!(
+                "the pattern is longer than {TEXT_LIMIT} bytes"
+            )));
+        }
         RegexBuilder::new(text)
             .size_limit(SIZE_LIMIT)
             .nest_limit(NEST_LIMIT)
@@ -96,4 +103,16 @@ fn at(text: &str, offset: usize, what: &str) -> PatternError {
         .count()
         + 1;
     PatternError(format!("at character {position}: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pattern, TEXT_LIMIT};
+
+    #[test]
+    fn a_pattern_of_megabytes_is_refused_unread() {
+        let text = "a{0}".repeat(TEXT_LIMIT);
+        let error = Pattern::new(&text).expect_err("too long");
+        assert!(error.to_string().contains("longer than"), "{error}");
+    }
 }

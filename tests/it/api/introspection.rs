@@ -75,7 +75,9 @@ async fn namespaces_and_calls_are_listed() {
         "image.store.delete_string_string",
         "image.store.getDetails_string_string",
         "image.store.listImageStoreTypes_string",
+        "image.store.listImageStoreTypes_string_int_int",
         "image.store.listImageStores_string",
+        "image.store.listImageStores_string_int_int",
         "image.store.setDetails_string_string_struct",
     ];
     assert_eq!(names, expected);

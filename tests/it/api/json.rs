@@ -131,6 +131,11 @@ async fn bad_arguments_are_400_and_named() {
             r#"{"options": {"count": "many"}}"#,
             "`options.count`: expected int, got string",
         ),
+        (
+            "sample/change",
+            r#"{"name": "a\u0000b"}"#,
+            "`name`: text can't hold the character NUL",
+        ),
         ("sample/change", "[1]", "it is JSON, but no object"),
         ("sample/change", "name=x", "it is no JSON (line 1"),
     ];

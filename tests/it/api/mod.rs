@@ -3,12 +3,15 @@
 //! [`sample`] is a small namespace that only these tests know; it has every sort of overload.
 //! [`server`] starts a server for one test; [`people`] are accounts that call it.
 
+mod apidoc;
 mod audit;
 mod auth;
 mod docs;
 mod image_store;
+mod image_sync;
 mod introspection;
 mod json;
+mod listing;
 mod locking;
 mod org;
 mod people;

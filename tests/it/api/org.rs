@@ -40,6 +40,8 @@ on_both_databases! {
         assert!(ada.post("registrysync/create", project).await.is_ok());
         let image = json!({"label": "mirror", "repository": "nginx", "tags": ["1"]});
         assert!(ada.post("registrysync/addImage", image).await.is_ok());
+        let schedule = json!({"label": "mirror", "cronExpr": "0 0 3 * * ?"});
+        assert_eq!(ada.post("registrysync/setSchedule", schedule).await, Ok(json!(1)));
         assert!(ada.post("registrysync/run", json!({"label": "mirror"})).await.is_ok());
 
         let renamed = admin.post("org/updateName", json!({"id": id, "name": "Acme 2"})).await.unwrap();

@@ -5,11 +5,12 @@ use std::io::Write as _;
 use std::path::Path;
 
 use dxr::Value;
+use registrysync::api::namespaces;
 use registrysync::service::Role;
 use registrysync::surface::Limits;
 
 use super::sample;
-use super::server::{Server, client, outcome, text, texts};
+use super::server::{Server, client, members, outcome, text, texts};
 
 async fn server() -> (Server, String) {
     let server = Server::start(sample::registry(), Limits::default()).await;
@@ -45,7 +46,16 @@ async fn both_paths_answer_with_and_without_slash() {
             .await
             .unwrap();
         assert_eq!(
-            (get.status().as_u16(), &get.headers()["allow"]),
+            (get.url().path(), get.status().as_u16()),
+            ("/rhn/apidoc/", 200)
+        );
+        let put = client()
+            .put(format!("http://{}{path}", server.address))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            (put.status().as_u16(), &put.headers()["allow"]),
             (405, &"POST".parse().unwrap())
         );
     }
@@ -360,6 +370,33 @@ async fn the_session_is_checked_before_the_method_is_looked_up() {
         .xml("sample.hello", vec![text(&format!("99x{secret}"))])
         .await;
     assert_eq!(stale, Ok(text("hello")));
+}
+
+#[tokio::test]
+async fn a_stale_key_before_the_login_is_ignored() {
+    let server = Server::start(namespaces::registry(), Limits::default()).await;
+    let stale = format!("99x{}", "0".repeat(64));
+    // A password of digits could be taken for a duration.
+    for password in ["wrong", "17"] {
+        let args = vec![text(&stale), text("nobody"), text(password)];
+        let (code, message) = server.xml("auth.login", args).await.unwrap_err();
+        assert_eq!(code, 2950, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn faults_stay_short_whatever_came() {
+    let (server, key) = server().await;
+    let many = vec![text("x"); 5000];
+    let params = std::iter::once(text(&key)).chain(many).collect();
+    let (_, message) = server.xml("sample.echo", params).await.unwrap_err();
+    assert!(message.len() < 1000, "{} bytes", message.len());
+    let keys: Vec<String> = (0..5000).map(|number| format!("{number:0>200}")).collect();
+    let keys: Vec<_> = keys.iter().map(|key| (key.as_str(), text("x"))).collect();
+    let params = vec![text(&key), members(&keys)];
+    let (code, message) = server.xml("sample.options", params).await.unwrap_err();
+    assert_eq!(code, 2801, "{message}");
+    assert!(message.len() < 4000, "{} bytes", message.len());
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ const LAYER: u64 = 2 << 30;
 const PEAK_MAX_KIB: u64 = 100 * 1024;
 
 /// The most memory that the process has used so far, in KiB; `None` once it has ended.
-fn peak(process: u32) -> Option<u64> {
+pub(crate) fn peak(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()

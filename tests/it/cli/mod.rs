@@ -1,14 +1,16 @@
 //! The command line as a process: what it prints, how it ends, what it reads.
 //!
 //! - `sync`: the one-shot copy, from flags and from files; `bad_input`: what it refuses, and how.
+//! - `cron`: what a cron line means.
 //! - `list_tags`: selectors over a listing.
 //! - `memory`: a layer that is larger than what the process may use.
 //!
 //! This file: a desk, which is a directory with files and a clean environment to start the binary in.
 
 mod bad_input;
+mod cron;
 mod list_tags;
-mod memory;
+pub(crate) mod memory;
 mod sync;
 
 use std::path::{Path, PathBuf};

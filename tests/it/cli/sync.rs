@@ -332,8 +332,9 @@ async fn an_interrupt_ends_with_130_and_leaves_nothing_half_tagged() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let id = child.id().to_string();
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &id])
+    // The shell's own `kill`: a slim system has no other.
+    let kill = std::process::Command::new("sh")
+        .args(["-c", "kill -INT \"$0\"", &id])
         .status();
     assert!(kill.unwrap().success());
     let waiting = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());

@@ -5,6 +5,7 @@ use registrysync::store::run::{
     Enqueued, Lease, NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_claim, run_enqueue,
     run_finish, run_get, run_interrupt_left_running, run_list, run_progress,
 };
+use registrysync::store::run_cancel::{Cancelled, run_cancel};
 use registrysync::store::run_log::{LogLevel, NewLogLine, log_append, log_list};
 use registrysync::store::run_result::{
     NewRunResult, ResultAction, ResultStatus, result_insert, result_list,
@@ -96,6 +97,43 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn a_run_is_cancelled_where_it_stands(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let (other, _) = account(conn, "other");
+            let project_id = project(conn, &key, org, "mirror");
+            assert_eq!(run_cancel(conn, org, 4711, "me")?, Cancelled::NoRun);
+
+            let waiting = enqueue(conn, org, project_id);
+            assert_eq!(run_cancel(conn, other, waiting, "me")?, Cancelled::NoRun);
+            assert_eq!(run_cancel(conn, org, waiting, "me")?, Cancelled::Ended);
+            let ended = run_get(conn, org, waiting)?.expect("the run");
+            assert_eq!((ended.status, &*ended.message), (RunStatus::Interrupted, "cancelled by `me`"));
+            assert!(ended.end_time.is_some() && run_claim(conn, "w", LEASE)?.is_none());
+            assert_eq!(run_cancel(conn, org, waiting, "me")?, Cancelled::WasOver(RunStatus::Interrupted));
+
+            enqueue(conn, org, project_id);
+            let run = run_claim(conn, "w", LEASE)?.expect("the run");
+            assert_eq!(run_cancel(conn, org, run.id, "me")?, Cancelled::Asked);
+            assert!(run_progress(conn, run.lease(), &RunTotals::default(), LEASE)?);
+            // Its worker goes without a word.
+            diesel::update(tasko_run::table.find(run.id))
+                .set(tasko_run::lease_until.eq(now() - chrono::TimeDelta::hours(1)))
+                .execute(conn)?;
+            assert_eq!(run_cancel(conn, org, run.id, "you")?, Cancelled::Ended);
+            let late = run_progress(conn, run.lease(), &RunTotals::default(), LEASE);
+            assert!(matches!(late, Err(Error::FenceLost { .. })), "{late:?}");
+            let lines: Vec<String> = log_list(conn, org, run.id, 0, 9)?.into_iter().map(|line| line.message).collect();
+            assert_eq!(lines, ["cancelled by `me`", "cancelled by `you`"]);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
     async fn six_claimers_get_each_run_once_and_one_of_a_project_at_a_time(db) {
         let key = db.key().clone();
         let mut wanted = db
@@ -120,6 +158,49 @@ on_both_databases! {
         got.sort_unstable();
         wanted.sort_unstable();
         assert_eq!(got, wanted);
+    }
+}
+
+on_both_databases! {
+    async fn a_project_is_busy_also_while_its_run_is_being_claimed(db) {
+        let key = db.key().clone();
+        let (org, project_id) = db
+            .run(move |conn| {
+                let (org, _) = account(conn, "acme");
+                Ok((org, project(conn, &key, org, "mirror")))
+            })
+            .await
+            .expect("no error");
+        for round in 0..100 {
+            let first = db.run(move |conn| Ok(enqueue(conn, org, project_id))).await;
+            let first = first.expect("no error");
+            let claimer = (*db).clone();
+            let claim = tokio::spawn(async move {
+                claimer.run(|conn| run_claim(conn, "w", LEASE)).await
+            });
+            let others = (0..4).map(|_| {
+                let db = (*db).clone();
+                tokio::spawn(async move {
+                    let new = NewRun {
+                        org_id: org,
+                        project_id,
+                        project_label: "mirror",
+                        trigger: RunTrigger::Manual,
+                    };
+                    db.run(move |conn| run_enqueue(conn, &new, false)).await
+                })
+            });
+            for other in others.collect::<Vec<_>>() {
+                let other = other.await.expect("no panic").expect("no error");
+                assert_eq!(other, Enqueued::Busy(first), "round {round}");
+            }
+            let run = claim.await.expect("no panic").expect("no error").expect("the run");
+            db.run(move |conn| {
+                run_finish(conn, run.lease(), RunStatus::Finished, "", &RunTotals::default())
+            })
+            .await
+            .expect("no error");
+        }
     }
 }
 

@@ -12,11 +12,15 @@ use registrysync::store::run::{
     NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_claim, run_enqueue, run_finish,
     run_interrupt_left_running, run_list, run_progress,
 };
+use registrysync::store::run_cancel::run_cancel;
 use registrysync::store::run_log::{log_append, log_list};
 use registrysync::store::run_result::{ResultStatus, result_insert, result_list};
+use registrysync::store::schedule::{
+    NewSchedule, schedule_by_label, schedule_delete, schedule_lines, schedule_put,
+};
 use registrysync::store::session::{session_delete_expired, session_find};
 use registrysync::store::synced_tag::{StorePair, synced_lookup};
-use registrysync::store::{DbConnection, Error};
+use registrysync::store::{DbConnection, Error, now};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -245,6 +249,25 @@ fn hot_calls(
     project_last_runs(conn, org)?;
     item_by_id(conn, org, 1)?;
     item_list(conn, org, project_id, 0, 10)?;
+    run_cancel(conn, org, run.id, "x")?;
+    schedule_hot_calls(conn, org, project_id)?;
+    Ok(())
+}
+
+fn schedule_hot_calls(conn: &mut DbConnection, org: i64, project_id: i64) -> Result<(), Error> {
+    let new = NewSchedule {
+        org_id: org,
+        job_label: "x",
+        bunch: "b",
+        project_id,
+        cron_expr: "0 0 3 * * ?",
+        data: "{}",
+        next_fire: now(),
+    };
+    schedule_put(conn, &new)?;
+    schedule_by_label(conn, org, "x")?;
+    schedule_lines(conn, org)?;
+    schedule_delete(conn, org, "x")?;
     Ok(())
 }
 

@@ -166,3 +166,60 @@ async fn a_killed_server_leaves_no_run_running_for_ever() {
     assert_eq!(run["status"], "FINISHED");
     assert_eq!(target.tags("app").len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_one_data_directory_is_refused() {
+    let server = Server::start(None);
+    let second = server.again();
+    assert_eq!(second.status.code(), Some(2), "{second:?}");
+    let message = String::from_utf8_lossy(&second.stderr);
+    assert!(
+        message.contains("is in use by another registrysync"),
+        "{message}"
+    );
+    server.login().await;
+}
+
+#[test]
+fn a_password_that_cant_be_kept_is_shown_all_the_same() {
+    let files = tempfile::tempdir().unwrap();
+    let kept = files.path().join("admin-password");
+    std::fs::create_dir(&kept).unwrap();
+    let ended = super::server::serve_to_its_end(files.path());
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    let message = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        message.contains("the account `admin` has the password"),
+        "{message}"
+    );
+    assert!(message.contains("write it down"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_architecture_that_a_single_image_hasnt_is_refused() {
+    let source = source_with(1).await;
+    let target = Registry::start().await;
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let details = |architecture: &'static str| {
+        let session = session.clone();
+        async move {
+            let query = [
+                ("storeLabel", "from"),
+                ("repository", "app"),
+                ("tag", "v0"),
+                ("architecture", architecture),
+            ];
+            session.get("registrysync/getImageDetails", &query).await
+        }
+    };
+    assert_eq!(details("amd64").await.unwrap()["architecture"], "amd64");
+    let refused = details("arm64").await.unwrap_err();
+    assert!(
+        refused.contains("no image for `arm64`; it has `linux/amd64`"),
+        "{refused}"
+    );
+}

@@ -1,5 +1,11 @@
 //! The whole way, through the real server: log in, stores, project, items, plan, run, results.
 
+mod cancel;
 mod faults;
-mod scripts;
+mod image_sync;
+mod listing;
+mod many_tags;
+pub(crate) mod scripts;
 mod server;
+mod time_zone;
+mod tls;

@@ -82,7 +82,7 @@ fn assert_warm(requests: &Requests) {
 
 /// Whether these programs can be run. Where one isn't installed the test is skipped; in CI
 /// (`CI=true`) that is a failure.
-fn installed(programs: &[&str]) -> bool {
+pub(crate) fn installed(programs: &[&str]) -> bool {
     programs.iter().all(|program| {
         let there = Command::new(program).arg("--version").output().is_ok();
         let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");

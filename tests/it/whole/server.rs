@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::images::client;
 
-const PASSWORD: &str = "correct horse battery";
+pub(super) const PASSWORD: &str = "correct horse battery";
 /// Looks at a run until it has ended: every 50 ms, for a minute.
 const LOOKS: usize = 1200;
 
@@ -18,7 +18,7 @@ pub(super) struct Server {
     child: Child,
     pub(super) url: String,
     files: TempDir,
-    database: Option<String>,
+    arguments: Vec<String>,
 }
 
 impl Drop for Server {
@@ -32,22 +32,43 @@ impl Drop for Server {
 impl Server {
     /// On the embedded SQLite, or on the database at `database`.
     pub(super) fn start(database: Option<String>) -> Self {
+        let arguments = database.map(|url| vec!["--database".to_owned(), url]);
+        Self::with(arguments.unwrap_or_default())
+    }
+
+    /// With further arguments.
+    pub(super) fn with(arguments: Vec<String>) -> Self {
         let files = tempfile::tempdir().unwrap();
         std::fs::write(files.path().join("password"), format!("{PASSWORD}\n")).unwrap();
-        let (child, url) = spawn(files.path(), database.as_deref());
+        let (child, url) = spawn(files.path(), &arguments);
         Self {
             child,
             url,
             files,
-            database,
+            arguments,
         }
+    }
+
+    /// The process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A file of its data directory.
+    pub(super) fn data(&self, name: &str) -> PathBuf {
+        self.files.path().join("data").join(name)
     }
 
     /// Ends it without warning, and starts it again on what it left.
     pub(super) fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.url) = spawn(self.files.path(), self.database.as_deref());
+        (self.child, self.url) = spawn(self.files.path(), &self.arguments);
+    }
+
+    /// Starts a second one on the same files, and waits for its end.
+    pub(super) fn again(&self) -> Output {
+        serve_to_its_end(&self.files.path().join("data"))
     }
 
     pub(super) fn password_file(&self) -> PathBuf {
@@ -71,16 +92,33 @@ impl Server {
     }
 }
 
-fn spawn(files: &Path, database: Option<&str>) -> (Child, String) {
+/// Runs `serve` where it is to refuse to.
+pub(super) fn serve_to_its_end(data: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data);
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // One that serves after all says so, and would never end.
+    let stdout = child.stdout.as_mut().unwrap();
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    if !line.is_empty() {
+        child.kill().unwrap();
+    }
+    child.wait_with_output().unwrap()
+}
+
+fn spawn(files: &Path, arguments: &[String]) -> (Child, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(files.join("data"))
         .arg("--admin-password-file")
-        .arg(files.join("password"));
-    if let Some(url) = database {
-        command.args(["--database", url]);
-    }
+        .arg(files.join("password"))
+        .args(arguments);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

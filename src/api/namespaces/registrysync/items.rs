@@ -5,6 +5,7 @@ use super::{Answer, LABEL, LIMIT, OFFSET};
 use crate::api::value::Done;
 use crate::api::{Context, Namespace, param};
 use crate::service::item::{self, ItemDetails, ItemOptions};
+use crate::service::project::ProjectName;
 use crate::service::run_history::Slice;
 
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
@@ -137,7 +138,8 @@ async fn add(
 ) -> Answer<Item> {
     let options = options.unwrap_or_default().with_parameters(tags, regex)?;
     let (app, caller) = (context.app(), context.caller());
-    let added = item::item_add(app, caller, label, repository, options).await?;
+    let project = ProjectName::Label(label);
+    let added = item::item_add(app, caller, project, repository, options).await?;
     Ok(added.into())
 }
 

@@ -3,7 +3,8 @@
 //! - `items`: the repositories of a project.
 //! - `registries`: what is in a registry.
 //! - `work`: plan and run a project.
-//! - `runs`: what became of runs.
+//! - `runs`: what became of runs; `schedules`: when they begin by themselves.
+//! - `statistics`: numbers for dashboards.
 //! - `wire`, `image_answer`, `plan_answer`: the structs that they answer with.
 
 mod image_answer;
@@ -12,6 +13,8 @@ mod plan_answer;
 mod projects;
 mod registries;
 mod runs;
+mod schedules;
+mod statistics;
 mod wire;
 mod work;
 
@@ -34,6 +37,8 @@ pub(super) fn define(builder: &mut Builder) {
             registries::define(ns);
             work::define(ns);
             runs::define(ns);
+            schedules::define(ns);
+            statistics::define(ns);
         },
     );
 }

@@ -107,7 +107,7 @@ fn change(ns: &mut Namespace) {
     .returns("the project");
     ns.method(
         "delete",
-        "Delete a project with its items and the history of its runs; a run that goes on stops.",
+        "Delete a project with its items and the history of its runs; a run that goes on is cancelled first.",
         [param("label", LABEL)],
         delete,
     );

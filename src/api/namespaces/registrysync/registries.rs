@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use schemars::JsonSchema;
 
 use super::image_answer::{ImageAnswer, PlatformAnswer};
+use super::{LIMIT, OFFSET};
 use crate::api::registry::Namespace;
 use crate::api::{ApiError, Context, param};
 use crate::oci::ping::{Ping, PingStep};
@@ -22,8 +23,8 @@ fn define_registry(ns: &mut Namespace) {
     let store = || param("storeLabel", "label of the image store");
     let repository = || param("repository", "repository, such as `library/nginx`");
     let filter = || param("filter", "a regular expression; \"\" for all");
-    let limit = || param("limit", "at most so many");
-    let offset = || param("offset", "after the first so many");
+    let limit = || param("limit", LIMIT);
+    let offset = || param("offset", OFFSET);
 
     let about = "Try a registry, step by step: name, connection, API and login, and what it supports. A registry that can't be reached is an answer with ok=false.";
     ns.method("ping", about, [store()], ping)
@@ -86,6 +87,15 @@ fn define_registry(ns: &mut Namespace) {
     )
     .returns("one entry for each tag, in natural order")
     .read_only();
+    let about = "Show a part of which tags a selector picks now.";
+    ns.method(
+        "previewTags",
+        about,
+        [store(), repository(), selector, limit(), offset()],
+        preview_tags_page,
+    )
+    .returns("one entry for each tag, in natural order")
+    .read_only();
 }
 
 fn define_image(ns: &mut Namespace) {
@@ -98,6 +108,20 @@ fn define_image(ns: &mut Namespace) {
         about,
         [store(), repository(), tag()],
         list_architectures,
+    )
+    .returns("platforms; the size is configuration plus layers as stored")
+    .read_only();
+    ns.method(
+        "listArchitectures",
+        "List a part of the platforms of an image.",
+        [
+            store(),
+            repository(),
+            tag(),
+            param("limit", LIMIT),
+            param("offset", OFFSET),
+        ],
+        list_architectures_page,
     )
     .returns("platforms; the size is configuration plus layers as stored")
     .read_only();
@@ -279,6 +303,30 @@ async fn list_architectures(
     let (app, caller) = (context.app(), context.caller());
     let found = browse::platform_list(app, caller, store, &repository, &tag).await?;
     Ok(found.into_iter().map(PlatformAnswer::from).collect())
+}
+
+async fn list_architectures_page(
+    context: Context,
+    store: String,
+    repository: String,
+    tag: String,
+    limit: i32,
+    offset: i32,
+) -> Result<Vec<PlatformAnswer>, ApiError> {
+    let slice = Slice::new(limit.into(), offset.into())?;
+    Ok(slice.of(list_architectures(context, store, repository, tag).await?))
+}
+
+async fn preview_tags_page(
+    context: Context,
+    store: String,
+    repository: String,
+    selector: SelectorOptions,
+    limit: i32,
+    offset: i32,
+) -> Result<Vec<Preview>, ApiError> {
+    let slice = Slice::new(limit.into(), offset.into())?;
+    Ok(slice.of(preview_tags(context, store, repository, selector).await?))
 }
 
 async fn get_image_details(

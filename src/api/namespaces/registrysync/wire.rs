@@ -26,6 +26,8 @@ pub(super) struct Project {
     modified: Timestamp,
     /// Raised by each change; `setDetails` refuses an older one.
     version: i64,
+    /// The cron line of its schedule, which this version's runner doesn't follow yet.
+    cron_expr: Option<String>,
     last_run: Option<LastRun>,
     /// `path`, `flat` or `scoped`.
     placement: String,
@@ -67,6 +69,7 @@ impl From<ProjectView> for Project {
             created: utc(project.created),
             modified: utc(project.modified),
             version: project.version,
+            cron_expr: view.cron_expr,
             last_run: view.last_run.map(LastRun::from),
             placement: settings.placement.to_string(),
             architectures: settings.architectures,

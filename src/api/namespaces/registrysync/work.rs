@@ -5,8 +5,9 @@ use serde::Deserialize;
 
 use super::plan_answer::PlanAnswer;
 use crate::api::registry::Namespace;
+use crate::api::value::Done;
 use crate::api::{ApiError, Context, param};
-use crate::service::run_start;
+use crate::service::{run_cancel, run_start};
 
 /// Adds the methods.
 pub(super) fn define(ns: &mut Namespace) {
@@ -25,6 +26,18 @@ pub(super) fn define(ns: &mut Namespace) {
     );
     ns.method("run", about, [label(), options], run_with)
         .returns("id of the run");
+    let about = "Cancel a run: one that waits ends at once, one that goes on within seconds, also in the middle of a blob. What it has copied stays.";
+    ns.method(
+        "cancelRun",
+        about,
+        [param("runId", "id of the run")],
+        cancel_run,
+    );
+}
+
+async fn cancel_run(context: Context, id: i32) -> Result<Done, ApiError> {
+    run_cancel::run_cancel(context.app(), context.caller(), id.into()).await?;
+    Ok(Done)
 }
 
 async fn plan(context: Context, label: String) -> Result<PlanAnswer, ApiError> {

@@ -3,6 +3,8 @@
 mod items;
 mod projects;
 mod runs;
+mod schedules;
+mod statistics;
 
 use dxr::Value as Xml;
 use registrysync::api::namespaces;

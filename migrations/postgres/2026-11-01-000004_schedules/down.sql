@@ -1,0 +1,2 @@
+DROP INDEX tasko_run_end;
+DROP TABLE tasko_schedule;

@@ -1,0 +1,73 @@
+//! What is in a store.
+
+use super::{Answer, LIMIT, OFFSET};
+use crate::api::{Context, Namespace, param};
+use crate::service::registry_browse as browse;
+use crate::service::run_history::Slice;
+
+pub(super) fn define(ns: &mut Namespace) {
+    const NATURAL: &str = "names, in natural order";
+    let store = param("storeLabel", "label of the image store");
+    let filter = param("filter", "a regular expression; \"\" for all");
+    let image = param("image", "repository, such as `library/nginx`");
+    let (limit, offset) = (param("limit", LIMIT), param("offset", OFFSET));
+    let about =
+        "List the repositories of an image store in which a regular expression finds something.";
+    ns.method("listImages", about, [store, filter], list_images)
+        .returns(NATURAL)
+        .read_only();
+    ns.method(
+        "listImages",
+        "List a part of the repositories of an image store.",
+        [store, filter, limit, offset],
+        list_images_slice,
+    )
+    .returns(NATURAL)
+    .read_only();
+    ns.method(
+        "listImageTags",
+        "List the tags of a repository.",
+        [store, image],
+        list_tags,
+    )
+    .returns(NATURAL)
+    .read_only();
+    ns.method(
+        "listImageTags",
+        "List a part of the tags of a repository.",
+        [store, image, limit, offset],
+        list_tags_slice,
+    )
+    .returns(NATURAL)
+    .read_only();
+}
+
+async fn list_images(context: Context, store: String, filter: String) -> Answer<Vec<String>> {
+    Ok(browse::repository_list(context.app(), context.caller(), store, &filter).await?)
+}
+
+async fn list_images_slice(
+    context: Context,
+    store: String,
+    filter: String,
+    limit: i32,
+    offset: i32,
+) -> Answer<Vec<String>> {
+    let slice = Slice::new(limit.into(), offset.into())?;
+    Ok(slice.of(list_images(context, store, filter).await?))
+}
+
+async fn list_tags(context: Context, store: String, image: String) -> Answer<Vec<String>> {
+    Ok(browse::tag_list(context.app(), context.caller(), store, &image, "").await?)
+}
+
+async fn list_tags_slice(
+    context: Context,
+    store: String,
+    image: String,
+    limit: i32,
+    offset: i32,
+) -> Answer<Vec<String>> {
+    let slice = Slice::new(limit.into(), offset.into())?;
+    Ok(slice.of(list_tags(context, store, image).await?))
+}

@@ -1,0 +1,180 @@
+//! The repositories of a project.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Answer;
+use crate::api::value::Done;
+use crate::api::{Context, Namespace, param};
+use crate::service::item::{self, ItemDetails, ItemOptions, ItemView};
+use crate::service::project::ProjectName;
+
+const REPOSITORY: &str = "source repository, such as `library/nginx`";
+const TAGS: &str = "tags and digests, named literally";
+const REGEX: &str = "regular expression that is searched in each tag; \"\" for none";
+const ITEM_ID: &str = "id of the item";
+
+/// An item.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SyncItem {
+    id: i64,
+    repository: String,
+    /// Tags and digests, named literally.
+    tags: Vec<String>,
+    /// "" where there is none.
+    tags_regex: String,
+}
+
+impl From<ItemView> for SyncItem {
+    fn from(view: ItemView) -> SyncItem {
+        let selector = view.spec.selector;
+        SyncItem {
+            id: view.id,
+            repository: view.spec.repository.to_string(),
+            tags: selector.tags,
+            tags_regex: selector.tags_regex.unwrap_or_default(),
+        }
+    }
+}
+
+pub(super) fn define(ns: &mut Namespace) {
+    const ADD: &str = "Add a repository to a project.";
+    const ADDED: &str = "the item; without tags and expression it takes all tags";
+    let id = param("project", "id of the project");
+    let name = param("project", "name of the project");
+    let (repository, tags) = (param("repository", REPOSITORY), param("tags", TAGS));
+    let regex = param("tagsRegex", REGEX);
+    ns.method("createSyncItem", ADD, [id, repository, tags], add_tags_id)
+        .returns(ADDED);
+    ns.method("createSyncItem", ADD, [name, repository, tags], add_tags)
+        .returns(ADDED);
+    ns.method("createSyncItem", ADD, [id, repository, regex], add_regex_id)
+        .returns(ADDED);
+    ns.method("createSyncItem", ADD, [name, repository, regex], add_regex)
+        .returns(ADDED);
+    ns.method(
+        "createSyncItem",
+        ADD,
+        [id, repository, tags, regex],
+        add_both_id,
+    )
+    .returns(ADDED);
+    ns.method(
+        "createSyncItem",
+        ADD,
+        [name, repository, tags, regex],
+        add_both,
+    )
+    .returns(ADDED);
+    ns.method(
+        "updateImageSyncItem",
+        "Give an item another repository and other tags.",
+        [param("itemId", ITEM_ID), repository, tags, regex],
+        update,
+    )
+    .returns("the item");
+    ns.method(
+        "deleteSyncItem",
+        "Take an item out of its project.",
+        [param("itemId", ITEM_ID)],
+        delete,
+    );
+}
+
+async fn add(
+    context: &Context,
+    project: ProjectName,
+    repository: String,
+    tags: Option<Vec<String>>,
+    regex: Option<String>,
+) -> Answer<SyncItem> {
+    let options = ItemOptions::default().with_parameters(tags, regex)?;
+    let (app, caller) = (context.app(), context.caller());
+    let added = item::item_add(app, caller, project, repository, options).await?;
+    Ok(added.into())
+}
+
+async fn add_tags_id(
+    context: Context,
+    project: i32,
+    repository: String,
+    tags: Vec<String>,
+) -> Answer<SyncItem> {
+    let project = ProjectName::Id(project.into());
+    add(&context, project, repository, Some(tags), None).await
+}
+
+async fn add_tags(
+    context: Context,
+    project: String,
+    repository: String,
+    tags: Vec<String>,
+) -> Answer<SyncItem> {
+    let project = ProjectName::Label(project);
+    add(&context, project, repository, Some(tags), None).await
+}
+
+async fn add_regex_id(
+    context: Context,
+    project: i32,
+    repository: String,
+    regex: String,
+) -> Answer<SyncItem> {
+    let project = ProjectName::Id(project.into());
+    add(&context, project, repository, None, Some(regex)).await
+}
+
+async fn add_regex(
+    context: Context,
+    project: String,
+    repository: String,
+    regex: String,
+) -> Answer<SyncItem> {
+    let project = ProjectName::Label(project);
+    add(&context, project, repository, None, Some(regex)).await
+}
+
+async fn add_both_id(
+    context: Context,
+    project: i32,
+    repository: String,
+    tags: Vec<String>,
+    regex: String,
+) -> Answer<SyncItem> {
+    let project = ProjectName::Id(project.into());
+    add(&context, project, repository, Some(tags), Some(regex)).await
+}
+
+async fn add_both(
+    context: Context,
+    project: String,
+    repository: String,
+    tags: Vec<String>,
+    regex: String,
+) -> Answer<SyncItem> {
+    let project = ProjectName::Label(project);
+    add(&context, project, repository, Some(tags), Some(regex)).await
+}
+
+async fn update(
+    context: Context,
+    id: i32,
+    repository: String,
+    tags: Vec<String>,
+    regex: String,
+) -> Answer<SyncItem> {
+    let details = ItemDetails {
+        repository: Some(repository),
+        tags: Some(tags),
+        tags_regex: Some(regex),
+        ..ItemDetails::default()
+    };
+    let (app, caller) = (context.app(), context.caller());
+    let changed = item::item_update(app, caller, id.into(), details).await?;
+    Ok(changed.into())
+}
+
+async fn delete(context: Context, id: i32) -> Answer<Done> {
+    item::item_remove(context.app(), context.caller(), id.into()).await?;
+    Ok(Done)
+}

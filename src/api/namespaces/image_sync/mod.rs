@@ -1,0 +1,30 @@
+//! `image.sync`: the names that scripts of Uyuni's prototype use, over the same projects and items
+//! as `registrysync`.
+//! - `projects`: make, show, change and delete.
+//! - `items`: the repositories of a project.
+//! - `images`: what is in a store.
+
+mod images;
+mod items;
+mod projects;
+
+use crate::api::{ApiError, Builder};
+
+type Answer<T> = Result<T, ApiError>;
+
+const LIMIT: &str = "at most so many entries";
+const OFFSET: &str = "leave out so many entries first";
+
+/// Adds the namespace.
+pub(super) fn define(builder: &mut Builder) {
+    builder.namespace(
+        "image.sync",
+        "ImageSyncHandler",
+        "Sync projects by the names of Uyuni's prototype. `registrysync` does more with the same projects.",
+        |ns| {
+            projects::define(ns);
+            items::define(ns);
+            images::define(ns);
+        },
+    );
+}

@@ -1,0 +1,67 @@
+//! When a project runs by itself.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Answer, LABEL};
+use crate::api::value::{Done, Timestamp};
+use crate::api::{Context, Namespace, param};
+use crate::service::schedule::{self, ScheduleView};
+
+pub(super) fn define(ns: &mut Namespace) {
+    let label = param("label", LABEL);
+    ns.method(
+        "setSchedule",
+        "Keep a schedule for a project, in the server's time zone. It is checked and stored; this \
+         version's runner doesn't start runs by it yet.",
+        [
+            label,
+            param(
+                "cronExpr",
+                "Quartz cron line: second minute hour day-of-month month day-of-week [year], one \
+                 day field `?`; \"\" removes the schedule",
+            ),
+        ],
+        set_schedule,
+    );
+    ns.method(
+        "getSchedule",
+        "Show a project's schedule, and when it fires next. This version's runner doesn't start \
+         runs by it yet.",
+        [label],
+        get_schedule,
+    )
+    .returns("the schedule; without one `cron_expr` is \"\" and there are no times")
+    .read_only();
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Schedule {
+    /// The line as it was set; "" where there is none.
+    cron_expr: String,
+    /// The next five, or fewer where there are no more.
+    next_fire_times: Vec<Timestamp>,
+    /// The line in words.
+    description: String,
+}
+
+impl From<ScheduleView> for Schedule {
+    fn from(view: ScheduleView) -> Schedule {
+        let times = view.next_fire_times.into_iter();
+        Schedule {
+            cron_expr: view.cron_expr,
+            next_fire_times: times.map(Timestamp).collect(),
+            description: view.description,
+        }
+    }
+}
+
+async fn set_schedule(context: Context, label: String, cron_expr: String) -> Answer<Done> {
+    schedule::schedule_set(context.app(), context.caller(), label, cron_expr).await?;
+    Ok(Done)
+}
+
+async fn get_schedule(context: Context, label: String) -> Answer<Schedule> {
+    let found = schedule::schedule_get(context.app(), context.caller(), label).await?;
+    Ok(found.into())
+}

@@ -1,0 +1,71 @@
+//! Numbers for dashboards.
+
+use super::run::RunStatus;
+use super::schema::{image_store, sync_project, tasko_run};
+use super::{DbConnection, Error, Moment};
+use diesel::dsl::{count_star, sql};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use std::collections::HashMap;
+
+/// How much there is of an organisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Image stores.
+    pub stores: i64,
+    /// Projects.
+    pub projects: i64,
+    /// Runs.
+    pub runs: HashMap<RunStatus, i64>,
+}
+
+/// What the runs did that ended on one day, UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Day {
+    /// `yyyy-mm-dd`
+    pub date: String,
+    /// Runs that ended.
+    pub runs: i64,
+    /// Tags copied or updated.
+    pub tags: i64,
+    /// Bytes sent.
+    pub bytes: i64,
+}
+
+/// Counts what an organisation has.
+pub fn counts(conn: &mut DbConnection, org_id: i64) -> Result<Counts, Error> {
+    let runs: Vec<(RunStatus, i64)> = tasko_run::table
+        .filter(tasko_run::org_id.eq(org_id))
+        .group_by(tasko_run::status)
+        .select((tasko_run::status, count_star()))
+        .load(conn)?;
+    Ok(Counts {
+        stores: image_store::table
+            .filter(image_store::org_id.eq(org_id))
+            .count()
+            .get_result(conn)?,
+        projects: sync_project::table
+            .filter(sync_project::org_id.eq(org_id))
+            .count()
+            .get_result(conn)?,
+        runs: runs.into_iter().collect(),
+    })
+}
+
+/// The days since `from` on which a run ended, in order.
+pub fn days(conn: &mut DbConnection, org_id: i64, from: Moment) -> Result<Vec<Day>, Error> {
+    let date = || sql::<Text>("CAST(date(end_time) AS TEXT)");
+    let columns = (
+        date(),
+        sql::<BigInt>("CAST(COUNT(*) AS BIGINT)"),
+        sql::<BigInt>("CAST(SUM(copied + updated) AS BIGINT)"),
+        sql::<BigInt>("CAST(SUM(bytes) AS BIGINT)"),
+    );
+    Ok(tasko_run::table
+        .filter(tasko_run::org_id.eq(org_id))
+        .filter(tasko_run::end_time.ge(from))
+        .group_by(date())
+        .order(date())
+        .select(columns)
+        .load(conn)?)
+}

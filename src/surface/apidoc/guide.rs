@@ -1,0 +1,229 @@
+//! The pages that aren't about one method: how scripts log in, and questions that come up. One
+//! text for HTML and for `AsciiDoc`.
+
+use std::fmt::Write as _;
+
+use super::view::{Piece, pieces};
+
+/// The server in the pages that don't know theirs.
+pub const EXAMPLE_SERVER: &str = "https://sync.example.com";
+
+/// A page.
+pub struct Guide {
+    /// The headline.
+    pub title: &'static str,
+    /// In reading order.
+    pub(super) sections: Vec<Section>,
+}
+
+/// A part of a page.
+pub(super) struct Section {
+    pub(super) title: &'static str,
+    pub(super) blocks: Vec<Block>,
+}
+
+/// A paragraph, or lines of code.
+pub(super) enum Block {
+    Text(&'static str),
+    Code(&'static str, String),
+}
+
+impl Block {
+    /// The paragraph, or nothing.
+    pub(super) fn pieces(&self) -> Vec<Piece<'_>> {
+        match self {
+            Self::Text(text) => pieces(text),
+            Self::Code(..) => Vec::new(),
+        }
+    }
+
+    /// The code, or nothing.
+    pub(super) fn code(&self) -> &str {
+        match self {
+            Self::Text(_) => "",
+            Self::Code(_, code) => code,
+        }
+    }
+}
+
+impl Guide {
+    /// As an `AsciiDoc` page.
+    pub fn asciidoc(&self, anchor: &str) -> String {
+        let mut page = format!("[#{anchor}]\n= {}\n", self.title);
+        for section in &self.sections {
+            let _ = write!(page, "\n== {}\n", section.title);
+            for block in &section.blocks {
+                let _ = match block {
+                    Block::Text(text) => write!(page, "\n{text}\n"),
+                    Block::Code(language, code) => {
+                        write!(page, "\n[source,{language}]\n----\n{code}----\n")
+                    }
+                };
+            }
+        }
+        page
+    }
+}
+
+const PYTHON: &str = r#"import os
+import xmlrpc.client
+
+server = xmlrpc.client.ServerProxy("SERVER/rpc/api")
+key = server.auth.login(os.environ["LOGIN"], os.environ["PASSWORD"])
+try:
+    for project in server.registrysync.listProjects(key):
+        print(project["label"])
+finally:
+    server.auth.logout(key)
+"#;
+
+const PYTHON_CA: &str = r#"import ssl
+
+context = ssl.create_default_context(cafile="ca.pem")
+server = xmlrpc.client.ServerProxy("SERVER/rpc/api", context=context)
+"#;
+
+const CURL: &str = r#"curl -sS -c cookies.txt -H 'Content-Type: application/json' --data @- \
+  'SERVER/rhn/manager/api/auth/login' <<JSON
+{"login": "$LOGIN", "password": "$PASSWORD"}
+JSON
+curl -sS -b cookies.txt 'SERVER/rhn/manager/api/registrysync/listProjects'
+curl -sS -b cookies.txt -X POST 'SERVER/rhn/manager/api/auth/logout'
+rm cookies.txt
+"#;
+
+const SPACECMD: &str = r#"spacecmd -s HOST -u "$LOGIN" -- api registrysync.listProjects
+spacecmd -s HOST -- api registrysync.listTags -A '["hub", "library/nginx"]'
+"#;
+
+const MGRCTL: &str = r#"mgrctl api login --api-server HOST --api-user "$LOGIN"
+mgrctl api get registrysync/listProjects
+mgrctl api get registrysync/listTags storeLabel=hub repository=library/nginx
+mgrctl api post registrysync/run label=web
+mgrctl api logout
+"#;
+
+/// How scripts log in and call; `server` is the server's address.
+pub fn scripts(server: &str) -> Guide {
+    let host = server.split_once("://").map_or(server, |(_, host)| host);
+    let code = |language, text: &str| {
+        Block::Code(
+            language,
+            text.replace("SERVER", server).replace("HOST", host),
+        )
+    };
+    let section = |title, blocks| Section { title, blocks };
+    Guide {
+        title: "Scripts",
+        sections: vec![
+            section(
+                "Python",
+                vec![
+                    Block::Text(
+                        "XML-RPC with the standard library. `auth.login` gives the session key, which is the first parameter of all that needs a session. It is valid for an hour after its last use; a third parameter of `auth.login` asks for other seconds.",
+                    ),
+                    code("python", PYTHON),
+                    Block::Text(
+                        "Where the server's certificate isn't one that the system trusts, name the file of its authority:",
+                    ),
+                    code("python", PYTHON_CA),
+                ],
+            ),
+            section(
+                "curl",
+                vec![
+                    Block::Text(
+                        "JSON over HTTP. A method's dots become slashes; methods that only read are GETs with the parameters in the query, all others are POSTs with one JSON object. The session is the cookie `pxt-session-cookie`, or `Authorization: Bearer KEY`. The password goes in by standard input, so that no list of processes shows it. `--cacert ca.pem` names the certificate's authority.",
+                    ),
+                    code("bash", CURL),
+                ],
+            ),
+            section(
+                "spacecmd",
+                vec![
+                    Block::Text(
+                        "`spacecmd api` calls any method over XML-RPC; it asks for the password, and keeps the session. The arguments after the session key follow `-A`.",
+                    ),
+                    code("bash", SPACECMD),
+                ],
+            ),
+            section(
+                "mgrctl",
+                vec![
+                    Block::Text(
+                        "`mgrctl api` speaks JSON, over https only; it asks for the password. Parameters go by name. `--api-cacert ca.pem` names the certificate's authority.",
+                    ),
+                    code("bash", MGRCTL),
+                ],
+            ),
+        ],
+    }
+}
+
+/// Questions that come up.
+pub fn faq() -> Guide {
+    let entries = [
+        (
+            "`listTags` or `list_tags`?",
+            "Both, on XML-RPC and on JSON. The pages name methods in camelCase.",
+        ),
+        (
+            "Fault -1, `Could not find method`?",
+            "There is no method of that name with so many parameters of these types. The text goes on with the signatures of the name, what was expected and what came. Usual reasons: the session key is missing as first parameter; a number was sent as array or struct; a parameter is left out. `api.getApiNamespaceCallList` lists what there is.",
+        ),
+        (
+            "Fault -1, `Could not find session with id`; or HTTP 401 without a body?",
+            "The session has ended: an hour without a call, or a logout. Log in again.",
+        ),
+        (
+            "Fault -23?",
+            "The account lacks the role that the method needs; the text and the method's page name it.",
+        ),
+        (
+            "Fault 2801?",
+            "A struct has keys that the method doesn't know; the text names them. Nothing is accepted and ignored, and nothing was changed.",
+        ),
+        (
+            "HTTP 405?",
+            "Methods that only read are GETs, all others POSTs; the header `Allow` says which.",
+        ),
+        (
+            "HTTP 400, `this port speaks https only`?",
+            "The request came over plain http. Use the address that the answer names. There is no redirect, since that would send a password in the open before each call.",
+        ),
+        (
+            "Why is a size text?",
+            "XML-RPC's integers end at 2147483647. Byte counts may not fit, so they are decimal digits in a text, on both wires.",
+        ),
+        (
+            "Why does a struct lack a member?",
+            "A member without a value is left out, on both wires; `nil` and `null` are never sent.",
+        ),
+        (
+            "Why is my tag refused as a date?",
+            "Some clients make a date of text that looks like one, `spacecmd` among them, and the original text is lost on the way. Such a call is fault 2800. Send the value as text: over JSON, or from a script.",
+        ),
+        (
+            "Which time is it?",
+            "On JSON all dates are UTC, with `Z`. On XML-RPC, which knows no zones, they are in the server's own zone.",
+        ),
+        (
+            "Can a list be too long for a client?",
+            "Some clients read at most 512 KiB of an answer (xmlrpc-c does, unless told otherwise). Methods that list take `limit` and `offset`: ask for a thousand at a time until an answer is shorter.",
+        ),
+        (
+            "How do clients trust a certificate made by `--tls-self-signed`?",
+            "Give them the file `tls-self-signed.crt` of the server's data directory as certificate authority. It is made once, and meant for a trial.",
+        ),
+    ];
+    Guide {
+        title: "Questions",
+        sections: entries
+            .into_iter()
+            .map(|(title, text)| Section {
+                title,
+                blocks: vec![Block::Text(text)],
+            })
+            .collect(),
+    }
+}

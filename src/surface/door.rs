@@ -1,0 +1,245 @@
+//! Connections: accepted, put into TLS where the server has a certificate, and served.
+//!
+//! Nobody can keep a connection open by saying nothing: the first byte, the TLS handshake and each
+//! request's head have [`Door::head_time`] to arrive.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::header::{HOST, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tower_service::Service as _;
+
+use super::misdirected;
+use super::tls::Certificate;
+
+/// The first byte of a TLS connection: a handshake record.
+const HANDSHAKE: u8 = 0x16;
+/// Without file descriptors a connection can't be accepted; some are free again after this.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// How connections are let in.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// With a certificate the server speaks https only.
+    pub certificate: Option<Arc<Certificate>>,
+    /// The address that users call the server by, such as `https://sync.example.com`, where that
+    /// isn't the one that it listens at.
+    pub public_url: Option<String>,
+    /// How long a connection may take to say what it wants.
+    pub head_time: Duration,
+}
+
+impl Default for Door {
+    /// Plain http; a minute, in which idle clients also keep their connection.
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            public_url: None,
+            head_time: Duration::from_mins(1),
+        }
+    }
+}
+
+/// The address under which a request reached the server: scheme, host and port. In the extensions
+/// of every request.
+#[derive(Clone, Debug)]
+pub(super) struct Origin(pub(super) String);
+
+/// What each connection needs.
+struct Hall {
+    router: Router,
+    door: Door,
+    acceptor: Option<TlsAcceptor>,
+    builder: Builder<TokioExecutor>,
+}
+
+/// Serves until `shutdown` is done and the requests under way are answered.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    door: Door,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let hall = Arc::new(Hall::new(router, door)?);
+    let watch = async {
+        match &hall.door.certificate {
+            Some(certificate) => Arc::clone(certificate).watch().await,
+            None => std::future::pending().await,
+        }
+    };
+    let (mut shutdown, mut watch) = (pin!(shutdown), pin!(watch));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            never = &mut watch => match never {},
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (hall, watcher) = (Arc::clone(&hall), graceful.watcher());
+                tokio::spawn(async move { hall.welcome(stream, peer, watcher).await });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection can't be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    graceful.shutdown().await;
+    Ok(())
+}
+
+impl Hall {
+    fn new(router: Router, door: Door) -> io::Result<Self> {
+        let config = door.certificate.as_ref().map(Certificate::config);
+        let config = config.transpose().map_err(io::Error::other)?;
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(door.head_time);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(door.head_time)
+            .keep_alive_timeout(door.head_time);
+        Ok(Self {
+            router,
+            acceptor: config.map(|config| TlsAcceptor::from(Arc::new(config))),
+            door,
+            builder,
+        })
+    }
+
+    /// Errors of a connection are the client's: nobody else is told, and nothing else ends.
+    async fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+        // Without TCP_NODELAY small writes wait for the acknowledgement of earlier ones.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY can't be set");
+        }
+        let Some(acceptor) = &self.acceptor else {
+            let router = self.router.clone();
+            return self.serve(stream, peer, router, watcher).await;
+        };
+        let mut first = [0];
+        let peeked = tokio::time::timeout(self.door.head_time, stream.peek(&mut first)).await;
+        match peeked {
+            Ok(Ok(1)) if first == [HANDSHAKE] => {
+                let handshake = acceptor.accept(stream);
+                match tokio::time::timeout(self.door.head_time, handshake).await {
+                    Ok(Ok(stream)) => {
+                        self.serve(stream, peer, self.router.clone(), watcher).await;
+                    }
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
+                    Err(_) => tracing::debug!(%peer, "the TLS handshake takes too long"),
+                }
+            }
+            Ok(Ok(1)) => {
+                self.serve(stream, peer, misdirected::router(), watcher)
+                    .await;
+            }
+            _ => tracing::debug!(%peer, "nothing was said"),
+        }
+    }
+
+    async fn serve<S>(
+        self: &Arc<Self>,
+        stream: S,
+        peer: SocketAddr,
+        router: Router,
+        watcher: Watcher,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let asked = Arc::new(AtomicBool::new(false));
+        let (hall, began) = (Arc::clone(self), Arc::clone(&asked));
+        let service = service_fn(move |request: Request<Incoming>| {
+            began.store(true, Ordering::Relaxed);
+            let (hall, router) = (Arc::clone(&hall), router.clone());
+            async move { hall.answer(router, request.map(Body::new), peer).await }
+        });
+        let connection = self
+            .builder
+            .serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let mut connection = pin!(watcher.watch(connection));
+        // The protocol is told by the first bytes, before any bound of the protocol's own holds.
+        let ended = tokio::select! {
+            ended = &mut connection => Some(ended),
+            () = tokio::time::sleep(self.door.head_time) => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None if asked.load(Ordering::Relaxed) => connection.await,
+            None => return tracing::debug!(%peer, "no request came"),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "a connection ended");
+        }
+    }
+
+    async fn answer(
+        &self,
+        mut router: Router,
+        mut request: Request<Body>,
+        peer: SocketAddr,
+    ) -> Result<Response<Body>, Infallible> {
+        // HTTP/2 has the host in the request's own address.
+        if let Some(host) = request.uri().authority()
+            && let Ok(host) = HeaderValue::from_str(host.as_str())
+        {
+            request.headers_mut().insert(HOST, host);
+        }
+        let origin = self.origin(request.headers());
+        let secure = origin.0.starts_with("https:");
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(origin);
+        let mut response = router.call(request).await?;
+        if secure {
+            cookies_secure(response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    fn origin(&self, headers: &HeaderMap) -> Origin {
+        if let Some(url) = &self.door.public_url {
+            return Origin(url.clone());
+        }
+        let scheme = if self.acceptor.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        Origin(format!("{scheme}://{}", host.unwrap_or("localhost")))
+    }
+}
+
+/// A cookie that was made over https never leaves the browser over plain http.
+fn cookies_secure(headers: &mut HeaderMap) {
+    let cookies: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().cloned().collect();
+    headers.remove(SET_COOKIE);
+    for cookie in cookies {
+        let secure = HeaderValue::from_bytes(&[cookie.as_bytes(), b"; Secure"].concat());
+        headers.append(SET_COOKIE, secure.unwrap_or(cookie));
+    }
+}

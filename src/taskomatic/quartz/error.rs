@@ -1,0 +1,104 @@
+//! Why a line is refused, and what was perhaps meant.
+
+use super::Expression;
+
+/// Why a line is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CronError {
+    /// Longer than what is kept of it.
+    #[error("it is longer than {0} bytes")]
+    TooLong(usize),
+    /// Neither six nor seven fields.
+    #[error("it has {count} fields, expected 6 or 7: second minute hour day-of-month month day-of-week [year]{}", hint(*.count, .corrected.as_deref()))]
+    Fields {
+        /// How many there are.
+        count: usize,
+        /// A line that does what a classic one of five fields says.
+        corrected: Option<String>,
+    },
+    /// A part of a field can't be read.
+    #[error("{field}: `{part}`: {reason}")]
+    Part {
+        /// The field, by its name.
+        field: &'static str,
+        /// The part, as it was given.
+        part: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Both day fields say something, or neither does.
+    #[error(
+        "exactly one of day-of-month and day-of-week must be `?`, and {}",
+        if *.both { "both are" } else { "none is" }
+    )]
+    Days {
+        /// Whether both are `?`.
+        both: bool,
+    },
+}
+
+fn hint(count: usize, corrected: Option<&str>) -> String {
+    match corrected {
+        Some(line) => format!("; seconds come first: did you mean `{line}`?"),
+        None if count == 5 => "; seconds come first".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// The error for a line of so few or so many fields.
+pub(super) fn fields_missing(text: &str, fields: &[&str]) -> CronError {
+    let corrected = match fields {
+        &[minute, hour, day, month, week_day] => {
+            classic(minute, hour, day, month, week_day).or_else(|| day_field_added(text))
+        }
+        _ => None,
+    };
+    CronError::Fields {
+        count: fields.len(),
+        corrected,
+    }
+}
+
+/// What a line of classic cron would be here. That one fires when either day matches, where both
+/// are given; no line does that here.
+fn classic(minute: &str, hour: &str, day: &str, month: &str, week_day: &str) -> Option<String> {
+    let (day, week_day) = match (day, week_day) {
+        (_, "*") => (day, "?".to_owned()),
+        ("*", _) => ("?", week_day_shifted(week_day)?),
+        _ => return None,
+    };
+    readable(format!("0 {minute} {hour} {day} {month} {week_day}"))
+}
+
+/// A line of ours whose last field was forgotten.
+fn day_field_added(text: &str) -> Option<String> {
+    ["?", "*"]
+        .into_iter()
+        .find_map(|last| readable(format!("{} {last}", text.trim())))
+}
+
+fn readable(line: String) -> Option<String> {
+    Expression::parse(&line).is_ok().then_some(line)
+}
+
+/// Classic cron counts 0 (or 7) = Sunday, Quartz 1 = Sunday. Names and steps stay.
+fn week_day_shifted(list: &str) -> Option<String> {
+    let day = |text: &str| -> Option<String> {
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(text.to_owned());
+        }
+        let number: u32 = text.parse().ok().filter(|number| *number <= 7)?;
+        Some((number % 7 + 1).to_string())
+    };
+    let part = |part: &str| -> Option<String> {
+        let (range, step) = part
+            .split_once('/')
+            .map_or((part, String::new()), |(range, step)| {
+                (range, format!("/{step}"))
+            });
+        let days: Option<Vec<String>> = range.split('-').map(day).collect();
+        Some(format!("{}{step}", days?.join("-")))
+    };
+    let parts: Option<Vec<String>> = list.split(',').map(part).collect();
+    Some(parts?.join(","))
+}

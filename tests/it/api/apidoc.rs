@@ -1,0 +1,259 @@
+//! `/rhn/apidoc/`: every method is on a page, and what its samples say is true.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use regex::Regex;
+use registrysync::api::{Method, Namespace, Registry, namespaces};
+use registrysync::surface::{Limits, apidoc::samples};
+use serde_json::{Value, json};
+
+use super::server::{ADMIN_PASSWORD, Server, client};
+use crate::whole::scripts::installed;
+
+async fn server() -> Server {
+    Server::start(namespaces::registry(), Limits::default()).await
+}
+
+async fn page(server: &Server, path: &str) -> (u16, String) {
+    let url = format!("http://{}{path}", server.address);
+    let answer = client().get(url).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+fn methods(registry: &Registry) -> impl Iterator<Item = (&Namespace, &Method)> {
+    let namespaces = registry.namespaces();
+    namespaces.flat_map(|ns| ns.methods().map(move |method| (ns, method)))
+}
+
+#[tokio::test]
+async fn every_method_has_its_anchor_and_both_samples() {
+    let (server, registry) = (server().await, namespaces::registry());
+    for namespace in registry.namespaces() {
+        let (status, page) = page(&server, &format!("/rhn/apidoc/{}", namespace.name())).await;
+        assert_eq!(status, 200);
+        let count = namespace.methods().count();
+        let articles: Vec<&str> = page.split("<article id=\"").skip(1).collect();
+        assert_eq!(articles.len(), count, "{}", namespace.name());
+        let anchors: BTreeSet<&str> = articles
+            .iter()
+            .filter_map(|a| a.split('"').next())
+            .collect();
+        assert_eq!(anchors.len(), count, "an anchor is there twice");
+        for (article, method) in articles.iter().zip(namespace.methods()) {
+            assert!(
+                article.contains(&format!(">{}</a>", method.name())),
+                "{article}"
+            );
+            let names = method.parameters().iter().map(|parameter| parameter.name);
+            for name in names {
+                assert!(article.contains(&format!("<code class=\"name\">{name}</code>")));
+                for sample in ["python", "curl"] {
+                    let code = article.split(&format!("<code class=\"{sample}\">")).nth(1);
+                    let code = code.and_then(|rest| rest.split("</code>").next()).unwrap();
+                    let by_position = code.contains("methodCall");
+                    assert!(code.contains(name) || by_position, "{name}: {code}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_link_leads_somewhere() {
+    let server = server().await;
+    let link = Regex::new(r#"(?:href|src)="([^"]+)""#).unwrap();
+    let mut todo = vec!["/rhn/apidoc/".to_owned()];
+    let mut seen = BTreeSet::new();
+    while let Some(path) = todo.pop() {
+        let (status, text) = page(&server, &path).await;
+        assert_eq!(status, 200, "{path}");
+        for found in link.captures_iter(&text) {
+            let (target, anchor) = found[1].split_once('#').unwrap_or((&found[1], ""));
+            let target = if target.is_empty() { &path } else { target };
+            if seen.insert(format!("{target}#{anchor}")) {
+                let (status, there) = page(&server, target).await;
+                let id = format!("id=\"{anchor}\"");
+                let found = anchor.is_empty() || there.contains(&id);
+                assert!(status == 200 && found, "{path}: {target}#{anchor}");
+                if !target.contains("/assets/") {
+                    todo.push(target.to_owned());
+                }
+            }
+            assert!(target.starts_with("/rhn/apidoc/"), "{path}: {target}");
+        }
+        todo.retain(|path| !seen.contains(path));
+        seen.insert(path);
+    }
+    assert!(seen.contains("/rhn/apidoc/scripts") && seen.contains("/rhn/apidoc/registrysync"));
+}
+
+#[tokio::test]
+async fn the_search_works_without_script_and_escapes() {
+    let server = server().await;
+    let hits = async |query: &str| {
+        let (status, text) = page(&server, &format!("/rhn/apidoc/?q={query}")).await;
+        assert_eq!(status, 200);
+        (text.matches("<li data-text").count(), text)
+    };
+    let all = methods(&namespaces::registry()).count();
+    let (found, text) = hits("list_tags").await;
+    assert_eq!(found, 3, "{text}");
+    assert!(text.contains("registrysync.listtags"), "{text}");
+    assert!(hits("registry+tags").await.0 >= 3);
+    assert_eq!(hits("").await.0, all);
+    let (found, text) = hits("%3Cscript%3Ealert(1)%3C/script%3E").await;
+    assert_eq!(found, 0);
+    assert!(
+        !text.contains("<script>alert") && text.contains("alert(1)"),
+        "{text}"
+    );
+    assert_eq!(hits(&"x".repeat(5000)).await.0, 0);
+    assert_eq!(page(&server, "/rhn/apidoc/no.such").await.0, 404);
+}
+
+#[tokio::test]
+async fn every_answer_has_the_security_headers_and_assets_stay_cached() {
+    let server = server().await;
+    let (_, index) = page(&server, "/rhn/apidoc/").await;
+    let asset = Regex::new(r"/rhn/apidoc/assets/[a-z0-9-]+\.(?:css|js)").unwrap();
+    let assets: Vec<&str> = asset
+        .find_iter(&index)
+        .map(|found| found.as_str())
+        .collect();
+    assert_eq!(assets.len(), 2);
+    let pages = [
+        "/rhn/apidoc/",
+        "/rhn/apidoc/faq",
+        "/rhn/manager/api/api/getVersion",
+        "/none",
+    ];
+    for path in pages.iter().chain(&assets) {
+        let url = format!("http://{}{path}", server.address);
+        let answer = client().get(url).send().await.unwrap();
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        let policy = header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
+        assert!(
+            policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        let kept = answer
+            .headers()
+            .get("cache-control")
+            .is_some_and(|v| v.to_str().unwrap().contains("immutable"));
+        assert_eq!(kept, path.contains("/assets/"), "{path}");
+    }
+    assert!(
+        !index.contains("style=") && !index.contains("onclick"),
+        "nothing inline"
+    );
+}
+
+/// Runs `{name, code}` one after the other; prints `{name, fault}` for each.
+const PYTHON: &str = r"
+import contextlib, io, json, sys, xmlrpc.client
+for sample in json.load(sys.stdin):
+    said, fault = io.StringIO(), None
+    try:
+        with contextlib.redirect_stdout(said):
+            exec(compile(sample['code'], sample['name'], 'exec'), {})
+    except xmlrpc.client.Fault as error:
+        fault = [error.faultCode, error.faultString]
+    print(json.dumps({'name': sample['name'], 'fault': fault}))
+";
+
+fn with_secrets(command: &mut Command) -> assert_cmd::Command {
+    let command = std::mem::replace(command, Command::new(""));
+    let mut command = assert_cmd::Command::from_std(command);
+    command
+        .env("LOGIN", "admin")
+        .env("PASSWORD", ADMIN_PASSWORD)
+        .env("NEW_PASSWORD", "battery \\\" staple");
+    command
+}
+
+/// Not understood is what a sample may never be; "no such project" is what an empty server says.
+fn understood(code: i64, text: &str) -> bool {
+    !matches!(code, -1 | 2801) && !text.contains("Could not find")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_python_sample_reaches_its_method() {
+    if !installed(&["python3"]) {
+        return;
+    }
+    let (server, registry) = (server().await, namespaces::registry());
+    let origin = format!("http://{}", server.address);
+    let all: Vec<Value> = methods(&registry)
+        .map(|(ns, method)| {
+            let name = format!("{}.{method:?}", ns.name());
+            json!({"name": name, "code": samples::python(ns, method, &origin)})
+        })
+        .collect();
+    let output = with_secrets(Command::new("python3").args(["-c", PYTHON]))
+        .write_stdin(Value::from(all.clone()).to_string())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().count(), all.len());
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        if let Some(code) = line["fault"][0].as_i64() {
+            assert!(
+                understood(code, line["fault"][1].as_str().unwrap()),
+                "{line}"
+            );
+        }
+    }
+}
+
+fn bash(script: &str, directory: &Path) -> String {
+    let mut command = Command::new("bash");
+    command.args(["-euc", script]).current_dir(directory);
+    let output = with_secrets(&mut command).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}\n{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_curl_sample_reaches_its_method() {
+    if !installed(&["bash", "curl"]) {
+        return;
+    }
+    let (server, registry) = (server().await, namespaces::registry());
+    let origin = format!("http://{}", server.address);
+    let directory = tempfile::tempdir().unwrap();
+    let login = registry
+        .namespace("auth")
+        .unwrap()
+        .overloads("login")
+        .first();
+    let login = samples::curl(registry.namespace("auth").unwrap(), login.unwrap(), &origin);
+    for (ns, method) in methods(&registry) {
+        // One of them may have logged out.
+        assert_eq!(bash(&login, directory.path()), "{\"success\":true}");
+        let script = samples::curl(ns, method, &origin);
+        let said = bash(&script, directory.path());
+        if said.contains("<methodResponse>") {
+            assert!(!said.contains("<fault>"), "{script}\n{said}");
+            continue;
+        }
+        let said: Value =
+            serde_json::from_str(&said).unwrap_or_else(|_| panic!("{script}\n{said}"));
+        if said["success"] != true {
+            let code = said["code"].as_i64().unwrap_or(-1);
+            assert!(
+                understood(code, said["message"].as_str().unwrap()),
+                "{script}\n{said}"
+            );
+        }
+    }
+}

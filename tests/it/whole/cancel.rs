@@ -1,0 +1,169 @@
+//! Runs that are ended early: what stays at the target, and how soon.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::server::{Server, Session};
+use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::registry::Registry;
+use crate::support::registry::faults::{Action, Fault};
+
+/// Far more than a cancelled run takes, and far less than a transfer that nobody stops.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Two registries; blobs of the source stop in the middle.
+async fn stalled() -> (Registry, Registry) {
+    let source = Registry::start().await;
+    for seed in 0..3 {
+        let image = Image::single(Format::Oci, AMD64, &[Blob::layer(seed, 500_000)]);
+        image.store(&source, "app", Some(&format!("v{seed}")));
+    }
+    source.fault_add(Fault::on("GET", "/blobs/", Action::Stall { after: 100 }));
+    (source, Registry::start().await)
+}
+
+/// Waits until blobs are on their way.
+async fn uploads_begun(target: &Registry) {
+    tokio::time::timeout(SOON, async {
+        while target.uploads_open() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("an upload");
+}
+
+async fn cancel(session: &Session, id: i64) -> Result<Value, String> {
+    session
+        .post("registrysync/cancelRun", json!({"runId": id}))
+        .await
+}
+
+async fn log(session: &Session, id: i64) -> String {
+    let id = id.to_string();
+    let lines = session
+        .get("registrysync/getRunLog", &[("runId", &id)])
+        .await;
+    lines.unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_run_ends_in_the_middle_of_a_blob_and_leaves_nothing_half() {
+    let (source, target) = stalled().await;
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let id = session.run().await;
+    uploads_begun(&target).await;
+    assert_eq!(cancel(&session, id).await, Ok(json!(1)));
+    let run = tokio::time::timeout(SOON, session.run_ended(id))
+        .await
+        .expect("an end");
+    assert_eq!(run["status"], "INTERRUPTED");
+    assert!(
+        run["message"].as_str().unwrap().starts_with("cancelled"),
+        "{run}"
+    );
+    assert!(log(&session, id).await.contains("cancelled by `admin`"));
+    assert_eq!(target.uploads_open(), 0, "sessions are given up");
+    assert!(target.broken_references().is_empty() && target.tags("app").is_empty());
+
+    let refused = cancel(&session, id).await.unwrap_err();
+    assert!(
+        refused.contains(&format!("run {id} has ended already: it is INTERRUPTED")),
+        "{refused}"
+    );
+    let unknown = cancel(&session, 4711).await.unwrap_err();
+    assert!(unknown.contains("no run with the id 4711"), "{unknown}");
+
+    source.faults_clear();
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(
+        (&run["status"], &run["counts"]["copied"]),
+        (&json!("FINISHED"), &json!(3))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_waits_is_cancelled_at_once() {
+    let (source, target) = stalled().await;
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let first = session.run().await;
+    let queue = json!({"label": "web", "options": {"queue": true}});
+    let second = session
+        .post("registrysync/run", queue)
+        .await
+        .unwrap()
+        .as_i64()
+        .unwrap();
+    uploads_begun(&target).await;
+    assert_eq!(cancel(&session, second).await, Ok(json!(1)));
+    let id = second.to_string();
+    let run = session
+        .get("registrysync/getRun", &[("runId", &id)])
+        .await
+        .unwrap();
+    assert_eq!(
+        (&run["status"], &run["message"]),
+        (&json!("INTERRUPTED"), &json!("cancelled by `admin`"))
+    );
+    let id = first.to_string();
+    let run = session
+        .get("registrysync/getRun", &[("runId", &id)])
+        .await
+        .unwrap();
+    assert_eq!(run["status"], "RUNNING");
+    assert_eq!(cancel(&session, first).await, Ok(json!(1)));
+    assert_eq!(session.run_ended(first).await["status"], "INTERRUPTED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_a_project_cancels_its_runs_first() {
+    let (source, target) = stalled().await;
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    session.run().await;
+    let queue = json!({"label": "web", "options": {"queue": true}});
+    session.post("registrysync/run", queue).await.unwrap();
+    uploads_begun(&target).await;
+    let delete = session.post("registrysync/delete", json!({"label": "web"}));
+    let deleted = tokio::time::timeout(SOON, delete).await.expect("an answer");
+    assert_eq!(deleted, Ok(json!(1)));
+    // The run had ended before the project went.
+    assert_eq!(target.uploads_open(), 0);
+    assert!(target.broken_references().is_empty() && target.tags("app").is_empty());
+    assert_eq!(
+        session.get("registrysync/listProjects", &[]).await,
+        Ok(json!([]))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_cancelled_though_its_registries_answer_no_more() {
+    let (source, target) = stalled().await;
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let id = session.run().await;
+    uploads_begun(&target).await;
+    for method in ["DELETE", "POST", "HEAD"] {
+        target.fault_add(Fault::on(method, "", Action::Hang));
+    }
+    assert_eq!(cancel(&session, id).await, Ok(json!(1)));
+    let run = tokio::time::timeout(SOON, session.run_ended(id))
+        .await
+        .expect("an end");
+    assert_eq!(run["status"], "INTERRUPTED");
+}

@@ -1,0 +1,83 @@
+//! Parts of listings are what their name says, of the whole that comes without a limit.
+
+use serde_json::json;
+
+use super::server::Server;
+use crate::support::images::{Format, Image};
+use crate::support::registry::Registry;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_listing_is_that_part_of_the_whole() {
+    let source = Registry::start().await;
+    for (seed, repository, tag) in [
+        (1, "a", "1"),
+        (2, "a", "2"),
+        (3, "a", "3"),
+        (4, "b", "1"),
+        (5, "c", "1"),
+    ] {
+        Image::multi(Format::Oci, seed, 1000).store(&source, repository, Some(tag));
+    }
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), "target.example", &["a", "b", "c"])
+        .await;
+    let body = json!({"label": "app", "srcStore": "from", "destStore": "to"});
+    session.post("registrysync/create", body).await.unwrap();
+    let selector = r#"{"tags_regex": "[12]"}"#;
+    for (method, query) in [
+        ("image/store/listImageStores", vec![]),
+        ("registrysync/listProjects", vec![]),
+        ("image/sync/listProjects", vec![]),
+        ("registrysync/listImages", vec![("label", "web")]),
+        (
+            "registrysync/listRepositories",
+            vec![("storeLabel", "from"), ("filter", "")],
+        ),
+        (
+            "image/sync/listImages",
+            vec![("storeLabel", "from"), ("filter", "")],
+        ),
+        (
+            "registrysync/listTags",
+            vec![("storeLabel", "from"), ("repository", "a"), ("filter", "")],
+        ),
+        (
+            "image/sync/listImageTags",
+            vec![("storeLabel", "from"), ("image", "a")],
+        ),
+        (
+            "registrysync/listArchitectures",
+            vec![("storeLabel", "from"), ("repository", "a"), ("tag", "1")],
+        ),
+        (
+            "registrysync/previewTags",
+            vec![
+                ("storeLabel", "from"),
+                ("repository", "a"),
+                ("selector", selector),
+            ],
+        ),
+    ] {
+        let whole = session.get(method, &query).await.unwrap();
+        let whole = whole.as_array().unwrap();
+        assert!(whole.len() > 1, "{method}: {whole:?}");
+        let part = |limit, offset| {
+            let query = [query.clone(), vec![("limit", limit), ("offset", offset)]].concat();
+            let session = session.clone();
+            async move { session.get(method, &query).await }
+        };
+        assert_eq!(part("1", "1").await, Ok(json!(whole[1..2])), "{method}");
+        assert_eq!(part("9", "0").await, Ok(json!(whole)), "{method}");
+        assert_eq!(part("0", "0").await, Ok(json!([])), "{method}");
+        assert_eq!(part("1", "99").await, Ok(json!([])), "{method}");
+        for (limit, offset, field) in [("-1", "0", "`limit`"), ("1", "-1", "`offset`")] {
+            let fault = part(limit, offset).await.unwrap_err();
+            assert!(
+                fault.contains(field) && fault.contains("must not be negative"),
+                "{method}: {fault}"
+            );
+        }
+    }
+}
