@@ -9,6 +9,7 @@ use crate::service::run_history::Slice;
 
 /// A namespace in one mode.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the members are Uyuni's")]
 struct Access {
     /// Such as `image.store`.
     namespace: &'static str,

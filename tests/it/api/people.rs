@@ -51,13 +51,13 @@ impl Server {
 impl Person<'_> {
     pub(super) async fn get(&self, path: &str) -> Answer {
         let (_, answer) = self.server.json("GET", path, Some(&self.key), None).await;
-        outcome(answer)
+        outcome(&answer)
     }
 
     pub(super) async fn post(&self, path: &str, body: Value) -> Answer {
         let body = body.to_string();
         let answer = self.server.json("POST", path, Some(&self.key), Some(&body));
-        outcome(answer.await.1)
+        outcome(&answer.await.1)
     }
 
     /// Makes the account `login` without roles in the organisation.
@@ -85,7 +85,7 @@ impl Person<'_> {
     }
 }
 
-fn outcome(answer: Value) -> Answer {
+fn outcome(answer: &Value) -> Answer {
     if answer["success"] == json!(true) {
         return Ok(answer["result"].clone());
     }

@@ -100,30 +100,29 @@ async fn knock(
     by_xml
 }
 
-/// The arguments by name, as JSON takes them; `login` is `login`, where one is given.
+/// The same as [`nothing`] for JSON.
+fn nothing_json(kind: Kind) -> serde_json::Value {
+    match kind {
+        Kind::Text => json!("no-such-thing"),
+        Kind::Int => json!(987_654),
+        Kind::Boolean => json!(false),
+        Kind::Double => json!(0.5),
+        Kind::Date => json!("2026-01-31T00:00:00Z"),
+        Kind::Bytes => json!(""),
+        Kind::Struct => json!({}),
+        Kind::Array => json!([]),
+    }
+}
+
+/// Arguments by place and by name; `login` is `login`, where one is given.
 fn arguments(method: &Method, login: Option<&str>) -> (Vec<Value>, serde_json::Value) {
     let mut by_name = json!({});
     let mut by_place = Vec::new();
     for parameter in method.parameters() {
-        let (value, same) = match (parameter.name, login) {
-            ("login", Some(login)) => (text(login), json!(login)),
-            _ => {
-                let kind = parameter.shape.kind();
-                let same = match kind {
-                    Kind::Int => json!(987_654),
-                    Kind::Boolean => json!(false),
-                    Kind::Double => json!(0.5),
-                    Kind::Struct => json!({}),
-                    Kind::Array => json!([]),
-                    Kind::Date => json!("2026-01-31T00:00:00Z"),
-                    Kind::Bytes => json!(""),
-                    Kind::Text => json!("no-such-thing"),
-                };
-                (nothing(kind), same)
-            }
-        };
-        by_place.push(value);
-        by_name[parameter.name] = same;
+        let kind = parameter.shape.kind();
+        let given = login.filter(|_| parameter.name == "login");
+        by_place.push(given.map_or_else(|| nothing(kind), text));
+        by_name[parameter.name] = given.map_or_else(|| nothing_json(kind), |login| json!(login));
     }
     (by_place, by_name)
 }
