@@ -173,6 +173,20 @@ CREATE TABLE synced_tag (
 
 CREATE INDEX synced_tag_dest_store ON synced_tag (dest_store_id);
 
+CREATE TABLE audit_event (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    -- NULL: a login of nobody who is known
+    org_id BIGINT,
+    time TIMESTAMP NOT NULL,
+    login TEXT NOT NULL,
+    address TEXT NOT NULL,
+    method TEXT NOT NULL,
+    object TEXT NOT NULL,
+    outcome TEXT NOT NULL
+);
+
+CREATE INDEX audit_event_org ON audit_event (org_id, id);
+
 CREATE TABLE tasko_schedule (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     -- none: the whole server's

@@ -1,6 +1,6 @@
 //! From a name and arguments to a result. Every surface goes through here, and here alone are
-//! sessions checked; roles and read-only accounts are checked by `Method::invoke`, which
-//! nothing else can reach.
+//! sessions checked; roles and read-only accounts are checked, and changes written to the audit
+//! trail, by `Method::invoke`, which nothing else can reach.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl Dispatcher {
             let candidate = sessionless(namespace, overloads, &args)?;
             return candidate
                 .method
-                .invoke(self.visitor(peer), None, candidate.args)
+                .invoke(namespace.name(), self.visitor(peer), None, candidate.args)
                 .await;
         }
         // Row 25: the session is checked before the method is looked up.
@@ -84,7 +84,12 @@ impl Dispatcher {
         let candidate = pick(namespace, overloads, of_arity(overloads, &args), &types)?;
         candidate
             .method
-            .invoke(self.visitor(peer), Some(caller), candidate.args)
+            .invoke(
+                namespace.name(),
+                self.visitor(peer),
+                Some(caller),
+                candidate.args,
+            )
             .await
     }
 
@@ -128,7 +133,7 @@ impl Dispatcher {
         let candidate = pick(namespace, overloads, aligned, &types)?;
         candidate
             .method
-            .invoke(self.visitor(peer), caller, candidate.args)
+            .invoke(namespace.name(), self.visitor(peer), caller, candidate.args)
             .await
     }
 

@@ -12,6 +12,10 @@ pub mod code {
     pub const GENERAL: i32 = -1;
     /// A role is missing.
     pub const PERMISSION: i32 = -23;
+    /// No such user.
+    pub const USER_UNKNOWN: i32 = -213;
+    /// No such role.
+    pub const ROLE_UNKNOWN: i32 = -2005;
     /// A parameter of an image store was refused.
     pub const BAD_PARAMETER: i32 = 1213;
     /// A value was refused.
@@ -20,6 +24,8 @@ pub mod code {
     pub const UNKNOWN_KEYS: i32 = 2801;
     /// The job runner or the database is down.
     pub const UNAVAILABLE: i32 = 2802;
+    /// No such organisation.
+    pub const ORG_UNKNOWN: i32 = 2850;
     /// Wrong login or password.
     pub const LOGIN: i32 = 2950;
     /// No such image store.
@@ -97,9 +103,9 @@ impl ApiError {
         ApiError::from(Error::Permission(role))
     }
 
-    /// The account may only read.
-    pub fn read_only_user() -> ApiError {
-        let message = "The M API is not available to read-only API users";
+    /// The account may only read, and `method` changes something.
+    pub fn read_only_user(method: &str) -> ApiError {
+        let message = format!("The {method} API is not available to read-only API users");
         ApiError::new(code::GENERAL, Sort::ReadOnlyUser, message)
     }
 
@@ -172,6 +178,9 @@ impl From<Error> for ApiError {
             Error::BadParameter(_) => (code::BAD_PARAMETER, Sort::Fault),
             Error::UnknownKeys(_) => (code::UNKNOWN_KEYS, Sort::Fault),
             Error::ImageStoreNotFound(_) => (code::IMAGE_STORE_NOT_FOUND, Sort::Fault),
+            Error::UserUnknown => (code::USER_UNKNOWN, Sort::Fault),
+            Error::RoleUnknown(_) => (code::ROLE_UNKNOWN, Sort::Fault),
+            Error::OrgUnknown(_) => (code::ORG_UNKNOWN, Sort::Fault),
             Error::Permission(_) => (code::PERMISSION, Sort::Fault),
             Error::LoginRefused | Error::LoginLimited(_) | Error::AccountDisabled => {
                 (code::LOGIN, Sort::Fault)

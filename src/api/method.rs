@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::audit::Draft;
 use super::context::{Origin, Visitor};
 use super::error::ApiError;
 use super::types::Shape;
@@ -35,7 +36,8 @@ impl<T: Serialize + Send> Reply for T {
 
 /// What comes of a call.
 pub type Answer = Result<Box<dyn Reply>, ApiError>;
-type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
+/// A call under way.
+pub(super) type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
 type Call = dyn Fn(Visitor, Option<Caller>, Vec<Value>) -> Pending + Send + Sync;
 
 /// A function that can be a method with `N` parameters; `Args` is the tuple of its types.
@@ -105,6 +107,7 @@ method_fn!(3: A 0, B 1, C 2);
 method_fn!(4: A 0, B 1, C 2, D 3);
 method_fn!(5: A 0, B 1, C 2, D 3, E 4);
 method_fn!(6: A 0, B 1, C 2, D 3, E 4, G 5);
+method_fn!(8: A 0, B 1, C 2, D 3, E 4, G 5, H 6, I 7);
 
 fn argument<T: DeserializeOwned>(name: &str, argument: Option<Value>) -> Result<T, ApiError> {
     value::from_value(argument.unwrap_or(Value::Nil))
@@ -134,6 +137,9 @@ pub struct Parameter {
     pub shape: Shape,
 }
 
+/// The parameter that [`Method::or_oneself`] looks at.
+pub(super) const LOGIN_PARAMETER: &str = "login";
+
 /// When a session is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionUse {
@@ -154,7 +160,10 @@ pub struct Method {
     returns: &'static str,
     session: SessionUse,
     read_only: bool,
-    role: Option<Role>,
+    /// One of them is enough; none: any user.
+    roles: Vec<Role>,
+    /// Whether a call whose `login` is the caller's own needs no role.
+    or_oneself: bool,
     call: Box<Call>,
 }
 
@@ -195,7 +204,8 @@ impl Method {
                 SessionUse::Never
             },
             read_only: false,
-            role: F::SESSION.then_some(Role::ImageAdmin),
+            roles: F::SESSION.then_some(Role::ImageAdmin).into_iter().collect(),
+            or_oneself: false,
             call: Box::new(move |visitor, caller, args| {
                 function.call(names, visitor, caller, args)
             }),
@@ -216,14 +226,24 @@ impl Method {
 
     /// Asks for `role` instead of [`Role::ImageAdmin`].
     pub fn role(&mut self, role: Role) -> &mut Method {
-        self.role = Some(role);
+        self.one_role_of([role])
+    }
+
+    /// Asks for one of `roles` instead of [`Role::ImageAdmin`].
+    pub fn one_role_of<const N: usize>(&mut self, roles: [Role; N]) -> &mut Method {
+        self.roles = roles.to_vec();
+        self
+    }
+
+    /// Asks for no role where the parameter `login` is the caller's own.
+    pub fn or_oneself(&mut self) -> &mut Method {
+        self.or_oneself = true;
         self
     }
 
     /// Lets every user call it who has a session.
     pub fn any_user(&mut self) -> &mut Method {
-        self.role = None;
-        self
+        self.one_role_of([])
     }
 
     /// Asks for a session on JSON, though not on XML-RPC. For functions that take a [`Visitor`].
@@ -267,9 +287,20 @@ impl Method {
         self.read_only
     }
 
-    /// The role that a caller needs.
-    pub fn needed_role(&self) -> Option<Role> {
-        self.role
+    /// The roles of which a caller needs one; none: any user may call it.
+    pub fn needed_roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    /// Whether a call whose `login` is the caller's own needs no role.
+    pub fn is_open_to_oneself(&self) -> bool {
+        self.or_oneself
+    }
+
+    /// Whether calls are written to the audit trail: those that change something, login and
+    /// logout among them.
+    pub fn is_audited(&self) -> bool {
+        !self.read_only && self.session != SessionUse::OnJson
     }
 
     /// As a person reads it: `listTags(string sessionKey, string storeLabel)`.
@@ -283,31 +314,59 @@ impl Method {
         format!("{}({})", self.name, all.join(", "))
     }
 
-    /// Checks that `caller` may call this, then calls. The one way to a method's function.
+    /// Checks that `caller` may call this, calls, and writes what changes something to the audit
+    /// trail. The one way to a method's function.
     pub(super) async fn invoke(
         &self,
+        namespace: &str,
         visitor: Visitor,
         caller: Option<Caller>,
         args: Vec<Value>,
     ) -> Answer {
-        if let Some(caller) = &caller {
-            self.admit(caller)?;
-        }
-        // A task of its own: a client that goes away in the middle doesn't stop a change halfway,
-        // and a panic ends this call only.
-        match tokio::spawn((self.call)(visitor, caller, args)).await {
-            Ok(answer) => answer,
-            Err(failure) => Err(ApiError::unexpected(failure)),
+        let draft = Draft::of(namespace, self, &visitor, caller.as_ref(), &args);
+        let admitted = match &caller {
+            Some(caller) => self.admit(caller, &args),
+            None => Ok(()),
+        };
+        let call: Pending = match admitted {
+            Ok(()) => Box::pin(apart((self.call)(visitor, caller, args))),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        };
+        match draft {
+            Some(draft) => apart(draft.around(call)).await,
+            None => call.await,
         }
     }
 
-    fn admit(&self, caller: &Caller) -> Result<(), ApiError> {
-        match self.role {
-            Some(role) if !caller.has_role(role) => Err(ApiError::permission(role)),
-            _ if caller.is_read_only() && !self.read_only && self.session == SessionUse::Always => {
-                Err(ApiError::read_only_user())
+    fn admit(&self, caller: &Caller, args: &[Value]) -> Result<(), ApiError> {
+        let held = self.roles.iter().any(|role| caller.has_role(*role));
+        match self.roles.first() {
+            Some(role) if !held && !self.is_about(caller, args) => {
+                return Err(ApiError::permission(*role));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        if caller.is_read_only() && !self.read_only && self.session == SessionUse::Always {
+            return Err(ApiError::read_only_user(self.name));
+        }
+        Ok(())
+    }
+
+    /// Whether this is open to oneself and the call's `login` is the caller's own.
+    fn is_about(&self, caller: &Caller, args: &[Value]) -> bool {
+        let mut pairs = self.parameters.iter().zip(args);
+        let login = pairs.find(|(parameter, _)| parameter.name == LOGIN_PARAMETER);
+        let login = login.and_then(|(_, arg)| value::from_value::<String>(arg.clone()).ok());
+        self.or_oneself
+            && login.is_some_and(|login| login.to_uppercase() == caller.login().to_uppercase())
+    }
+}
+
+/// Runs a call as a task of its own: a client that goes away in the middle doesn't stop a change
+/// halfway, and a panic ends this call only.
+async fn apart(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    match tokio::spawn(call).await {
+        Ok(answer) => answer,
+        Err(failure) => Err(ApiError::unexpected(failure)),
     }
 }

@@ -8,6 +8,7 @@
 //! - `resolve`: which overload a call means.
 //! - [`dispatch`]: a call from name and arguments to its result; the one place that checks
 //!   session, role and read-only accounts.
+//! - `audit`: what the audit trail gets of a call.
 //! - [`value`]: between Rust types and XML-RPC values.
 //! - [`error`]: faults and their codes.
 //! - [`namespaces`]: the definitions.
@@ -41,6 +42,7 @@
 //! });
 //! ```
 
+mod audit;
 pub mod context;
 pub mod dispatch;
 pub mod error;

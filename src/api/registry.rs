@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::method::{Method, MethodFn, Param, SessionUse};
+use super::method::{LOGIN_PARAMETER, Method, MethodFn, Param, SessionUse};
 use super::types::Kind;
 
 /// All methods.
@@ -156,13 +156,20 @@ fn overloads_check(namespace: &str, overloads: &[Method]) {
     for (index, one) in overloads.iter().enumerate() {
         let needs_session = one.session() == SessionUse::Always;
         assert!(
-            needs_session || one.needed_role().is_none(),
+            needs_session || one.needed_roles().is_empty(),
             "`{namespace}`: {one:?} asks for a role, but not for a session"
+        );
+        let mut parameters = one.parameters().iter();
+        assert!(
+            !one.is_open_to_oneself() || parameters.any(|p| p.name == LOGIN_PARAMETER),
+            "`{namespace}`: {one:?} is open to oneself, but has no `{LOGIN_PARAMETER}`"
         );
         for other in &overloads[index + 1..] {
             assert!(
-                one.is_read_only() == other.is_read_only() && one.session() == other.session(),
-                "`{namespace}`: the overloads of `{}` differ in read-only or session",
+                one.is_read_only() == other.is_read_only()
+                    && one.session() == other.session()
+                    && one.needed_roles() == other.needed_roles(),
+                "`{namespace}`: the overloads of `{}` differ in read-only, session or roles",
                 one.name()
             );
             assert!(

@@ -10,8 +10,8 @@ use super::password::{PasswordCost, Passwords};
 use super::session::SessionKey;
 use super::{App, Error, Role};
 use crate::store::account::{
-    Account, NewAccount, account_by_login, account_count, account_create, account_login_stamp,
-    org_by_name, org_create,
+    Account, NewAccount, account_by_id, account_by_login, account_count, account_create,
+    account_login_stamp, org_by_name, org_create,
 };
 use crate::store::session::{session_create, session_delete_expired};
 
@@ -60,6 +60,11 @@ impl Logins {
             failure_delay: policy.failure_delay,
         })
     }
+
+    /// The hash of a new password.
+    pub(super) async fn hash(&self, password: SecretString) -> Result<String, Error> {
+        self.passwords.hash(password).await
+    }
 }
 
 /// Makes the account `admin` with all roles if there is no account at all. Returns the password
@@ -76,7 +81,7 @@ pub async fn bootstrap(
         None => Some(password_generate()?),
     };
     let password = given.or_else(|| made_up.clone()).unwrap_or_default();
-    let hash = app.logins.passwords.hash(password).await?;
+    let hash = app.logins.hash(password).await?;
     let created = app
         .db
         .transaction(move |conn| {
@@ -199,6 +204,10 @@ async fn session_open(
         .db
         .transaction(move |conn| {
             session_delete_expired(conn)?;
+            // It may have been disabled or deleted while the password was checked.
+            if !account_by_id(conn, account_id)?.is_some_and(|account| account.enabled) {
+                return Err(Error::AccountDisabled);
+            }
             account_login_stamp(conn, account_id)?;
             let secret = SessionKey::secret_bytes(&kept);
             Ok::<_, Error>(session_create(

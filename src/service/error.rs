@@ -33,6 +33,15 @@ pub enum Error {
     /// No image store of that label.
     #[error("Image Store not found: {0}")]
     ImageStoreNotFound(String),
+    /// No account of that login, or it is another organisation's.
+    #[error("No such user")]
+    UserUnknown,
+    /// No role of that name.
+    #[error("No such role: {0}; user.listAssignableRoles lists them")]
+    RoleUnknown(String),
+    /// No such organisation.
+    #[error("{0}")]
+    OrgUnknown(String),
     /// The caller lacks a role.
     #[error(
         "You do not have permissions to perform this action. \

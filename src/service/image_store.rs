@@ -10,8 +10,8 @@ use super::store_settings::{StoreChange, StoreCredentials, StoreOptions, certifi
 use super::{App, Caller, Error};
 use crate::store::image_store::{
     ImageStore, ImageStoreChange, Login, NewImageStore, image_store_by_id, image_store_by_label,
-    image_store_create, image_store_delete, image_store_list, image_store_projects,
-    image_store_update,
+    image_store_by_label_locked, image_store_create, image_store_delete, image_store_list,
+    image_store_projects, image_store_update,
 };
 use crate::store::{self, DbConnection, SealKey};
 
@@ -186,7 +186,8 @@ pub async fn store_change(
     let key = app.db.key().clone();
     app.db
         .transaction(move |conn| {
-            let store = store_by_label(conn, org_id, &label)?;
+            let store = image_store_by_label_locked(conn, org_id, &label)?
+                .ok_or_else(|| not_found(&label))?;
             let change = row_change(&store, &key, change)?;
             image_store_update(conn, &key, org_id, store.id, &change)?;
             Ok(())
@@ -215,8 +216,11 @@ pub async fn store_delete(app: &App, caller: &Caller, label: String) -> Result<(
 }
 
 fn store_by_label(conn: &mut DbConnection, org_id: i64, label: &str) -> Result<ImageStore, Error> {
-    image_store_by_label(conn, org_id, label)?
-        .ok_or_else(|| Error::ImageStoreNotFound(shortened(label)))
+    image_store_by_label(conn, org_id, label)?.ok_or_else(|| not_found(label))
+}
+
+fn not_found(label: &str) -> Error {
+    Error::ImageStoreNotFound(shortened(label))
 }
 
 fn label_check(label: &str) -> Result<(), Error> {

@@ -5,6 +5,9 @@
 //! - [`caller`]: who asks; only a checked session makes one.
 //! - [`account`]: the first account, and logging in; [`password`] hashes, [`login_guard`] slows
 //!   down who guesses.
+//! - [`user`], [`org`]: the other accounts, and the organisations that they belong to;
+//!   `user_rules` says what they may be called and who may change them.
+//! - [`audit`]: who did what.
 //! - [`session`]: keys, their check and their renewal.
 //! - [`image_store`]: the registries that are known; [`store_settings`] are their options.
 //! - [`project`], [`item`]: what is copied from where to where; [`project_settings`] are their
@@ -18,12 +21,14 @@
 //! Nothing here knows HTTP, XML or SQL.
 
 pub mod account;
+pub mod audit;
 pub mod caller;
 pub mod error;
 pub mod image_store;
 pub mod item;
 pub mod job;
 pub mod login_guard;
+pub mod org;
 pub mod password;
 pub mod places;
 pub mod project;
@@ -37,6 +42,8 @@ pub mod schedule;
 pub mod session;
 pub mod statistics;
 pub mod store_settings;
+pub mod user;
+mod user_rules;
 
 pub use account::{LoginPolicy, Logins};
 pub use caller::Caller;

@@ -118,7 +118,7 @@ pub async fn run_log(
 
 /// Reads page by page: `read` gets the last key and how many rows are wanted, and gives the rows
 /// with their last key.
-fn pages<T>(
+pub(super) fn pages<T>(
     slice: Slice,
     first_key: i64,
     mut read: impl FnMut(i64, i64) -> Result<(Option<i64>, Vec<T>), Error>,
@@ -126,7 +126,8 @@ fn pages<T>(
     let mut found = Vec::new();
     let (mut key, mut skip) = (first_key, slice.offset);
     while found.len() < slice.limit {
-        let (last, page) = read(key, PAGE)?;
+        let left = skip.saturating_add(slice.limit - found.len());
+        let (last, page) = read(key, i64::try_from(left).map_or(PAGE, |left| left.min(PAGE)))?;
         let Some(last) = last else { break };
         key = last;
         let skipped = skip.min(page.len());

@@ -90,6 +90,18 @@ pub async fn session_is_valid(
     }))
 }
 
+/// The login and the organisation of whoever has `key`, without renewing it; `None` if it is no
+/// session's.
+pub async fn session_login(app: &App, key: &SessionKey) -> Result<Option<(String, i64)>, Error> {
+    let key = key.clone();
+    let found = app
+        .db
+        .run(move |conn| session_find_checked(conn, &key))
+        .await?;
+    let caller = found.ok().map(|(_, caller)| caller);
+    Ok(caller.map(|caller| (caller.login().to_owned(), caller.org_id())))
+}
+
 /// Ends the session of `key`. A key that is no session's is as good as ended.
 pub async fn session_end(app: &App, key: &SessionKey) -> Result<(), Error> {
     let key = key.clone();

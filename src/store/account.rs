@@ -125,16 +125,96 @@ pub fn account_login_stamp(conn: &mut DbConnection, id: i64) -> Result<(), Error
     Ok(())
 }
 
-/// Replaces the password's hash; `false` where there is no such account.
-pub fn account_set_password(
+/// Finds an account by its login and holds it until the transaction ends. SQLite's write
+/// transactions are alone anyway.
+pub fn account_by_login_locked(
+    conn: &mut DbConnection,
+    login: &str,
+) -> Result<Option<Account>, Error> {
+    if let DbConnection::Postgres(conn) = conn {
+        account::table
+            .filter(account::login_uc.eq(login.to_uppercase()))
+            .select(account::id)
+            .for_update()
+            .load::<i64>(conn)?;
+    }
+    account_by_login(conn, login)
+}
+
+/// What to change of an account; `None` leaves it as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, AsChangeset)]
+#[diesel(table_name = account)]
+#[allow(missing_docs)]
+pub struct AccountChange<'a> {
+    pub password_hash: Option<&'a str>,
+    pub prefix: Option<&'a str>,
+    pub first_name: Option<&'a str>,
+    pub last_name: Option<&'a str>,
+    pub email: Option<&'a str>,
+    pub enabled: Option<bool>,
+    pub read_only: Option<bool>,
+}
+
+/// Changes an account; `false` where there is none.
+pub fn account_update(
     conn: &mut DbConnection,
     id: i64,
-    password_hash: &str,
+    change: AccountChange<'_>,
 ) -> Result<bool, Error> {
+    if change == AccountChange::default() {
+        return Ok(account_by_id(conn, id)?.is_some());
+    }
     let changed = diesel::update(account::table.find(id))
-        .set(account::password_hash.eq(password_hash))
+        .set(change)
         .execute(conn)?;
     Ok(changed == 1)
+}
+
+/// At most `limit` accounts of an organisation whose login sorts after `after_login_uc` (in upper
+/// case; "" begins), by login.
+pub fn account_list(
+    conn: &mut DbConnection,
+    org_id: i64,
+    after_login_uc: &str,
+    limit: i64,
+) -> Result<Vec<Account>, Error> {
+    Ok(account::table
+        .filter(account::org_id.eq(org_id))
+        .filter(account::login_uc.gt(after_login_uc))
+        .order(account::login_uc)
+        .limit(limit)
+        .select(Account::as_select())
+        .load(conn)?)
+}
+
+/// Removes an account with its roles and sessions; `false` where there is none.
+pub fn account_delete(conn: &mut DbConnection, id: i64) -> Result<bool, Error> {
+    Ok(diesel::delete(account::table.find(id)).execute(conn)? == 1)
+}
+
+/// Holds every account that has `role` until the transaction ends, so that whoever takes it from
+/// one of them sees who else has it. SQLite's write transactions are alone anyway.
+pub fn role_lock(conn: &mut DbConnection, role: Role) -> Result<(), Error> {
+    if let DbConnection::Postgres(conn) = conn {
+        account_role::table
+            .filter(account_role::role.eq(role))
+            .order(account_role::account_id)
+            .select(account_role::account_id)
+            .for_update()
+            .load::<i64>(conn)?;
+    }
+    Ok(())
+}
+
+/// The enabled accounts that hold `role` and may change things, with their organisations.
+pub fn role_holders(conn: &mut DbConnection, role: Role) -> Result<Vec<(i64, i64)>, Error> {
+    Ok(account_role::table
+        .inner_join(account::table)
+        .filter(account_role::role.eq(role))
+        .filter(account::enabled.eq(true))
+        .filter(account::read_only.eq(false))
+        .select((account::id, account::org_id))
+        .load(conn)?)
 }
 
 /// Gives a role; [`Error::Exists`] where the account has it.
@@ -156,4 +236,10 @@ pub fn role_list(conn: &mut DbConnection, account_id: i64) -> Result<Vec<Role>, 
         .order(account_role::role)
         .select(account_role::role)
         .load(conn)?)
+}
+
+/// Takes a role away; `false` where the account didn't have it.
+pub fn role_remove(conn: &mut DbConnection, account_id: i64, role: Role) -> Result<bool, Error> {
+    let held = account_role::table.find((account_id, role));
+    Ok(diesel::delete(held).execute(conn)? == 1)
 }

@@ -133,6 +133,24 @@ pub fn image_store_by_label(
         .optional()?)
 }
 
+/// Finds a store by its label and holds it until the transaction ends, so that what is changed of
+/// its options is added to what others changed. SQLite's write transactions are alone anyway.
+pub fn image_store_by_label_locked(
+    conn: &mut DbConnection,
+    org_id: i64,
+    label: &str,
+) -> Result<Option<ImageStore>, Error> {
+    if let DbConnection::Postgres(conn) = conn {
+        image_store::table
+            .filter(image_store::org_id.eq(org_id))
+            .filter(image_store::label.eq(label))
+            .select(image_store::id)
+            .for_update()
+            .load::<i64>(conn)?;
+    }
+    image_store_by_label(conn, org_id, label)
+}
+
 /// Finds a store by its id.
 pub fn image_store_by_id(
     conn: &mut DbConnection,

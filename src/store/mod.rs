@@ -6,11 +6,11 @@
 //! - `migrate.rs`: embedded migrations, the refusal of a newer database, the backup before.
 //! - [`SealKey`] (`seal.rs`): how credentials are encrypted at rest.
 //! - [`Error`]: everything that may go wrong here.
-//! - One file per group of tables: [`account`], [`session`], [`image_store`], [`project`],
-//!   [`item`], [`run`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
-//!   [`schedule`], [`statistics`]. Their functions are plain, take a [`DbConnection`] and, for
-//!   whatever an organisation owns, the organisation's id: a row of another organisation is not
-//!   there. Lists are paged by key.
+//! - One file per group of tables: [`org`], [`account`], [`session`], [`image_store`],
+//!   [`project`], [`item`], [`run`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
+//!   [`schedule`], [`statistics`], [`audit`]. Their functions are plain, take a [`DbConnection`]
+//!   and, for whatever an organisation owns, the organisation's id: a row of another organisation
+//!   is not there. Lists are paged by key.
 //!
 //! Every time is UTC, as [`Moment`]. Options of stores, projects and items are JSON text here;
 //! their meaning is the service's business.
@@ -19,12 +19,14 @@
 mod macros;
 
 pub mod account;
+pub mod audit;
 mod connection;
 mod db;
 mod error;
 pub mod image_store;
 pub mod item;
 mod migrate;
+pub mod org;
 pub mod project;
 pub mod run;
 pub mod run_cancel;

@@ -177,6 +177,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    audit_event (id) {
+        id -> BigInt,
+        org_id -> Nullable<BigInt>,
+        time -> Timestamp,
+        login -> Text,
+        address -> Text,
+        method -> Text,
+        object -> Text,
+        outcome -> Text,
+    }
+}
+
 diesel::joinable!(account -> org (org_id));
 diesel::joinable!(account_role -> account (account_id));
 diesel::joinable!(session -> account (account_id));
@@ -196,5 +209,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     tasko_schedule,
     run_result,
     run_log,
-    synced_tag
+    synced_tag,
+    audit_event
 );

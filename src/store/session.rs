@@ -82,6 +82,12 @@ pub fn session_delete(conn: &mut DbConnection, id: i64) -> Result<bool, Error> {
     Ok(diesel::delete(session::table.find(id)).execute(conn)? == 1)
 }
 
+/// Ends every session of an account, and returns how many there were.
+pub fn session_delete_of(conn: &mut DbConnection, account_id: i64) -> Result<usize, Error> {
+    let theirs = session::table.filter(session::account_id.eq(account_id));
+    Ok(diesel::delete(theirs).execute(conn)?)
+}
+
 /// Removes the sessions that have expired, and returns how many.
 pub fn session_delete_expired(conn: &mut DbConnection) -> Result<usize, Error> {
     Ok(diesel::delete(session::table.filter(session::expires.le(now()))).execute(conn)?)

@@ -1,8 +1,10 @@
-//! The API as `AsciiDoc`: one page a namespace, laid out as Uyuni's own API pages are.
+//! The API as `AsciiDoc`: one page a namespace, laid out as Uyuni's own API pages are,
+//! and the table of roles.
 
 use std::fmt::Write as _;
 
 use super::apidoc::guide;
+use super::roles;
 use crate::api::types::{Kind, Shape};
 use crate::api::{Method, Namespace, Registry, SessionUse};
 
@@ -15,6 +17,7 @@ pub fn pages(registry: &Registry) -> Vec<(String, String)> {
             guide::scripts(guide::EXAMPLE_SERVER).asciidoc("apidoc-scripts"),
         ),
         ("faq.adoc".to_owned(), guide::faq().asciidoc("apidoc-faq")),
+        ("roles.adoc".to_owned(), roles::page(registry)),
     ];
     let namespaces = registry.namespaces();
     namespaces
@@ -27,7 +30,8 @@ fn index(registry: &Registry) -> String {
     let mut page = "[#apidoc-index]\n= API\n\n\
         XML-RPC at `/rpc/api`, and the same methods as JSON over HTTP under `/rhn/manager/api/`.\n\n\
         * xref:scripts.adoc[Scripts]: how they log in, with Python, curl, spacecmd and mgrctl\n\
-        * xref:faq.adoc[Questions]: what faults mean, and how values are written\n\n\
+        * xref:faq.adoc[Questions]: what faults mean, and how values are written\n\
+        * xref:roles.adoc[Roles]: who may call what\n\n\
         *Available namespaces*\n\n"
         .to_owned();
     for namespace in registry.namespaces() {
@@ -80,8 +84,21 @@ fn method_section(page: &mut String, namespace: &Namespace, method: &Method) {
         page,
         &format!("HTTP `{verb}`\n\nDescription:\n\n{}\n", method.doc()),
     );
-    if let Some(role) = method.needed_role() {
-        line(page, &format!("Needs the role `{role}`.\n"));
+    let roles: Vec<String> = method
+        .needed_roles()
+        .iter()
+        .map(|role| format!("`{role}`"))
+        .collect();
+    if !roles.is_empty() {
+        let oneself = if method.is_open_to_oneself() {
+            ", save for one's own account"
+        } else {
+            ""
+        };
+        line(
+            page,
+            &format!("Needs the role {}{oneself}.\n", roles.join(" or ")),
+        );
     }
     line(page, "Parameters:\n");
     if method.session() == SessionUse::Always {

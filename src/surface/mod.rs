@@ -6,7 +6,8 @@
 //!   `misdirected`: what plain http is told at a TLS port.
 //! - `xmlrpc`: `/rpc/api`; `xml` reads its documents, `xml_write` writes them.
 //! - `json`: `/rhn/manager/api`; `cookie` carries its session.
-//! - [`asciidoc`]: the same methods as pages to read; [`apidoc`]: the same as HTML.
+//! - [`asciidoc`]: the same methods as pages to read, `roles` among them: who may call what;
+//!   [`apidoc`]: the same as HTML.
 //! - `body`: request bodies, bounded in size, time and compression.
 
 pub mod apidoc;
@@ -16,6 +17,7 @@ mod cookie;
 pub mod door;
 mod json;
 mod misdirected;
+mod roles;
 pub mod server;
 pub mod tls;
 mod xml;

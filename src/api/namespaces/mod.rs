@@ -2,23 +2,35 @@
 //!
 //! - `auth`: log in and out.
 //! - `api`: what there is.
+//! - `user`, `org`: accounts and organisations; `access`: what can be allowed; `audit`: who did what.
 //! - `image_store`: `image.store`, the registries.
 //! - `image_sync`: `image.sync`, projects by the prototype's names.
 //! - `registrysync`: projects, their items and runs; and what talks to registries.
 
+mod access;
 mod api;
+mod audit;
 mod auth;
 mod image_store;
 mod image_sync;
+mod org;
 mod registrysync;
+mod user;
 
 use super::registry::Registry;
+
+const LIMIT: &str = "at most so many entries";
+const OFFSET: &str = "leave out so many entries first";
 
 /// Every method of the server.
 pub fn registry() -> Registry {
     let mut builder = Registry::builder();
     auth::define(&mut builder);
     api::define(&mut builder);
+    user::define(&mut builder);
+    org::define(&mut builder);
+    access::define(&mut builder);
+    audit::define(&mut builder);
     image_store::define(&mut builder);
     image_sync::define(&mut builder);
     registrysync::define(&mut builder);

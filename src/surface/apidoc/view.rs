@@ -3,6 +3,7 @@
 use super::samples;
 use crate::api::types::{Kind, Member, Shape};
 use crate::api::{Method, Namespace, Registry, SessionUse};
+use crate::service::Role;
 use crate::surface::asciidoc::method_anchor;
 
 /// A piece of text; `code` stood between backticks.
@@ -132,6 +133,8 @@ pub(super) struct MethodView<'a> {
     pub(super) verb: &'static str,
     pub(super) doc: Vec<Piece<'a>>,
     pub(super) role: Option<String>,
+    /// Whether one's own account needs no role.
+    pub(super) or_oneself: bool,
     pub(super) parameters: Vec<ValueView<'a>>,
     pub(super) result: ValueView<'a>,
     pub(super) python: String,
@@ -163,13 +166,20 @@ impl<'a> MethodView<'a> {
             anchor: method_anchor(namespace, method),
             verb: if method.is_read_only() { "GET" } else { "POST" },
             doc: pieces(method.doc()),
-            role: method.needed_role().map(|role| role.to_string()),
+            role: one_of(method.needed_roles()),
+            or_oneself: method.is_open_to_oneself(),
             parameters: session.into_iter().chain(named).collect(),
             result: ValueView::of("", method.returns_doc(), method.result()),
             python: samples::python(namespace, method, origin),
             curl: samples::curl(namespace, method, origin),
         }
     }
+}
+
+/// `None` where any user may call it.
+fn one_of(roles: &[Role]) -> Option<String> {
+    let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(" or "))
 }
 
 impl<'a> ValueView<'a> {

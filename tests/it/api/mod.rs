@@ -1,9 +1,10 @@
 //! The API over both wires, against a real server on a free port.
 //!
 //! [`sample`] is a small namespace that only these tests know; it has every sort of overload.
-//! [`server`] starts a server for one test.
+//! [`server`] starts a server for one test; [`people`] are accounts that call it.
 
 mod apidoc;
+mod audit;
 mod auth;
 mod docs;
 mod image_store;
@@ -11,8 +12,13 @@ mod image_sync;
 mod introspection;
 mod json;
 mod listing;
+mod locking;
+mod org;
+mod people;
 mod registry;
 mod registrysync;
+mod roles;
 mod sample;
 pub(crate) mod server;
+mod user;
 mod xmlrpc;

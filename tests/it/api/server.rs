@@ -38,6 +38,7 @@ pub(crate) fn quick_policy() -> LoginPolicy {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) app: Arc<App>,
+    client: reqwest::Client,
     accounts: AtomicU32,
     stop: Option<oneshot::Sender<()>>,
     _database: TestDatabase,
@@ -77,6 +78,7 @@ impl Server {
         Server {
             address,
             app,
+            client: client(),
             accounts: AtomicU32::new(0),
             stop: Some(stop),
             _database: database,
@@ -127,7 +129,8 @@ impl Server {
     }
 
     pub(crate) async fn post_xml(&self, document: &str) -> String {
-        let response = client()
+        let response = self
+            .client
             .post(format!("http://{}/rpc/api", self.address))
             .header("content-type", "text/xml")
             .body(document.to_owned())
@@ -169,7 +172,7 @@ impl Server {
         body: Option<&str>,
     ) -> reqwest::Response {
         let url = format!("http://{}/rhn/manager/api/{path}", self.address);
-        let mut request = client().request(verb.parse().unwrap(), url);
+        let mut request = self.client.request(verb.parse().unwrap(), url);
         if let Some(key) = key {
             request = request.header("cookie", format!("pxt-session-cookie={key}"));
         }

@@ -417,7 +417,7 @@ async fn roles_and_read_only_accounts_are_held_back() {
         message.ends_with("at least a Image Administrator role to perform this action"),
         "{message}"
     );
-    let message = "The M API is not available to read-only API users".to_owned();
+    let message = "The change API is not available to read-only API users".to_owned();
     assert_eq!(change(&reader).await, Err((-1, message)));
     assert_eq!(
         server.xml("sample.whoami", vec![text(&none)]).await,

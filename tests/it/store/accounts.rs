@@ -1,8 +1,8 @@
 use super::account;
 use registrysync::store::Error;
 use registrysync::store::account::{
-    NewAccount, Role, account_by_id, account_by_login, account_count, account_create,
-    account_login_stamp, account_set_password, org_by_name, role_list,
+    AccountChange, NewAccount, Role, account_by_id, account_by_login, account_count,
+    account_create, account_login_stamp, account_update, org_by_name, role_list,
 };
 use registrysync::store::session::{
     session_create, session_delete, session_delete_expired, session_find, session_renew,
@@ -19,7 +19,8 @@ on_both_databases! {
             assert_eq!((found.id, found.org_id, found.last_login), (id, org, None));
             assert_eq!(role_list(conn, id)?, [Role::ImageAdmin, Role::OrgAdmin]);
             account_login_stamp(conn, id)?;
-            assert!(account_set_password(conn, id, "$new$")?);
+            let change = AccountChange { password_hash: Some("$new$"), ..AccountChange::default() };
+            assert!(account_update(conn, id, change)?);
             let found = account_by_id(conn, id)?.expect("the account");
             assert!(found.last_login.is_some_and(|time| time >= found.created));
             assert_eq!(found.password_hash, "$new$");

@@ -2,9 +2,11 @@ use super::{account, project, store};
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
-use registrysync::store::account::{account_by_login, role_list};
+use registrysync::store::account::{account_by_login, account_list, role_list};
+use registrysync::store::audit::{AuditFilter, audit_list};
 use registrysync::store::image_store::{image_store_by_label, image_store_list};
 use registrysync::store::item::{item_by_id, item_list};
+use registrysync::store::org::org_list;
 use registrysync::store::project::{project_by_label, project_last_runs, project_list};
 use registrysync::store::run::{
     NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_claim, run_enqueue, run_finish,
@@ -230,7 +232,16 @@ fn hot_calls(
     session_find(conn, 1)?;
     session_delete_expired(conn)?;
     account_by_login(conn, "x")?;
+    account_list(conn, org, "", 10)?;
     role_list(conn, 1)?;
+    org_list(conn, "", 10)?;
+    let own = AuditFilter {
+        org_id: Some(org),
+        ..AuditFilter::default()
+    };
+    for filter in [own, AuditFilter::default()] {
+        audit_list(conn, &filter, 10, 10)?;
+    }
     image_store_by_label(conn, org, "x")?;
     image_store_list(conn, org, "", 10)?;
     project_by_label(conn, org, "x")?;

@@ -18,13 +18,12 @@ mod statistics;
 mod wire;
 mod work;
 
+use super::{LIMIT, OFFSET};
 use crate::api::{ApiError, Builder};
 
 type Answer<T> = Result<T, ApiError>;
 
 const LABEL: &str = "label of the project";
-const LIMIT: &str = "at most so many entries";
-const OFFSET: &str = "leave out so many entries first";
 
 /// Adds the namespace.
 pub(super) fn define(builder: &mut Builder) {

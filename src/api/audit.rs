@@ -1,0 +1,98 @@
+//! What the audit trail gets of a call: who, from where, which method, about what, and what came
+//! of it. Never an argument besides the first, and never a secret.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dxr::Value;
+
+use super::context::Visitor;
+use super::method::{Answer, Method, Parameter, Pending};
+use super::types::Kind;
+use super::value::from_value;
+use crate::service::audit::{Actor, Record, actor_find, audit_record};
+use crate::service::{App, Caller, Error};
+
+/// Of login and logout the session key is what tells who it was.
+const SESSION_KEY: &str = "sessionKey";
+
+/// A record of a call that hasn't ended yet.
+pub(super) struct Draft {
+    app: Arc<App>,
+    actor: Actor,
+    address: IpAddr,
+    method: String,
+    object: String,
+}
+
+impl Draft {
+    /// Of a call of `method`; `None` if it leaves no trace, since it changes nothing.
+    pub(super) fn of(
+        namespace: &str,
+        method: &Method,
+        visitor: &Visitor,
+        caller: Option<&Caller>,
+        args: &[Value],
+    ) -> Option<Draft> {
+        if !method.is_audited() {
+            return None;
+        }
+        let first = method.parameters().first().zip(args.first());
+        let text = first.and_then(|(_, arg)| from_value::<String>(arg.clone()).ok());
+        let key = first.is_some_and(|(parameter, _)| parameter.name == SESSION_KEY);
+        let actor = match (caller, text.clone().unwrap_or_default()) {
+            (Some(caller), _) => Actor::Caller(caller.clone()),
+            (None, text) if key => Actor::Key(text),
+            (None, text) => Actor::Login(text),
+        };
+        let named = first.is_some_and(|(parameter, _)| is_name(parameter));
+        Some(Draft {
+            app: Arc::clone(visitor.app()),
+            actor,
+            address: visitor.peer().address,
+            method: format!("{namespace}.{}", method.name()),
+            object: text.filter(|_| named).unwrap_or_default(),
+        })
+    }
+
+    /// Lets `call` happen, and writes down what came of it. A call whose record can't be written
+    /// has happened all the same: the log says so.
+    pub(super) async fn around(self, call: Pending) -> Answer {
+        let method = self.method.clone();
+        // Before the call, since a logout ends the session that tells who it was.
+        let who = actor_find(&self.app, self.actor).await;
+        let answer = call.await;
+        let outcome = match &answer {
+            Ok(_) => "ok".to_owned(),
+            Err(error) => error.code().to_string(),
+        };
+        let record = Record {
+            address: self.address,
+            method: self.method,
+            object: self.object,
+            outcome,
+        };
+        if let Err(error) = write(&self.app, who, record).await {
+            tracing::error!(method, %error, "a call can't be written to the audit trail");
+        }
+        answer
+    }
+}
+
+type Who = Result<Option<(String, Option<i64>)>, Error>;
+
+async fn write(app: &App, who: Who, record: Record) -> Result<(), Error> {
+    match who? {
+        Some((login, org_id)) => audit_record(app, login, org_id, record).await,
+        // A key that is nobody's: nothing was changed.
+        None => Ok(()),
+    }
+}
+
+/// Whether a parameter names what a call is about.
+fn is_name(parameter: &Parameter) -> bool {
+    let format = parameter.shape.schema().get("format");
+    matches!(parameter.shape.kind(), Kind::Text | Kind::Int)
+        && parameter.name != SESSION_KEY
+        && format.is_none_or(|format| format != "password")
+}

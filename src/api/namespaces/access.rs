@@ -1,0 +1,59 @@
+//! `access`: what can be allowed.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{LIMIT, OFFSET};
+use crate::api::{ApiError, Builder, Context, Namespace, param};
+use crate::service::run_history::Slice;
+
+/// A namespace in one mode.
+#[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the members are Uyuni's")]
+struct Access {
+    /// Such as `image.store`.
+    namespace: &'static str,
+    /// R: its methods that only read; W: those that change something.
+    access_mode: &'static str,
+    description: &'static str,
+}
+
+pub(super) fn define(builder: &mut Builder) {
+    builder.namespace("access", "AccessHandler", "What can be allowed.", |ns| {
+        ns.method("listNamespaces", "List the namespaces.", [], list)
+            .returns("each namespace once for each mode that it has methods of")
+            .read_only();
+        ns.method(
+            "listNamespaces",
+            "List a part of the namespaces.",
+            [param("limit", LIMIT), param("offset", OFFSET)],
+            list_slice,
+        )
+        .returns("each namespace once for each mode that it has methods of")
+        .read_only();
+    });
+}
+
+async fn list(context: Context) -> Result<Vec<Access>, ApiError> {
+    Ok(accesses(&context, Slice::ALL))
+}
+
+async fn list_slice(context: Context, limit: i32, offset: i32) -> Result<Vec<Access>, ApiError> {
+    Ok(accesses(&context, Slice::new(limit.into(), offset.into())?))
+}
+
+fn accesses(context: &Context, slice: Slice) -> Vec<Access> {
+    let modes = |ns: &'static str, doc: &'static str, known: &Namespace| {
+        [("R", true), ("W", false)]
+            .into_iter()
+            .filter(|(_, read_only)| known.methods().any(|m| m.is_read_only() == *read_only))
+            .map(|(access_mode, _)| Access {
+                namespace: ns,
+                access_mode,
+                description: doc,
+            })
+            .collect::<Vec<_>>()
+    };
+    let namespaces = context.registry().namespaces();
+    slice.of(namespaces.flat_map(|ns| modes(ns.name(), ns.doc(), ns)))
+}

@@ -1,0 +1,131 @@
+//! `audit`: who did what.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::value::Timestamp;
+use crate::api::{ApiError, Builder, Context, param};
+use crate::service::Role;
+use crate::service::audit::audit_events;
+use crate::store::audit::{AuditEvent, AuditFilter};
+
+/// A call that changed something, or was refused.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Event {
+    id: i64,
+    time: Timestamp,
+    /// Who called, or wanted to log in.
+    login: String,
+    /// Where the call came from.
+    address: String,
+    /// Such as `image.store.create`.
+    method: String,
+    /// The label, login or id that it is about; may be empty.
+    object: String,
+    /// `ok`, or the fault code.
+    outcome: String,
+}
+
+impl From<AuditEvent> for Event {
+    fn from(event: AuditEvent) -> Event {
+        Event {
+            id: event.id,
+            time: Timestamp(event.time.and_utc()),
+            login: event.login,
+            address: event.address,
+            method: event.method,
+            object: event.object,
+            outcome: event.outcome,
+        }
+    }
+}
+
+/// Which events are wanted; what is left out is of no account.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    /// Those with exactly this login.
+    login: Option<String>,
+    /// Those of exactly this method, such as `image.store.create`.
+    method: Option<String>,
+    /// Those about exactly this object.
+    object: Option<String>,
+    /// `ok`, or a fault code.
+    outcome: Option<String>,
+    /// Those at this time or later.
+    since: Option<Timestamp>,
+    /// Those before this time.
+    until: Option<Timestamp>,
+}
+
+impl From<Filter> for AuditFilter {
+    fn from(filter: Filter) -> AuditFilter {
+        AuditFilter {
+            org_id: None,
+            login: filter.login,
+            method: filter.method,
+            object: filter.object,
+            outcome: filter.outcome,
+            since: filter.since.map(|time| time.0.naive_utc()),
+            until: filter.until.map(|time| time.0.naive_utc()),
+        }
+    }
+}
+
+pub(super) fn define(builder: &mut Builder) {
+    const DOC: &str = "List what was changed, tried and refused, and who logged in.";
+    const LATEST_FIRST: &str =
+        "events of the organisation, or of all for `satellite_admin`; latest first";
+    let limit = param("limit", "at most so many events");
+    let before = param(
+        "beforeId",
+        "id of an event: only those before it; 0 for the latest",
+    );
+    let filter = param(
+        "filter",
+        "`login`, `method`, `object`, `outcome`, `since`, `until`",
+    );
+    builder.namespace("audit", "AuditHandler", "Who did what.", |ns| {
+        let roles = [Role::OrgAdmin, Role::SatelliteAdmin];
+        ns.method("listEvents", DOC, [limit], list)
+            .returns(LATEST_FIRST)
+            .read_only()
+            .one_role_of(roles);
+        ns.method("listEvents", DOC, [limit, before], list_before)
+            .returns(LATEST_FIRST)
+            .read_only()
+            .one_role_of(roles);
+        ns.method("listEvents", DOC, [limit, before, filter], list_filtered)
+            .returns(LATEST_FIRST)
+            .read_only()
+            .one_role_of(roles);
+    });
+}
+
+async fn list(context: Context, limit: i32) -> Result<Vec<Event>, ApiError> {
+    events(&context, limit, 0, Filter::default()).await
+}
+
+async fn list_before(context: Context, limit: i32, before: i32) -> Result<Vec<Event>, ApiError> {
+    events(&context, limit, before, Filter::default()).await
+}
+
+async fn list_filtered(
+    context: Context,
+    limit: i32,
+    before: i32,
+    filter: Filter,
+) -> Result<Vec<Event>, ApiError> {
+    events(&context, limit, before, filter).await
+}
+
+async fn events(
+    context: &Context,
+    limit: i32,
+    before: i32,
+    filter: Filter,
+) -> Result<Vec<Event>, ApiError> {
+    let (app, caller) = (context.app(), context.caller());
+    let events = audit_events(app, caller, limit.into(), before.into(), filter.into()).await?;
+    Ok(events.into_iter().map(Event::from).collect())
+}

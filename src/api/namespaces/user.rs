@@ -1,0 +1,295 @@
+//! `user`: the accounts of the caller's organisation.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{LIMIT, OFFSET};
+use crate::api::value::{Done, Timestamp};
+use crate::api::{ApiError, Builder, Context, Namespace, param};
+use crate::service::Role;
+use crate::service::run_history::Slice;
+use crate::service::store_settings::Password;
+use crate::service::user::{self as service, NewUser, UserDetails, UserView};
+use crate::store::account::Account;
+
+type Answer<T> = Result<T, ApiError>;
+
+const LOGIN: &str = "the login, in any case of letters";
+const ROLE: &str = "the role: `image_admin`, `org_admin` or `satellite_admin`";
+
+/// An account in a list.
+#[derive(Debug, Serialize, JsonSchema)]
+struct User {
+    id: i64,
+    login: String,
+    /// The login in upper case.
+    login_uc: String,
+    /// Whether it may log in.
+    enabled: bool,
+}
+
+impl From<Account> for User {
+    fn from(account: Account) -> User {
+        User {
+            id: account.id,
+            login_uc: account.login.to_uppercase(),
+            login: account.login,
+            enabled: account.enabled,
+        }
+    }
+}
+
+/// An account.
+#[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "the members are Uyuni's")]
+struct Details {
+    first_name: String,
+    /// The same as `first_name`.
+    first_names: String,
+    last_name: String,
+    email: String,
+    prefix: String,
+    /// Left out where it never logged in.
+    last_login_date: Option<Timestamp>,
+    created_date: Timestamp,
+    org_id: i64,
+    org_name: String,
+    /// Whether it may log in.
+    enabled: bool,
+    /// Always false.
+    use_pam: bool,
+    /// Whether it may only read.
+    read_only: bool,
+    /// Always false.
+    errata_notification: bool,
+}
+
+impl From<UserView> for Details {
+    fn from(view: UserView) -> Details {
+        let account = view.account;
+        Details {
+            first_names: account.first_name.clone(),
+            first_name: account.first_name,
+            last_name: account.last_name,
+            email: account.email,
+            prefix: account.prefix,
+            last_login_date: account.last_login.map(|time| Timestamp(time.and_utc())),
+            created_date: Timestamp(account.created.and_utc()),
+            org_id: account.org_id,
+            org_name: view.org_name,
+            enabled: account.enabled,
+            use_pam: false,
+            read_only: account.read_only,
+            errata_notification: false,
+        }
+    }
+}
+
+pub(super) fn define(builder: &mut Builder) {
+    let doc = "The accounts of the organisation.";
+    builder.namespace("user", "UserHandler", doc, |ns| {
+        show(ns);
+        change(ns);
+        roles(ns);
+    });
+}
+
+fn show(ns: &mut Namespace) {
+    ns.method("listUsers", "List the accounts.", [], list)
+        .returns("accounts, by login")
+        .read_only()
+        .role(Role::OrgAdmin);
+    ns.method(
+        "listUsers",
+        "List a part of the accounts.",
+        [param("limit", LIMIT), param("offset", OFFSET)],
+        list_slice,
+    )
+    .returns("accounts, by login")
+    .read_only()
+    .role(Role::OrgAdmin);
+    ns.method(
+        "getDetails",
+        "Show an account.",
+        [param("login", LOGIN)],
+        details,
+    )
+    .returns("the account; \"\" where a text is missing")
+    .read_only()
+    .role(Role::OrgAdmin)
+    .or_oneself();
+}
+
+async fn list(context: Context) -> Answer<Vec<User>> {
+    users(&context, Slice::ALL).await
+}
+
+async fn list_slice(context: Context, limit: i32, offset: i32) -> Answer<Vec<User>> {
+    users(&context, Slice::new(limit.into(), offset.into())?).await
+}
+
+async fn users(context: &Context, slice: Slice) -> Answer<Vec<User>> {
+    let all = service::user_list(context.app(), context.caller()).await?;
+    Ok(slice.of(all.into_iter().map(User::from)))
+}
+
+async fn details(context: Context, login: String) -> Answer<Details> {
+    let view = service::user_details(context.app(), context.caller(), login).await?;
+    Ok(view.into())
+}
+
+fn change(ns: &mut Namespace) {
+    let login = param("login", LOGIN);
+    let new = [
+        param(
+            "login",
+            "the login: at least 5 characters, no white space, none of & + % ' ` \" = #; unique on the server",
+        ),
+        param("password", "the password, at least 5 characters"),
+        param("first", "first names; may be empty"),
+        param("last", "last name; may be empty"),
+        param("email", "address for mail; may be empty"),
+    ];
+    ns.method("create", "Make an account without roles.", new, create)
+        .role(Role::OrgAdmin);
+    let details = param(
+        "details",
+        "`first_name`, `last_name`, `email`, `prefix`, `password`",
+    );
+    ns.method(
+        "setDetails",
+        "Change an account; what is left out stays as it is.",
+        [login, details],
+        set_details,
+    )
+    .role(Role::OrgAdmin);
+    ns.method(
+        "delete",
+        "Delete an account; its sessions end at once.",
+        [login],
+        delete,
+    )
+    .role(Role::OrgAdmin);
+    ns.method("enable", "Let an account log in.", [login], enable)
+        .role(Role::OrgAdmin);
+    ns.method(
+        "disable",
+        "Let an account no longer log in; its sessions end at once.",
+        [login],
+        disable,
+    )
+    .role(Role::OrgAdmin);
+    let read_only = param("readOnly", "whether it may only read");
+    ns.method(
+        "setReadOnly",
+        "Let an account only read, or change things too.",
+        [login, read_only],
+        set_read_only,
+    )
+    .role(Role::OrgAdmin);
+}
+
+async fn create(
+    context: Context,
+    login: String,
+    password: Password,
+    first: String,
+    last: String,
+    email: String,
+) -> Answer<Done> {
+    let new = NewUser {
+        login,
+        password: password.0,
+        prefix: String::new(),
+        first_name: first,
+        last_name: last,
+        email,
+    };
+    service::user_create(context.app(), context.caller(), new).await?;
+    Ok(Done)
+}
+
+async fn set_details(context: Context, login: String, details: UserDetails) -> Answer<Done> {
+    service::user_set_details(context.app(), context.caller(), login, details).await?;
+    Ok(Done)
+}
+
+async fn delete(context: Context, login: String) -> Answer<Done> {
+    service::user_delete(context.app(), context.caller(), login).await?;
+    Ok(Done)
+}
+
+async fn enable(context: Context, login: String) -> Answer<Done> {
+    service::user_set_enabled(context.app(), context.caller(), login, true).await?;
+    Ok(Done)
+}
+
+async fn disable(context: Context, login: String) -> Answer<Done> {
+    service::user_set_enabled(context.app(), context.caller(), login, false).await?;
+    Ok(Done)
+}
+
+async fn set_read_only(context: Context, login: String, read_only: bool) -> Answer<Done> {
+    service::user_set_read_only(context.app(), context.caller(), login, read_only).await?;
+    Ok(Done)
+}
+
+fn roles(ns: &mut Namespace) {
+    let (login, role) = (param("login", LOGIN), param("role", ROLE));
+    ns.method(
+        "addRole",
+        "Give a role; `satellite_admin` takes one who has it.",
+        [login, role],
+        add_role,
+    )
+    .role(Role::OrgAdmin);
+    ns.method(
+        "removeRole",
+        "Take a role away; `satellite_admin` takes one who has it.",
+        [login, role],
+        remove_role,
+    )
+    .role(Role::OrgAdmin);
+    ns.method(
+        "listRoles",
+        "List the roles of an account.",
+        [login],
+        list_roles,
+    )
+    .returns("the roles that it holds, without what they imply")
+    .read_only()
+    .role(Role::OrgAdmin)
+    .or_oneself();
+    ns.method(
+        "listAssignableRoles",
+        "List the roles that there are to give.",
+        [],
+        list_assignable,
+    )
+    .returns("roles; `satellite_admin` only for those who have it")
+    .read_only()
+    .any_user();
+}
+
+async fn add_role(context: Context, login: String, role: String) -> Answer<Done> {
+    service::user_role_add(context.app(), context.caller(), login, role).await?;
+    Ok(Done)
+}
+
+async fn remove_role(context: Context, login: String, role: String) -> Answer<Done> {
+    service::user_role_remove(context.app(), context.caller(), login, role).await?;
+    Ok(Done)
+}
+
+async fn list_roles(context: Context, login: String) -> Answer<Vec<String>> {
+    let roles = service::user_roles(context.app(), context.caller(), login).await?;
+    Ok(names(&roles))
+}
+
+async fn list_assignable(context: Context) -> Answer<Vec<String>> {
+    Ok(names(&service::roles_assignable(context.caller())))
+}
+
+fn names(roles: &[Role]) -> Vec<String> {
+    roles.iter().map(Role::to_string).collect()
+}

@@ -1,0 +1,126 @@
+//! The audit trail: who did what from where, and what came of it.
+
+use std::net::IpAddr;
+
+use super::run_history::{Slice, pages};
+use super::session::{SessionKey, session_login};
+use super::{App, Caller, Error, Role};
+use crate::store::account::account_by_login;
+use crate::store::audit::{self as rows, AuditEvent, AuditFilter, NewAuditEvent};
+
+/// The longest login or object that is kept; both come from the outside.
+const TEXT_LIMIT: usize = 256;
+
+/// Who did it.
+#[derive(Clone, Debug)]
+pub enum Actor {
+    /// The caller of a method with a session.
+    Caller(Caller),
+    /// Somebody who says to have this login.
+    Login(String),
+    /// Whoever has this session key.
+    Key(String),
+}
+
+/// What is written of a call.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Where the call came from.
+    pub address: IpAddr,
+    /// Namespace and method, such as `image.store.create`.
+    pub method: String,
+    /// The label, login or id that it is about; may be empty.
+    pub object: String,
+    /// `ok`, or the fault code.
+    pub outcome: String,
+}
+
+/// The login behind `actor`, and its organisation where there is one; `None` if nobody is.
+pub async fn actor_find(app: &App, actor: Actor) -> Result<Option<(String, Option<i64>)>, Error> {
+    match actor {
+        Actor::Caller(caller) => Ok(Some((caller.login().to_owned(), Some(caller.org_id())))),
+        Actor::Login(login) => {
+            let login = shortened(&login);
+            let name = login.clone();
+            let found = app
+                .db
+                .run(move |conn| account_by_login(conn, &name))
+                .await?;
+            Ok(Some(match found {
+                Some(account) => (account.login, Some(account.org_id)),
+                None => (login, None),
+            }))
+        }
+        Actor::Key(key) => match SessionKey::parse(&key) {
+            Some(key) => Ok(session_login(app, &key)
+                .await?
+                .map(|(login, org_id)| (login, Some(org_id)))),
+            None => Ok(None),
+        },
+    }
+}
+
+/// Writes a call down.
+pub async fn audit_record(
+    app: &App,
+    login: String,
+    org_id: Option<i64>,
+    record: Record,
+) -> Result<(), Error> {
+    let object = shortened(&record.object);
+    app.db
+        .transaction(move |conn| {
+            let new = NewAuditEvent {
+                org_id,
+                login: &login,
+                address: &record.address.to_string(),
+                method: &record.method,
+                object: &object,
+                outcome: &record.outcome,
+            };
+            Ok(rows::audit_add(conn, &new)?)
+        })
+        .await
+}
+
+/// What happened in the caller's organisation, or anywhere for a server administrator: at most
+/// `limit` events, of those before the event `before_id` (0: of all), latest first.
+pub async fn audit_events(
+    app: &App,
+    caller: &Caller,
+    limit: i64,
+    before_id: i64,
+    filter: AuditFilter,
+) -> Result<Vec<AuditEvent>, Error> {
+    let slice = Slice::new(limit, 0)?;
+    let first = match before_id {
+        0 => i64::MAX,
+        id if id > 0 => id,
+        _ => return Err(Error::invalid("beforeId", "it must not be negative")),
+    };
+    let everywhere = caller.has_role(Role::SatelliteAdmin);
+    let filter = AuditFilter {
+        org_id: (!everywhere).then(|| caller.org_id()),
+        ..filter
+    };
+    app.db
+        .call(move |conn| {
+            pages(slice, first, |before, count| {
+                let page = rows::audit_list(conn, &filter, before, count)?;
+                Ok((page.last().map(|event| event.id), page))
+            })
+        })
+        .await
+}
+
+/// As it is kept: short, and without control characters, which not every database takes.
+fn shortened(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().take(TEXT_LIMIT).map(shown).collect()
+}

@@ -1,0 +1,136 @@
+//! Organisations: each has its own accounts, stores, projects and runs.
+
+use super::project_settings::label_check;
+use super::user::NewUser;
+use super::user_rules::satellite_admin_stays;
+use super::{App, Caller, Error, Role};
+use crate::store;
+use crate::store::DbConnection;
+use crate::store::account::{org_by_name, org_create as org_insert};
+use crate::store::org::{self as rows, Org, org_active_users, org_by_id, org_first};
+
+/// How a caller names an organisation.
+#[derive(Clone, Debug)]
+pub enum OrgName {
+    /// By its id.
+    Id(i64),
+    /// By its name.
+    Name(String),
+}
+
+/// An organisation as it is shown.
+#[derive(Clone, Debug)]
+pub struct OrgView {
+    /// The row.
+    pub org: Org,
+    /// How many accounts of it may log in.
+    pub active_users: i64,
+}
+
+/// Every organisation, by name.
+pub async fn org_list(app: &App) -> Result<Vec<OrgView>, Error> {
+    app.db
+        .call(|conn| {
+            let users = org_active_users(conn)?;
+            let orgs = rows::org_list(conn, "", i64::MAX)?;
+            let view = |org: Org| OrgView {
+                active_users: users.get(&org.id).copied().unwrap_or_default(),
+                org,
+            };
+            Ok(orgs.into_iter().map(view).collect())
+        })
+        .await
+}
+
+/// One organisation.
+pub async fn org_details(app: &App, name: OrgName) -> Result<OrgView, Error> {
+    app.db
+        .call(move |conn| {
+            let id = org_find(conn, &name)?.id;
+            view_of(conn, id)
+        })
+        .await
+}
+
+/// Makes an organisation with its first administrator.
+pub async fn org_create(app: &App, name: String, admin: NewUser) -> Result<OrgView, Error> {
+    label_check("name", &name)?;
+    admin.check("adminLogin", "adminPassword")?;
+    let hash = app.logins.hash(admin.password.clone()).await?;
+    app.db
+        .transaction(move |conn| {
+            let id = org_insert(conn, &name).map_err(|error| taken(error, &name))?;
+            admin.insert(conn, id, &hash, &[Role::OrgAdmin])?;
+            view_of(conn, id)
+        })
+        .await
+}
+
+/// Deletes an organisation with its accounts, stores, projects and runs. The first one stays, and
+/// so does the caller's own.
+pub async fn org_delete(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
+    let own = caller.org_id();
+    app.db
+        .transaction(move |conn| {
+            let org = org_find(conn, &OrgName::Id(id))?;
+            if org.id == own {
+                let message = "it is your own organisation: somebody of another can delete it";
+                return Err(Error::invalid("id", message));
+            }
+            if Some(org.id) == org_first(conn)? {
+                let message = "the first organisation can't be deleted; rename it if you like";
+                return Err(Error::invalid("id", message));
+            }
+            satellite_admin_stays(conn, |_, org_id| org_id == org.id)?;
+            rows::org_delete(conn, org.id)?;
+            Ok(())
+        })
+        .await
+}
+
+/// Renames an organisation.
+pub async fn org_rename(app: &App, id: i64, name: String) -> Result<OrgView, Error> {
+    label_check("name", &name)?;
+    app.db
+        .transaction(move |conn| {
+            let org = org_find(conn, &OrgName::Id(id))?;
+            rows::org_rename(conn, org.id, &name).map_err(|error| taken(error, &name))?;
+            view_of(conn, org.id)
+        })
+        .await
+}
+
+fn view_of(conn: &mut DbConnection, id: i64) -> Result<OrgView, Error> {
+    let org = org_find(conn, &OrgName::Id(id))?;
+    let users = org_active_users(conn)?;
+    Ok(OrgView {
+        active_users: users.get(&id).copied().unwrap_or_default(),
+        org,
+    })
+}
+
+fn org_find(conn: &mut DbConnection, name: &OrgName) -> Result<Org, Error> {
+    let id = match name {
+        OrgName::Id(id) => Some(*id),
+        OrgName::Name(name) => org_by_name(conn, name)?,
+    };
+    let found = match id {
+        Some(id) => org_by_id(conn, id)?,
+        None => None,
+    };
+    found.ok_or_else(|| {
+        Error::OrgUnknown(match name {
+            OrgName::Id(id) => format!("there is no organisation with the id {id}"),
+            OrgName::Name(_) => "there is no organisation of that name".to_owned(),
+        })
+    })
+}
+
+fn taken(error: store::Error, name: &str) -> Error {
+    match error {
+        store::Error::Exists(_) => {
+            Error::Exists(format!("an organisation named `{name}` exists already"))
+        }
+        other => other.into(),
+    }
+}
