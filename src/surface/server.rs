@@ -5,13 +5,14 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::routing::any;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
 
-use super::{json, xmlrpc};
+use super::{json, openapi, xmlrpc};
 use crate::api::Dispatcher;
 
 /// What a request may cost.
@@ -35,10 +36,13 @@ impl Default for Limits {
 pub(super) struct Surface {
     pub(super) dispatcher: Dispatcher,
     pub(super) limits: Limits,
+    /// The document, which never changes while the server runs.
+    pub(super) openapi: Bytes,
 }
 
 /// The routes of both wires.
 pub fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
+    let openapi = Bytes::from(openapi::page(dispatcher.registry()));
     let mut router = Router::new();
     for path in ["/rpc/api", "/rpc/api/", "/rhn/rpc/api", "/rhn/rpc/api/"] {
         router = router.route(path, any(xmlrpc::call));
@@ -54,7 +58,11 @@ pub fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
             )
         })
         .layer(CompressionLayer::new())
-        .with_state(Surface { dispatcher, limits })
+        .with_state(Surface {
+            dispatcher,
+            limits,
+            openapi,
+        })
 }
 
 /// Opens the listening socket; port 0 takes a free one.

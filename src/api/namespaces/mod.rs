@@ -3,12 +3,14 @@
 //! - `auth`: log in and out.
 //! - `api`: what there is.
 //! - `image_store`: `image.store`, the registries.
+//! - `system`: introspection as generic XML-RPC tools expect it.
 //! - `registrysync`: projects, their items and runs; and what talks to registries.
 
 mod api;
 mod auth;
 mod image_store;
 mod registrysync;
+mod system;
 
 use super::registry::Registry;
 
@@ -19,5 +21,6 @@ pub fn registry() -> Registry {
     api::define(&mut builder);
     image_store::define(&mut builder);
     registrysync::define(&mut builder);
+    system::define(&mut builder);
     builder.build()
 }

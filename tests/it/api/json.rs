@@ -131,7 +131,11 @@ async fn bad_arguments_are_400_and_named() {
             r#"{"options": {"count": "many"}}"#,
             "`options.count`: expected int, got string",
         ),
-        ("sample/change", "[1]", "it is JSON, but no object"),
+        (
+            "sample/change",
+            "[1]",
+            "expected a JSON object, got an array",
+        ),
         ("sample/change", "name=x", "it is no JSON (line 1"),
     ];
     for (path, body, expected) in cases {

@@ -3,11 +3,13 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::contract::Contract;
 use crate::support::images::client;
 
 const PASSWORD: &str = "correct horse battery";
@@ -67,6 +69,7 @@ impl Server {
         Session {
             root: format!("{}/rhn/manager/api", self.url),
             key,
+            contract: Arc::new(Contract::of(&self.url).await),
         }
     }
 }
@@ -77,7 +80,10 @@ fn spawn(files: &Path, database: Option<&str>) -> (Child, String) {
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(files.join("data"))
         .arg("--admin-password-file")
-        .arg(files.join("password"));
+        .arg(files.join("password"))
+        // Nothing listens there, so that no call of a test reaches beyond this machine.
+        .env("ALL_PROXY", "http://127.0.0.1:9")
+        .env("NO_PROXY", "127.0.0.1,localhost");
     if let Some(url) = database {
         command.args(["--database", url]);
     }
@@ -100,7 +106,8 @@ fn spawn(files: &Path, database: Option<&str>) -> (Child, String) {
 #[derive(Clone)]
 pub(super) struct Session {
     root: String,
-    key: String,
+    pub(super) key: String,
+    contract: Arc<Contract>,
 }
 
 impl Session {
@@ -108,7 +115,7 @@ impl Session {
     pub(super) async fn get(&self, method: &str, query: &[(&str, &str)]) -> Result<Value, String> {
         let mut url = reqwest::Url::parse(&format!("{}/{method}", self.root)).unwrap();
         url.query_pairs_mut().extend_pairs(query);
-        self.answer(client().get(url)).await
+        self.answer("GET", method, client().get(url)).await
     }
 
     /// Calls a method that changes something.
@@ -117,13 +124,19 @@ impl Session {
             .post(format!("{}/{method}", self.root))
             .header("content-type", "application/json")
             .body(body.to_string());
-        self.answer(request).await
+        self.answer("POST", method, request).await
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, String> {
+    async fn answer(
+        &self,
+        verb: &str,
+        method: &str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Value, String> {
         let answer = request.bearer_auth(&self.key).send().await.unwrap();
-        assert!(answer.status().as_u16() < 500, "{}", answer.status());
+        let status = answer.status().as_u16();
         let body = answer.text().await.unwrap();
+        self.contract.check(verb, method, status, &body);
         let mut body: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{body}"));
         match body["success"].as_bool() {
             Some(true) => Ok(body["result"].take()),
