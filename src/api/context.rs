@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::dispatch::Dispatcher;
 use super::registry::Registry;
 use crate::service::{App, Caller};
 
@@ -46,6 +47,11 @@ impl Visitor {
     /// Where the call came from.
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// Carries calls that stand within this one.
+    pub(super) fn dispatcher(&self) -> Dispatcher {
+        Dispatcher::of(Arc::clone(&self.registry), Arc::clone(&self.app))
     }
 }
 

@@ -32,7 +32,10 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher for the methods of `registry` on `app`.
     pub fn new(registry: Registry, app: Arc<App>) -> Dispatcher {
-        let registry = Arc::new(registry);
+        Dispatcher::of(Arc::new(registry), app)
+    }
+
+    pub(super) fn of(registry: Arc<Registry>, app: Arc<App>) -> Dispatcher {
         Dispatcher { registry, app }
     }
 

@@ -4,14 +4,16 @@ use std::fs;
 use std::path::Path;
 
 use crate::api::namespaces;
-use crate::surface::asciidoc;
+use crate::surface::{asciidoc, openapi};
 
 use super::CliError;
 
 pub(super) fn run(directory: &Path) -> Result<u8, CliError> {
     fs::create_dir_all(directory)
         .map_err(|e| CliError::Input(format!("`{}`: {e}", directory.display())))?;
-    for (name, text) in asciidoc::pages(&namespaces::registry()) {
+    let registry = namespaces::registry();
+    let document = (openapi::NAME.to_owned(), openapi::page(&registry));
+    for (name, text) in asciidoc::pages(&registry).into_iter().chain([document]) {
         let path = directory.join(name);
         fs::write(&path, text)
             .map_err(|e| CliError::Input(format!("`{}`: {e}", path.display())))?;

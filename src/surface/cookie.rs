@@ -5,7 +5,8 @@ use std::time::Duration;
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
 
-const NAME: &str = "pxt-session-cookie";
+/// The name of the cookie.
+pub(super) const NAME: &str = "pxt-session-cookie";
 
 /// The session keys that a request carries.
 #[derive(Debug, PartialEq, Eq)]

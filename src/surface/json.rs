@@ -1,21 +1,23 @@
 //! JSON over HTTP at `/rhn/manager/api`: a method's dots become slashes, its parameters go by
 //! name, and every answer is JSON.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN, SET_COOKIE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, SET_COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dxr::Value;
 use serde_json::{Value as Json, json};
 
+use super::arguments;
 use super::body;
 use super::cookie::{self, Carried};
+use super::openapi;
+use super::origin::is_foreign;
 use super::server::Surface;
 use crate::api::error::{Sort, code};
 use crate::api::value::from_json;
@@ -26,8 +28,6 @@ const GET: &str = "GET";
 const POST: &str = "POST";
 /// Where the JSON surface lives.
 pub(super) const ROOT: &str = "/rhn/manager/api";
-/// Row 46: how long a browser keeps the cookie of a fresh login.
-const LOGIN_LIFETIME: Duration = Duration::from_hours(1);
 
 /// An answer that isn't a result.
 struct Refusal {
@@ -51,34 +51,43 @@ pub(super) async fn call(
     let peer = Peer {
         address: address.ip(),
     };
-    let body = match body::read(&parts.headers, content, surface.limits.body_bytes).await {
-        Ok(body) => body,
-        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()).into_response(),
+    let path = parts.uri.path().strip_prefix(ROOT).unwrap_or_default();
+    let path = path.trim_matches('/');
+    let name = path.replace('/', ".");
+    let outcome = match body::read(&parts.headers, content, surface.limits.body_bytes).await {
+        Ok(_) if path == openapi::NAME => document(&surface, &parts),
+        Ok(body) => route(&surface, peer, &parts, &body, &name).await,
+        Err(error) => Err(bad_request(&name, &error.to_string())),
     };
-    route(&surface, peer, &parts, &body)
-        .await
-        .unwrap_or_else(IntoResponse::into_response)
+    outcome.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn route(surface: &Surface, peer: Peer, parts: &Parts, body: &Bytes) -> Outcome {
-    let path = parts
-        .uri
-        .path()
-        .strip_prefix(ROOT)
-        .unwrap_or_default()
-        .trim_matches('/');
-    let name = path.replace('/', ".");
-    if parts.method != Method::GET {
-        same_site(&parts.headers)?;
+/// The description of this surface, for everyone.
+fn document(surface: &Surface, parts: &Parts) -> Outcome {
+    method_check(parts, GET, openapi::NAME)?;
+    Ok((JSON_TYPE, surface.openapi.clone()).into_response())
+}
+
+async fn route(surface: &Surface, peer: Peer, parts: &Parts, body: &Bytes, name: &str) -> Outcome {
+    if parts.method != Method::GET && is_foreign(&parts.headers) {
+        let message = format!(
+            "{name}: a request from another site's page is refused (see the headers `Origin` and \
+             `Sec-Fetch-Site`)"
+        );
+        return Err(refusal(StatusCode::FORBIDDEN, &message));
     }
-    match name.as_str() {
+    match name {
         "login" | "auth.login" => login(surface, peer, parts, body).await,
-        "logout" => logout(surface, peer, parts).await,
-        "auth.logout" => {
-            method_check(parts, POST, "auth.logout")?;
+        "logout" => {
+            method_check(parts, GET, "logout")?;
             logout(surface, peer, parts).await
         }
-        _ => method_call(surface, peer, parts, body, &name).await,
+        "auth.logout" => {
+            method_check(parts, POST, "auth.logout")?;
+            arguments::of_body(&parts.headers, body).map_err(|why| bad_request(name, &why))?;
+            logout(surface, peer, parts).await
+        }
+        _ => method_call(surface, peer, parts, body, name).await,
     }
 }
 
@@ -113,13 +122,18 @@ async fn method_call(
         let verb = if method.is_read_only() { GET } else { POST };
         method_check(parts, verb, name)?;
     }
-    let args = arguments(&parts.uri, &parts.headers, body, name)?;
+    let args = arguments::merged(&parts.uri, &parts.headers, body)
+        .map_err(|why| bad_request(name, &why))?;
     let (key, caller) = session.unzip();
     let lifetime = caller.as_ref().map(Caller::session_duration);
     let reply = dispatcher.call_named(peer, caller, name, args).await;
     let result = reply.and_then(|reply| reply.json());
     let mut response = match result {
         Ok(result) => success(Some(result)),
+        // Row 46b: the reader of the log sees which method it was.
+        Err(error) if error.sort() == Sort::BadArguments && error.code() == code::VALIDATION => {
+            bad_request(name, error.message()).into_response()
+        }
         Err(error) => fault(&error).into_response(),
     };
     // The session was renewed, so the browser's copy of the key is, too.
@@ -145,27 +159,40 @@ async fn session<'a>(
 }
 
 async fn login(surface: &Surface, peer: Peer, parts: &Parts, body: &Bytes) -> Outcome {
-    const USAGE: &str =
-        "auth.login takes a JSON body with `login` (or `username`) and `password`, both text";
-    method_check(parts, POST, "auth.login")?;
-    let mut args = body_arguments(&parts.headers, body, "auth.login")?;
-    let name = args.remove("login").or_else(|| args.remove("username"));
-    let (Some(name), Some(password)) = (name, args.remove("password")) else {
-        return Err(refusal(StatusCode::BAD_REQUEST, USAGE));
+    const NAME: &str = "auth.login";
+    method_check(parts, POST, NAME)?;
+    let mut given =
+        arguments::of_body(&parts.headers, body).map_err(|why| bad_request(NAME, &why))?;
+    let login = given.remove("login").or_else(|| given.remove("username"));
+    let args = [login, given.remove("password"), given.remove("duration")];
+    let [
+        Some(Json::String(login)),
+        Some(Json::String(password)),
+        duration,
+    ] = args
+    else {
+        return Err(login_usage(
+            "`login` and `password` must be there, as strings",
+        ));
     };
-    if let Some(extra) = args.keys().next() {
-        let message = format!("`{extra}` is no parameter of auth.login; {USAGE}");
-        return Err(refusal(StatusCode::BAD_REQUEST, &message));
+    if let Some(extra) = given.keys().next() {
+        return Err(login_usage(&format!("`{extra}` is no parameter")));
     }
-    let args = vec![from_json(name), from_json(password)];
-    let reply = surface
-        .dispatcher
-        .call_positional(peer, "auth.login", args)
-        .await;
-    match reply.and_then(|reply| reply.value()) {
+    let mut args = vec![Value::String(login), Value::String(password)];
+    args.extend(duration.filter(|given| !given.is_null()).map(from_json));
+    let dispatcher = &surface.dispatcher;
+    match dispatcher
+        .call_positional(peer, NAME, args)
+        .await
+        .and_then(|reply| reply.value())
+    {
         Ok(Value::String(key)) => {
+            let caller = dispatcher
+                .session(&key)
+                .await
+                .map_err(|error| fault(&error))?;
             let mut response = success(None);
-            cookie_set(&mut response, &key, LOGIN_LIFETIME);
+            cookie_set(&mut response, &key, caller.session_duration());
             Ok(response)
         }
         Ok(_) => Err(fault(&ApiError::unexpected(
@@ -176,6 +203,14 @@ async fn login(surface: &Surface, peer: Peer, parts: &Parts, body: &Bytes) -> Ou
         }
         Err(error) => Err(fault(&error)),
     }
+}
+
+fn login_usage(problem: &str) -> Refusal {
+    let message = format!(
+        "{problem}; it takes a JSON body with `login` (or `username`) and `password`, both \
+         strings, and, where wanted, `duration`, an int"
+    );
+    bad_request("auth.login", &message)
 }
 
 async fn logout(surface: &Surface, peer: Peer, parts: &Parts) -> Outcome {
@@ -207,88 +242,6 @@ fn method_check(parts: &Parts, verb: &'static str, name: &str) -> Result<(), Ref
     })
 }
 
-/// Refuses what another site's page made the browser send (row 48). Scripts send no `Origin`.
-fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(origin) = headers.get(ORIGIN) else {
-        return Ok(());
-    };
-    let origin = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"))
-        .map(|(_, host)| host);
-    let ours = [HOST, HeaderName::from_static("x-forwarded-host")];
-    let mut hosts = ours
-        .iter()
-        .filter_map(|name| headers.get(name)?.to_str().ok());
-    if hosts.any(|host| Some(host) == origin) {
-        return Ok(());
-    }
-    Err(refusal(
-        StatusCode::FORBIDDEN,
-        "a request from another site's page is refused (see the `Origin` header)",
-    ))
-}
-
-/// Query and body merged; the body wins (rows 42 to 44).
-fn arguments(
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &Bytes,
-    name: &str,
-) -> Result<BTreeMap<String, Value>, Refusal> {
-    let mut args: BTreeMap<String, Value> = BTreeMap::new();
-    for (key, text) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-        let text = Value::String(text.into_owned());
-        match args.get_mut(key.as_ref()) {
-            None => {
-                args.insert(key.into_owned(), text);
-            }
-            Some(Value::Array(items)) => items.push(text),
-            Some(first) => *first = Value::Array(vec![first.clone(), text]),
-        }
-    }
-    let members = body_arguments(headers, body, name)?;
-    args.extend(
-        members
-            .into_iter()
-            .map(|(name, member)| (name, from_json(member))),
-    );
-    Ok(args)
-}
-
-fn body_arguments(
-    headers: &HeaderMap,
-    body: &Bytes,
-    name: &str,
-) -> Result<serde_json::Map<String, Json>, Refusal> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(serde_json::Map::new());
-    }
-    let problem = match serde_json::from_slice(body) {
-        Ok(Json::Null) => return Ok(serde_json::Map::new()),
-        Ok(Json::Object(members)) => return Ok(members),
-        Ok(_) => "it is JSON, but no object".to_owned(),
-        Err(error) => format!(
-            "it is no JSON (line {}, column {})",
-            error.line(),
-            error.column()
-        ),
-    };
-    let form = headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
-    let hint = if form {
-        "; form fields aren't accepted"
-    } else {
-        ""
-    };
-    let message = format!(
-        "the body of {name} can't be read: {problem}{hint}; send one JSON object with the parameters by name"
-    );
-    Err(refusal(StatusCode::BAD_REQUEST, &message))
-}
-
 fn success(result: Option<Json>) -> Response {
     let mut body = serde_json::Map::from_iter([("success".to_owned(), Json::Bool(true))]);
     body.extend(result.map(|result| ("result".to_owned(), result)));
@@ -301,6 +254,11 @@ fn refusal(status: StatusCode, message: &str) -> Refusal {
         body: json!({"success": false, "message": message}).to_string(),
         allow: None,
     }
+}
+
+/// Row 46b: names the method.
+fn bad_request(name: &str, message: &str) -> Refusal {
+    refusal(StatusCode::BAD_REQUEST, &format!("{name}: {message}"))
 }
 
 /// Row 45: without a valid session the answer has no body at all.
@@ -339,7 +297,11 @@ fn cookie_set(response: &mut Response, key: &str, lifetime: Duration) {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (self.status, JSON_TYPE, self.body).into_response();
+        let mut response = if self.body.is_empty() {
+            self.status.into_response()
+        } else {
+            (self.status, JSON_TYPE, self.body).into_response()
+        };
         if let Some(verb) = self.allow {
             response
                 .headers_mut()

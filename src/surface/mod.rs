@@ -5,18 +5,23 @@
 //! - [`door`]: connections, with or without TLS, and shutdown; [`tls`]: the certificate;
 //!   `misdirected`: what plain http is told at a TLS port.
 //! - `xmlrpc`: `/rpc/api`; `xml` reads its documents, `xml_write` writes them.
-//! - `json`: `/rhn/manager/api`; `cookie` carries its session.
+//! - `json`: `/rhn/manager/api`; `cookie` carries its session, `arguments` reads what is sent,
+//!   `origin` tells other sites' pages.
+//! - [`openapi`]: the description of that surface.
 //! - [`asciidoc`]: the same methods as pages to read, `roles` among them: who may call what;
 //!   [`apidoc`]: the same as HTML.
 //! - `body`: request bodies, bounded in size, time and compression.
 
 pub mod apidoc;
+mod arguments;
 pub mod asciidoc;
 mod body;
 mod cookie;
 pub mod door;
 mod json;
 mod misdirected;
+pub mod openapi;
+mod origin;
 mod roles;
 pub mod server;
 pub mod tls;

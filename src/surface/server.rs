@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::map_response;
@@ -12,7 +13,7 @@ use axum::routing::any;
 use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
 
-use super::{apidoc, json, xmlrpc};
+use super::{apidoc, json, openapi, xmlrpc};
 use crate::api::Dispatcher;
 
 /// What a request may cost.
@@ -36,10 +37,13 @@ impl Default for Limits {
 pub(super) struct Surface {
     pub(super) dispatcher: Dispatcher,
     pub(super) limits: Limits,
+    /// The document, which never changes while the server runs.
+    pub(super) openapi: Bytes,
 }
 
 /// The routes of both wires.
 pub fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
+    let openapi = Bytes::from(openapi::page(dispatcher.registry()));
     let mut router = Router::new();
     for path in ["/rpc/api", "/rpc/api/", "/rhn/rpc/api", "/rhn/rpc/api/"] {
         router = router.route(path, any(xmlrpc::call));
@@ -57,7 +61,11 @@ pub fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
         })
         .layer(map_response(headers_secure))
         .layer(CompressionLayer::new())
-        .with_state(Surface { dispatcher, limits })
+        .with_state(Surface {
+            dispatcher,
+            limits,
+            openapi,
+        })
 }
 
 /// What every answer says to browsers: it is what it says it is, nobody may frame it, and nobody is

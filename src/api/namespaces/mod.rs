@@ -5,6 +5,7 @@
 //! - `user`, `org`: accounts and organisations; `access`: what can be allowed; `audit`: who did what.
 //! - `image_store`: `image.store`, the registries.
 //! - `image_sync`: `image.sync`, projects by the prototype's names.
+//! - `system`: introspection as generic XML-RPC tools expect it.
 //! - `registrysync`: projects, their items and runs; and what talks to registries.
 
 mod access;
@@ -15,6 +16,7 @@ mod image_store;
 mod image_sync;
 mod org;
 mod registrysync;
+mod system;
 mod user;
 
 use super::registry::Registry;
@@ -34,5 +36,6 @@ pub fn registry() -> Registry {
     image_store::define(&mut builder);
     image_sync::define(&mut builder);
     registrysync::define(&mut builder);
+    system::define(&mut builder);
     builder.build()
 }

@@ -10,6 +10,7 @@ use serde::de::{
     MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
+use super::raw::RAW;
 use super::wire::TIMESTAMP;
 use super::{BridgeError, Timestamp};
 
@@ -195,6 +196,13 @@ impl<'de> Deserializer<'de> for Bridge {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, BridgeError> {
+        if name == RAW {
+            let Value::DateTime(date) = self.0 else {
+                return self.deserialize_any(visitor);
+            };
+            let text: StringDeserializer<BridgeError> = date.to_string().into_deserializer();
+            return visitor.visit_newtype_struct(text);
+        }
         if name != TIMESTAMP {
             return visitor.visit_newtype_struct(self);
         }

@@ -3,6 +3,7 @@
 //! - [`ser`]: a result to a [`Value`](dxr::Value).
 //! - [`de`]: an argument from a [`Value`](dxr::Value), with the conversions that clients rely on.
 //! - [`json`]: a JSON argument as a value.
+//! - [`raw`]: a value that is handed on as it came.
 //! - [`wire`]: the newtypes whose form differs between the surfaces.
 //!
 //! Both bridges report `is_human_readable() == false`; that is how the newtypes of [`wire`] tell
@@ -10,6 +11,7 @@
 
 pub mod de;
 pub mod json;
+pub mod raw;
 pub mod ser;
 pub mod wire;
 
@@ -17,6 +19,7 @@ use std::fmt;
 
 pub use de::from_value;
 pub use json::from_json;
+pub use raw::Raw;
 pub use ser::{to_json, to_value, xml_text};
 pub use wire::{ByteCount, Bytes, Done, Timestamp};
 

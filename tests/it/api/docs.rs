@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use registrysync::api::namespaces;
-use registrysync::surface::asciidoc;
+use registrysync::surface::{asciidoc, openapi};
 
 /// With `REGISTRYSYNC_RECORD` set, writes the pages instead.
 #[test]
@@ -40,4 +40,21 @@ fn the_pages_are_up_to_date() {
             "api-docs/{name} is stale: run `registrysync api-docs api-docs`"
         );
     }
+}
+
+/// The same of the description of the JSON surface.
+#[test]
+fn the_openapi_document_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("api-docs")
+        .join(openapi::NAME);
+    let document = openapi::page(&namespaces::registry());
+    if std::env::var_os("REGISTRYSYNC_RECORD").is_some() {
+        std::fs::write(&path, &document).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).is_ok_and(|recorded| recorded == document),
+        "api-docs/{} is stale: run `registrysync api-docs api-docs`",
+        openapi::NAME
+    );
 }

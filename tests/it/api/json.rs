@@ -136,7 +136,11 @@ async fn bad_arguments_are_400_and_named() {
             r#"{"name": "a\u0000b"}"#,
             "`name`: text can't hold the character NUL",
         ),
-        ("sample/change", "[1]", "it is JSON, but no object"),
+        (
+            "sample/change",
+            "[1]",
+            "expected a JSON object, got an array",
+        ),
         ("sample/change", "name=x", "it is no JSON (line 1"),
     ];
     for (path, body, expected) in cases {

@@ -16,8 +16,9 @@ use registrysync::store::{Db, DbConnection};
 use registrysync::surface::{Door, Limits, listen, router, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{OnceCell, oneshot};
 
+use crate::support::contract::Contract;
 use crate::support::database::TestDatabase;
 
 /// The password of the account `admin`.
@@ -40,6 +41,7 @@ pub(crate) struct Server {
     pub(crate) app: Arc<App>,
     client: reqwest::Client,
     accounts: AtomicU32,
+    contract: OnceCell<Contract>,
     stop: Option<oneshot::Sender<()>>,
     _database: TestDatabase,
 }
@@ -80,6 +82,7 @@ impl Server {
             app,
             client: client(),
             accounts: AtomicU32::new(0),
+            contract: OnceCell::new(),
             stop: Some(stop),
             _database: database,
         }
@@ -164,6 +167,13 @@ impl Server {
         (status, body)
     }
 
+    /// What the server promises of its JSON surface.
+    pub(crate) async fn contract(&self) -> &Contract {
+        let url = format!("http://{}", self.address);
+        self.contract.get_or_init(|| Contract::of(&url)).await
+    }
+
+    /// The whole answer, which is one that the served document names.
     pub(crate) async fn json_response(
         &self,
         verb: &str,
@@ -179,7 +189,13 @@ impl Server {
         if let Some(body) = body {
             request = request.body(body.to_owned());
         }
-        request.send().await.unwrap()
+        let response = request.send().await.unwrap();
+        let mut copy = http::Response::builder().status(response.status());
+        *copy.headers_mut().unwrap() = response.headers().clone();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        self.contract().await.check(verb, path, status, &text);
+        copy.body(text).unwrap().into()
     }
 
     /// Sends bytes as they are and reads until the server closes.

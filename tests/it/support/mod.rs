@@ -3,8 +3,10 @@
 //! - [`registry`]: a whole registry in this process, with scripted faults.
 //! - [`docker_registry`]: the distribution's real `docker-registry`, and a way to run one test on both.
 //! - [`images`]: images made from seeds, put into either of them.
+//! - [`contract`]: answers against the served OpenAPI document.
 //! - [`postgres`], [`database`]: a PostgreSQL server for all tests, and a database for each.
 
+pub(crate) mod contract;
 #[macro_use]
 pub(crate) mod database;
 pub(crate) mod docker_registry;

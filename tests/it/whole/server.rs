@@ -3,11 +3,13 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::contract::Contract;
 use crate::support::images::client;
 
 pub(super) const PASSWORD: &str = "correct horse battery";
@@ -88,6 +90,7 @@ impl Server {
         Session {
             root: format!("{}/rhn/manager/api", self.url),
             key,
+            contract: Arc::new(Contract::of(&self.url).await),
         }
     }
 }
@@ -138,7 +141,8 @@ fn spawn(files: &Path, arguments: &[String]) -> (Child, String) {
 #[derive(Clone)]
 pub(super) struct Session {
     root: String,
-    key: String,
+    pub(super) key: String,
+    contract: Arc<Contract>,
 }
 
 impl Session {
@@ -146,7 +150,7 @@ impl Session {
     pub(super) async fn get(&self, method: &str, query: &[(&str, &str)]) -> Result<Value, String> {
         let mut url = reqwest::Url::parse(&format!("{}/{method}", self.root)).unwrap();
         url.query_pairs_mut().extend_pairs(query);
-        self.answer(client().get(url)).await
+        self.answer("GET", method, client().get(url)).await
     }
 
     /// Calls a method that changes something.
@@ -155,13 +159,19 @@ impl Session {
             .post(format!("{}/{method}", self.root))
             .header("content-type", "application/json")
             .body(body.to_string());
-        self.answer(request).await
+        self.answer("POST", method, request).await
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, String> {
+    async fn answer(
+        &self,
+        verb: &str,
+        method: &str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Value, String> {
         let answer = request.bearer_auth(&self.key).send().await.unwrap();
-        assert!(answer.status().as_u16() < 500, "{}", answer.status());
+        let status = answer.status().as_u16();
         let body = answer.text().await.unwrap();
+        self.contract.check(verb, method, status, &body);
         let mut body: Value = serde_json::from_str(&body).unwrap_or_else(|_| panic!("{body}"));
         match body["success"].as_bool() {
             Some(true) => Ok(body["result"].take()),

@@ -1,0 +1,218 @@
+//! `system`: introspection, and several calls in one, as generic XML-RPC tools expect them.
+
+use std::collections::BTreeMap;
+
+use dxr::Value;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::ser::{Error as _, Serialize, Serializer};
+
+use crate::api::context::Visitor;
+use crate::api::error::ApiError;
+use crate::api::method::{Answer as Replied, Method, Param, SessionUse, param};
+use crate::api::registry::{Builder, Namespace};
+use crate::api::value::Raw;
+
+/// More calls in one would keep a connection for too long.
+const CALLS_LIMIT: usize = 100;
+const MULTICALL: &str = "system.multicall";
+const NAME: Param = param("methodName", "a method, such as `auth.login`");
+
+type Answer<T> = Result<T, ApiError>;
+
+pub(super) fn define(builder: &mut Builder) {
+    let doc = "What generic XML-RPC tools ask for.";
+    builder.namespace("system", "SystemHandler", doc, |ns| {
+        ns.method("listMethods", "List the names of all methods.", [], names)
+            .returns("names with their namespace, sorted")
+            .read_only()
+            .session_on_json();
+        ns.method(
+            "methodSignature",
+            "Show the types of a method.",
+            [NAME],
+            signatures,
+        )
+        .returns("each signature: the type of the result, then those of the parameters")
+        .read_only()
+        .session_on_json();
+        ns.method("methodHelp", "Describe a method.", [NAME], help)
+            .returns("what it does, its parameters and its result")
+            .read_only()
+            .session_on_json();
+        let calls = param(
+            "calls",
+            "structs of `methodName` and `params`, at most 100; none may be a multicall",
+        );
+        ns.method(
+            "multicall",
+            "Make several calls, one after the other. One that fails doesn't stop the others.",
+            [calls],
+            multicall,
+        )
+        .returns(
+            "for each call an array with its result, or a struct of `faultCode` and `faultString`",
+        )
+        .session_on_json();
+    });
+}
+
+async fn names(visitor: Visitor) -> Answer<Vec<String>> {
+    let namespaces = visitor.registry().namespaces();
+    let names = namespaces.flat_map(|ns| ns.methods().map(|method| full_name(ns, method)));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+fn full_name(namespace: &Namespace, method: &Method) -> String {
+    format!("{}.{}", namespace.name(), method.name())
+}
+
+fn overloads<'v>(visitor: &'v Visitor, name: &str) -> Answer<&'v [Method]> {
+    let found = name.trim().rsplit_once('.').and_then(|(namespace, name)| {
+        Some(visitor.registry().namespace(namespace)?.overloads(name))
+    });
+    match found.unwrap_or_default() {
+        [] => Err(ApiError::not_found(
+            "no such method; system.listMethods lists them",
+        )),
+        overloads => Ok(overloads),
+    }
+}
+
+async fn signatures(visitor: Visitor, name: String) -> Answer<Vec<Vec<String>>> {
+    let all = overloads(&visitor, &name)?.iter().map(|method| {
+        let session = (method.session() == SessionUse::Always).then_some("string");
+        let others = method.parameters().iter().map(|p| p.shape.kind().name());
+        let types = std::iter::once(method.result().kind().name()).chain(session);
+        types.chain(others).map(str::to_owned).collect()
+    });
+    Ok(all.collect())
+}
+
+async fn help(visitor: Visitor, name: String) -> Answer<String> {
+    let all = overloads(&visitor, &name)?.iter().map(|method| {
+        let mut text = format!("{}\n{}", method.signature(), method.doc());
+        for parameter in method.parameters() {
+            text.extend(["\n  ", parameter.name, ": ", parameter.doc]);
+        }
+        match method.returns_doc() {
+            "" => text,
+            returns => format!("{text}\n  returns {returns}"),
+        }
+    });
+    Ok(all.collect::<Vec<_>>().join("\n\n"))
+}
+
+async fn multicall(visitor: Visitor, calls: Vec<InnerCall>) -> Answer<Vec<Outcome>> {
+    if calls.len() > CALLS_LIMIT {
+        return Err(ApiError::validation(
+            "calls",
+            format!("{} calls; send at most {CALLS_LIMIT} at once", calls.len()),
+        ));
+    }
+    let mut outcomes = Vec::with_capacity(calls.len());
+    for (index, InnerCall(Raw(call))) in calls.into_iter().enumerate() {
+        outcomes.push(Outcome(inner(&visitor, index, call).await));
+    }
+    Ok(outcomes)
+}
+
+async fn inner(visitor: &Visitor, index: usize, call: Value) -> Replied {
+    let (name, params) =
+        parts(call).map_err(|reason| ApiError::validation(&format!("calls[{index}]"), reason))?;
+    if name == MULTICALL {
+        let reason = "a multicall within a multicall is refused";
+        return Err(ApiError::validation(&format!("calls[{index}]"), reason));
+    }
+    let dispatcher = visitor.dispatcher();
+    dispatcher
+        .call_positional(visitor.peer(), &name, params)
+        .await
+}
+
+/// The name and the arguments of a call within a call.
+fn parts(call: Value) -> Result<(String, Vec<Value>), &'static str> {
+    const EXPECTED: &str =
+        "expected a struct of `methodName`, a string, and `params`, an array, and nothing else";
+    let Value::Struct(mut members) = call else {
+        return Err(EXPECTED);
+    };
+    let name = members.remove("methodName");
+    let params = members.remove("params");
+    match (name, params, members.is_empty()) {
+        (Some(Value::String(name)), Some(Value::Array(params)), true) => {
+            Ok((name.trim().to_owned(), params))
+        }
+        (Some(Value::String(name)), None, true) => Ok((name.trim().to_owned(), Vec::new())),
+        _ => Err(EXPECTED),
+    }
+}
+
+/// One call. What is wrong with it is its own fault, so it is read later.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct InnerCall(Raw);
+
+impl JsonSchema for InnerCall {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "InnerCall".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "methodName": {"type": "string"},
+                "params": {"type": "array", "items": {}, "description": "the session key first"},
+            },
+            "required": ["methodName"],
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// What came of one call: an array with its result, or its fault.
+struct Outcome(Replied);
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let error = match &self.0 {
+            Ok(reply) if serializer.is_human_readable() => {
+                return [reply.json().map_err(S::Error::custom)?].serialize(serializer);
+            }
+            Ok(reply) => {
+                return [Raw(reply.value().map_err(S::Error::custom)?)].serialize(serializer);
+            }
+            Err(error) => error,
+        };
+        let members = BTreeMap::from([
+            ("faultCode", Raw(Value::Integer(error.code()))),
+            ("faultString", Raw(Value::String(error.message().into()))),
+        ]);
+        members.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Outcome {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CallOutcome".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "oneOf": [
+                {"type": "array", "items": {}, "minItems": 1, "maxItems": 1},
+                {
+                    "type": "object",
+                    "properties": {
+                        "faultCode": {"type": "integer"},
+                        "faultString": {"type": "string"},
+                    },
+                    "required": ["faultCode", "faultString"],
+                },
+            ],
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! The arguments of a JSON request: query and body merged, the body wins (rows 42 to 44).
+
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Uri};
+use dxr::Value;
+use serde_json::{Map, Value as Json};
+
+use super::origin::is_form;
+use crate::api::value::from_json;
+
+/// The arguments by name. The error is for the user.
+pub(super) fn merged(
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<BTreeMap<String, Value>, String> {
+    let mut args = of_query(uri.query().unwrap_or_default());
+    for (name, member) in of_body(headers, body)? {
+        args.insert(name, from_json(member));
+    }
+    Ok(args)
+}
+
+/// Text stays as it is; a repeated name makes an array.
+fn of_query(query: &str) -> BTreeMap<String, Value> {
+    let mut args: BTreeMap<String, Value> = BTreeMap::new();
+    for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
+        let text = Value::String(text.into_owned());
+        match args.get_mut(name.as_ref()) {
+            None => {
+                args.insert(name.into_owned(), text);
+            }
+            Some(Value::Array(items)) => items.push(text),
+            Some(first) => *first = Value::Array(vec![first.clone(), text]),
+        }
+    }
+    args
+}
+
+/// The members of a JSON body; none where it is empty or `null`. The error is for the user.
+pub(super) fn of_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Json>, String> {
+    let problem = if body.iter().all(u8::is_ascii_whitespace) {
+        // Row 48: without JSON nothing tells this from the form of another site's page.
+        if !is_form(headers) {
+            return Ok(Map::new());
+        }
+        "it is an empty form".to_owned()
+    } else {
+        match serde_json::from_slice(body) {
+            Ok(Json::Null) => return Ok(Map::new()),
+            Ok(Json::Object(members)) => return Ok(members),
+            Ok(other) => format!("expected a JSON object, got {}", json_type(&other)),
+            Err(error) => format!(
+                "it is no JSON (line {}, column {})",
+                error.line(),
+                error.column()
+            ),
+        }
+    };
+    let hint = if is_form(headers) {
+        "; a form's fields aren't accepted"
+    } else {
+        ""
+    };
+    Err(format!(
+        "the body can't be read: {problem}{hint}; send one JSON object with the parameters by \
+         name, or an empty one"
+    ))
+}
+
+fn json_type(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a string",
+        Json::Array(_) => "an array",
+        Json::Object(_) => "an object",
+    }
+}

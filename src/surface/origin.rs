@@ -1,0 +1,100 @@
+//! Row 48: what another site's page makes a browser send is refused. Scripts send none of the
+//! headers that are looked at here.
+
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderName};
+
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// What a plain form of a page can send without the browser asking first.
+const FORM_TYPES: [&str; 3] = [
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "text/plain",
+];
+
+/// Whether the headers say that another site's page sent the request.
+pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
+    if headers.get(SITE).is_some_and(|site| site == "cross-site") {
+        return true;
+    }
+    let Some(origin) = headers.get(ORIGIN) else {
+        return false;
+    };
+    let origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"))
+        .map(|(_, host)| host);
+    let mut hosts = [HOST, FORWARDED]
+        .into_iter()
+        .filter_map(|name| headers.get(name)?.to_str().ok());
+    !hosts.any(|host| Some(host) == origin)
+}
+
+/// Whether the content type is one of a form.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    kind.is_some_and(|kind| {
+        FORM_TYPES
+            .iter()
+            .any(|form| kind.eq_ignore_ascii_case(form))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FORWARDED, SITE, is_foreign, is_form};
+    use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+    use axum::http::{HeaderMap, HeaderValue};
+
+    fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter().cloned();
+        pairs
+            .map(|(name, value)| (name, HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn only_pages_of_this_host_are_no_strangers() {
+        let host = (HOST, "sync.example:8080");
+        for (other, foreign) in [
+            (host.clone(), false),
+            ((ORIGIN, "https://sync.example:8080"), false),
+            ((ORIGIN, "https://sync.example"), true),
+            ((ORIGIN, "https://evil.example"), true),
+            ((ORIGIN, "null"), true),
+            ((SITE, "cross-site"), true),
+            ((SITE, "same-origin"), false),
+        ] {
+            let shown = format!("{other:?}");
+            assert_eq!(
+                is_foreign(&headers(&[host.clone(), other])),
+                foreign,
+                "{shown}"
+            );
+        }
+        let proxied = [
+            host,
+            (FORWARDED, "outside.example"),
+            (ORIGIN, "https://outside.example"),
+        ];
+        assert!(!is_foreign(&headers(&proxied)));
+    }
+
+    #[test]
+    fn forms_are_known_by_their_types() {
+        for (kind, form) in [
+            ("application/x-www-form-urlencoded", true),
+            ("multipart/form-data; boundary=x", true),
+            ("Text/Plain;charset=utf-8", true),
+            ("application/json; charset=utf-8", false),
+        ] {
+            assert_eq!(is_form(&headers(&[(CONTENT_TYPE, kind)])), form, "{kind}");
+        }
+        assert!(!is_form(&HeaderMap::new()));
+    }
+}
