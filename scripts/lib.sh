@@ -38,6 +38,9 @@ tool_found() {
     gcc) command -v cc >/dev/null ;;
     libc6-dev) [ -e /usr/include/stdio.h ] ;;
     postgresql) postgres_found ;;
+    librpc-xml-perl) perl -MRPC::XML::Client -e1 2>/dev/null ;;
+    ruby-xmlrpc) ruby -rxmlrpc/client -e1 2>/dev/null ;;
+    ansible-core) command -v ansible-playbook >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }

@@ -1,6 +1,7 @@
 //! The whole way, through the real server: log in, stores, project, items, plan, run, results.
 
 mod cancel;
+mod clients;
 mod commands;
 mod faults;
 mod image_sync;

@@ -9,7 +9,7 @@ use crate::support::images::{AMD64, Blob, Format, Image, client};
 use crate::support::registry::log::{Kind, Requests};
 
 /// `library/nginx` is wanted by name, the others by regex; one tag in each that no script picks.
-async fn seed(source: &AnyRegistry) {
+pub(super) async fn seed(source: &AnyRegistry) {
     let address = source.address();
     for (seed, tag) in [(1, "1.26.0"), (2, "latest")] {
         let image = Image::multi(Format::Oci, seed, 50_000);
@@ -28,7 +28,7 @@ async fn seed(source: &AnyRegistry) {
     }
 }
 
-type Place = (&'static str, &'static str);
+pub(super) type Place = (&'static str, &'static str);
 
 const BY_PYTHON: [Place; 4] = [
     ("library/nginx", "1.26.0"),
@@ -36,7 +36,7 @@ const BY_PYTHON: [Place; 4] = [
     ("library/postgres", "16.1"),
     ("library/postgres", "16.2"),
 ];
-const BY_CURL: [Place; 3] = [
+pub(super) const BY_CURL: [Place; 3] = [
     ("library/nginx", "1.26.0"),
     ("library/nginx", "latest"),
     ("tools/busybox", "1.36"),
@@ -58,7 +58,7 @@ async fn digest(registry: &AnyRegistry, repository: &str, tag: &str) -> Option<S
     Some(found.to_str().unwrap().to_owned())
 }
 
-async fn assert_equal(source: &AnyRegistry, target: &AnyRegistry, wanted: &[Place]) {
+pub(super) async fn assert_equal(source: &AnyRegistry, target: &AnyRegistry, wanted: &[Place]) {
     for (repository, tag) in wanted {
         let wanted = digest(source, repository, tag).await;
         assert!(wanted.is_some());

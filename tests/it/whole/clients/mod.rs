@@ -1,0 +1,40 @@
+//! Clients in other languages and shells, as their users run them, against the real server.
+//!
+//! - `examples`: the scripts of `examples/` in Perl, Ruby and Ansible, and a client as strict as Go's
+//!   (`strict.py`). Those in Python and curl are in `whole::scripts`.
+//! - `spacecmd`: the commands of `contrib/spacecmd`, in a stand-in for spacecmd's shell.
+//!
+//! This file: a process with a bound on its time.
+
+mod examples;
+mod spacecmd;
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Ansible starts a process for each of its 15 tasks.
+const BOUND: Duration = Duration::from_mins(3);
+
+/// Runs a command to its end with `input` on its standard input: exit code, output, errors.
+fn ended(command: Command, input: &str) -> (i32, String, String) {
+    let mut bounded = assert_cmd::Command::from_std(command);
+    let output = bounded.timeout(BOUND).write_stdin(input).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let code = output.status.code().expect("an exit code within the bound");
+    (code, text(output.stdout), text(output.stderr))
+}
+
+/// Whether `program` runs with these arguments, which load what it needs. Where it doesn't the test is
+/// skipped; in CI (`CI=true`) that is a failure.
+fn usable(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    let there = command.output().is_ok_and(|output| output.status.success());
+    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    let name = format!("{program} {}", arguments.join(" "));
+    assert!(there || !ci, "`{name}` has to work in CI");
+    if !there {
+        eprintln!("skipped: `{name}` doesn't work here");
+    }
+    there
+}

@@ -1,0 +1,1 @@
+"""A stand-in for spacecmd: what its modules find there, and no more."""
