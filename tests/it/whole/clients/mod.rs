@@ -2,10 +2,12 @@
 //!
 //! - `examples`: the scripts of `examples/` in Perl, Ruby and Ansible, and a client as strict as Go's
 //!   (`strict.py`). Those in Python and curl are in `whole::scripts`.
+//! - `commands`: the commands of our own binary that talk to a server, where something is wrong.
 //! - `spacecmd`: the commands of `contrib/spacecmd`, in a stand-in for spacecmd's shell.
 //!
 //! This file: a process with a bound on its time.
 
+mod commands;
 mod examples;
 mod spacecmd;
 

@@ -1,0 +1,29 @@
+"""Runs a command at a terminal of its own: `terminal.py QUESTION ANSWER COMMAND...`.
+
+Types ANSWER once QUESTION is on the screen; prints all that the screen showed, and ends with the
+command's exit code.
+"""
+
+import os
+import pty
+import sys
+
+question, answer, *command = sys.argv[1:]
+child, screen = pty.fork()
+if child == 0:
+    os.execvp(command[0], command)
+shown = b""
+asked = False
+while True:
+    try:
+        part = os.read(screen, 1024)
+    except OSError:
+        part = b""
+    if not part:
+        break
+    shown += part
+    if not asked and question.encode() in shown:
+        asked = True
+        os.write(screen, answer.encode() + b"\n")
+sys.stdout.write(shown.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
