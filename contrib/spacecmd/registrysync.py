@@ -572,10 +572,10 @@ COMPLETIONS = {
 
 
 def _help_of(text):
-    lines = [line.removeprefix("    ") for line in text.rstrip().splitlines()]
+    text = text.rstrip().replace("\n    ", "\n")
 
     def show(self):
-        print("\n".join(lines))
+        print(text)
 
     return show
 
@@ -593,7 +593,7 @@ def _completion_of(labels, places):
 
 for _name, _function in list(globals().items()):
     if _name.startswith("do_"):
-        globals()["help_" + _name.removeprefix("do_")] = _help_of(_function.__doc__)
+        globals()["help_" + _name[len("do_"):]] = _help_of(_function.__doc__)
 for _name, _sources in COMPLETIONS.items():
     globals()["complete_" + _name] = _completion_of(*_sources)
 

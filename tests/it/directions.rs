@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// A part, the parts that it must not use, and words that it must not name.
-const RULES: [(&str, &[&str], &[&str]); 8] = [
+const RULES: [(&str, &[&str], &[&str]); 9] = [
     (
         "oci",
         &[
@@ -30,6 +30,19 @@ const RULES: [(&str, &[&str], &[&str]); 8] = [
             "cli",
         ],
         &["diesel", "axum", "dxr", "reqwest"],
+    ),
+    (
+        "client",
+        &[
+            "oci",
+            "sync",
+            "taskomatic",
+            "store",
+            "service",
+            "surface",
+            "cli",
+        ],
+        &["diesel", "axum"],
     ),
     (
         "sync",
