@@ -6,6 +6,7 @@ a command is the function's docstring, what Tab offers stands in COMPLETIONS.
 """
 
 import getpass
+import inspect
 import logging
 import pathlib
 import time
@@ -571,8 +572,8 @@ COMPLETIONS = {
 }
 
 
-def _help_of(text):
-    text = text.rstrip().replace("\n    ", "\n")
+def _help_of(function):
+    text = inspect.getdoc(function)
 
     def show(self):
         print(text)
@@ -593,7 +594,7 @@ def _completion_of(labels, places):
 
 for _name, _function in list(globals().items()):
     if _name.startswith("do_"):
-        globals()["help_" + _name[len("do_"):]] = _help_of(_function.__doc__)
+        globals()["help_" + _name[len("do_"):]] = _help_of(_function)
 for _name, _sources in COMPLETIONS.items():
     globals()["complete_" + _name] = _completion_of(*_sources)
 
