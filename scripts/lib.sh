@@ -41,6 +41,8 @@ tool_found() {
     librpc-xml-perl) perl -MRPC::XML::Client -e1 2>/dev/null ;;
     ruby-xmlrpc) ruby -rxmlrpc/client -e1 2>/dev/null ;;
     ansible-core) command -v ansible-playbook >/dev/null ;;
+    python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    openapi-spec-validator | schemathesis) [ -x "$(pypi_tools)/bin/$1" ] ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -125,6 +127,31 @@ target_choose() {
         CARGO_TARGET_DIR=$(mktemp -d)
     fi
     say "$wanted belongs to someone else; building in $CARGO_TARGET_DIR."
+}
+
+# Where tests/requirements.txt is installed; the tests look there.
+pypi_tools() { echo "${CARGO_TARGET_DIR:-$ROOT/target}/pypi-tools"; }
+
+# pypi_tools_install: installs them for this Python, or again if the file has changed. Returns 1, with
+# pip's words, when that failed. Needs what target_choose says.
+pypi_tools_install() {
+    tool_found python3-venv || return 0
+    local wanted=$ROOT/tests/requirements.txt home log stamp
+    home=$(pypi_tools)
+    stamp="$(python3 -c 'import sys; print(sys.executable, sys.version)') $(cksum <"$wanted")"
+    [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ] || return 0
+    say "Will install from PyPI, into $home: what tests/requirements.txt names"
+    log=$(mktemp)
+    if python3 -m venv --clear "$home" >"$log" 2>&1 &&
+        "$home/bin/python" -m pip install --require-hashes --only-binary :all: -r "$wanted" >>"$log" 2>&1; then
+        printf '%s\n' "$stamp" >"$home/stamp"
+        rm -f "$log"
+        return 0
+    fi
+    say "pip could not install them. Its last lines:" >&2
+    tail -n 15 "$log" >&2
+    rm -rf "$log" "$home"
+    return 1
 }
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

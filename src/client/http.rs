@@ -260,11 +260,12 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
-        let detail = if error.is_timeout() {
-            "it doesn't answer in time".to_owned()
-        } else {
-            cause(error)
-        };
+        let mut detail = cause(error);
+        if error.is_timeout() {
+            "it doesn't answer in time".clone_into(&mut detail);
+        } else if detail.contains("UnknownIssuer") {
+            detail.push_str("; if it is the right one, trust it by `--ca-certificate FILE`");
+        }
         Error::Unreachable {
             url: self.url().to_owned(),
             detail,

@@ -28,6 +28,7 @@ pub struct ProjectOptions {
     /// Whether it may run.
     pub enabled: Option<bool>,
     /// Tags worked on at once, 1 to 256.
+    #[schemars(range(min = 1, max = 256))]
     pub max_parallel: Option<i64>,
 }
 
@@ -48,6 +49,7 @@ pub struct ProjectDetails {
     /// Whether it may run.
     pub enabled: Option<bool>,
     /// Tags worked on at once, 1 to 256.
+    #[schemars(range(min = 1, max = 256))]
     pub max_parallel: Option<i64>,
     /// The version that the change is based on; refused where somebody was faster.
     pub version: Option<i64>,

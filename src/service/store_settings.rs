@@ -53,6 +53,7 @@ pub struct StoreCredentials {
     /// Further trusted certificates, PEM.
     pub ca_certificate: Option<String>,
     /// Requests at once, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     pub max_connections: Option<u32>,
 }
 
@@ -73,6 +74,7 @@ pub struct StoreChange {
     /// Further trusted certificates, PEM; empty removes them.
     pub ca_certificate: Option<String>,
     /// Requests at once, 1 to 100; 0 goes back to the default.
+    #[schemars(range(max = 100))]
     pub max_connections: Option<u32>,
 }
 

@@ -9,8 +9,12 @@ pub fn from_json(json: Json) -> Value {
         Json::Null => Value::Nil,
         Json::Bool(truth) => Value::Boolean(truth),
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => i32::try_from(whole).map_or(Value::Long(whole), Value::Integer),
-            (None, Some(fractional)) if number.is_f64() => Value::Double(fractional),
+            (Some(whole), _) => integer(whole),
+            // JSON has one sort of number: 148.0 is whole, and so it is in a schema.
+            (None, Some(double)) if number.is_f64() => match double.to_string().parse::<i64>() {
+                Ok(whole) => integer(whole),
+                Err(_) => Value::Double(double),
+            },
             // Beyond 64 bits: its digits, which a parameter for text may still want.
             _ => Value::String(number.to_string()),
         },
@@ -23,4 +27,8 @@ pub fn from_json(json: Json) -> Value {
             Value::Struct(members.collect())
         }
     }
+}
+
+fn integer(whole: i64) -> Value {
+    i32::try_from(whole).map_or(Value::Long(whole), Value::Integer)
 }

@@ -99,7 +99,8 @@ spacecmd -s HOST -- api registrysync.listTags -A '["hub", "library/nginx"]'
 const MGRCTL: &str = r#"mgrctl api login --api-server HOST --api-user "$LOGIN"
 mgrctl api get registrysync/listProjects
 mgrctl api get registrysync/listTags storeLabel=hub repository=library/nginx
-mgrctl api post registrysync/run label=web
+mgrctl api post registrysync/addImage label=web repository=library/nginx tags=latest
+mgrctl api post registrysync/run '{"label": "web"}'
 mgrctl api logout
 "#;
 
@@ -151,7 +152,7 @@ pub fn scripts(server: &str) -> Guide {
                 "mgrctl",
                 vec![
                     Block::Text(
-                        "`mgrctl api` speaks JSON, over https only; it asks for the password. Parameters go by name. `--api-cacert ca.pem` names the certificate's authority.",
+                        "`mgrctl api` speaks JSON, over https only; it asks for the password. Parameters go by name; a `post` with one parameter alone takes it as JSON. `get` sends a value as it is typed, so a space is written `%20`, a double quote `%22`, `<` `%3C`, `>` `%3E`. `--api-cacert ca.pem` names the certificate's authority.",
                     ),
                     code("bash", MGRCTL),
                 ],

@@ -43,6 +43,12 @@ async fn arguments_go_by_name_from_query_and_body() {
         ),
         ("GET", "sample/list?texts=%5B%22a%22%5D", None, json!(["a"])),
         ("GET", "sample/number?n=12", None, json!(12)),
+        (
+            "POST",
+            "sample/both",
+            Some(r#"{"item": 17.0, "on": true}"#),
+            json!("id 17 true"),
+        ),
         ("GET", "sample/whoami?", None, json!("tester0")),
         (
             "POST",

@@ -7,6 +7,8 @@ mod faults;
 mod image_sync;
 mod listing;
 mod many_tags;
+mod mgrctl;
+mod openapi;
 pub(crate) mod scripts;
 mod server;
 mod time_zone;

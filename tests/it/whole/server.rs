@@ -21,6 +21,7 @@ pub(super) struct Server {
     pub(super) url: String,
     files: TempDir,
     arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Drop for Server {
@@ -40,14 +41,24 @@ impl Server {
 
     /// With further arguments.
     pub(super) fn with(arguments: Vec<String>) -> Self {
+        Self::make(arguments, Vec::new())
+    }
+
+    /// With further variables of its environment.
+    pub(super) fn with_environment(environment: Vec<(&'static str, String)>) -> Self {
+        Self::make(Vec::new(), environment)
+    }
+
+    fn make(arguments: Vec<String>, environment: Vec<(&'static str, String)>) -> Self {
         let files = tempfile::tempdir().unwrap();
         std::fs::write(files.path().join("password"), format!("{PASSWORD}\n")).unwrap();
-        let (child, url) = spawn(files.path(), &arguments);
+        let (child, url) = spawn(files.path(), &arguments, &environment);
         Self {
             child,
             url,
             files,
             arguments,
+            environment,
         }
     }
 
@@ -65,7 +76,7 @@ impl Server {
     pub(super) fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.url) = spawn(self.files.path(), &self.arguments);
+        (self.child, self.url) = spawn(self.files.path(), &self.arguments, &self.environment);
     }
 
     /// Starts a second one on the same files, and waits for its end.
@@ -114,14 +125,19 @@ pub(super) fn serve_to_its_end(data: &Path) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn spawn(files: &Path, arguments: &[String]) -> (Child, String) {
+fn spawn(
+    files: &Path,
+    arguments: &[String],
+    environment: &[(&'static str, String)],
+) -> (Child, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(files.join("data"))
         .arg("--admin-password-file")
         .arg(files.join("password"))
-        .args(arguments);
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -32,13 +32,17 @@ fn printed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn trial() -> Server {
+pub(super) fn trial() -> Server {
     Server::with(vec!["--tls-self-signed".into()])
 }
 
 /// Writes a new certificate for `localhost` and 127.0.0.1, and its key; gives its PEM.
 fn pair_write(directory: &Path) -> String {
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    pair_write_for(directory, &["localhost", "127.0.0.1"])
+}
+
+pub(super) fn pair_write_for(directory: &Path, names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(names)
         .unwrap()
@@ -50,7 +54,7 @@ fn pair_write(directory: &Path) -> String {
 }
 
 /// A connection that trusts `pem` alone; `None` where the server shows something else.
-async fn connect(url: &str, pem: &str) -> Option<TlsStream<TcpStream>> {
+pub(super) async fn connect(url: &str, pem: &str) -> Option<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
     roots.add(certificate).unwrap();

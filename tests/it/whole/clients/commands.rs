@@ -15,14 +15,14 @@ use crate::support::registry::faults::Fault;
 use crate::whole::server::{PASSWORD, Server};
 
 /// A person with an empty home.
-struct Person {
-    home: TempDir,
+pub(super) struct Person {
+    pub(super) home: TempDir,
     url: String,
-    password_file: PathBuf,
+    pub(super) password_file: PathBuf,
 }
 
 impl Person {
-    fn at(server: &Server) -> Self {
+    pub(super) fn at(server: &Server) -> Self {
         Self {
             home: tempfile::tempdir().unwrap(),
             url: server.url.clone(),
@@ -31,7 +31,7 @@ impl Person {
     }
 
     /// Without a password: with the kept session or none.
-    fn command(&self, program: &str) -> Command {
+    pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -41,7 +41,7 @@ impl Person {
         command
     }
 
-    fn says(&self, words: &[&str], input: &str) -> (i32, String, String) {
+    pub(super) fn says(&self, words: &[&str], input: &str) -> (i32, String, String) {
         let mut command = self.command(env!("CARGO_BIN_EXE_registrysync"));
         command.args(words);
         let (code, out, err) = ended(command, input);
@@ -52,20 +52,20 @@ impl Person {
         (code, out, err)
     }
 
-    fn well(&self, words: &[&str]) -> String {
+    pub(super) fn well(&self, words: &[&str]) -> String {
         let (code, out, err) = self.says(words, "");
         assert_eq!(code, 0, "{words:?}: {out}{err}");
         out
     }
 
     /// The words on standard error of a command that ends with `code`.
-    fn fails(&self, words: &[&str], code: i32) -> String {
+    pub(super) fn fails(&self, words: &[&str], code: i32) -> String {
         let (ended, out, err) = self.says(words, "");
         assert_eq!(ended, code, "{words:?}: {out}{err}");
         err
     }
 
-    fn logs_in(&self) {
+    pub(super) fn logs_in(&self) {
         let file = self.password_file.to_str().unwrap();
         self.well(&["api", "login", "--user", "admin", "--password-file", file]);
     }

@@ -3,6 +3,7 @@
 //! - `examples`: the scripts of `examples/` in Perl, Ruby and Ansible, and a client as strict as Go's
 //!   (`strict.py`). Those in Python and curl are in `whole::scripts`.
 //! - `commands`: the commands of our own binary that talk to a server, where something is wrong.
+//! - `tls`: the same commands over https; `waiting`: one that is interrupted while it waits.
 //! - `spacecmd`: the commands of `contrib/spacecmd`, in a stand-in for spacecmd's shell.
 //!
 //! This file: a process with a bound on its time.
@@ -10,6 +11,8 @@
 mod commands;
 mod examples;
 mod spacecmd;
+mod tls;
+mod waiting;
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -28,7 +31,7 @@ fn ended(command: Command, input: &str) -> (i32, String, String) {
 
 /// Whether `program` runs with these arguments, which load what it needs. Where it doesn't the test is
 /// skipped; in CI (`CI=true`) that is a failure.
-fn usable(program: &str, arguments: &[&str]) -> bool {
+pub(super) fn usable(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
     let there = command.output().is_ok_and(|output| output.status.success());
