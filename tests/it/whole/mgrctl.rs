@@ -245,7 +245,7 @@ async fn mgrctl_logs_in_gets_and_posts() {
         call("GET", "image/store/getDetails?label=é", None).await["label"],
         "é"
     );
-    let preview = r#"registrysync/previewTags?storeLabel=from&repository=team/app&selector={%22tags%22:[%222.0%22]}"#;
+    let preview = "registrysync/previewTags?storeLabel=from&repository=team/app&selector={%22tags%22:[%222.0%22]}";
     let tags = call("GET", preview, None).await;
     let of_tag = tags
         .as_array()

@@ -1,4 +1,6 @@
-//! The served `OpenAPI` document before the tools of others, which `scripts/test` installs from PyPI.
+//! The served `OpenAPI` document before the tools of others, which `scripts/test` installs with pip.
+//!
+//! `schemathesis_hooks.py` tells schemathesis its session, and what is in the server (`known.json`).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,26 +14,10 @@ use super::server::{PASSWORD, Server, Session};
 use crate::support::images::{AMD64, Blob, Format, Image, client};
 use crate::support::registry::Registry;
 
-/// How long schemathesis may go on inventing calls, in seconds.
-const INVENTING: &str = "60";
-/// It ends by itself; this is for the case that it doesn't.
+/// How many calls of each method schemathesis makes up, besides those at the edges of its schema.
+const EXAMPLES: &str = "20";
+/// It takes a minute; this is for the case that it doesn't end.
 const BOUND: Duration = Duration::from_mins(4);
-/// A method of which schemathesis finds no call that works says nothing about results.
-const REACHED: [&str; 12] = [
-    "/auth/login",
-    "/auth/logout",
-    "/image/store/create",
-    "/registrysync/addImage",
-    "/registrysync/create",
-    "/registrysync/getDetails",
-    "/registrysync/listTags",
-    "/registrysync/ping",
-    "/registrysync/plan",
-    "/registrysync/previewTags",
-    "/registrysync/run",
-    "/user/getDetails",
-];
-
 /// A program of `tests/requirements.txt`; `None` where it isn't installed, which in CI is a failure.
 fn tool(name: &str) -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_BIN_EXE_registrysync"))
@@ -86,6 +72,9 @@ async fn seed(session: &Session, source: &Registry, target: &Registry) {
     session.project(source, target, &["team/app"]).await;
     let run = session.run().await;
     assert_eq!(session.run_ended(run).await["status"], "FINISHED");
+    session.store("spare", target).await;
+    let body = json!({"label": "spare", "srcStore": "from", "destStore": "to"});
+    session.post("registrysync/create", body).await.unwrap();
     for login in ["tester", "keeper"] {
         let body = json!({"login": login, "password": PASSWORD, "first": "T", "last": "T",
             "email": "t@example.com"});
@@ -93,29 +82,8 @@ async fn seed(session: &Session, source: &Registry, target: &Registry) {
     }
 }
 
-/// Values that calls can be about, by the name of the parameter or member.
-fn known(source: &Registry, target: &Registry) -> Value {
-    let addresses = [source, target].map(|registry| format!("http://{}", registry.address()));
-    let (stores, labels) = (json!(["from", "to"]), json!(["web", "more", "third"]));
-    json!({
-        "storeLabel": stores, "srcStore": stores, "destStore": stores,
-        "src_store_label": stores, "dest_store_label": stores,
-        "src": ["from", 1], "dest": ["to", 2], "newSrc": ["from", ""], "newDest": ["to", ""],
-        "label": ["web", "more", "from", "to", "spare"], "name": labels, "project": ["web", 1],
-        "uri": addresses, "storeType": ["registry"], "repository": ["team/app"], "image": ["team/app"],
-        "tag": ["1.0", "1.1"], "tags": ["1.0"], "tagsRegex": ["^1"], "tags_regex": ["^1"],
-        "filter": ["^1", "app"], "placement": ["flat", "path"], "semver": [">=1"],
-        "architectures": ["amd64"], "architecture": ["amd64"], "target_repository": ["other/app"],
-        "login": ["tester", "keeper", "fresh1", "fresh2"], "adminLogin": ["other1", "other2"],
-        "role": ["image_admin", "org_admin"], "cronExpr": ["0 0 3 ? * MON-FRI", ""],
-        "password": [PASSWORD], "adminPassword": [PASSWORD], "namespace": ["registrysync"],
-        "methodName": ["api.getVersion", "registrysync.run"], "version": [1],
-        "id": [1, 2], "runId": [1, 2], "itemId": [1, 2], "limit": [2], "offset": [0, 1],
-    })
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn schemathesis_finds_no_server_error_and_no_answer_outside_the_schema() {
+async fn made_up_calls_find_no_server_error_and_no_undocumented_answer() {
     let Some(schemathesis) = tool("schemathesis") else {
         return;
     };
@@ -132,6 +100,7 @@ async fn schemathesis_finds_no_server_error_and_no_answer_outside_the_schema() {
     let results = directory.path().join("results");
     let hooks =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/whole/openapi/schemathesis_hooks.py");
+    let uris = [&source, &target].map(|registry| format!("http://{}", registry.address()));
     let account = json!({"login": ["admin"], "username": ["admin"], "password": [PASSWORD]});
     let mut command = Command::new(schemathesis);
     command
@@ -141,7 +110,7 @@ async fn schemathesis_finds_no_server_error_and_no_answer_outside_the_schema() {
         .env("NO_PROXY", "127.0.0.1")
         .env("TEST_SESSION", &session.key)
         .env("TEST_OTHER_SESSION", &other.key)
-        .env("TEST_KNOWN", known(&source, &target).to_string())
+        .env("TEST_URIS", uris.join(" "))
         .env("TEST_ACCOUNT", account.to_string())
         .env("TEST_RESULTS", &results)
         .args(["--no-color", "run"])
@@ -154,7 +123,7 @@ async fn schemathesis_finds_no_server_error_and_no_answer_outside_the_schema() {
             "--continue-on-failure",
             "--request-timeout=60",
         ])
-        .args(["--max-time", INVENTING, "--suppress-health-check=all"])
+        .args(["--max-examples", EXAMPLES, "--suppress-health-check=all"])
         // No text can hold it, which a schema of any text would have to repeat.
         .arg("--generation-allow-x00=false")
         .arg("--generation-with-security-parameters=false");
@@ -163,16 +132,18 @@ async fn schemathesis_finds_no_server_error_and_no_answer_outside_the_schema() {
     let output = output.await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
-    let paths = document(&server).await["paths"].as_object().unwrap().len();
-    assert!(said.contains(&format!("Tested: {paths}")), "{said}");
+    let document = document(&server).await;
+    let paths = document["paths"].as_object().unwrap();
+    assert!(said.contains(&format!("Tested: {}", paths.len())), "{said}");
+    // A method of which no call worked says nothing about results; it's chance with one or another.
     let results = std::fs::read_to_string(results).unwrap();
     let reached: BTreeSet<&str> = results.lines().collect();
-    for path in REACHED {
-        assert!(
-            reached.contains(path),
-            "no call of {path} worked: {reached:?}"
-        );
-    }
+    let missed = paths.keys().filter(|path| !reached.contains(path.as_str()));
+    let missed: Vec<&String> = missed.collect();
+    assert!(
+        missed.len() * 10 <= paths.len(),
+        "never a result of {missed:?}: see known.json"
+    );
     // The session and the account were never what a call was about.
     session.get("user/listAssignableRoles", &[]).await.unwrap();
 }
