@@ -15,7 +15,7 @@ use crate::support::images::{AMD64, Blob, Format, Image, client};
 use crate::support::registry::Registry;
 
 /// How many calls of each method schemathesis makes up, besides those at the edges of its schema.
-const EXAMPLES: &str = "20";
+const EXAMPLES: &str = "10";
 /// It takes a minute; this is for the case that it doesn't end.
 const BOUND: Duration = Duration::from_mins(4);
 /// A program of `tests/requirements.txt`; `None` where it isn't installed, which in CI is a failure.
