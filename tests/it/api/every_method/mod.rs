@@ -98,7 +98,6 @@ async fn sweep(
                 method,
                 fitting,
             };
-            let begun = std::time::Instant::now();
             let probed = AssertUnwindSafe(probe(world, &subject))
                 .catch_unwind()
                 .await;
