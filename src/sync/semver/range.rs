@@ -352,6 +352,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_is_refused_and_what_is_shown_is_short() {
+        let long = Range::parse(&"1 - 2 || ".repeat(500)).unwrap_err();
+        assert!(long.to_string().contains("longer than 4096"), "{long}");
+        let wrong = Range::parse(&"x".repeat(4000)).unwrap_err();
+        assert!(wrong.to_string().len() < 500, "{wrong}");
+    }
+
+    #[test]
     fn unreadable_range_names_its_part() {
         let message = Range::parse(">=1 || 1..2").unwrap_err().to_string();
         assert!(message.starts_with("`1..2` is no list"), "{message}");

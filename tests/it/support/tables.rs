@@ -46,6 +46,37 @@ impl Tables {
         rows
     }
 
+    /// The tables.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Lets every write to a table fail, on SQLite.
+    pub(crate) async fn writes_break(&self, table: &str) {
+        let triggers = ["INSERT", "UPDATE", "DELETE"].map(|verb| {
+            format!(
+                "CREATE TRIGGER broken_{verb} BEFORE {verb} ON {table} \
+                 BEGIN SELECT RAISE(ABORT, 'broken'); END;"
+            )
+        });
+        self.execute(triggers.concat()).await;
+    }
+
+    /// Takes that back.
+    pub(crate) async fn writes_work(&self) {
+        let triggers = ["INSERT", "UPDATE", "DELETE"];
+        let drops = triggers.map(|verb| format!("DROP TRIGGER broken_{verb};"));
+        self.execute(drops.concat()).await;
+    }
+
+    async fn execute(&self, statements: String) {
+        let executed = self.db.run(move |conn| {
+            execute(conn, &statements);
+            Ok(())
+        });
+        executed.await.unwrap();
+    }
+
     /// Puts the rows back.
     pub(crate) async fn restore(&self) {
         let names = self.names.clone();

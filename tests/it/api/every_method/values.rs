@@ -37,6 +37,7 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
         (Kind::Text, "name") if method.starts_with("org.") => text("Acme"),
         (Kind::Text, "label" | "name" | "project") => text("web"),
         (Kind::Text, "login") => text("grace"),
+        (Kind::Text, "role") if method == "user.addRole" => text("org_admin"),
         (Kind::Text, "role") => text("image_admin"),
         (Kind::Text, "email") => text("grace@example.com"),
         (Kind::Text, "password" | "adminPassword") => text(PASSWORD),
@@ -56,6 +57,9 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
         (Kind::Double, _) => Value::Double(1.5),
         (Kind::Date, _) => Value::DateTime("20260131T00:00:00".parse().unwrap()),
         (Kind::Bytes, _) => Value::Base64(b"bytes".to_vec()),
+        (Kind::Struct, _) if method == "user.setDetails" => {
+            members(&[("last_name", text("Hopper"))])
+        }
         (Kind::Struct, _) => members(&[]),
         (Kind::Array, "calls") => Value::Array(vec![members(&[
             ("methodName", text("api.getVersion")),

@@ -7,7 +7,7 @@ use dxr::Value;
 use registrysync::api::registry::snake_case;
 use registrysync::api::{Registry, namespaces};
 
-use super::world::{Outcome, World, with_key};
+use super::world::{Outcome, World};
 use super::{Subject, sweep};
 use crate::api::people;
 use crate::api::server::{Server, client, text};
@@ -106,7 +106,7 @@ async fn introspection_pages_and_openapi_name_the_same_methods() {
     assert_eq!(generic, Ok(Value::Array(expected)));
 
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("api-docs");
-    let (mut written, mut served) = (Vec::new(), Vec::new());
+    let (mut written, mut shown) = (Vec::new(), Vec::new());
     for namespace in namespaces::registry().namespaces() {
         let namespace = namespace.name();
         let page = std::fs::read_to_string(folder.join(format!("{namespace}.adoc"))).unwrap();
@@ -125,11 +125,11 @@ async fn introspection_pages_and_openapi_name_the_same_methods() {
         for article in page.split("<article id=\"").skip(1) {
             let (head, _) = article.split_once("</a>").unwrap();
             let (_, name) = head.rsplit_once('>').unwrap();
-            served.push(format!("{namespace}.{name}"));
+            shown.push(format!("{namespace}.{name}"));
         }
     }
     assert_eq!(counted(written), counted(signatures.clone()));
-    assert_eq!(counted(served), counted(signatures.clone()));
+    assert_eq!(counted(shown), counted(signatures.clone()));
 
     let document = std::fs::read_to_string(folder.join("openapi.json")).unwrap();
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();
@@ -190,7 +190,7 @@ async fn nothing_else_can_be_called() {
     let registry = namespaces::registry();
     let routes = LEGACY.map(|route| &route[1..]);
     for name in near_misses(&registry) {
-        let called = server.xml(&name, with_key(&key, &[])).await;
+        let called = server.xml(&name, vec![text(&key)]).await;
         let (code, message) = called.expect_err(&name);
         assert_eq!(code, -1, "{name}: {message}");
         assert!(message.starts_with("Could not find"), "{name}: {message}");

@@ -15,7 +15,7 @@ use registrysync::surface::Limits;
 use serde_json::{Value as Json, json};
 
 use crate::api::people::Person;
-use crate::api::server::{Server, quick_policy, text};
+use crate::api::server::{Server, quick_policy};
 use crate::support::database::TestDatabase;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
@@ -30,6 +30,7 @@ const MESSAGE_LIMIT: usize = 6000;
 pub(super) struct World {
     pub(super) server: Server,
     pub(super) key: String,
+    pub(super) is_postgres: bool,
     pub(super) org_id: i64,
     pub(super) store_id: i64,
     pub(super) project_id: i64,
@@ -38,7 +39,7 @@ pub(super) struct World {
     pub(super) run_id: i64,
     /// Of one that waits for a worker, for ever.
     pub(super) waiting_id: i64,
-    tables: Tables,
+    pub(super) tables: Tables,
     rows: Vec<String>,
     _registry: Registry,
 }
@@ -58,6 +59,7 @@ impl World {
             let image = Image::single(Format::Oci, AMD64, &[Blob::layer(1, 100)]);
             image.store(&registry, "app", Some(tag));
         }
+        let is_postgres = database.url.starts_with("postgres");
         let policy = LoginPolicy {
             limits: LoginLimits {
                 per_account: u32::MAX,
@@ -71,7 +73,7 @@ impl World {
         let admin = server.admin().await;
         let made = Made::by(&admin, registry.address()).await;
         let key = admin.key.clone();
-        let run_id = made.run_id;
+        let run_id = made.run;
         let finish = move |conn: &mut DbConnection| run_end(conn, run_id);
         server.app.db.run(finish).await.unwrap();
         let other = json!({"label": "other"});
@@ -81,10 +83,11 @@ impl World {
         World {
             server,
             key,
-            org_id: made.org_id,
+            is_postgres,
+            org_id: made.org,
             store_id: 1,
-            project_id: made.project_id,
-            item_id: made.item_id,
+            project_id: made.project,
+            item_id: made.item,
             run_id,
             waiting_id,
             tables,
@@ -143,6 +146,11 @@ impl World {
                 assert!(!message.contains(word), "{call}: {message}");
             }
         }
+        self.judge_change(call, reads, outcome).await;
+    }
+
+    /// The same of what has changed only.
+    pub(super) async fn judge_change(&self, call: &str, reads: bool, outcome: &Outcome) {
         let rows = self.tables.rows().await;
         if rows != self.rows {
             let mut changed: Vec<_> = rows.iter().filter(|row| !self.rows.contains(row)).collect();
@@ -156,10 +164,10 @@ impl World {
 
 /// What was made by calls.
 struct Made {
-    org_id: i64,
-    project_id: i64,
-    item_id: i64,
-    run_id: i64,
+    org: i64,
+    project: i64,
+    item: i64,
+    run: i64,
 }
 
 impl Made {
@@ -178,24 +186,26 @@ impl Made {
             "prefix": "", "first": "", "last": "", "email": "", "usePam": false});
         let org = make(admin, "org/create", other).await;
         admin.make("grace").await;
-        let mut project_id = 0;
-        let mut item_id = 0;
+        let role = json!({"login": "grace", "role": "image_admin"});
+        make(admin, "user/addRole", role).await;
+        let mut project = 0;
+        let mut item = 0;
         for label in ["other", "web"] {
-            let project = json!({"label": label, "srcStore": "hub", "destStore": "mirror"});
-            project_id = id(&make(admin, "registrysync/create", project).await["id"]);
+            let ends = json!({"label": label, "srcStore": "hub", "destStore": "mirror"});
+            project = id(&make(admin, "registrysync/create", ends).await["id"]);
             for repository in ["app", "library/nginx"] {
-                let item = json!({"label": label, "repository": repository, "tags": ["1.0"]});
-                item_id = id(&make(admin, "registrysync/addImage", item).await["id"]);
+                let tags = json!({"label": label, "repository": repository, "tags": ["1.0"]});
+                item = id(&make(admin, "registrysync/addImage", tags).await["id"]);
             }
         }
         let schedule = json!({"label": "web", "cronExpr": "0 0 3 ? * *"});
         make(admin, "registrysync/setSchedule", schedule).await;
         let run = make(admin, "registrysync/run", json!({"label": "web"})).await;
         Made {
-            org_id: id(&org["id"]),
-            project_id,
-            item_id,
-            run_id: id(&run),
+            org: id(&org["id"]),
+            project,
+            item,
+            run: id(&run),
         }
     }
 }
@@ -240,11 +250,4 @@ fn run_end(conn: &mut DbConnection, id: i64) -> Result<(), Error> {
         &RunTotals::default(),
     )?;
     Ok(())
-}
-
-/// The session key and the arguments.
-pub(super) fn with_key(key: &str, args: &[Value]) -> Vec<Value> {
-    std::iter::once(text(key))
-        .chain(args.iter().cloned())
-        .collect()
 }
