@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dxr::Value;
 use registrysync::api::registry::snake_case;
-use registrysync::api::{Registry, namespaces};
+use registrysync::api::{Registry, SessionUse, namespaces};
 
 use super::world::{Outcome, World};
 use super::{Subject, sweep};
@@ -50,6 +50,10 @@ async fn taken(world: &World, subject: &Subject<'_>) {
             .await;
         assert_eq!(refused.status(), 405, "{path}");
         assert_eq!(refused.headers()["allow"], allow, "{path}");
+        if subject.method.session() != SessionUse::Never {
+            let stranger = server.json(allow, &path, None, None).await;
+            assert_eq!(stranger, (401, serde_json::Value::Null), "{path}");
+        }
     }
 }
 
