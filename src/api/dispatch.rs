@@ -10,7 +10,7 @@ use dxr::Value;
 use super::context::{Peer, Visitor};
 use super::error::ApiError;
 use super::method::{Answer, Method, SessionUse};
-use super::registry::{Namespace, Registry};
+use super::registry::{Namespace, Registry, snake_case};
 use super::resolve::{Candidate, Choice, choose};
 use super::types::Kind;
 use super::value::de::{DATE_FOR_TEXT, type_name};
@@ -352,15 +352,4 @@ fn json_conversion(candidate: Candidate<'_>) -> Candidate<'_> {
         method: candidate.method,
         args: args.collect(),
     }
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_uppercase() {
-            snake.push('_');
-        }
-        snake.extend(c.to_lowercase());
-    }
-    snake
 }

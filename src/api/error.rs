@@ -34,6 +34,26 @@ pub mod code {
     pub const EXISTS: i32 = 10100;
     /// Not found.
     pub const NOT_FOUND: i32 = 10101;
+
+    /// All of them, with what the documentation says they mean. No answer has another.
+    pub const ALL: [(i32, &str); 13] = [
+        (GENERAL, "no such method or session, or an unexpected error"),
+        (PERMISSION, "the account lacks the role"),
+        (USER_UNKNOWN, "no such user"),
+        (ROLE_UNKNOWN, "no such role"),
+        (BAD_PARAMETER, "a bad parameter of `image.store`"),
+        (
+            VALIDATION,
+            "a value that can't be: the text names the field",
+        ),
+        (UNKNOWN_KEYS, "unknown keys in a struct"),
+        (UNAVAILABLE, "the runner or the database is down"),
+        (ORG_UNKNOWN, "no such organisation"),
+        (LOGIN, "wrong login or password, or the account is disabled"),
+        (IMAGE_STORE_NOT_FOUND, "image store not found"),
+        (EXISTS, "exists already"),
+        (NOT_FOUND, "not found"),
+    ];
 }
 
 /// What sort of error it is, as far as an HTTP status depends on it.

@@ -127,11 +127,12 @@ impl Namespace {
 
     /// The overloads of a name, given in camelCase or `snake_case`; empty if there are none.
     pub fn overloads(&self, name: &str) -> &[Method] {
-        let found = self
-            .methods
-            .get(name)
-            .or_else(|| self.methods.get(camel_case(name).as_str()));
-        found.map_or(&[], Vec::as_slice)
+        let found = self.methods.get_key_value(name).or_else(|| {
+            let found = self.methods.get_key_value(camel_case(name).as_str());
+            // Other underscores, such as `list__tags`, are no spelling of it.
+            found.filter(|(camel, _)| snake_case(camel) == name)
+        });
+        found.map_or(&[], |(_, overloads)| overloads)
     }
 }
 
@@ -150,6 +151,18 @@ pub fn camel_case(name: &str) -> String {
         }
     }
     camel
+}
+
+/// `listTags` as `list_tags`.
+pub fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_uppercase() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
 }
 
 fn overloads_check(namespace: &str, overloads: &[Method]) {

@@ -62,7 +62,7 @@ pub enum Error {
     AccountDisabled,
     /// A session that doesn't exist, or no longer.
     #[error("Could not find session with id: {0}")]
-    SessionUnknown(i64),
+    SessionUnknown(String),
     /// A session's id with a wrong secret.
     #[error("Session id: {0} is not valid.")]
     SessionInvalid(i64),

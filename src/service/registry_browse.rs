@@ -1,6 +1,6 @@
 //! Looking into a registry: is it there, its repositories, tags, platforms, and what an image is.
 
-use super::error::shortened;
+use super::error::{listed, shortened};
 use super::job::client;
 use super::store_settings::client_options;
 use super::{App, Caller, Error};
@@ -250,11 +250,11 @@ fn no_platform(
         format!(
             "`{}` has no image for `{}`; it has {}",
             reference.on(repository),
-            architecture.unwrap_or_default(),
+            shortened(architecture.unwrap_or_default()),
             if platforms.is_empty() {
                 "none".to_owned()
             } else {
-                platforms.join(", ")
+                listed(platforms)
             },
         ),
     )

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_ENCODING;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use bytes::BytesMut;
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt as _;
@@ -39,6 +39,9 @@ pub(super) async fn read(
     body: Body,
     limit: usize,
 ) -> Result<Bytes, BodyError> {
+    if announced(headers) > limit.saturating_mul(DRAIN_FACTOR) {
+        return Err(BodyError::TooLarge(limit));
+    }
     let sent = collect(body, limit).await?;
     let encodings = headers.get_all(CONTENT_ENCODING).iter();
     let names: Vec<String> = encodings
@@ -51,6 +54,15 @@ pub(super) async fn read(
         ["gzip" | "x-gzip"] => gunzip(&sent, limit),
         _ => Err(BodyError::Encoding),
     }
+}
+
+/// How much the client says that it will send; nothing where it doesn't say.
+fn announced(headers: &HeaderMap) -> usize {
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    // A number that is too large is a length all the same.
+    length.map_or(0, |digits| digits.parse().unwrap_or(usize::MAX))
 }
 
 async fn collect(body: Body, limit: usize) -> Result<Bytes, BodyError> {
@@ -94,7 +106,10 @@ fn gunzip(sent: &[u8], limit: usize) -> Result<Bytes, BodyError> {
 mod tests {
     use super::{BodyError, gunzip, read};
     use axum::body::Body;
-    use axum::http::{HeaderMap, HeaderValue, header::CONTENT_ENCODING};
+    use axum::http::{
+        HeaderMap, HeaderValue,
+        header::{CONTENT_ENCODING, CONTENT_LENGTH},
+    };
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write as _;
 
@@ -129,6 +144,13 @@ mod tests {
             read(&headers, Body::from("123456"), 5).await,
             Err(BodyError::TooLarge(5))
         );
+        // So much isn't waited for.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("81"));
+        assert_eq!(
+            read(&headers, Body::empty(), 5).await,
+            Err(BodyError::TooLarge(5))
+        );
+        headers.remove(CONTENT_LENGTH);
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("br"));
         assert_eq!(
             read(&headers, Body::from("1"), 5).await,

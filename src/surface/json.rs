@@ -53,7 +53,12 @@ pub(super) async fn call(
     };
     let path = parts.uri.path().strip_prefix(ROOT).unwrap_or_default();
     let path = path.trim_matches('/');
-    let name = path.replace('/', ".");
+    // A dot in the path would be a second spelling of a method; with the slash in front it is none.
+    let name = if path.contains('.') {
+        format!("/{path}")
+    } else {
+        path.replace('/', ".")
+    };
     let outcome = match body::read(&parts.headers, content, surface.limits.body_bytes).await {
         Ok(_) if path == openapi::NAME => document(&surface, &parts),
         Ok(body) => route(&surface, peer, &parts, &body, &name).await,

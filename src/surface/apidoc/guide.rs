@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::view::{Piece, pieces};
+use crate::api::error::code;
 
 /// The server in the pages that don't know theirs.
 pub const EXAMPLE_SERVER: &str = "https://sync.example.com";
@@ -217,14 +218,28 @@ pub fn faq() -> Guide {
             "Give them the file `tls-self-signed.crt` of the server's data directory as certificate authority. It is made once, and meant for a trial.",
         ),
     ];
+    let entries = entries.into_iter().map(|(title, text)| Section {
+        title,
+        blocks: vec![Block::Text(text)],
+    });
     Guide {
         title: "Questions",
-        sections: entries
-            .into_iter()
-            .map(|(title, text)| Section {
-                title,
-                blocks: vec![Block::Text(text)],
-            })
-            .collect(),
+        sections: entries.chain([fault_codes()]).collect(),
+    }
+}
+
+fn fault_codes() -> Section {
+    let mut table = String::new();
+    for (code, meaning) in code::ALL {
+        let _ = writeln!(table, "{code:>5}  {meaning}");
+    }
+    Section {
+        title: "Which fault codes are there?",
+        blocks: vec![
+            Block::Text(
+                "These, on both wires; JSON answers have them as `code`. A call that ends in a fault has changed nothing.",
+            ),
+            Block::Code("text", table),
+        ],
     }
 }

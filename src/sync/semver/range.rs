@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::Version;
+use crate::oci::error::readable;
 
 /// A range that can't be read; says which part, and what a range looks like.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +55,8 @@ enum Precision {
     Full,
 }
 
+/// Bytes of a range: more isn't written by hand, and each hyphen range is rewritten in all of them.
+const TEXT_LIMIT: usize = 4096;
 /// What the library takes for white space.
 const SPACE: &str = r"[\t\n\f\r ]";
 const OPERATOR: &str = r"(?:=|!=|>|<|>=|=>|<=|=<|~|~>|\^|)";
@@ -84,6 +87,10 @@ impl Range {
     /// Reads a range as the library does; one that no version can satisfy is read too (see
     /// [`Range::matches_nothing_ever`]).
     pub fn parse(text: &str) -> Result<Self, RangeError> {
+        if text.len() > TEXT_LIMIT {
+            let message = format!("it is longer than {TEXT_LIMIT} bytes");
+            return Err(RangeError(message));
+        }
         let rewritten = hyphen_ranges_rewritten(text);
         let groups = rewritten
             .split("||")
@@ -175,7 +182,7 @@ fn unreadable(part: &str) -> RangeError {
         format!(
             "`{}` is no list of comparisons such as `>=1.2 <2`, `~1.4`, `^2`, `1.2 - 2.3` or `1.x`, with `||` between \
              alternatives",
-            part.trim()
+            readable(part, 140)
         )
     })
 }
@@ -342,6 +349,14 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_and_what_is_shown_is_short() {
+        let long = Range::parse(&"1 - 2 || ".repeat(500)).unwrap_err();
+        assert!(long.to_string().contains("longer than 4096"), "{long}");
+        let wrong = Range::parse(&"x".repeat(4000)).unwrap_err();
+        assert!(wrong.to_string().len() < 500, "{wrong}");
     }
 
     #[test]

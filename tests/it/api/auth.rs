@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use diesel::prelude::*;
 use dxr::Value;
 use registrysync::api::namespaces;
 use registrysync::service::account::{LoginPolicy, Logins, bootstrap};
 use registrysync::service::login_guard::LoginLimits;
 use registrysync::service::{App, Role};
-use registrysync::store::Db;
 use registrysync::store::account::{NewAccount, account_by_login, account_create, role_list};
+use registrysync::store::schema::session;
+use registrysync::store::session::session_find;
+use registrysync::store::{Db, DbConnection, now};
 use registrysync::surface::Limits;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -210,6 +213,51 @@ async fn json_logs_in_and_out_by_cookie() {
             "{body:?}"
         );
     }
+}
+
+/// Row 26: by the session's own duration, on both wires; what has expired is gone.
+#[tokio::test]
+async fn every_call_lets_a_sessions_time_begin_anew() {
+    let server = server().await;
+    let params = vec![text("admin"), text(ADMIN_PASSWORD), Value::Integer(600)];
+    let Ok(Value::String(key)) = server.xml("auth.login", params).await else {
+        panic!("no key");
+    };
+    let id: i64 = key.split('x').next().unwrap().parse().unwrap();
+    let leave = async |seconds: i64| {
+        let expires = now() + chrono::TimeDelta::seconds(seconds);
+        let set = move |conn: &mut DbConnection| {
+            let row = diesel::update(session::table.find(id));
+            Ok(row.set(session::expires.eq(expires)).execute(conn)?)
+        };
+        assert_eq!(server.app.db.run(set).await.unwrap(), 1);
+    };
+    let left = async || {
+        let found = server.app.db.run(move |conn| session_find(conn, id)).await;
+        (found.unwrap().expect("the session").expires - now()).num_seconds()
+    };
+    let path = "image/store/listImageStores";
+    for wire in ["xml", "json"] {
+        leave(60).await;
+        if wire == "xml" {
+            let listed = server.xml("image.store.listImageStores", vec![text(&key)]);
+            assert!(listed.await.is_ok());
+        } else {
+            assert_eq!(server.json("GET", path, Some(&key), None).await.0, 200);
+        }
+        let left = left().await;
+        assert!((400..=600).contains(&left), "{wire}: {left}");
+    }
+    // Asking whether a key is valid isn't using it.
+    leave(60).await;
+    let valid = server.xml("auth.isSessionKeyValid", vec![text(&key)]).await;
+    assert_eq!(valid, Ok(Value::Boolean(true)));
+    assert!(left().await <= 60);
+    leave(-1).await;
+    let gone = server.xml("image.store.listImageStores", vec![text(&key)]);
+    let message = format!("Could not find session with id: {id}");
+    assert_eq!(gone.await, Err((-1, message)));
+    assert_eq!(server.json("GET", path, Some(&key), None).await.0, 401);
 }
 
 #[tokio::test]

@@ -343,6 +343,11 @@ async fn the_session_is_checked_before_the_method_is_looked_up() {
         ),
         ("nowhere.nothing", other, "Session id: 1 is not valid."),
         (
+            "sample.nothing",
+            format!("9223372036854775808x{secret}"),
+            "Could not find session with id: 9223372036854775808",
+        ),
+        (
             "nowhere.nothing",
             key.clone(),
             "Could not find namespace: nowhere",

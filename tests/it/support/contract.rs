@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use jsonschema::Validator;
-use registrysync::api::registry::camel_case;
+use registrysync::api::registry::{camel_case, snake_case};
 use serde_json::{Value, json};
 
 use super::images::client;
@@ -68,8 +68,10 @@ impl Contract {
         let path = path.split('?').next()?.trim_matches('/');
         let item = self.document["paths"].get(format!("/{path}")).or_else(|| {
             let (namespace, name) = path.rsplit_once('/')?;
-            let camel = format!("/{namespace}/{}", camel_case(name));
-            self.document["paths"].get(camel)
+            let camel = camel_case(name);
+            let path = format!("/{namespace}/{camel}");
+            let known = snake_case(&camel) == name;
+            known.then(|| self.document["paths"].get(path)).flatten()
         })?;
         let verb = if verb == "HEAD" { "GET" } else { verb };
         item.get(verb.to_lowercase())

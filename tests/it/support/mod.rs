@@ -5,6 +5,7 @@
 //! - [`images`]: images made from seeds, put into either of them.
 //! - [`contract`]: answers against the served OpenAPI document.
 //! - [`postgres`], [`database`]: a PostgreSQL server for all tests, and a database for each.
+//! - [`tables`]: all rows of a database, to see that none changed, and to go back.
 
 pub(crate) mod contract;
 #[macro_use]
@@ -13,3 +14,4 @@ pub(crate) mod docker_registry;
 pub(crate) mod images;
 pub(crate) mod postgres;
 pub(crate) mod registry;
+pub(crate) mod tables;

@@ -1,0 +1,48 @@
+//! The database fails in the middle of a change: the whole change is undone (row 14).
+
+use registrysync::api::error::code;
+
+use super::world::{Outcome, World};
+use super::{Subject, sweep};
+use crate::support::database::TestDatabase;
+
+/// What is no reading method to JSON's verbs, and yet changes no table where it is called as here.
+const HARMLESS: [&str; 4] = [
+    "auth.checkAuthToken",
+    "auth.isSessionKeyValid",
+    "auth.logout",
+    "system.multicall",
+];
+
+/// Calls what changes something while each table in turn can't be written to.
+async fn broken(world: &World, subject: &Subject<'_>) {
+    if subject.method.is_read_only() {
+        return;
+    }
+    let params = subject.params(world, &subject.fitting);
+    let mut faults = 0;
+    for table in world.tables.names() {
+        world.tables.writes_break(table).await;
+        let outcome = world.xml(&subject.name, params.clone()).await;
+        world.tables.writes_work().await;
+        if let Outcome::Fault(code, message) = &outcome {
+            let expected = "unhandled internal exception: the call failed and nothing was changed";
+            assert!(message.starts_with(expected), "{}: {message}", subject.name);
+            assert_eq!(*code, Some(code::GENERAL.into()), "{}", subject.name);
+            faults += 1;
+        }
+        let call = format!("{} without {table}", subject.name);
+        world.judge_change(&call, false, &outcome).await;
+    }
+    let name = &subject.name;
+    assert!(
+        faults > 0 || HARMLESS.contains(&name.as_str()),
+        "{name} writes nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_change_that_fails_in_the_middle_is_undone() {
+    let world = World::new(TestDatabase::sqlite()).await;
+    sweep(&world, |_| true, broken).await;
+}
