@@ -147,7 +147,7 @@ async fn a_second_run_is_refused_or_queued_and_many_may_watch() {
 async fn a_run_goes_on_after_its_server_was_killed_and_counts_nothing_twice() {
     let source = source_with(3).await;
     let target = Registry::start().await;
-    source.fault_add(Fault::on("GET", "/manifests/", Action::Hang).skip(1));
+    source.fault_add(Fault::on("GET", "/manifests/", Action::Hang).after(1));
     let mut server = Server::start(None);
     let session = server.login().await;
     session
