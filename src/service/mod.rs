@@ -14,7 +14,8 @@
 //!   options, [`places`] says where things come from and go to.
 //! - [`registry_browse`]: what is in a registry.
 //! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
-//!   into the queue; [`run_cancel`] ends it early; [`run_history`] says what became of it.
+//!   into the queue; [`run_cancel`] ends it early; [`run_settle`] ends it when its parts have ended; [`run_history`]
+//!   says what became of it.
 //! - [`schedule`]: when a project runs by itself; [`statistics`]: numbers for dashboards.
 //! - [`error`]: the one error of this layer.
 //!
@@ -37,6 +38,7 @@ pub mod registry_browse;
 pub mod role;
 pub mod run_cancel;
 pub mod run_history;
+pub mod run_settle;
 pub mod run_start;
 pub mod schedule;
 pub mod session;
@@ -65,6 +67,8 @@ pub struct App {
     pub logins: Logins,
     /// Notified when a run was put into the queue: this process's worker looks at once.
     pub queue_wake: Arc<Notify>,
+    /// Notified when a run is to end: this process's worker looks at once.
+    pub cancel_wake: Arc<Notify>,
 }
 
 impl App {
@@ -74,6 +78,7 @@ impl App {
             db,
             logins,
             queue_wake: Arc::default(),
+            cancel_wake: Arc::default(),
         }
     }
 }
