@@ -15,7 +15,9 @@
 //! - [`registry_browse`]: what is in a registry.
 //! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
 //!   into the queue; [`run_cancel`] ends it early; [`run_history`] says what became of it.
-//! - [`schedule`]: when a project runs by itself; [`statistics`]: numbers for dashboards.
+//! - [`schedule`]: when a project runs by itself, [`schedule_line`] checks its line; [`tasko`] is the
+//!   same by the names of the job runner, and for house-keeping; [`statistics`]: numbers for dashboards.
+//! - [`target_verify`]: whether what was copied still is there; [`Tell`] is the log of such work.
 //! - [`error`]: the one error of this layer.
 //!
 //! Nothing here knows HTTP, XML or SQL.
@@ -39,9 +41,13 @@ pub mod run_cancel;
 pub mod run_history;
 pub mod run_start;
 pub mod schedule;
+pub mod schedule_line;
 pub mod session;
 pub mod statistics;
 pub mod store_settings;
+pub mod target_verify;
+pub mod tasko;
+mod tell;
 pub mod user;
 mod user_rules;
 
@@ -49,12 +55,14 @@ pub use account::{LoginPolicy, Logins};
 pub use caller::Caller;
 pub use error::Error;
 pub use role::Role;
+pub use tell::Tell;
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use crate::store::Db;
+use crate::taskomatic::ScheduleRules;
 
 /// What every use case works on: one value for the life of the server.
 #[derive(Debug)]
@@ -65,6 +73,8 @@ pub struct App {
     pub logins: Logins,
     /// Notified when a run was put into the queue: this process's worker looks at once.
     pub queue_wake: Arc<Notify>,
+    /// What schedules must keep to.
+    pub schedule_rules: ScheduleRules,
 }
 
 impl App {
@@ -74,6 +84,16 @@ impl App {
             db,
             logins,
             queue_wake: Arc::default(),
+            schedule_rules: ScheduleRules::default(),
+        }
+    }
+
+    /// The same with other rules for schedules.
+    #[must_use]
+    pub fn with_schedule_rules(self, schedule_rules: ScheduleRules) -> App {
+        App {
+            schedule_rules,
+            ..self
         }
     }
 }

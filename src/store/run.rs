@@ -45,14 +45,25 @@ text_enum! {
     }
 }
 
+/// The bunch that runs a project.
+pub const SYNC_BUNCH: &str = "image-registry-sync-bunch";
+/// Its task.
+pub const SYNC_TASK: &str = "image-registry-sync-task";
+
 /// A run as stored.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = tasko_run)]
 #[allow(missing_docs)] // the fields are the columns
 pub struct Run {
     pub id: i64,
-    pub org_id: i64,
-    pub project_id: i64,
+    /// `None`: asked for by a person.
+    pub schedule_id: Option<i64>,
+    pub bunch: String,
+    pub task: String,
+    /// `None`: the whole server's.
+    pub org_id: Option<i64>,
+    /// `None`: house-keeping.
+    pub project_id: Option<i64>,
     /// As it was called when the run was asked for.
     pub project_label: String,
     pub status: RunStatus,
@@ -155,6 +166,8 @@ pub fn run_enqueue(
         }
         let row = (
             (
+                tasko_run::bunch.eq(SYNC_BUNCH),
+                tasko_run::task.eq(SYNC_TASK),
                 tasko_run::org_id.eq(new.org_id),
                 tasko_run::project_id.eq(new.project_id),
                 tasko_run::project_label.eq(new.project_label),
@@ -219,6 +232,8 @@ fn run_waiting(conn: &mut DbConnection) -> Result<Option<i64>, Error> {
         );
     let waiting = tasko_run::table
         .filter(tasko_run::status.eq(RunStatus::Ready))
+        // House-keeping is claimed by `house_run`.
+        .filter(tasko_run::project_id.is_not_null())
         .filter(diesel::dsl::not(diesel::dsl::exists(in_the_way)))
         .order(tasko_run::id)
         .limit(1)
@@ -372,7 +387,7 @@ pub fn run_interrupt_left_running(
 
 /// The database's clock: leases are compared by all nodes, whose own clocks may differ. SQLite
 /// has one node.
-pub(super) fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
+pub fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
     match conn {
         DbConnection::Postgres(c) => {
             let time = diesel::dsl::sql::<diesel::sql_types::Timestamp>(

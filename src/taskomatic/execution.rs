@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::service::Error;
 use crate::service::job::{Job, job_load};
 use crate::store::Db;
 use crate::store::run::{Run, RunStatus};
@@ -29,7 +30,10 @@ pub(super) async fn execute_guarded(db: Db, run: Run, stop: CancellationToken) {
 
 /// Executes a claimed run and writes down what comes of it. `stop` ends it early.
 async fn execute(db: Db, run: Run, stop: CancellationToken) {
-    let job = job_load(&db, run.org_id, run.project_id).await;
+    let job = match (run.org_id, run.project_id) {
+        (Some(org), Some(project)) => job_load(&db, org, project).await,
+        _ => Err(Error::NotFound("the run has no project".into())),
+    };
     let mut recorder = Recorder::new(db, &run);
     match job {
         Ok(job) => work(recorder, job, stop).await,
