@@ -1,19 +1,19 @@
 //! Configuration of the server: a flag, else a variable, else the file, else the default.
 //!
-//! Every key is a flag (`--data-dir`), a variable (`REGISTRYSYNC_DATA_DIR`) and a key of the TOML
-//! file (`data_dir`). An unknown key in the file is an error with its line.
+//! Every key is a variable (`REGISTRYSYNC_DATA_DIR`) and a key of the TOML file (`data_dir`), and the
+//! usual ones are flags (`--data-dir`). An unknown key in the file is an error with its line.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use crate::taskomatic::{HistoryRules, Misfire, ScheduleRules};
+use crate::service::{Misfire, ScheduleRules};
+use crate::taskomatic::HistoryRules;
 use crate::time_zone::{system_zone, zone_parse};
 
 /// A key of the configuration.
@@ -266,8 +266,8 @@ impl Settings {
             })?,
             schedule_rules: self.schedule_rules()?,
             history: HistoryRules {
-                days: self.number("history_days", 0..=36_500)?,
-                runs: self.number("history_runs", 1..=100_000)?,
+                days: self.number("history_days", 0, 36_500)?,
+                runs: self.number("history_runs", 1, 100_000)?,
             },
             tls: self.tls()?,
             public_url: self.public_url()?,
@@ -284,7 +284,7 @@ impl Settings {
             "none" => Misfire::Skip,
             _ => return Err(self.error("schedule_misfire", "expected `once` or `none`")),
         };
-        let seconds = |key, most| self.number(key, 0..=most).map(Duration::from_secs);
+        let seconds = |key, most| self.number(key, 0, most).map(Duration::from_secs);
         Ok(ScheduleRules {
             misfire,
             jitter: seconds("schedule_jitter", MAX_JITTER_S)?,
@@ -292,15 +292,14 @@ impl Settings {
         })
     }
 
-    fn number<T>(&self, key: &'static str, range: RangeInclusive<T>) -> Result<T, ConfigError>
+    fn number<T>(&self, key: &'static str, min: T, max: T) -> Result<T, ConfigError>
     where
-        T: FromStr + PartialOrd + fmt::Display,
+        T: FromStr + PartialOrd + fmt::Display + Copy,
     {
-        let read = self.text(key).parse().ok();
-        read.filter(|number| range.contains(number)).ok_or_else(|| {
-            let (least, most) = (range.start(), range.end());
-            self.error(key, &format!("expected {least} to {most}"))
-        })
+        let number = self.text(key).parse().ok();
+        number
+            .filter(|number| (&min..=&max).contains(&number))
+            .ok_or_else(|| self.error(key, &format!("expected {min} to {max}")))
     }
 
     fn tls(&self) -> Result<Option<TlsSource>, ConfigError> {

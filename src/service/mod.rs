@@ -15,7 +15,8 @@
 //! - [`registry_browse`]: what is in a registry.
 //! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
 //!   into the queue; [`run_cancel`] ends it early; [`run_history`] says what became of it.
-//! - [`schedule`]: when a project runs by itself, [`schedule_line`] checks its line; [`tasko`] is the
+//! - [`schedule`]: when a project runs by itself, by what [`schedule_rules`] hold
+//!   (`schedule_line` checks a line, `schedule_reckon` reckons all anew); [`tasko`] is the
 //!   same by the names of the job runner, and for house-keeping; [`statistics`]: numbers for dashboards.
 //! - [`target_verify`]: whether what was copied still is there; [`Tell`] is the log of such work.
 //! - [`error`]: the one error of this layer.
@@ -41,7 +42,9 @@ pub mod run_cancel;
 pub mod run_history;
 pub mod run_start;
 pub mod schedule;
-pub mod schedule_line;
+mod schedule_line;
+mod schedule_reckon;
+pub mod schedule_rules;
 pub mod session;
 pub mod statistics;
 pub mod store_settings;
@@ -55,6 +58,7 @@ pub use account::{LoginPolicy, Logins};
 pub use caller::Caller;
 pub use error::Error;
 pub use role::Role;
+pub use schedule_rules::{Misfire, ScheduleRules};
 pub use tell::Tell;
 
 use std::sync::Arc;
@@ -62,7 +66,6 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::store::Db;
-use crate::taskomatic::ScheduleRules;
 
 /// What every use case works on: one value for the life of the server.
 #[derive(Debug)]

@@ -1,9 +1,8 @@
 //! The check of a schedule's line: Quartz's, in the server's zone, and by the server's rules.
 
-use super::Error;
+use super::{Error, ScheduleRules};
 use crate::store::Moment;
 use crate::store::schedule_fire::Next;
-use crate::taskomatic::ScheduleRules;
 use crate::taskomatic::quartz::Expression;
 use crate::time_zone::server_zone;
 

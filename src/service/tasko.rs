@@ -10,6 +10,7 @@ use super::project::{ProjectName, project_find_locked};
 use super::run_history::{Slice, pages};
 use super::schedule::{label_project, project_data};
 use super::schedule_line::line_check;
+use super::schedule_reckon::schedules_reckon;
 use super::{App, Caller, Error};
 use crate::store::run::{Run, RunStatus, clock};
 use crate::store::run_log::{LogLevel, LogLine};
@@ -19,7 +20,6 @@ use crate::store::schedule::{
 };
 use crate::store::tasko_run::{bunch_run_list, owned_run_get, run_lines, schedule_run_list};
 use crate::store::{DbConnection, Moment};
-use crate::taskomatic::scheduler::schedules_reckon;
 use crate::time_zone::server_zone;
 
 /// The longest job label, in characters.

@@ -71,10 +71,15 @@ pub enum Next {
     Over(Moment),
 }
 
-/// Whether a schedule is due.
+/// Whether a schedule is due. It reads no time, so that one that can't be read is due as well.
 pub fn is_any_due(conn: &mut DbConnection, now: Moment) -> Result<bool, Error> {
-    let due = tasko_schedule::table.filter(tasko_schedule::due_time.le(now));
-    Ok(diesel::select(diesel::dsl::exists(due)).get_result(conn)?)
+    let due: Option<i64> = tasko_schedule::table
+        .filter(tasko_schedule::due_time.le(now))
+        .order(tasko_schedule::due_time)
+        .select(tasko_schedule::id)
+        .first(conn)
+        .optional()?;
+    Ok(due.is_some())
 }
 
 /// When the next schedule is due.

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use chrono_tz::Tz;
 
 use super::quartz::Expression;
-use super::rules::{Misfire, ScheduleRules};
+use crate::service::{Misfire, ScheduleRules};
 use crate::store::Moment;
 use crate::store::run::{RunStatus, SYNC_BUNCH};
 use crate::store::schedule::Schedule;
@@ -61,7 +61,7 @@ impl Surroundings {
                 (Some(project), self.projects_busy.get(&id))
             }
         };
-        self.owner_check(schedule, project)?;
+        owner_check(schedule, project)?;
         let disabled = project.is_some_and(|project| !project.enabled);
         if disabled && !schedule.cron_expr.is_empty() {
             return Ok(Firing::Done { fire: None, next });
@@ -102,21 +102,6 @@ impl Surroundings {
         Ok(next.unwrap_or(Next::Over(self.now)))
     }
 
-    fn owner_check(
-        &self,
-        schedule: &Schedule,
-        project: Option<&FiringProject>,
-    ) -> Result<(), String> {
-        match (schedule.bunch == SYNC_BUNCH, project) {
-            (true, None) => Err("it names no project".to_owned()),
-            (false, Some(_)) => Err(format!("`{}` is of no project", schedule.bunch)),
-            (true, Some(project)) if schedule.org_id != Some(project.org_id) => {
-                Err("its project is another organisation's".to_owned())
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn missed(&self, schedule: &Schedule, fire_time: Moment) -> Option<String> {
         let due = schedule.due_time.unwrap_or(fire_time);
         let missed = self.now - due > MISSED_AFTER;
@@ -131,5 +116,16 @@ fn in_the_way(run: &BusyRun) -> String {
     match run.status {
         RunStatus::Running => format!("left out: run {} still runs", run.id),
         _ => format!("left out: run {} still waits", run.id),
+    }
+}
+
+fn owner_check(schedule: &Schedule, project: Option<&FiringProject>) -> Result<(), String> {
+    match (schedule.bunch == SYNC_BUNCH, project) {
+        (true, None) => Err("it names no project".to_owned()),
+        (false, Some(_)) => Err(format!("`{}` is of no project", schedule.bunch)),
+        (true, Some(project)) if schedule.org_id != Some(project.org_id) => {
+            Err("its project is another organisation's".to_owned())
+        }
+        _ => Ok(()),
     }
 }

@@ -3,8 +3,8 @@
 //! - [`worker`]: claims runs, as many at once as it has slots, until it is told to stop.
 //! - `execution`: one run, from the stored project to its final status.
 //! - `recorder`: writes results, log and totals while the engine works.
-//! - [`scheduler`]: makes runs of schedules that are due; `fire` says what one comes to, [`rules`]
-//!   what holds for all, [`clock`] what time it is.
+//! - [`scheduler`]: makes runs of schedules that are due; `fire` says what one comes to, [`clock`] what
+//!   time it is.
 //! - [`housekeeper`]: does the runs that belong to no project.
 //! - [`quartz`]: cron lines.
 //!
@@ -17,13 +17,11 @@ mod fire;
 pub mod housekeeper;
 pub mod quartz;
 mod recorder;
-pub mod rules;
 pub mod scheduler;
 pub mod worker;
 
 pub use clock::Clock;
 pub use housekeeper::Housekeeper;
 pub use housekeeper::history::HistoryRules;
-pub use rules::{Misfire, ScheduleRules};
 pub use scheduler::Scheduler;
 pub use worker::{Worker, WorkerOptions};

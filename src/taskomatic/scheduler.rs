@@ -18,8 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::Clock;
 use super::fire::{Firing, Surroundings};
 use super::quartz::Expression;
-use super::rules::ScheduleRules;
-use crate::store::run::clock;
+use crate::service::ScheduleRules;
 use crate::store::schedule::Schedule;
 use crate::store::schedule_fire::{
     Loaded, Next, active_hold, bunch_tasks, bunches_busy, due_hold, fires_insert, is_any_due,
@@ -79,8 +78,8 @@ impl Scheduler {
     #[must_use]
     pub fn with_clock(self, clock: Clock, zone: Tz) -> Self {
         Self {
-            clock,
             zone,
+            clock,
             ..self
         }
     }
@@ -288,34 +287,4 @@ fn rubbish_disable(
         schedule_disable(conn, *id, now, reason)?;
     }
     Ok(())
-}
-
-/// Reckons every schedule's next time from now, also where one is due.
-pub fn schedules_reckon(
-    conn: &mut DbConnection,
-    rules: ScheduleRules,
-    zone: Tz,
-) -> Result<(), Error> {
-    let mut after = 0;
-    loop {
-        let last = conn.write(|conn| {
-            let now = clock(conn)?;
-            let loaded = active_hold(conn, now, after, BATCH)?;
-            let rows = loaded.schedules.iter();
-            let next = rows.filter_map(|schedule| {
-                let line = Expression::parse(&schedule.cron_expr).ok()?;
-                let active = (schedule.active_from, schedule.active_till);
-                let next = rules.next(&line, zone, active, now);
-                Some((schedule.id, next.unwrap_or(Next::Over(now))))
-            });
-            next_set(conn, &next.collect::<Vec<_>>())?;
-            let unreadable = loaded.unreadable.iter().map(|(id, _)| *id);
-            let ids = loaded.schedules.iter().map(|row| row.id);
-            Ok::<_, Error>(ids.chain(unreadable).max())
-        })?;
-        match last {
-            Some(last) => after = last,
-            None => return Ok(()),
-        }
-    }
 }

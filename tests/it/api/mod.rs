@@ -20,5 +20,6 @@ mod registrysync;
 mod roles;
 mod sample;
 pub(crate) mod server;
+mod taskomatic;
 mod user;
 mod xmlrpc;

@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 
+use registrysync::service::ScheduleRules;
 use registrysync::store::project::project_delete;
 use registrysync::store::run::RunStatus;
-use registrysync::taskomatic::ScheduleRules;
 
 use super::Place;
 

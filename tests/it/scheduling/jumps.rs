@@ -1,5 +1,5 @@
+use registrysync::service::{Misfire, ScheduleRules};
 use registrysync::store::run::RunStatus;
-use registrysync::taskomatic::{Misfire, ScheduleRules};
 
 use super::Place;
 
@@ -44,9 +44,9 @@ async fn walk(place: &Place, times: &[&str]) {
 
 async fn fire_times(place: &Place) -> Vec<String> {
     let mut times: Vec<String> = place.fired().await;
-    times
-        .iter_mut()
-        .for_each(|time| time.truncate("2026-03-01 12:00:00".len()));
+    for time in &mut times {
+        time.truncate("2026-03-01 12:00:00".len());
+    }
     times
 }
 

@@ -1,19 +1,23 @@
 //! The scheduler on both databases, by a clock that the test sets.
 //! - `firing`: one run for each fire time, what is left out and why.
 //! - `jumps`: a clock that goes forward and back, and servers that were down.
+//! - `house`, `verify`: what house-keeping does.
 //! - `rubbish`: rows that nothing can use.
 //! - `rules`: jitter and distance.
 
 mod firing;
+mod house;
 mod jumps;
 mod rubbish;
 mod rules;
+mod verify;
 
 use std::sync::{Arc, Mutex};
 
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 use diesel::prelude::*;
+use registrysync::service::ScheduleRules;
 use registrysync::store::account::org_create;
 use registrysync::store::image_store::{NewImageStore, image_store_create};
 use registrysync::store::project::{NewProject, project_create};
@@ -21,7 +25,7 @@ use registrysync::store::run::{Run, RunStatus, SYNC_BUNCH};
 use registrysync::store::schedule::{NewSchedule, Schedule, schedule_by_id, schedule_put};
 use registrysync::store::schema::tasko_run;
 use registrysync::store::{Db, Moment};
-use registrysync::taskomatic::{Clock, ScheduleRules, Scheduler};
+use registrysync::taskomatic::{Clock, Scheduler};
 
 use crate::support::database::TestDatabase;
 

@@ -1,6 +1,6 @@
+use registrysync::service::ScheduleRules;
 use registrysync::store::DbConnection;
 use registrysync::store::schedule::{ScheduleFilter, schedule_list};
-use registrysync::taskomatic::ScheduleRules;
 
 use super::Place;
 
@@ -29,8 +29,8 @@ on_both_databases! {
         let sqlite = db.run(|conn| Ok(matches!(conn, DbConnection::Sqlite(_)))).await.expect("no error");
         let place = Place::new(db, "2026-03-01 02:59:00").await;
         let projects = place.projects(5).await;
-        let schedules = place.schedules(&projects, "0 0 3 * * ?").await;
-        let bad = schedules[2];
+        let ids = place.schedules(&projects, "0 0 3 * * ?").await;
+        let bad = ids[2];
         let more = if sqlite { &ON_SQLITE[..] } else { &[] };
         for (number, (rubbish, part)) in ON_BOTH.iter().chain(more).enumerate() {
             let day = number + 1;
@@ -44,7 +44,7 @@ on_both_databases! {
             let mut scheduler = place.scheduler(ScheduleRules::default());
             scheduler.look().await.expect("no error");
             let fired: Vec<_> = place.runs().await.iter().filter_map(|run| run.schedule_id).collect();
-            let good: Vec<_> = schedules.iter().copied().filter(|id| *id != bad).collect();
+            let good: Vec<_> = ids.iter().copied().filter(|id| *id != bad).collect();
             assert_eq!(fired, good, "{rubbish}");
             let org = place.org;
             let rows = place.db.run(move |conn| schedule_list(conn, Some(org), ScheduleFilter::default(), 0, 9));

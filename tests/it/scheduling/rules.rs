@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
+use registrysync::service::ScheduleRules;
 use registrysync::store::run::RunStatus;
-use registrysync::taskomatic::ScheduleRules;
 use registrysync::taskomatic::quartz::Expression;
 
 use super::{Place, moment};
@@ -13,11 +13,11 @@ on_both_databases! {
         let rules = ScheduleRules { jitter: Duration::from_mins(10), ..ScheduleRules::default() };
         let place = Place::new(db, "2026-03-01 02:59:00").await;
         let projects = place.projects(50).await;
-        let schedules = place.schedules(&projects, "0 0 3 * * ?").await;
+        let ids = place.schedules(&projects, "0 0 3 * * ?").await;
         let mut scheduler = place.scheduler(rules);
         scheduler.look().await.expect("no error");
         let mut delays = Vec::new();
-        for id in schedules {
+        for id in ids {
             let schedule = place.schedule(id).await;
             delays.push(schedule.due_time.expect("a time") - schedule.next_fire.expect("a time"));
         }

@@ -7,6 +7,7 @@ mod faults;
 mod image_sync;
 mod listing;
 mod many_tags;
+mod schedules;
 pub(crate) mod scripts;
 mod server;
 mod time_zone;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use chrono_tz::Tz;
 
-use super::quartz::Expression;
 use crate::store::Moment;
 use crate::store::schedule_fire::Next;
+use crate::taskomatic::quartz::Expression;
 
 /// Times of a line that are looked at for two that are too close: a line's times come again
 /// in the same order long before so many are over, save some that name years.
