@@ -26,7 +26,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 15] = [
+pub const KEYS: [Key; 20] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -45,7 +45,27 @@ pub const KEYS: [Key; 15] = [
     },
     Key {
         name: "worker_slots",
-        about: "runs at once, 1 to 64",
+        about: "parts of runs worked on at once by this process, 1 to 64",
+    },
+    Key {
+        name: "host_parts",
+        about: "parts worked on at once that read from or write to one registry host, over all nodes; 0: any number",
+    },
+    Key {
+        name: "org_parts",
+        about: "parts worked on at once of one organisation, over all nodes; 0: any number",
+    },
+    Key {
+        name: "lease_seconds",
+        about: "so long after its last sign of life a worker counts as gone, 3 to 3600; the same on all nodes",
+    },
+    Key {
+        name: "attempts",
+        about: "times that a part is tried whose workers are lost, 1 to 100",
+    },
+    Key {
+        name: "grace_seconds",
+        about: "how long the tags under way may take when the process is told to end, 0 to 3600",
     },
     Key {
         name: "time_zone",
@@ -92,6 +112,11 @@ pub const KEYS: [Key; 15] = [
 const MAX_SLOTS: usize = 64;
 const MAX_JITTER_S: u64 = 3600;
 const MAX_DISTANCE_S: u64 = 7 * 24 * 3600;
+const MAX_LIMIT: usize = 10_000;
+/// Shorter ones would take a worker for gone that waits for a busy machine.
+const MIN_LEASE: u64 = 3;
+const MAX_SECONDS: u64 = 3600;
+const MAX_ATTEMPTS: i64 = 100;
 /// Keys that are `true` or `false`.
 const SWITCHES: [&str; 1] = ["tls_self_signed"];
 
@@ -161,8 +186,18 @@ pub struct Config {
     pub database: String,
     /// The file with the first password of `admin`.
     pub admin_password_file: Option<PathBuf>,
-    /// Runs at once.
+    /// Parts at once.
     pub worker_slots: usize,
+    /// Parts at once of one registry host.
+    pub host_parts: Option<usize>,
+    /// Parts at once of one organisation.
+    pub org_parts: Option<usize>,
+    /// When a worker counts as gone.
+    pub lease: Duration,
+    /// Times that a part is tried whose workers are lost.
+    pub attempts: i64,
+    /// How long the tags under way may take at the end.
+    pub grace: Duration,
     /// The zone of schedules.
     pub time_zone: Tz,
     /// What schedules must keep to.
@@ -217,6 +252,11 @@ impl Settings {
         let directory = self.text("data_dir").trim_end_matches('/');
         self.fill("database", format!("sqlite:{directory}/registrysync.db"));
         self.fill("worker_slots", "2".into());
+        self.fill("host_parts", "0".into());
+        self.fill("org_parts", "0".into());
+        self.fill("lease_seconds", "60".into());
+        self.fill("attempts", "5".into());
+        self.fill("grace_seconds", "30".into());
         self.fill("time_zone", system_zone().name().into());
         self.fill("schedule_misfire", "once".into());
         self.fill("schedule_jitter", "0".into());
@@ -244,7 +284,8 @@ impl Settings {
 
     /// Reads the values.
     pub fn read(&self) -> Result<Config, ConfigError> {
-        let slots = self.text("worker_slots").parse().ok();
+        let limit = |key| Ok(Some(self.number(key, 0, MAX_LIMIT)?).filter(|limit| *limit > 0));
+        let seconds = |key, min| Ok(Duration::from_secs(self.number(key, min, MAX_SECONDS)?));
         Ok(Config {
             listen: self.text("listen").parse().map_err(|_| {
                 self.error(
@@ -255,9 +296,12 @@ impl Settings {
             data_dir: PathBuf::from(self.text("data_dir")),
             database: self.text("database").to_owned(),
             admin_password_file: self.path("admin_password_file"),
-            worker_slots: slots
-                .filter(|slots| (1..=MAX_SLOTS).contains(slots))
-                .ok_or_else(|| self.error("worker_slots", &format!("expected 1 to {MAX_SLOTS}")))?,
+            worker_slots: self.number("worker_slots", 1, MAX_SLOTS)?,
+            host_parts: limit("host_parts")?,
+            org_parts: limit("org_parts")?,
+            lease: seconds("lease_seconds", MIN_LEASE)?,
+            attempts: self.number("attempts", 1, MAX_ATTEMPTS)?,
+            grace: seconds("grace_seconds", 0)?,
             time_zone: zone_parse(self.text("time_zone")).ok_or_else(|| {
                 self.error(
                     "time_zone",

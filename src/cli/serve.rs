@@ -15,8 +15,8 @@ use crate::config::{Config, Settings, TlsSource};
 use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::store::{Db, Error as StoreError, SealKey};
-use crate::surface::{Certificate, Door, Limits, listen, router, serve};
-use crate::taskomatic::{Housekeeper, Scheduler, Worker, WorkerOptions};
+use crate::surface::{self, Certificate, Door, listen, router, serve};
+use crate::taskomatic::{Housekeeper, LeaseRules, Limits, Scheduler, Worker, WorkerOptions};
 use crate::time_zone::server_zone_set;
 
 use super::args::ServeArguments;
@@ -56,18 +56,27 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let options = WorkerOptions {
         name: worker_name(&config.data_dir)?,
         slots: config.worker_slots,
+        leases: LeaseRules {
+            lost_after: config.lease,
+            attempts: config.attempts,
+        },
+        limits: Limits {
+            per_host: config.host_parts,
+            per_org: config.org_parts,
+        },
+        grace: config.grace,
     };
     let stop = CancellationToken::new();
-    let wake = Arc::clone(&app.queue_wake);
-    let scheduler = Scheduler::new(db.clone(), config.schedule_rules, wake);
+    let (queue, cancel) = (Arc::clone(&app.queue_wake), Arc::clone(&app.cancel_wake));
+    let scheduler = Scheduler::new(db.clone(), config.schedule_rules, Arc::clone(&queue));
     let scheduler = tokio::spawn(scheduler.run(stop.clone()));
     let keeper = Housekeeper::new(db.clone(), options.name.clone(), config.history);
     let keeper = tokio::spawn(keeper.run(stop.clone()));
-    let worker = Worker::new(db, options, Arc::clone(&app.queue_wake));
+    let worker = Worker::new(db, options, queue, cancel);
     let worker = tokio::spawn(worker.run(stop.clone()));
     let routes = router(
         Dispatcher::new(namespaces::registry(), app),
-        Limits::default(),
+        surface::Limits::default(),
     );
 
     let scheme = if door.certificate.is_some() {
@@ -79,7 +88,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let ended = stop.clone().cancelled_owned();
     let mut served = tokio::spawn(serve(listener, routes, door, ended));
     tokio::select! {
-        () = interrupted() => tracing::info!("stopping: runs under way are interrupted"),
+        () = interrupted() => tracing::info!("stopping: tags under way are finished, the rest is left for later"),
         ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
     }
     stop.cancel();

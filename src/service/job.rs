@@ -1,13 +1,16 @@
 //! From a stored project to what the engine works on: clients, items, and what earlier runs wrote.
 
+use indexmap::IndexSet;
+
 use super::Error;
 use super::item::ItemSpec;
+use super::project::places_of;
 use super::project_settings::ProjectSettings;
 use super::store_settings::client_options;
 use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
 use crate::store::image_store::{ImageStore, image_store_by_id};
 use crate::store::item::item_list;
-use crate::store::project::project_by_id;
+use crate::store::project::{Project, project_by_id};
 use crate::store::synced_tag::{StorePair, synced_lookup};
 use crate::store::{Db, DbConnection, SealKey};
 use crate::sync::spec::{KnownTag, KnownTags};
@@ -19,8 +22,6 @@ const PAGE: i64 = 500;
 /// What a run or a plan of a project works on.
 #[derive(Debug)]
 pub struct Job {
-    /// The source's address, for the log.
-    pub source: String,
     /// The target registry.
     pub target: Client,
     /// What to copy.
@@ -37,6 +38,39 @@ struct Stored {
     settings: ProjectSettings,
     items: Vec<ItemSpec>,
     known: KnownTags,
+}
+
+/// How a run is divided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// What is copied from where to where, for the log.
+    pub about: String,
+    /// The places in the target that the items go to, each once, in the order of the items. Whoever
+    /// works on a place copies all items that go there, so that two of them that are at odds over a
+    /// tag are seen.
+    pub places: Vec<String>,
+}
+
+/// Divides a run of a project. Err: it is gone, disabled, or can't be used as it is stored.
+pub fn parts_plan(conn: &mut DbConnection, org_id: i64, project_id: i64) -> Result<Parts, Error> {
+    let project = project_enabled(conn, org_id, project_id)?;
+    let ends = places_of(conn, &project)?;
+    let items = items_load(conn, org_id, project_id)?;
+    let place = |item: &ItemSpec| ends.place(&item.repository, item.target_repository.as_ref());
+    let places: IndexSet<String> = items.iter().map(place).collect();
+    let parts = match places.len() {
+        0 | 1 => String::new(),
+        parts => format!(" in {parts} parts"),
+    };
+    Ok(Parts {
+        about: format!(
+            "`{}` to `{}`: {} items{parts}",
+            ends.source,
+            ends.target,
+            items.len()
+        ),
+        places: places.into_iter().collect(),
+    })
 }
 
 /// Loads a project. Err: it is gone, disabled, or can't be used as it is stored.
@@ -57,17 +91,7 @@ fn stored_load(
     org_id: i64,
     project_id: i64,
 ) -> Result<Stored, Error> {
-    let gone = || Error::NotFound("the project was deleted".into());
-    let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
-    if !project.enabled {
-        return Err(Error::invalid(
-            "enabled",
-            format!(
-                "the project `{}` is disabled; enable it with setDetails",
-                project.label
-            ),
-        ));
-    }
+    let project = project_enabled(conn, org_id, project_id)?;
     let mut store =
         |id| -> Result<ImageStore, Error> { image_store_by_id(conn, org_id, id)?.ok_or_else(gone) };
     let source = client_options(&store(project.src_store_id)?, key)?;
@@ -93,6 +117,26 @@ fn stored_load(
         items,
         known,
     })
+}
+
+fn gone() -> Error {
+    Error::NotFound("the project was deleted".into())
+}
+
+fn project_enabled(
+    conn: &mut DbConnection,
+    org_id: i64,
+    project_id: i64,
+) -> Result<Project, Error> {
+    let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
+    if project.enabled {
+        return Ok(project);
+    }
+    let message = format!(
+        "the project `{}` is disabled; enable it with setDetails",
+        project.label
+    );
+    Err(Error::invalid("enabled", message))
 }
 
 fn items_load(
@@ -141,7 +185,6 @@ impl Stored {
             .map(|item| sync_item(item, &self.settings, &source))
             .collect::<Result<_, _>>()?;
         Ok(Job {
-            source: source.address().to_string(),
             target,
             spec: SyncSpec {
                 items,

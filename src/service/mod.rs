@@ -14,7 +14,8 @@
 //!   options, [`places`] says where things come from and go to.
 //! - [`registry_browse`]: what is in a registry.
 //! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
-//!   into the queue; [`run_cancel`] ends it early; [`run_history`] says what became of it.
+//!   into the queue; [`run_cancel`] ends it early; [`run_settle`] ends it when its parts have ended; [`run_history`]
+//!   says what became of it.
 //! - [`schedule`]: when a project runs by itself, by what [`schedule_rules`] hold
 //!   (`schedule_line` checks a line, `schedule_reckon` reckons all anew); [`tasko`] is the
 //!   same by the names of the job runner, and for house-keeping; [`statistics`]: numbers for dashboards.
@@ -40,6 +41,7 @@ pub mod registry_browse;
 pub mod role;
 pub mod run_cancel;
 pub mod run_history;
+pub mod run_settle;
 pub mod run_start;
 pub mod schedule;
 mod schedule_line;
@@ -78,6 +80,8 @@ pub struct App {
     pub queue_wake: Arc<Notify>,
     /// What schedules must keep to.
     pub schedule_rules: ScheduleRules,
+    /// Notified when a run is to end: this process's worker looks at once.
+    pub cancel_wake: Arc<Notify>,
 }
 
 impl App {
@@ -87,6 +91,7 @@ impl App {
             db,
             logins,
             queue_wake: Arc::default(),
+            cancel_wake: Arc::default(),
             schedule_rules: ScheduleRules::default(),
         }
     }

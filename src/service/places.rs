@@ -79,6 +79,15 @@ impl Places {
         Ok(())
     }
 
+    /// The full path that a repository goes to; one that can't be placed has its own, under which it
+    /// fails.
+    pub(super) fn place(&self, repository: &Repository, target: Option<&Repository>) -> String {
+        match self.way(repository, target) {
+            Ok(way) => way.to.to_string(),
+            Err(_) => repository.to_string(),
+        }
+    }
+
     fn way(&self, repository: &Repository, target: Option<&Repository>) -> Result<Way, NameError> {
         let below = match target {
             Some(target) => target.clone(),

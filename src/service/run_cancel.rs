@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::run_settle::run_settle;
 use super::{App, Caller, Error};
-use crate::store::DbConnection;
 use crate::store::run::{RunStatus, run_active};
 use crate::store::run_cancel::{Cancelled, run_cancel as row_cancel};
+use crate::store::{self, DbConnection};
 
 /// How long a deletion waits for a run to end. Its worker looks once a second whether it should.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,8 +19,9 @@ pub async fn run_cancel(app: &App, caller: &Caller, id: i64) -> Result<(), Error
     let (org, login) = (caller.org_id(), caller.login().to_owned());
     let cancelled = app
         .db
-        .run(move |conn| row_cancel(conn, org, id, &login))
+        .run(move |conn| conn.write(|conn| run_cancel_settled(conn, org, id, &login)))
         .await?;
+    app.cancel_wake.notify_one();
     match cancelled {
         Cancelled::Ended | Cancelled::Asked => Ok(()),
         Cancelled::WasOver(status) => Err(Error::invalid(
@@ -28,6 +30,20 @@ pub async fn run_cancel(app: &App, caller: &Caller, id: i64) -> Result<(), Error
         )),
         Cancelled::NoRun => Err(Error::NotFound(format!("there is no run with the id {id}"))),
     }
+}
+
+/// Cancels a run; it has ended at once if nobody works on a part of it.
+fn run_cancel_settled(
+    conn: &mut DbConnection,
+    org: i64,
+    id: i64,
+    login: &str,
+) -> Result<Cancelled, store::Error> {
+    let cancelled = row_cancel(conn, org, id, login)?;
+    if cancelled == Cancelled::Asked && run_settle(conn, id)?.is_some() {
+        return Ok(Cancelled::Ended);
+    }
+    Ok(cancelled)
 }
 
 /// Ends all runs of a project, and waits for the one that runs; not for ever, since its worker may
@@ -45,6 +61,7 @@ pub(super) async fn project_runs_end(
             .db
             .transaction(move |conn| runs_cancel(conn, org, project_id, &login))
             .await?;
+        app.cancel_wake.notify_one();
         if !running || begun.elapsed() > PATIENCE {
             return Ok(());
         }
@@ -61,7 +78,7 @@ fn runs_cancel(
 ) -> Result<bool, Error> {
     while let Some(run) = run_active(conn, org, project_id)? {
         if !run.cancel_requested {
-            row_cancel(conn, org, run.id, login)?;
+            run_cancel_settled(conn, org, run.id, login)?;
         } else if run.status == RunStatus::Running {
             return Ok(true);
         }

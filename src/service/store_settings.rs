@@ -90,6 +90,12 @@ impl From<StoreCredentials> for StoreChange {
     }
 }
 
+/// The host (and port) of a store; `None` where it can't be used as it is stored.
+pub fn store_host(store: &ImageStore) -> Option<String> {
+    let address = StoreOptions::of(store).ok()?.address(&store.uri).ok()?;
+    Some(address.host())
+}
+
 /// The options as they are kept in the store's row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -31,6 +31,11 @@ const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NO
 const POSTGRES_SETTINGS: &str = "SET TIME ZONE 'UTC'";
 
 impl DbConnection {
+    /// Whether other nodes may use the database at the same time.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// Runs `body` in a write transaction: all of it happens, or nothing. On SQLite the write
     /// lock is taken at once (`BEGIN IMMEDIATE`), since a read transaction can't always be
     /// upgraded. Inside another transaction it is a savepoint of that one.

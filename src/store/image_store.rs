@@ -41,6 +41,13 @@ impl ImageStore {
     }
 }
 
+/// The stores of all organisations, for the server's own use.
+pub fn image_store_all(conn: &mut DbConnection) -> Result<Vec<ImageStore>, Error> {
+    Ok(image_store::table
+        .select(ImageStore::as_select())
+        .load(conn)?)
+}
+
 /// What a store's login is, before it is sealed.
 #[derive(Clone, Debug)]
 pub struct Login {

@@ -74,3 +74,22 @@ macro_rules! text_enum {
         }
     };
 }
+
+/// The columns of a part's totals and their values, for an insert or an update.
+macro_rules! totals_set {
+    ($totals:expr) => {{
+        let totals = $totals;
+        (
+            run_part::selected.eq(totals.selected),
+            run_part::copied.eq(totals.copied),
+            run_part::updated.eq(totals.updated),
+            run_part::skipped.eq(totals.skipped),
+            run_part::deleted.eq(totals.deleted),
+            run_part::blocked.eq(totals.blocked),
+            run_part::failed.eq(totals.failed),
+            run_part::bytes.eq(totals.bytes),
+            run_part::blobs_copied.eq(totals.blobs_copied),
+            run_part::blobs_mounted.eq(totals.blobs_mounted),
+        )
+    }};
+}

@@ -7,7 +7,7 @@
 //! - [`SealKey`] (`seal.rs`): how credentials are encrypted at rest.
 //! - [`Error`]: everything that may go wrong here.
 //! - One file per group of tables: [`org`], [`account`], [`session`], [`image_store`],
-//!   [`project`], [`item`], [`run`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
+//!   [`project`], [`item`], [`run`], [`part`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
 //!   [`schedule`] and what of it fires ([`schedule_fire`]), [`house_run`], [`tasko_run`],
 //!   [`statistics`], [`audit`]. Their functions are plain, take a [`DbConnection`]
 //!   and, for whatever an organisation owns, the organisation's id: a row of another organisation
@@ -28,7 +28,9 @@ pub mod house_run;
 pub mod image_store;
 pub mod item;
 mod migrate;
+pub mod notify;
 pub mod org;
+pub mod part;
 pub mod project;
 pub mod run;
 pub mod run_cancel;

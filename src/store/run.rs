@@ -1,17 +1,15 @@
-//! Runs: the queue, its leases, and what came of each run.
+//! Runs: the queue, and what came of each run.
 //!
-//! A worker claims a run and gets a [`Lease`]. Every later write names the lease's fence; one
-//! whose fence was raised meanwhile, or whose run ended or was deleted, is refused with
-//! [`Error::FenceLost`].
+//! A run is begun by writing down its parts (see [`super::part`]), which workers then claim one by
+//! one. It ends when the last of its parts has ended. Whoever changes a run or its parts locks the
+//! run's row first, so that nobody waits for another in a circle.
 
+use super::notify::{Topic, notify};
+use super::part::{PartStatus, parts_insert};
 use super::project::project_lock;
-use super::run_log::{NewLogLine, log_write};
-use super::schema::tasko_run;
+use super::schema::{run_part, sync_project, tasko_run};
 use super::{DbConnection, Error, Moment, now};
-use crate::store::run_log::LogLevel;
-use chrono::TimeDelta;
 use diesel::prelude::*;
-use std::time::Duration;
 
 text_enum! {
     /// Where a run stands.
@@ -71,10 +69,9 @@ pub struct Run {
     pub fire_time: Moment,
     pub start_time: Option<Moment>,
     pub end_time: Option<Moment>,
+    /// Which one began it.
     pub worker: Option<String>,
-    pub lease_until: Option<Moment>,
-    pub fence: i64,
-    /// 1 for the first try.
+    /// 1 for the first try; of the part that was tried most.
     pub attempt: i64,
     pub cancel_requested: bool,
     pub message: String,
@@ -83,16 +80,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// What its worker holds.
-    pub fn lease(&self) -> Lease {
-        Lease {
-            run_id: self.id,
-            fence: self.fence,
-        }
+    /// The organisation and the project that it is of; `None` for house-keeping.
+    pub fn project(&self) -> Option<(i64, i64)> {
+        self.org_id.zip(self.project_id)
     }
 }
 
-/// What a run has done so far. Everything but `bytes` counts tags or blobs.
+/// What a run, or a part of one, has done so far. Everything but `bytes` counts tags or blobs.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Queryable, Selectable, AsChangeset, Insertable,
 )]
@@ -109,24 +103,6 @@ pub struct RunTotals {
     pub bytes: i64,
     pub blobs_copied: i64,
     pub blobs_mounted: i64,
-}
-
-/// The right to write to a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The run.
-    pub run_id: i64,
-    /// What the run's fence was when it was claimed.
-    pub fence: i64,
-}
-
-impl Lease {
-    fn lost(self) -> Error {
-        Error::FenceLost {
-            run_id: self.run_id,
-            fence: self.fence,
-        }
-    }
 }
 
 /// A run to be put into the queue.
@@ -174,7 +150,6 @@ pub fn run_enqueue(
                 tasko_run::status.eq(RunStatus::Ready),
                 tasko_run::trigger_kind.eq(new.trigger),
                 tasko_run::fire_time.eq(now()),
-                tasko_run::fence.eq(0),
                 tasko_run::attempt.eq(1),
                 tasko_run::cancel_requested.eq(false),
                 tasko_run::message.eq(""),
@@ -184,40 +159,25 @@ pub fn run_enqueue(
         let insert = diesel::insert_into(tasko_run::table)
             .values(row)
             .returning(tasko_run::id);
-        let id = on_backend!(conn, c => insert.get_result(c))?;
+        let id = on_backend!(&mut *conn, c => insert.get_result(c))?;
+        notify(conn, Topic::Queue)?;
         Ok(Enqueued::Run(id))
     })
 }
 
-/// Gives the longest-waiting run whose project isn't running to `worker`, for `lease_time`.
-/// `None` where there is none. However many claim at once, each run goes to one of them.
-pub fn run_claim(
-    conn: &mut DbConnection,
-    worker: &str,
-    lease_time: Duration,
-) -> Result<Option<Run>, Error> {
-    conn.write(|conn| {
-        let Some(id) = run_waiting(conn)? else {
-            return Ok(None);
-        };
-        let time = clock(conn)?;
-        diesel::update(tasko_run::table.find(id))
-            .set((
-                tasko_run::status.eq(RunStatus::Running),
-                tasko_run::worker.eq(worker),
-                tasko_run::start_time.eq(time),
-                tasko_run::lease_until.eq(lease_end(time, lease_time)),
-                tasko_run::fence.eq(tasko_run::fence + 1),
-            ))
-            .execute(conn)?;
-        let run = tasko_run::table.find(id).select(Run::as_select());
-        Ok(Some(run.first(conn)?))
-    })
+/// What may not be begun now, since enough of its kind is worked on.
+#[derive(Clone, Debug, Default)]
+pub struct Barred {
+    /// Organisations.
+    pub orgs: Vec<i64>,
+    /// Image stores, as source or as target.
+    pub stores: Vec<i64>,
 }
 
-/// The run to be claimed next, locked until the transaction ends. Only the first waiting run of
-/// a project counts: otherwise two claimers could take two of one project.
-fn run_waiting(conn: &mut DbConnection) -> Result<Option<i64>, Error> {
+/// The longest-waiting run that isn't barred and whose project isn't running; locked until the
+/// transaction ends. Only the first waiting run of a project counts: otherwise two claimers could
+/// take two of one project.
+pub fn run_waiting(conn: &mut DbConnection, barred: &Barred) -> Result<Option<Run>, Error> {
     let other = diesel::alias!(tasko_run as other);
     let in_the_way = other
         .filter(other.field(tasko_run::project_id).eq(tasko_run::project_id))
@@ -230,74 +190,104 @@ fn run_waiting(conn: &mut DbConnection) -> Result<Option<i64>, Error> {
                     .eq(RunStatus::Ready)
                     .and(other.field(tasko_run::id).lt(tasko_run::id))),
         );
-    let waiting = tasko_run::table
-        .filter(tasko_run::status.eq(RunStatus::Ready))
-        // House-keeping is claimed by `house_run`.
-        .filter(tasko_run::project_id.is_not_null())
-        .filter(diesel::dsl::not(diesel::dsl::exists(in_the_way)))
-        .order(tasko_run::id)
-        .limit(1)
-        .select(tasko_run::id);
-    Ok(match conn {
-        DbConnection::Postgres(c) => waiting.for_update().skip_locked().first(c).optional()?,
-        DbConnection::Sqlite(c) => waiting.first(c).optional()?,
+    on_backend!(conn, c => {
+        let waiting = tasko_run::table
+            // House-keeping has no project, and is claimed by `house_run`.
+            .inner_join(sync_project::table)
+            .filter(tasko_run::status.eq(RunStatus::Ready))
+            .filter(tasko_run::org_id.ne_all(&barred.orgs))
+            .filter(sync_project::src_store_id.ne_all(&barred.stores))
+            .filter(sync_project::dest_store_id.ne_all(&barred.stores))
+            .filter(diesel::dsl::not(diesel::dsl::exists(in_the_way)))
+            .order(tasko_run::id)
+            .limit(1)
+            .select(Run::as_select());
+        Ok(waiting.first(c).optional()?)
     })
 }
 
-/// Writes the totals and renews the lease; at most once a second is enough. Returns whether
-/// somebody asked to cancel the run.
-pub fn run_progress(
+/// The runs under way that aren't barred and of which a part waits for a worker, oldest first.
+pub fn runs_open(conn: &mut DbConnection, barred: &Barred) -> Result<Vec<Run>, Error> {
+    let waits = run_part::table
+        .filter(run_part::run_id.eq(tasko_run::id))
+        .filter(run_part::status.eq(PartStatus::Ready));
+    on_backend!(conn, c => {
+        Ok(tasko_run::table
+            .inner_join(sync_project::table)
+            .filter(tasko_run::status.eq(RunStatus::Running))
+            .filter(tasko_run::org_id.ne_all(&barred.orgs))
+            .filter(sync_project::src_store_id.ne_all(&barred.stores))
+            .filter(sync_project::dest_store_id.ne_all(&barred.stores))
+            .filter(diesel::dsl::exists(waits))
+            .order(tasko_run::id)
+            .select(Run::as_select())
+            .load(c)?)
+    })
+}
+
+/// Begins a run that waits: `places` become its parts, in their order. `false` where it doesn't
+/// wait any more.
+pub fn run_begin(
     conn: &mut DbConnection,
-    lease: Lease,
-    totals: &RunTotals,
-    lease_time: Duration,
+    id: i64,
+    worker: &str,
+    places: &[String],
 ) -> Result<bool, Error> {
     conn.write(|conn| {
-        let until = lease_end(clock(conn)?, lease_time);
-        lease_hold(conn, lease)?;
-        diesel::update(tasko_run::table.find(lease.run_id))
-            .set((totals, tasko_run::lease_until.eq(until)))
-            .execute(conn)?;
-        Ok(tasko_run::table
-            .find(lease.run_id)
-            .select(tasko_run::cancel_requested)
-            .first(conn)?)
-    })
-}
-
-/// Ends a run with its final totals and a sentence that says what came of it.
-pub fn run_finish(
-    conn: &mut DbConnection,
-    lease: Lease,
-    status: RunStatus,
-    message: &str,
-    totals: &RunTotals,
-) -> Result<(), Error> {
-    conn.write(|conn| {
-        lease_hold(conn, lease)?;
-        diesel::update(tasko_run::table.find(lease.run_id))
+        let time = clock(conn)?;
+        let begun = diesel::update(tasko_run::table.find(id))
+            .filter(tasko_run::status.eq(RunStatus::Ready))
             .set((
-                totals,
-                tasko_run::status.eq(status),
-                tasko_run::message.eq(message),
-                tasko_run::end_time.eq(clock(conn)?),
-                tasko_run::lease_until.eq(None::<Moment>),
+                tasko_run::status.eq(RunStatus::Running),
+                tasko_run::worker.eq(worker),
+                tasko_run::start_time.eq(time),
             ))
             .execute(conn)?;
-        Ok(())
+        if begun == 1 {
+            parts_insert(conn, id, places)?;
+            notify(conn, Topic::Queue)?;
+        }
+        Ok(begun == 1)
     })
 }
 
-/// Refuses who doesn't hold the run; otherwise locks its row until the transaction ends.
-pub(super) fn lease_hold(conn: &mut DbConnection, lease: Lease) -> Result<(), Error> {
-    let held = tasko_run::table
-        .find(lease.run_id)
-        .filter(tasko_run::fence.eq(lease.fence))
-        .filter(tasko_run::status.eq(RunStatus::Running));
-    let rows = diesel::update(held)
-        .set(tasko_run::fence.eq(lease.fence))
-        .execute(conn)?;
-    if rows == 1 { Ok(()) } else { Err(lease.lost()) }
+/// Ends a run that waits or is under way, with a sentence that says what came of it. `false` where
+/// it had ended before.
+pub fn run_end(
+    conn: &mut DbConnection,
+    id: i64,
+    status: RunStatus,
+    message: &str,
+) -> Result<bool, Error> {
+    conn.write(|conn| {
+        let time = clock(conn)?;
+        let alive = tasko_run::status.eq(RunStatus::Ready);
+        let alive = alive.or(tasko_run::status.eq(RunStatus::Running));
+        let ended = diesel::update(tasko_run::table.find(id))
+            .filter(alive)
+            .set((
+                tasko_run::status.eq(status),
+                tasko_run::message.eq(message),
+                tasko_run::end_time.eq(time),
+            ))
+            .execute(conn)?;
+        // Another run of the project may have waited for that.
+        notify(conn, Topic::Queue)?;
+        Ok(ended == 1)
+    })
+}
+
+/// Holds a run until the transaction ends; `None` where there is none. SQLite's write transactions
+/// are alone anyway.
+pub fn run_lock(conn: &mut DbConnection, id: i64) -> Result<Option<Run>, Error> {
+    let run = tasko_run::table.find(id);
+    Ok(match conn {
+        DbConnection::Postgres(c) => {
+            let run = run.select(Run::as_select()).for_update();
+            run.first(c).optional()?
+        }
+        DbConnection::Sqlite(c) => run.select(Run::as_select()).first(c).optional()?,
+    })
 }
 
 /// Finds a run by its id.
@@ -350,41 +340,6 @@ pub fn run_active(
         .min_by_key(|run| (run.status != RunStatus::Running, run.id)))
 }
 
-/// Ends the runs that an earlier process of this very worker left behind, and returns their ids.
-pub fn run_interrupt_left_running(
-    conn: &mut DbConnection,
-    worker: &str,
-) -> Result<Vec<i64>, Error> {
-    const MESSAGE: &str = "the worker ended before the run did; tags copied until then are kept";
-    conn.write(|conn| {
-        let left: Vec<i64> = tasko_run::table
-            .filter(tasko_run::status.eq(RunStatus::Running))
-            .filter(tasko_run::worker.eq(worker))
-            .order(tasko_run::id)
-            .select(tasko_run::id)
-            .load(conn)?;
-        let time = clock(conn)?;
-        for id in &left {
-            diesel::update(tasko_run::table.find(id))
-                .set((
-                    tasko_run::status.eq(RunStatus::Interrupted),
-                    tasko_run::message.eq(MESSAGE),
-                    tasko_run::end_time.eq(time),
-                    tasko_run::lease_until.eq(None::<Moment>),
-                    tasko_run::fence.eq(tasko_run::fence + 1),
-                ))
-                .execute(conn)?;
-            let line = NewLogLine {
-                time,
-                level: LogLevel::Error,
-                message: MESSAGE.to_owned(),
-            };
-            log_write(conn, *id, &[line])?;
-        }
-        Ok(left)
-    })
-}
-
 /// The database's clock: leases are compared by all nodes, whose own clocks may differ. SQLite
 /// has one node.
 pub fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
@@ -397,11 +352,4 @@ pub fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
         }
         DbConnection::Sqlite(_) => Ok(now()),
     }
-}
-
-fn lease_end(start: Moment, lease_time: Duration) -> Moment {
-    TimeDelta::from_std(lease_time)
-        .ok()
-        .and_then(|delta| start.checked_add_signed(delta))
-        .unwrap_or(Moment::MAX)
 }

@@ -1,17 +1,20 @@
 //! Ending a run early.
 
-use super::run::{RunStatus, clock};
-use super::run_log::{LogLevel, NewLogLine, log_write};
-use super::schema::tasko_run;
+use super::notify::{Topic, notify};
+use super::part::{PartStatus, log_now};
+use super::run::{RunStatus, clock, run_end, run_get, run_lock};
+use super::run_log::LogLevel;
+use super::schema::{run_part, tasko_run};
 use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 
 /// What became of [`run_cancel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It waited, or its worker is gone: it has ended.
+    /// It waited: it has ended.
     Ended,
-    /// Its worker is told, and ends it soon.
+    /// The parts that nobody works on have ended; the workers of the others are told, and end them
+    /// soon.
     Asked,
     /// It had ended before, with this status.
     WasOver(RunStatus),
@@ -19,8 +22,9 @@ pub enum Cancelled {
     NoRun,
 }
 
-/// Ends a run that waits, or whose worker let its lease run out; asks the worker of any other to
-/// end it. `login` is who wants that, for the log.
+/// Ends a run that waits; of one that is under way, ends the parts that wait or whose worker let
+/// the lease run out, and asks the workers of the others to end them. `login` is who wants that,
+/// for the log.
 pub fn run_cancel(
     conn: &mut DbConnection,
     org_id: i64,
@@ -28,43 +32,45 @@ pub fn run_cancel(
     login: &str,
 ) -> Result<Cancelled, Error> {
     conn.write(|conn| {
-        let time = clock(conn)?;
-        let run = || {
-            tasko_run::table
-                .find(id)
-                .filter(tasko_run::org_id.eq(org_id))
+        if run_get(conn, org_id, id)?.is_none() {
+            return Ok(Cancelled::NoRun);
+        }
+        let Some(run) = run_lock(conn, id)? else {
+            return Ok(Cancelled::NoRun);
         };
+        if !matches!(run.status, RunStatus::Ready | RunStatus::Running) {
+            return Ok(Cancelled::WasOver(run.status));
+        }
         let message = format!("cancelled by `{login}`");
-        let nobody_works = tasko_run::status.eq(RunStatus::Ready).or(tasko_run::status
-            .eq(RunStatus::Running)
-            .and(tasko_run::lease_until.assume_not_null().lt(time)));
-        let ended = diesel::update(run().filter(nobody_works))
-            .set((
-                tasko_run::status.eq(RunStatus::Interrupted),
-                tasko_run::cancel_requested.eq(true),
-                tasko_run::message.eq(&message),
-                tasko_run::end_time.eq(time),
-                tasko_run::lease_until.eq(None::<Moment>),
-                tasko_run::fence.eq(tasko_run::fence + 1),
-            ))
-            .execute(conn)?;
-        let asked = diesel::update(run().filter(tasko_run::status.eq(RunStatus::Running)))
+        log_now(conn, id, LogLevel::Warn, message.clone())?;
+        diesel::update(tasko_run::table.find(id))
             .set(tasko_run::cancel_requested.eq(true))
             .execute(conn)?;
-        if ended + asked == 0 {
-            let status = run().select(tasko_run::status).first(conn).optional()?;
-            return Ok(status.map_or(Cancelled::NoRun, Cancelled::WasOver));
+        if run.status == RunStatus::Ready {
+            run_end(conn, id, RunStatus::Interrupted, &message)?;
+            return Ok(Cancelled::Ended);
         }
-        let line = NewLogLine {
-            time,
-            level: LogLevel::Warn,
-            message,
-        };
-        log_write(conn, id, &[line])?;
-        Ok(if ended == 1 {
-            Cancelled::Ended
-        } else {
-            Cancelled::Asked
-        })
+        parts_idle_end(conn, id)?;
+        notify(conn, Topic::Cancel)?;
+        Ok(Cancelled::Asked)
     })
+}
+
+/// Ends the parts of a run that nobody works on.
+fn parts_idle_end(conn: &mut DbConnection, run_id: i64) -> Result<(), Error> {
+    let lost = run_part::status
+        .eq(PartStatus::Running)
+        .and(run_part::lease_until.assume_not_null().lt(clock(conn)?));
+    let idle = run_part::table
+        .filter(run_part::run_id.eq(run_id))
+        .filter(run_part::status.eq(PartStatus::Ready).or(lost));
+    diesel::update(idle)
+        .set((
+            run_part::status.eq(PartStatus::Interrupted),
+            run_part::message.eq("cancelled"),
+            run_part::lease_until.eq(None::<Moment>),
+            run_part::fence.eq(run_part::fence + 1),
+        ))
+        .execute(conn)?;
+    Ok(())
 }

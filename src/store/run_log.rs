@@ -1,6 +1,6 @@
 //! The log of a run.
 
-use super::run::{Lease, lease_hold};
+use super::part::{Lease, part_hold};
 use super::schema::{run_log, tasko_run};
 use super::{DbConnection, Error, Moment, now};
 use diesel::prelude::*;
@@ -55,24 +55,20 @@ impl NewLogLine {
 /// Rows of one statement, far below both databases' limits of parameters.
 const BATCH: usize = 1000;
 
-/// Appends lines in their order; all or none.
+/// Appends lines in their order, for who holds a part of the run; all or none.
 pub fn log_append(
     conn: &mut DbConnection,
     lease: Lease,
     lines: &[NewLogLine],
 ) -> Result<(), Error> {
     conn.write(|conn| {
-        lease_hold(conn, lease)?;
+        part_hold(conn, lease)?;
         log_write(conn, lease.run_id, lines)
     })
 }
 
 /// Appends to a run whose row the transaction has locked.
-pub(super) fn log_write(
-    conn: &mut DbConnection,
-    run_id: i64,
-    lines: &[NewLogLine],
-) -> Result<(), Error> {
+pub fn log_write(conn: &mut DbConnection, run_id: i64, lines: &[NewLogLine]) -> Result<(), Error> {
     let last: Option<i64> = run_log::table
         .filter(run_log::run_id.eq(run_id))
         .select(diesel::dsl::max(run_log::seq))

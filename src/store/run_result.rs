@@ -1,9 +1,11 @@
 //! What came of each tag of a run.
 
-use super::run::{Lease, lease_hold};
+use super::part::{Lease, part_hold};
 use super::schema::{run_result, tasko_run};
 use super::{DbConnection, Error};
 use diesel::prelude::*;
+use diesel::upsert::excluded;
+use std::collections::HashMap;
 
 text_enum! {
     /// What was to be done with a tag.
@@ -67,24 +69,96 @@ pub struct NewRunResult {
 /// Rows of one statement: PostgreSQL takes 65 535 parameters a statement, SQLite 32 766.
 const BATCH: usize = 1000;
 
-/// Writes results in their order; all or none.
-pub fn result_insert(
+/// Inserts, in the place of what stands there.
+macro_rules! put {
+    ($rows:expr) => {
+        diesel::insert_into(run_result::table)
+            .values($rows)
+            .on_conflict((run_result::part_id, run_result::repository, run_result::tag))
+            .do_update()
+            .set((
+                run_result::target.eq(excluded(run_result::target)),
+                run_result::action.eq(excluded(run_result::action)),
+                run_result::status.eq(excluded(run_result::status)),
+                run_result::source_digest.eq(excluded(run_result::source_digest)),
+                run_result::target_digest.eq(excluded(run_result::target_digest)),
+                run_result::previous_digest.eq(excluded(run_result::previous_digest)),
+                run_result::bytes.eq(excluded(run_result::bytes)),
+                run_result::duration_ms.eq(excluded(run_result::duration_ms)),
+                run_result::error.eq(excluded(run_result::error)),
+            ))
+    };
+}
+
+/// Writes results of a part in their order, each in the place of an earlier one of the same tag; all
+/// or none.
+pub fn result_put(
     conn: &mut DbConnection,
     lease: Lease,
     results: &[NewRunResult],
 ) -> Result<(), Error> {
     conn.write(|conn| {
-        lease_hold(conn, lease)?;
+        part_hold(conn, lease)?;
         for batch in results.chunks(BATCH) {
+            // PostgreSQL refuses to change a row twice in one statement.
+            let last: HashMap<_, _> = batch
+                .iter()
+                .enumerate()
+                .map(|(at, result)| ((&result.repository, &result.tag), at))
+                .collect();
             let rows: Vec<_> = batch
                 .iter()
-                .map(|result| (run_result::run_id.eq(lease.run_id), result))
+                .enumerate()
+                .filter(|(at, result)| last.get(&(&result.repository, &result.tag)) == Some(at))
+                .map(|(_, result)| {
+                    let run = run_result::run_id.eq(lease.run_id);
+                    (run, run_result::part_id.eq(lease.part_id), result)
+                })
                 .collect();
-            on_backend!(&mut *conn, c => {
-                diesel::insert_into(run_result::table).values(rows).execute(c)
-            })?;
+            match conn {
+                DbConnection::Postgres(c) => {
+                    put!(rows).execute(c)?;
+                }
+                // Diesel has no such statement of many rows for SQLite.
+                DbConnection::Sqlite(c) => {
+                    for row in rows {
+                        put!(row).execute(c)?;
+                    }
+                }
+            }
         }
         Ok(())
+    })
+}
+
+/// What was done with a tag, for who goes on with its part.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[allow(missing_docs)]
+pub struct RecordedTag {
+    pub repository: String,
+    pub tag: String,
+    pub action: ResultAction,
+    pub bytes: i64,
+}
+
+/// What earlier holders of a part recorded as done. What they didn't get done is forgotten: it is
+/// tried again.
+pub fn results_resume(conn: &mut DbConnection, lease: Lease) -> Result<Vec<RecordedTag>, Error> {
+    conn.write(|conn| {
+        part_hold(conn, lease)?;
+        let undone = run_result::table
+            .filter(run_result::part_id.eq(lease.part_id))
+            .filter(run_result::status.ne(ResultStatus::Done));
+        diesel::delete(undone).execute(conn)?;
+        Ok(run_result::table
+            .filter(run_result::part_id.eq(lease.part_id))
+            .select((
+                run_result::repository,
+                run_result::tag,
+                run_result::action,
+                run_result::bytes,
+            ))
+            .load(conn)?)
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! All of them are for many rows at once: a thousand schedules may be due in the same second.
 
+use super::notify::{Topic, notify};
 use super::run::{RunStatus, RunTotals, RunTrigger};
 use super::schedule::{Schedule, is_active};
 use super::schema::{sync_project, tasko_run, tasko_schedule, tasko_template};
@@ -243,7 +244,7 @@ pub fn bunch_tasks(conn: &mut DbConnection) -> Result<HashMap<String, String>, E
 pub fn fires_insert(conn: &mut DbConnection, now: Moment, fires: &[Fire]) -> Result<usize, Error> {
     let mut made = 0;
     for batch in fires.chunks(BATCH) {
-        match conn {
+        match &mut *conn {
             DbConnection::Postgres(c) => {
                 let rows: Vec<_> = batch.iter().map(|fire| FireRow::of(fire, now)).collect();
                 made += diesel::insert_into(tasko_run::table)
@@ -264,6 +265,9 @@ pub fn fires_insert(conn: &mut DbConnection, now: Moment, fires: &[Fire]) -> Res
             }
         }
     }
+    if made > 0 {
+        notify(conn, Topic::Queue)?;
+    }
     Ok(made)
 }
 
@@ -281,7 +285,6 @@ struct FireRow<'a> {
     end_time: Option<Moment>,
     message: &'a str,
     trigger_kind: RunTrigger,
-    fence: i64,
     attempt: i64,
     cancel_requested: bool,
     #[diesel(embed)]
@@ -305,7 +308,6 @@ impl<'a> FireRow<'a> {
             end_time: fire.skipped.as_ref().map(|_| now),
             message: fire.skipped.as_deref().unwrap_or_default(),
             trigger_kind: RunTrigger::Schedule,
-            fence: 0,
             attempt: 1,
             cancel_requested: false,
             totals: RunTotals::default(),

@@ -105,7 +105,6 @@ diesel::table! {
         end_time -> Nullable<Timestamp>,
         worker -> Nullable<Text>,
         lease_until -> Nullable<Timestamp>,
-        fence -> BigInt,
         attempt -> BigInt,
         cancel_requested -> Bool,
         message -> Text,
@@ -165,9 +164,35 @@ diesel::table! {
 }
 
 diesel::table! {
+    run_part (id) {
+        id -> BigInt,
+        run_id -> BigInt,
+        number -> BigInt,
+        target_repository -> Text,
+        status -> Text,
+        worker -> Nullable<Text>,
+        lease_until -> Nullable<Timestamp>,
+        fence -> BigInt,
+        attempt -> BigInt,
+        message -> Text,
+        selected -> BigInt,
+        copied -> BigInt,
+        updated -> BigInt,
+        skipped -> BigInt,
+        deleted -> BigInt,
+        blocked -> BigInt,
+        failed -> BigInt,
+        bytes -> BigInt,
+        blobs_copied -> BigInt,
+        blobs_mounted -> BigInt,
+    }
+}
+
+diesel::table! {
     run_result (id) {
         id -> BigInt,
         run_id -> BigInt,
+        part_id -> BigInt,
         repository -> Text,
         tag -> Text,
         target -> Text,
@@ -225,7 +250,9 @@ diesel::joinable!(account_role -> account (account_id));
 diesel::joinable!(session -> account (account_id));
 diesel::joinable!(sync_item -> sync_project (project_id));
 diesel::joinable!(tasko_run -> sync_project (project_id));
+diesel::joinable!(run_part -> tasko_run (run_id));
 diesel::joinable!(run_result -> tasko_run (run_id));
+diesel::joinable!(run_result -> run_part (part_id));
 diesel::joinable!(run_log -> tasko_run (run_id));
 diesel::allow_tables_to_appear_in_same_query!(
     org,
@@ -240,6 +267,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     tasko_bunch,
     tasko_task,
     tasko_template,
+    run_part,
     run_result,
     run_log,
     synced_tag,

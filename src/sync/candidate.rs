@@ -49,10 +49,11 @@ pub(super) struct Candidates {
 pub(super) async fn candidates_find(
     target: &Client,
     spec: &SyncSpec,
+    items: &[SyncItem],
     unreachable: &Unreachable,
 ) -> Candidates {
     let mut found = Candidates::default();
-    let listings = spec.items.clone().into_iter().map(|item| async move {
+    let listings = items.to_vec().into_iter().map(|item| async move {
         let listing = if item.selector.needs_listing() {
             Some(tags_of(&item, unreachable).await)
         } else {

@@ -27,26 +27,31 @@ pub(super) struct Route {
     pub(super) target: Repository,
 }
 
-/// Copies manifests and blobs within one run; what two tags need is copied once.
+/// Copies manifests and blobs within one part of a run; what two tags need is copied once.
 pub(super) struct Ladder {
     target: Client,
     on_bytes: OnBytes,
     blobs: Once<(Repository, Digest)>,
     children: Once<(Repository, Digest)>,
-    /// Where at the target a blob is known to be.
-    homes: Mutex<HashMap<Digest, Home>>,
+    homes: Arc<Homes>,
+}
+
+/// Where at the target a blob is known to be.
+#[derive(Default)]
+pub(super) struct Homes {
+    by_digest: Mutex<HashMap<Digest, Home>>,
 }
 
 type Home = Arc<AsyncMutex<Option<Repository>>>;
 
 impl Ladder {
-    pub(super) fn new(target: Client, on_bytes: OnBytes) -> Self {
+    pub(super) fn new(target: Client, on_bytes: OnBytes, homes: Arc<Homes>) -> Self {
         Self {
             target,
             on_bytes,
             blobs: Once::default(),
             children: Once::default(),
-            homes: Mutex::default(),
+            homes,
         }
     }
 
@@ -208,7 +213,8 @@ impl Ladder {
     }
 
     fn home(&self, route: &Route, digest: &Digest) -> Home {
-        let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        let homes = self.homes.by_digest.lock();
+        let mut homes = homes.unwrap_or_else(PoisonError::into_inner);
         let at_source = route.from.address().is_same_registry(self.target.address());
         let first = || Arc::new(AsyncMutex::new(at_source.then(|| route.source.clone())));
         Arc::clone(homes.entry(digest.clone()).or_insert_with(first))

@@ -27,7 +27,7 @@ mod unreachable;
 mod yaml;
 
 pub use error::SyncError;
-pub use native::{Engine, RunEnd};
+pub use native::{Engine, Halt, RunEnd};
 pub use outcome::{Action, Moved, Status, TagOutcome, Totals};
 pub use plan::{Plan, PlanAction};
 pub use select::{Selector, SelectorSpec};

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::StreamExt;
+use indexmap::IndexMap;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -12,16 +14,46 @@ use crate::oci::Client;
 use super::candidate::{Candidate, candidates_find};
 use super::compare::{Comparison, Ends};
 use super::error::SyncError;
-use super::ladder::{Ladder, Route};
+use super::ladder::{Homes, Ladder, Route};
 use super::outcome::{Action, Moved, Status, TagOutcome, Totals};
 use super::progress::{Event, Reporter};
-use super::spec::{SyncSpec, platforms_text};
+use super::spec::{SyncItem, SyncSpec, platforms_text};
 use super::unreachable::Unreachable;
 
 /// Copies to one registry what a [`SyncSpec`] names.
 pub struct Engine {
     pub(super) target: Client,
     pub(super) spec: Arc<SyncSpec>,
+    /// What of the specification this engine copies.
+    pub(super) items: Vec<SyncItem>,
+    shared: Arc<Shared>,
+}
+
+/// What the parts of a run have in common: blobs that one brought are mounted by the others, a
+/// registry that one found out of reach isn't tried by the others, and all of them together work on
+/// no more tags at once than the specification allows.
+struct Shared {
+    homes: Arc<Homes>,
+    unreachable: Unreachable,
+    permits: Semaphore,
+}
+
+/// How a run is told to end early.
+#[derive(Clone, Debug, Default)]
+pub struct Halt {
+    /// Ends all transfers at once.
+    pub cancel: CancellationToken,
+    /// Lets the tags under way come to their end, and begins no others.
+    pub drain: CancellationToken,
+}
+
+impl From<CancellationToken> for Halt {
+    fn from(cancel: CancellationToken) -> Self {
+        Self {
+            cancel,
+            drain: CancellationToken::new(),
+        }
+    }
 }
 
 /// How a run ended.
@@ -31,28 +63,67 @@ pub struct RunEnd {
     pub totals: Totals,
     /// Whether it was cancelled before its end.
     pub cancelled: bool,
+    /// Whether tags weren't begun since it was told to drain.
+    pub drained: bool,
     /// Which registries couldn't be reached at all, and why; tags after that weren't tried.
     pub unreachable: Option<String>,
 }
 
 impl Engine {
     /// An engine for one plan or run.
-    pub fn new(target: Client, spec: SyncSpec) -> Self {
+    pub fn new(target: Client, mut spec: SyncSpec) -> Self {
+        let items = std::mem::take(&mut spec.items);
+        let permits = Semaphore::new(spec.max_parallel.clamp(1, Semaphore::MAX_PERMITS));
         Self {
             target,
             spec: Arc::new(spec),
+            items,
+            shared: Arc::new(Shared {
+                homes: Arc::default(),
+                unreachable: Unreachable::default(),
+                permits,
+            }),
         }
+    }
+
+    /// An engine for each place in the target, in the order of the items. Two items can only be at
+    /// odds over a tag within one place, so that all of them together do what this one would do. An
+    /// item that can't be placed is found under its own path, where it fails.
+    pub fn split(&self) -> Vec<(String, Engine)> {
+        let mut parts: IndexMap<String, Vec<SyncItem>> = IndexMap::new();
+        for item in &self.items {
+            let place = match item.way(self.spec.placement, self.target.address()) {
+                Ok((_, target)) => target.to_string(),
+                Err(_) => item.repository.to_string(),
+            };
+            parts.entry(place).or_default().push(item.clone());
+        }
+        let engine = |items| Self {
+            target: self.target.clone(),
+            spec: Arc::clone(&self.spec),
+            items,
+            shared: Arc::clone(&self.shared),
+        };
+        parts
+            .into_iter()
+            .map(|(place, items)| (place, engine(items)))
+            .collect()
     }
 
     /// Does the work. A failing tag doesn't stop the others. Cancelling ends all transfers at once;
     /// the target stays consistent, since a tag is written last.
-    pub async fn run(&self, reporter: Reporter, cancel: CancellationToken) -> RunEnd {
+    pub async fn run(&self, reporter: Reporter, halt: impl Into<Halt>) -> RunEnd {
+        let halt = halt.into();
         let mut end = RunEnd::default();
-        let unreachable = Unreachable::default();
+        let unreachable = &self.shared.unreachable;
         let found = tokio::select! {
-            found = candidates_find(&self.target, &self.spec, &unreachable) => found,
-            () = cancel.cancelled() => {
+            found = candidates_find(&self.target, &self.spec, &self.items, unreachable) => found,
+            () = halt.cancel.cancelled() => {
                 end.cancelled = true;
+                return end;
+            }
+            () = halt.drain.cancelled() => {
+                end.drained = true;
                 return end;
             }
         };
@@ -66,46 +137,64 @@ impl Engine {
         }
         let tags = end.totals.selected;
         reporter.send(Event::Selected { tags }).await;
+        self.candidates_copy(found.all, &reporter, &halt, &mut end)
+            .await;
+        if end.cancelled {
+            self.target.uploads_end().await;
+        }
+        end.unreachable = unreachable.summary();
+        end
+    }
+
+    async fn candidates_copy(
+        &self,
+        all: Vec<Candidate>,
+        reporter: &Reporter,
+        halt: &Halt,
+        end: &mut RunEnd,
+    ) {
+        let homes = Arc::clone(&self.shared.homes);
         let worker = Arc::new(Worker {
             target: self.target.clone(),
             spec: Arc::clone(&self.spec),
-            ladder: Arc::new(Ladder::new(self.target.clone(), reporter.on_bytes())),
-            unreachable,
+            ladder: Arc::new(Ladder::new(self.target.clone(), reporter.on_bytes(), homes)),
+            shared: Arc::clone(&self.shared),
         });
-        let tasks = found.all.into_iter().map(|candidate| {
-            let worker = Arc::clone(&worker);
-            AbortOnDropHandle::new(tokio::spawn(async move { worker.tag(&candidate).await }))
+        let tasks = all.into_iter().map(|candidate| {
+            let (worker, drain) = (Arc::clone(&worker), halt.drain.clone());
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                let _permit = worker.shared.permits.acquire().await;
+                if drain.is_cancelled() {
+                    return None;
+                }
+                Some(worker.tag(&candidate).await)
+            }))
         });
         let mut tasks =
             futures_util::stream::iter(tasks).buffer_unordered(self.spec.max_parallel.max(1));
         loop {
             let next = tokio::select! {
                 biased;
-                () = cancel.cancelled() => {
+                () = halt.cancel.cancelled() => {
                     end.cancelled = true;
-                    break;
+                    return;
                 }
                 next = tasks.next() => next,
             };
             match next {
-                Some(Ok(outcome)) => {
+                Some(Ok(Some(outcome))) => {
                     end.totals.add(&outcome);
                     reporter.send(Event::Finished(Box::new(outcome))).await;
                 }
+                Some(Ok(None)) => end.drained = true,
                 Some(Err(failure)) => {
                     if let Ok(panic) = failure.try_into_panic() {
                         std::panic::resume_unwind(panic);
                     }
                 }
-                None => break,
+                None => return,
             }
         }
-        if end.cancelled {
-            drop(tasks);
-            self.target.uploads_end().await;
-        }
-        end.unreachable = worker.unreachable.summary();
-        end
     }
 }
 
@@ -114,7 +203,7 @@ struct Worker {
     target: Client,
     spec: Arc<SyncSpec>,
     ladder: Arc<Ladder>,
-    unreachable: Unreachable,
+    shared: Arc<Shared>,
 }
 
 impl Worker {
@@ -127,7 +216,7 @@ impl Worker {
 
     async fn tag_outcome(&self, candidate: &Candidate) -> TagOutcome {
         let failed = |error: SyncError, outcome: TagOutcome| {
-            self.unreachable.note(&error);
+            self.shared.unreachable.note(&error);
             TagOutcome {
                 status: Status::Failed,
                 error: Some(error.to_string()),
@@ -136,7 +225,7 @@ impl Worker {
         };
         let blank = candidate.outcome(&self.target, Action::Copy, candidate.selected_by.clone());
         let hosts = [candidate.from.host(), self.target.host()];
-        if let Some(error) = self.unreachable.find(&hosts) {
+        if let Some(error) = self.shared.unreachable.find(&hosts) {
             return failed(error, blank);
         }
         let ends = Ends {

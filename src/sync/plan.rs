@@ -74,7 +74,7 @@ impl Engine {
     /// the reason.
     pub async fn plan(&self) -> Plan {
         let unreachable = Unreachable::default();
-        let found = candidates_find(&self.target, &self.spec, &unreachable).await;
+        let found = candidates_find(&self.target, &self.spec, &self.items, &unreachable).await;
         let mut plan = Plan {
             warnings: found.warnings,
             ..Plan::default()

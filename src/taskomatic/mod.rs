@@ -1,27 +1,36 @@
 //! The job runner: takes runs from the queue and does them.
 //!
-//! - [`worker`]: claims runs, as many at once as it has slots, until it is told to stop.
-//! - `execution`: one run, from the stored project to its final status.
+//! - [`worker`]: claims parts of runs, as many at once as it has slots, until it is told to stop.
+//! - `claim`: which part is next: fair between projects, within the limits.
+//! - `held`: the parts that this process works on; `keeper`: renews their leases, sees when a run is
+//!   to end, and offers again what lost workers held.
+//! - `execution`: one part, from the stored project to its final status; `shares`: what the parts of a
+//!   run have in common.
 //! - `recorder`: writes results, log and totals while the engine works.
 //! - [`scheduler`]: makes runs of schedules that are due; `fire` says what one comes to, [`clock`] what
 //!   time it is.
 //! - [`housekeeper`]: does the runs that belong to no project.
 //! - [`quartz`]: cron lines.
 //!
-//! The queue itself is the table of runs (`store::run`): a claim gives a lease and a fence, and
-//! every write names the fence.
+//! The queue itself is in the tables of runs and their parts (`store::run`, `store::part`): a claim
+//! gives a lease and a fence, and every write names the fence.
 
+mod claim;
 pub mod clock;
 mod execution;
 mod fire;
+mod held;
 pub mod housekeeper;
+mod keeper;
 pub mod quartz;
 mod recorder;
 pub mod scheduler;
+mod shares;
 pub mod worker;
 
+pub use claim::Limits;
 pub use clock::Clock;
 pub use housekeeper::Housekeeper;
 pub use housekeeper::history::HistoryRules;
 pub use scheduler::Scheduler;
-pub use worker::{Worker, WorkerOptions};
+pub use worker::{LeaseRules, Worker, WorkerOptions};

@@ -1,23 +1,28 @@
 //! Writes down what an engine tells: results, log, totals, what is now at the target. In batches,
 //! once a second, so that a run of 100 000 tags costs hundreds of transactions, not as many.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
-use tokio_util::sync::CancellationToken;
 
-use crate::store::run::{Lease, Run, RunStatus, RunTotals, run_finish, run_progress};
+use crate::service::run_settle::run_settle;
+use crate::store::part::{
+    Lease, Part, PartStatus, part_end, part_progress, part_release, part_totals,
+};
+use crate::store::run::RunTotals;
 use crate::store::run_log::{LogLevel, NewLogLine, log_append};
-use crate::store::run_result::{NewRunResult, ResultAction, ResultStatus, result_insert};
+use crate::store::run_result::{
+    NewRunResult, RecordedTag, ResultAction, ResultStatus, result_put, results_resume,
+};
 use crate::store::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert};
 use crate::store::{Db, DbConnection, Error, now};
 use crate::sync::progress::Event;
 use crate::sync::{Action, Status, TagOutcome, Totals};
 
-use super::worker::LEASE;
+use super::held::Hold;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Outcomes that are written before the second is over.
@@ -28,22 +33,25 @@ const HELD_AT: usize = 10 * FLUSH_AT;
 /// outlasts a restart of PostgreSQL.
 const FINAL_TRIES: u32 = 60;
 
-/// How the recording of a run ended.
+/// How the recording of a part ended.
 pub(super) enum Recording {
     /// All events came.
-    Complete {
-        /// Whether somebody asked for the run's end.
-        cancel_requested: bool,
-    },
-    /// The run isn't ours any more.
+    Complete,
+    /// The part isn't ours any more.
     LeaseLost,
 }
 
-/// The writer of one run.
+/// The writer of one part.
 pub(super) struct Recorder {
     db: Db,
     lease: Lease,
+    /// Where its items go, for the log.
+    place: String,
     totals: Totals,
+    /// What the database has of that.
+    written: RunTotals,
+    /// What earlier workers recorded as done, and this one hasn't come across yet.
+    earlier: HashMap<(String, String), RecordedTag>,
     batch: Batch,
 }
 
@@ -52,18 +60,57 @@ pub(super) struct Recorder {
 struct Batch {
     results: Vec<NewRunResult>,
     lines: Vec<NewLogLine>,
-    /// By source repository.
-    synced: HashMap<String, HashMap<SyncedKey, SyncedState>>,
+    /// By source repository; in order, so that no two writers wait for each other.
+    synced: BTreeMap<String, HashMap<SyncedKey, SyncedState>>,
 }
 
 impl Recorder {
-    pub(super) fn new(db: Db, run: &Run) -> Self {
+    pub(super) fn new(db: Db, hold: &Hold) -> Self {
         Self {
             db,
-            lease: run.lease(),
+            lease: hold.lease,
+            place: String::new(),
             totals: Totals::default(),
+            written: RunTotals::default(),
+            earlier: HashMap::new(),
             batch: Batch::default(),
         }
+    }
+
+    /// Goes on from what earlier workers recorded of the part.
+    pub(super) async fn resume(&mut self, part: &Part, worker: &str) -> Result<(), Error> {
+        self.place.clone_from(&part.target_repository);
+        // Nobody had it before.
+        if part.fence == 1 {
+            return Ok(());
+        }
+        let lease = self.lease;
+        let resumed = self.db.run(move |conn| {
+            conn.write(|conn| {
+                let recorded = results_resume(conn, lease)?;
+                Ok((recorded, part_totals(conn, lease.part_id)?))
+            })
+        });
+        let (recorded, written) = resumed.await?;
+        self.totals = Totals::default();
+        self.totals.moved.blobs_copied = count(written.blobs_copied);
+        self.totals.moved.blobs_mounted = count(written.blobs_mounted);
+        for tag in &recorded {
+            self.totals.moved.bytes += count(tag.bytes);
+            *tag_count(&mut self.totals, tag.action) += 1;
+        }
+        self.written = written;
+        let text = format!(
+            "`{}`: taken over by `{worker}`, {} tags are done",
+            self.place,
+            recorded.len()
+        );
+        self.log(LogLevel::Info, text);
+        self.earlier = recorded
+            .into_iter()
+            .map(|tag| ((tag.repository.clone(), tag.tag.clone()), tag))
+            .collect();
+        Ok(())
     }
 
     pub(super) fn log(&mut self, level: LogLevel, message: String) {
@@ -74,19 +121,23 @@ impl Recorder {
         });
     }
 
-    /// Takes events until the engine has told all; cancels it when that is asked for, or when the
-    /// lease is lost.
+    /// Tags that failed.
+    pub(super) fn failed(&self) -> u64 {
+        self.totals.failed
+    }
+
+    /// Takes events until the engine has told all; ends the engine when the lease is lost.
     pub(super) async fn record(
         &mut self,
         mut events: Receiver<Event>,
         pair: StorePair,
         bytes: &Arc<AtomicU64>,
-        cancel: &CancellationToken,
+        hold: &Hold,
     ) -> Recording {
         let mut tick = tokio::time::interval(FLUSH_EVERY);
-        let mut cancel_requested = false;
-        let mut lost = false;
+        let before = self.totals.moved.bytes;
         loop {
+            let lost = hold.is_lost();
             let due = tokio::select! {
                 event = events.recv(), if lost || self.batch.results.len() < HELD_AT => match event {
                     Some(event) => self.take(event),
@@ -100,22 +151,22 @@ impl Recorder {
             if !due || lost {
                 continue;
             }
-            match self.flush(pair, bytes.load(Ordering::Relaxed)).await {
-                Ok(requested) => cancel_requested |= requested,
-                Err(Error::FenceLost { .. }) => lost = true,
+            match self
+                .flush(pair, before + bytes.load(Ordering::Relaxed))
+                .await
+            {
+                Ok(()) => {}
+                Err(Error::FenceLost { .. }) => hold.lose(),
                 // Kept, and tried again with the next ones.
                 Err(error) => tracing::warn!(%error, "a run's progress can't be written"),
             }
-            if cancel_requested || lost {
-                cancel.cancel();
-            }
         }
-        if lost {
+        if hold.is_lost() {
             return Recording::LeaseLost;
         }
         match self.flush_finally(pair).await {
             Err(Error::FenceLost { .. }) => Recording::LeaseLost,
-            _ => Recording::Complete { cancel_requested },
+            _ => Recording::Complete,
         }
     }
 
@@ -124,78 +175,109 @@ impl Recorder {
         match event {
             Event::Selected { tags } => {
                 self.totals.selected = tags;
-                self.log(LogLevel::Info, format!("{tags} tags are selected"));
+                let text = format!("`{}`: {tags} tags are selected", self.place);
+                self.log(LogLevel::Info, text);
             }
             Event::Warning(text) => self.log(LogLevel::Warn, text),
-            Event::Finished(outcome) => {
-                self.totals.add(&outcome);
-                if let Some((level, line)) = outcome_line(&outcome) {
-                    self.log(level, line);
-                }
-                if let Some((key, state)) = synced(&outcome) {
-                    let repository = self.batch.synced.entry(outcome.repository.clone());
-                    repository.or_default().insert(key, state);
-                }
-                self.batch.results.push(result(*outcome));
-            }
+            Event::Finished(outcome) => self.take_outcome(*outcome),
         }
         self.batch.results.len() >= FLUSH_AT
     }
 
-    /// Writes what has come together, and renews the lease. Ok: whether a cancel is asked for.
-    async fn flush(&mut self, pair: StorePair, bytes: u64) -> Result<bool, Error> {
-        let (lease, batch) = (self.lease, self.batch.clone());
+    fn take_outcome(&mut self, outcome: TagOutcome) {
+        let key = (outcome.repository.clone(), outcome.tag.clone());
+        if let Some(earlier) = self.earlier.remove(&key) {
+            // It is as an earlier worker left it, and that one recorded what it did.
+            if outcome.status == Status::Done && outcome.action == Action::Skip {
+                return;
+            }
+            self.totals.moved.bytes -= count(earlier.bytes).min(self.totals.moved.bytes);
+            *tag_count(&mut self.totals, earlier.action) -= 1;
+        }
+        self.totals.add(&outcome);
+        if let Some((level, line)) = outcome_line(&outcome) {
+            self.log(level, line);
+        }
+        if let Some((key, state)) = synced(&outcome) {
+            let repository = self.batch.synced.entry(outcome.repository.clone());
+            repository.or_default().insert(key, state);
+        }
+        self.batch.results.push(result(outcome));
+    }
+
+    /// Writes what has come together.
+    async fn flush(&mut self, pair: StorePair, bytes: u64) -> Result<(), Error> {
         let totals = RunTotals {
             bytes: number(bytes),
             ..run_totals(&self.totals)
         };
-        let requested = self
-            .db
+        if totals == self.written && self.batch.is_empty() {
+            return Ok(());
+        }
+        let (lease, batch) = (self.lease, self.batch.clone());
+        self.db
             .run(move |conn| {
                 conn.write(|conn| {
                     batch.write(conn, lease, pair)?;
-                    run_progress(conn, lease, &totals, LEASE)
+                    part_progress(conn, lease, &totals)
                 })
             })
             .await?;
+        self.written = totals;
         self.batch = Batch::default();
-        Ok(requested)
+        Ok(())
     }
 
     async fn flush_finally(&mut self, pair: StorePair) -> Result<(), Error> {
         let bytes = self.totals.moved.bytes;
         for _ in 1..FINAL_TRIES {
             match self.flush(pair, bytes).await {
-                Ok(_) => return Ok(()),
+                Ok(()) => return Ok(()),
                 Err(error @ Error::FenceLost { .. }) => return Err(error),
                 Err(error) => tracing::warn!(%error, "a run's results can't be written"),
             }
             tokio::time::sleep(FLUSH_EVERY).await;
         }
-        self.flush(pair, bytes).await.map(|_| ())
+        self.flush(pair, bytes).await
     }
 
-    /// Ends the run.
-    pub(super) async fn finish(&mut self, status: RunStatus, message: &str, totals: &Totals) {
+    /// Ends the part, and with the last one the run.
+    pub(super) async fn finish(&mut self, status: PartStatus, message: &str) {
+        let (lease, message) = (self.lease, message.to_owned());
+        let totals = run_totals(&self.totals);
+        self.last_write(move |conn| {
+            part_end(conn, lease, status, &message, &totals)?;
+            run_settle(conn, lease.run_id).map(drop)
+        })
+        .await;
+    }
+
+    /// Gives the part back, for another worker or a later process to go on with.
+    pub(super) async fn release(&mut self, why: &str) {
+        let (lease, why) = (self.lease, why.to_owned());
+        self.last_write(move |conn| part_release(conn, lease, &why))
+            .await;
+    }
+
+    async fn last_write<F>(&mut self, write: F)
+    where
+        F: Fn(&mut DbConnection) -> Result<(), Error> + Clone + Send + 'static,
+    {
         for _ in 0..FINAL_TRIES {
-            let (lease, lines) = (self.lease, self.batch.lines.clone());
-            let (message, totals) = (message.to_owned(), run_totals(totals));
-            let ended = self
-                .db
-                .run(move |conn| {
-                    conn.write(|conn| {
-                        log_append(conn, lease, &lines)?;
-                        run_finish(conn, lease, status, &message, &totals)
-                    })
+            let (lease, lines, write) = (self.lease, self.batch.lines.clone(), write.clone());
+            let written = self.db.run(move |conn| {
+                conn.write(|conn| {
+                    log_append(conn, lease, &lines)?;
+                    write(conn)
                 })
-                .await;
-            match ended {
+            });
+            match written.await {
                 Ok(()) => return,
                 Err(error @ Error::FenceLost { .. }) => {
-                    tracing::warn!(%error, "a run was given up");
+                    tracing::warn!(%error, "a part of a run was given up");
                     return;
                 }
-                Err(error) => tracing::warn!(%error, "a run's end can't be written"),
+                Err(error) => tracing::warn!(%error, "a part's end can't be written"),
             }
             tokio::time::sleep(FLUSH_EVERY).await;
         }
@@ -203,12 +285,16 @@ impl Recorder {
 }
 
 impl Batch {
+    fn is_empty(&self) -> bool {
+        self.results.is_empty() && self.lines.is_empty() && self.synced.is_empty()
+    }
+
     fn write(&self, conn: &mut DbConnection, lease: Lease, pair: StorePair) -> Result<(), Error> {
         if !self.lines.is_empty() {
             log_append(conn, lease, &self.lines)?;
         }
         if !self.results.is_empty() {
-            result_insert(conn, lease, &self.results)?;
+            result_put(conn, lease, &self.results)?;
         }
         for (repository, tags) in &self.synced {
             synced_upsert(conn, pair, repository, tags)?;
@@ -326,6 +412,20 @@ fn run_totals(totals: &Totals) -> RunTotals {
         blobs_copied: number(totals.moved.blobs_copied),
         blobs_mounted: number(totals.moved.blobs_mounted),
     }
+}
+
+/// Where tags are counted with which this was done.
+fn tag_count(totals: &mut Totals, action: ResultAction) -> &mut u64 {
+    match action {
+        ResultAction::Copy => &mut totals.copied,
+        ResultAction::Update => &mut totals.updated,
+        ResultAction::Skip | ResultAction::Delete => &mut totals.skipped,
+        ResultAction::Blocked => &mut totals.blocked,
+    }
+}
+
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 fn number(count: u64) -> i64 {

@@ -132,10 +132,11 @@ CREATE TABLE tasko_run (
     fire_time TIMESTAMP NOT NULL,
     start_time TIMESTAMP,
     end_time TIMESTAMP,
+    -- which one began it
     worker TEXT,
+    -- of house-keeping, which has no parts: when it is offered again
     lease_until TIMESTAMP,
-    -- raised by each claim; a write that names an older one is refused
-    fence BIGINT NOT NULL,
+    -- the highest one of its parts
     attempt BIGINT NOT NULL,
     cancel_requested BOOLEAN NOT NULL,
     message TEXT NOT NULL,
@@ -160,9 +161,39 @@ CREATE INDEX tasko_run_active ON tasko_run (project_id, status);
 -- at most one run of a project at a time, whoever claims
 CREATE UNIQUE INDEX tasko_run_one_running ON tasko_run (project_id) WHERE status = 'RUNNING';
 
+-- What one worker does of a run at a time: all items that go to one repository of the target.
+CREATE TABLE run_part (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
+    number BIGINT NOT NULL,
+    target_repository TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('READY', 'RUNNING', 'FINISHED', 'FAILED', 'INTERRUPTED')),
+    worker TEXT,
+    lease_until TIMESTAMP,
+    -- raised by each claim; a write that names an older one is refused
+    fence BIGINT NOT NULL,
+    -- raised when its worker was lost
+    attempt BIGINT NOT NULL,
+    message TEXT NOT NULL,
+    selected BIGINT NOT NULL,
+    copied BIGINT NOT NULL,
+    updated BIGINT NOT NULL,
+    skipped BIGINT NOT NULL,
+    deleted BIGINT NOT NULL,
+    blocked BIGINT NOT NULL,
+    failed BIGINT NOT NULL,
+    bytes BIGINT NOT NULL,
+    blobs_copied BIGINT NOT NULL,
+    blobs_mounted BIGINT NOT NULL,
+    UNIQUE (run_id, number)
+);
+CREATE INDEX run_part_status ON run_part (run_id, status, number);
+CREATE INDEX run_part_worker ON run_part (status, worker);
+
 CREATE TABLE run_result (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
+    part_id BIGINT NOT NULL REFERENCES run_part (id) ON DELETE CASCADE,
     repository TEXT NOT NULL,
     tag TEXT NOT NULL,
     target TEXT NOT NULL,
@@ -173,7 +204,8 @@ CREATE TABLE run_result (
     previous_digest TEXT,
     bytes BIGINT NOT NULL,
     duration_ms BIGINT NOT NULL,
-    error TEXT
+    error TEXT,
+    UNIQUE (part_id, repository, tag)
 );
 CREATE INDEX run_result_run ON run_result (run_id, id);
 CREATE INDEX run_result_status ON run_result (run_id, status, id);

@@ -146,8 +146,8 @@ on_both_databases! {
                 let (project, org) = (projects[project], place.org);
                 place.db.run(move |conn| {
                     diesel::sql_query(format!(
-                        "INSERT INTO tasko_run (bunch, task, org_id, project_id, project_label, status, trigger_kind, fire_time, end_time, fence, attempt, cancel_requested, message, selected, copied, updated, skipped, deleted, blocked, failed, bytes, blobs_copied, blobs_mounted) \
-                         VALUES ('image-registry-sync-bunch', 'image-registry-sync-task', {org}, {project}, 'p', 'FINISHED', 'manual', '{time}', '{time}', 0, 1, FALSE, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)"
+                        "INSERT INTO tasko_run (bunch, task, org_id, project_id, project_label, status, trigger_kind, fire_time, end_time, attempt, cancel_requested, message, selected, copied, updated, skipped, deleted, blocked, failed, bytes, blobs_copied, blobs_mounted) \
+                         VALUES ('image-registry-sync-bunch', 'image-registry-sync-task', {org}, {project}, 'p', 'FINISHED', 'manual', '{time}', '{time}', 1, FALSE, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)"
                     )).execute(conn)?;
                     Ok(())
                 }).await.expect("a run");

@@ -1,20 +1,23 @@
 use super::{account, project};
+use crate::support::queue::{LEASE, claim, end};
 use diesel::prelude::*;
+use registrysync::service::run_settle::run_settle;
+use registrysync::store::part::{
+    Lease, Offered, Part, PartStatus, part_claim, part_end, part_offer, part_progress,
+    part_release, parts_held, parts_of, parts_overdue, parts_renew,
+};
 use registrysync::store::project::project_delete;
 use registrysync::store::run::{
-    Enqueued, Lease, NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_claim, run_enqueue,
-    run_finish, run_get, run_interrupt_left_running, run_list, run_progress,
+    Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_begin, run_enqueue,
+    run_get, run_list,
 };
 use registrysync::store::run_cancel::{Cancelled, run_cancel};
 use registrysync::store::run_log::{LogLevel, NewLogLine, log_append, log_list};
 use registrysync::store::run_result::{
-    NewRunResult, ResultAction, ResultStatus, result_insert, result_list,
+    NewRunResult, ResultAction, ResultStatus, result_list, result_put, results_resume,
 };
-use registrysync::store::schema::{run_log, run_result, tasko_run};
+use registrysync::store::schema::{run_log, run_part, run_result, tasko_run};
 use registrysync::store::{DbConnection, Error, now};
-use std::time::Duration;
-
-const LEASE: Duration = Duration::from_mins(1);
 
 fn enqueue(conn: &mut DbConnection, org_id: i64, project_id: i64) -> i64 {
     let new = NewRun {
@@ -59,7 +62,7 @@ on_both_databases! {
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
             let project_id = project(conn, &key, org, "mirror");
-            assert!(run_claim(conn, "w", LEASE)?.is_none());
+            assert!(claim(conn, "w")?.is_none());
             let id = enqueue(conn, org, project_id);
             let ready = run_get(conn, org, id)?.expect("the run");
             assert_eq!((ready.status, ready.attempt, ready.worker), (RunStatus::Ready, 1, None));
@@ -71,20 +74,22 @@ on_both_databases! {
             };
             assert_eq!(run_enqueue(conn, &new, false)?, Enqueued::Busy(id));
 
-            let run = run_claim(conn, "w", LEASE)?.expect("the run");
-            assert_eq!((run.id, run.status, run.fence), (id, RunStatus::Running, 1));
-            assert!(run.lease_until > run.start_time);
+            let (run, part) = claim(conn, "w")?.expect("the run");
+            assert_eq!((run.id, part.status, part.fence), (id, PartStatus::Running, 1));
+            let run = run_get(conn, org, id)?.expect("the run");
+            assert_eq!((run.status, run.worker.as_deref()), (RunStatus::Running, Some("w")));
+            assert!(part.lease_until > run.start_time);
             assert_eq!(run_active(conn, org, project_id)?.map(|run| run.id), Some(id));
             assert_eq!(run_enqueue(conn, &new, false)?, Enqueued::Busy(id));
 
             let totals = RunTotals { selected: 5, copied: 2, bytes: 1 << 40, ..RunTotals::default() };
-            assert!(!run_progress(conn, run.lease(), &totals, LEASE)?);
+            part_progress(conn, part.lease(), &totals)?;
             assert_eq!(run_get(conn, org, id)?.expect("the run").totals, totals);
 
-            run_finish(conn, run.lease(), RunStatus::Failed, "3 tags failed", &totals)?;
+            end(conn, part.lease(), RunStatus::Failed, "3 tags failed", &totals)?;
             let ended = run_get(conn, org, id)?.expect("the run");
             assert_eq!((ended.status, &*ended.message), (RunStatus::Failed, "3 tags failed"));
-            assert!(ended.end_time >= ended.start_time && ended.lease_until.is_none());
+            assert!(ended.end_time >= ended.start_time);
             assert_eq!(run_active(conn, org, project_id)?, None);
             assert!(matches!(run_enqueue(conn, &new, false)?, Enqueued::Run(_)));
             let unknown = NewRun { project_id: 4711, ..new };
@@ -110,22 +115,26 @@ on_both_databases! {
             assert_eq!(run_cancel(conn, org, waiting, "me")?, Cancelled::Ended);
             let ended = run_get(conn, org, waiting)?.expect("the run");
             assert_eq!((ended.status, &*ended.message), (RunStatus::Interrupted, "cancelled by `me`"));
-            assert!(ended.end_time.is_some() && run_claim(conn, "w", LEASE)?.is_none());
+            assert!(ended.end_time.is_some() && claim(conn, "w")?.is_none());
             assert_eq!(run_cancel(conn, org, waiting, "me")?, Cancelled::WasOver(RunStatus::Interrupted));
 
             enqueue(conn, org, project_id);
-            let run = run_claim(conn, "w", LEASE)?.expect("the run");
+            let (run, part) = claim(conn, "w")?.expect("the run");
             assert_eq!(run_cancel(conn, org, run.id, "me")?, Cancelled::Asked);
-            assert!(run_progress(conn, run.lease(), &RunTotals::default(), LEASE)?);
+            let held = parts_held(conn, "w")?;
+            assert_eq!((held.len(), held[0].cancel_requested), (1, true));
             // Its worker goes without a word.
-            diesel::update(tasko_run::table.find(run.id))
-                .set(tasko_run::lease_until.eq(now() - chrono::TimeDelta::hours(1)))
+            assert!(!parts_overdue(conn, LEASE)?.iter().any(|late| late.id == part.id));
+            diesel::update(run_part::table.find(part.id))
+                .set(run_part::lease_until.eq(now() - chrono::TimeDelta::hours(1)))
                 .execute(conn)?;
-            assert_eq!(run_cancel(conn, org, run.id, "you")?, Cancelled::Ended);
-            let late = run_progress(conn, run.lease(), &RunTotals::default(), LEASE);
+            assert_eq!(run_cancel(conn, org, run.id, "you")?, Cancelled::Asked);
+            assert_eq!(run_settle(conn, run.id)?, Some(RunStatus::Interrupted));
+            let late = part_progress(conn, part.lease(), &RunTotals::default());
             assert!(matches!(late, Err(Error::FenceLost { .. })), "{late:?}");
             let lines: Vec<String> = log_list(conn, org, run.id, 0, 9)?.into_iter().map(|line| line.message).collect();
-            assert_eq!(lines, ["cancelled by `me`", "cancelled by `you`"]);
+            assert_eq!(lines[..2], ["cancelled by `me`", "cancelled by `you`"]);
+            assert!(lines[2].starts_with("cancelled; until then 0 tags selected"), "{lines:?}");
             Ok(())
         })
         .await
@@ -176,7 +185,7 @@ on_both_databases! {
             let first = first.expect("no error");
             let claimer = (*db).clone();
             let claim = tokio::spawn(async move {
-                claimer.run(|conn| run_claim(conn, "w", LEASE)).await
+                claimer.run(|conn| claim(conn, "w")).await
             });
             let others = (0..4).map(|_| {
                 let db = (*db).clone();
@@ -194,9 +203,9 @@ on_both_databases! {
                 let other = other.await.expect("no panic").expect("no error");
                 assert_eq!(other, Enqueued::Busy(first), "round {round}");
             }
-            let run = claim.await.expect("no panic").expect("no error").expect("the run");
+            let (_, part) = claim.await.expect("no panic").expect("no error").expect("the run");
             db.run(move |conn| {
-                run_finish(conn, run.lease(), RunStatus::Finished, "", &RunTotals::default())
+                end(conn, part.lease(), RunStatus::Finished, "", &RunTotals::default())
             })
             .await
             .expect("no error");
@@ -209,13 +218,13 @@ async fn claim_all(db: registrysync::store::Db, worker: String) -> Vec<i64> {
     let mut got = Vec::new();
     loop {
         let name = worker.clone();
-        let claimed = db.run(move |conn| run_claim(conn, &name, LEASE)).await;
-        if let Some(run) = claimed.expect("no error") {
+        let claimed = db.run(move |conn| claim(conn, &name)).await;
+        if let Some((run, part)) = claimed.expect("no error") {
             got.push(run.id);
             db.run(move |conn| {
-                run_finish(
+                end(
                     conn,
-                    run.lease(),
+                    part.lease(),
                     RunStatus::Finished,
                     "",
                     &RunTotals::default(),
@@ -247,13 +256,13 @@ on_both_databases! {
             let first = enqueue(conn, org, one);
             let second = enqueue(conn, org, one);
             let third = enqueue(conn, org, two);
-            let running = run_claim(conn, "w", LEASE)?.expect("a run");
+            let (running, part) = claim(conn, "w")?.expect("a run");
             assert_eq!(running.id, first);
-            assert_eq!(run_claim(conn, "w", LEASE)?.map(|run| run.id), Some(third));
-            assert!(run_claim(conn, "w", LEASE)?.is_none());
+            assert_eq!(claim(conn, "w")?.map(|(run, _)| run.id), Some(third));
+            assert!(claim(conn, "w")?.is_none());
             let totals = RunTotals::default();
-            run_finish(conn, running.lease(), RunStatus::Finished, "", &totals)?;
-            assert_eq!(run_claim(conn, "w", LEASE)?.map(|run| run.id), Some(second));
+            end(conn, part.lease(), RunStatus::Finished, "", &totals)?;
+            assert_eq!(claim(conn, "w")?.map(|(run, _)| run.id), Some(second));
             Ok(())
         })
         .await
@@ -265,10 +274,12 @@ on_both_databases! {
 fn writes(conn: &mut DbConnection, lease: Lease) -> Vec<Result<(), Error>> {
     let totals = RunTotals::default();
     vec![
-        run_progress(conn, lease, &totals, LEASE).map(drop),
-        result_insert(conn, lease, &[result("1", ResultStatus::Done)]),
+        part_progress(conn, lease, &totals),
+        result_put(conn, lease, &[result("1", ResultStatus::Done)]),
+        results_resume(conn, lease).map(drop),
         log_append(conn, lease, &[line("x")]),
-        run_finish(conn, lease, RunStatus::Finished, "", &totals),
+        part_release(conn, lease, "stopped"),
+        part_end(conn, lease, PartStatus::Finished, "", &totals),
     ]
 }
 
@@ -282,24 +293,112 @@ fn assert_refused(conn: &mut DbConnection, lease: Lease) {
 }
 
 on_both_databases! {
-    async fn the_fence_refuses_a_late_writer(db) {
+    async fn a_lost_part_is_offered_again_and_the_fence_refuses_its_late_writer(db) {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
             let project_id = project(conn, &key, org, "mirror");
             let id = enqueue(conn, org, project_id);
-            let run = run_claim(conn, "w", LEASE)?.expect("the run");
-            let older = Lease { fence: run.fence - 1, ..run.lease() };
+            let (_, part) = claim(conn, "w")?.expect("the run");
+            let older = Lease { fence: part.fence - 1, ..part.lease() };
             assert_refused(conn, older);
-            assert_eq!(run_interrupt_left_running(conn, "another")?, [0; 0]);
-            assert_eq!(run_interrupt_left_running(conn, "w")?, [id]);
-            assert_refused(conn, run.lease());
+            let totals = RunTotals { selected: 3, copied: 1, failed: 1, bytes: 7, ..RunTotals::default() };
+            let results = [result("1", ResultStatus::Done), result("2", ResultStatus::Failed)];
+            result_put(conn, part.lease(), &results)?;
+            part_progress(conn, part.lease(), &totals)?;
+            assert_eq!(run_get(conn, org, id)?.expect("the run").totals, totals);
+
+            // Renewed meanwhile: it lives.
+            let seen = parts_of(conn, Some("w"))?.remove(0);
+            let stale = Part { lease_until: seen.lease_until.map(|t| t - chrono::TimeDelta::seconds(1)), ..seen.clone() };
+            assert_eq!(part_offer(conn, &stale, "gone", 2)?, Offered::Not);
+            assert!(parts_of(conn, Some("another"))?.is_empty());
+            assert_eq!(part_offer(conn, &seen, "gone", 2)?, Offered::Again);
+            assert_eq!(part_offer(conn, &seen, "gone", 2)?, Offered::Not);
+            assert_refused(conn, part.lease());
+            assert_eq!(run_get(conn, org, id)?.map(|run| (run.status, run.attempt)), Some((RunStatus::Running, 2)));
+
+            let again = part_claim(conn, id, "v", LEASE)?.expect("the part");
+            assert_eq!((again.id, again.attempt), (part.id, 2));
+            assert_refused(conn, part.lease());
+            let recorded = results_resume(conn, again.lease())?;
+            assert_eq!(recorded.iter().map(|tag| &*tag.tag).collect::<Vec<_>>(), ["1"]);
+            result_put(conn, again.lease(), &[result("2", ResultStatus::Done), result("2", ResultStatus::Failed)])?;
+            let listed = result_list(conn, org, id, None, 0, 10)?;
+            let listed: Vec<_> = listed.iter().map(|row| (&*row.result.tag, row.result.status)).collect();
+            assert_eq!(listed, [("1", ResultStatus::Done), ("2", ResultStatus::Failed)]);
+            let totals = RunTotals { selected: 2, copied: 1, failed: 1, bytes: 7, ..RunTotals::default() };
+            part_progress(conn, again.lease(), &totals)?;
+            assert_eq!(run_get(conn, org, id)?.expect("the run").totals, totals);
+
+            // Given back, that is no failed attempt; lost again, it is one too many.
+            part_release(conn, again.lease(), "stopped")?;
+            assert_refused(conn, again.lease());
+            let third = part_claim(conn, id, "u", LEASE)?.expect("the part");
+            assert_eq!(third.attempt, 2);
+            assert_eq!(part_offer(conn, &third, "gone", 2)?, Offered::Ended);
+            assert_eq!(run_settle(conn, id)?, Some(RunStatus::Failed));
             let ended = run_get(conn, org, id)?.expect("the run");
-            assert_eq!(ended.status, RunStatus::Interrupted);
-            assert!(ended.end_time.is_some() && !ended.message.is_empty());
-            assert!(result_list(conn, org, id, None, 0, 10)?.is_empty());
-            let log = log_list(conn, org, id, 0, 10)?;
-            assert_eq!((log.len(), log[0].level), (1, LogLevel::Error));
+            assert!(ended.message.starts_with("given up after 2 attempts: gone; 2 tags selected"), "{}", ended.message);
+            let log: Vec<_> = log_list(conn, org, id, 0, 10)?.into_iter().map(|line| line.message).collect();
+            assert_eq!(log[0], "`library/nginx`: gone; offered again, attempt 2 of 2");
+            assert_eq!(log[1], "`library/nginx`: stopped; offered again");
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_run_ends_with_the_last_of_its_parts(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let project_id = project(conn, &key, org, "mirror");
+            let id = enqueue(conn, org, project_id);
+            let places = ["a", "b", "c", "d"].map(str::to_owned);
+            assert!(run_begin(conn, id, "w", &places)?);
+            assert!(!run_begin(conn, id, "v", &places)?);
+            let one = RunTotals { selected: 1, copied: 1, bytes: 1 << 40, ..RunTotals::default() };
+            for (status, message) in [
+                (PartStatus::Finished, ""),
+                (PartStatus::Failed, "no way to `a.example`"),
+                (PartStatus::Failed, "no way to `a.example`"),
+                (PartStatus::Failed, ""),
+            ] {
+                assert_eq!(run_settle(conn, id)?, None);
+                let part = part_claim(conn, id, "w", LEASE)?.expect("a part");
+                part_end(conn, part.lease(), status, message, &one)?;
+            }
+            assert_eq!(part_claim(conn, id, "w", LEASE)?, None);
+            assert_eq!(run_settle(conn, id)?, Some(RunStatus::Failed));
+            assert_eq!(run_settle(conn, id)?, None);
+            let run = run_get(conn, org, id)?.expect("the run");
+            assert_eq!((run.totals.copied, run.totals.bytes), (4, 4 << 40));
+            assert!(run.message.starts_with("no way to `a.example`; 4 tags selected: 4 copied"), "{}", run.message);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_lease_that_a_clock_made_endless_is_overdue(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let project_id = project(conn, &key, org, "mirror");
+            enqueue(conn, org, project_id);
+            let (_, part) = claim(conn, "w")?.expect("the run");
+            for (days, overdue) in [(0, false), (800, true), (-800, true)] {
+                let until = part.lease_until.map(|time| time + chrono::TimeDelta::days(days));
+                diesel::update(run_part::table.find(part.id)).set(run_part::lease_until.eq(until)).execute(conn)?;
+                assert_eq!(!parts_overdue(conn, LEASE)?.is_empty(), overdue, "{days}");
+            }
+            parts_renew(conn, "w", LEASE)?;
+            assert!(parts_overdue(conn, LEASE)?.is_empty());
             Ok(())
         })
         .await
@@ -314,12 +413,12 @@ on_both_databases! {
             let (org, _) = account(conn, "acme");
             let project_id = project(conn, &key, org, "mirror");
             let id = enqueue(conn, org, project_id);
-            let run = run_claim(conn, "w", LEASE)?.expect("the run");
-            result_insert(conn, run.lease(), &[result("1", ResultStatus::Done)])?;
-            log_append(conn, run.lease(), &[line("begun")])?;
+            let (_, part) = claim(conn, "w")?.expect("the run");
+            result_put(conn, part.lease(), &[result("1", ResultStatus::Done)])?;
+            log_append(conn, part.lease(), &[line("begun")])?;
             assert!(project_delete(conn, org, project_id)?);
             assert!(run_get(conn, org, id)?.is_none());
-            assert_refused(conn, run.lease());
+            assert_refused(conn, part.lease());
             assert_eq!(run_result::table.count().get_result::<i64>(conn)?, 0);
             assert_eq!(run_log::table.count().get_result::<i64>(conn)?, 0);
             Ok(())
@@ -337,7 +436,7 @@ on_both_databases! {
             let (other, _) = account(conn, "other");
             let project_id = project(conn, &key, org, "mirror");
             let id = enqueue(conn, org, project_id);
-            let lease = run_claim(conn, "w", LEASE)?.expect("the run").lease();
+            let lease = claim(conn, "w")?.expect("the run").1.lease();
             // More than one statement takes.
             let results: Vec<_> = (0..2500)
                 .map(|number| {
@@ -346,7 +445,7 @@ on_both_databases! {
                     result(&number.to_string(), status)
                 })
                 .collect();
-            result_insert(conn, lease, &results)?;
+            result_put(conn, lease, &results)?;
             let first = result_list(conn, org, id, None, 0, 1500)?;
             let rest = result_list(conn, org, id, None, first[1499].id, 1500)?;
             let listed: Vec<_> = first.into_iter().chain(rest).map(|row| row.result).collect();

@@ -1,20 +1,26 @@
 use super::{account, project, store};
+use crate::support::queue;
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
+use registrysync::service::run_settle::run_settle;
 use registrysync::store::account::{account_by_login, account_list, role_list};
 use registrysync::store::audit::{AuditFilter, audit_list};
 use registrysync::store::image_store::{image_store_by_label, image_store_list};
 use registrysync::store::item::{item_by_id, item_list};
 use registrysync::store::org::org_list;
+use registrysync::store::part::{
+    Part, PartStatus, claim_lock, part_claim, part_end, part_offer, part_progress, part_release,
+    parts_held, parts_of, parts_overdue, parts_renew, parts_running,
+};
 use registrysync::store::project::{project_by_label, project_last_runs, project_list};
 use registrysync::store::run::{
-    NewRun, RunStatus, RunTotals, RunTrigger, SYNC_BUNCH, SYNC_TASK, run_active, run_claim,
-    run_enqueue, run_finish, run_interrupt_left_running, run_list, run_progress,
+    Barred, NewRun, RunTotals, RunTrigger, SYNC_BUNCH, SYNC_TASK, run_active, run_enqueue,
+    run_list, runs_open,
 };
 use registrysync::store::run_cancel::run_cancel;
 use registrysync::store::run_log::{log_append, log_list};
-use registrysync::store::run_result::{ResultStatus, result_insert, result_list};
+use registrysync::store::run_result::{ResultStatus, result_list, result_put, results_resume};
 use registrysync::store::schedule::{
     NewSchedule, ScheduleFilter, schedule_by_id, schedule_by_label, schedule_end, schedule_lines,
     schedule_list, schedule_put,
@@ -30,7 +36,6 @@ use registrysync::store::{DbConnection, Error, now};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 #[derive(Debug, PartialEq, QueryableByName)]
 struct Column {
@@ -222,15 +227,10 @@ fn hot_calls(
         trigger: RunTrigger::Manual,
     };
     run_enqueue(conn, &new, false)?;
-    let run = run_claim(conn, "w", Duration::from_mins(1))?.expect("a run");
-    let totals = RunTotals::default();
-    run_progress(conn, run.lease(), &totals, Duration::from_mins(1))?;
-    result_insert(conn, run.lease(), &[])?;
-    log_append(conn, run.lease(), &[])?;
-    run_finish(conn, run.lease(), RunStatus::Finished, "", &totals)?;
+    let (run, part) = queue::claim(conn, "w")?.expect("a run");
+    part_hot_calls(conn, &part)?;
     run_active(conn, org, project_id)?;
     run_list(conn, org, project_id, i64::MAX, 10)?;
-    run_interrupt_left_running(conn, "w")?;
     result_list(conn, org, run.id, None, 0, 10)?;
     result_list(conn, org, run.id, Some(ResultStatus::Failed), 0, 10)?;
     log_list(conn, org, run.id, 0, 10)?;
@@ -257,6 +257,37 @@ fn hot_calls(
     item_list(conn, org, project_id, 0, 10)?;
     run_cancel(conn, org, run.id, "x")?;
     schedule_hot_calls(conn, org, project_id)?;
+    Ok(())
+}
+
+fn part_hot_calls(conn: &mut DbConnection, part: &Part) -> Result<(), Error> {
+    let lease = part.lease();
+    claim_lock(conn)?;
+    parts_running(conn)?;
+    runs_open(conn, &Barred::default())?;
+    let some = Barred {
+        orgs: vec![4711],
+        stores: vec![4711],
+    };
+    runs_open(conn, &some)?;
+    parts_renew(conn, "w", queue::LEASE)?;
+    parts_held(conn, "w")?;
+    parts_of(conn, None)?;
+    parts_overdue(conn, queue::LEASE)?;
+    result_put(conn, lease, &[])?;
+    results_resume(conn, lease)?;
+    log_append(conn, lease, &[])?;
+    let totals = RunTotals {
+        copied: 1,
+        ..RunTotals::default()
+    };
+    part_progress(conn, lease, &totals)?;
+    part_release(conn, lease, "stopped")?;
+    let part = part_claim(conn, part.run_id, "w", queue::LEASE)?.expect("a part");
+    part_offer(conn, &part, "gone", 3)?;
+    let part = part_claim(conn, part.run_id, "w", queue::LEASE)?.expect("a part");
+    part_end(conn, part.lease(), PartStatus::Finished, "", &totals)?;
+    run_settle(conn, part.run_id)?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! - [`docker_registry`]: the distribution's real `docker-registry`, and a way to run one test on both.
 //! - [`images`]: images made from seeds, put into either of them.
 //! - [`contract`]: answers against the served OpenAPI document.
+//! - [`queue`]: runs as a worker sees them.
 //! - [`postgres`], [`database`]: a PostgreSQL server for all tests, and a database for each.
 
 pub(crate) mod contract;
@@ -12,4 +13,5 @@ pub(crate) mod database;
 pub(crate) mod docker_registry;
 pub(crate) mod images;
 pub(crate) mod postgres;
+pub(crate) mod queue;
 pub(crate) mod registry;

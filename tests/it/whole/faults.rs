@@ -144,27 +144,40 @@ async fn a_second_run_is_refused_or_queued_and_many_may_watch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_leaves_no_run_running_for_ever() {
+async fn a_run_goes_on_after_its_server_was_killed_and_counts_nothing_twice() {
     let source = source_with(3).await;
     let target = Registry::start().await;
-    source.fault_add(Fault::on("GET", "/blobs/", Action::Hang));
+    source.fault_add(Fault::on("GET", "/manifests/", Action::Hang).after(1));
     let mut server = Server::start(None);
     let session = server.login().await;
     session
         .project(source.address(), target.address(), &["app"])
         .await;
     let id = session.run().await;
-    while source.requests().0.is_empty() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    // One tag is done and written down, the others hang.
+    session.counted(id, "copied", 1).await;
     server.kill_and_restart();
     source.faults_clear();
     let session = server.login().await;
     let run = session.run_ended(id).await;
-    assert_eq!(run["status"], "INTERRUPTED");
+    assert_eq!(run["status"], "FINISHED", "{run}");
+    assert_eq!(run["attempt"], 2);
+    assert_eq!(
+        (&run["counts"]["copied"], &run["counts"]["skipped"]),
+        (&json!(3), &json!(0))
+    );
+    let query = [("runId", &*id.to_string())];
+    let results = session.get("registrysync/listRunResults", &query).await;
+    assert_eq!(results.unwrap().as_array().unwrap().len(), 3);
+    let log = session.get("registrysync/getRunLog", &query).await;
+    let log = log.unwrap().to_string();
+    assert!(
+        log.contains("its worker ended before it did; offered again, attempt 2 of 5"),
+        "{log}"
+    );
     let run = session.run_ended(session.run().await).await;
-    assert_eq!(run["status"], "FINISHED");
-    assert_eq!(target.tags("app").len(), 3);
+    assert_eq!(run["counts"]["skipped"], 3);
+    assert!(target.broken_references().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -202,6 +202,19 @@ impl Session {
         id.unwrap().as_i64().unwrap()
     }
 
+    /// Waits until so many tags of a run are counted.
+    pub(super) async fn counted(&self, id: i64, count: &str, tags: u64) {
+        for _ in 0..LOOKS {
+            let query = [("runId", &*id.to_string())];
+            let run = self.get("registrysync/getRun", &query).await.unwrap();
+            if run["counts"][count].as_u64() >= Some(tags) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("run {id} doesn't get there");
+    }
+
     /// The run when it has ended.
     pub(super) async fn run_ended(&self, id: i64) -> Value {
         for _ in 0..LOOKS {

@@ -3,15 +3,15 @@ use registrysync::service::Role;
 use registrysync::store::now;
 use registrysync::store::project::project_by_label;
 use registrysync::store::run::{
-    Enqueued, NewRun, Run, RunStatus, RunTotals, RunTrigger, run_claim, run_enqueue, run_finish,
+    Enqueued, NewRun, Run, RunStatus, RunTotals, RunTrigger, run_enqueue,
 };
 use registrysync::store::run_log::{LogLevel, NewLogLine, log_append};
-use registrysync::store::run_result::{NewRunResult, ResultAction, ResultStatus, result_insert};
+use registrysync::store::run_result::{NewRunResult, ResultAction, ResultStatus, result_put};
 use registrysync::store::{DbConnection, Error};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 use super::Admin;
+use crate::support::queue;
 
 /// More results than are read at once.
 const RESULTS: u32 = 1203;
@@ -47,24 +47,24 @@ fn run_done(conn: &mut DbConnection) -> Result<Run, Error> {
         trigger: RunTrigger::Manual,
     };
     assert!(matches!(run_enqueue(conn, &new, true)?, Enqueued::Run(_)));
-    let run = run_claim(conn, "host-1", Duration::from_mins(1))?.expect("the run");
+    let (run, part) = queue::claim(conn, "host-1")?.expect("the run");
     let results: Vec<_> = (0..RESULTS).map(result).collect();
-    result_insert(conn, run.lease(), &results)?;
+    result_put(conn, part.lease(), &results)?;
     let lines = ["begun", "middle", "done"].map(|message| NewLogLine {
         time: now(),
         level: LogLevel::Info,
         message: message.to_owned(),
     });
-    log_append(conn, run.lease(), &lines)?;
+    log_append(conn, part.lease(), &lines)?;
     let totals = RunTotals {
         selected: RESULTS.into(),
         failed: 4,
         bytes: 6_000_000_000_000,
         ..RunTotals::default()
     };
-    run_finish(
+    queue::end(
         conn,
-        run.lease(),
+        part.lease(),
         RunStatus::Failed,
         "4 tags failed",
         &totals,

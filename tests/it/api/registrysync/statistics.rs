@@ -3,15 +3,13 @@ use diesel::prelude::*;
 use dxr::Value as Xml;
 use registrysync::service::Role;
 use registrysync::store::project::project_by_label;
-use registrysync::store::run::{
-    Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_claim, run_enqueue, run_finish,
-};
+use registrysync::store::run::{Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue};
 use registrysync::store::schema::tasko_run;
 use registrysync::store::{DbConnection, Error, now};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 use super::Admin;
+use crate::support::queue;
 
 fn run_enqueue_one(conn: &mut DbConnection) -> Result<i64, Error> {
     let project = project_by_label(conn, 1, "mirror")?.expect("the project");
@@ -30,14 +28,14 @@ fn run_enqueue_one(conn: &mut DbConnection) -> Result<i64, Error> {
 /// A run that ended so many days ago, with 3 tags copied, 2 updated and 5 GB sent.
 fn run_ended(conn: &mut DbConnection, status: RunStatus, days_ago: i64) -> Result<(), Error> {
     run_enqueue_one(conn)?;
-    let run = run_claim(conn, "host-1", Duration::from_mins(1))?.expect("the run");
+    let (run, part) = queue::claim(conn, "host-1")?.expect("the run");
     let totals = RunTotals {
         copied: 3,
         updated: 2,
         bytes: 5_000_000_000,
         ..RunTotals::default()
     };
-    run_finish(conn, run.lease(), status, "", &totals)?;
+    queue::end(conn, part.lease(), status, "", &totals)?;
     diesel::update(tasko_run::table.find(run.id))
         .set(tasko_run::end_time.eq(now() - TimeDelta::days(days_ago)))
         .execute(conn)?;
@@ -56,7 +54,7 @@ on_both_databases! {
                 run_ended(conn, status, days)?;
             }
             run_enqueue_one(conn)?;
-            run_claim(conn, "host-1", Duration::from_mins(1))?;
+            queue::claim(conn, "host-1")?;
             run_enqueue_one(conn)?;
             Ok(())
         }).await.expect("runs");

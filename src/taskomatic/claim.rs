@@ -1,0 +1,152 @@
+//! What a free slot works on next: a part of the run of which the fewest are worked on, so that no
+//! project starves another; of the oldest one, where that leaves a choice.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::service::Error;
+use crate::service::job::{Parts, parts_plan};
+use crate::service::store_settings::store_host;
+use crate::store::DbConnection;
+use crate::store::image_store::image_store_all;
+use crate::store::part::{Part, RunningPart, claim_lock, part_claim, parts_running};
+use crate::store::run::{
+    Barred, Run, RunStatus, clock, run_begin, run_end, run_waiting, runs_open,
+};
+use crate::store::run_log::{LogLevel, NewLogLine, log_write};
+
+/// How much may be worked on at once, over all nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Parts that read from or write to one registry host.
+    pub per_host: Option<usize>,
+    /// Parts of one organisation.
+    pub per_org: Option<usize>,
+}
+
+/// A part to be worked on, and its run.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub(super) run: Run,
+    pub(super) part: Part,
+}
+
+/// Gives the next part to `worker`; `None` where nothing waits that may be begun. Runs in a write
+/// transaction.
+pub(super) fn claim(
+    conn: &mut DbConnection,
+    worker: &str,
+    lease_time: Duration,
+    limits: Limits,
+) -> Result<Option<Claimed>, Error> {
+    claim_lock(conn)?;
+    let running = parts_running(conn)?;
+    let barred = barred(conn, &running, limits)?;
+    let mut counts: HashMap<i64, usize> = HashMap::new();
+    for part in &running {
+        *counts.entry(part.run_id).or_default() += 1;
+    }
+    let mut open = runs_open(conn, &barred)?;
+    loop {
+        let waiting = run_waiting(conn, &barred)?;
+        let open_key = |run: &Run| (counts.get(&run.id).copied().unwrap_or(0), run.id);
+        let next = open.iter().min_by_key(|run| open_key(run));
+        match (waiting, next) {
+            (Some(run), next) if next.is_none_or(|open| (0, run.id) < open_key(open)) => {
+                run_start(conn, &run, worker)?;
+                // It is among the open ones now, unless it had nothing to do.
+                open = runs_open(conn, &barred)?;
+            }
+            (_, None) => return Ok(None),
+            (_, Some(next)) => {
+                let run = next.clone();
+                match part_claim(conn, run.id, worker, lease_time)? {
+                    Some(part) => return Ok(Some(Claimed { run, part })),
+                    // It was cancelled meanwhile.
+                    None => open.retain(|open| open.id != run.id),
+                }
+            }
+        }
+    }
+}
+
+/// Begins a run, or ends it where that can't be.
+fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Error> {
+    // Only runs of projects wait here.
+    let Some((org, project)) = run.project() else {
+        return Ok(());
+    };
+    let planned = match parts_plan(conn, org, project) {
+        Ok(Parts { about, places }) if places.is_empty() => {
+            run_begin(conn, run.id, worker, &[])?;
+            Err((RunStatus::Finished, format!("{about}; 0 tags selected")))
+        }
+        Ok(parts) => Ok(parts),
+        Err(error @ Error::Unavailable(_)) => return Err(error),
+        Err(error) => {
+            run_begin(conn, run.id, worker, &[])?;
+            Err((RunStatus::Failed, error.to_string()))
+        }
+    };
+    let (level, message) = match planned {
+        Ok(parts) => {
+            if !run_begin(conn, run.id, worker, &parts.places)? {
+                return Ok(());
+            }
+            (LogLevel::Info, parts.about)
+        }
+        Err((status, message)) => {
+            run_end(conn, run.id, status, &message)?;
+            let level = match status {
+                RunStatus::Finished => LogLevel::Info,
+                _ => LogLevel::Error,
+            };
+            (level, message)
+        }
+    };
+    let line = NewLogLine {
+        time: clock(conn)?,
+        level,
+        message,
+    };
+    Ok(log_write(conn, run.id, &[line])?)
+}
+
+/// What has reached a limit.
+fn barred(
+    conn: &mut DbConnection,
+    running: &[RunningPart],
+    limits: Limits,
+) -> Result<Barred, Error> {
+    let mut barred = Barred::default();
+    if let Some(limit) = limits.per_org {
+        barred.orgs = full(running.iter().map(|part| part.org_id), limit);
+    }
+    if let Some(limit) = limits.per_host {
+        let hosts: HashMap<i64, String> = image_store_all(conn)?
+            .iter()
+            .filter_map(|store| Some((store.id, store_host(store)?)))
+            .collect();
+        let touched = running.iter().flat_map(|part| {
+            let source = hosts.get(&part.src_store_id);
+            let target = hosts.get(&part.dest_store_id);
+            source
+                .into_iter()
+                .chain(target.filter(|t| source != Some(*t)))
+        });
+        let full = full(touched, limit);
+        let in_full = |(id, host): (&i64, &String)| full.contains(&host).then_some(*id);
+        barred.stores = hosts.iter().filter_map(in_full).collect();
+    }
+    Ok(barred)
+}
+
+/// What occurs so often, or more.
+fn full<T: Eq + std::hash::Hash>(all: impl Iterator<Item = T>, limit: usize) -> Vec<T> {
+    let mut counts: HashMap<T, usize> = HashMap::new();
+    for one in all {
+        *counts.entry(one).or_default() += 1;
+    }
+    let full = counts.into_iter().filter(|(_, count)| *count >= limit);
+    full.map(|(one, _)| one).collect()
+}

@@ -1,0 +1,104 @@
+//! The parts that this process works on.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::store::part::{HeldPart, Lease};
+
+/// A part that is worked on: what its worker must know while it does.
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub(super) lease: Lease,
+    /// Ends its transfers.
+    pub(super) cancel: CancellationToken,
+    cancel_requested: AtomicBool,
+    lost: AtomicBool,
+}
+
+impl Hold {
+    /// Whether somebody asked for the run's end.
+    pub(super) fn is_cancel_requested(&self) -> bool {
+        self.cancel_requested.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody else holds the part, or it was deleted.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Nothing may be written any more.
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+        self.cancel.cancel();
+    }
+}
+
+/// All of them, by part.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Holds(Arc<Mutex<HashMap<i64, Arc<Hold>>>>);
+
+impl Holds {
+    pub(super) fn add(&self, lease: Lease) -> Arc<Hold> {
+        let hold = Arc::new(Hold {
+            lease,
+            cancel: CancellationToken::new(),
+            cancel_requested: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+        });
+        self.lock().insert(lease.part_id, Arc::clone(&hold));
+        hold
+    }
+
+    pub(super) fn remove(&self, hold: &Hold) {
+        let mut held = self.lock();
+        // The same part may have been claimed again meanwhile.
+        if held
+            .get(&hold.lease.part_id)
+            .is_some_and(|now| now.lease == hold.lease)
+        {
+            held.remove(&hold.lease.part_id);
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Hold>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Whether this process works on the part under this fence.
+    pub(super) fn contains(&self, part_id: i64, fence: i64) -> bool {
+        let held = self.lock();
+        held.get(&part_id)
+            .is_some_and(|hold| hold.lease.fence == fence && !hold.is_lost())
+    }
+
+    /// Ends all transfers.
+    pub(super) fn cancel_all(&self) {
+        for hold in self.all() {
+            hold.cancel.cancel();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Arc<Hold>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells `holds` what the database says of them. They must have been taken before the database was
+/// asked: one that was claimed since isn't in its answer.
+pub(super) fn holds_check(holds: &[Arc<Hold>], stored: &[HeldPart]) {
+    let stored: HashMap<i64, &HeldPart> = stored.iter().map(|part| (part.id, part)).collect();
+    for hold in holds {
+        match stored.get(&hold.lease.part_id) {
+            Some(part) if part.fence == hold.lease.fence => {
+                if part.cancel_requested {
+                    hold.cancel_requested.store(true, Ordering::Relaxed);
+                    hold.cancel.cancel();
+                }
+            }
+            _ => hold.lose(),
+        }
+    }
+}
