@@ -172,6 +172,7 @@ CREATE TABLE tasko_run (
     start_time timestamp without time zone,
     end_time timestamp without time zone,
     worker text,
+    lease_until timestamp without time zone,
     attempt bigint NOT NULL,
     cancel_requested boolean NOT NULL,
     message text NOT NULL,

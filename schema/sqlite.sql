@@ -162,6 +162,8 @@ CREATE TABLE tasko_run (
     end_time TIMESTAMP,
     -- which one began it
     worker TEXT,
+    -- of house-keeping, which has no parts: when it is offered again
+    lease_until TIMESTAMP,
     -- the highest one of its parts
     attempt BIGINT NOT NULL,
     cancel_requested BOOLEAN NOT NULL,
