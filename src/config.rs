@@ -503,6 +503,11 @@ mod tests {
                 Origin::Default,
                 Origin::Default,
                 Origin::Default,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
                 Origin::Default
             ]
         );
