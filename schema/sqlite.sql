@@ -89,11 +89,71 @@ CREATE TABLE sync_item (
 
 CREATE INDEX sync_item_project ON sync_item (project_id, id);
 
+CREATE TABLE tasko_bunch (
+    name TEXT PRIMARY KEY NOT NULL,
+    description TEXT NOT NULL,
+    -- whether organisations schedule it for what is theirs; otherwise it is the whole server's
+    org_bunch BOOLEAN NOT NULL
+);
+
+CREATE TABLE tasko_task (
+    name TEXT PRIMARY KEY NOT NULL,
+    description TEXT NOT NULL
+);
+
+CREATE TABLE tasko_template (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
+    task TEXT NOT NULL REFERENCES tasko_task (name),
+    ordering BIGINT NOT NULL,
+    -- how the task before must have ended; none: however it did
+    start_if TEXT CHECK (start_if IN ('FINISHED', 'FAILED', 'SKIPPED', 'INTERRUPTED')),
+    UNIQUE (bunch, ordering)
+);
+
+CREATE TABLE tasko_schedule (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    -- none: the whole server's
+    org_id BIGINT REFERENCES org (id),
+    job_label TEXT NOT NULL CHECK (length(job_label) BETWEEN 1 AND 50),
+    bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
+    -- of what is done for one project
+    project_id BIGINT REFERENCES sync_project (id) ON DELETE CASCADE,
+    -- empty: once
+    cron_expr TEXT NOT NULL CHECK (length(cron_expr) <= 120),
+    -- JSON
+    data TEXT NOT NULL,
+    active_from TIMESTAMP NOT NULL,
+    -- in the past: it is over
+    active_till TIMESTAMP,
+    -- the next time that the line names
+    next_fire TIMESTAMP,
+    -- when that makes a run: the same, or later by the jitter
+    due_time TIMESTAMP,
+    -- why it doesn't fire, where it can't be read
+    disabled_reason TEXT,
+    UNIQUE (org_id, job_label)
+);
+
+CREATE INDEX tasko_schedule_org ON tasko_schedule (org_id, id);
+
+CREATE INDEX tasko_schedule_project ON tasko_schedule (project_id);
+
+CREATE INDEX tasko_schedule_due ON tasko_schedule (due_time);
+
+CREATE UNIQUE INDEX tasko_schedule_server ON tasko_schedule (job_label) WHERE org_id IS NULL;
+
 CREATE TABLE tasko_run (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    org_id BIGINT NOT NULL REFERENCES org (id),
-    project_id BIGINT NOT NULL REFERENCES sync_project (id) ON DELETE CASCADE,
-    -- as it was called when the run was asked for
+    -- none: asked for by a person
+    schedule_id BIGINT REFERENCES tasko_schedule (id) ON DELETE SET NULL,
+    bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
+    task TEXT NOT NULL REFERENCES tasko_task (name),
+    -- none: the whole server's
+    org_id BIGINT REFERENCES org (id),
+    -- of what is done for one project
+    project_id BIGINT REFERENCES sync_project (id) ON DELETE CASCADE,
+    -- as it was called when the run was asked for; empty without a project
     project_label TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('READY', 'RUNNING', 'FINISHED', 'FAILED', 'SKIPPED', 'INTERRUPTED')),
     trigger_kind TEXT NOT NULL CHECK (trigger_kind IN ('manual', 'schedule', 'retry', 'hook')),
@@ -102,6 +162,8 @@ CREATE TABLE tasko_run (
     end_time TIMESTAMP,
     -- which one began it
     worker TEXT,
+    -- of house-keeping, which has no parts: when it is offered again
+    lease_until TIMESTAMP,
     -- the highest one of its parts
     attempt BIGINT NOT NULL,
     cancel_requested BOOLEAN NOT NULL,
@@ -115,8 +177,14 @@ CREATE TABLE tasko_run (
     failed BIGINT NOT NULL,
     bytes BIGINT NOT NULL,
     blobs_copied BIGINT NOT NULL,
-    blobs_mounted BIGINT NOT NULL
+    blobs_mounted BIGINT NOT NULL,
+    -- whichever node comes first makes the one run of a fire time
+    UNIQUE (schedule_id, fire_time)
 );
+
+CREATE INDEX tasko_run_bunch ON tasko_run (bunch, id) WHERE project_id IS NULL;
+
+CREATE INDEX tasko_run_end ON tasko_run (end_time);
 
 CREATE INDEX tasko_run_project ON tasko_run (project_id, id);
 
@@ -217,26 +285,3 @@ CREATE TABLE audit_event (
 );
 
 CREATE INDEX audit_event_org ON audit_event (org_id, id);
-
-CREATE TABLE tasko_schedule (
-    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    -- none: the whole server's
-    org_id BIGINT REFERENCES org (id),
-    job_label TEXT NOT NULL CHECK (length(job_label) BETWEEN 1 AND 50),
-    bunch TEXT NOT NULL,
-    -- of what is done for one project
-    project_id BIGINT REFERENCES sync_project (id) ON DELETE CASCADE,
-    cron_expr TEXT NOT NULL CHECK (length(cron_expr) <= 120),
-    -- JSON
-    data TEXT NOT NULL,
-    active_from TIMESTAMP NOT NULL,
-    active_till TIMESTAMP,
-    next_fire TIMESTAMP,
-    UNIQUE (org_id, job_label)
-);
-
-CREATE INDEX tasko_schedule_project ON tasko_schedule (project_id);
-
-CREATE INDEX tasko_schedule_due ON tasko_schedule (next_fire);
-
-CREATE INDEX tasko_run_end ON tasko_run (end_time);

@@ -1,7 +1,7 @@
 //! Configuration of the server: a flag, else a variable, else the file, else the default.
 //!
-//! Every key is a flag (`--data-dir`), a variable (`REGISTRYSYNC_DATA_DIR`) and a key of the TOML
-//! file (`data_dir`). An unknown key in the file is an error with its line.
+//! Every key is a variable (`REGISTRYSYNC_DATA_DIR`) and a key of the TOML file (`data_dir`), and the
+//! usual ones are flags (`--data-dir`). An unknown key in the file is an error with its line.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
+use crate::service::{Misfire, ScheduleRules};
+use crate::taskomatic::HistoryRules;
 use crate::time_zone::{system_zone, zone_parse};
 
 /// A key of the configuration.
@@ -24,7 +26,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 15] = [
+pub const KEYS: [Key; 20] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -70,6 +72,26 @@ pub const KEYS: [Key; 15] = [
         about: "the zone of schedules, and of dates without a zone on XML-RPC",
     },
     Key {
+        name: "schedule_misfire",
+        about: "of schedules missed while no server ran: `once` makes one run for all of them, `none` leaves them out",
+    },
+    Key {
+        name: "schedule_jitter",
+        about: "seconds, at random, by which a schedule's run may come later; 0 to 3600",
+    },
+    Key {
+        name: "schedule_min_distance",
+        about: "seconds that two fire times of a schedule must be apart at least; 0 allows all",
+    },
+    Key {
+        name: "history_days",
+        about: "days that every run is kept, 0 to 36500; an older one goes when it isn't among the last either",
+    },
+    Key {
+        name: "history_runs",
+        about: "runs of a project that are kept however old they are, 1 to 100000",
+    },
+    Key {
         name: "tls_cert",
         about: "file of the server's certificate in PEM form, its chain after it; with it the server speaks https only",
     },
@@ -88,6 +110,8 @@ pub const KEYS: [Key; 15] = [
 ];
 
 const MAX_SLOTS: usize = 64;
+const MAX_JITTER_S: u64 = 3600;
+const MAX_DISTANCE_S: u64 = 7 * 24 * 3600;
 const MAX_LIMIT: usize = 10_000;
 /// Shorter ones would take a worker for gone that waits for a busy machine.
 const MIN_LEASE: u64 = 3;
@@ -176,6 +200,10 @@ pub struct Config {
     pub grace: Duration,
     /// The zone of schedules.
     pub time_zone: Tz,
+    /// What schedules must keep to.
+    pub schedule_rules: ScheduleRules,
+    /// What of old runs is kept.
+    pub history: HistoryRules,
     /// Where the server's certificate comes from; `None` is plain http.
     pub tls: Option<TlsSource>,
     /// `http(s)://host[:port]` that users call the server by.
@@ -230,6 +258,12 @@ impl Settings {
         self.fill("attempts", "5".into());
         self.fill("grace_seconds", "30".into());
         self.fill("time_zone", system_zone().name().into());
+        self.fill("schedule_misfire", "once".into());
+        self.fill("schedule_jitter", "0".into());
+        self.fill("schedule_min_distance", "0".into());
+        let history = HistoryRules::default();
+        self.fill("history_days", history.days.to_string());
+        self.fill("history_runs", history.runs.to_string());
     }
 
     fn fill(&mut self, key: &'static str, value: String) {
@@ -274,23 +308,42 @@ impl Settings {
                     "expected a name such as `Europe/Berlin` or `UTC`",
                 )
             })?,
+            schedule_rules: self.schedule_rules()?,
+            history: HistoryRules {
+                days: self.number("history_days", 0, 36_500)?,
+                runs: self.number("history_runs", 1, 100_000)?,
+            },
             tls: self.tls()?,
             public_url: self.public_url()?,
         })
     }
 
+    fn path(&self, key: &str) -> Option<PathBuf> {
+        self.values.get(key).map(|(path, _)| path.into())
+    }
+
+    fn schedule_rules(&self) -> Result<ScheduleRules, ConfigError> {
+        let misfire = match self.text("schedule_misfire") {
+            "once" => Misfire::Once,
+            "none" => Misfire::Skip,
+            _ => return Err(self.error("schedule_misfire", "expected `once` or `none`")),
+        };
+        let seconds = |key, most| self.number(key, 0, most).map(Duration::from_secs);
+        Ok(ScheduleRules {
+            misfire,
+            jitter: seconds("schedule_jitter", MAX_JITTER_S)?,
+            min_distance: seconds("schedule_min_distance", MAX_DISTANCE_S)?,
+        })
+    }
+
     fn number<T>(&self, key: &'static str, min: T, max: T) -> Result<T, ConfigError>
     where
-        T: FromStr + PartialOrd + fmt::Display,
+        T: FromStr + PartialOrd + fmt::Display + Copy,
     {
         let number = self.text(key).parse().ok();
         number
             .filter(|number| (&min..=&max).contains(&number))
             .ok_or_else(|| self.error(key, &format!("expected {min} to {max}")))
-    }
-
-    fn path(&self, key: &str) -> Option<PathBuf> {
-        self.values.get(key).map(|(path, _)| path.into())
     }
 
     fn tls(&self) -> Result<Option<TlsSource>, ConfigError> {
@@ -445,6 +498,16 @@ mod tests {
                 Origin::Variable,
                 Origin::Default,
                 Origin::File,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
+                Origin::Default,
                 Origin::Default
             ]
         );

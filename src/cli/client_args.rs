@@ -157,6 +157,64 @@ pub enum ProjectCommand {
         #[command(flatten)]
         connection: ConnectionArguments,
     },
+    /// When projects run by themselves
+    Schedule {
+        /// What to do
+        #[command(subcommand)]
+        command: ScheduleCommand,
+    },
+}
+
+const SCHEDULE_SET_EXAMPLES: &str = "\
+Examples:
+  registrysync project schedule set web '0 0 3 * * ?'
+  registrysync project schedule set web '0 30 2 ? * MON-FRI'
+
+`registrysync cron LINE` shows what a line means before it is set.";
+
+/// The sub-commands of `registrysync project schedule`.
+#[derive(Debug, Subcommand)]
+pub enum ScheduleCommand {
+    /// List the projects that have a schedule
+    #[command(after_help = "Examples:\n  registrysync project schedule list")]
+    List {
+        /// The server
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    },
+    /// Show a project's schedule and when it fires next
+    #[command(after_help = "Examples:\n  registrysync project schedule show web")]
+    Show {
+        /// The project
+        #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
+        label: String,
+        /// The server
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    },
+    /// Set a project's schedule
+    #[command(after_help = SCHEDULE_SET_EXAMPLES)]
+    Set {
+        /// The project
+        #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
+        label: String,
+        /// Quartz cron line: second minute hour day-of-month month day-of-week [year]
+        #[arg(value_name = "LINE")]
+        line: String,
+        /// The server
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    },
+    /// Remove a project's schedule; a run that goes on isn't touched
+    #[command(after_help = "Examples:\n  registrysync project schedule remove web")]
+    Remove {
+        /// The project
+        #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
+        label: String,
+        /// The server
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    },
 }
 
 /// `registrysync project create`

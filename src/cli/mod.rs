@@ -26,6 +26,7 @@ mod list_tags;
 mod output;
 mod project;
 mod project_run;
+mod project_schedule;
 mod serve;
 mod source;
 mod store;

@@ -1,4 +1,5 @@
-//! `registrysync project`: sync projects, for people; `project_run` starts and watches runs.
+//! `registrysync project`: sync projects, for people; `project_run` starts and watches runs,
+//! `project_schedule` sets when they begin by themselves.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -7,6 +8,7 @@ use super::client_args::{ProjectArguments, ProjectCommand, ProjectCreateArgument
 use super::connection::Session;
 use super::output::{data_line, json_line};
 use super::project_run;
+use super::project_schedule;
 use super::table::{self, cell};
 
 pub(super) async fn run(arguments: ProjectArguments) -> Result<u8, CliError> {
@@ -42,6 +44,7 @@ pub(super) async fn run(arguments: ProjectArguments) -> Result<u8, CliError> {
             run,
             connection,
         } => project_run::log(&mut Session::open(&connection)?, &label, run, json).await,
+        ProjectCommand::Schedule { command } => project_schedule::run(command, json).await,
     }
 }
 

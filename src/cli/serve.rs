@@ -16,7 +16,7 @@ use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::store::{Db, Error as StoreError, SealKey};
 use crate::surface::{self, Certificate, Door, listen, router, serve};
-use crate::taskomatic::{LeaseRules, Limits, Worker, WorkerOptions};
+use crate::taskomatic::{Housekeeper, LeaseRules, Limits, Scheduler, Worker, WorkerOptions};
 use crate::time_zone::server_zone_set;
 
 use super::args::ServeArguments;
@@ -44,7 +44,8 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         .await
         .map_err(CliError::input)?
         .map_err(CliError::input)?;
-    let app = Arc::new(App::new(db.clone(), logins));
+    let app = App::new(db.clone(), logins).with_schedule_rules(config.schedule_rules);
+    let app = Arc::new(app);
     admin_make(&app, &config).await?;
 
     let listener = listen(config.listen)
@@ -67,6 +68,10 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     };
     let stop = CancellationToken::new();
     let (queue, cancel) = (Arc::clone(&app.queue_wake), Arc::clone(&app.cancel_wake));
+    let scheduler = Scheduler::new(db.clone(), config.schedule_rules, Arc::clone(&queue));
+    let scheduler = tokio::spawn(scheduler.run(stop.clone()));
+    let keeper = Housekeeper::new(db.clone(), options.name.clone(), config.history);
+    let keeper = tokio::spawn(keeper.run(stop.clone()));
     let worker = Worker::new(db, options, queue, cancel);
     let worker = tokio::spawn(worker.run(stop.clone()));
     let routes = router(
@@ -87,7 +92,9 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
     }
     stop.cancel();
-    worker.await.map_err(|e| CliError::Failed(e.to_string()))?;
+    for part in [scheduler, keeper, worker] {
+        part.await.map_err(|e| CliError::Failed(e.to_string()))?;
+    }
     if tokio::time::timeout(GRACE, served).await.is_err() {
         tracing::warn!(
             "requests still open after {} s are dropped",

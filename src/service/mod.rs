@@ -16,7 +16,10 @@
 //! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
 //!   into the queue; [`run_cancel`] ends it early; [`run_settle`] ends it when its parts have ended; [`run_history`]
 //!   says what became of it.
-//! - [`schedule`]: when a project runs by itself; [`statistics`]: numbers for dashboards.
+//! - [`schedule`]: when a project runs by itself, by what [`schedule_rules`] hold
+//!   (`schedule_line` checks a line, `schedule_reckon` reckons all anew); [`tasko`] is the
+//!   same by the names of the job runner, and for house-keeping; [`statistics`]: numbers for dashboards.
+//! - [`target_verify`]: whether what was copied still is there; [`Tell`] is the log of such work.
 //! - [`error`]: the one error of this layer.
 //!
 //! Nothing here knows HTTP, XML or SQL.
@@ -41,9 +44,15 @@ pub mod run_history;
 pub mod run_settle;
 pub mod run_start;
 pub mod schedule;
+mod schedule_line;
+mod schedule_reckon;
+pub mod schedule_rules;
 pub mod session;
 pub mod statistics;
 pub mod store_settings;
+pub mod target_verify;
+pub mod tasko;
+mod tell;
 pub mod user;
 mod user_rules;
 
@@ -51,6 +60,8 @@ pub use account::{LoginPolicy, Logins};
 pub use caller::Caller;
 pub use error::Error;
 pub use role::Role;
+pub use schedule_rules::{Misfire, ScheduleRules};
+pub use tell::Tell;
 
 use std::sync::Arc;
 
@@ -67,6 +78,8 @@ pub struct App {
     pub logins: Logins,
     /// Notified when a run was put into the queue: this process's worker looks at once.
     pub queue_wake: Arc<Notify>,
+    /// What schedules must keep to.
+    pub schedule_rules: ScheduleRules,
     /// Notified when a run is to end: this process's worker looks at once.
     pub cancel_wake: Arc<Notify>,
 }
@@ -79,6 +92,16 @@ impl App {
             logins,
             queue_wake: Arc::default(),
             cancel_wake: Arc::default(),
+            schedule_rules: ScheduleRules::default(),
+        }
+    }
+
+    /// The same with other rules for schedules.
+    #[must_use]
+    pub fn with_schedule_rules(self, schedule_rules: ScheduleRules) -> App {
+        App {
+            schedule_rules,
+            ..self
         }
     }
 }

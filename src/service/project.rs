@@ -7,7 +7,7 @@ use super::item::{ItemView, items_of};
 use super::places::{Places, places};
 use super::project_settings::{ProjectDetails, ProjectOptions, ProjectSettings, label_check};
 use super::run_cancel::project_runs_end;
-use super::schedule::job_label;
+use super::schedule::{job_label, project_schedule};
 use super::store_settings::StoreOptions;
 use super::{App, Caller, Error};
 use crate::oci::RegistryAddress;
@@ -20,7 +20,7 @@ use crate::store::project::{
     project_last_runs, project_lock,
 };
 use crate::store::run::run_list;
-use crate::store::schedule::{schedule_by_label, schedule_lines};
+use crate::store::schedule::schedule_lines;
 
 /// How a caller names a project.
 #[derive(Clone, Debug)]
@@ -247,7 +247,7 @@ fn store_by_id(conn: &mut DbConnection, org: i64, id: i64) -> Result<ImageStore,
 fn view_of(conn: &mut DbConnection, org: i64, id: i64) -> Result<ProjectView, Error> {
     let project = project_find(conn, org, &ProjectName::Id(id))?;
     let last_run = run_list(conn, org, id, i64::MAX, 1)?.pop();
-    let schedule = schedule_by_label(conn, org, &job_label(id))?;
+    let schedule = project_schedule(conn, org, id)?;
     Ok(ProjectView {
         src_store_label: store_by_id(conn, org, project.src_store_id)?.label,
         dest_store_label: store_by_id(conn, org, project.dest_store_id)?.label,

@@ -3,17 +3,20 @@
 use chrono::{DateTime, Utc};
 
 use super::project::{ProjectName, project_find, project_find_locked};
+use super::schedule_line::line_check;
 use super::{App, Caller, Error};
-use crate::store::schedule::{NewSchedule, schedule_by_label, schedule_delete, schedule_put};
+use crate::store::DbConnection;
+use crate::store::run::{SYNC_BUNCH, clock};
+use crate::store::schedule::{
+    NewSchedule, Schedule, schedule_by_label, schedule_end, schedule_put,
+};
 use crate::taskomatic::quartz::Expression;
 use crate::time_zone::server_zone;
 
-/// The bunch that runs a project.
-const BUNCH: &str = "image-registry-sync-bunch";
 /// Fire times that are shown.
 const SHOWN: usize = 5;
-/// Characters of a refused line that are repeated.
-const LINE_SHOWN: usize = 120;
+/// What the job labels of projects' own schedules begin with.
+const LABEL_BEGIN: &str = "image-registry-sync-";
 
 /// A schedule as it is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct ScheduleView {
     pub next_fire_times: Vec<DateTime<Utc>>,
     /// The line in words.
     pub description: String,
+    /// Why it doesn't fire, where the scheduler couldn't use it.
+    pub disabled_reason: Option<String>,
 }
 
 /// Sets a project's schedule, or removes it with "". A refused line changes nothing.
@@ -33,29 +38,32 @@ pub async fn schedule_set(
     label: String,
     cron_expr: String,
 ) -> Result<(), Error> {
-    let org = caller.org_id();
-    let line = match cron_expr.trim() {
-        "" => None,
-        text => Some(line_parse(text)?),
-    };
+    let (org, rules) = (caller.org_id(), app.schedule_rules);
     app.db
         .transaction(move |conn| {
             let project = project_find_locked(conn, org, &ProjectName::Label(label))?;
             let job_label = job_label(project.id);
-            let Some((line, next)) = line else {
-                schedule_delete(conn, org, &job_label)?;
+            let text = cron_expr.trim();
+            if text.is_empty() {
+                schedule_end(conn, Some(org), &job_label)?;
                 return Ok(());
-            };
+            }
+            let now = clock(conn)?;
+            let line = line_check(&rules, text, (now, None), now)?;
             let new = NewSchedule {
-                org_id: org,
+                org_id: Some(org),
                 job_label: &job_label,
-                bunch: BUNCH,
-                project_id: project.id,
-                cron_expr: &line.to_string(),
-                data: &format!(r#"{{"project_id":"{}"}}"#, project.id),
-                next_fire: next.naive_utc(),
+                bunch: SYNC_BUNCH,
+                project_id: Some(project.id),
+                cron_expr: &line.text,
+                data: &project_data(project.id),
+                active_from: now,
+                active_till: None,
+                next_fire: Some(line.fire),
+                due_time: Some(line.due),
             };
-            Ok(schedule_put(conn, &new)?)
+            schedule_put(conn, &new)?;
+            Ok(())
         })
         .await
 }
@@ -71,35 +79,58 @@ pub async fn schedule_get(
         .db
         .call(move |conn| {
             let project = project_find(conn, org, &ProjectName::Label(label))?;
-            Ok::<_, Error>(schedule_by_label(conn, org, &job_label(project.id))?)
+            let now = clock(conn)?;
+            Ok::<_, Error>(project_schedule(conn, org, project.id)?.map(|found| (found, now)))
         })
         .await?;
-    let Some(schedule) = found else {
+    let Some((schedule, now)) = found else {
         return Ok(ScheduleView::default());
     };
-    let line = Expression::parse(&schedule.cron_expr).map_err(Error::unexpected)?;
-    let first = line.next_after(&Utc::now().with_timezone(&server_zone()));
-    let times = std::iter::successors(first, |last| line.next_after(last));
-    Ok(ScheduleView {
+    let mut view = ScheduleView {
+        disabled_reason: schedule.disabled_reason,
         cron_expr: schedule.cron_expr,
-        next_fire_times: times.take(SHOWN).map(|time| time.to_utc()).collect(),
-        description: line.describe(),
-    })
+        ..ScheduleView::default()
+    };
+    let Ok(line) = Expression::parse(&view.cron_expr) else {
+        return Ok(view);
+    };
+    view.description = line.describe();
+    if view.disabled_reason.is_none() {
+        let begin = now.max(schedule.active_from).and_utc();
+        let first = line.next_after(&begin.with_timezone(&server_zone()));
+        let times = std::iter::successors(first, |last| line.next_after(last));
+        view.next_fire_times = times
+            .map(|time| time.to_utc())
+            .take_while(|time| schedule.active_till.is_none_or(|t| *time < t.and_utc()))
+            .take(SHOWN)
+            .collect();
+    }
+    Ok(view)
+}
+
+/// A project's own schedule, where it isn't over.
+pub(super) fn project_schedule(
+    conn: &mut DbConnection,
+    org: i64,
+    project_id: i64,
+) -> Result<Option<Schedule>, Error> {
+    let now = clock(conn)?;
+    let found = schedule_by_label(conn, Some(org), &job_label(project_id))?;
+    Ok(found.filter(|schedule| schedule.is_active(now)))
 }
 
 /// The job label of a project's own schedule.
 pub(super) fn job_label(project_id: i64) -> String {
-    format!("image-registry-sync-{project_id}")
+    format!("{LABEL_BEGIN}{project_id}")
 }
 
-/// A line and when it fires first.
-fn line_parse(text: &str) -> Result<(Expression, DateTime<Utc>), Error> {
-    let refused = |why: &dyn std::fmt::Display| {
-        let shown: String = text.chars().take(LINE_SHOWN).collect();
-        Error::Refused(format!("Cron trigger: {shown}: {why}"))
-    };
-    let line = Expression::parse(text).map_err(|error| refused(&error))?;
-    let next = line.next_after(&Utc::now().with_timezone(&server_zone()));
-    let next = next.ok_or_else(|| refused(&"it never fires"))?;
-    Ok((line, next.to_utc()))
+/// The id of the project whose own schedule has this label.
+pub(super) fn label_project(job_label: &str) -> Option<i64> {
+    let id = job_label.strip_prefix(LABEL_BEGIN)?.parse().ok()?;
+    (self::job_label(id) == job_label).then_some(id)
+}
+
+/// What a project's schedule keeps as its parameters.
+pub(super) fn project_data(project_id: i64) -> String {
+    format!(r#"{{"project_id":"{project_id}"}}"#)
 }

@@ -8,7 +8,8 @@
 //! - [`Error`]: everything that may go wrong here.
 //! - One file per group of tables: [`org`], [`account`], [`session`], [`image_store`],
 //!   [`project`], [`item`], [`run`], [`part`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
-//!   [`schedule`], [`statistics`], [`audit`]. Their functions are plain, take a [`DbConnection`]
+//!   [`schedule`] and what of it fires ([`schedule_fire`]), [`house_run`], [`tasko_run`],
+//!   [`statistics`], [`audit`]. Their functions are plain, take a [`DbConnection`]
 //!   and, for whatever an organisation owns, the organisation's id: a row of another organisation
 //!   is not there. Lists are paged by key.
 //!
@@ -23,6 +24,7 @@ pub mod audit;
 mod connection;
 mod db;
 mod error;
+pub mod house_run;
 pub mod image_store;
 pub mod item;
 mod migrate;
@@ -35,11 +37,13 @@ pub mod run_cancel;
 pub mod run_log;
 pub mod run_result;
 pub mod schedule;
+pub mod schedule_fire;
 pub mod schema;
 mod seal;
 pub mod session;
 pub mod statistics;
 pub mod synced_tag;
+pub mod tasko_run;
 
 pub use connection::DbConnection;
 pub use db::Db;

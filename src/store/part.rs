@@ -196,7 +196,7 @@ pub fn parts_running(conn: &mut DbConnection) -> Result<Vec<RunningPart>, Error>
         .filter(run_part::status.eq(PartStatus::Running))
         .select((
             run_part::run_id,
-            tasko_run::org_id,
+            sync_project::org_id,
             sync_project::src_store_id,
             sync_project::dest_store_id,
         ))

@@ -129,7 +129,11 @@ pub fn project_last_runs(
 ) -> Result<HashMap<i64, LastRun>, Error> {
     let other = diesel::alias!(tasko_run as other);
     let last = other
-        .filter(other.field(tasko_run::project_id).eq(sync_project::id))
+        .filter(
+            other
+                .field(tasko_run::project_id)
+                .eq(sync_project::id.nullable()),
+        )
         .select(diesel::dsl::max(other.field(tasko_run::id)))
         .single_value();
     Ok(sync_project::table

@@ -43,14 +43,25 @@ text_enum! {
     }
 }
 
+/// The bunch that runs a project.
+pub const SYNC_BUNCH: &str = "image-registry-sync-bunch";
+/// Its task.
+pub const SYNC_TASK: &str = "image-registry-sync-task";
+
 /// A run as stored.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = tasko_run)]
 #[allow(missing_docs)] // the fields are the columns
 pub struct Run {
     pub id: i64,
-    pub org_id: i64,
-    pub project_id: i64,
+    /// `None`: asked for by a person.
+    pub schedule_id: Option<i64>,
+    pub bunch: String,
+    pub task: String,
+    /// `None`: the whole server's.
+    pub org_id: Option<i64>,
+    /// `None`: house-keeping.
+    pub project_id: Option<i64>,
     /// As it was called when the run was asked for.
     pub project_label: String,
     pub status: RunStatus,
@@ -66,6 +77,13 @@ pub struct Run {
     pub message: String,
     #[diesel(embed)]
     pub totals: RunTotals,
+}
+
+impl Run {
+    /// The organisation and the project that it is of; `None` for house-keeping.
+    pub fn project(&self) -> Option<(i64, i64)> {
+        self.org_id.zip(self.project_id)
+    }
 }
 
 /// What a run, or a part of one, has done so far. Everything but `bytes` counts tags or blobs.
@@ -124,6 +142,8 @@ pub fn run_enqueue(
         }
         let row = (
             (
+                tasko_run::bunch.eq(SYNC_BUNCH),
+                tasko_run::task.eq(SYNC_TASK),
                 tasko_run::org_id.eq(new.org_id),
                 tasko_run::project_id.eq(new.project_id),
                 tasko_run::project_label.eq(new.project_label),
@@ -172,6 +192,7 @@ pub fn run_waiting(conn: &mut DbConnection, barred: &Barred) -> Result<Option<Ru
         );
     on_backend!(conn, c => {
         let waiting = tasko_run::table
+            // House-keeping has no project, and is claimed by `house_run`.
             .inner_join(sync_project::table)
             .filter(tasko_run::status.eq(RunStatus::Ready))
             .filter(tasko_run::org_id.ne_all(&barred.orgs))

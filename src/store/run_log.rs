@@ -2,7 +2,7 @@
 
 use super::part::{Lease, part_hold};
 use super::schema::{run_log, tasko_run};
-use super::{DbConnection, Error, Moment};
+use super::{DbConnection, Error, Moment, now};
 use diesel::prelude::*;
 
 text_enum! {
@@ -39,6 +39,17 @@ pub struct NewLogLine {
     pub time: Moment,
     pub level: LogLevel,
     pub message: String,
+}
+
+impl NewLogLine {
+    /// A line of this moment.
+    pub fn now(level: LogLevel, message: String) -> Self {
+        Self {
+            time: now(),
+            level,
+            message,
+        }
+    }
 }
 
 /// Rows of one statement, far below both databases' limits of parameters.

@@ -92,8 +92,11 @@ diesel::table! {
 diesel::table! {
     tasko_run (id) {
         id -> BigInt,
-        org_id -> BigInt,
-        project_id -> BigInt,
+        schedule_id -> Nullable<BigInt>,
+        bunch -> Text,
+        task -> Text,
+        org_id -> Nullable<BigInt>,
+        project_id -> Nullable<BigInt>,
         project_label -> Text,
         status -> Text,
         trigger_kind -> Text,
@@ -101,6 +104,7 @@ diesel::table! {
         start_time -> Nullable<Timestamp>,
         end_time -> Nullable<Timestamp>,
         worker -> Nullable<Text>,
+        lease_until -> Nullable<Timestamp>,
         attempt -> BigInt,
         cancel_requested -> Bool,
         message -> Text,
@@ -129,6 +133,33 @@ diesel::table! {
         active_from -> Timestamp,
         active_till -> Nullable<Timestamp>,
         next_fire -> Nullable<Timestamp>,
+        due_time -> Nullable<Timestamp>,
+        disabled_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    tasko_bunch (name) {
+        name -> Text,
+        description -> Text,
+        org_bunch -> Bool,
+    }
+}
+
+diesel::table! {
+    tasko_task (name) {
+        name -> Text,
+        description -> Text,
+    }
+}
+
+diesel::table! {
+    tasko_template (id) {
+        id -> BigInt,
+        bunch -> Text,
+        task -> Text,
+        ordering -> BigInt,
+        start_if -> Nullable<Text>,
     }
 }
 
@@ -233,6 +264,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     sync_item,
     tasko_run,
     tasko_schedule,
+    tasko_bunch,
+    tasko_task,
+    tasko_template,
     run_part,
     run_result,
     run_log,

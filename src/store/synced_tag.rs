@@ -1,6 +1,6 @@
 //! What we last saw at a target: lets a run skip what hasn't changed without asking twice.
 
-use super::schema::synced_tag;
+use super::schema::{image_store, synced_tag};
 use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -117,4 +117,60 @@ pub fn synced_upsert<S: BuildHasher>(
         }
         Ok(())
     })
+}
+
+/// What was copied from one repository to one store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncedPlace {
+    /// The two stores.
+    pub pair: StorePair,
+    /// The target store's organisation.
+    pub org_id: i64,
+    /// The source repository.
+    pub repository: String,
+}
+
+/// All that is known of all targets, one target store after the other.
+pub fn synced_places(conn: &mut DbConnection) -> Result<Vec<SyncedPlace>, Error> {
+    let rows: Vec<(i64, i64, i64, String)> = synced_tag::table
+        .inner_join(image_store::table.on(image_store::id.eq(synced_tag::dest_store_id)))
+        .select((
+            synced_tag::dest_store_id,
+            synced_tag::src_store_id,
+            image_store::org_id,
+            synced_tag::repository,
+        ))
+        .distinct()
+        .load(conn)?;
+    let place = |(dest, src, org_id, repository)| SyncedPlace {
+        pair: StorePair { src, dest },
+        org_id,
+        repository,
+    };
+    let mut places: Vec<_> = rows.into_iter().map(place).collect();
+    places.sort_by(|one, other| {
+        let key = |place: &SyncedPlace| (place.pair.dest, place.pair.src);
+        (key(one), &one.repository).cmp(&(key(other), &other.repository))
+    });
+    Ok(places)
+}
+
+/// Forgets what was seen of a tag, unless something else was seen there meanwhile.
+pub fn synced_forget(
+    conn: &mut DbConnection,
+    pair: StorePair,
+    repository: &str,
+    key: &SyncedKey,
+    state: &SyncedState,
+) -> Result<(), Error> {
+    let row = synced_tag::table
+        .filter(synced_tag::src_store_id.eq(pair.src))
+        .filter(synced_tag::dest_store_id.eq(pair.dest))
+        .filter(synced_tag::repository.eq(repository))
+        .filter(synced_tag::tag.eq(&key.tag))
+        .filter(synced_tag::target_repository.eq(&key.target_repository))
+        .filter(synced_tag::target_tag.eq(&key.target_tag))
+        .filter(synced_tag::target_digest.eq(&state.target_digest));
+    diesel::delete(row).execute(conn)?;
+    Ok(())
 }

@@ -10,7 +10,8 @@ const HEAD: &str = "\
 = Roles
 
 Who may call which method. `org_admin` implies `image_admin`; `satellite_admin` implies neither. Every role reaches only
-what belongs to its own organisation, save `satellite_admin` in `org` and `audit`.
+what belongs to its own organisation, save `satellite_admin` in `org` and `audit`; `taskomatic` is about the
+server's own house-keeping.
 
 An account that may only read may call what is marked in the last column, as far as its roles allow.
 

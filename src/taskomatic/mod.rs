@@ -7,19 +7,30 @@
 //! - `execution`: one part, from the stored project to its final status; `shares`: what the parts of a
 //!   run have in common.
 //! - `recorder`: writes results, log and totals while the engine works.
+//! - [`scheduler`]: makes runs of schedules that are due; `fire` says what one comes to, [`clock`] what
+//!   time it is.
+//! - [`housekeeper`]: does the runs that belong to no project.
 //! - [`quartz`]: cron lines.
 //!
 //! The queue itself is in the tables of runs and their parts (`store::run`, `store::part`): a claim
 //! gives a lease and a fence, and every write names the fence.
 
 mod claim;
+pub mod clock;
 mod execution;
+mod fire;
 mod held;
+pub mod housekeeper;
 mod keeper;
 pub mod quartz;
 mod recorder;
+pub mod scheduler;
 mod shares;
 pub mod worker;
 
 pub use claim::Limits;
+pub use clock::Clock;
+pub use housekeeper::Housekeeper;
+pub use housekeeper::history::HistoryRules;
+pub use scheduler::Scheduler;
 pub use worker::{LeaseRules, Worker, WorkerOptions};

@@ -25,6 +25,11 @@ pub(super) struct Share {
 
 type Cell = Arc<OnceCell<Share>>;
 
+/// Only runs of projects have parts.
+fn no_project() -> Error {
+    Error::NotFound("the run has no project".into())
+}
+
 /// The shares of all runs, the one asked for last at the end.
 #[derive(Clone, Default)]
 pub(super) struct Shares(Arc<Mutex<Vec<(i64, Cell)>>>);
@@ -34,7 +39,8 @@ impl Shares {
     pub(super) async fn get(&self, db: &Db, run: &Run) -> Result<Cell, Error> {
         let cell = self.cell(run.id);
         cell.get_or_try_init(|| async {
-            let job = job_load(db, run.org_id, run.project_id).await?;
+            let (org, project) = run.project().ok_or_else(no_project)?;
+            let job = job_load(db, org, project).await?;
             Ok::<_, Error>(Share {
                 pair: job.pair,
                 engines: Engine::new(job.target, job.spec)

@@ -10,6 +10,7 @@ mod docs;
 mod oci;
 mod quartz;
 mod registry_self;
+mod scheduling;
 mod selection;
 mod store;
 mod sync;

@@ -40,11 +40,92 @@ CREATE TABLE sync_item (
 );
 CREATE INDEX sync_item_project ON sync_item (project_id, id);
 
+-- What can be scheduled. Each bunch has one task.
+CREATE TABLE tasko_bunch (
+    name TEXT PRIMARY KEY NOT NULL,
+    description TEXT NOT NULL,
+    -- whether organisations schedule it for what is theirs; otherwise it is the whole server's
+    org_bunch BOOLEAN NOT NULL
+);
+
+CREATE TABLE tasko_task (
+    name TEXT PRIMARY KEY NOT NULL,
+    description TEXT NOT NULL
+);
+
+CREATE TABLE tasko_template (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
+    task TEXT NOT NULL REFERENCES tasko_task (name),
+    ordering BIGINT NOT NULL,
+    -- how the task before must have ended; none: however it did
+    start_if TEXT CHECK (start_if IN ('FINISHED', 'FAILED', 'SKIPPED', 'INTERRUPTED')),
+    UNIQUE (bunch, ordering)
+);
+
+INSERT INTO tasko_bunch (name, description, org_bunch) VALUES
+    ('image-registry-sync-bunch', 'Copies the images of one project', TRUE),
+    ('session-cleanup-bunch', 'Removes sessions that have expired', FALSE),
+    ('run-history-cleanup-bunch', 'Removes old runs with their results and logs', FALSE),
+    ('target-verify-bunch', 'Checks that what was copied still is at its target', FALSE);
+INSERT INTO tasko_task (name, description) VALUES
+    ('image-registry-sync-task', 'Copies the images of one project'),
+    ('session-cleanup-task', 'Removes sessions that have expired'),
+    ('run-history-cleanup-task', 'Removes old runs with their results and logs'),
+    ('target-verify-task', 'Checks that what was copied still is at its target');
+INSERT INTO tasko_template (bunch, task, ordering) VALUES
+    ('image-registry-sync-bunch', 'image-registry-sync-task', 0),
+    ('session-cleanup-bunch', 'session-cleanup-task', 0),
+    ('run-history-cleanup-bunch', 'run-history-cleanup-task', 0),
+    ('target-verify-bunch', 'target-verify-task', 0);
+
+-- When what is done.
+CREATE TABLE tasko_schedule (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    -- none: the whole server's
+    org_id BIGINT REFERENCES org (id),
+    job_label TEXT NOT NULL CHECK (length(job_label) BETWEEN 1 AND 50),
+    bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
+    -- of what is done for one project
+    project_id BIGINT REFERENCES sync_project (id) ON DELETE CASCADE,
+    -- empty: once
+    cron_expr TEXT NOT NULL CHECK (length(cron_expr) <= 120),
+    -- JSON
+    data TEXT NOT NULL,
+    active_from TIMESTAMP NOT NULL,
+    -- in the past: it is over
+    active_till TIMESTAMP,
+    -- the next time that the line names
+    next_fire TIMESTAMP,
+    -- when that makes a run: the same, or later by the jitter
+    due_time TIMESTAMP,
+    -- why it doesn't fire, where it can't be read
+    disabled_reason TEXT,
+    UNIQUE (org_id, job_label)
+);
+CREATE INDEX tasko_schedule_org ON tasko_schedule (org_id, id);
+CREATE INDEX tasko_schedule_project ON tasko_schedule (project_id);
+CREATE INDEX tasko_schedule_due ON tasko_schedule (due_time);
+-- NULLs count as different in the constraint above
+CREATE UNIQUE INDEX tasko_schedule_server ON tasko_schedule (job_label) WHERE org_id IS NULL;
+
+-- `next_fire` is reckoned by the scheduler
+INSERT INTO tasko_schedule (job_label, bunch, cron_expr, data, active_from) VALUES
+    ('session-cleanup-default', 'session-cleanup-bunch', '0 10 * * * ?', '{}', '1970-01-01 00:00:00'),
+    ('run-history-cleanup-default', 'run-history-cleanup-bunch', '0 20 3 * * ?', '{}', '1970-01-01 00:00:00'),
+    ('target-verify-default', 'target-verify-bunch', '0 40 4 ? * SUN', '{}', '1970-01-01 00:00:00');
+
 CREATE TABLE tasko_run (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    org_id BIGINT NOT NULL REFERENCES org (id),
-    project_id BIGINT NOT NULL REFERENCES sync_project (id) ON DELETE CASCADE,
-    -- as it was called when the run was asked for
+    -- none: asked for by a person
+    schedule_id BIGINT REFERENCES tasko_schedule (id) ON DELETE SET NULL,
+    bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
+    task TEXT NOT NULL REFERENCES tasko_task (name),
+    -- none: the whole server's
+    org_id BIGINT REFERENCES org (id),
+    -- of what is done for one project
+    project_id BIGINT REFERENCES sync_project (id) ON DELETE CASCADE,
+    -- as it was called when the run was asked for; empty without a project
     project_label TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('READY', 'RUNNING', 'FINISHED', 'FAILED', 'SKIPPED', 'INTERRUPTED')),
     trigger_kind TEXT NOT NULL CHECK (trigger_kind IN ('manual', 'schedule', 'retry', 'hook')),
@@ -53,6 +134,8 @@ CREATE TABLE tasko_run (
     end_time TIMESTAMP,
     -- which one began it
     worker TEXT,
+    -- of house-keeping, which has no parts: when it is offered again
+    lease_until TIMESTAMP,
     -- the highest one of its parts
     attempt BIGINT NOT NULL,
     cancel_requested BOOLEAN NOT NULL,
@@ -66,8 +149,12 @@ CREATE TABLE tasko_run (
     failed BIGINT NOT NULL,
     bytes BIGINT NOT NULL,
     blobs_copied BIGINT NOT NULL,
-    blobs_mounted BIGINT NOT NULL
+    blobs_mounted BIGINT NOT NULL,
+    -- whichever node comes first makes the one run of a fire time
+    UNIQUE (schedule_id, fire_time)
 );
+CREATE INDEX tasko_run_bunch ON tasko_run (bunch, id) WHERE project_id IS NULL;
+CREATE INDEX tasko_run_end ON tasko_run (end_time);
 CREATE INDEX tasko_run_project ON tasko_run (project_id, id);
 CREATE INDEX tasko_run_status ON tasko_run (status, id);
 CREATE INDEX tasko_run_active ON tasko_run (project_id, status);

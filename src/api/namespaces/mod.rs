@@ -6,6 +6,7 @@
 //! - `image_store`: `image.store`, the registries.
 //! - `image_sync`: `image.sync`, projects by the prototype's names.
 //! - `system`: introspection as generic XML-RPC tools expect it.
+//! - `taskomatic`: both `taskomatic` and `taskomatic.org`, schedules by Uyuni's names.
 //! - `registrysync`: projects, their items and runs; and what talks to registries.
 
 mod access;
@@ -17,6 +18,7 @@ mod image_sync;
 mod org;
 mod registrysync;
 mod system;
+mod taskomatic;
 mod user;
 
 use super::registry::Registry;
@@ -37,5 +39,6 @@ pub fn registry() -> Registry {
     image_sync::define(&mut builder);
     registrysync::define(&mut builder);
     system::define(&mut builder);
+    taskomatic::define(&mut builder);
     builder.build()
 }

@@ -23,6 +23,7 @@ mod roles;
 mod sample;
 pub(crate) mod server;
 mod system;
+mod taskomatic;
 mod user;
 mod wire;
 mod xmlrpc;

@@ -181,6 +181,7 @@ fn the_page_has_every_method_and_the_sessionless_are_open() {
         }
     }
     names.dedup();
+    names.sort();
     assert_eq!(
         table.keys().collect::<Vec<_>>(),
         names.iter().collect::<Vec<_>>()
@@ -196,6 +197,8 @@ struct Things {
     project_id: i64,
     item_id: i64,
     run_id: i64,
+    job: &'static str,
+    schedule_id: i64,
 }
 
 const NOTHING: Things = Things {
@@ -205,6 +208,8 @@ const NOTHING: Things = Things {
     project_id: 987_654,
     item_id: 987_655,
     run_id: 987_656,
+    job: "nobodys-job",
+    schedule_id: 987_657,
 };
 
 impl Things {
@@ -213,6 +218,7 @@ impl Things {
             store: "acme-secret-store",
             project: "acme-secret-project",
             login: "acme-secret-user",
+            job: "acme-secret-job",
             ..NOTHING
         };
         for label in [things.store, "acme-secret-target"] {
@@ -241,7 +247,19 @@ impl Things {
         things.project_id = project["id"].as_i64().expect("an id");
         things.item_id = item["id"].as_i64().expect("an id");
         things.run_id = run.expect("a run").as_i64().expect("an id");
+        things.schedule_id = things.schedule(owner).await;
         things
+    }
+
+    async fn schedule(&self, owner: &Person<'_>) -> i64 {
+        let job = json!({"bunch": "image-registry-sync-bunch", "jobLabel": self.job, "cronExpr": "0 0 3 1 1 ?",
+            "params": {"project_id": self.project_id.to_string()}});
+        owner
+            .post("taskomatic/org/scheduleBunch", job)
+            .await
+            .expect("a schedule");
+        let all = owner.get("taskomatic/org/listAllSchedules").await;
+        all.expect("a list")[0]["id"].as_i64().expect("an id")
     }
 
     fn argument(&self, method: &str, parameter: &str, kind: Kind) -> Value {
@@ -254,6 +272,9 @@ impl Things {
             (Kind::Text, "label" | "name" | "project") => text(self.project),
             (Kind::Text, "login") => text(self.login),
             (Kind::Text, "password") => text("first pass"),
+            (Kind::Text, "jobLabel") => text(self.job),
+            (Kind::Int, "id") if method.ends_with("lookupScheduleById") => number(self.schedule_id),
+            (Kind::Int, "scheduleId") => number(self.schedule_id),
             (Kind::Int, "itemId") => number(self.item_id),
             (Kind::Int, "runId") => number(self.run_id),
             (Kind::Int, "id" | "project" | "projectId") => number(self.project_id),
@@ -266,8 +287,9 @@ impl Things {
     }
 
     fn hidden_in(&self, shown: &str) -> String {
-        let names = [self.store, self.project, self.login].map(str::to_owned);
-        let ids = [self.item_id, self.run_id, self.project_id].map(|id| format!("id {id}"));
+        let names = [self.store, self.project, self.login, self.job].map(str::to_owned);
+        let ids = [self.schedule_id, self.item_id, self.run_id, self.project_id]
+            .map(|id| format!("id {id}"));
         let mut shown = shown.to_owned();
         for name in names.iter().chain(&ids) {
             shown = shown.replace(name, "…");
@@ -285,6 +307,7 @@ async fn state(owner: &Person<'_>, things: &Things) -> Vec<serde_json::Value> {
         format!("registrysync/listRuns?label={label}"),
         format!("registrysync/getRunLog?runId={}", things.run_id),
         "image/store/listImageStores".to_owned(),
+        "taskomatic/org/listAllSchedules".to_owned(),
         "user/listUsers".to_owned(),
         format!("user/getDetails?login={}", things.login),
         format!("user/listRoles?login={}", things.login),

@@ -15,16 +15,23 @@ use registrysync::store::part::{
 };
 use registrysync::store::project::{project_by_label, project_last_runs, project_list};
 use registrysync::store::run::{
-    Barred, NewRun, RunTotals, RunTrigger, run_active, run_enqueue, run_list, runs_open,
+    Barred, NewRun, RunTotals, RunTrigger, SYNC_BUNCH, SYNC_TASK, run_active, run_enqueue,
+    run_list, runs_open,
 };
 use registrysync::store::run_cancel::run_cancel;
 use registrysync::store::run_log::{log_append, log_list};
 use registrysync::store::run_result::{ResultStatus, result_list, result_put, results_resume};
 use registrysync::store::schedule::{
-    NewSchedule, schedule_by_label, schedule_delete, schedule_lines, schedule_put,
+    NewSchedule, ScheduleFilter, schedule_by_id, schedule_by_label, schedule_end, schedule_lines,
+    schedule_list, schedule_put,
+};
+use registrysync::store::schedule_fire::{
+    Fire, Next, bunches_busy, due_hold, fires_insert, is_any_due, next_due, next_set,
+    projects_busy, projects_hold,
 };
 use registrysync::store::session::{session_delete_expired, session_find};
 use registrysync::store::synced_tag::{StorePair, synced_lookup};
+use registrysync::store::tasko_run::{bunch_run_list, schedule_run_list};
 use registrysync::store::{DbConnection, Error, now};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -286,18 +293,47 @@ fn part_hot_calls(conn: &mut DbConnection, part: &Part) -> Result<(), Error> {
 
 fn schedule_hot_calls(conn: &mut DbConnection, org: i64, project_id: i64) -> Result<(), Error> {
     let new = NewSchedule {
-        org_id: org,
+        org_id: Some(org),
         job_label: "x",
-        bunch: "b",
-        project_id,
+        bunch: SYNC_BUNCH,
+        project_id: Some(project_id),
         cron_expr: "0 0 3 * * ?",
         data: "{}",
-        next_fire: now(),
+        active_from: now(),
+        active_till: None,
+        next_fire: Some(now()),
+        due_time: Some(now()),
     };
-    schedule_put(conn, &new)?;
-    schedule_by_label(conn, org, "x")?;
+    let id = schedule_put(conn, &new)?;
+    schedule_by_label(conn, Some(org), "x")?;
+    schedule_by_id(conn, Some(org), id)?;
+    schedule_list(conn, Some(org), ScheduleFilter::default(), 0, 10)?;
     schedule_lines(conn, org)?;
-    schedule_delete(conn, org, "x")?;
+    is_any_due(conn, now())?;
+    next_due(conn)?;
+    due_hold(conn, now(), 10)?;
+    projects_hold(conn, &[project_id])?;
+    projects_busy(conn, &[project_id])?;
+    bunches_busy(conn)?;
+    let fire = Fire {
+        schedule_id: id,
+        fire_time: now(),
+        bunch: SYNC_BUNCH.to_owned(),
+        task: SYNC_TASK.to_owned(),
+        org_id: Some(org),
+        project_id: Some(project_id),
+        project_label: "mirror".to_owned(),
+        skipped: None,
+    };
+    fires_insert(conn, now(), &[fire])?;
+    let next = Next::At {
+        fire: now(),
+        due: now(),
+    };
+    next_set(conn, &[(id, next)])?;
+    schedule_run_list(conn, id, 0, 10)?;
+    bunch_run_list(conn, "session-cleanup-bunch", i64::MAX, 10)?;
+    schedule_end(conn, Some(org), "x")?;
     Ok(())
 }
 

@@ -124,3 +124,34 @@ async fn a_method_is_called_by_place_or_by_name() {
     assert!(fault.contains("nope"), "{fault}");
     person.hears(&["api", "nonsense"], 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_is_set_shown_and_removed_by_commands() {
+    let server = Server::start(None);
+    let person = Person::at(&server);
+    for (label, address) in [("from", "a.example.org"), ("to", "b.example.org")] {
+        person.hears(&["store", "add", label, address], 0);
+    }
+    let make = ["project", "create", "web", "--from", "from", "--to", "to"];
+    person.hears(&make, 0);
+    let schedule =
+        |words: &[&str], code| person.hears(&[&["project", "schedule"], words].concat(), code);
+    assert_eq!(schedule(&["list", "--json"], 0), "");
+    assert_eq!(schedule(&["show", "web"], 0), "");
+    let set = schedule(&["set", "web", "0 0 3 ? * MON-FRI"], 0);
+    assert!(
+        set.starts_with("0 0 3 ? * MON-FRI  at 03:00, on Monday to Friday\n  20"),
+        "{set}"
+    );
+    assert_eq!(set.lines().count(), 6);
+    let refused = schedule(&["set", "web", "0 3 * * *"], 1);
+    assert!(refused.contains("did you mean `0 0 3 * * ?`"), "{refused}");
+    assert_eq!(schedule(&["show", "web"], 0), set);
+    let listed: Value = serde_json::from_str(&schedule(&["list", "--json"], 0)).unwrap();
+    assert_eq!(
+        listed,
+        serde_json::json!({"label": "web", "cron_expr": "0 0 3 ? * MON-FRI"})
+    );
+    schedule(&["remove", "web"], 0);
+    assert_eq!(schedule(&["show", "web"], 0), "");
+}

@@ -9,6 +9,7 @@ mod listing;
 mod many_tags;
 mod mgrctl;
 mod openapi;
+mod schedules;
 pub(crate) mod scripts;
 mod server;
 mod time_zone;

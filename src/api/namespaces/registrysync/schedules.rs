@@ -12,8 +12,7 @@ pub(super) fn define(ns: &mut Namespace) {
     let label = param("label", LABEL);
     ns.method(
         "setSchedule",
-        "Keep a schedule for a project, in the server's time zone. It is checked and stored; this \
-         version's runner doesn't start runs by it yet.",
+        "Set when a project runs by itself, in the server's time zone.",
         [
             label,
             param(
@@ -26,8 +25,7 @@ pub(super) fn define(ns: &mut Namespace) {
     );
     ns.method(
         "getSchedule",
-        "Show a project's schedule, and when it fires next. This version's runner doesn't start \
-         runs by it yet.",
+        "Show a project's schedule, and when it fires next.",
         [label],
         get_schedule,
     )
@@ -43,6 +41,8 @@ struct Schedule {
     next_fire_times: Vec<Timestamp>,
     /// The line in words.
     description: String,
+    /// Why it doesn't fire: the scheduler found that it can't use it. Setting it anew helps.
+    disabled_reason: Option<String>,
 }
 
 impl From<ScheduleView> for Schedule {
@@ -52,6 +52,7 @@ impl From<ScheduleView> for Schedule {
             cron_expr: view.cron_expr,
             next_fire_times: times.map(Timestamp).collect(),
             description: view.description,
+            disabled_reason: view.disabled_reason,
         }
     }
 }

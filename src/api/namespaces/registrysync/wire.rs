@@ -26,7 +26,7 @@ pub(super) struct Project {
     modified: Timestamp,
     /// Raised by each change; `setDetails` refuses an older one.
     version: i64,
-    /// The cron line of its schedule, which this version's runner doesn't follow yet.
+    /// The cron line of its schedule.
     cron_expr: Option<String>,
     last_run: Option<LastRun>,
     /// `path`, `flat` or `scoped`.

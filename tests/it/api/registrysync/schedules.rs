@@ -6,15 +6,16 @@ use serde_json::{Value, json};
 use super::Admin;
 use crate::api::server::text;
 
-/// How many schedules the database has.
+/// How many schedules of projects the database has that aren't over.
 async fn rows(admin: &Admin) -> i64 {
     use diesel::prelude::*;
     use registrysync::store::schema::tasko_schedule;
-    let count = admin
-        .server
-        .app
-        .db
-        .run(|conn| Ok(tasko_schedule::table.count().get_result(conn)?));
+    let count = admin.server.app.db.run(|conn| {
+        let theirs = tasko_schedule::table
+            .filter(tasko_schedule::org_id.is_not_null())
+            .filter(tasko_schedule::active_till.is_null());
+        Ok(theirs.count().get_result(conn)?)
+    });
     count.await.expect("a number")
 }
 

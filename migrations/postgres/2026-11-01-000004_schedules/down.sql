@@ -1,2 +1,0 @@
-DROP INDEX tasko_run_end;
-DROP TABLE tasko_schedule;

@@ -1,0 +1,70 @@
+//! The job runner by Uyuni's names: `taskomatic.org`, schedules of an organisation's projects, and
+//! `taskomatic`, house-keeping of the whole server. Both have the same functions under two names.
+//! - `reading`: bunches, schedules, runs and their logs.
+//! - `scheduling`: what makes and ends schedules.
+//! - `wire`: the structs.
+
+mod reading;
+mod scheduling;
+mod wire;
+
+use super::{LIMIT, OFFSET};
+use crate::api::method::{Param, param};
+use crate::api::{ApiError, Builder};
+use crate::service::Role;
+use crate::service::tasko::Owner;
+
+type Answer<T> = Result<T, ApiError>;
+
+const BUNCH: &str = "name of the bunch";
+const JOB_LABEL: &str = "label of the schedule, 50 characters at most";
+
+/// What one of the two namespaces is about.
+#[derive(Clone, Copy)]
+struct Side {
+    owner: Owner,
+    role: Role,
+}
+
+impl Side {
+    /// The method's name: that of the organisation's namespace, or the server's.
+    fn name(self, org: &'static str, server: &'static str) -> &'static str {
+        match self.owner {
+            Owner::Org => org,
+            Owner::Server => server,
+        }
+    }
+}
+
+const PAGE: [Param; 2] = [param("limit", LIMIT), param("offset", OFFSET)];
+
+/// Adds both namespaces.
+pub(super) fn define(builder: &mut Builder) {
+    let side = Side {
+        owner: Owner::Org,
+        role: Role::OrgAdmin,
+    };
+    builder.namespace(
+        "taskomatic.org",
+        "TaskomaticOrgHandler",
+        "Schedules of the organisation's projects and their runs, by Uyuni's names. \
+         `registrysync.setSchedule` is the short way to the same schedules.",
+        |ns| {
+            reading::define(ns, side);
+            scheduling::define(ns, side);
+        },
+    );
+    let side = Side {
+        owner: Owner::Server,
+        role: Role::SatelliteAdmin,
+    };
+    builder.namespace(
+        "taskomatic",
+        "TaskomaticHandler",
+        "Schedules of the server's house-keeping and their runs, by Uyuni's names.",
+        |ns| {
+            reading::define(ns, side);
+            scheduling::define(ns, side);
+        },
+    );
+}

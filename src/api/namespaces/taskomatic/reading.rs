@@ -1,0 +1,254 @@
+//! Bunches, schedules, runs and their logs.
+
+use super::wire::{Bunch, Run, Schedule};
+use super::{Answer, BUNCH, JOB_LABEL, PAGE, Side};
+use crate::api::{Context, Namespace, param};
+use crate::service::run_history::Slice;
+use crate::service::tasko::{self, LogPart, Owner, Wanted};
+
+const BY_ID: &str = "schedules, by id";
+const SCHEDULE_ID: &str = "id of the schedule";
+
+pub(super) fn define(ns: &mut Namespace, side: Side) {
+    bunches(ns, side);
+    schedules(ns, side);
+    schedules_of_bunch(ns, side);
+    runs(ns, side);
+    logs(ns, side);
+}
+
+fn bunches(ns: &mut Namespace, Side { owner, role }: Side) {
+    const DOC: &str = "List what can be scheduled.";
+    const BY_NAME: &str = "bunches, by name";
+    let name = Side { owner, role }.name("listBunches", "listSatBunches");
+    let whole = move |context: Context| bunch_list(context, owner, Slice::ALL);
+    ns.method(name, DOC, [], whole)
+        .returns(BY_NAME)
+        .read_only()
+        .role(role);
+    let part = move |context: Context, limit: i32, offset: i32| async move {
+        bunch_list(context, owner, Slice::new(limit.into(), offset.into())?).await
+    };
+    ns.method(name, DOC, PAGE, part)
+        .returns(BY_NAME)
+        .read_only()
+        .role(role);
+    ns.method(
+        "lookupBunchByName",
+        "Show what can be scheduled under a name.",
+        [param("name", BUNCH)],
+        move |context: Context, name: String| async move {
+            let found = tasko::bunch(context.app(), owner, name).await?;
+            Ok(Bunch::from(found))
+        },
+    )
+    .returns("the bunch")
+    .read_only()
+    .role(role);
+}
+
+async fn bunch_list(context: Context, owner: Owner, slice: Slice) -> Answer<Vec<Bunch>> {
+    let all = tasko::bunches(context.app(), owner).await?;
+    Ok(slice.of(all.into_iter().map(Bunch::from)))
+}
+
+async fn schedule_list(
+    context: Context,
+    owner: Owner,
+    wanted: Wanted,
+    slice: Slice,
+) -> Answer<Vec<Schedule>> {
+    let (app, caller) = (context.app(), context.caller());
+    let found = tasko::schedules(app, caller, owner, wanted, slice).await?;
+    Ok(found.into_iter().map(Schedule::from).collect())
+}
+
+fn schedules(ns: &mut Namespace, side: Side) {
+    const ALL: &str = "List all schedules, also those that are over.";
+    const ACTIVE: &str = "List the schedules that aren't over.";
+    let Side { owner, role } = side;
+    for (name, doc, active) in [
+        (
+            side.name("listAllSchedules", "listAllSatSchedules"),
+            ALL,
+            false,
+        ),
+        (
+            side.name("listActiveSchedules", "listActiveSatSchedules"),
+            ACTIVE,
+            true,
+        ),
+    ] {
+        let wanted = move || Wanted {
+            active,
+            ..Wanted::default()
+        };
+        let whole = move |context: Context| schedule_list(context, owner, wanted(), Slice::ALL);
+        ns.method(name, doc, [], whole)
+            .returns(BY_ID)
+            .read_only()
+            .role(role);
+        let part = move |context: Context, limit: i32, offset: i32| async move {
+            let slice = Slice::new(limit.into(), offset.into())?;
+            schedule_list(context, owner, wanted(), slice).await
+        };
+        ns.method(name, doc, PAGE, part)
+            .returns(BY_ID)
+            .read_only()
+            .role(role);
+    }
+    ns.method(
+        "lookupScheduleById",
+        "Show a schedule.",
+        [param("id", SCHEDULE_ID)],
+        move |context: Context, id: i32| async move {
+            let (app, caller) = (context.app(), context.caller());
+            let found = tasko::schedule(app, caller, owner, id.into()).await?;
+            Ok(Schedule::from(found))
+        },
+    )
+    .returns("the schedule")
+    .read_only()
+    .role(role);
+}
+
+fn schedules_of_bunch(ns: &mut Namespace, side: Side) {
+    let by_bunch = |bunch: String| Wanted {
+        bunch: Some(bunch),
+        active: true,
+        ..Wanted::default()
+    };
+    let name = side.name(
+        "listActiveSchedulesByBunch",
+        "listActiveSatSchedulesByBunch",
+    );
+    let doc = "List the schedules of a bunch that aren't over.";
+    schedules_named(ns, side, name, doc, ("bunch", BUNCH), by_bunch);
+    if side.owner == Owner::Org {
+        let by_label = |label: String| Wanted {
+            job_label: Some(label),
+            ..Wanted::default()
+        };
+        let doc = "List the schedule of a label: one or none.";
+        schedules_named(
+            ns,
+            side,
+            "listScheduleByLabel",
+            doc,
+            ("jobLabel", JOB_LABEL),
+            by_label,
+        );
+    }
+}
+
+fn schedules_named(
+    ns: &mut Namespace,
+    Side { owner, role }: Side,
+    name: &'static str,
+    doc: &'static str,
+    (key, key_doc): (&'static str, &'static str),
+    wanted: fn(String) -> Wanted,
+) {
+    let whole =
+        move |context: Context, key: String| schedule_list(context, owner, wanted(key), Slice::ALL);
+    ns.method(name, doc, [param(key, key_doc)], whole)
+        .returns(BY_ID)
+        .read_only()
+        .role(role);
+    let part = move |context: Context, key: String, limit: i32, offset: i32| async move {
+        let slice = Slice::new(limit.into(), offset.into())?;
+        schedule_list(context, owner, wanted(key), slice).await
+    };
+    let [limit, offset] = PAGE;
+    ns.method(name, doc, [param(key, key_doc), limit, offset], part)
+        .returns(BY_ID)
+        .read_only()
+        .role(role);
+}
+
+fn runs(ns: &mut Namespace, side: Side) {
+    const DOC: &str = "List what came of a schedule.";
+    const LATEST_FIRST: &str = "runs, the latest fire time first";
+    let Side { owner, role } = side;
+    let name = side.name("listScheduleRuns", "listScheduleSatRuns");
+    let id = param("scheduleId", SCHEDULE_ID);
+    let [limit, offset] = PAGE;
+    let whole = move |context: Context, id: i32| run_list(context, owner, id, Slice::ALL);
+    ns.method(name, DOC, [id], whole)
+        .returns(LATEST_FIRST)
+        .read_only()
+        .role(role);
+    let part = move |context: Context, id: i32, limit: i32, offset: i32| async move {
+        let slice = Slice::new(limit.into(), offset.into())?;
+        run_list(context, owner, id, slice).await
+    };
+    ns.method(name, DOC, [id, limit, offset], part)
+        .returns(LATEST_FIRST)
+        .read_only()
+        .role(role);
+    if owner == Owner::Server {
+        bunch_runs(ns, side);
+    }
+}
+
+async fn run_list(context: Context, owner: Owner, id: i32, slice: Slice) -> Answer<Vec<Run>> {
+    let (app, caller) = (context.app(), context.caller());
+    let runs = tasko::schedule_runs(app, caller, owner, id.into(), slice).await?;
+    Ok(runs.into_iter().map(Run::from).collect())
+}
+
+fn bunch_runs(ns: &mut Namespace, Side { role, .. }: Side) {
+    const DOC: &str = "List what came of a bunch.";
+    const LATEST_FIRST: &str = "runs, latest first";
+    let bunch = param("bunch", BUNCH);
+    let [limit, offset] = PAGE;
+    let whole = |context: Context, name: String| bunch_run_list(context, name, Slice::ALL);
+    ns.method("listBunchSatRuns", DOC, [bunch], whole)
+        .returns(LATEST_FIRST)
+        .read_only()
+        .role(role);
+    let part = |context: Context, name: String, limit: i32, offset: i32| async move {
+        let slice = Slice::new(limit.into(), offset.into())?;
+        bunch_run_list(context, name, slice).await
+    };
+    ns.method("listBunchSatRuns", DOC, [bunch, limit, offset], part)
+        .returns(LATEST_FIRST)
+        .read_only()
+        .role(role);
+}
+
+async fn bunch_run_list(context: Context, name: String, slice: Slice) -> Answer<Vec<Run>> {
+    let runs = tasko::bunch_runs(context.app(), name, slice).await?;
+    Ok(runs.into_iter().map(Run::from).collect())
+}
+
+fn logs(ns: &mut Namespace, side: Side) {
+    let Side { owner, role } = side;
+    for (name, doc, part) in [
+        (
+            side.name("getRunStdOutputLog", "getSatRunStdOutputLog"),
+            "Show the end of a run's log: what happened (levels `debug` and `info`).",
+            LogPart::Output,
+        ),
+        (
+            side.name("getRunStdErrorLog", "getSatRunStdErrorLog"),
+            "Show the end of a run's log of errors: what went wrong (levels `warn` and `error`).",
+            LogPart::Error,
+        ),
+    ] {
+        let params = [
+            param("runId", "id of the run"),
+            param("nBytes", "at most so many bytes; negative: the whole log"),
+        ];
+        let show = move |context: Context, id: i32, bytes: i32| async move {
+            let (app, caller) = (context.app(), context.caller());
+            let bytes = usize::try_from(bytes).ok();
+            let text = tasko::run_log_text(app, caller, owner, id.into(), part, bytes).await?;
+            Ok(text)
+        };
+        ns.method(name, doc, params, show)
+            .returns("the lines, each with time and level")
+            .read_only()
+            .role(role);
+    }
+}

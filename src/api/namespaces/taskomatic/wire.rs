@@ -1,0 +1,108 @@
+//! The structs; the same members on both wires, and what has no value is left out.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::value::Timestamp;
+use crate::store::Moment;
+use crate::store::run::{Run as RunRow, RunStatus};
+use crate::store::schedule::{Bunch as BunchRow, Schedule as ScheduleRow};
+
+/// A bunch.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Bunch {
+    name: String,
+    description: String,
+    /// What it does, in order.
+    templates: Vec<Template>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Template {
+    /// Name of the task.
+    name: String,
+}
+
+impl From<BunchRow> for Bunch {
+    fn from(row: BunchRow) -> Bunch {
+        let templates = row.tasks.into_iter().map(|name| Template { name });
+        Bunch {
+            name: row.name,
+            description: row.description,
+            templates: templates.collect(),
+        }
+    }
+}
+
+/// A schedule.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Schedule {
+    id: i64,
+    job_label: String,
+    bunch: String,
+    active_from: Timestamp,
+    /// In the past: it is over.
+    active_till: Option<Timestamp>,
+    /// Missing where it runs once.
+    cron_expr: Option<String>,
+    /// What the bunch is told: `project_id`.
+    data_map: BTreeMap<String, String>,
+    /// Why it doesn't fire: the scheduler found that it can't use it.
+    disabled_reason: Option<String>,
+}
+
+impl From<ScheduleRow> for Schedule {
+    fn from(row: ScheduleRow) -> Schedule {
+        Schedule {
+            id: row.id,
+            job_label: row.job_label,
+            bunch: row.bunch,
+            active_from: utc(row.active_from),
+            active_till: row.active_till.map(utc),
+            cron_expr: Some(row.cron_expr).filter(|line| !line.is_empty()),
+            // The scheduler goes by the columns; what somebody else wrote there is only shown.
+            data_map: serde_json::from_str(&row.data).unwrap_or_default(),
+            disabled_reason: row.disabled_reason,
+        }
+    }
+}
+
+/// A run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Run {
+    id: i64,
+    /// Missing where somebody asked for the run, and where the schedule was removed.
+    schedule_id: Option<i64>,
+    task: String,
+    start_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+    /// READY, RUNNING, FINISHED, FAILED, SKIPPED or INTERRUPTED.
+    status: String,
+    /// Whether it has begun, and so has a log.
+    #[serde(rename = "stdOutputPath")]
+    std_output_path: bool,
+    /// Whether it went wrong, and so has a log of errors.
+    #[serde(rename = "stdErrorPath")]
+    std_error_path: bool,
+}
+
+impl From<RunRow> for Run {
+    fn from(row: RunRow) -> Run {
+        Run {
+            id: row.id,
+            schedule_id: row.schedule_id,
+            task: row.task,
+            start_time: row.start_time.map(utc),
+            end_time: row.end_time.map(utc),
+            status: row.status.to_string(),
+            std_output_path: row.start_time.is_some(),
+            std_error_path: matches!(row.status, RunStatus::Failed | RunStatus::Interrupted),
+        }
+    }
+}
+
+fn utc(time: Moment) -> Timestamp {
+    Timestamp(time.and_utc())
+}

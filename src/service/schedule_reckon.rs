@@ -1,0 +1,42 @@
+//! Reckoning anew when schedules fire.
+
+use chrono_tz::Tz;
+
+use super::ScheduleRules;
+use crate::store::run::clock;
+use crate::store::schedule_fire::{Next, active_hold, next_set};
+use crate::store::{DbConnection, Error};
+use crate::taskomatic::quartz::Expression;
+
+/// Schedules of one transaction.
+const BATCH: i64 = 500;
+
+/// Reckons every schedule's next time from now, also where one is due.
+pub(super) fn schedules_reckon(
+    conn: &mut DbConnection,
+    rules: ScheduleRules,
+    zone: Tz,
+) -> Result<(), Error> {
+    let mut after = 0;
+    loop {
+        let last = conn.write(|conn| {
+            let now = clock(conn)?;
+            let loaded = active_hold(conn, now, after, BATCH)?;
+            let rows = loaded.schedules.iter();
+            let next = rows.filter_map(|schedule| {
+                let line = Expression::parse(&schedule.cron_expr).ok()?;
+                let active = (schedule.active_from, schedule.active_till);
+                let next = rules.next(&line, zone, active, now);
+                Some((schedule.id, next.unwrap_or(Next::Over(now))))
+            });
+            next_set(conn, &next.collect::<Vec<_>>())?;
+            let unreadable = loaded.unreadable.iter().map(|(id, _)| *id);
+            let ids = loaded.schedules.iter().map(|row| row.id);
+            Ok::<_, Error>(ids.chain(unreadable).max())
+        })?;
+        match last {
+            Some(last) => after = last,
+            None => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Runs of house-keeping: they have no project and no parts. A claim gives a [`House`], whose
+//! attempt fences it: whoever claims the run again has a higher one.
+
+use super::run::{RunStatus, clock};
+use super::run_log::{NewLogLine, log_write};
+use super::schema::{tasko_run, tasko_schedule};
+use super::{DbConnection, Error, Moment};
+use chrono::TimeDelta;
+use diesel::prelude::*;
+use std::time::Duration;
+
+/// Claims of one run whose workers were lost, before it is given up.
+const ATTEMPTS: i64 = 3;
+
+/// The right to write to a run of house-keeping.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[allow(missing_docs)]
+pub struct House {
+    pub run_id: i64,
+    pub bunch: String,
+    /// What the run's attempt was when it was claimed.
+    pub attempt: i64,
+}
+
+/// Gives the first run of house-keeping that waits, or whose worker is gone, to `worker`.
+pub fn house_claim(
+    conn: &mut DbConnection,
+    worker: &str,
+    lease: Duration,
+) -> Result<Option<House>, Error> {
+    conn.write(|conn| {
+        let now = clock(conn)?;
+        let until = now + TimeDelta::from_std(lease).unwrap_or_default();
+        let left = tasko_run::lease_until.assume_not_null();
+        // A lease that lasts longer than any is one of a clock that was set.
+        let lost = tasko_run::status
+            .eq(RunStatus::Running)
+            .and(left.lt(now).or(left.gt(until)));
+        let row = tasko_run::table
+            .filter(tasko_run::project_id.is_null())
+            .filter(tasko_run::status.eq(RunStatus::Ready).or(lost))
+            .order(tasko_run::id)
+            .limit(1)
+            .select((
+                tasko_run::id,
+                tasko_run::bunch,
+                tasko_run::attempt,
+                tasko_run::status,
+            ));
+        let found: Option<(i64, String, i64, RunStatus)> = match conn {
+            DbConnection::Postgres(c) => row.for_update().skip_locked().first(c).optional()?,
+            DbConnection::Sqlite(c) => row.first(c).optional()?,
+        };
+        let Some((run_id, bunch, tried, status)) = found else {
+            return Ok(None);
+        };
+        let attempt = tried + i64::from(status == RunStatus::Running);
+        let row = tasko_run::table.find(run_id);
+        if attempt > ATTEMPTS {
+            let message = format!("given up: its worker was lost {ATTEMPTS} times");
+            diesel::update(row)
+                .set((
+                    tasko_run::status.eq(RunStatus::Failed),
+                    tasko_run::end_time.eq(now),
+                    tasko_run::lease_until.eq(None::<Moment>),
+                    tasko_run::message.eq(message),
+                ))
+                .execute(conn)?;
+            return Ok(None);
+        }
+        diesel::update(row)
+            .set((
+                tasko_run::status.eq(RunStatus::Running),
+                tasko_run::worker.eq(worker),
+                tasko_run::start_time.eq(now),
+                tasko_run::lease_until.eq(until),
+                tasko_run::attempt.eq(attempt),
+            ))
+            .execute(conn)?;
+        Ok(Some(House {
+            run_id,
+            bunch,
+            attempt,
+        }))
+    })
+}
+
+/// Renews the lease and appends to the log; `false` where the run is somebody else's by now.
+pub fn house_progress(
+    conn: &mut DbConnection,
+    house: &House,
+    lines: &[NewLogLine],
+    lease: Duration,
+) -> Result<bool, Error> {
+    conn.write(|conn| {
+        let until = clock(conn)? + TimeDelta::from_std(lease).unwrap_or_default();
+        let held = diesel::update(held(house))
+            .set(tasko_run::lease_until.eq(until))
+            .execute(conn)?;
+        if held == 1 {
+            log_write(conn, house.run_id, lines)?;
+        }
+        Ok(held == 1)
+    })
+}
+
+/// Ends the run, unless it is somebody else's by now.
+pub fn house_end(
+    conn: &mut DbConnection,
+    house: &House,
+    status: RunStatus,
+    message: &str,
+) -> Result<(), Error> {
+    let now = clock(conn)?;
+    diesel::update(held(house))
+        .set((
+            tasko_run::status.eq(status),
+            tasko_run::end_time.eq(now),
+            tasko_run::message.eq(message),
+            tasko_run::lease_until.eq(None::<Moment>),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Gives the run back, for any worker to do it from its beginning.
+pub fn house_release(conn: &mut DbConnection, house: &House) -> Result<(), Error> {
+    diesel::update(held(house))
+        .set((
+            tasko_run::status.eq(RunStatus::Ready),
+            tasko_run::lease_until.eq(None::<Moment>),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn held(house: &House) -> _ {
+    let (id, attempt): (i64, i64) = (house.run_id, house.attempt);
+    let running: RunStatus = RunStatus::Running;
+    tasko_run::table
+        .filter(tasko_run::id.eq(id))
+        .filter(tasko_run::attempt.eq(attempt))
+        .filter(tasko_run::status.eq(running))
+}
+
+/// Whose history is cleaned up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HistoryOf {
+    /// A project's.
+    Project(i64),
+    /// That of a bunch of house-keeping.
+    Bunch(String),
+}
+
+/// Everything that has a run which ended before `time`.
+pub fn history_list(conn: &mut DbConnection, time: Moment) -> Result<Vec<HistoryOf>, Error> {
+    let rows: Vec<(Option<i64>, String)> = tasko_run::table
+        .filter(tasko_run::end_time.lt(time))
+        .select((tasko_run::project_id, tasko_run::bunch))
+        .distinct()
+        .load(conn)?;
+    let whose = |(project, bunch): (Option<i64>, String)| match project {
+        Some(project) => HistoryOf::Project(project),
+        None => HistoryOf::Bunch(bunch),
+    };
+    Ok(rows.into_iter().map(whose).collect())
+}
+
+/// Removes at most `limit` runs that ended before `time` and aren't among the last `keep`, with
+/// their results and logs; returns how many.
+pub fn history_remove(
+    conn: &mut DbConnection,
+    of: &HistoryOf,
+    time: Moment,
+    keep: i64,
+    limit: i64,
+) -> Result<usize, Error> {
+    macro_rules! theirs {
+        () => {{
+            let all = tasko_run::table.into_boxed();
+            match of {
+                HistoryOf::Project(id) => all.filter(tasko_run::project_id.eq(*id)),
+                HistoryOf::Bunch(name) => all
+                    .filter(tasko_run::bunch.eq(name.clone()))
+                    .filter(tasko_run::project_id.is_null()),
+            }
+        }};
+    }
+    conn.write(|conn| {
+        let newest = theirs!()
+            .order(tasko_run::id.desc())
+            .offset(keep)
+            .limit(1)
+            .select(tasko_run::id);
+        let Some(last) = newest.first::<i64>(conn).optional()? else {
+            return Ok(0);
+        };
+        let old: Vec<i64> = theirs!()
+            .filter(tasko_run::id.le(last))
+            .filter(tasko_run::end_time.lt(time))
+            .order(tasko_run::id)
+            .limit(limit)
+            .select(tasko_run::id)
+            .load(conn)?;
+        Ok(diesel::delete(tasko_run::table.filter(tasko_run::id.eq_any(old))).execute(conn)?)
+    })
+}
+
+/// Removes schedules that were over before `time` and have no run any more; returns how many.
+pub fn schedules_remove(conn: &mut DbConnection, time: Moment) -> Result<usize, Error> {
+    let runs = tasko_run::table.filter(tasko_run::schedule_id.eq(tasko_schedule::id.nullable()));
+    let old = tasko_schedule::table
+        .filter(tasko_schedule::active_till.lt(time))
+        .filter(diesel::dsl::not(diesel::dsl::exists(runs)));
+    Ok(diesel::delete(old).execute(conn)?)
+}

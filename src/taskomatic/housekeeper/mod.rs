@@ -1,0 +1,175 @@
+//! House-keeping: does the runs that belong to no project, one at a time.
+//!
+//! - `housekeeper`: claims a run, writes its log, keeps its lease.
+//! - [`history`]: what of old runs is kept; `sessions` end by a statement.
+//! - The check of targets is `service::target_verify`.
+
+pub mod history;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, Receiver};
+use tokio_util::sync::CancellationToken;
+
+use crate::service::target_verify::targets_verify;
+use crate::service::{Error as ServiceError, Tell};
+use crate::store::house_run::{House, house_claim, house_end, house_progress, house_release};
+use crate::store::run::RunStatus;
+use crate::store::run_log::{LogLevel, NewLogLine};
+use crate::store::session::session_delete_expired;
+use crate::store::{Db, Error};
+
+use history::{HistoryRules, history_clean};
+
+/// How long a claim holds without a sign of life.
+const LEASE: Duration = Duration::from_mins(1);
+/// How often the log is written and the lease renewed.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether there is something to do.
+const POLL: Duration = Duration::from_secs(1);
+/// Lines that may wait for the database before the work does.
+const LINES: usize = 1000;
+
+/// Does the runs of house-keeping.
+#[derive(Debug)]
+pub struct Housekeeper {
+    db: Db,
+    worker: String,
+    history: HistoryRules,
+}
+
+/// How a run ended.
+enum End {
+    Done(Result<String, ServiceError>),
+    Stopped,
+    Lost,
+}
+
+impl Housekeeper {
+    /// One on `db`, under the name of this process's worker.
+    pub fn new(db: Db, worker: String, history: HistoryRules) -> Self {
+        Self {
+            db,
+            worker,
+            history,
+        }
+    }
+
+    /// Works until `stop`; a run under way is given back then.
+    pub async fn run(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.claim().await {
+                Ok(Some(house)) => {
+                    self.work(house, &stop).await;
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "house-keeping can't be claimed"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    async fn claim(&self) -> Result<Option<House>, Error> {
+        let worker = self.worker.clone();
+        self.db
+            .run(move |conn| house_claim(conn, &worker, LEASE))
+            .await
+    }
+
+    async fn work(&self, house: House, stop: &CancellationToken) {
+        let (sender, lines) = mpsc::channel(LINES);
+        let (db, history, bunch) = (self.db.clone(), self.history, house.bunch.clone());
+        // A task of its own: a panic ends this run only.
+        let work = tokio::spawn(async move { task(&db, history, &bunch, Tell::new(sender)).await });
+        let abort = work.abort_handle();
+        let end = self.keep(&house, lines, work, stop).await;
+        abort.abort();
+        let ended = match end {
+            End::Lost => return tracing::warn!(run = house.run_id, "house-keeping was taken over"),
+            End::Stopped => self.db.run(move |conn| house_release(conn, &house)).await,
+            End::Done(result) => {
+                let (status, message) = match result {
+                    Ok(message) => (RunStatus::Finished, message),
+                    Err(error) => (RunStatus::Failed, error.to_string()),
+                };
+                self.db
+                    .run(move |conn| house_end(conn, &house, status, &message))
+                    .await
+            }
+        };
+        if let Err(error) = ended {
+            // Its lease runs out, and it is done again.
+            tracing::error!(%error, "the end of house-keeping can't be written");
+        }
+    }
+
+    /// Writes the log and renews the lease while the work goes on.
+    async fn keep(
+        &self,
+        house: &House,
+        mut lines: Receiver<NewLogLine>,
+        mut work: tokio::task::JoinHandle<Result<String, ServiceError>>,
+        stop: &CancellationToken,
+    ) -> End {
+        let mut batch = Vec::new();
+        let mut tick = tokio::time::interval(FLUSH_EVERY);
+        let done = loop {
+            tokio::select! {
+                () = stop.cancelled() => return End::Stopped,
+                Some(line) = lines.recv(), if batch.len() < LINES => batch.push(line),
+                _ = tick.tick() => match self.flush(house, &mut batch).await {
+                    Ok(true) => {}
+                    Ok(false) => return End::Lost,
+                    Err(error) => tracing::warn!(%error, "a log can't be written"),
+                },
+                done = &mut work => break done,
+            }
+        };
+        let done = done.unwrap_or_else(|failure| Err(ServiceError::unexpected(failure)));
+        while let Ok(line) = lines.try_recv() {
+            batch.push(line);
+        }
+        let last = match &done {
+            Ok(message) => NewLogLine::now(LogLevel::Info, message.clone()),
+            Err(error) => NewLogLine::now(LogLevel::Error, error.to_string()),
+        };
+        batch.push(last);
+        match self.flush(house, &mut batch).await {
+            Ok(false) => End::Lost,
+            _ => End::Done(done),
+        }
+    }
+
+    async fn flush(&self, house: &House, batch: &mut Vec<NewLogLine>) -> Result<bool, Error> {
+        let (house, lines) = (house.clone(), batch.clone());
+        let held = self
+            .db
+            .run(move |conn| house_progress(conn, &house, &lines, LEASE))
+            .await?;
+        batch.clear();
+        Ok(held)
+    }
+}
+
+async fn task(
+    db: &Db,
+    history: HistoryRules,
+    bunch: &str,
+    tell: Tell,
+) -> Result<String, ServiceError> {
+    match bunch {
+        "session-cleanup-bunch" => {
+            let gone = db.run(session_delete_expired).await?;
+            Ok(format!("{gone} expired sessions removed"))
+        }
+        "run-history-cleanup-bunch" => history_clean(db, history).await,
+        "target-verify-bunch" => targets_verify(db, &tell).await,
+        other => Err(ServiceError::NotFound(format!(
+            "this version knows no bunch `{other}`"
+        ))),
+    }
+}

@@ -1,0 +1,110 @@
+//! The check of targets, on real registries.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use registrysync::store::image_store::{NewImageStore, image_store_create};
+use registrysync::store::run::RunStatus;
+use registrysync::store::schema::synced_tag;
+use registrysync::store::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert};
+
+use super::{Place, moment};
+use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::registry::Registry;
+
+async fn tags_left(place: &Place) -> Vec<String> {
+    let left = place.db.run(|conn| {
+        Ok(synced_tag::table
+            .order(synced_tag::target_tag)
+            .select(synced_tag::target_tag)
+            .load(conn)?)
+    });
+    left.await.expect("tags")
+}
+
+async fn target(place: &Place, address: &str) -> StorePair {
+    let (key, org, src) = (place.db.key().clone(), place.org, place.stores.0);
+    let new = NewImageStore {
+        org_id: org,
+        label: format!("at {address}").replace(':', " "),
+        store_type: "registry".to_owned(),
+        uri: format!("http://{address}"),
+        options: "{}".to_owned(),
+        login: None,
+    };
+    let made = place
+        .db
+        .run(move |conn| image_store_create(conn, &key, &new));
+    StorePair {
+        src,
+        dest: made.await.expect("a store"),
+    }
+}
+
+async fn known(place: &Place, pair: StorePair, tag: &'static str, digest: String) {
+    let key = SyncedKey {
+        tag: tag.to_owned(),
+        target_repository: "app".to_owned(),
+        target_tag: tag.to_owned(),
+    };
+    let state = SyncedState {
+        source_digest: digest.clone(),
+        target_digest: digest,
+        platforms: String::new(),
+        verified_at: moment("2026-03-01 12:00:00"),
+    };
+    let tags = HashMap::from([(key, state)]);
+    place
+        .db
+        .run(move |conn| synced_upsert(conn, pair, "app", &tags))
+        .await
+        .expect("no error");
+}
+
+on_both_databases! {
+    async fn what_isn_t_at_its_target_any_more_is_forgotten_and_told(db) {
+        let place = Place::new(db, "2026-03-01 12:00:00").await;
+        let registry = Registry::start().await;
+        let pair = target(&place, registry.address()).await;
+        let image = |seed: u64| Image::single(Format::Oci, AMD64, &[Blob::layer(seed, 1000)]);
+        for (seed, tag) in [(1, "good"), (2, "moved"), (3, "hollow")] {
+            let image = image(seed);
+            image.store(&registry, "app", Some(tag));
+            let digest = if tag == "moved" { format!("sha256:{}", "0".repeat(64)) } else { image.digest().to_owned() };
+            known(&place, pair, tag, digest).await;
+        }
+        known(&place, pair, "gone", image(4).digest().to_owned()).await;
+        registry.blob_remove("app", &Blob::layer(3, 1000).digest);
+
+        let (status, message, log) = place.house_done("target-verify-bunch", "2026-03-01").await;
+        assert_eq!(status, RunStatus::Finished, "{log}");
+        assert_eq!(message, "4 targets checked, 3 not as they were left, 0 could not be checked");
+        for part in [
+            "app:moved`: it is `sha256:",
+            "app:hollow`: its blob `sha256:",
+            "app:gone`: its manifest is gone; the next run of its project looks at it anew",
+        ] {
+            assert!(log.contains(part), "{log}");
+        }
+        assert_eq!(tags_left(&place).await, ["good"]);
+        let (status, message, _) = place.house_done("target-verify-bunch", "2026-03-02").await;
+        assert_eq!(status, RunStatus::Finished);
+        assert_eq!(message, "1 targets checked, 0 not as they were left, 0 could not be checked");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_away_loses_nothing() {
+    let db = crate::support::database::TestDatabase::sqlite();
+    let place = Place::new(db, "2026-03-01 12:00:00").await;
+    let away = target(&place, "127.0.0.1:1").await;
+    known(&place, away, "good", format!("sha256:{}", "0".repeat(64))).await;
+    let (status, message, log) = place.house_done("target-verify-bunch", "2026-03-01").await;
+    assert_eq!(status, RunStatus::Failed);
+    assert_eq!(
+        message,
+        "0 targets checked, 0 not as they were left, 1 could not be checked"
+    );
+    assert!(log.contains("can't be checked"), "{log}");
+    assert_eq!(tags_left(&place).await, ["good"]);
+}
