@@ -62,6 +62,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let routes = router(
         Dispatcher::new(namespaces::registry(), app),
         Limits::default(),
+        stop.clone(),
     );
 
     let scheme = if door.certificate.is_some() {

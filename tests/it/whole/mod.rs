@@ -3,6 +3,7 @@
 mod cancel;
 mod clients;
 mod commands;
+mod events;
 mod faults;
 mod image_sync;
 mod listing;
