@@ -130,6 +130,10 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
             arguments.tls_self_signed.then(|| "true".to_owned()),
         ),
         ("public_url", arguments.public_url.clone()),
+        ("webhook_url", arguments.webhook_url.clone()),
+        ("smtp_url", arguments.smtp_url.clone()),
+        ("mail_from", arguments.mail_from.clone()),
+        ("mail_to", arguments.mail_to.clone()),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key, value?)))
