@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Dispatcher, namespaces};
 use crate::config::{Config, Settings, TlsSource};
+use crate::notify::Notifier;
 use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::store::{Db, Error as StoreError, SealKey};
 use crate::surface::{Certificate, Door, Limits, listen, router, serve};
-use crate::taskomatic::{Worker, WorkerOptions};
+use crate::taskomatic::{Notifications, Worker, WorkerOptions};
 use crate::time_zone::server_zone_set;
 
 use super::args::ServeArguments;
@@ -44,7 +45,8 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         .await
         .map_err(CliError::input)?
         .map_err(CliError::input)?;
-    let app = Arc::new(App::new(db.clone(), logins));
+    let notifier = Notifier::new(&config.receivers).map_err(CliError::input)?;
+    let app = Arc::new(App::new(db.clone(), logins).with_notifier(notifier));
     admin_make(&app, &config).await?;
 
     let listener = listen(config.listen)
@@ -57,6 +59,8 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         slots: config.worker_slots,
     };
     let stop = CancellationToken::new();
+    let notifications = Notifications::new(db.clone(), Arc::clone(&app.notifier));
+    let notifications = tokio::spawn(notifications.run(stop.clone()));
     let worker = Worker::new(db, options, Arc::clone(&app.queue_wake));
     let worker = tokio::spawn(worker.run(stop.clone()));
     let routes = router(
@@ -79,6 +83,9 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     }
     stop.cancel();
     worker.await.map_err(|e| CliError::Failed(e.to_string()))?;
+    notifications
+        .await
+        .map_err(|e| CliError::Failed(e.to_string()))?;
     if tokio::time::timeout(GRACE, served).await.is_err() {
         tracing::warn!(
             "requests still open after {} s are dropped",

@@ -9,7 +9,7 @@ use super::{Error, MailSettings, Message, PATIENCE};
 
 /// Who gets e-mail, and by which server.
 #[derive(Debug)]
-pub(super) struct Mail {
+pub struct Mail {
     smtp: AsyncSmtpTransport<Tokio1Executor>,
     server: String,
     from: Mailbox,
@@ -19,9 +19,7 @@ pub(super) struct Mail {
 impl Mail {
     pub(super) fn new(settings: &MailSettings) -> Result<Mail, Error> {
         let refused = |key, detail: String| Error::Settings { key, detail };
-        let url = Url::parse(&settings.smtp_url)
-            .ok()
-            .filter(Url::has_host);
+        let url = Url::parse(&settings.smtp_url).ok().filter(Url::has_host);
         let usage = "expected an address such as `smtp://mail.example.com`, \
                      `smtp://LOGIN:PASSWORD@mail.example.com:587?tls=required` or \
                      `smtps://LOGIN:PASSWORD@mail.example.com`";
@@ -51,7 +49,8 @@ impl Mail {
         })
     }
 
-    pub(super) async fn send(&self, message: &Message) -> Result<(), Error> {
+    /// Sends one.
+    pub async fn send(&self, message: &Message) -> Result<(), Error> {
         let failed = |detail: String| Error::Undelivered {
             channel: "e-mail",
             receiver: self.server.clone(),

@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use mail::Mail;
-use webhook::Webhook;
+pub use mail::Mail;
+pub use webhook::Webhook;
 
 /// How long a receiver may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,15 +35,6 @@ pub struct MailSettings {
     pub from: String,
     /// The receivers' addresses.
     pub to: Vec<String>,
-}
-
-/// A way to tell people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Channel {
-    /// A POST of JSON.
-    Webhook,
-    /// E-mail.
-    Mail,
 }
 
 /// What is told.
@@ -100,19 +91,13 @@ impl Notifier {
         })
     }
 
-    /// The channels that are configured.
-    pub fn channels(&self) -> Vec<Channel> {
-        let webhook = self.webhook.as_ref().map(|_| Channel::Webhook);
-        let mail = self.mail.as_ref().map(|_| Channel::Mail);
-        webhook.into_iter().chain(mail).collect()
+    /// The webhook, where one is configured.
+    pub fn webhook(&self) -> Option<&Webhook> {
+        self.webhook.as_ref()
     }
 
-    /// Sends by one channel; by one that isn't configured, nothing.
-    pub async fn send(&self, channel: Channel, message: &Message) -> Result<(), Error> {
-        match (channel, &self.webhook, &self.mail) {
-            (Channel::Webhook, Some(webhook), _) => webhook.send(message).await,
-            (Channel::Mail, _, Some(mail)) => mail.send(message).await,
-            _ => Ok(()),
-        }
+    /// E-mail, where it is configured.
+    pub fn mail(&self) -> Option<&Mail> {
+        self.mail.as_ref()
     }
 }

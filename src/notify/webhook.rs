@@ -11,7 +11,7 @@ const USER_AGENT: &str = concat!("registrysync/", env!("CARGO_PKG_VERSION"));
 
 /// Where JSON is posted to.
 #[derive(Debug)]
-pub(super) struct Webhook {
+pub struct Webhook {
     http: reqwest::Client,
     url: Url,
 }
@@ -25,7 +25,9 @@ impl Webhook {
         let url = Url::parse(url)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-            .ok_or_else(|| settings("expected an address such as `https://chat.example.com/hook`"))?;
+            .ok_or_else(|| {
+                settings("expected an address such as `https://chat.example.com/hook`")
+            })?;
         // The process-wide choice of TLS implementation; it stands already after the first client.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -37,8 +39,10 @@ impl Webhook {
         Ok(Webhook { http, url })
     }
 
-    pub(super) async fn send(&self, message: &Message) -> Result<(), Error> {
-        let body = serde_json::to_string(message).map_err(|error| self.failed(error.to_string()))?;
+    /// Sends one.
+    pub async fn send(&self, message: &Message) -> Result<(), Error> {
+        let body =
+            serde_json::to_string(message).map_err(|error| self.failed(error.to_string()))?;
         let request = self.http.post(self.url.clone()).body(body);
         let request = request.header("content-type", "application/json");
         match request.send().await {

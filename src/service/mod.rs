@@ -15,6 +15,7 @@
 //! - [`registry_browse`]: what is in a registry.
 //! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
 //!   into the queue; [`run_cancel`] ends it early; [`run_history`] says what became of it.
+//! - [`notification`]: what people are told of runs.
 //! - [`schedule`]: when a project runs by itself; [`statistics`]: numbers for dashboards.
 //! - [`error`]: the one error of this layer.
 //!
@@ -28,6 +29,7 @@ pub mod image_store;
 pub mod item;
 pub mod job;
 pub mod login_guard;
+pub mod notification;
 pub mod org;
 pub mod password;
 pub mod places;
@@ -54,6 +56,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::notify::Notifier;
 use crate::store::Db;
 
 /// What every use case works on: one value for the life of the server.
@@ -65,15 +68,27 @@ pub struct App {
     pub logins: Logins,
     /// Notified when a run was put into the queue: this process's worker looks at once.
     pub queue_wake: Arc<Notify>,
+    /// How people are told.
+    pub notifier: Arc<Notifier>,
 }
 
 impl App {
-    /// The use cases on `db`.
+    /// The use cases on `db`; nobody is told of anything.
     pub fn new(db: Db, logins: Logins) -> App {
         App {
             db,
             logins,
             queue_wake: Arc::default(),
+            notifier: Arc::default(),
+        }
+    }
+
+    /// The same, telling people by `notifier`.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Notifier) -> App {
+        App {
+            notifier: Arc::new(notifier),
+            ..self
         }
     }
 }

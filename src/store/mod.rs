@@ -8,7 +8,8 @@
 //! - [`Error`]: everything that may go wrong here.
 //! - One file per group of tables: [`org`], [`account`], [`session`], [`image_store`],
 //!   [`project`], [`item`], [`run`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
-//!   [`schedule`], [`statistics`], [`audit`]. Their functions are plain, take a [`DbConnection`]
+//!   [`schedule`], [`statistics`], [`audit`],
+//!   [`notification`]. Their functions are plain, take a [`DbConnection`]
 //!   and, for whatever an organisation owns, the organisation's id: a row of another organisation
 //!   is not there. Lists are paged by key.
 //!
@@ -26,6 +27,7 @@ mod error;
 pub mod image_store;
 pub mod item;
 mod migrate;
+pub mod notification;
 pub mod org;
 pub mod project;
 pub mod run;

@@ -4,6 +4,7 @@
 //! whose fence was raised meanwhile, or whose run ended or was deleted, is refused with
 //! [`Error::FenceLost`].
 
+use super::notification::notification_add_on_change;
 use super::project::project_lock;
 use super::run_log::{NewLogLine, log_write};
 use super::schema::tasko_run;
@@ -269,7 +270,7 @@ pub fn run_finish(
                 tasko_run::lease_until.eq(None::<Moment>),
             ))
             .execute(conn)?;
-        Ok(())
+        notification_add_on_change(conn, lease.run_id)
     })
 }
 

@@ -190,6 +190,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notification (id) {
+        id -> BigInt,
+        run_id -> BigInt,
+        channel -> Text,
+        created -> Timestamp,
+        attempt -> BigInt,
+        next_try -> Timestamp,
+    }
+}
+
 diesel::joinable!(account -> org (org_id));
 diesel::joinable!(account_role -> account (account_id));
 diesel::joinable!(session -> account (account_id));
@@ -197,6 +208,8 @@ diesel::joinable!(sync_item -> sync_project (project_id));
 diesel::joinable!(tasko_run -> sync_project (project_id));
 diesel::joinable!(run_result -> tasko_run (run_id));
 diesel::joinable!(run_log -> tasko_run (run_id));
+diesel::joinable!(notification -> tasko_run (run_id));
+diesel::joinable!(tasko_run -> org (org_id));
 diesel::allow_tables_to_appear_in_same_query!(
     org,
     account,
@@ -210,5 +223,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     run_result,
     run_log,
     synced_tag,
-    audit_event
+    audit_event,
+    notification
 );

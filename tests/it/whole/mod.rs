@@ -8,6 +8,7 @@ mod faults;
 mod image_sync;
 mod listing;
 mod many_tags;
+mod notifications;
 pub(crate) mod scripts;
 mod server;
 mod time_zone;
