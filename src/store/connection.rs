@@ -188,7 +188,11 @@ impl ManageConnection for Manager {
     }
 
     fn is_valid(&self, conn: &mut DbConnection) -> Result<(), Error> {
-        conn.ping().map_err(Error::from)
+        match conn {
+            DbConnection::Postgres(c) => c.ping().map_err(Error::from),
+            // There is no server that could have gone.
+            DbConnection::Sqlite(_) => Ok(()),
+        }
     }
 
     fn has_broken(&self, conn: &mut DbConnection) -> bool {

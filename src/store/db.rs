@@ -3,7 +3,9 @@
 use super::connection::{Manager, Target};
 use super::{DbConnection, Error, SealKey, migrate, seal};
 use diesel::r2d2::Pool;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Connections at once. Statements are short; more only queue at the disk.
 const POOL_SIZE: u32 = 8;
@@ -15,6 +17,8 @@ const POOL_WAIT: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: Pool<Manager>,
+    /// As many as there are connections: waiting for one costs no thread.
+    turns: Arc<Semaphore>,
     key: SealKey,
 }
 
@@ -32,7 +36,8 @@ impl Db {
             .min_idle(Some(1))
             .connection_timeout(POOL_WAIT)
             .build_unchecked(Manager(target));
-        Ok(Self { pool, key })
+        let turns = Arc::new(Semaphore::new(POOL_SIZE as usize));
+        Ok(Self { pool, turns, key })
     }
 
     /// The key of the sealed credentials.
@@ -66,8 +71,14 @@ impl Db {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
     {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let turn = tokio::time::timeout(POOL_WAIT, turn)
+            .await
+            .map_err(|_| Error::Busy("all connections are in use".to_owned()))?
+            .map_err(|_| Error::Task)?;
         let pool = self.pool.clone();
         tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let mut conn = pool.get().map_err(|error| Error::Busy(error.to_string()))?;
             body(&mut conn)
         })

@@ -1,5 +1,5 @@
 use super::{account, store};
-use diesel::connection::SimpleConnection as _;
+use diesel::connection::{Connection as _, SimpleConnection as _};
 use registrysync::store::account::{account_by_login, account_count};
 use registrysync::store::{Db, Error, SealError, SealKey};
 use std::path::{Path, PathBuf};
@@ -153,4 +153,24 @@ fn the_true_reason_is_shown_and_the_password_is_not() {
         assert!(!error.contains("s3cret"), "{error}");
         assert!(!dir.path().join("key").exists(), "no key is made for {url}");
     }
+}
+
+/// Without it SQLite parses every statement with bound values again at each execution.
+#[test]
+fn sqlite_plans_a_statement_once() {
+    use diesel::RunQueryDsl as _;
+    #[derive(diesel::QueryableByName)]
+    struct Compiled {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        compile_options: String,
+    }
+    let mut conn = diesel::SqliteConnection::establish(":memory:").unwrap();
+    let options: Vec<Compiled> = diesel::sql_query("PRAGMA compile_options")
+        .load(&mut conn)
+        .unwrap();
+    assert!(
+        options
+            .iter()
+            .any(|option| option.compile_options == "ENABLE_QPSG")
+    );
 }
