@@ -531,6 +531,23 @@ mod tests {
     }
 
     #[test]
+    fn mail_needs_server_sender_and_receivers() {
+        let receivers = |file: &str| collect(&[], &[], file).unwrap().read().map(|c| c.receivers);
+        assert_eq!(receivers("").unwrap(), Receivers::default());
+        let whole = "smtp_url = 'smtp://h'\nmail_from = 'a@x'\nmail_to = 'b@x, c@x'";
+        let mail = receivers(whole).unwrap().mail.unwrap();
+        assert_eq!(mail.to, ["b@x", "c@x"]);
+        for line in [
+            "smtp_url = 'smtp://h'",
+            "mail_from = 'a@x'",
+            "mail_to = 'b@x'",
+        ] {
+            let error = receivers(line).unwrap_err().to_string();
+            assert!(error.contains("e-mail needs"), "{error}");
+        }
+    }
+
+    #[test]
     fn passwords_are_hidden() {
         let settings = collect(&[("database", "postgres://u:secret@h/d")], &[], "").unwrap();
         let shown: Vec<String> = settings.shown().map(|(_, value, _)| value).collect();
@@ -538,5 +555,8 @@ mod tests {
             shown.contains(&"postgres://u:…@h/d".to_owned()),
             "{shown:?}"
         );
+        let settings = collect(&[("webhook_url", "https://chat/T0/secret")], &[], "").unwrap();
+        let shown: Vec<String> = settings.shown().map(|(_, value, _)| value).collect();
+        assert!(shown.contains(&"https://chat/…".to_owned()), "{shown:?}");
     }
 }
