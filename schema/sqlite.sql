@@ -285,3 +285,16 @@ CREATE TABLE audit_event (
 );
 
 CREATE INDEX audit_event_org ON audit_event (org_id, id);
+
+CREATE TABLE notification (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
+    channel TEXT NOT NULL CHECK (channel IN ('webhook', 'mail')),
+    created TIMESTAMP NOT NULL,
+    -- tries so far
+    attempt BIGINT NOT NULL,
+    next_try TIMESTAMP NOT NULL,
+    UNIQUE (run_id, channel)
+);
+
+CREATE INDEX notification_due ON notification (next_try);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
+use crate::notify::{MailSettings, Receivers};
 use crate::service::{Misfire, ScheduleRules};
 use crate::taskomatic::HistoryRules;
 use crate::time_zone::{system_zone, zone_parse};
@@ -26,7 +27,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 20] = [
+pub const KEYS: [Key; 24] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -106,6 +107,22 @@ pub const KEYS: [Key; 20] = [
     Key {
         name: "public_url",
         about: "address that users call the server by, where a proxy stands before it",
+    },
+    Key {
+        name: "webhook_url",
+        about: "where a JSON message is posted to when a project begins to fail, and when it works again",
+    },
+    Key {
+        name: "smtp_url",
+        about: "mail server of such messages: `smtp://` or `smtps://`, LOGIN:PASSWORD@ where it asks for them, host and port",
+    },
+    Key {
+        name: "mail_from",
+        about: "sender of such mails",
+    },
+    Key {
+        name: "mail_to",
+        about: "who gets them: addresses, with commas between",
     },
 ];
 
@@ -208,6 +225,8 @@ pub struct Config {
     pub tls: Option<TlsSource>,
     /// `http(s)://host[:port]` that users call the server by.
     pub public_url: Option<String>,
+    /// Who is told when a project begins to fail, and when it works again.
+    pub receivers: Receivers,
 }
 
 /// Where the server's certificate comes from.
@@ -278,7 +297,7 @@ impl Settings {
     pub fn shown(&self) -> impl Iterator<Item = (&'static str, String, Origin)> {
         KEYS.into_iter().filter_map(|Key { name, .. }| {
             let (value, origin) = self.values.get(name)?;
-            Some((name, password_hidden(value), *origin))
+            Some((name, secret_hidden(name, value), *origin))
         })
     }
 
@@ -315,6 +334,7 @@ impl Settings {
             },
             tls: self.tls()?,
             public_url: self.public_url()?,
+            receivers: self.receivers()?,
         })
     }
 
@@ -389,11 +409,33 @@ impl Settings {
         Ok(Some(url.origin().ascii_serialization()))
     }
 
+    fn receivers(&self) -> Result<Receivers, ConfigError> {
+        let given = |key| Some(self.text(key).to_owned()).filter(|text| !text.is_empty());
+        let keys = ["smtp_url", "mail_from", "mail_to"];
+        let mail = match keys.map(given) {
+            [Some(smtp_url), Some(from), Some(to)] => Some(MailSettings {
+                smtp_url,
+                from,
+                to: to.split(',').map(|to| to.trim().to_owned()).collect(),
+            }),
+            [None, None, None] => None,
+            _ => {
+                let missing = keys.into_iter().find(|key| given(key).is_none());
+                let detail = "e-mail needs `smtp_url`, `mail_from` and `mail_to`";
+                return Err(self.error(missing.unwrap_or_default(), detail));
+            }
+        };
+        Ok(Receivers {
+            webhook: given("webhook_url"),
+            mail,
+        })
+    }
+
     fn error(&self, key: &'static str, detail: &str) -> ConfigError {
         let found = self.values.get(key);
         ConfigError::Value {
             key,
-            value: found.map_or(String::new(), |(value, _)| password_hidden(value)),
+            value: found.map_or(String::new(), |(value, _)| secret_hidden(key, value)),
             origin: found.map_or(Origin::Default, |(_, origin)| *origin),
             detail: detail.to_owned(),
         }
@@ -445,6 +487,15 @@ fn nearest(name: &str) -> String {
 }
 
 /// `postgres://user:secret@host` without the secret.
+/// The value without what nobody should read over somebody's shoulder.
+fn secret_hidden(key: &str, value: &str) -> String {
+    match url::Url::parse(value) {
+        // Chat servers know who posts by the path alone.
+        Ok(url) if key == "webhook_url" => format!("{}/…", url.origin().ascii_serialization()),
+        _ => password_hidden(value),
+    }
+}
+
 fn password_hidden(value: &str) -> String {
     let hidden = || {
         let (scheme, rest) = value.split_once("://")?;
@@ -599,6 +650,23 @@ mod tests {
     }
 
     #[test]
+    fn mail_needs_server_sender_and_receivers() {
+        let receivers = |file: &str| collect(&[], &[], file).unwrap().read().map(|c| c.receivers);
+        assert_eq!(receivers("").unwrap(), Receivers::default());
+        let whole = "smtp_url = 'smtp://h'\nmail_from = 'a@x'\nmail_to = 'b@x, c@x'";
+        let mail = receivers(whole).unwrap().mail.unwrap();
+        assert_eq!(mail.to, ["b@x", "c@x"]);
+        for line in [
+            "smtp_url = 'smtp://h'",
+            "mail_from = 'a@x'",
+            "mail_to = 'b@x'",
+        ] {
+            let error = receivers(line).unwrap_err().to_string();
+            assert!(error.contains("e-mail needs"), "{error}");
+        }
+    }
+
+    #[test]
     fn passwords_are_hidden() {
         let settings = collect(&[("database", "postgres://u:secret@h/d")], &[], "").unwrap();
         let shown: Vec<String> = settings.shown().map(|(_, value, _)| value).collect();
@@ -606,5 +674,8 @@ mod tests {
             shown.contains(&"postgres://u:…@h/d".to_owned()),
             "{shown:?}"
         );
+        let settings = collect(&[("webhook_url", "https://chat/T0/secret")], &[], "").unwrap();
+        let shown: Vec<String> = settings.shown().map(|(_, value, _)| value).collect();
+        assert!(shown.contains(&"https://chat/…".to_owned()), "{shown:?}");
     }
 }

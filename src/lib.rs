@@ -5,6 +5,7 @@
 //! - [`sync`]: what to copy and how, between two registries.
 //! - [`store`]: the database, on `SQLite` or `PostgreSQL`.
 //! - [`service`]: use cases; authorises, validates, calls `store` and `sync`.
+//! - [`notify`]: tells people, by webhook and e-mail.
 //! - [`taskomatic`]: the worker that executes the queue of runs.
 //! - [`api`]: the method registry, one definition for every surface.
 //! - [`surface`]: XML-RPC and JSON over HTTP.
@@ -17,6 +18,7 @@ pub mod api;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod notify;
 pub mod oci;
 pub mod service;
 pub mod store;

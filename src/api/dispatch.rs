@@ -16,7 +16,7 @@ use super::types::Kind;
 use super::value::de::{DATE_FOR_TEXT, type_name};
 use super::value::{BridgeError, from_json};
 use crate::service::error::{listed, shortened};
-use crate::service::session::{SessionKey, session_check};
+use crate::service::session::{SessionKey, session_check, session_peek};
 use crate::service::{App, Caller};
 
 /// Row 11's text.
@@ -50,6 +50,11 @@ impl Dispatcher {
             Some(key) => Ok(session_check(&self.app, &key).await?),
             None => Err(ApiError::bad_arguments(NEEDS_SESSION)),
         }
+    }
+
+    /// The same without renewing the session; `None` if there is no such session.
+    pub async fn session_peek(&self, key: &str) -> Result<Option<Caller>, ApiError> {
+        Ok(session_peek(&self.app, key).await?)
     }
 
     /// A call by position, as XML-RPC makes it: `name` with namespace, the session key first.

@@ -235,4 +235,16 @@ pub struct ServeArguments {
     /// Address that users call the server by, where a proxy stands before it
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// Where a JSON message is posted to when a project begins to fail, and when it works again
+    #[arg(long, value_name = "URL")]
+    pub webhook_url: Option<String>,
+    /// Mail server of such messages; with a password in it, better a variable or the file
+    #[arg(long, value_name = "URL")]
+    pub smtp_url: Option<String>,
+    /// Sender of such mails
+    #[arg(long, value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
+    /// Who gets such mails, with commas between
+    #[arg(long, value_name = "ADDRESSES")]
+    pub mail_to: Option<String>,
 }

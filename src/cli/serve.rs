@@ -12,11 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Dispatcher, namespaces};
 use crate::config::{Config, Settings, TlsSource};
+use crate::notify::Notifier;
 use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::store::{Db, Error as StoreError, SealKey};
 use crate::surface::{self, Certificate, Door, listen, router, serve};
-use crate::taskomatic::{Housekeeper, LeaseRules, Limits, Scheduler, Worker, WorkerOptions};
+use crate::taskomatic::{
+    Housekeeper, LeaseRules, Limits, Notifications, Scheduler, Worker, WorkerOptions,
+};
 use crate::time_zone::server_zone_set;
 
 use super::args::ServeArguments;
@@ -44,7 +47,10 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         .await
         .map_err(CliError::input)?
         .map_err(CliError::input)?;
-    let app = App::new(db.clone(), logins).with_schedule_rules(config.schedule_rules);
+    let notifier = Notifier::new(&config.receivers).map_err(CliError::input)?;
+    let app = App::new(db.clone(), logins)
+        .with_schedule_rules(config.schedule_rules)
+        .with_notifier(notifier);
     let app = Arc::new(app);
     admin_make(&app, &config).await?;
 
@@ -72,11 +78,14 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let scheduler = tokio::spawn(scheduler.run(stop.clone()));
     let keeper = Housekeeper::new(db.clone(), options.name.clone(), config.history);
     let keeper = tokio::spawn(keeper.run(stop.clone()));
+    let notifications = Notifications::new(db.clone(), Arc::clone(&app.notifier));
+    let notifications = tokio::spawn(notifications.run(stop.clone()));
     let worker = Worker::new(db, options, queue, cancel);
     let worker = tokio::spawn(worker.run(stop.clone()));
     let routes = router(
         Dispatcher::new(namespaces::registry(), app),
         surface::Limits::default(),
+        stop.clone(),
     );
 
     let scheme = if door.certificate.is_some() {
@@ -92,7 +101,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
     }
     stop.cancel();
-    for part in [scheduler, keeper, worker] {
+    for part in [scheduler, keeper, notifications, worker] {
         part.await.map_err(|e| CliError::Failed(e.to_string()))?;
     }
     if tokio::time::timeout(GRACE, served).await.is_err() {
@@ -146,6 +155,10 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
             arguments.tls_self_signed.then(|| "true".to_owned()),
         ),
         ("public_url", arguments.public_url.clone()),
+        ("webhook_url", arguments.webhook_url.clone()),
+        ("smtp_url", arguments.smtp_url.clone()),
+        ("mail_from", arguments.mail_from.clone()),
+        ("mail_to", arguments.mail_to.clone()),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key, value?)))

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::run_history::{Slice, pages};
-use super::session::{SessionKey, session_login};
+use super::session::session_peek;
 use super::{App, Caller, Error, Role};
 use crate::store::account::account_by_login;
 use crate::store::audit::{self as rows, AuditEvent, AuditFilter, NewAuditEvent};
@@ -51,12 +51,10 @@ pub async fn actor_find(app: &App, actor: Actor) -> Result<Option<(String, Optio
                 None => (login, None),
             }))
         }
-        Actor::Key(key) => match SessionKey::parse(&key) {
-            Some(key) => Ok(session_login(app, &key)
-                .await?
-                .map(|(login, org_id)| (login, Some(org_id)))),
-            None => Ok(None),
-        },
+        Actor::Key(key) => {
+            let caller = session_peek(app, &key).await?;
+            Ok(caller.map(|caller| (caller.login().to_owned(), Some(caller.org_id()))))
+        }
     }
 }
 

@@ -20,6 +20,9 @@
 //!   (`schedule_line` checks a line, `schedule_reckon` reckons all anew); [`tasko`] is the
 //!   same by the names of the job runner, and for house-keeping; [`statistics`]: numbers for dashboards.
 //! - [`target_verify`]: whether what was copied still is there; [`Tell`] is the log of such work.
+//!   into the queue; [`run_cancel`] ends it early; [`run_history`] says what became of it.
+//! - [`notification`]: what people are told of runs.
+//! - [`schedule`]: when a project runs by itself; [`statistics`]: numbers for dashboards.
 //! - [`error`]: the one error of this layer.
 //!
 //! Nothing here knows HTTP, XML or SQL.
@@ -32,6 +35,7 @@ pub mod image_store;
 pub mod item;
 pub mod job;
 pub mod login_guard;
+pub mod notification;
 pub mod org;
 pub mod password;
 pub mod places;
@@ -67,6 +71,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::notify::Notifier;
 use crate::store::Db;
 
 /// What every use case works on: one value for the life of the server.
@@ -82,10 +87,12 @@ pub struct App {
     pub schedule_rules: ScheduleRules,
     /// Notified when a run is to end: this process's worker looks at once.
     pub cancel_wake: Arc<Notify>,
+    /// How people are told.
+    pub notifier: Arc<Notifier>,
 }
 
 impl App {
-    /// The use cases on `db`.
+    /// The use cases on `db`; nobody is told of anything.
     pub fn new(db: Db, logins: Logins) -> App {
         App {
             db,
@@ -93,6 +100,7 @@ impl App {
             queue_wake: Arc::default(),
             cancel_wake: Arc::default(),
             schedule_rules: ScheduleRules::default(),
+            notifier: Arc::default(),
         }
     }
 
@@ -101,6 +109,15 @@ impl App {
     pub fn with_schedule_rules(self, schedule_rules: ScheduleRules) -> App {
         App {
             schedule_rules,
+            ..self
+        }
+    }
+
+    /// The same, telling people by `notifier`.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Notifier) -> App {
+        App {
+            notifier: Arc::new(notifier),
             ..self
         }
     }

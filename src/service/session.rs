@@ -80,32 +80,16 @@ pub async fn session_check(app: &App, key: &SessionKey) -> Result<Caller, Error>
         .await?
 }
 
-/// Whether `key` is a session's, without renewing it; of the account `login`, if one is given.
-pub async fn session_is_valid(
-    app: &App,
-    key: &SessionKey,
-    login: Option<String>,
-) -> Result<bool, Error> {
-    let key = key.clone();
+/// The caller behind `key`, without renewing the session; `None` if it is no session's.
+pub async fn session_peek(app: &App, key: &str) -> Result<Option<Caller>, Error> {
+    let Some(key) = SessionKey::parse(key) else {
+        return Ok(None);
+    };
     let found = app
         .db
         .run(move |conn| session_find_checked(conn, &key))
         .await?;
-    Ok(found.is_ok_and(|(_, caller)| {
-        login.is_none_or(|login| login.to_uppercase() == caller.login().to_uppercase())
-    }))
-}
-
-/// The login and the organisation of whoever has `key`, without renewing it; `None` if it is no
-/// session's.
-pub async fn session_login(app: &App, key: &SessionKey) -> Result<Option<(String, i64)>, Error> {
-    let key = key.clone();
-    let found = app
-        .db
-        .run(move |conn| session_find_checked(conn, &key))
-        .await?;
-    let caller = found.ok().map(|(_, caller)| caller);
-    Ok(caller.map(|caller| (caller.login().to_owned(), caller.org_id())))
+    Ok(found.ok().map(|(_, caller)| caller))
 }
 
 /// Ends the session of `key`. A key that is no session's is as good as ended.

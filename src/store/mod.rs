@@ -10,6 +10,9 @@
 //!   [`project`], [`item`], [`run`], [`part`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
 //!   [`schedule`] and what of it fires ([`schedule_fire`]), [`house_run`], [`tasko_run`],
 //!   [`statistics`], [`audit`]. Their functions are plain, take a [`DbConnection`]
+//!   [`project`], [`item`], [`run`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
+//!   [`schedule`], [`statistics`], [`audit`],
+//!   [`notification`]. Their functions are plain, take a [`DbConnection`]
 //!   and, for whatever an organisation owns, the organisation's id: a row of another organisation
 //!   is not there. Lists are paged by key.
 //!
@@ -28,6 +31,7 @@ pub mod house_run;
 pub mod image_store;
 pub mod item;
 mod migrate;
+pub mod notification;
 pub mod notify;
 pub mod org;
 pub mod part;

@@ -4,6 +4,7 @@
 //! one. It ends when the last of its parts has ended. Whoever changes a run or its parts locks the
 //! run's row first, so that nobody waits for another in a circle.
 
+use super::notification::notification_add_on_change;
 use super::notify::{Topic, notify};
 use super::part::{PartStatus, parts_insert};
 use super::project::project_lock;
@@ -271,6 +272,9 @@ pub fn run_end(
                 tasko_run::end_time.eq(time),
             ))
             .execute(conn)?;
+        if ended == 1 {
+            notification_add_on_change(conn, id)?;
+        }
         // Another run of the project may have waited for that.
         notify(conn, Topic::Queue)?;
         Ok(ended == 1)

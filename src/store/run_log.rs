@@ -1,6 +1,7 @@
 //! The log of a run.
 
 use super::part::{Lease, part_hold};
+use super::run::run_lock;
 use super::schema::{run_log, tasko_run};
 use super::{DbConnection, Error, Moment, now};
 use diesel::prelude::*;
@@ -64,6 +65,20 @@ pub fn log_append(
     conn.write(|conn| {
         part_hold(conn, lease)?;
         log_write(conn, lease.run_id, lines)
+    })
+}
+
+/// Appends a line to a run that nobody holds; nothing where the run is gone.
+pub(super) fn log_note(
+    conn: &mut DbConnection,
+    run_id: i64,
+    line: NewLogLine,
+) -> Result<(), Error> {
+    conn.write(|conn| {
+        if run_lock(conn, run_id)?.is_none() {
+            return Ok(());
+        }
+        log_write(conn, run_id, &[line])
     })
 }
 

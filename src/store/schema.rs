@@ -245,6 +245,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notification (id) {
+        id -> BigInt,
+        run_id -> BigInt,
+        channel -> Text,
+        created -> Timestamp,
+        attempt -> BigInt,
+        next_try -> Timestamp,
+    }
+}
+
 diesel::joinable!(account -> org (org_id));
 diesel::joinable!(account_role -> account (account_id));
 diesel::joinable!(session -> account (account_id));
@@ -254,6 +265,8 @@ diesel::joinable!(run_part -> tasko_run (run_id));
 diesel::joinable!(run_result -> tasko_run (run_id));
 diesel::joinable!(run_result -> run_part (part_id));
 diesel::joinable!(run_log -> tasko_run (run_id));
+diesel::joinable!(notification -> tasko_run (run_id));
+diesel::joinable!(tasko_run -> org (org_id));
 diesel::allow_tables_to_appear_in_same_query!(
     org,
     account,
@@ -271,5 +284,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     run_result,
     run_log,
     synced_tag,
-    audit_event
+    audit_event,
+    notification
 );

@@ -8,6 +8,22 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use std::collections::HashMap;
 
+/// Whose runs are counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    /// Of this organisation,
+    pub org_id: i64,
+    /// and, where one is given, of this project.
+    pub project_id: Option<i64>,
+}
+
+impl Scope {
+    /// The first and the last project in it.
+    fn projects(self) -> (i64, i64) {
+        self.project_id.map_or((i64::MIN, i64::MAX), |id| (id, id))
+    }
+}
+
 /// How much there is of an organisation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -15,8 +31,6 @@ pub struct Counts {
     pub stores: i64,
     /// Projects.
     pub projects: i64,
-    /// Runs.
-    pub runs: HashMap<RunStatus, i64>,
 }
 
 /// What the runs did that ended on one day, UTC.
@@ -26,6 +40,8 @@ pub struct Day {
     pub date: String,
     /// Runs that ended.
     pub runs: i64,
+    /// Those of them that failed.
+    pub failed: i64,
     /// Tags copied or updated.
     pub tags: i64,
     /// Bytes sent.
@@ -34,11 +50,6 @@ pub struct Day {
 
 /// Counts what an organisation has.
 pub fn counts(conn: &mut DbConnection, org_id: i64) -> Result<Counts, Error> {
-    let runs: Vec<(RunStatus, i64)> = tasko_run::table
-        .filter(tasko_run::org_id.eq(org_id))
-        .group_by(tasko_run::status)
-        .select((tasko_run::status, count_star()))
-        .load(conn)?;
     Ok(Counts {
         stores: image_store::table
             .filter(image_store::org_id.eq(org_id))
@@ -48,21 +59,35 @@ pub fn counts(conn: &mut DbConnection, org_id: i64) -> Result<Counts, Error> {
             .filter(sync_project::org_id.eq(org_id))
             .count()
             .get_result(conn)?,
-        runs: runs.into_iter().collect(),
     })
 }
 
+/// Counts runs by their status.
+pub fn run_counts(conn: &mut DbConnection, scope: Scope) -> Result<HashMap<RunStatus, i64>, Error> {
+    let (first, last) = scope.projects();
+    let runs: Vec<(RunStatus, i64)> = tasko_run::table
+        .filter(tasko_run::org_id.eq(scope.org_id))
+        .filter(tasko_run::project_id.between(first, last))
+        .group_by(tasko_run::status)
+        .select((tasko_run::status, count_star()))
+        .load(conn)?;
+    Ok(runs.into_iter().collect())
+}
+
 /// The days since `from` on which a run ended, in order.
-pub fn days(conn: &mut DbConnection, org_id: i64, from: Moment) -> Result<Vec<Day>, Error> {
+pub fn days(conn: &mut DbConnection, scope: Scope, from: Moment) -> Result<Vec<Day>, Error> {
     let date = || sql::<Text>("CAST(date(end_time) AS TEXT)");
     let columns = (
         date(),
         sql::<BigInt>("CAST(COUNT(*) AS BIGINT)"),
+        sql::<BigInt>("CAST(SUM(CASE WHEN status = 'FAILED' THEN 1 ELSE 0 END) AS BIGINT)"),
         sql::<BigInt>("CAST(SUM(copied + updated) AS BIGINT)"),
         sql::<BigInt>("CAST(SUM(bytes) AS BIGINT)"),
     );
+    let (first, last) = scope.projects();
     Ok(tasko_run::table
-        .filter(tasko_run::org_id.eq(org_id))
+        .filter(tasko_run::org_id.eq(scope.org_id))
+        .filter(tasko_run::project_id.between(first, last))
         .filter(tasko_run::end_time.ge(from))
         .group_by(date())
         .order(date())

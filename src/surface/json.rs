@@ -30,7 +30,7 @@ const POST: &str = "POST";
 pub(super) const ROOT: &str = "/rhn/manager/api";
 
 /// An answer that isn't a result.
-struct Refusal {
+pub(super) struct Refusal {
     status: StatusCode,
     body: String,
     /// The verb that would be right.
@@ -149,7 +149,7 @@ async fn method_call(
 }
 
 /// The first key that is valid, with its caller.
-async fn session<'a>(
+pub(super) async fn session<'a>(
     surface: &Surface,
     carried: &'a Carried,
 ) -> Result<(&'a str, Caller), Refusal> {
@@ -275,7 +275,7 @@ fn unauthorized() -> Refusal {
     }
 }
 
-fn fault(error: &ApiError) -> Refusal {
+pub(super) fn fault(error: &ApiError) -> Refusal {
     match error.sort() {
         Sort::Fault => {
             let body = json!({"success": false, "message": error.message(), "code": error.code()});

@@ -7,6 +7,7 @@
 //! - `xmlrpc`: `/rpc/api`; `xml` reads its documents, `xml_write` writes them.
 //! - `json`: `/rhn/manager/api`; `cookie` carries its session, `arguments` reads what is sent,
 //!   `origin` tells other sites' pages.
+//! - `events`: a run's progress, told while it goes on.
 //! - [`openapi`]: the description of that surface.
 //! - [`asciidoc`]: the same methods as pages to read, `roles` among them: who may call what;
 //!   [`apidoc`]: the same as HTML.
@@ -18,6 +19,7 @@ pub mod asciidoc;
 mod body;
 mod cookie;
 pub mod door;
+mod events;
 mod json;
 mod misdirected;
 pub mod openapi;

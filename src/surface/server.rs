@@ -9,11 +9,12 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYP
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
-use super::{apidoc, json, openapi, xmlrpc};
+use super::{apidoc, events, json, openapi, xmlrpc};
 use crate::api::Dispatcher;
 
 /// What a request may cost.
@@ -39,10 +40,11 @@ pub(super) struct Surface {
     pub(super) limits: Limits,
     /// The document, which never changes while the server runs.
     pub(super) openapi: Bytes,
+    pub(super) streams: events::Streams,
 }
 
-/// The routes of both wires.
-pub fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
+/// The routes of both wires. What goes on for long ends at `stop`.
+pub fn router(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -> Router {
     let openapi = Bytes::from(openapi::page(dispatcher.registry()));
     let mut router = Router::new();
     for path in ["/rpc/api", "/rpc/api/", "/rhn/rpc/api", "/rhn/rpc/api/"] {
@@ -50,6 +52,7 @@ pub fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
     }
     router
         .merge(apidoc::router())
+        .route(events::PATH, get(events::listen))
         .route(json::ROOT, any(json::call))
         .route(&format!("{}/", json::ROOT), any(json::call))
         .route(&format!("{}/{{*path}}", json::ROOT), any(json::call))
@@ -65,6 +68,7 @@ pub fn router(dispatcher: Dispatcher, limits: Limits) -> Router {
             dispatcher,
             limits,
             openapi,
+            streams: events::Streams::new(stop),
         })
 }
 

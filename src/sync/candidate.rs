@@ -53,7 +53,7 @@ pub(super) async fn candidates_find(
     unreachable: &Unreachable,
 ) -> Candidates {
     let mut found = Candidates::default();
-    let listings = items.to_vec().into_iter().map(|item| async move {
+    let listings = items.iter().cloned().map(|item| async move {
         let listing = if item.selector.needs_listing() {
             Some(tags_of(&item, unreachable).await)
         } else {

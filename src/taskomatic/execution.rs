@@ -98,12 +98,12 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
         );
         return;
     }
-    match verdict(&end, recorder.failed(), hold.is_cancel_requested()) {
-        Some((status, message)) => recorder.finish(status, &message).await,
-        None => {
-            let why = format!("its worker `{}` was stopped", place.worker);
-            recorder.release(&why).await;
-        }
+    let verdict = verdict(&end, recorder.failed(), hold.is_cancel_requested());
+    if let Some((status, message)) = verdict {
+        recorder.finish(status, &message).await;
+    } else {
+        let why = format!("its worker `{}` was stopped", place.worker);
+        recorder.release(&why).await;
     }
 }
 

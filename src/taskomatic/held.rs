@@ -53,13 +53,11 @@ impl Holds {
     }
 
     pub(super) fn remove(&self, hold: &Hold) {
-        let mut held = self.lock();
+        let mut all = self.lock();
         // The same part may have been claimed again meanwhile.
-        if held
-            .get(&hold.lease.part_id)
-            .is_some_and(|now| now.lease == hold.lease)
-        {
-            held.remove(&hold.lease.part_id);
+        let part = hold.lease.part_id;
+        if all.get(&part).is_some_and(|now| now.lease == hold.lease) {
+            all.remove(&part);
         }
     }
 

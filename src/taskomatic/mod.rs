@@ -10,6 +10,7 @@
 //! - [`scheduler`]: makes runs of schedules that are due; `fire` says what one comes to, [`clock`] what
 //!   time it is.
 //! - [`housekeeper`]: does the runs that belong to no project.
+//! - [`notifications`]: tells people when a project begins to fail, and when it works again.
 //! - [`quartz`]: cron lines.
 //!
 //! The queue itself is in the tables of runs and their parts (`store::run`, `store::part`): a claim
@@ -22,6 +23,7 @@ mod fire;
 mod held;
 pub mod housekeeper;
 mod keeper;
+pub mod notifications;
 pub mod quartz;
 mod recorder;
 pub mod scheduler;
@@ -32,5 +34,6 @@ pub use claim::Limits;
 pub use clock::Clock;
 pub use housekeeper::Housekeeper;
 pub use housekeeper::history::HistoryRules;
+pub use notifications::Notifications;
 pub use scheduler::Scheduler;
 pub use worker::{LeaseRules, Worker, WorkerOptions};

@@ -5,8 +5,9 @@ use crate::api::error::ApiError;
 use crate::api::method::{Param, param};
 use crate::api::registry::Builder;
 use crate::api::value::Done;
+use crate::service::Caller;
 use crate::service::account;
-use crate::service::session::{SessionKey, session_end, session_is_valid};
+use crate::service::session::{SessionKey, session_end, session_peek};
 use crate::service::store_settings::Password;
 
 const LOGIN: Param = param("login", "the login name");
@@ -84,16 +85,11 @@ async fn logout(visitor: Visitor, key: String) -> Result<Done, ApiError> {
 }
 
 async fn is_session_key_valid(visitor: Visitor, key: String) -> Result<bool, ApiError> {
-    match SessionKey::parse(&key) {
-        Some(key) => Ok(session_is_valid(visitor.app(), &key, None).await?),
-        None => Ok(false),
-    }
+    Ok(session_peek(visitor.app(), &key).await?.is_some())
 }
 
 async fn check_token(visitor: Visitor, login: String, token: String) -> Result<i32, ApiError> {
-    let valid = match SessionKey::parse(&token) {
-        Some(key) => session_is_valid(visitor.app(), &key, Some(login)).await?,
-        None => false,
-    };
-    Ok(valid.into())
+    let caller = session_peek(visitor.app(), &token).await?;
+    let same = |caller: Caller| caller.login().to_uppercase() == login.to_uppercase();
+    Ok(caller.is_some_and(same).into())
 }

@@ -17,6 +17,7 @@ use registrysync::surface::{Door, Limits, listen, router, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{OnceCell, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::contract::Contract;
 use crate::support::database::TestDatabase;
@@ -73,7 +74,8 @@ impl Server {
         let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let router = router(Dispatcher::new(registry, Arc::clone(&app)), limits);
+        let dispatcher = Dispatcher::new(registry, Arc::clone(&app));
+        let router = router(dispatcher, limits, CancellationToken::new());
         tokio::spawn(serve(listener, router, Door::default(), async move {
             let _ = stopped.await;
         }));

@@ -3,11 +3,13 @@
 mod cancel;
 mod clients;
 mod commands;
+mod events;
 mod faults;
 mod image_sync;
 mod listing;
 mod many_tags;
 mod mgrctl;
+mod notifications;
 mod openapi;
 mod schedules;
 pub(crate) mod scripts;

@@ -4,11 +4,12 @@
 //! - `registries`: what is in a registry.
 //! - `work`: plan and run a project.
 //! - `runs`: what became of runs; `schedules`: when they begin by themselves.
-//! - `statistics`: numbers for dashboards.
+//! - `notifications`: whether people can be told; `statistics`: numbers for dashboards.
 //! - `wire`, `image_answer`, `plan_answer`: the structs that they answer with.
 
 mod image_answer;
 mod items;
+mod notifications;
 mod plan_answer;
 mod projects;
 mod registries;
@@ -39,6 +40,7 @@ pub(super) fn define(builder: &mut Builder) {
             runs::define(ns);
             schedules::define(ns);
             statistics::define(ns);
+            notifications::define(ns);
         },
     );
 }

@@ -1,11 +1,13 @@
 //! Numbers for dashboards.
 
+use std::collections::HashMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Answer;
+use super::{Answer, LABEL};
 use crate::api::value::ByteCount;
-use crate::api::{Context, Namespace};
+use crate::api::{Context, Namespace, param};
 use crate::service::statistics;
 use crate::store::run::RunStatus;
 use crate::store::statistics::Day;
@@ -19,6 +21,14 @@ pub(super) fn define(ns: &mut Namespace) {
     )
     .returns("the numbers")
     .read_only();
+    ns.method(
+        "getStatistics",
+        "Show what a project's runs did in the last 30 days.",
+        [param("label", LABEL)],
+        get_project_statistics,
+    )
+    .returns("the numbers")
+    .read_only();
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -26,6 +36,14 @@ struct Statistics {
     /// Image stores.
     stores: i64,
     projects: i64,
+    /// Runs by status.
+    runs: Runs,
+    /// The last 30 days, UTC, today last.
+    days: Vec<DayAnswer>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ProjectStatistics {
     /// Runs by status.
     runs: Runs,
     /// The last 30 days, UTC, today last.
@@ -49,6 +67,8 @@ struct DayAnswer {
     date: String,
     /// Runs that ended.
     runs: i64,
+    /// Those of them that failed.
+    failed: i64,
     /// Tags copied or updated.
     tags: i64,
     bytes: ByteCount,
@@ -59,27 +79,42 @@ impl From<Day> for DayAnswer {
         DayAnswer {
             date: day.date,
             runs: day.runs,
+            failed: day.failed,
             tags: day.tags,
             bytes: ByteCount(u64::try_from(day.bytes).unwrap_or_default()),
         }
     }
 }
 
-async fn get_statistics(context: Context) -> Answer<Statistics> {
-    let found = statistics::statistics(context.app(), context.caller()).await?;
-    let counts = found.counts;
-    let runs = |status| counts.runs.get(&status).copied().unwrap_or_default();
-    Ok(Statistics {
-        stores: counts.stores,
-        projects: counts.projects,
-        runs: Runs {
+impl From<HashMap<RunStatus, i64>> for Runs {
+    fn from(counted: HashMap<RunStatus, i64>) -> Runs {
+        let runs = |status| counted.get(&status).copied().unwrap_or_default();
+        Runs {
             ready: runs(RunStatus::Ready),
             running: runs(RunStatus::Running),
             finished: runs(RunStatus::Finished),
             failed: runs(RunStatus::Failed),
             skipped: runs(RunStatus::Skipped),
             interrupted: runs(RunStatus::Interrupted),
-        },
+        }
+    }
+}
+
+async fn get_statistics(context: Context) -> Answer<Statistics> {
+    let (counts, found) = statistics::statistics(context.app(), context.caller()).await?;
+    Ok(Statistics {
+        stores: counts.stores,
+        projects: counts.projects,
+        runs: found.runs.into(),
+        days: found.days.into_iter().map(DayAnswer::from).collect(),
+    })
+}
+
+async fn get_project_statistics(context: Context, label: String) -> Answer<ProjectStatistics> {
+    let (app, caller) = (context.app(), context.caller());
+    let found = statistics::project_statistics(app, caller, label).await?;
+    Ok(ProjectStatistics {
+        runs: found.runs.into(),
         days: found.days.into_iter().map(DayAnswer::from).collect(),
     })
 }

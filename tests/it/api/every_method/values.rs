@@ -35,6 +35,15 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
         }
         (Kind::Text, "destStore" | "dest" | "newDest" | "dest_store_label") => text("mirror"),
         (Kind::Text, "name") if method.starts_with("org.") => text("Acme"),
+        (Kind::Text, "name" | "bunch") if method.starts_with("taskomatic.org.") => {
+            text("image-registry-sync-bunch")
+        }
+        (Kind::Text, "name" | "bunch") if method.starts_with("taskomatic.") => {
+            text("session-cleanup-bunch")
+        }
+        (Kind::Struct, "params") if method.starts_with("taskomatic.org.") => {
+            members(&[("project_id", text(&world.project_id.to_string()))])
+        }
         (Kind::Text, "label" | "name" | "project") => text("web"),
         (Kind::Text, "login") => text("grace"),
         (Kind::Text, "role") if method == "user.addRole" => text("org_admin"),

@@ -1,15 +1,13 @@
 //! A server with something of everything, and the rule that each answer must keep.
 
-use std::time::Duration;
-
 use dxr::Value;
 use registrysync::api::error::code;
 use registrysync::api::namespaces;
 use registrysync::service::LoginPolicy;
 use registrysync::service::login_guard::LoginLimits;
-use registrysync::store::run::{RunStatus, RunTotals, run_claim, run_finish};
+use registrysync::store::run::{RunStatus, RunTotals};
 use registrysync::store::run_log::{LogLevel, NewLogLine, log_append};
-use registrysync::store::run_result::{NewRunResult, ResultAction, ResultStatus, result_insert};
+use registrysync::store::run_result::{NewRunResult, ResultAction, ResultStatus, result_put};
 use registrysync::store::{DbConnection, Error, now};
 use registrysync::surface::Limits;
 use serde_json::{Value as Json, json};
@@ -18,6 +16,7 @@ use crate::api::people::Person;
 use crate::api::server::{Server, quick_policy};
 use crate::support::database::TestDatabase;
 use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::queue;
 use crate::support::registry::Registry;
 use crate::support::tables::Tables;
 
@@ -220,7 +219,7 @@ fn id(value: &Json) -> i64 {
 
 /// Ends the run as a worker does.
 fn run_end(conn: &mut DbConnection, id: i64) -> Result<(), Error> {
-    let run = run_claim(conn, "host-1", Duration::from_mins(1))?.expect("the run");
+    let (run, part) = queue::claim(conn, "host-1")?.expect("the run");
     assert_eq!(run.id, id);
     let result = NewRunResult {
         repository: "app".to_owned(),
@@ -235,19 +234,13 @@ fn run_end(conn: &mut DbConnection, id: i64) -> Result<(), Error> {
         duration_ms: 7,
         error: None,
     };
-    result_insert(conn, run.lease(), &[result])?;
+    result_put(conn, part.lease(), &[result])?;
     let line = NewLogLine {
         time: now(),
         level: LogLevel::Info,
         message: "begun".to_owned(),
     };
-    log_append(conn, run.lease(), &[line])?;
-    run_finish(
-        conn,
-        run.lease(),
-        RunStatus::Finished,
-        "",
-        &RunTotals::default(),
-    )?;
-    Ok(())
+    log_append(conn, part.lease(), &[line])?;
+    let totals = RunTotals::default();
+    queue::end(conn, part.lease(), RunStatus::Finished, "", &totals)
 }

@@ -68,11 +68,21 @@ on_both_databases! {
         assert_eq!(days.len(), 30);
         let day = |ago: i64| (Utc::now().date_naive() - TimeDelta::days(ago)).to_string();
         let entry = |ago, runs: i64| json!({
-            "date": day(ago), "runs": runs, "tags": 5 * runs, "bytes": (5_000_000_000 * runs).to_string(),
+            "date": day(ago), "runs": runs, "failed": 0, "tags": 5 * runs, "bytes": (5_000_000_000 * runs).to_string(),
         });
-        assert_eq!(days[29], entry(0, 2));
+        let mut today = entry(0, 2);
+        today["failed"] = json!(1);
+        assert_eq!(days[29], today);
         assert_eq!(days[0], entry(29, 1));
         assert!((1..29).all(|ago: usize| days[29 - ago] == entry(ago.try_into().expect("small"), 0)), "{shown}");
+
+        let one = admin.get("getStatistics?label=mirror").await.expect("numbers");
+        assert_eq!((&one["runs"], &one["days"]), (&shown["runs"], &shown["days"]));
+        admin.project("idle", json!({})).await;
+        let idle = admin.get("getStatistics?label=idle").await.expect("numbers");
+        assert_eq!((&idle["runs"]["finished"], &idle["days"][29]), (&json!(0), &entry(0, 0)));
+        let unknown = admin.get("getStatistics?label=none").await;
+        assert!(unknown.is_err());
 
         let Ok(Xml::Struct(shown)) = admin.xml("getStatistics", vec![]).await else { panic!("no numbers") };
         assert_eq!(shown["stores"], Xml::Integer(2));

@@ -1,0 +1,39 @@
+//! Whether people can be told.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Answer;
+use crate::api::{Context, Namespace};
+use crate::service::{Role, notification};
+
+pub(super) fn define(ns: &mut Namespace) {
+    ns.method(
+        "testNotification",
+        "Send a test message by each channel that the server's configuration has (`webhook_url`, `smtp_url`). People are told when a project begins to fail, and when it works again.",
+        [],
+        test_notification,
+    )
+    .returns("what came of it, by channel; nothing where no channel is configured")
+    .role(Role::SatelliteAdmin);
+}
+
+/// What came of a message.
+#[derive(Serialize, JsonSchema)]
+struct Told {
+    /// `webhook` or `mail`.
+    channel: String,
+    ok: bool,
+    /// What went wrong; "" where nothing did.
+    message: String,
+}
+
+async fn test_notification(context: Context) -> Answer<Vec<Told>> {
+    let told = notification::notification_test(context.app()).await;
+    let told = told.into_iter().map(|(channel, message)| Told {
+        channel: channel.to_string(),
+        ok: message.is_empty(),
+        message,
+    });
+    Ok(told.collect())
+}

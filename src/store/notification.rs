@@ -1,0 +1,149 @@
+//! What people are still to be told: that a project began to fail, or works again.
+
+use super::run::{Run, RunStatus, clock};
+use super::run_log::{NewLogLine, log_note};
+use super::schema::{notification, org, tasko_run};
+use super::{DbConnection, Error};
+use chrono::TimeDelta;
+use diesel::prelude::*;
+use std::time::Duration;
+
+text_enum! {
+    /// A way to tell people.
+    Channel {
+        /// A POST of JSON.
+        Webhook => "webhook",
+        /// E-mail.
+        Mail => "mail",
+    }
+}
+
+/// One that is being told.
+#[derive(Clone, Debug)]
+pub struct Notification {
+    /// Its id.
+    pub id: i64,
+    /// How it is told.
+    pub channel: Channel,
+    /// 1 for the first try.
+    pub attempt: i64,
+    /// What it is about.
+    pub run: Run,
+    /// The run's organisation,
+    pub org_id: i64,
+    /// and its name.
+    pub org: String,
+}
+
+/// Notes that people are to be told, where a run that has just ended makes a project fail that
+/// didn't before, or work that didn't. Whether there is a channel is known by whoever tells.
+pub(super) fn notification_add_on_change(
+    conn: &mut DbConnection,
+    run_id: i64,
+) -> Result<(), Error> {
+    const VERDICTS: [RunStatus; 2] = [RunStatus::Finished, RunStatus::Failed];
+    let (project, status): (Option<i64>, RunStatus) = tasko_run::table
+        .find(run_id)
+        .select((tasko_run::project_id, tasko_run::status))
+        .first(conn)?;
+    if !VERDICTS.contains(&status) {
+        return Ok(());
+    }
+    let before: Option<RunStatus> = tasko_run::table
+        .filter(tasko_run::project_id.eq(project))
+        .filter(tasko_run::id.lt(run_id))
+        .filter(tasko_run::status.eq_any(VERDICTS))
+        .order(tasko_run::id.desc())
+        .select(tasko_run::status)
+        .first(conn)
+        .optional()?;
+    if before.unwrap_or(RunStatus::Finished) == status {
+        return Ok(());
+    }
+    let time = clock(conn)?;
+    for channel in Channel::ALL {
+        diesel::insert_into(notification::table)
+            .values((
+                notification::run_id.eq(run_id),
+                notification::channel.eq(channel),
+                notification::created.eq(time),
+                notification::attempt.eq(0),
+                notification::next_try.eq(time),
+            ))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The one that is due longest on one of `channels`; it comes again after `pause` (of its number
+/// of tries) unless [`notification_end`] is told. However many claim at once, one gets it.
+pub fn notification_claim(
+    conn: &mut DbConnection,
+    channels: &[Channel],
+    pause: impl FnOnce(i64) -> Duration,
+) -> Result<Option<Notification>, Error> {
+    conn.write(|conn| {
+        let time = clock(conn)?;
+        let due = notification::table
+            .filter(notification::next_try.le(time))
+            .filter(notification::channel.eq_any(channels))
+            .order(notification::next_try)
+            .limit(1)
+            .select((
+                notification::id,
+                notification::run_id,
+                notification::channel,
+                notification::attempt,
+            ));
+        let found: Option<(i64, i64, Channel, i64)> = match conn {
+            DbConnection::Postgres(c) => due.for_update().skip_locked().first(c).optional()?,
+            DbConnection::Sqlite(c) => due.first(c).optional()?,
+        };
+        let Some((id, run_id, channel, tried)) = found else {
+            return Ok(None);
+        };
+        let attempt = tried + 1;
+        let pause = TimeDelta::from_std(pause(attempt)).unwrap_or_default();
+        diesel::update(notification::table.find(id))
+            .set((
+                notification::attempt.eq(attempt),
+                notification::next_try.eq(time + pause),
+            ))
+            .execute(conn)?;
+        let (run, org_id, org) = tasko_run::table
+            .inner_join(org::table)
+            .filter(tasko_run::id.eq(run_id))
+            .select((Run::as_select(), org::id, org::name))
+            .first(conn)?;
+        Ok(Some(Notification {
+            id,
+            channel,
+            attempt,
+            run,
+            org_id,
+            org,
+        }))
+    })
+}
+
+/// Forgets one that was told or given up, and says so in its run's log.
+pub fn notification_end(
+    conn: &mut DbConnection,
+    told: &Notification,
+    line: NewLogLine,
+) -> Result<(), Error> {
+    conn.write(|conn| {
+        diesel::delete(notification::table.find(told.id)).execute(conn)?;
+        log_note(conn, told.run.id, line)
+    })
+}
+
+/// Forgets what nobody has told within `age`, since no process has such a channel.
+pub fn notification_forget(conn: &mut DbConnection, age: Duration) -> Result<usize, Error> {
+    let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+    let Some(before) = clock(conn)?.checked_sub_signed(age) else {
+        return Ok(0);
+    };
+    let old = notification::table.filter(notification::created.lt(before));
+    Ok(diesel::delete(old).execute(conn)?)
+}

@@ -1,0 +1,121 @@
+//! Tells people what is noted for them, again and again until it arrives or is given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::notify::Notifier;
+use crate::service::notification::{NAMED, channels, message_of_run, send};
+use crate::store::notification::{
+    Channel, Notification, notification_claim, notification_end, notification_forget,
+};
+use crate::store::run_log::{LogLevel, NewLogLine};
+use crate::store::run_result::{ResultStatus, result_list};
+use crate::store::{Db, Error, now};
+
+/// How often it is looked for some.
+const POLL: Duration = Duration::from_secs(2);
+/// What is older was meant for a channel that nobody has.
+const STALE: Duration = Duration::from_hours(24);
+/// Tries before a message is given up: over five hours.
+const TRIES: i64 = 13;
+/// The pause after the first try; each one is twice as long as the one before.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Tells people.
+#[derive(Debug)]
+pub struct Notifications {
+    db: Db,
+    notifier: Arc<Notifier>,
+}
+
+impl Notifications {
+    /// What tells people by the channels of `notifier`.
+    pub fn new(db: Db, notifier: Arc<Notifier>) -> Notifications {
+        Notifications { db, notifier }
+    }
+
+    /// Works until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.next().await {
+                // Not in the middle of a message: it would be told twice.
+                Ok(Some(due)) => self.tell(due).await,
+                Ok(None) => self.pause(&stop).await,
+                Err(error) => {
+                    tracing::warn!(%error, "what people are to be told can't be read");
+                    self.pause(&stop).await;
+                }
+            }
+        }
+    }
+
+    async fn pause(&self, stop: &CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+
+    async fn next(&self) -> Result<Option<Notification>, Error> {
+        let channels = channels(&self.notifier);
+        let claim = move |conn: &mut _| {
+            notification_forget(conn, STALE)?;
+            notification_claim(conn, &channels, pause_after)
+        };
+        self.db.run(claim).await
+    }
+
+    async fn tell(&self, due: Notification) {
+        let channel = match due.channel {
+            Channel::Webhook => "webhook",
+            Channel::Mail => "e-mail",
+        };
+        let told = match self.send(&due).await {
+            Ok(()) => Ok((LogLevel::Info, format!("told by {channel}"))),
+            Err(error) if due.attempt >= TRIES => Ok((
+                LogLevel::Error,
+                format!("given up after {TRIES} tries: {error}"),
+            )),
+            Err(error) => Err(error),
+        };
+        match told {
+            Ok((level, message)) => self.end(due, level, message).await,
+            Err(error) => {
+                tracing::warn!(run = due.run.id, attempt = due.attempt, %error, "not told yet");
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        due: &Notification,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let (org, run, limit) = (due.org_id, due.run.id, i64::try_from(NAMED)?);
+        let failed = Some(ResultStatus::Failed);
+        let failed = self
+            .db
+            .run(move |conn| result_list(conn, org, run, failed, 0, limit))
+            .await?;
+        let message = message_of_run(&due.run, &due.org, &failed);
+        Ok(send(&self.notifier, due.channel, &message).await?)
+    }
+
+    async fn end(&self, due: Notification, level: LogLevel, message: String) {
+        let line = NewLogLine {
+            time: now(),
+            level,
+            message,
+        };
+        let ended = self.db.run(move |conn| notification_end(conn, &due, line));
+        if let Err(error) = ended.await {
+            tracing::warn!(%error, "that people were told can't be written");
+        }
+    }
+}
+
+fn pause_after(attempt: i64) -> Duration {
+    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(16);
+    PAUSE.saturating_mul(1 << doublings)
+}
