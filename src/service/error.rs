@@ -28,7 +28,7 @@ pub enum Error {
     #[error("{0}")]
     BadParameter(String),
     /// Keys of a struct that nothing knows.
-    #[error("Invalid argument(s): {}", .0.join(", "))]
+    #[error("Invalid argument(s): {}", listed(.0))]
     UnknownKeys(Vec<String>),
     /// No image store of that label.
     #[error("Image Store not found: {0}")]

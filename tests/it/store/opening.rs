@@ -40,13 +40,13 @@ on_both_databases! {
         db.run(|conn| {
             account(conn, "acme");
             for table in [
-                "synced_tag", "run_log", "run_result", "run_part", "tasko_run", "tasko_schedule", "tasko_template", "tasko_task",
+                "notification", "synced_tag", "run_log", "run_result", "run_part", "tasko_run", "tasko_schedule", "tasko_template", "tasko_task",
                 "tasko_bunch", "sync_item", "sync_project", "image_store",
             ] {
                 conn.batch_execute(&format!("DROP TABLE {table}"))?;
             }
             Ok(conn.batch_execute(
-                "DELETE FROM __diesel_schema_migrations WHERE version = '20261101000002'",
+                "DELETE FROM __diesel_schema_migrations WHERE version IN ('20261101000002', '20261101000005')",
             )?)
         })
         .await

@@ -19,8 +19,14 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
     match (kind, name) {
         (Kind::Int, "itemId") => number(world.item_id),
         (Kind::Int, "runId") if method == "registrysync.cancelRun" => number(world.waiting_id),
+        (Kind::Int, "runId") if method.starts_with("taskomatic.getSat") => number(world.house_id),
         (Kind::Int, "runId") => number(world.run_id),
         (Kind::Int, _) if method.starts_with("org.") && name == "id" => number(world.org_id),
+        (Kind::Int, "id" | "scheduleId") if method.starts_with("taskomatic.org.") => {
+            number(world.schedule_id)
+        }
+        // One of those that every server has.
+        (Kind::Int, "id" | "scheduleId") if method.starts_with("taskomatic.") => number(1),
         (Kind::Int, "id" | "project" | "projectId") => number(world.project_id),
         (Kind::Int, "src" | "dest") => number(world.store_id),
         (Kind::Int, "version") => Value::Integer(1),
@@ -35,6 +41,9 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
         }
         (Kind::Text, "destStore" | "dest" | "newDest" | "dest_store_label") => text("mirror"),
         (Kind::Text, "name") if method.starts_with("org.") => text("Acme"),
+        (Kind::Text, "jobLabel") if !method.contains(".schedule") => {
+            text(&format!("image-registry-sync-{}", world.project_id))
+        }
         (Kind::Text, "name" | "bunch") if method.starts_with("taskomatic.org.") => {
             text("image-registry-sync-bunch")
         }
@@ -64,6 +73,7 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
         // There is no PAM here.
         (Kind::Boolean, name) => Value::Boolean(name != "usePam"),
         (Kind::Double, _) => Value::Double(1.5),
+        (Kind::Date, "end") => Value::DateTime("20360131T00:00:00".parse().unwrap()),
         (Kind::Date, _) => Value::DateTime("20260131T00:00:00".parse().unwrap()),
         (Kind::Bytes, _) => Value::Base64(b"bytes".to_vec()),
         (Kind::Struct, _) if method == "user.setDetails" => {
@@ -74,6 +84,7 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
             ("methodName", text("api.getVersion")),
             ("params", texts(&[])),
         ])]),
+        (Kind::Array, "jobLabels") => texts(&["session-cleanup-default"]),
         (Kind::Array, _) => texts(&["1.0"]),
     }
 }

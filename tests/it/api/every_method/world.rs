@@ -1,15 +1,18 @@
 //! A server with something of everything, and the rule that each answer must keep.
 
+use std::sync::Arc;
+
 use dxr::Value;
 use registrysync::api::error::code;
 use registrysync::api::namespaces;
-use registrysync::service::LoginPolicy;
 use registrysync::service::login_guard::LoginLimits;
+use registrysync::service::{LoginPolicy, ScheduleRules};
 use registrysync::store::run::{RunStatus, RunTotals};
 use registrysync::store::run_log::{LogLevel, NewLogLine, log_append};
 use registrysync::store::run_result::{NewRunResult, ResultAction, ResultStatus, result_put};
 use registrysync::store::{DbConnection, Error, now};
 use registrysync::surface::Limits;
+use registrysync::taskomatic::Scheduler;
 use serde_json::{Value as Json, json};
 
 use crate::api::people::Person;
@@ -38,6 +41,10 @@ pub(super) struct World {
     pub(super) run_id: i64,
     /// Of one that waits for a worker, for ever.
     pub(super) waiting_id: i64,
+    /// Of a house-keeping one that waits as long.
+    pub(super) house_id: i64,
+    /// Of the project's schedule.
+    pub(super) schedule_id: i64,
     pub(super) tables: Tables,
     rows: Vec<String>,
     _registry: Registry,
@@ -77,6 +84,9 @@ impl World {
         server.app.db.run(finish).await.unwrap();
         let other = json!({"label": "other"});
         let waiting_id = id(&make(&admin, "registrysync/run", other).await);
+        let house_id = house_run(&admin).await;
+        let schedules = admin.get("taskomatic/org/listAllSchedules").await.unwrap();
+        let schedule_id = id(&schedules[0]["id"]);
         let tables = Tables::keep(&server.app.db).await;
         let rows = tables.rows().await;
         World {
@@ -89,6 +99,8 @@ impl World {
             item_id: made.item,
             run_id,
             waiting_id,
+            house_id,
+            schedule_id,
             tables,
             rows,
             _registry: registry,
@@ -215,6 +227,17 @@ async fn make(admin: &Person<'_>, path: &str, body: Json) -> Json {
 
 fn id(value: &Json) -> i64 {
     value.as_i64().expect("an id")
+}
+
+/// Lets a house-keeping run be made, which nobody takes.
+async fn house_run(admin: &Person<'_>) -> i64 {
+    let bunch = json!({"bunch": "session-cleanup-bunch", "params": {}});
+    make(admin, "taskomatic/scheduleSingleSatBunchRun", bunch).await;
+    let db = admin.server.app.db.clone();
+    let mut scheduler = Scheduler::new(db, ScheduleRules::default(), Arc::default());
+    assert_eq!(scheduler.look().await.unwrap(), 1);
+    let runs = "taskomatic/listBunchSatRuns?bunch=session-cleanup-bunch";
+    id(&admin.get(runs).await.unwrap()[0]["id"])
 }
 
 /// Ends the run as a worker does.
