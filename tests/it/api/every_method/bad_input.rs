@@ -89,9 +89,16 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn huge_values_are_documented_faults(database) {
+    async fn huge_values_to_registrysync_are_documented_faults(database) {
         let world = World::new(database).await;
-        sweep(&world, |_| true, sizes).await;
+        sweep(&world, is_registrysync, sizes).await;
+    }
+}
+
+on_both_databases! {
+    async fn huge_values_to_other_namespaces_are_documented_faults(database) {
+        let world = World::new(database).await;
+        sweep(&world, |name| !is_registrysync(name), sizes).await;
     }
 }
 
