@@ -4,10 +4,12 @@
 //! - `projects`: projects and items.
 //! - `runs`: the queue, its fence, results, logs.
 //! - `synced`: what was seen at targets.
+//! - `notifications`: what people are to be told.
 //! - `opening`: connecting, migrating, keys.
 //! - `tables`: what the migrations make, and which queries use an index.
 
 mod accounts;
+mod notifications;
 mod opening;
 mod projects;
 mod runs;

@@ -1,0 +1,76 @@
+use super::{account, project};
+use crate::support::queue;
+use registrysync::store::notification::{
+    Channel, Notification, notification_claim, notification_end, notification_forget,
+};
+use registrysync::store::run::{Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue};
+use registrysync::store::run_log::{LogLevel, NewLogLine, log_list};
+use registrysync::store::{DbConnection, now};
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// A run of the project that ends like this.
+fn run(conn: &mut DbConnection, org_id: i64, project_id: i64, status: RunStatus) -> i64 {
+    let new = NewRun {
+        org_id,
+        project_id,
+        project_label: "mirror",
+        trigger: RunTrigger::Manual,
+    };
+    let Enqueued::Run(id) = run_enqueue(conn, &new, true).expect("no error") else {
+        panic!("no run")
+    };
+    let (_, part) = queue::claim(conn, "host-1")
+        .expect("no error")
+        .expect("the run");
+    let totals = RunTotals::default();
+    queue::end(conn, part.lease(), status, "", &totals).expect("no error");
+    id
+}
+
+fn claim(conn: &mut DbConnection, channels: &[Channel], pause: Duration) -> Option<Notification> {
+    notification_claim(conn, channels, |_| pause).expect("no error")
+}
+
+on_both_databases! {
+    async fn a_change_is_noted_and_claimed_once(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let project = project(conn, &key, org, "mirror");
+            let mut changed = Vec::new();
+            for (status, is_change) in [
+                (RunStatus::Finished, false),
+                (RunStatus::Failed, true),
+                (RunStatus::Interrupted, false),
+                (RunStatus::Failed, false),
+                (RunStatus::Finished, true),
+            ] {
+                let id = run(conn, org, project, status);
+                changed.extend(is_change.then_some(id));
+            }
+            for id in changed {
+                let told = claim(conn, &[Channel::Mail], HOUR).expect("one");
+                assert_eq!((told.run.id, told.attempt, told.org.as_str()), (id, 1, "acme"));
+            }
+            // What is told waits for its next try, and a channel that nobody has for ever.
+            assert!(claim(conn, &[Channel::Mail], HOUR).is_none());
+            assert!(claim(conn, &[], HOUR).is_none());
+
+            let first = claim(conn, &[Channel::Webhook], Duration::ZERO).expect("one");
+            let others = [1, 2].map(|_| claim(conn, &[Channel::Webhook], Duration::ZERO));
+            let again = others.into_iter().flatten().find(|told| told.id == first.id);
+            assert_eq!(again.expect("the first once more").attempt, 2);
+            let line = NewLogLine { time: now(), level: LogLevel::Info, message: "told".to_owned() };
+            notification_end(conn, &first, line)?;
+            let log = log_list(conn, org, first.run.id, 0, 10)?;
+            assert_eq!(log.last().expect("a line").message, "told");
+            assert_eq!(notification_forget(conn, HOUR)?, 0);
+            assert_eq!(notification_forget(conn, Duration::ZERO)?, 3);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
