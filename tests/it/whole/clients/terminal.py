@@ -7,6 +7,8 @@ command's exit code.
 import os
 import pty
 import sys
+import termios
+import time
 
 question, answer, *command = sys.argv[1:]
 child, screen = pty.fork()
@@ -24,6 +26,9 @@ while True:
     shown += part
     if not asked and question.encode() in shown:
         asked = True
+        # What is typed before the echo is off is thrown away with it.
+        while termios.tcgetattr(screen)[3] & termios.ECHO:
+            time.sleep(0.01)
         os.write(screen, answer.encode() + b"\n")
 sys.stdout.write(shown.decode())
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
