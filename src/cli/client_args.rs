@@ -198,7 +198,7 @@ pub enum ScheduleCommand {
         /// The project
         #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
         label: String,
-        /// Quartz cron line: second minute hour day-of-month month day-of-week [year]
+        /// Quartz cron line: second minute hour day-of-month month day-of-week, and a year where wanted
         #[arg(value_name = "LINE")]
         line: String,
         /// The server
