@@ -10,6 +10,7 @@
 //! - [`api`]: the method registry, one definition for every surface.
 //! - [`surface`]: XML-RPC and JSON over HTTP.
 //! - [`client`]: the API from the other side: its client.
+//! - `http_client`: what the HTTP clients of `oci`, `client` and `notify` have in common.
 //! - [`config`]: the server's configuration.
 //! - [`time_zone`]: the server's.
 //! - [`cli`]: the command line, which wires all of it.
@@ -18,6 +19,7 @@ pub mod api;
 pub mod cli;
 pub mod client;
 pub mod config;
+mod http_client;
 pub mod notify;
 pub mod oci;
 pub mod service;

@@ -10,11 +10,11 @@ use serde_json::{Map, Value as Json, json};
 use url::Url;
 
 use super::{Error, xmlrpc};
+use crate::http_client::client_builder;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A method that asks a slow registry (`plan` of many repositories) takes minutes.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(30);
-const USER_AGENT: &str = concat!("registrysync/", env!("CARGO_PKG_VERSION"));
 const COOKIE: &str = "pxt-session-cookie=";
 
 /// Which server, and how to trust it.
@@ -62,11 +62,7 @@ impl Client {
     /// A client without session.
     pub fn new(options: &Options) -> Result<Self, Error> {
         let root = address(&options.url)?;
-        // The process-wide choice of TLS implementation; it stands already after the first client.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
+        let mut builder = client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(options.timeout.unwrap_or(ANSWER_TIMEOUT))
             .tls_danger_accept_invalid_certs(options.insecure);

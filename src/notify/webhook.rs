@@ -5,9 +5,9 @@ use std::error::Error as _;
 use url::Url;
 
 use super::{Error, Message, PATIENCE};
+use crate::http_client::client_builder;
 
 const KEY: &str = "webhook_url";
-const USER_AGENT: &str = concat!("registrysync/", env!("CARGO_PKG_VERSION"));
 
 /// Where JSON is posted to.
 #[derive(Debug)]
@@ -28,11 +28,7 @@ impl Webhook {
             .ok_or_else(|| {
                 settings("expected an address such as `https://chat.example.com/hook`")
             })?;
-        // The process-wide choice of TLS implementation; it stands already after the first client.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
+        let http = client_builder()
             .timeout(PATIENCE)
             .build()
             .map_err(|error| settings(&error.to_string()))?;

@@ -9,10 +9,10 @@ use url::Url;
 use super::client::{ClientOptions, root_cause};
 use super::error::{Error, TransportKind};
 use super::guard::{Guard, is_same_origin};
+use crate::http_client::client_builder;
 
 /// How long a TCP and TLS handshake may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-const USER_AGENT: &str = concat!("registrysync/", env!("CARGO_PKG_VERSION"));
 
 pub(super) struct Transport {
     own: reqwest::Client,
@@ -23,8 +23,6 @@ pub(super) struct Transport {
 impl Transport {
     /// Err: in words, why the options make no client.
     pub(super) fn new(options: &ClientOptions, root: &Url) -> Result<Self, String> {
-        // The process-wide choice of TLS implementation; it stands already after the first client.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let guard = Guard::new(root);
         let own = builder(options, root.scheme() == "http")?
             .build()
@@ -110,9 +108,7 @@ fn is_tls(error: &reqwest::Error) -> bool {
 /// HTTP/1.1 only: one connection a transfer keeps a slow blob from holding up the others, and
 /// measured faster than HTTP/2 for large bodies.
 fn builder(options: &ClientOptions, plain_http: bool) -> Result<reqwest::ClientBuilder, String> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(reqwest::redirect::Policy::none())
+    let mut builder = client_builder()
         .http1_only()
         .tcp_nodelay(true)
         .connect_timeout(CONNECT_TIMEOUT)
