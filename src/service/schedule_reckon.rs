@@ -4,9 +4,8 @@ use chrono_tz::Tz;
 
 use super::ScheduleRules;
 use crate::store::run::clock;
-use crate::store::schedule_fire::{Next, active_hold, next_set};
+use crate::store::schedule_fire::{active_hold, next_set};
 use crate::store::{DbConnection, Error};
-use crate::taskomatic::quartz::Expression;
 
 /// Schedules of one transaction.
 const BATCH: i64 = 500;
@@ -24,10 +23,8 @@ pub(super) fn schedules_reckon(
             let loaded = active_hold(conn, now, after, BATCH)?;
             let rows = loaded.schedules.iter();
             let next = rows.filter_map(|schedule| {
-                let line = Expression::parse(&schedule.cron_expr).ok()?;
-                let active = (schedule.active_from, schedule.active_till);
-                let next = rules.next(&line, zone, active, now);
-                Some((schedule.id, next.unwrap_or(Next::Over(now))))
+                let next = rules.next_of(schedule, zone, now).ok()?;
+                Some((schedule.id, next))
             });
             next_set(conn, &next.collect::<Vec<_>>())?;
             let unreadable = loaded.unreadable.iter().map(|(id, _)| *id);

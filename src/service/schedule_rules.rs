@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use chrono_tz::Tz;
 
 use crate::store::Moment;
+use crate::store::schedule::Schedule;
 use crate::store::schedule_fire::Next;
 use crate::taskomatic::quartz::Expression;
 
@@ -56,6 +57,16 @@ impl ScheduleRules {
             fire,
             due: due.naive_utc(),
         })
+    }
+
+    /// When a schedule of a line fires next after `now`; what never does is over. Err: why its line
+    /// can't be read.
+    pub fn next_of(&self, schedule: &Schedule, zone: Tz, now: Moment) -> Result<Next, String> {
+        let line = Expression::parse(&schedule.cron_expr)
+            .map_err(|error| format!("Cron trigger: {}: {error}", schedule.cron_expr))?;
+        let active = (schedule.active_from, schedule.active_till);
+        let next = self.next(&line, zone, active, now);
+        Ok(next.unwrap_or(Next::Over(now)))
     }
 
     /// The random part of the time at which a run is made.

@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 
-use super::quartz::Expression;
 use crate::service::{Misfire, ScheduleRules};
 use crate::store::Moment;
 use crate::store::run::{RunStatus, SYNC_BUNCH};
@@ -95,11 +94,7 @@ impl Surroundings {
         if schedule.cron_expr.is_empty() {
             return Ok(Next::Over(self.now));
         }
-        let line = Expression::parse(&schedule.cron_expr)
-            .map_err(|error| format!("Cron trigger: {}: {error}", schedule.cron_expr))?;
-        let active = (schedule.active_from, schedule.active_till);
-        let next = self.rules.next(&line, self.zone, active, self.now);
-        Ok(next.unwrap_or(Next::Over(self.now)))
+        self.rules.next_of(schedule, self.zone, self.now)
     }
 
     fn missed(&self, schedule: &Schedule, fire_time: Moment) -> Option<String> {

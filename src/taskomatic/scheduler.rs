@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::fire::{Firing, Surroundings};
-use super::quartz::Expression;
 use crate::service::ScheduleRules;
 use crate::store::schedule::Schedule;
 use crate::store::schedule_fire::{
@@ -260,18 +259,13 @@ fn next_corrected(
             _ => Err("it is to run once, and has no time".to_owned()),
         };
     }
-    let line = Expression::parse(&schedule.cron_expr)
-        .map_err(|error| format!("Cron trigger: {}: {error}", schedule.cron_expr))?;
+    let at = rules.next_of(schedule, zone, now)?;
     if let (Some(fire), Some(due)) = (schedule.next_fire, schedule.due_time)
         && fire <= now
         && due - fire <= rules.delay_max().max(TimeDelta::zero())
     {
         return Ok(None);
     }
-    let active = (schedule.active_from, schedule.active_till);
-    let at = rules
-        .next(&line, zone, active, now)
-        .unwrap_or(Next::Over(now));
     let same = matches!(at, Next::At { fire, .. } if schedule.next_fire == Some(fire))
         && schedule.due_time.is_some();
     Ok((!same).then_some(at))
