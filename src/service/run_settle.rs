@@ -1,8 +1,8 @@
 //! The end of a run, when the last of its parts has ended.
 
 use crate::store::part::{PartStatus, part_messages, parts_left};
-use crate::store::run::{RunStatus, RunTotals, clock, run_end, run_lock};
-use crate::store::run_log::{LogLevel, NewLogLine, log_write};
+use crate::store::run::{RunStatus, RunTotals, run_end, run_lock};
+use crate::store::run_log::{LogLevel, log_now};
 use crate::store::{DbConnection, Error};
 use crate::sync::{Moved, Totals};
 
@@ -37,12 +37,7 @@ pub fn run_settle(conn: &mut DbConnection, run_id: i64) -> Result<Option<RunStat
     } else {
         (RunStatus::Finished, LogLevel::Info, counts)
     };
-    let line = NewLogLine {
-        time: clock(conn)?,
-        level,
-        message: message.clone(),
-    };
-    log_write(conn, run_id, &[line])?;
+    log_now(conn, run_id, level, message.clone())?;
     run_end(conn, run_id, status, &message)?;
     Ok(Some(status))
 }

@@ -12,13 +12,13 @@ use super::schedule::{label_project, project_data};
 use super::schedule_line::line_check;
 use super::schedule_reckon::schedules_reckon;
 use super::{App, Caller, Error};
-use crate::store::run::{Run, RunStatus, clock};
-use crate::store::run_log::{LogLevel, LogLine};
+use crate::store::run::{Run, RunStatus, clock, run_get};
+use crate::store::run_log::{LogLevel, LogLine, log_list};
 use crate::store::schedule::{
     Bunch, NewSchedule, Schedule, ScheduleFilter, bunch_list, schedule_by_id, schedule_by_label,
     schedule_end, schedule_list, schedule_put,
 };
-use crate::store::tasko_run::{bunch_run_list, owned_run_get, run_lines, schedule_run_list};
+use crate::store::tasko_run::{bunch_run_list, schedule_run_list};
 use crate::store::{DbConnection, Moment};
 use crate::time_zone::server_zone;
 
@@ -364,10 +364,10 @@ pub async fn run_log_text(
     let (run, lines) = app
         .db
         .call(move |conn| {
-            let run = owned_run_get(conn, org, id)?
+            let run = run_get(conn, org, id)?
                 .ok_or_else(|| Error::NotFound(format!("there is no run with the id {id}")))?;
             let lines = pages(Slice::ALL, 0, |after, count| {
-                let page = run_lines(conn, id, after, count)?;
+                let page = log_list(conn, org, id, after, count)?;
                 Ok((page.last().map(|line| line.seq), page))
             })?;
             Ok::<_, Error>((run, lines))

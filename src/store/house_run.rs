@@ -1,11 +1,11 @@
 //! Runs of house-keeping: they have no project and no parts. A claim gives a [`House`], whose
 //! attempt fences it: whoever claims the run again has a higher one.
 
+use super::part::lease_end;
 use super::run::{RunStatus, clock};
 use super::run_log::{NewLogLine, log_write};
 use super::schema::{tasko_run, tasko_schedule};
 use super::{DbConnection, Error, Moment};
-use chrono::TimeDelta;
 use diesel::prelude::*;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub fn house_claim(
 ) -> Result<Option<House>, Error> {
     conn.write(|conn| {
         let now = clock(conn)?;
-        let until = now + TimeDelta::from_std(lease).unwrap_or_default();
+        let until = lease_end(now, lease);
         let left = tasko_run::lease_until.assume_not_null();
         // A lease that lasts longer than any is one of a clock that was set.
         let lost = tasko_run::status
@@ -93,7 +93,7 @@ pub fn house_progress(
     lease: Duration,
 ) -> Result<bool, Error> {
     conn.write(|conn| {
-        let until = clock(conn)? + TimeDelta::from_std(lease).unwrap_or_default();
+        let until = lease_end(clock(conn)?, lease);
         let held = diesel::update(held(house))
             .set(tasko_run::lease_until.eq(until))
             .execute(conn)?;

@@ -1,7 +1,7 @@
 //! What people are still to be told: that a project began to fail, or works again.
 
-use super::run::{Run, RunStatus, clock};
-use super::run_log::{NewLogLine, log_note};
+use super::run::{Run, RunStatus, clock, run_lock};
+use super::run_log::{LogLevel, log_now};
 use super::schema::{notification, org, tasko_run};
 use super::{DbConnection, Error};
 use chrono::TimeDelta;
@@ -130,11 +130,16 @@ pub fn notification_claim(
 pub fn notification_end(
     conn: &mut DbConnection,
     told: &Notification,
-    line: NewLogLine,
+    level: LogLevel,
+    message: String,
 ) -> Result<(), Error> {
     conn.write(|conn| {
         diesel::delete(notification::table.find(told.id)).execute(conn)?;
-        log_note(conn, told.run.id, line)
+        match run_lock(conn, told.run.id)? {
+            Some(run) => log_now(conn, run.id, level, message),
+            // It was deleted meanwhile.
+            None => Ok(()),
+        }
     })
 }
 

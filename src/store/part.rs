@@ -7,7 +7,7 @@
 
 use super::notify::{Topic, notify};
 use super::run::{RunTotals, clock, run_lock};
-use super::run_log::{LogLevel, NewLogLine, log_write};
+use super::run_log::{LogLevel, log_now};
 use super::schema::{run_part, sync_project, tasko_run};
 use super::{DbConnection, Error, Moment};
 use chrono::TimeDelta;
@@ -455,23 +455,8 @@ pub(super) fn part_hold(conn: &mut DbConnection, lease: Lease) -> Result<Part, E
     })
 }
 
-/// Appends a line to the log of a run whose row the transaction has locked.
-pub(super) fn log_now(
-    conn: &mut DbConnection,
-    run_id: i64,
-    level: LogLevel,
-    message: String,
-) -> Result<(), Error> {
-    let time = clock(conn)?;
-    let line = NewLogLine {
-        time,
-        level,
-        message,
-    };
-    log_write(conn, run_id, &[line])
-}
-
-fn lease_end(start: Moment, lease_time: Duration) -> Moment {
+/// When a lease that begins at `start` runs out.
+pub(super) fn lease_end(start: Moment, lease_time: Duration) -> Moment {
     TimeDelta::from_std(lease_time)
         .ok()
         .and_then(|delta| start.checked_add_signed(delta))

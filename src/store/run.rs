@@ -294,11 +294,25 @@ pub fn run_lock(conn: &mut DbConnection, id: i64) -> Result<Option<Run>, Error> 
     })
 }
 
-/// Finds a run by its id.
-pub fn run_get(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<Option<Run>, Error> {
+/// Whether a run is an organisation's or, where that is `None`, the whole server's.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(super) fn is_owned_by(org_id: Option<i64>) -> _ {
+    let of_server: bool = org_id.is_none();
+    let server = tasko_run::org_id
+        .is_null()
+        .and(of_server.into_sql::<diesel::sql_types::Bool>());
+    tasko_run::org_id.eq(org_id).or(server)
+}
+
+/// Finds a run of an organisation or, where that is `None`, of the whole server by its id.
+pub fn run_get(
+    conn: &mut DbConnection,
+    org_id: impl Into<Option<i64>>,
+    id: i64,
+) -> Result<Option<Run>, Error> {
     Ok(tasko_run::table
         .find(id)
-        .filter(tasko_run::org_id.eq(org_id))
+        .filter(is_owned_by(org_id.into()))
         .select(Run::as_select())
         .first(conn)
         .optional()?)

@@ -1,9 +1,9 @@
 //! Ending a run early.
 
 use super::notify::{Topic, notify};
-use super::part::{PartStatus, log_now};
+use super::part::PartStatus;
 use super::run::{RunStatus, clock, run_end, run_get, run_lock};
-use super::run_log::LogLevel;
+use super::run_log::{LogLevel, log_now};
 use super::schema::{run_part, tasko_run};
 use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;

@@ -1,7 +1,7 @@
 //! The log of a run.
 
 use super::part::{Lease, part_hold};
-use super::run::run_lock;
+use super::run::{clock, is_owned_by};
 use super::schema::{run_log, tasko_run};
 use super::{DbConnection, Error, Moment, now};
 use diesel::prelude::*;
@@ -68,22 +68,28 @@ pub fn log_append(
     })
 }
 
-/// Appends a line to a run that nobody holds; nothing where the run is gone.
-pub(super) fn log_note(
+/// Appends a line of this moment, by the database's clock, to a run whose row the transaction has
+/// locked.
+pub fn log_now(
     conn: &mut DbConnection,
     run_id: i64,
-    line: NewLogLine,
+    level: LogLevel,
+    message: String,
 ) -> Result<(), Error> {
-    conn.write(|conn| {
-        if run_lock(conn, run_id)?.is_none() {
-            return Ok(());
-        }
-        log_write(conn, run_id, &[line])
-    })
+    let line = NewLogLine {
+        time: clock(conn)?,
+        level,
+        message,
+    };
+    log_write(conn, run_id, &[line])
 }
 
 /// Appends to a run whose row the transaction has locked.
-pub fn log_write(conn: &mut DbConnection, run_id: i64, lines: &[NewLogLine]) -> Result<(), Error> {
+pub(super) fn log_write(
+    conn: &mut DbConnection,
+    run_id: i64,
+    lines: &[NewLogLine],
+) -> Result<(), Error> {
     let last: Option<i64> = run_log::table
         .filter(run_log::run_id.eq(run_id))
         .select(diesel::dsl::max(run_log::seq))
@@ -104,11 +110,11 @@ pub fn log_write(conn: &mut DbConnection, run_id: i64, lines: &[NewLogLine]) -> 
     Ok(())
 }
 
-/// At most `limit` lines of a run after the first `offset`, in order. Lines are numbered without
-/// a gap, so that the offset is a key.
+/// At most `limit` lines of a run of an organisation (of the whole server, where that is `None`)
+/// after the first `offset`, in order. Lines are numbered without a gap, so that the offset is a key.
 pub fn log_list(
     conn: &mut DbConnection,
-    org_id: i64,
+    org_id: impl Into<Option<i64>>,
     run_id: i64,
     offset: i64,
     limit: i64,
@@ -116,7 +122,7 @@ pub fn log_list(
     Ok(run_log::table
         .inner_join(tasko_run::table)
         .filter(run_log::run_id.eq(run_id))
-        .filter(tasko_run::org_id.eq(org_id))
+        .filter(is_owned_by(org_id.into()))
         .filter(run_log::seq.gt(offset))
         .order(run_log::seq)
         .limit(limit)

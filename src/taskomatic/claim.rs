@@ -10,10 +10,8 @@ use crate::service::store_settings::store_host;
 use crate::store::DbConnection;
 use crate::store::image_store::image_store_all;
 use crate::store::part::{Part, RunningPart, claim_lock, part_claim, parts_running};
-use crate::store::run::{
-    Barred, Run, RunStatus, clock, run_begin, run_end, run_waiting, runs_open,
-};
-use crate::store::run_log::{LogLevel, NewLogLine, log_write};
+use crate::store::run::{Barred, Run, RunStatus, run_begin, run_end, run_waiting, runs_open};
+use crate::store::run_log::{LogLevel, log_now};
 
 /// How much may be worked on at once, over all nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,12 +102,7 @@ fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Err
             (level, message)
         }
     };
-    let line = NewLogLine {
-        time: clock(conn)?,
-        level,
-        message,
-    };
-    Ok(log_write(conn, run.id, &[line])?)
+    Ok(log_now(conn, run.id, level, message)?)
 }
 
 /// What has reached a limit.

@@ -10,14 +10,16 @@ use crate::service::notification::{NAMED, channels, message_of_run, send};
 use crate::store::notification::{
     Channel, Notification, notification_claim, notification_end, notification_forget,
 };
-use crate::store::run_log::{LogLevel, NewLogLine};
+use crate::store::run_log::LogLevel;
 use crate::store::run_result::{ResultStatus, result_list};
-use crate::store::{Db, Error, now};
+use crate::store::{Db, Error};
 
 /// How often it is looked for some.
 const POLL: Duration = Duration::from_secs(2);
 /// What is older was meant for a channel that nobody has.
 const STALE: Duration = Duration::from_hours(24);
+/// How often a process without channels looks for what is stale: it has nobody to tell.
+const STALE_POLL: Duration = Duration::from_hours(1);
 /// Tries before a message is given up: over five hours.
 const TRIES: i64 = 13;
 /// The pause after the first try; each one is twice as long as the one before.
@@ -28,12 +30,17 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub struct Notifications {
     db: Db,
     notifier: Arc<Notifier>,
+    channels: Vec<Channel>,
 }
 
 impl Notifications {
     /// What tells people by the channels of `notifier`.
     pub fn new(db: Db, notifier: Arc<Notifier>) -> Notifications {
-        Notifications { db, notifier }
+        Notifications {
+            db,
+            channels: channels(&notifier),
+            notifier,
+        }
     }
 
     /// Works until `stop`.
@@ -52,14 +59,19 @@ impl Notifications {
     }
 
     async fn pause(&self, stop: &CancellationToken) {
+        let pause = if self.channels.is_empty() {
+            STALE_POLL
+        } else {
+            POLL
+        };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 
     async fn next(&self) -> Result<Option<Notification>, Error> {
-        let channels = channels(&self.notifier);
+        let channels = self.channels.clone();
         let claim = move |conn: &mut _| {
             notification_forget(conn, STALE)?;
             notification_claim(conn, &channels, pause_after)
@@ -103,13 +115,8 @@ impl Notifications {
     }
 
     async fn end(&self, due: Notification, level: LogLevel, message: String) {
-        let line = NewLogLine {
-            time: now(),
-            level,
-            message,
-        };
-        let ended = self.db.run(move |conn| notification_end(conn, &due, line));
-        if let Err(error) = ended.await {
+        let end = move |conn: &mut _| notification_end(conn, &due, level, message);
+        if let Err(error) = self.db.run(end).await {
             tracing::warn!(%error, "that people were told can't be written");
         }
     }

@@ -114,11 +114,7 @@ impl Recorder {
     }
 
     pub(super) fn log(&mut self, level: LogLevel, message: String) {
-        self.batch.lines.push(NewLogLine {
-            time: now(),
-            level,
-            message,
-        });
+        self.batch.lines.push(NewLogLine::now(level, message));
     }
 
     /// Tags that failed.

@@ -10,10 +10,10 @@ use registrysync::store::house_run::{
     schedules_remove,
 };
 use registrysync::store::run::RunStatus;
+use registrysync::store::run_log::log_list;
 use registrysync::store::run_log::{LogLevel, NewLogLine};
 use registrysync::store::schema::{session, tasko_run, tasko_schedule};
 use registrysync::store::session::session_create;
-use registrysync::store::tasko_run::run_lines;
 use registrysync::taskomatic::{HistoryRules, Housekeeper};
 use tokio_util::sync::CancellationToken;
 
@@ -74,7 +74,7 @@ impl Place {
         let run = ended.expect("its end");
         let lines = self
             .db
-            .run(move |conn| run_lines(conn, id, 0, 100))
+            .run(move |conn| log_list(conn, None::<i64>, id, 0, 100))
             .await
             .expect("a log");
         let log: Vec<String> = lines
@@ -107,7 +107,7 @@ on_both_databases! {
             assert_eq!(house_claim(conn, "b", LEASE)?, None);
             let ended: (RunStatus, String) = tasko_run::table.find(id).select((tasko_run::status, tasko_run::message)).first(conn)?;
             assert_eq!(ended, (RunStatus::Failed, "given up: its worker was lost 3 times".to_owned()));
-            assert_eq!(run_lines(conn, id, 0, 9)?.len(), 1);
+            assert_eq!(log_list(conn, None::<i64>, id, 0, 9)?.len(), 1);
             Ok(())
         }).await.expect("no error");
     }

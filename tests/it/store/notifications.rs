@@ -1,11 +1,11 @@
 use super::{account, project};
 use crate::support::queue;
+use registrysync::store::DbConnection;
 use registrysync::store::notification::{
     Channel, Notification, notification_claim, notification_end, notification_forget,
 };
 use registrysync::store::run::{Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue};
-use registrysync::store::run_log::{LogLevel, NewLogLine, log_list};
-use registrysync::store::{DbConnection, now};
+use registrysync::store::run_log::{LogLevel, log_list};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -62,8 +62,7 @@ on_both_databases! {
             let others = [1, 2].map(|_| claim(conn, &[Channel::Webhook], Duration::ZERO));
             let again = others.into_iter().flatten().find(|told| told.id == first.id);
             assert_eq!(again.expect("the first once more").attempt, 2);
-            let line = NewLogLine { time: now(), level: LogLevel::Info, message: "told".to_owned() };
-            notification_end(conn, &first, line)?;
+            notification_end(conn, &first, LogLevel::Info, "told".to_owned())?;
             let log = log_list(conn, org, first.run.id, 0, 10)?;
             assert_eq!(log.last().expect("a line").message, "told");
             assert_eq!(notification_forget(conn, HOUR)?, 0);

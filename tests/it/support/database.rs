@@ -96,7 +96,7 @@ macro_rules! on_both_databases {
     ($(#[$meta:meta])* async fn $name:ident($db:ident) $body:block) => {
         $(#[$meta])*
         mod $name {
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "a body may need nothing of its module")]
             use super::*;
 
             async fn body($db: $crate::support::database::TestDatabase) $body
