@@ -1,0 +1,124 @@
+//! The keys: their names, what they mean, and which are switches.
+
+/// A key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As in the file.
+    pub name: &'static str,
+    /// What it means.
+    pub about: &'static str,
+}
+
+/// All keys, in the order in which they are shown.
+pub const KEYS: [Key; 24] = [
+    Key {
+        name: "listen",
+        about: "address and port to accept connections at; port 0 takes a free one",
+    },
+    Key {
+        name: "data_dir",
+        about: "where the database, the key of its credentials and the first password are kept",
+    },
+    Key {
+        name: "database",
+        about: "`sqlite:PATH` or `postgres://…`",
+    },
+    Key {
+        name: "admin_password_file",
+        about: "its first line becomes the first password of `admin`",
+    },
+    Key {
+        name: "worker_slots",
+        about: "parts of runs worked on at once by this process, 1 to 64",
+    },
+    Key {
+        name: "host_parts",
+        about: "parts worked on at once that read from or write to one registry host, over all nodes; 0: any number",
+    },
+    Key {
+        name: "org_parts",
+        about: "parts worked on at once of one organisation, over all nodes; 0: any number",
+    },
+    Key {
+        name: "lease_seconds",
+        about: "so long after its last sign of life a worker counts as gone, 3 to 3600; the same on all nodes",
+    },
+    Key {
+        name: "attempts",
+        about: "times that a part is tried whose workers are lost, 1 to 100",
+    },
+    Key {
+        name: "grace_seconds",
+        about: "how long the tags under way may take when the process is told to end, 0 to 3600",
+    },
+    Key {
+        name: "time_zone",
+        about: "the zone of schedules, and of dates without a zone on XML-RPC",
+    },
+    Key {
+        name: "schedule_misfire",
+        about: "of schedules missed while no server ran: `once` makes one run for all of them, `none` leaves them out",
+    },
+    Key {
+        name: "schedule_jitter",
+        about: "seconds, at random, by which a schedule's run may come later; 0 to 3600",
+    },
+    Key {
+        name: "schedule_min_distance",
+        about: "seconds that two fire times of a schedule must be apart at least; 0 allows all",
+    },
+    Key {
+        name: "history_days",
+        about: "days that every run is kept, 0 to 36500; an older one goes when it isn't among the last either",
+    },
+    Key {
+        name: "history_runs",
+        about: "runs of a project that are kept however old they are, 1 to 100000",
+    },
+    Key {
+        name: "tls_cert",
+        about: "file of the server's certificate in PEM form, its chain after it; with it the server speaks https only",
+    },
+    Key {
+        name: "tls_key",
+        about: "file of the certificate's private key in PEM form",
+    },
+    Key {
+        name: "tls_self_signed",
+        about: "`true`: https with a certificate that is made once in the data directory, for a trial",
+    },
+    Key {
+        name: "public_url",
+        about: "address that users call the server by, where a proxy stands before it",
+    },
+    Key {
+        name: "webhook_url",
+        about: "where a JSON message is posted to when a project begins to fail, and when it works again",
+    },
+    Key {
+        name: "smtp_url",
+        about: "mail server of such messages: `smtp://` or `smtps://`, LOGIN:PASSWORD@ where it asks for them, host and port",
+    },
+    Key {
+        name: "mail_from",
+        about: "sender of such mails",
+    },
+    Key {
+        name: "mail_to",
+        about: "who gets them: addresses, with commas between",
+    },
+];
+
+/// Keys that are `true` or `false`.
+pub(super) const SWITCHES: [&str; 1] = ["tls_self_signed"];
+
+/// The key that was probably meant, in words.
+pub(super) fn nearest(name: &str) -> String {
+    KEYS.iter()
+        .map(|key| (strsim::damerau_levenshtein(name, key.name), key.name))
+        .min()
+        .filter(|(distance, _)| *distance <= 3)
+        .map_or(String::new(), |(_, near)| {
+            format!("; did you mean `{near}`?")
+        })
+}

@@ -1,0 +1,174 @@
+//! Values by key, as they were given: from flags, variables and the file, and the defaults.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::ConfigError;
+use super::keys::{KEYS, Key, SWITCHES, nearest};
+use crate::taskomatic::HistoryRules;
+use crate::time_zone::system_zone;
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Given on the command line.
+    Flag,
+    /// From the environment.
+    Variable,
+    /// From the file.
+    File,
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flag => "flag",
+            Self::Variable => "variable",
+            Self::File => "file",
+            Self::Default => "default",
+        })
+    }
+}
+
+/// Values by key, each with its origin, not yet read.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    values: BTreeMap<&'static str, (String, Origin)>,
+}
+
+impl Settings {
+    /// Collects from all origins. `flags` hold what was given on the command line.
+    pub fn collect(
+        flags: &BTreeMap<&'static str, String>,
+        variable: impl Fn(&str) -> Option<String>,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let file = file.map(file_read).transpose()?.unwrap_or_default();
+        let mut settings = Self::default();
+        for Key { name, .. } in KEYS {
+            let from_variable = || variable(&format!("REGISTRYSYNC_{}", name.to_uppercase()));
+            let found = flags
+                .get(name)
+                .map(|value| (value.clone(), Origin::Flag))
+                .or_else(|| from_variable().map(|value| (value, Origin::Variable)))
+                .or_else(|| file.get(name).map(|value| (value.clone(), Origin::File)));
+            settings.values.extend(found.map(|found| (name, found)));
+        }
+        settings.defaults_fill();
+        Ok(settings)
+    }
+
+    fn defaults_fill(&mut self) {
+        self.fill("listen", "127.0.0.1:8080".into());
+        self.fill("data_dir", "./registrysync-data".into());
+        let directory = self.text("data_dir").trim_end_matches('/');
+        self.fill("database", format!("sqlite:{directory}/registrysync.db"));
+        self.fill("worker_slots", "2".into());
+        self.fill("host_parts", "0".into());
+        self.fill("org_parts", "0".into());
+        self.fill("lease_seconds", "60".into());
+        self.fill("attempts", "5".into());
+        self.fill("grace_seconds", "30".into());
+        self.fill("time_zone", system_zone().name().into());
+        self.fill("schedule_misfire", "once".into());
+        self.fill("schedule_jitter", "0".into());
+        self.fill("schedule_min_distance", "0".into());
+        let history = HistoryRules::default();
+        self.fill("history_days", history.days.to_string());
+        self.fill("history_runs", history.runs.to_string());
+    }
+
+    fn fill(&mut self, key: &'static str, value: String) {
+        self.values.entry(key).or_insert((value, Origin::Default));
+    }
+
+    pub(super) fn text(&self, key: &str) -> &str {
+        self.values.get(key).map_or("", |(value, _)| value.as_str())
+    }
+
+    /// Key, value with secrets hidden, and origin of all that is set.
+    pub fn shown(&self) -> impl Iterator<Item = (&'static str, String, Origin)> {
+        KEYS.into_iter().filter_map(|Key { name, .. }| {
+            let (value, origin) = self.values.get(name)?;
+            Some((name, secret_hidden(name, value), *origin))
+        })
+    }
+
+    /// The value as a path.
+    pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
+        self.values.get(key).map(|(path, _)| path.into())
+    }
+
+    /// The value, where there is one that isn't empty.
+    pub(super) fn given(&self, key: &str) -> Option<String> {
+        Some(self.text(key).to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// What is wrong with a value.
+    pub(super) fn error(&self, key: &'static str, detail: &str) -> ConfigError {
+        let found = self.values.get(key);
+        ConfigError::Value {
+            key,
+            value: found.map_or(String::new(), |(value, _)| secret_hidden(key, value)),
+            origin: found.map_or(Origin::Default, |(_, origin)| *origin),
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+fn file_read(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
+    let fail = |detail: String| ConfigError::File {
+        path: path.display().to_string(),
+        detail,
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
+    let table: BTreeMap<toml::Spanned<String>, toml::Spanned<toml::Value>> =
+        toml::from_str(&text).map_err(|e| fail(e.to_string().trim().replace('\n', " ")))?;
+    let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+    let mut values = BTreeMap::new();
+    for (key, value) in table {
+        let at = line(key.span().start);
+        let name = key.into_inner();
+        if !KEYS.iter().any(|known| known.name == name) {
+            return Err(fail(format!(
+                "line {at}: unknown key `{name}`{}",
+                nearest(&name)
+            )));
+        }
+        let value = match value.into_inner() {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(on) if SWITCHES.contains(&name.as_str()) => on.to_string(),
+            _ => {
+                return Err(fail(format!(
+                    "line {at}: `{name}`: expected text or a number"
+                )));
+            }
+        };
+        values.insert(name, value);
+    }
+    Ok(values)
+}
+
+/// The value without what nobody should read over somebody's shoulder.
+fn secret_hidden(key: &str, value: &str) -> String {
+    match url::Url::parse(value) {
+        // Chat servers know who posts by the path alone.
+        Ok(url) if key == "webhook_url" => format!("{}/…", url.origin().ascii_serialization()),
+        _ => password_hidden(value),
+    }
+}
+
+/// `postgres://user:secret@host` without the secret.
+fn password_hidden(value: &str) -> String {
+    let hidden = || {
+        let (scheme, rest) = value.split_once("://")?;
+        let (login, place) = rest.split_once('@')?;
+        let (user, _) = login.split_once(':')?;
+        Some(format!("{scheme}://{user}:…@{place}"))
+    };
+    hidden().unwrap_or_else(|| value.to_owned())
+}

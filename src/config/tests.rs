@@ -1,0 +1,171 @@
+use super::{ConfigError, Origin, Settings, TlsSource};
+use crate::notify::Receivers;
+
+fn collect(
+    flags: &[(&'static str, &str)],
+    variables: &[(&str, &str)],
+    file: &str,
+) -> Result<Settings, ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("registrysync.toml");
+    std::fs::write(&path, file).unwrap();
+    let flags = flags.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    Settings::collect(&flags, variable, Some(&path))
+}
+
+#[test]
+fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
+    let settings = collect(
+        &[("listen", "127.0.0.1:1")],
+        &[
+            ("REGISTRYSYNC_LISTEN", "127.0.0.1:2"),
+            ("REGISTRYSYNC_DATA_DIR", "/d/"),
+        ],
+        "listen = '127.0.0.1:3'\ndata_dir = '/e'\nworker_slots = 7\n",
+    )
+    .unwrap();
+    let config = settings.read().unwrap();
+    assert_eq!(config.listen.port(), 1);
+    assert_eq!(config.database, "sqlite:/d/registrysync.db");
+    assert_eq!(config.worker_slots, 7);
+    let origins: Vec<Origin> = settings.shown().map(|(_, _, origin)| origin).collect();
+    assert_eq!(
+        origins,
+        [
+            Origin::Flag,
+            Origin::Variable,
+            Origin::Default,
+            Origin::File,
+            Origin::Default,
+            Origin::Default,
+            Origin::Default,
+            Origin::Default,
+            Origin::Default,
+            Origin::Default,
+            Origin::Default,
+            Origin::Default,
+            Origin::Default,
+            Origin::Default,
+            Origin::Default
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (file, wanted) in [
+        (
+            "\nlissten = 'x'",
+            "line 2: unknown key `lissten`; did you mean `listen`?",
+        ),
+        (
+            "listen = true",
+            "line 1: `listen`: expected text or a number",
+        ),
+        ("listen = ", "line 1"),
+    ] {
+        let error = collect(&[], &[], file).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+    for (key, value) in [
+        ("listen", "here"),
+        ("worker_slots", "0"),
+        ("worker_slots", "x"),
+        ("time_zone", "Mars/Base"),
+    ] {
+        let error = collect(&[(key, value)], &[], "")
+            .unwrap()
+            .read()
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("`{key}`: `{value}` (from the flag)")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_certificate_comes_from_two_files_or_is_made() {
+    let tls = |file: &str| collect(&[], &[], file).unwrap().read().map(|c| c.tls);
+    assert_eq!(tls("tls_self_signed = false").unwrap(), None);
+    assert_eq!(
+        tls("tls_self_signed = true").unwrap(),
+        Some(TlsSource::SelfSigned)
+    );
+    let (certificate, key) = ("/c.pem".into(), "/k.pem".into());
+    assert_eq!(
+        tls("tls_cert = '/c.pem'\ntls_key = '/k.pem'").unwrap(),
+        Some(TlsSource::Files { certificate, key })
+    );
+    for (file, wanted) in [
+        ("tls_cert = '/c.pem'", "`tls_key` is missing"),
+        ("tls_key = '/k.pem'", "`tls_cert` is missing"),
+        (
+            "tls_self_signed = true\ntls_cert = '/c.pem'",
+            "either this, or",
+        ),
+        ("tls_self_signed = 'maybe'", "expected `true` or `false`"),
+    ] {
+        let error = tls(file).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+}
+
+#[test]
+fn a_public_url_is_scheme_and_host() {
+    let url = |text| {
+        let settings = collect(&[("public_url", text)], &[], "").unwrap();
+        settings.read().map(|config| config.public_url)
+    };
+    for (text, read) in [
+        ("https://Sync.example.com/", "https://sync.example.com"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ] {
+        assert_eq!(url(text).unwrap().as_deref(), Some(read));
+    }
+    for text in [
+        "sync.example.com",
+        "ftp://a",
+        "https://a/b",
+        "https://u@a",
+        "https://a?b",
+    ] {
+        assert!(url(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn mail_needs_server_sender_and_receivers() {
+    let receivers = |file: &str| collect(&[], &[], file).unwrap().read().map(|c| c.receivers);
+    assert_eq!(receivers("").unwrap(), Receivers::default());
+    let whole = "smtp_url = 'smtp://h'\nmail_from = 'a@x'\nmail_to = 'b@x, c@x'";
+    let mail = receivers(whole).unwrap().mail.unwrap();
+    assert_eq!(mail.to, ["b@x", "c@x"]);
+    for line in [
+        "smtp_url = 'smtp://h'",
+        "mail_from = 'a@x'",
+        "mail_to = 'b@x'",
+    ] {
+        let error = receivers(line).unwrap_err().to_string();
+        assert!(error.contains("e-mail needs"), "{error}");
+    }
+}
+
+#[test]
+fn passwords_are_hidden() {
+    let settings = collect(&[("database", "postgres://u:secret@h/d")], &[], "").unwrap();
+    let shown: Vec<String> = settings.shown().map(|(_, value, _)| value).collect();
+    assert!(
+        shown.contains(&"postgres://u:…@h/d".to_owned()),
+        "{shown:?}"
+    );
+    let settings = collect(&[("webhook_url", "https://chat/T0/secret")], &[], "").unwrap();
+    let shown: Vec<String> = settings.shown().map(|(_, value, _)| value).collect();
+    assert!(shown.contains(&"https://chat/…".to_owned()), "{shown:?}");
+}
