@@ -27,7 +27,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 24] = [
+pub const KEYS: [Key; 26] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -41,8 +41,16 @@ pub const KEYS: [Key; 24] = [
         about: "`sqlite:PATH` or `postgres://…`",
     },
     Key {
+        name: "key_file",
+        about: "the key of the sealed credentials, the same for all processes at one database; made where it is missing",
+    },
+    Key {
         name: "admin_password_file",
         about: "its first line becomes the first password of `admin`",
+    },
+    Key {
+        name: "no_worker",
+        about: "`true`: the server does no runs, workers at its PostgreSQL database do",
     },
     Key {
         name: "worker_slots",
@@ -135,7 +143,7 @@ const MIN_LEASE: u64 = 3;
 const MAX_SECONDS: u64 = 3600;
 const MAX_ATTEMPTS: i64 = 100;
 /// Keys that are `true` or `false`.
-const SWITCHES: [&str; 1] = ["tls_self_signed"];
+const SWITCHES: [&str; 2] = ["tls_self_signed", "no_worker"];
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +211,10 @@ pub struct Config {
     pub database: String,
     /// The file with the first password of `admin`.
     pub admin_password_file: Option<PathBuf>,
+    /// The key of the sealed credentials.
+    pub key_file: PathBuf,
+    /// Whether this process does runs.
+    pub works: bool,
     /// Parts at once.
     pub worker_slots: usize,
     /// Parts at once of one registry host.
@@ -243,6 +255,13 @@ pub enum TlsSource {
     SelfSigned,
 }
 
+impl Config {
+    /// The file of an SQLite database.
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        self.database.strip_prefix("sqlite:").map(Path::new)
+    }
+}
+
 impl Settings {
     /// Collects from all origins. `flags` hold what was given on the command line.
     pub fn collect(
@@ -269,7 +288,9 @@ impl Settings {
         self.fill("listen", "127.0.0.1:8080".into());
         self.fill("data_dir", "./registrysync-data".into());
         let directory = self.text("data_dir").trim_end_matches('/');
+        let key_file = format!("{directory}/secret.key");
         self.fill("database", format!("sqlite:{directory}/registrysync.db"));
+        self.fill("key_file", key_file);
         self.fill("worker_slots", "2".into());
         self.fill("host_parts", "0".into());
         self.fill("org_parts", "0".into());
@@ -315,6 +336,8 @@ impl Settings {
             data_dir: PathBuf::from(self.text("data_dir")),
             database: self.text("database").to_owned(),
             admin_password_file: self.path("admin_password_file"),
+            key_file: PathBuf::from(self.text("key_file")),
+            works: !self.switch("no_worker")?,
             worker_slots: self.number("worker_slots", 1, MAX_SLOTS)?,
             host_parts: limit("host_parts")?,
             org_parts: limit("org_parts")?,
@@ -336,6 +359,14 @@ impl Settings {
             public_url: self.public_url()?,
             receivers: self.receivers()?,
         })
+    }
+
+    fn switch(&self, key: &'static str) -> Result<bool, ConfigError> {
+        match self.text(key) {
+            "" | "false" | "0" => Ok(false),
+            "true" | "1" => Ok(true),
+            _ => Err(self.error(key, "expected `true` or `false`")),
+        }
     }
 
     fn path(&self, key: &str) -> Option<PathBuf> {
@@ -367,11 +398,7 @@ impl Settings {
     }
 
     fn tls(&self) -> Result<Option<TlsSource>, ConfigError> {
-        let self_signed = match self.text("tls_self_signed") {
-            "" | "false" | "0" => false,
-            "true" | "1" => true,
-            _ => return Err(self.error("tls_self_signed", "expected `true` or `false`")),
-        };
+        let self_signed = self.switch("tls_self_signed")?;
         match (self.path("tls_cert"), self.path("tls_key"), self_signed) {
             (Some(certificate), Some(key), false) => {
                 Ok(Some(TlsSource::Files { certificate, key }))

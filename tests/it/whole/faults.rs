@@ -198,7 +198,7 @@ fn a_password_that_cant_be_kept_is_shown_all_the_same() {
     let files = tempfile::tempdir().unwrap();
     let kept = files.path().join("admin-password");
     std::fs::create_dir(&kept).unwrap();
-    let ended = super::server::serve_to_its_end(files.path());
+    let ended = super::server::serve_to_its_end(files.path(), &["serve"]);
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     let message = String::from_utf8_lossy(&ended.stderr);
     assert!(
