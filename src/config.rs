@@ -575,6 +575,7 @@ mod tests {
                 Origin::Flag,
                 Origin::Variable,
                 Origin::Default,
+                Origin::Default,
                 Origin::File,
                 Origin::Default,
                 Origin::Default,

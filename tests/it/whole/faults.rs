@@ -156,8 +156,9 @@ async fn a_run_goes_on_after_its_server_was_killed_and_counts_nothing_twice() {
     let id = session.run().await;
     // One tag is done and written down, the others hang.
     session.counted(id, "copied", 1).await;
-    server.kill_and_restart();
+    server.end("KILL");
     source.faults_clear();
+    server.start_again();
     let session = server.login().await;
     let run = session.run_ended(id).await;
     assert_eq!(run["status"], "FINISHED", "{run}");

@@ -224,7 +224,7 @@ async fn a_database_that_comes_back_finds_the_runs_going_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_told_to_end_leaves_the_rest_for_later() {
     let (source, target) = registries(1, 8).await;
-    // Every tag takes a while, two at once.
+    // Every tag takes a while.
     let slow = Action::Delay(Duration::from_millis(700));
     source.fault_add(Fault::on("GET", "/blobs/", slow));
     let mut server = Server::start(None);
@@ -236,9 +236,11 @@ async fn a_server_that_is_told_to_end_leaves_the_rest_for_later() {
         .unwrap();
     let id = session.run().await;
     session.counted(id, "copied", 1).await;
-    assert_eq!(server.terminate_and_restart(), Some(0));
+    assert_eq!(server.end("TERM"), Some(0));
     assert!(target.broken_references().is_empty());
     assert_eq!(target.uploads_open(), 0);
+    source.faults_clear();
+    server.start_again();
     let session = server.login().await;
     let run = session.run_ended(id).await;
     assert_eq!(run["status"], "FINISHED", "{run}");

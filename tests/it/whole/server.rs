@@ -74,17 +74,19 @@ impl Server {
 
     /// Ends it without warning, and starts it again on what it left.
     pub(super) fn kill_and_restart(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        (self.child, self.url) = spawn(self.files.path(), &self.arguments, &self.environment);
+        self.end("KILL");
+        self.start_again();
     }
 
-    /// Asks it to end, and starts it again on what it left; its exit code.
-    pub(super) fn terminate_and_restart(&mut self) -> Option<i32> {
-        signal(&self.child, "TERM");
-        let ended = self.child.wait().unwrap();
+    /// Ends it by a signal; its exit code, if it has one.
+    pub(super) fn end(&mut self, signal_name: &str) -> Option<i32> {
+        signal(&self.child, signal_name);
+        self.child.wait().unwrap().code()
+    }
+
+    /// Starts it on what it left.
+    pub(super) fn start_again(&mut self) {
         (self.child, self.url) = spawn(self.files.path(), &self.arguments, &self.environment);
-        ended.code()
     }
 
     /// Starts a second one on the same files, and waits for its end.
