@@ -97,7 +97,7 @@ async fn two_workers_share_the_items_of_a_project() {
         return;
     };
     let (source, target) = registries(12, 2).await;
-    let slow = Action::Delay(Duration::from_millis(300));
+    let slow = Action::Delay(Duration::from_millis(600));
     source.fault_add(Fault::on("GET", "/manifests/", slow));
     let server = server(&database);
     let session = project(&server, &source, &target, 12).await;
@@ -251,6 +251,68 @@ async fn a_server_that_is_told_to_end_leaves_the_rest_for_later() {
     );
     let log = log(&session, id).await;
     assert!(log.contains("was stopped; offered again"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_told_to_end_gives_its_parts_to_another() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let (source, target) = registries(2, 6).await;
+    let slow = Action::Delay(Duration::from_millis(700));
+    source.fault_add(Fault::on("GET", "/blobs/", slow));
+    let server = server(&database);
+    let session = project(&server, &source, &target, 2).await;
+    let details = json!({"label": "web", "details": {"max_parallel": 1}});
+    session
+        .post("registrysync/setDetails", details)
+        .await
+        .unwrap();
+    let first = worker(&server, &database);
+    let id = session.run().await;
+    session.counted(id, "copied", 1).await;
+    assert_eq!(first.end(), Some(0));
+    assert_eq!(target.uploads_open(), 0);
+    assert!(target.broken_references().is_empty());
+    let _second = worker(&server, &database);
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "FINISHED", "{run}");
+    assert_eq!(
+        (&run["attempt"], &run["counts"]["copied"]),
+        (&json!(1), &json!(12))
+    );
+    assert_eq!(results(&session, id).await.len(), 12);
+}
+
+/// How long a project of 30 items takes so many workers, every request taking 20 ms.
+async fn time_of(workers: usize) -> Option<Duration> {
+    let database = TestDatabase::postgres()?;
+    let (source, target) = registries(30, 8).await;
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH"] {
+        let slow = Fault::on(method, "", Action::Delay(Duration::from_millis(20)));
+        source.fault_add(slow.clone());
+        target.fault_add(slow);
+    }
+    let server = server(&database);
+    let session = project(&server, &source, &target, 30).await;
+    let details = json!({"label": "web", "details": {"max_parallel": 2}});
+    let set = session.post("registrysync/setDetails", details);
+    set.await.unwrap();
+    let _workers: Vec<_> = (0..workers).map(|_| worker(&server, &database)).collect();
+    let begun = std::time::Instant::now();
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(run["counts"]["copied"], 240, "{run}");
+    Some(begun.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures time: on a quiet machine, with `--run-ignored only`"]
+async fn three_workers_take_less_than_half_the_time_of_one() {
+    let (Some(one), Some(three)) = (time_of(1).await, time_of(3).await) else {
+        return;
+    };
+    println!("one worker {one:?}, three {three:?}");
+    assert!(three * 2 < one, "one worker {one:?}, three {three:?}");
 }
 
 #[test]

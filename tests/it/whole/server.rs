@@ -155,6 +155,12 @@ impl Worker {
         signal(&self.child, name);
     }
 
+    /// Asks it to end; its exit code.
+    pub(super) fn end(mut self) -> Option<i32> {
+        signal(&self.child, "TERM");
+        self.child.wait().unwrap().code()
+    }
+
     /// What it said on standard error.
     pub(super) fn said(&self) -> String {
         std::fs::read_to_string(self.files.path().join("said")).unwrap()
