@@ -287,7 +287,7 @@ async fn a_worker_that_is_told_to_end_gives_its_parts_to_another() {
 /// How long a project of 30 items takes so many workers, every request taking 20 ms.
 async fn time_of(workers: usize) -> Option<Duration> {
     let database = TestDatabase::postgres()?;
-    let (source, target) = registries(30, 8).await;
+    let (source, target) = registries(30, 16).await;
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH"] {
         let slow = Fault::on(method, "", Action::Delay(Duration::from_millis(20)));
         source.fault_add(slow.clone());
@@ -301,7 +301,7 @@ async fn time_of(workers: usize) -> Option<Duration> {
     let _workers: Vec<_> = (0..workers).map(|_| worker(&server, &database)).collect();
     let begun = std::time::Instant::now();
     let run = session.run_ended(session.run().await).await;
-    assert_eq!(run["counts"]["copied"], 240, "{run}");
+    assert_eq!(run["counts"]["copied"], 480, "{run}");
     Some(begun.elapsed())
 }
 
