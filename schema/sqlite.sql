@@ -224,6 +224,16 @@ CREATE INDEX run_part_status ON run_part (run_id, status, number);
 
 CREATE INDEX run_part_worker ON run_part (status, worker);
 
+CREATE TABLE worker (
+    id TEXT PRIMARY KEY NOT NULL,
+    host TEXT NOT NULL,
+    directory TEXT NOT NULL,
+    started TIMESTAMP NOT NULL,
+    heartbeat TIMESTAMP NOT NULL
+);
+
+CREATE INDEX worker_heartbeat ON worker (heartbeat);
+
 CREATE TABLE run_result (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,

@@ -27,6 +27,9 @@ pub enum Command {
     ListTags(ListTagsArguments),
     /// Run the server: API, queue and worker in one process
     Serve(ServeArguments),
+    /// Run a worker beside servers that share a PostgreSQL database
+    #[command(after_help = WORKER_EXAMPLES)]
+    Worker(NodeArguments),
     /// Show the server's configuration, and where each value comes from
     Config(ServeArguments),
     /// Say a Quartz cron line in words, and when it fires next
@@ -194,6 +197,7 @@ Examples:
   registrysync serve
   registrysync serve --listen 0.0.0.0:8080 --data-dir /var/lib/registrysync
   registrysync serve --database postgres://registrysync@db.example.com/registrysync
+  registrysync serve --no-worker --database postgres://registrysync@db.example.com/registrysync
   registrysync serve --listen 0.0.0.0:8443 --tls-cert sync.pem --tls-key sync.key
 
 Each flag is also a variable (REGISTRYSYNC_DATA_DIR) and a key of the TOML file (data_dir).";
@@ -202,27 +206,18 @@ Each flag is also a variable (REGISTRYSYNC_DATA_DIR) and a key of the TOML file 
 #[derive(Args, Debug)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub struct ServeArguments {
-    /// A TOML file with any of the keys below
-    #[arg(long, value_name = "FILE", env = "REGISTRYSYNC_CONFIG")]
-    pub config: Option<PathBuf>,
+    /// What a worker has as well
+    #[command(flatten)]
+    pub node: NodeArguments,
     /// Where to accept connections; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
-    /// `sqlite:PATH` or `postgres://…` [default: `registrysync.db` in the data directory]
-    #[arg(long, value_name = "URL")]
-    pub database: Option<String>,
-    /// Where database, keys and the first password are kept [default: ./registrysync-data]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<String>,
     /// Its first line becomes the first password of `admin`; otherwise one is made up
     #[arg(long, value_name = "FILE")]
     pub admin_password_file: Option<String>,
-    /// Runs at once [default: 2]
-    #[arg(long, value_name = "N")]
-    pub worker_slots: Option<String>,
-    /// The zone of schedules, and of dates without a zone on XML-RPC [default: the system's]
-    #[arg(long, value_name = "ZONE")]
-    pub time_zone: Option<String>,
+    /// Do no runs: `registrysync worker` on this or other machines does them (needs PostgreSQL)
+    #[arg(long)]
+    pub no_worker: bool,
     /// The server's certificate, PEM, its chain after it: https only; read again when it changes
     #[arg(long, value_name = "FILE")]
     pub tls_cert: Option<String>,
@@ -235,6 +230,37 @@ pub struct ServeArguments {
     /// Address that users call the server by, where a proxy stands before it
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+}
+
+const WORKER_EXAMPLES: &str = "\
+Examples:
+  registrysync worker --database postgres://registrysync@db.example.com/registrysync --key-file secret.key
+  registrysync worker --config /etc/registrysync.toml --worker-slots 8
+
+The key file is the one of the servers at this database: `secret.key` in their data directory.
+Each flag is also a variable (REGISTRYSYNC_KEY_FILE) and a key of the TOML file (key_file).";
+
+/// `registrysync worker`, and what `registrysync serve` has in common with it
+#[derive(Args, Debug)]
+pub struct NodeArguments {
+    /// A TOML file with any of the keys below
+    #[arg(long, value_name = "FILE", env = "REGISTRYSYNC_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// `sqlite:PATH` or `postgres://…` [default: `registrysync.db` in the data directory]
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+    /// Where database, keys and the first password are kept [default: ./registrysync-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// The key of the sealed credentials [default: `secret.key` in the data directory]
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<String>,
+    /// Parts of runs worked on at once [default: 2]
+    #[arg(long, value_name = "N")]
+    pub worker_slots: Option<String>,
+    /// The zone of schedules, and of dates without a zone on XML-RPC [default: the system's]
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
     /// Where a JSON message is posted to when a project begins to fail, and when it works again
     #[arg(long, value_name = "URL")]
     pub webhook_url: Option<String>,

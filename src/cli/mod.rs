@@ -4,7 +4,8 @@
 //! - `sync` and `list_tags`: the one-shot commands; `source` makes items of their arguments, `output`
 //!   prints lines, JSON and bars.
 //! - `cron`: what a cron line means.
-//! - `serve`: the server; `config` shows its configuration; `api_docs` writes the reference pages.
+//! - `serve`: the server; `worker`: one that only works on the queue; `node`: what both have in common;
+//!   `config` shows its configuration; `api_docs` writes the reference pages.
 //! - [`client_args`]: what can be said to the commands that talk to a server: `api` calls any method
 //!   (`api_help` describes them), `project` (with `project_run`) and `store` are for people.
 //!   `connection` is the session that they share, `table` prints.
@@ -23,6 +24,7 @@ mod config;
 mod connection;
 mod cron;
 mod list_tags;
+mod node;
 mod output;
 mod project;
 mod project_run;
@@ -32,6 +34,7 @@ mod source;
 mod store;
 mod sync;
 mod table;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -91,6 +94,7 @@ pub async fn run() -> ExitCode {
         Command::Sync(arguments) => sync::run(*arguments).await,
         Command::ListTags(arguments) => list_tags::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Worker(arguments) => worker::run(arguments).await,
         Command::Config(arguments) => config::run(&arguments),
         Command::Cron(arguments) => cron::run(&arguments),
         Command::ApiDocs { directory } => api_docs::run(&directory),

@@ -10,7 +10,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 24] = [
+pub const KEYS: [Key; 26] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -24,8 +24,16 @@ pub const KEYS: [Key; 24] = [
         about: "`sqlite:PATH` or `postgres://…`",
     },
     Key {
+        name: "key_file",
+        about: "the key of the sealed credentials, the same for all processes at one database; made where it is missing",
+    },
+    Key {
         name: "admin_password_file",
         about: "its first line becomes the first password of `admin`",
+    },
+    Key {
+        name: "no_worker",
+        about: "`true`: the server does no runs, workers at its PostgreSQL database do",
     },
     Key {
         name: "worker_slots",
@@ -110,7 +118,7 @@ pub const KEYS: [Key; 24] = [
 ];
 
 /// Keys that are `true` or `false`.
-pub(super) const SWITCHES: [&str; 1] = ["tls_self_signed"];
+pub(super) const SWITCHES: [&str; 2] = ["tls_self_signed", "no_worker"];
 
 /// The key that was probably meant, in words.
 pub(super) fn nearest(name: &str) -> String {

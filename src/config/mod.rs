@@ -14,7 +14,7 @@ mod settings;
 mod tests;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -62,6 +62,10 @@ pub struct Config {
     pub database: String,
     /// The file with the first password of `admin`.
     pub admin_password_file: Option<PathBuf>,
+    /// The key of the sealed credentials.
+    pub key_file: PathBuf,
+    /// Whether this process does runs.
+    pub works: bool,
     /// Parts at once.
     pub worker_slots: usize,
     /// Parts at once of one registry host.
@@ -86,6 +90,13 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Who is told when a project begins to fail, and when it works again.
     pub receivers: Receivers,
+}
+
+impl Config {
+    /// The file of an SQLite database.
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        self.database.strip_prefix("sqlite:").map(Path::new)
+    }
 }
 
 /// Where the server's certificate comes from.

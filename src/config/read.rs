@@ -35,6 +35,8 @@ impl Settings {
             data_dir: PathBuf::from(self.text("data_dir")),
             database: self.text("database").to_owned(),
             admin_password_file: self.path("admin_password_file"),
+            key_file: PathBuf::from(self.text("key_file")),
+            works: !self.switch("no_worker")?,
             worker_slots: self.number("worker_slots", 1, MAX_SLOTS)?,
             host_parts: limit("host_parts")?,
             org_parts: limit("org_parts")?,
@@ -72,6 +74,14 @@ impl Settings {
         })
     }
 
+    fn switch(&self, key: &'static str) -> Result<bool, ConfigError> {
+        match self.text(key) {
+            "" | "false" | "0" => Ok(false),
+            "true" | "1" => Ok(true),
+            _ => Err(self.error(key, "expected `true` or `false`")),
+        }
+    }
+
     fn number<T>(&self, key: &'static str, min: T, max: T) -> Result<T, ConfigError>
     where
         T: FromStr + PartialOrd + fmt::Display + Copy,
@@ -83,11 +93,7 @@ impl Settings {
     }
 
     fn tls(&self) -> Result<Option<TlsSource>, ConfigError> {
-        let self_signed = match self.text("tls_self_signed") {
-            "" | "false" | "0" => false,
-            "true" | "1" => true,
-            _ => return Err(self.error("tls_self_signed", "expected `true` or `false`")),
-        };
+        let self_signed = self.switch("tls_self_signed")?;
         match (self.path("tls_cert"), self.path("tls_key"), self_signed) {
             (Some(certificate), Some(key), false) => {
                 Ok(Some(TlsSource::Files { certificate, key }))

@@ -65,7 +65,9 @@ impl Settings {
         self.fill("listen", "127.0.0.1:8080".into());
         self.fill("data_dir", "./registrysync-data".into());
         let directory = self.text("data_dir").trim_end_matches('/');
+        let key_file = format!("{directory}/secret.key");
         self.fill("database", format!("sqlite:{directory}/registrysync.db"));
+        self.fill("key_file", key_file);
         self.fill("worker_slots", "2".into());
         self.fill("host_parts", "0".into());
         self.fill("org_parts", "0".into());

@@ -39,6 +39,7 @@ fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
             Origin::Flag,
             Origin::Variable,
             Origin::Default,
+            Origin::Default,
             Origin::File,
             Origin::Default,
             Origin::Default,

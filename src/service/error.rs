@@ -118,6 +118,9 @@ impl From<store::Error> for Error {
                 "the database can't be reached at the moment; nothing was changed, try again later"
                     .into(),
             ),
+            store::Error::Lost(_) => Error::Unavailable(
+                "the connection to the database was lost; try again later".into(),
+            ),
             stale @ store::Error::Stale { .. } => Error::invalid("version", stale.to_string()),
             other => Error::unexpected(other),
         }

@@ -28,7 +28,10 @@ const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NO
      PRAGMA foreign_keys = ON;";
 
 /// Timestamps have no zone in our tables, so the session's zone must be UTC.
-const POSTGRES_SETTINGS: &str = "SET TIME ZONE 'UTC'";
+/// A process that is stopped in the middle of a transaction must not keep its locks from others for
+/// ever: the server ends it.
+const POSTGRES_SETTINGS: &str =
+    "SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '15s'";
 
 impl DbConnection {
     /// Whether other nodes may use the database at the same time.

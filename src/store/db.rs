@@ -20,6 +20,7 @@ pub struct Db {
     /// As many as there are connections: waiting for one costs no thread.
     turns: Arc<Semaphore>,
     key: SealKey,
+    target: Target,
 }
 
 impl Db {
@@ -35,9 +36,19 @@ impl Db {
             .max_size(POOL_SIZE)
             .min_idle(Some(1))
             .connection_timeout(POOL_WAIT)
-            .build_unchecked(Manager(target));
+            .build_unchecked(Manager(target.clone()));
         let turns = Arc::new(Semaphore::new(POOL_SIZE as usize));
-        Ok(Self { pool, turns, key })
+        Ok(Self {
+            pool,
+            turns,
+            key,
+            target,
+        })
+    }
+
+    /// Where it is.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The key of the sealed credentials.

@@ -25,6 +25,9 @@ pub enum Error {
     /// Every connection is in use, or the database went away.
     #[error("no database connection became free in time: {0}")]
     Busy(String),
+    /// The connection broke while it was used.
+    #[error("the connection to the database was lost: {0}")]
+    Lost(String),
     /// A migration of this database is not known to this program.
     #[error(
         "the database has the migration `{version}`, which this version of registrysync doesn't \
@@ -89,7 +92,27 @@ impl From<DieselError> for Error {
             DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, info) => {
                 Error::Reference(info.message().to_owned())
             }
+            DieselError::DatabaseError(_, info) if is_lost(info.message()) => {
+                Error::Lost(info.message().to_owned())
+            }
+            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
+                Error::Lost(info.message().to_owned())
+            }
+            DieselError::BrokenTransactionManager => Error::Lost("in a transaction".to_owned()),
             other => Error::Query(other),
         }
     }
+}
+
+/// Whether PostgreSQL, or its client, says that the connection is over. Diesel tells the kind of
+/// some of these only.
+fn is_lost(message: &str) -> bool {
+    const SAID: [&str; 5] = [
+        "terminating connection",
+        "server closed the connection",
+        "no connection to the server",
+        "the database system is",
+        "SSL connection has been closed",
+    ];
+    SAID.iter().any(|said| message.contains(said))
 }

@@ -48,6 +48,7 @@ pub mod session;
 pub mod statistics;
 pub mod synced_tag;
 pub mod tasko_run;
+pub mod worker;
 
 pub use connection::DbConnection;
 pub use db::Db;

@@ -189,6 +189,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    worker (id) {
+        id -> Text,
+        host -> Text,
+        directory -> Text,
+        started -> Timestamp,
+        heartbeat -> Timestamp,
+    }
+}
+
+diesel::table! {
     run_result (id) {
         id -> BigInt,
         run_id -> BigInt,

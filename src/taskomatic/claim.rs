@@ -24,14 +24,16 @@ pub struct Limits {
 
 /// A part to be worked on, and its run.
 #[derive(Debug)]
-pub(super) struct Claimed {
-    pub(super) run: Run,
-    pub(super) part: Part,
+pub struct Claimed {
+    /// The run.
+    pub run: Run,
+    /// The part.
+    pub part: Part,
 }
 
 /// Gives the next part to `worker`; `None` where nothing waits that may be begun. Runs in a write
 /// transaction.
-pub(super) fn claim(
+pub fn claim(
     conn: &mut DbConnection,
     worker: &str,
     lease_time: Duration,

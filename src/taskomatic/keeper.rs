@@ -16,6 +16,7 @@ use crate::service::run_settle::run_settle;
 use crate::store::part::{
     Offered, Part, part_offer, parts_held, parts_of, parts_overdue, parts_renew,
 };
+use crate::store::worker::{worker_forget, worker_seen};
 use crate::store::{Db, Error, Moment};
 
 use super::held::{Holds, holds_check};
@@ -61,6 +62,10 @@ impl Keeper {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
+        let (db, worker) = (self.db, self.worker);
+        if let Err(error) = db.run(move |conn| worker_forget(conn, &worker)).await {
+            tracing::warn!(%error, "this worker's end can't be written");
+        }
     }
 
     async fn look(&self, renew: bool, suspects: &mut HashMap<i64, Suspect>) -> Result<(), Error> {
@@ -71,6 +76,7 @@ impl Keeper {
             .run(move |conn| {
                 if renew {
                     parts_renew(conn, &worker, rules.lease())?;
+                    worker_seen(conn, &worker)?;
                 }
                 let stored = parts_held(conn, &worker)?;
                 Ok((stored, parts_overdue(conn, rules.lease())?))

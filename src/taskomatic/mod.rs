@@ -11,18 +11,20 @@
 //!   time it is.
 //! - [`housekeeper`]: does the runs that belong to no project.
 //! - [`notifications`]: tells people when a project begins to fail, and when it works again.
+//! - `listener`: passes news from other nodes on.
 //! - [`quartz`]: cron lines.
 //!
 //! The queue itself is in the tables of runs and their parts (`store::run`, `store::part`): a claim
 //! gives a lease and a fence, and every write names the fence.
 
-mod claim;
+pub mod claim;
 pub mod clock;
 mod execution;
 mod fire;
 mod held;
 pub mod housekeeper;
 mod keeper;
+mod listener;
 pub mod notifications;
 pub mod quartz;
 mod recorder;
@@ -34,6 +36,7 @@ pub use claim::Limits;
 pub use clock::Clock;
 pub use housekeeper::Housekeeper;
 pub use housekeeper::history::HistoryRules;
+pub use listener::listen;
 pub use notifications::Notifications;
 pub use scheduler::Scheduler;
 pub use worker::{LeaseRules, Worker, WorkerOptions};

@@ -1,6 +1,7 @@
 DROP TABLE synced_tag;
 DROP TABLE run_log;
 DROP TABLE run_result;
+DROP TABLE worker;
 DROP TABLE run_part;
 DROP TABLE tasko_run;
 DROP TABLE tasko_schedule;

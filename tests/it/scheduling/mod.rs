@@ -1,10 +1,12 @@
 //! The scheduler on both databases, by a clock that the test sets.
+//! - `claiming`: what is claimed next.
 //! - `firing`: one run for each fire time, what is left out and why.
 //! - `jumps`: a clock that goes forward and back, and servers that were down.
 //! - `house`, `verify`: what house-keeping does.
 //! - `rubbish`: rows that nothing can use.
 //! - `rules`: jitter and distance.
 
+mod claiming;
 mod firing;
 mod house;
 mod jumps;

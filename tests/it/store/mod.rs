@@ -6,6 +6,7 @@
 //! - `synced`: what was seen at targets.
 //! - `notifications`: what people are to be told.
 //! - `opening`: connecting, migrating, keys.
+//! - `workers`: who works, and how nodes hear of each other.
 //! - `tables`: what the migrations make, and which queries use an index.
 
 mod accounts;
@@ -16,6 +17,7 @@ mod runs;
 mod stores;
 mod synced;
 mod tables;
+mod workers;
 
 use registrysync::store::account::{NewAccount, Role, account_create, org_create};
 use registrysync::store::image_store::{Login, NewImageStore, image_store_create};

@@ -32,6 +32,7 @@ use registrysync::store::schedule_fire::{
 use registrysync::store::session::{session_delete_expired, session_find};
 use registrysync::store::synced_tag::{StorePair, synced_lookup};
 use registrysync::store::tasko_run::{bunch_run_list, schedule_run_list};
+use registrysync::store::worker::{NewWorker, worker_forget, worker_register, worker_seen};
 use registrysync::store::{DbConnection, Error, now};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -262,6 +263,14 @@ fn hot_calls(
 
 fn part_hot_calls(conn: &mut DbConnection, part: &Part) -> Result<(), Error> {
     let lease = part.lease();
+    let new = NewWorker {
+        id: "w".to_owned(),
+        host: "h".to_owned(),
+        directory: "/".to_owned(),
+    };
+    worker_register(conn, &new, queue::LEASE)?;
+    worker_seen(conn, "w")?;
+    worker_forget(conn, "w")?;
     claim_lock(conn)?;
     parts_running(conn)?;
     runs_open(conn, &Barred::default())?;

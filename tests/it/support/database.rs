@@ -57,6 +57,36 @@ impl TestDatabase {
         }
     }
 
+    /// Ends all connections, and lets nobody in: to its clients the server is away.
+    pub(crate) fn close_to_all(&self) {
+        let (server, name) = self
+            .server_database
+            .as_ref()
+            .expect("a PostgreSQL database");
+        server_execute(
+            server,
+            &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"),
+        );
+        server_execute(
+            server,
+            &format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            ),
+        );
+    }
+
+    /// Lets everybody in again.
+    pub(crate) fn open_to_all(&self) {
+        let (server, name) = self
+            .server_database
+            .as_ref()
+            .expect("a PostgreSQL database");
+        server_execute(
+            server,
+            &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"),
+        );
+    }
+
     /// The key file.
     pub(crate) fn key_file(&self) -> PathBuf {
         self.dir.path().join("key")

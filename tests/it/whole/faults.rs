@@ -156,8 +156,9 @@ async fn a_run_goes_on_after_its_server_was_killed_and_counts_nothing_twice() {
     let id = session.run().await;
     // One tag is done and written down, the others hang.
     session.counted(id, "copied", 1).await;
-    server.kill_and_restart();
+    server.end("KILL");
     source.faults_clear();
+    server.start_again();
     let session = server.login().await;
     let run = session.run_ended(id).await;
     assert_eq!(run["status"], "FINISHED", "{run}");
@@ -198,7 +199,7 @@ fn a_password_that_cant_be_kept_is_shown_all_the_same() {
     let files = tempfile::tempdir().unwrap();
     let kept = files.path().join("admin-password");
     std::fs::create_dir(&kept).unwrap();
-    let ended = super::server::serve_to_its_end(files.path());
+    let ended = super::server::serve_to_its_end(files.path(), &["serve"]);
     assert_eq!(ended.status.code(), Some(2), "{ended:?}");
     let message = String::from_utf8_lossy(&ended.stderr);
     assert!(

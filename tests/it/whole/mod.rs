@@ -9,6 +9,7 @@ mod image_sync;
 mod listing;
 mod many_tags;
 mod mgrctl;
+mod nodes;
 mod notifications;
 mod openapi;
 mod schedules;

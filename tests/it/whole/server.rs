@@ -74,14 +74,24 @@ impl Server {
 
     /// Ends it without warning, and starts it again on what it left.
     pub(super) fn kill_and_restart(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.end("KILL");
+        self.start_again();
+    }
+
+    /// Ends it by a signal; its exit code, if it has one.
+    pub(super) fn end(&mut self, signal_name: &str) -> Option<i32> {
+        signal(&self.child, signal_name);
+        self.child.wait().unwrap().code()
+    }
+
+    /// Starts it on what it left.
+    pub(super) fn start_again(&mut self) {
         (self.child, self.url) = spawn(self.files.path(), &self.arguments, &self.environment);
     }
 
     /// Starts a second one on the same files, and waits for its end.
     pub(super) fn again(&self) -> Output {
-        serve_to_its_end(&self.files.path().join("data"))
+        serve_to_its_end(&self.files.path().join("data"), &["serve"])
     }
 
     pub(super) fn password_file(&self) -> PathBuf {
@@ -106,12 +116,72 @@ impl Server {
     }
 }
 
-/// Runs `serve` where it is to refuse to.
-pub(super) fn serve_to_its_end(data: &Path) -> Output {
+fn signal(child: &Child, name: &str) {
+    let mut kill = Command::new("kill");
+    let sent = kill.arg(format!("-{name}")).arg(child.id().to_string());
+    assert!(sent.status().unwrap().success());
+}
+
+/// A worker beside a server; killed when this is dropped.
+pub(super) struct Worker {
+    child: Child,
+    files: TempDir,
+}
+
+impl Worker {
+    /// One that shares the server's database and key, when it is ready.
+    pub(super) fn start(server: &Server, database: &str, environment: &[(&str, &str)]) -> Worker {
+        let files = tempfile::tempdir().unwrap();
+        let said = std::fs::File::create(files.path().join("said")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
+        command
+            .args(["worker", "--database", database, "--data-dir"])
+            .arg(files.path().join("data"))
+            .arg("--key-file")
+            .arg(server.data("secret.key"))
+            .envs(environment.iter().copied())
+            .env("NO_COLOR", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.stderr(said).spawn().unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), "registrysync worker is ready");
+        Worker { child, files }
+    }
+
+    /// Sends it a signal.
+    pub(super) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    /// Asks it to end; its exit code.
+    pub(super) fn end(mut self) -> Option<i32> {
+        signal(&self.child, "TERM");
+        self.child.wait().unwrap().code()
+    }
+
+    /// What it said on standard error.
+    pub(super) fn said(&self) -> String {
+        std::fs::read_to_string(self.files.path().join("said")).unwrap()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Errors only say that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command that is to refuse to serve or work.
+pub(super) fn serve_to_its_end(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
-    command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(data);
+    command.args(arguments).arg("--data-dir").arg(data);
+    if arguments[0] == "serve" {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
     command.stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

@@ -1,0 +1,275 @@
+//! What a server and a worker have in common: the data directory, the database, a name of their
+//! own, and the tasks that work in the background.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Settings};
+use crate::notify::Notifier;
+use crate::store::notify::Listener;
+use crate::store::worker::{NewWorker, worker_register};
+use crate::store::{Db, Error as StoreError, SealKey};
+use crate::taskomatic::{
+    Housekeeper, LeaseRules, Limits, Notifications, Scheduler, Worker, WorkerOptions, listen,
+};
+use crate::time_zone::server_zone_set;
+
+use super::CliError;
+use super::args::NodeArguments;
+
+/// Locked as long as a process uses the data directory.
+const LOCK_FILE: &str = "lock";
+/// What tells this installation's worker from others.
+const WORKER_FILE: &str = "worker-id";
+
+/// A process at a database.
+pub(super) struct Node {
+    pub(super) config: Config,
+    pub(super) db: Db,
+    /// How people are told.
+    pub(super) notifier: Arc<Notifier>,
+    /// Notified when something was put into the queue.
+    pub(super) queue_wake: Arc<Notify>,
+    /// Notified when a run is to end.
+    pub(super) cancel_wake: Arc<Notify>,
+    /// Held as long as the process lives.
+    _locks: Vec<fs::File>,
+}
+
+/// What works in the background.
+pub(super) struct Tasks {
+    tasks: JoinSet<()>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Node {
+    /// Opens what the configuration names.
+    pub(super) async fn open(config: Config) -> Result<Node, CliError> {
+        server_zone_set(config.time_zone);
+        data_dir_make(&config.data_dir)?;
+        let mut locks = vec![data_dir_lock(&config.data_dir)?];
+        locks.extend(config.sqlite_file().map(database_lock).transpose()?);
+        let notifier = Notifier::new(&config.receivers).map_err(CliError::input)?;
+        Ok(Node {
+            db: db_open(&config).await?,
+            config,
+            notifier: Arc::new(notifier),
+            queue_wake: Arc::default(),
+            cancel_wake: Arc::default(),
+            _locks: locks,
+        })
+    }
+
+    /// Starts what works in the background; the queue only where `works`.
+    pub(super) async fn start(&self, works: bool) -> Result<Tasks, CliError> {
+        let mut tasks = JoinSet::new();
+        let stop = CancellationToken::new();
+        let (db, config) = (&self.db, &self.config);
+        let queue_wake = || Arc::clone(&self.queue_wake);
+        let cancel_wake = || Arc::clone(&self.cancel_wake);
+        let scheduler = Scheduler::new(db.clone(), config.schedule_rules, queue_wake());
+        tasks.spawn(scheduler.run(stop.clone()));
+        let notifications = Notifications::new(db.clone(), Arc::clone(&self.notifier));
+        tasks.spawn(notifications.run(stop.clone()));
+        if works {
+            let options = WorkerOptions {
+                name: self.worker_name().await?,
+                slots: config.worker_slots,
+                leases: LeaseRules {
+                    lost_after: config.lease,
+                    attempts: config.attempts,
+                },
+                limits: Limits {
+                    per_host: config.host_parts,
+                    per_org: config.org_parts,
+                },
+                grace: config.grace,
+            };
+            if let Some(listener) = Listener::of(db) {
+                tasks.spawn(listen(listener, queue_wake(), cancel_wake(), stop.clone()));
+            }
+            let keeper = Housekeeper::new(db.clone(), options.name.clone(), config.history);
+            tasks.spawn(keeper.run(stop.clone()));
+            let worker = Worker::new(db.clone(), options, queue_wake(), cancel_wake());
+            tasks.spawn(worker.run(stop.clone()));
+        }
+        Ok(Tasks { tasks, stop })
+    }
+
+    /// The worker's name, the same after a restart: what it left behind is told by it. One that
+    /// lives elsewhere already came here with a copy of its data directory, so that this one gets
+    /// a name of its own.
+    async fn worker_name(&self) -> Result<String, CliError> {
+        let host = host_name();
+        let file = self.config.data_dir.join(WORKER_FILE);
+        let directory = fs::canonicalize(&self.config.data_dir).map_err(CliError::input)?;
+        let mut name = match fs::read_to_string(&file) {
+            Ok(name) if !name.trim().is_empty() => name.trim().to_owned(),
+            _ => name_new(&file, &host)?,
+        };
+        loop {
+            let new = NewWorker {
+                id: name.clone(),
+                host: host.clone(),
+                directory: directory.display().to_string(),
+            };
+            let lost_after = self.config.lease;
+            let mine = self
+                .db
+                .run(move |conn| worker_register(conn, &new, lost_after))
+                .await
+                .map_err(CliError::input)?;
+            if mine {
+                return Ok(name);
+            }
+            tracing::warn!("the worker `{name}` lives elsewhere: this one takes another name");
+            name = name_new(&file, &host)?;
+        }
+    }
+}
+
+impl Tasks {
+    /// Waits until all of them have ended, which they do after `stop`.
+    pub(super) async fn end(mut self) -> Result<(), CliError> {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.map_err(|e| CliError::Failed(e.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The configuration that the arguments, the environment and the file give; `further` are flags of
+/// one command only.
+pub(super) fn settings<const N: usize>(
+    arguments: &NodeArguments,
+    further: [(&'static str, Option<String>); N],
+) -> Result<Settings, CliError> {
+    let flags: BTreeMap<&'static str, String> = [
+        ("data_dir", arguments.data_dir.clone()),
+        ("database", arguments.database.clone()),
+        ("key_file", arguments.key_file.clone()),
+        ("worker_slots", arguments.worker_slots.clone()),
+        ("time_zone", arguments.time_zone.clone()),
+        ("webhook_url", arguments.webhook_url.clone()),
+        ("smtp_url", arguments.smtp_url.clone()),
+        ("mail_from", arguments.mail_from.clone()),
+        ("mail_to", arguments.mail_to.clone()),
+    ]
+    .into_iter()
+    .chain(further)
+    .filter_map(|(key, value)| Some((key, value?)))
+    .collect();
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Settings::collect(&flags, variable, arguments.config.as_deref()).map_err(CliError::input)
+}
+
+/// Makes the directory for the owner alone: it holds keys and passwords.
+fn data_dir_make(directory: &Path) -> Result<(), CliError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(directory)
+        .map_err(|e| CliError::Input(format!("`data_dir`: `{}`: {e}", directory.display())))
+}
+
+/// Keeps a second process away: it would have the same worker's name, and take the first one's runs
+/// for leftovers.
+fn data_dir_lock(directory: &Path) -> Result<fs::File, CliError> {
+    file_lock(&directory.join(LOCK_FILE), "data_dir").and_then(|locked| {
+        locked.ok_or_else(|| {
+            CliError::Input(format!(
+                "`data_dir`: `{}` is in use by another registrysync; stop that one, or give this \
+                 one a directory of its own",
+                directory.display()
+            ))
+        })
+    })
+}
+
+/// Keeps a second process away from an SQLite file, whatever their data directories: each would
+/// take the other's runs for leftovers.
+fn database_lock(database: &Path) -> Result<fs::File, CliError> {
+    let mut name = fs::canonicalize(database)
+        .unwrap_or_else(|_| database.to_owned())
+        .into_os_string();
+    name.push(".lock");
+    file_lock(Path::new(&name), "database")?.ok_or_else(|| {
+        CliError::Input(format!(
+            "`database`: `{}` is in use by another registrysync, and SQLite is for one process; \
+             stop that one, or let them share a PostgreSQL database",
+            database.display()
+        ))
+    })
+}
+
+/// Locks a file until the process ends, however that ends; `None` where another one has it.
+fn file_lock(path: &Path, key: &str) -> Result<Option<fs::File>, CliError> {
+    let fail = |e: std::io::Error| {
+        CliError::Input(format!(
+            "`{key}`: `{}` can't be locked: {e}",
+            path.display()
+        ))
+    };
+    let mut options = fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.create(true).append(true).open(path).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(e)) => Err(fail(e)),
+    }
+}
+
+async fn db_open(config: &Config) -> Result<Db, CliError> {
+    let (url, key_file) = (config.database.clone(), config.key_file.clone());
+    let opened = tokio::task::spawn_blocking(move || -> Result<Db, CliError> {
+        let key = SealKey::from_file(&key_file).map_err(CliError::input)?;
+        Db::open(&url, key).map_err(|error| match error {
+            StoreError::Connect { .. } | StoreError::Busy(_) => {
+                CliError::Unreachable(error.to_string())
+            }
+            other => CliError::input(other),
+        })
+    });
+    opened.await.map_err(CliError::input)?
+}
+
+/// Writes a file that only its owner can read.
+pub(super) fn private_write(path: &Path, text: &str) -> Result<(), CliError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .open(path)
+        .and_then(|mut file| writeln!(file, "{text}"))
+        .map_err(|e| CliError::Input(format!("`{}`: {e}", path.display())))
+}
+
+fn host_name() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match host.trim() {
+        "" => "worker".to_owned(),
+        host => host.to_owned(),
+    }
+}
+
+/// Makes a name, and keeps it.
+fn name_new(file: &Path, host: &str) -> Result<String, CliError> {
+    let mut random = [0u8; 4];
+    getrandom::fill(&mut random).map_err(CliError::input)?;
+    let name = format!("{host}-{}", hex::encode(random));
+    private_write(file, &name)?;
+    Ok(name)
+}

@@ -1,0 +1,81 @@
+//! The processes that work on the queue, by their names.
+
+use super::run::clock;
+use super::schema::worker;
+use super::{DbConnection, Error};
+use chrono::TimeDelta;
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use std::time::Duration;
+
+/// Workers without a sign of life for so long are forgotten.
+const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(7);
+
+/// A worker that starts.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = worker)]
+pub struct NewWorker {
+    /// Its name, the same after a restart.
+    pub id: String,
+    /// The machine.
+    pub host: String,
+    /// Its data directory there.
+    pub directory: String,
+}
+
+/// Writes down that a worker has started. `false`, and nothing is written, where one of this name
+/// has given a sign of life within `lost_after` from another place.
+pub fn worker_register(
+    conn: &mut DbConnection,
+    new: &NewWorker,
+    lost_after: Duration,
+) -> Result<bool, Error> {
+    conn.write(|conn| {
+        let time = clock(conn)?;
+        let old = worker::table.filter(worker::heartbeat.lt(time - FORGOTTEN_AFTER));
+        diesel::delete(old).execute(conn)?;
+        let lost_after = TimeDelta::from_std(lost_after).unwrap_or(FORGOTTEN_AFTER);
+        let elsewhere = worker::table
+            .find(&new.id)
+            .filter(worker::heartbeat.ge(time - lost_after))
+            .filter(
+                worker::host
+                    .ne(&new.host)
+                    .or(worker::directory.ne(&new.directory)),
+            )
+            .select(worker::id);
+        if elsewhere.first::<String>(conn).optional()?.is_some() {
+            return Ok(false);
+        }
+        let row = (new, worker::started.eq(time), worker::heartbeat.eq(time));
+        on_backend!(conn, c => {
+            diesel::insert_into(worker::table)
+                .values(row)
+                .on_conflict(worker::id)
+                .do_update()
+                .set((
+                    worker::host.eq(excluded(worker::host)),
+                    worker::directory.eq(excluded(worker::directory)),
+                    worker::started.eq(excluded(worker::started)),
+                    worker::heartbeat.eq(excluded(worker::heartbeat)),
+                ))
+                .execute(c)
+        })?;
+        Ok(true)
+    })
+}
+
+/// Writes down that a worker lives.
+pub fn worker_seen(conn: &mut DbConnection, id: &str) -> Result<(), Error> {
+    let time = clock(conn)?;
+    diesel::update(worker::table.find(id))
+        .set(worker::heartbeat.eq(time))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Forgets a worker that has ended.
+pub fn worker_forget(conn: &mut DbConnection, id: &str) -> Result<(), Error> {
+    diesel::delete(worker::table.find(id)).execute(conn)?;
+    Ok(())
+}

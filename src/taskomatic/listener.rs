@@ -1,0 +1,70 @@
+//! Passes news from other nodes on. While the connection is down, everybody looks once a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::Error;
+use crate::store::notify::{Listener, Topic};
+
+/// How often the connection's buffer is looked into; that costs the database nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The pause between tries to connect.
+const CONNECT_PAUSE: Duration = Duration::from_secs(2);
+
+/// Listens until `stop`: `queue_wake` is notified when there is something to claim, `cancel_wake`
+/// when a run is to end.
+pub async fn listen(
+    mut listener: Listener,
+    queue_wake: Arc<Notify>,
+    cancel_wake: Arc<Notify>,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        let connecting = tokio::task::spawn_blocking(move || {
+            let connected = listener.connect();
+            (listener, connected)
+        });
+        let Ok((back, connected)) = connecting.await else {
+            return;
+        };
+        listener = back;
+        if let Err(error) = connected {
+            tracing::warn!(%error, "nobody hears other nodes at the moment");
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(CONNECT_PAUSE) => {}
+            }
+            continue;
+        }
+        // What was told while nobody listened.
+        queue_wake.notify_one();
+        cancel_wake.notify_one();
+        if let Err(error) = pass_on(&mut listener, &queue_wake, &cancel_wake, &stop).await {
+            tracing::warn!(%error, "the connection that hears other nodes is gone");
+        }
+    }
+}
+
+async fn pass_on(
+    listener: &mut Listener,
+    queue_wake: &Notify,
+    cancel_wake: &Notify,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    while !stop.is_cancelled() {
+        for topic in listener.news()? {
+            match topic {
+                Topic::Queue => queue_wake.notify_one(),
+                Topic::Cancel => cancel_wake.notify_one(),
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+    Ok(())
+}

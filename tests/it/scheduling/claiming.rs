@@ -1,0 +1,170 @@
+//! What is claimed next: fair between projects, within the limits.
+
+use std::time::Duration;
+
+use registrysync::store::account::org_create;
+use registrysync::store::image_store::{NewImageStore, image_store_create};
+use registrysync::store::item::item_create;
+use registrysync::store::part::{PartStatus, part_end};
+use registrysync::store::project::{NewProject, project_create};
+use registrysync::store::run::{
+    Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue, run_get,
+};
+use registrysync::store::{DbConnection, SealKey};
+use registrysync::taskomatic::Limits;
+use registrysync::taskomatic::claim::{Claimed, claim};
+
+const OPTIONS: &str =
+    r#"{"placement":"path","architectures":[],"description":"","max_parallel":4}"#;
+
+/// What a project copies between, and who owns it.
+struct Ends<'a> {
+    org: &'a str,
+    source: &'a str,
+    target: &'a str,
+}
+
+/// A run that waits, of a new project with so many items that go to places of their own.
+fn waiting(conn: &mut DbConnection, key: &SealKey, ends: &Ends<'_>, items: usize) -> (i64, i64) {
+    let org = org_create(conn, ends.org).expect("an organisation");
+    let mut store = |label: &str, uri: &str| {
+        let new = NewImageStore {
+            org_id: org,
+            label: label.to_owned(),
+            store_type: "registry".to_owned(),
+            uri: uri.to_owned(),
+            options: "{}".to_owned(),
+            login: None,
+        };
+        image_store_create(conn, key, &new).expect("a store")
+    };
+    let (src_store_id, dest_store_id) = (store("from", ends.source), store("to", ends.target));
+    let new = NewProject {
+        org_id: org,
+        label: "web",
+        src_store_id,
+        dest_store_id,
+        enabled: true,
+        options: OPTIONS,
+        modified_by: "somebody",
+    };
+    let project = project_create(conn, &new).expect("a project");
+    for number in 0..items {
+        item_create(conn, org, project, &format!("app{number}"), "{}").expect("an item");
+    }
+    (org, queued(conn, org, project))
+}
+
+fn queued(conn: &mut DbConnection, org_id: i64, project_id: i64) -> i64 {
+    let new = NewRun {
+        org_id,
+        project_id,
+        project_label: "web",
+        trigger: RunTrigger::Manual,
+    };
+    match run_enqueue(conn, &new, true).expect("no error") {
+        Enqueued::Run(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn next(conn: &mut DbConnection, limits: Limits) -> Option<Claimed> {
+    conn.write(|conn| claim(conn, "w", Duration::from_mins(1), limits))
+        .expect("no error")
+}
+
+fn end(conn: &mut DbConnection, claimed: &Claimed) {
+    let totals = RunTotals::default();
+    part_end(
+        conn,
+        claimed.part.lease(),
+        PartStatus::Finished,
+        "",
+        &totals,
+    )
+    .expect("our part");
+}
+
+fn ends<'a>(org: &'a str, source: &'a str, target: &'a str) -> Ends<'a> {
+    Ends {
+        org,
+        source,
+        target,
+    }
+}
+
+on_both_databases! {
+    async fn a_large_project_starves_no_small_one(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (_, large) = waiting(conn, &key, &ends("a", "one.example", "two.example"), 6);
+            let first = next(conn, Limits::default()).expect("a part");
+            let second = next(conn, Limits::default()).expect("a part");
+            assert_eq!((first.run.id, second.run.id), (large, large));
+            assert_eq!((first.part.number, second.part.number), (1, 2));
+            assert_eq!(first.part.target_repository, "app0");
+            let (_, small) = waiting(conn, &key, &ends("b", "one.example", "two.example"), 2);
+            let (_, later) = waiting(conn, &key, &ends("c", "one.example", "two.example"), 1);
+            // Of whom the fewest are worked on; of the oldest.
+            let mut order = Vec::new();
+            while let Some(claimed) = next(conn, Limits::default()) {
+                order.push(claimed.run.id);
+            }
+            assert_eq!(order, [small, later, small, large, large, large, large]);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn hosts_and_organisations_have_their_limits(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            // All of them have `two.example` at one end.
+            waiting(conn, &key, &ends("a", "one.example", "two.example/mirror"), 3);
+            waiting(conn, &key, &ends("b", "two.example", "three.example"), 3);
+            let (_, free) = waiting(conn, &key, &ends("c", "four.example", "five.example"), 3);
+            let host = Limits { per_host: Some(2), per_org: None };
+            let claimed: Vec<Claimed> = std::iter::from_fn(|| next(conn, host)).collect();
+            let (theirs, others): (Vec<_>, Vec<_>) = claimed.iter().partition(|c| c.run.id == free);
+            assert_eq!((theirs.len(), others.len()), (2, 2));
+            end(conn, others[0]);
+            let after = next(conn, host).expect("a part");
+            assert_ne!(after.run.id, free);
+            assert!(next(conn, host).is_none());
+
+            let org = Limits { per_host: None, per_org: Some(2) };
+            let more: Vec<Claimed> = std::iter::from_fn(|| next(conn, org)).collect();
+            assert_eq!(more.len(), 2, "{more:?}");
+            assert!(more.iter().all(|claimed| claimed.run.id != free));
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_run_that_cant_begin_ends_at_once_and_says_why(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, empty) = waiting(conn, &key, &ends("a", "one.example", "two.example"), 0);
+            let (other, broken) = waiting(conn, &key, &ends("b", "one.example", "two.example"), 1);
+            diesel::RunQueryDsl::execute(
+                diesel::sql_query(format!("UPDATE sync_project SET options = 'rubbish' WHERE org_id = {other}")),
+                conn,
+            )?;
+            assert!(next(conn, Limits::default()).is_none());
+            let empty = run_get(conn, org, empty)?.expect("the run");
+            assert_eq!(empty.status, RunStatus::Finished, "{}", empty.message);
+            let broken = run_get(conn, other, broken)?.expect("the run");
+            assert_eq!(broken.status, RunStatus::Failed);
+            assert!(!broken.message.is_empty());
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}

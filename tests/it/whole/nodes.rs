@@ -1,0 +1,344 @@
+//! Several processes at one PostgreSQL database: who takes what, and what becomes of it when one of
+//! them goes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use registrysync::store::schema::run_part;
+use serde_json::{Value, json};
+
+use super::server::{Server, Session, Worker, serve_to_its_end};
+use crate::support::database::TestDatabase;
+use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::registry::Registry;
+use crate::support::registry::faults::{Action, Fault};
+
+/// Looks until something is so: every 50 ms, for two minutes.
+const LOOKS: usize = 2400;
+/// Short, so that nobody waits for long; a busy machine may lose a lease by it, which the tests bear.
+const LEASE: [&str; 2] = ["REGISTRYSYNC_LEASE_SECONDS", "6"];
+
+/// Repositories `app0`, `app1`, …, each with so many tags.
+async fn registries(repositories: u64, tags: u64) -> (Registry, Registry) {
+    let source = Registry::start().await;
+    for number in 0..repositories {
+        for tag in 0..tags {
+            let layer = Blob::layer(100 * number + tag, 20_000);
+            let image = Image::single(Format::Oci, AMD64, &[layer]);
+            image.store(&source, &format!("app{number}"), Some(&format!("v{tag}")));
+        }
+    }
+    (source, Registry::start().await)
+}
+
+/// A server without a worker.
+fn server(database: &TestDatabase) -> Server {
+    let environment = vec![
+        (LEASE[0], LEASE[1].to_owned()),
+        ("REGISTRYSYNC_NO_WORKER", "true".to_owned()),
+        ("REGISTRYSYNC_DATABASE", database.url.clone()),
+    ];
+    Server::with_environment(environment)
+}
+
+fn worker(server: &Server, database: &TestDatabase) -> Worker {
+    Worker::start(server, &database.url, &[(LEASE[0], LEASE[1])])
+}
+
+async fn project(server: &Server, source: &Registry, target: &Registry, count: u64) -> Session {
+    let session = server.login().await;
+    let names: Vec<String> = (0..count).map(|number| format!("app{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    session
+        .project(source.address(), target.address(), &names)
+        .await;
+    session
+}
+
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    for _ in 0..LOOKS {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("not in time: {what}");
+}
+
+/// The workers of all parts that ended.
+async fn workers_of_parts(database: &TestDatabase) -> BTreeSet<String> {
+    let workers = database.run(|conn| {
+        let parts = run_part::table.select(run_part::worker.assume_not_null());
+        Ok(parts.load::<String>(conn)?)
+    });
+    workers.await.unwrap().into_iter().collect()
+}
+
+async fn results(session: &Session, id: i64) -> Vec<Value> {
+    let id = id.to_string();
+    let listed = session
+        .get("registrysync/listRunResults", &[("runId", &id)])
+        .await;
+    serde_json::from_value(listed.unwrap()).unwrap()
+}
+
+async fn log(session: &Session, id: i64) -> String {
+    let id = id.to_string();
+    let lines = session
+        .get("registrysync/getRunLog", &[("runId", &id)])
+        .await;
+    lines.unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_share_the_items_of_a_project() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let (source, target) = registries(12, 2).await;
+    let slow = Action::Delay(Duration::from_millis(600));
+    source.fault_add(Fault::on("GET", "/manifests/", slow));
+    let server = server(&database);
+    let session = project(&server, &source, &target, 12).await;
+    let _workers = [worker(&server, &database), worker(&server, &database)];
+    let id = session.run().await;
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "FINISHED", "{run}");
+    assert_eq!(
+        (&run["counts"]["selected"], &run["counts"]["copied"]),
+        (&json!(24), &json!(24))
+    );
+    assert_eq!(results(&session, id).await.len(), 24);
+    assert_eq!(workers_of_parts(&database).await.len(), 2);
+    assert!(log(&session, id).await.contains("12 items in 12 parts"));
+    assert!(target.broken_references().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_workers_parts_are_taken_over() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let (source, target) = registries(3, 2).await;
+    source.fault_add(Fault::on("GET", "/blobs/", Action::Stall { after: 100 }));
+    let server = server(&database);
+    let session = project(&server, &source, &target, 3).await;
+    let lost = worker(&server, &database);
+    let id = session.run().await;
+    until("uploads", async || target.uploads_open() > 0).await;
+    drop(lost);
+    source.faults_clear();
+    let _heir = worker(&server, &database);
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "FINISHED", "{run}");
+    assert_eq!(run["counts"]["copied"], 6);
+    assert!(run["attempt"].as_i64() >= Some(2), "{run}");
+    assert_eq!(results(&session, id).await.len(), 6);
+    let log = log(&session, id).await;
+    assert!(
+        log.contains("gave no sign of life; offered again, attempt 2 of 5"),
+        "{log}"
+    );
+    assert!(target.broken_references().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_stopped_beyond_its_lease_writes_no_more() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let (source, target) = registries(1, 2).await;
+    source.fault_add(Fault::on("GET", "/blobs/", Action::Stall { after: 100 }));
+    let server = server(&database);
+    let session = project(&server, &source, &target, 1).await;
+    let stopped = worker(&server, &database);
+    let id = session.run().await;
+    until("uploads", async || target.uploads_open() > 0).await;
+    stopped.signal("STOP");
+    source.faults_clear();
+    let _heir = worker(&server, &database);
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "FINISHED", "{run}");
+    let ended = results(&session, id).await;
+    stopped.signal("CONT");
+    until("the stopped one gives up", async || {
+        stopped.said().contains("given up, its lease is lost")
+    })
+    .await;
+    assert_eq!(results(&session, id).await, ended);
+    let id = id.to_string();
+    let now = session.get("registrysync/getRun", &[("runId", &id)]).await;
+    assert_eq!(now, Ok(run));
+    assert!(target.broken_references().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_run_ends_on_whatever_node_its_parts_are() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let (source, target) = registries(6, 1).await;
+    source.fault_add(Fault::on("GET", "/blobs/", Action::Stall { after: 100 }));
+    let server = server(&database);
+    let session = project(&server, &source, &target, 6).await;
+    let _workers = [worker(&server, &database), worker(&server, &database)];
+    let id = session.run().await;
+    until("uploads of both", async || target.uploads_open() >= 4).await;
+    let cancelled = session.post("registrysync/cancelRun", json!({"runId": id}));
+    assert_eq!(cancelled.await, Ok(json!(1)));
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "INTERRUPTED", "{run}");
+    assert_eq!(target.uploads_open(), 0, "sessions are given up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_comes_back_finds_the_runs_going_on() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let (source, target) = registries(2, 3).await;
+    // Longer under way than the database is away.
+    let slow = Action::Slow {
+        bytes: 500,
+        pause: Duration::from_millis(500),
+    };
+    source.fault_add(Fault::on("GET", "/blobs/", slow));
+    let server = server(&database);
+    let session = project(&server, &source, &target, 2).await;
+    let _worker = worker(&server, &database);
+    let id = session.run().await;
+    until("uploads", async || target.uploads_open() > 0).await;
+    database.close_to_all();
+    let refused = session.get("registrysync/listProjects", &[]).await;
+    let refused = refused.unwrap_err();
+    assert!(refused.contains("database"), "{refused}");
+    source.faults_clear();
+    database.open_to_all();
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "FINISHED", "{run}");
+    assert_eq!(results(&session, id).await.len(), 6);
+    assert!(target.broken_references().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_told_to_end_leaves_the_rest_for_later() {
+    let (source, target) = registries(1, 8).await;
+    // Every tag takes a while.
+    let slow = Action::Delay(Duration::from_millis(700));
+    source.fault_add(Fault::on("GET", "/blobs/", slow));
+    let mut server = Server::start(None);
+    let session = project(&server, &source, &target, 1).await;
+    let details = json!({"label": "web", "details": {"max_parallel": 1}});
+    session
+        .post("registrysync/setDetails", details)
+        .await
+        .unwrap();
+    let id = session.run().await;
+    session.counted(id, "copied", 1).await;
+    assert_eq!(server.end("TERM"), Some(0));
+    assert!(target.broken_references().is_empty());
+    assert_eq!(target.uploads_open(), 0);
+    source.faults_clear();
+    server.start_again();
+    let session = server.login().await;
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "FINISHED", "{run}");
+    // Nothing was lost by it, so that it is no further attempt.
+    assert_eq!(
+        (&run["attempt"], &run["counts"]["copied"]),
+        (&json!(1), &json!(8))
+    );
+    let log = log(&session, id).await;
+    assert!(log.contains("was stopped; offered again"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_told_to_end_gives_its_parts_to_another() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let (source, target) = registries(2, 6).await;
+    let slow = Action::Delay(Duration::from_millis(700));
+    source.fault_add(Fault::on("GET", "/blobs/", slow));
+    let server = server(&database);
+    let session = project(&server, &source, &target, 2).await;
+    let details = json!({"label": "web", "details": {"max_parallel": 1}});
+    session
+        .post("registrysync/setDetails", details)
+        .await
+        .unwrap();
+    let first = worker(&server, &database);
+    let id = session.run().await;
+    session.counted(id, "copied", 1).await;
+    assert_eq!(first.end(), Some(0));
+    assert_eq!(target.uploads_open(), 0);
+    assert!(target.broken_references().is_empty());
+    let _second = worker(&server, &database);
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "FINISHED", "{run}");
+    assert_eq!(
+        (&run["attempt"], &run["counts"]["copied"]),
+        (&json!(1), &json!(12))
+    );
+    assert_eq!(results(&session, id).await.len(), 12);
+}
+
+/// How long a project of 30 items takes so many workers, every request taking 20 ms.
+async fn time_of(workers: usize) -> Option<Duration> {
+    let database = TestDatabase::postgres()?;
+    let (source, target) = registries(30, 16).await;
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH"] {
+        let slow = Fault::on(method, "", Action::Delay(Duration::from_millis(20)));
+        source.fault_add(slow.clone());
+        target.fault_add(slow);
+    }
+    let server = server(&database);
+    let session = project(&server, &source, &target, 30).await;
+    let details = json!({"label": "web", "details": {"max_parallel": 2}});
+    let set = session.post("registrysync/setDetails", details);
+    set.await.unwrap();
+    let _workers: Vec<_> = (0..workers).map(|_| worker(&server, &database)).collect();
+    let begun = std::time::Instant::now();
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(run["counts"]["copied"], 480, "{run}");
+    Some(begun.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures time: on a quiet machine, with `--run-ignored only`"]
+async fn three_workers_take_less_than_half_the_time_of_one() {
+    let (Some(one), Some(three)) = (time_of(1).await, time_of(3).await) else {
+        return;
+    };
+    println!("one worker {one:?}, three {three:?}");
+    assert!(three * 2 < one, "one worker {one:?}, three {three:?}");
+}
+
+#[test]
+fn sqlite_is_for_one_process() {
+    let server = Server::start(None);
+    let database = format!("sqlite:{}", server.data("registrysync.db").display());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let refusals = [
+        (
+            vec!["serve", "--database", &database],
+            "is in use by another registrysync, and SQLite is for one process",
+        ),
+        (vec!["serve", "--no-worker"], "on SQLite (`sqlite:"),
+        (
+            vec!["worker", "--database", &database],
+            "a worker shares a PostgreSQL database with its servers",
+        ),
+        (
+            vec!["worker", "--database", "postgres://nobody.invalid/x"],
+            "secret.key` is missing: give the worker the key file of its servers",
+        ),
+    ];
+    for (arguments, wanted) in refusals {
+        let ended = serve_to_its_end(&elsewhere.path().join("data"), &arguments);
+        assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+        let message = String::from_utf8_lossy(&ended.stderr);
+        assert!(message.contains(wanted), "{arguments:?}: {message}");
+    }
+}
