@@ -168,6 +168,7 @@ CREATE TABLE tasko_run (
     project_label text NOT NULL,
     status text NOT NULL,
     trigger_kind text NOT NULL,
+    retry_of bigint,
     fire_time timestamp without time zone NOT NULL,
     start_time timestamp without time zone,
     end_time timestamp without time zone,
@@ -190,6 +191,7 @@ CREATE TABLE tasko_run (
     CONSTRAINT tasko_run_org_id_fkey FOREIGN KEY (org_id) REFERENCES org(id),
     CONSTRAINT tasko_run_pkey PRIMARY KEY (id),
     CONSTRAINT tasko_run_project_id_fkey FOREIGN KEY (project_id) REFERENCES sync_project(id) ON DELETE CASCADE,
+    CONSTRAINT tasko_run_retry_of_fkey FOREIGN KEY (retry_of) REFERENCES tasko_run(id) ON DELETE SET NULL,
     CONSTRAINT tasko_run_schedule_id_fire_time_key UNIQUE (schedule_id, fire_time),
     CONSTRAINT tasko_run_schedule_id_fkey FOREIGN KEY (schedule_id) REFERENCES tasko_schedule(id) ON DELETE SET NULL,
     CONSTRAINT tasko_run_status_check CHECK ((status = ANY (ARRAY['READY'::text, 'RUNNING'::text, 'FINISHED'::text, 'FAILED'::text, 'SKIPPED'::text, 'INTERRUPTED'::text]))),
@@ -206,6 +208,8 @@ CREATE INDEX tasko_run_end ON tasko_run USING btree (end_time);
 CREATE UNIQUE INDEX tasko_run_one_running ON tasko_run USING btree (project_id) WHERE (status = 'RUNNING'::text);
 
 CREATE INDEX tasko_run_project ON tasko_run USING btree (project_id, id);
+
+CREATE INDEX tasko_run_retry ON tasko_run USING btree (retry_of) WHERE (retry_of IS NOT NULL);
 
 CREATE INDEX tasko_run_status ON tasko_run USING btree (status, id);
 

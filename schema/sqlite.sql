@@ -157,6 +157,8 @@ CREATE TABLE tasko_run (
     project_label TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('READY', 'RUNNING', 'FINISHED', 'FAILED', 'SKIPPED', 'INTERRUPTED')),
     trigger_kind TEXT NOT NULL CHECK (trigger_kind IN ('manual', 'schedule', 'retry', 'hook')),
+    -- the run whose failed tags this one tries again
+    retry_of BIGINT REFERENCES tasko_run (id) ON DELETE SET NULL,
     fire_time TIMESTAMP NOT NULL,
     start_time TIMESTAMP,
     end_time TIMESTAMP,
@@ -187,6 +189,8 @@ CREATE INDEX tasko_run_bunch ON tasko_run (bunch, id) WHERE project_id IS NULL;
 CREATE INDEX tasko_run_end ON tasko_run (end_time);
 
 CREATE INDEX tasko_run_project ON tasko_run (project_id, id);
+
+CREATE INDEX tasko_run_retry ON tasko_run (retry_of) WHERE retry_of IS NOT NULL;
 
 CREATE INDEX tasko_run_status ON tasko_run (status, id);
 

@@ -95,6 +95,7 @@ const PROJECT_RUN_EXAMPLES: &str = "\
 Examples:
   registrysync project run web
   registrysync project run web --wait && echo 'all tags are there'
+  registrysync project run web --retry 17    # what failed of run 17
 
 With --wait: exit code 1 if a tag failed, 130 if you stop waiting; the run goes on then.";
 
@@ -140,6 +141,9 @@ pub enum ProjectCommand {
         /// Behind a run that is under way, instead of being refused
         #[arg(long)]
         queue: bool,
+        /// Only the tags that failed in this run
+        #[arg(long, value_name = "ID")]
+        retry: Option<i64>,
         /// The server
         #[command(flatten)]
         connection: ConnectionArguments,

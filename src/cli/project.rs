@@ -25,10 +25,11 @@ pub(super) async fn run(arguments: ProjectArguments) -> Result<u8, CliError> {
             label,
             wait,
             queue,
+            retry,
             connection,
         } => {
             let mut session = Session::open(&connection)?;
-            let id = project_run::start(&mut session, &label, queue).await?;
+            let id = project_run::start(&mut session, &label, queue, retry).await?;
             if wait {
                 return project_run::watch(&mut session, id, json).await;
             }

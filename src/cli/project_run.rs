@@ -20,17 +20,18 @@ const COUNTS: [&str; 6] = [
     "copied", "updated", "skipped", "deleted", "blocked", "failed",
 ];
 
-/// Starts a run; gives its id.
+/// Starts a run, one of what failed of the run `retry` if that is given; gives its id.
 pub(super) async fn start(
     session: &mut Session,
     label: &str,
     queue: bool,
+    retry: Option<i64>,
 ) -> Result<i64, CliError> {
-    let args = if queue {
-        json!({"label": label, "options": {"queue": true}})
-    } else {
-        json!({"label": label})
-    };
+    let mut options = json!({"queue": queue});
+    if let Some(id) = retry {
+        options["retry"] = id.into();
+    }
+    let args = json!({"label": label, "options": options});
     let id = session.post("registrysync.run", members(args)).await?;
     id.as_i64()
         .ok_or_else(|| CliError::Unreachable(format!("the server gave no id of a run, but `{id}`")))

@@ -26,6 +26,7 @@ pub(super) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
         placement: source.placement,
         max_parallel: MAX_PARALLEL,
         known: KnownTags::new(),
+        only: None,
     };
     same_place_refuse(&spec, target.address())?;
     let engine = Engine::new(target, spec);

@@ -11,9 +11,11 @@ use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
 use crate::store::image_store::{ImageStore, image_store_by_id};
 use crate::store::item::item_list;
 use crate::store::project::{Project, project_by_id};
+use crate::store::run::{Run, RunTrigger};
+use crate::store::run_result::results_failed;
 use crate::store::synced_tag::{StorePair, synced_lookup};
 use crate::store::{Db, DbConnection, SealKey};
-use crate::sync::spec::{KnownTag, KnownTags};
+use crate::sync::spec::{KnownTag, KnownTags, OnlyTags};
 use crate::sync::{Selector, SyncItem, SyncSpec};
 
 /// Items read at once.
@@ -38,6 +40,7 @@ struct Stored {
     settings: ProjectSettings,
     items: Vec<ItemSpec>,
     known: KnownTags,
+    only: Option<OnlyTags>,
 }
 
 /// How a run is divided.
@@ -51,40 +54,80 @@ pub struct Parts {
     pub places: Vec<String>,
 }
 
-/// Divides a run of a project. Err: it is gone, disabled, or can't be used as it is stored.
-pub fn parts_plan(conn: &mut DbConnection, org_id: i64, project_id: i64) -> Result<Parts, Error> {
+/// Divides a run. Err: its project is gone, disabled, or can't be used as it is stored.
+pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Parts, Error> {
+    let (org_id, project_id) = run.project().ok_or_else(gone)?;
     let project = project_enabled(conn, org_id, project_id)?;
     let ends = places_of(conn, &project)?;
     let items = items_load(conn, org_id, project_id)?;
     let place = |item: &ItemSpec| ends.place(&item.repository, item.target_repository.as_ref());
-    let places: IndexSet<String> = items.iter().map(place).collect();
+    let mut places: IndexSet<String> = items.iter().map(place).collect();
+    let what = match only_of(conn, run)? {
+        Some(OnlyFailed { run_id, tags }) => {
+            places.retain(|place| tags.touches(place));
+            format!("what failed of run {run_id}")
+        }
+        None => format!("{} items", items.len()),
+    };
     let parts = match places.len() {
         0 | 1 => String::new(),
         parts => format!(" in {parts} parts"),
     };
     Ok(Parts {
-        about: format!(
-            "`{}` to `{}`: {} items{parts}",
-            ends.source,
-            ends.target,
-            items.len()
-        ),
+        about: format!("`{}` to `{}`: {what}{parts}", ends.source, ends.target),
         places: places.into_iter().collect(),
     })
 }
 
-/// Loads a project. Err: it is gone, disabled, or can't be used as it is stored.
-pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Error> {
-    let key = db.key().clone();
-    let stored = db
-        .call(move |conn| stored_load(conn, &key, org_id, project_id))
-        .await?;
-    // Building a TLS client reads the system's certificates.
-    tokio::task::spawn_blocking(move || stored.into_job())
-        .await
-        .map_err(Error::unexpected)?
+/// Loads what a run works on. Err: its project is gone, disabled, or can't be used as it is stored.
+pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
+    let (key, run) = (db.key().clone(), run.clone());
+    let load = move |conn: &mut DbConnection| {
+        let (org_id, project_id) = run.project().ok_or_else(gone)?;
+        let only = only_of(conn, &run)?.map(|only| only.tags);
+        let stored = stored_load(conn, &key, org_id, project_id)?;
+        Ok::<_, Error>(Stored { only, ..stored })
+    };
+    db.call(load).await?.into_job_outside().await
 }
 
+/// Loads all of a project, with the same errors.
+pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Error> {
+    let key = db.key().clone();
+    let load = move |conn: &mut DbConnection| stored_load(conn, &key, org_id, project_id);
+    db.call(load).await?.into_job_outside().await
+}
+
+/// What a run that tries again works on.
+struct OnlyFailed {
+    /// The earlier run.
+    run_id: i64,
+    /// What of it failed.
+    tags: OnlyTags,
+}
+
+/// `None`: the run isn't one that tries again.
+fn only_of(conn: &mut DbConnection, run: &Run) -> Result<Option<OnlyFailed>, Error> {
+    match run.retry_of {
+        None if run.trigger_kind == RunTrigger::Retry => Err(Error::NotFound(
+            "the run whose failed tags were to be tried again was deleted".into(),
+        )),
+        None => Ok(None),
+        Some(run_id) => Ok(Some(OnlyFailed {
+            run_id,
+            tags: failed_tags(conn, run_id)?,
+        })),
+    }
+}
+
+/// What of a run failed.
+pub(super) fn failed_tags(conn: &mut DbConnection, run_id: i64) -> Result<OnlyTags, Error> {
+    let mut tags = OnlyTags::default();
+    for (place, tag) in results_failed(conn, run_id)? {
+        tags.add(place, tag);
+    }
+    Ok(tags)
+}
 fn stored_load(
     conn: &mut DbConnection,
     key: &SealKey,
@@ -116,6 +159,7 @@ fn stored_load(
         settings,
         items,
         known,
+        only: None,
     })
 }
 
@@ -176,6 +220,13 @@ fn known_load(
 }
 
 impl Stored {
+    /// Building a TLS client reads the system's certificates.
+    async fn into_job_outside(self) -> Result<Job, Error> {
+        tokio::task::spawn_blocking(move || self.into_job())
+            .await
+            .map_err(Error::unexpected)?
+    }
+
     fn into_job(self) -> Result<Job, Error> {
         let source = client(self.source)?;
         let target = client(self.target)?;
@@ -191,6 +242,7 @@ impl Stored {
                 placement: self.settings.placement,
                 max_parallel: self.settings.max_parallel,
                 known: self.known,
+                only: self.only,
             },
             pair: self.pair,
         })

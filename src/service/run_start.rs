@@ -1,9 +1,11 @@
 //! Asking for work: a plan, at once; a run, by the queue.
 
-use super::job::{Job, job_load};
+use super::job::{Job, failed_tags, job_load};
 use super::project::{ProjectName, project_find};
 use super::{App, Caller, Error};
-use crate::store::run::{Enqueued, NewRun, RunTrigger, run_enqueue};
+use crate::store::DbConnection;
+use crate::store::project::Project;
+use crate::store::run::{Enqueued, NewRun, RunTrigger, run_enqueue, run_get};
 use crate::sync::{Engine, Plan};
 
 /// What a run of the project would do; writes nothing.
@@ -24,13 +26,21 @@ pub async fn project_plan(app: &App, caller: &Caller, label: String) -> Result<P
     }
 }
 
-/// Puts a run into the queue and returns its id. Refused while one of the project waits or runs,
-/// unless `queue`.
+/// How a run is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunStart {
+    /// Behind a run of the project that waits or runs already, instead of being refused.
+    pub queue: bool,
+    /// Try again only what failed of this run of the project.
+    pub retry_of: Option<i64>,
+}
+
+/// Puts a run into the queue and returns its id.
 pub async fn run_start(
     app: &App,
     caller: &Caller,
     label: String,
-    queue: bool,
+    start: RunStart,
 ) -> Result<i64, Error> {
     let org = caller.org_id();
     let id = app
@@ -41,13 +51,21 @@ pub async fn run_start(
                 let message = format!("the project `{label}` is disabled; enable it with setDetails");
                 return Err(Error::invalid("label", message));
             }
+            if let Some(id) = start.retry_of {
+                retry_check(conn, &project, id)?;
+            }
+            let trigger = match start.retry_of {
+                Some(_) => RunTrigger::Retry,
+                None => RunTrigger::Manual,
+            };
             let run = NewRun {
                 org_id: org,
                 project_id: project.id,
                 project_label: &project.label,
-                trigger: RunTrigger::Manual,
+                trigger,
+                retry_of: start.retry_of,
             };
-            match run_enqueue(conn, &run, queue)? {
+            match run_enqueue(conn, &run, start.queue)? {
                 Enqueued::Run(id) => Ok(id),
                 Enqueued::Busy(id) => Err(Error::invalid(
                     "label",
@@ -59,4 +77,23 @@ pub async fn run_start(
         .await?;
     app.queue_wake.notify_one();
     Ok(id)
+}
+
+/// Refuses to try again what isn't a run of the project, hasn't ended, or didn't fail.
+fn retry_check(conn: &mut DbConnection, project: &Project, id: i64) -> Result<(), Error> {
+    let run = run_get(conn, project.org_id, id)?
+        .filter(|run| run.project_id == Some(project.id))
+        .ok_or_else(|| {
+            Error::NotFound(format!("the project `{}` has no run {id}", project.label))
+        })?;
+    if run.end_time.is_none() {
+        let message = format!("run {id} hasn't ended; wait for it, or cancel it");
+        return Err(Error::invalid("retry", message));
+    }
+    if failed_tags(conn, id)?.is_empty() {
+        let message =
+            format!("no tag of run {id} failed; leave `retry` out to run all of the project");
+        return Err(Error::invalid("retry", message));
+    }
+    Ok(())
 }

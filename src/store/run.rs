@@ -67,6 +67,8 @@ pub struct Run {
     pub project_label: String,
     pub status: RunStatus,
     pub trigger_kind: RunTrigger,
+    /// The run whose failed tags it tries again, as long as that one is kept.
+    pub retry_of: Option<i64>,
     pub fire_time: Moment,
     pub start_time: Option<Moment>,
     pub end_time: Option<Moment>,
@@ -114,6 +116,8 @@ pub struct NewRun<'a> {
     pub project_id: i64,
     pub project_label: &'a str,
     pub trigger: RunTrigger,
+    /// The run whose failed tags it is to try again.
+    pub retry_of: Option<i64>,
 }
 
 /// What became of [`run_enqueue`].
@@ -150,7 +154,8 @@ pub fn run_enqueue(
                 tasko_run::project_label.eq(new.project_label),
                 tasko_run::status.eq(RunStatus::Ready),
                 tasko_run::trigger_kind.eq(new.trigger),
-                tasko_run::fire_time.eq(now()),
+                tasko_run::retry_of.eq(new.retry_of),
+                tasko_run::fire_time.eq(clock(conn)?),
                 tasko_run::attempt.eq(1),
                 tasko_run::cancel_requested.eq(false),
                 tasko_run::message.eq(""),

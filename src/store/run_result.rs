@@ -1,7 +1,7 @@
 //! What came of each tag of a run.
 
-use super::part::{Lease, part_hold};
-use super::schema::{run_result, tasko_run};
+use super::part::{Lease, PartStatus, part_hold};
+use super::schema::{run_part, run_result, tasko_run};
 use super::{DbConnection, Error};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -160,6 +160,34 @@ pub fn results_resume(conn: &mut DbConnection, lease: Lease) -> Result<Vec<Recor
             ))
             .load(conn)?)
     })
+}
+
+/// What of a run failed: places in the target, each with a tag; or with "" where that can't be told
+/// tag by tag, since they couldn't be listed or a worker gave up before it came to them.
+pub fn results_failed(
+    conn: &mut DbConnection,
+    run_id: i64,
+) -> Result<Vec<(String, String)>, Error> {
+    let mut failed: Vec<(String, String)> = run_result::table
+        .inner_join(run_part::table)
+        .filter(run_result::run_id.eq(run_id))
+        .filter(run_result::status.eq(ResultStatus::Failed))
+        .select((run_part::target_repository, run_result::tag))
+        .load(conn)?;
+    let ended = run_part::copied
+        + run_part::updated
+        + run_part::skipped
+        + run_part::deleted
+        + run_part::blocked
+        + run_part::failed;
+    let cut_short: Vec<String> = run_part::table
+        .filter(run_part::run_id.eq(run_id))
+        .filter(run_part::status.eq(PartStatus::Failed))
+        .filter(run_part::failed.eq(0).or(run_part::selected.gt(ended)))
+        .select(run_part::target_repository)
+        .load(conn)?;
+    failed.extend(cut_short.into_iter().map(|place| (place, String::new())));
+    Ok(failed)
 }
 
 /// At most `limit` results of a run with an id above `after_id` (0 begins), in order; of one

@@ -100,6 +100,7 @@ diesel::table! {
         project_label -> Text,
         status -> Text,
         trigger_kind -> Text,
+        retry_of -> Nullable<BigInt>,
         fire_time -> Timestamp,
         start_time -> Nullable<Timestamp>,
         end_time -> Nullable<Timestamp>,

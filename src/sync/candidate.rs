@@ -132,7 +132,12 @@ impl Candidates {
         let architectures: Arc<[PlatformChoice]> = item.architectures.clone().into();
         let selection = item.selector.select(listing.unwrap_or_default());
         let before = self.all.len();
-        for (name, verdict) in selection.verdicts.into_iter().filter(|(_, v)| v.selected) {
+        let is_wanted = |name: &str| match &spec.only {
+            Some(only) => only.contains(to.as_str(), name),
+            None => true,
+        };
+        let selected = selection.verdicts.into_iter().filter(|(_, v)| v.selected);
+        for (name, verdict) in selected.filter(|(name, _)| is_wanted(name)) {
             self.all.push(Candidate {
                 from: item.source.clone(),
                 repository: item.repository.clone(),
@@ -146,7 +151,8 @@ impl Candidates {
             });
         }
         self.warn_dropped(item, &selection.dropped);
-        if let Some(listing) = listing.filter(|_| self.all.len() == before) {
+        let is_nothing = self.all.len() == before && spec.only.is_none();
+        if let Some(listing) = listing.filter(|_| is_nothing) {
             self.warn_nothing(item, listing.len());
         }
         Ok(())

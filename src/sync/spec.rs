@@ -1,6 +1,6 @@
 //! What is wanted: items of a source registry, and where they go in the target.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,6 +26,8 @@ pub struct SyncSpec {
     pub max_parallel: usize,
     /// What earlier runs wrote, for tags whose target digest differs from the source's.
     pub known: KnownTags,
+    /// Only these of the selected tags; `None`: all of them.
+    pub only: Option<OnlyTags>,
 }
 
 /// One source repository and what of it is wanted.
@@ -64,6 +66,41 @@ impl SyncItem {
             && self
                 .way(placement, target)
                 .is_ok_and(|(from, to)| from == to)
+    }
+}
+
+/// Tags by the target repository that they go to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OnlyTags(HashMap<String, Option<HashSet<String>>>);
+
+impl OnlyTags {
+    /// Adds a tag of a target repository; "" stands for all of them.
+    pub fn add(&mut self, target_repository: String, tag: String) {
+        let tags = self.0.entry(target_repository);
+        let tags = tags.or_insert_with(|| Some(HashSet::new()));
+        match tags {
+            _ if tag.is_empty() => *tags = None,
+            Some(tags) => {
+                tags.insert(tag);
+            }
+            None => {}
+        }
+    }
+
+    /// Whether there is no tag in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a tag of this target repository is in it.
+    pub fn touches(&self, target_repository: &str) -> bool {
+        self.0.contains_key(target_repository)
+    }
+
+    /// Whether the tag is in it.
+    pub fn contains(&self, target_repository: &str, tag: &str) -> bool {
+        let tags = self.0.get(target_repository);
+        tags.is_some_and(|tags| tags.as_ref().is_none_or(|tags| tags.contains(tag)))
     }
 }
 

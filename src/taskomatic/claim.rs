@@ -72,11 +72,7 @@ pub fn claim(
 
 /// Begins a run, or ends it where that can't be.
 fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Error> {
-    // Only runs of projects wait here.
-    let Some((org, project)) = run.project() else {
-        return Ok(());
-    };
-    let planned = match parts_plan(conn, org, project) {
+    let planned = match parts_plan(conn, run) {
         Ok(Parts { about, places }) if places.is_empty() => {
             run_begin(conn, run.id, worker, &[])?;
             Err((RunStatus::Finished, format!("{about}; 0 tags selected")))

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::service::Error;
-use crate::service::job::job_load;
+use crate::service::job::run_job_load;
 use crate::store::Db;
 use crate::store::run::Run;
 use crate::store::synced_tag::StorePair;
@@ -25,11 +25,6 @@ pub(super) struct Share {
 
 type Cell = Arc<OnceCell<Share>>;
 
-/// Only runs of projects have parts.
-fn no_project() -> Error {
-    Error::NotFound("the run has no project".into())
-}
-
 /// The shares of all runs, the one asked for last at the end.
 #[derive(Clone, Default)]
 pub(super) struct Shares(Arc<Mutex<Vec<(i64, Cell)>>>);
@@ -39,8 +34,7 @@ impl Shares {
     pub(super) async fn get(&self, db: &Db, run: &Run) -> Result<Cell, Error> {
         let cell = self.cell(run.id);
         cell.get_or_try_init(|| async {
-            let (org, project) = run.project().ok_or_else(no_project)?;
-            let job = job_load(db, org, project).await?;
+            let job = run_job_load(db, run).await?;
             Ok::<_, Error>(Share {
                 pair: job.pair,
                 engines: Engine::new(job.target, job.spec)

@@ -61,6 +61,7 @@ fn queued(conn: &mut DbConnection, org_id: i64, project_id: i64) -> i64 {
         project_id,
         project_label: "web",
         trigger: RunTrigger::Manual,
+        retry_of: None,
     };
     match run_enqueue(conn, &new, true).expect("no error") {
         Enqueued::Run(id) => id,

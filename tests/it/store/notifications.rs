@@ -17,6 +17,7 @@ fn run(conn: &mut DbConnection, org_id: i64, project_id: i64, status: RunStatus)
         project_id,
         project_label: "mirror",
         trigger: RunTrigger::Manual,
+        retry_of: None,
     };
     let Enqueued::Run(id) = run_enqueue(conn, &new, true).expect("no error") else {
         panic!("no run")

@@ -25,6 +25,7 @@ fn enqueue(conn: &mut DbConnection, org_id: i64, project_id: i64) -> i64 {
         project_id,
         project_label: "mirror",
         trigger: RunTrigger::Manual,
+        retry_of: None,
     };
     match run_enqueue(conn, &new, true).expect("no error") {
         Enqueued::Run(id) => id,
@@ -71,6 +72,7 @@ on_both_databases! {
                 project_id,
                 project_label: "mirror",
                 trigger: RunTrigger::Manual,
+                retry_of: None,
             };
             assert_eq!(run_enqueue(conn, &new, false)?, Enqueued::Busy(id));
 
@@ -195,6 +197,7 @@ on_both_databases! {
                         project_id,
                         project_label: "mirror",
                         trigger: RunTrigger::Manual,
+                        retry_of: None,
                     };
                     db.run(move |conn| run_enqueue(conn, &new, false)).await
                 })

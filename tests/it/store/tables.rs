@@ -226,6 +226,7 @@ fn hot_calls(
         project_id,
         project_label: "mirror",
         trigger: RunTrigger::Manual,
+        retry_of: None,
     };
     run_enqueue(conn, &new, false)?;
     let (run, part) = queue::claim(conn, "w")?.expect("a run");

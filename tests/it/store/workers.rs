@@ -12,6 +12,7 @@ use registrysync::store::{DbConnection, Error, now};
 
 use super::{account, project};
 use crate::support::database::TestDatabase;
+use crate::support::postgres::OwnServer;
 use crate::support::queue::claim;
 
 const LOST_AFTER: Duration = Duration::from_mins(1);
@@ -75,9 +76,10 @@ async fn heard(listener: &mut Listener) -> Vec<Topic> {
 async fn nodes_hear_of_new_runs_and_of_runs_to_be_cancelled() {
     let sqlite = TestDatabase::sqlite();
     assert!(Listener::of(&sqlite).is_none(), "there is one node");
-    let Some(db) = TestDatabase::postgres() else {
+    let Some(mut server) = OwnServer::start() else {
         return;
     };
+    let db = TestDatabase::of(&server);
     let mut listener = Listener::of(&db).expect("a listener");
     assert!(listener.news().is_err(), "not connected yet");
     listener.connect().expect("a connection");
@@ -91,6 +93,7 @@ async fn nodes_hear_of_new_runs_and_of_runs_to_be_cancelled() {
                 project_id,
                 project_label: "mirror",
                 trigger: RunTrigger::Manual,
+                retry_of: None,
             };
             match run_enqueue(conn, &new, false)? {
                 Enqueued::Run(id) => Ok((org, id)),
@@ -106,7 +109,7 @@ async fn nodes_hear_of_new_runs_and_of_runs_to_be_cancelled() {
     assert_eq!(cancelled.expect("no error"), Cancelled::Asked);
     assert_eq!(heard(&mut listener).await, [Topic::Cancel]);
 
-    db.close_to_all();
+    server.stop();
     for _ in 0..LOOKS {
         match listener.news() {
             Err(Error::Lost(_)) => break,
@@ -118,7 +121,7 @@ async fn nodes_hear_of_new_runs_and_of_runs_to_be_cancelled() {
     assert!(matches!(gone, Err(Error::Lost(_))), "{gone:?}");
     let refused = listener.connect();
     assert!(matches!(refused, Err(Error::Connect { .. })), "{refused:?}");
-    db.open_to_all();
+    server.start_again();
     listener.connect().expect("a connection");
     assert!(listener.news().expect("connected").is_empty());
 }

@@ -1,6 +1,6 @@
 //! A fresh, migrated database for one test, on either backend.
 
-use super::postgres::Server;
+use super::postgres::{OwnServer, Server};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use registrysync::store::{Db, SealKey};
@@ -42,6 +42,12 @@ impl TestDatabase {
         Some(TestDatabase::open(url, dir, Some((server, name))))
     }
 
+    /// The database of a server of the test's own.
+    pub(crate) fn of(server: &OwnServer) -> TestDatabase {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        TestDatabase::open(server.url(), dir, None)
+    }
+
     fn open(
         url: String,
         dir: tempfile::TempDir,
@@ -55,36 +61,6 @@ impl TestDatabase {
             dir,
             server_database,
         }
-    }
-
-    /// Ends all connections, and lets nobody in: to its clients the server is away.
-    pub(crate) fn close_to_all(&self) {
-        let (server, name) = self
-            .server_database
-            .as_ref()
-            .expect("a PostgreSQL database");
-        server_execute(
-            server,
-            &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"),
-        );
-        server_execute(
-            server,
-            &format!(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-            ),
-        );
-    }
-
-    /// Lets everybody in again.
-    pub(crate) fn open_to_all(&self) {
-        let (server, name) = self
-            .server_database
-            .as_ref()
-            .expect("a PostgreSQL database");
-        server_execute(
-            server,
-            &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"),
-        );
     }
 
     /// The key file.

@@ -8,15 +8,17 @@
 //! - The watchdog ends the server once nobody has held `users` for a few seconds. It does that
 //!   under the exclusive lock on `users`, so that nobody can come to a server that is going.
 //!
-//! The server listens on a socket in that directory only, keeps nothing safe (`fsync=off`), and
-//! runs as an unprivileged user where the tests run as root, since it refuses root.
+//! A test that ends its server and starts it again has one of its own ([`OwnServer`]).
+//!
+//! A server listens on a socket in its directory only, keeps nothing safe (`fsync=off`), and runs
+//! as an unprivileged user where the tests run as root, since it refuses root.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{Hash as _, Hasher as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -65,25 +67,13 @@ impl Server {
     pub(crate) fn shared() -> Option<&'static Server> {
         static SERVER: OnceLock<Option<Server>> = OnceLock::new();
         SERVER
-            .get_or_init(|| {
-                let Some(bin) = binaries() else {
-                    assert!(
-                        std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-                        "CI=true, and no PostgreSQL binaries (initdb, postgres)"
-                    );
-                    eprintln!("SKIPPED: no PostgreSQL binaries (initdb, postgres) here");
-                    return None;
-                };
-                Some(Server::join(&bin))
-            })
+            .get_or_init(|| Some(Server::join(&binaries_or_skip()?)))
             .as_ref()
     }
 
     /// The URL of a database on this server.
     pub(crate) fn url(&self, database: &str) -> String {
-        let host = self.socket_dir.to_str().expect("a UTF-8 path");
-        let host = host.replace('/', "%2F");
-        format!("postgres:///{database}?host={host}&user={ROLE}")
+        url(&self.socket_dir, database)
     }
 
     fn join(bin: &Path) -> Server {
@@ -100,27 +90,105 @@ impl Server {
             _users: users,
         };
         // `ready` without a server is left where somebody killed the watchdog.
-        if !dir.join("ready").exists() || server.try_connect().is_err() {
+        if !dir.join("ready").exists() || try_connect(&dir).is_err() {
             cluster_make(bin, &dir, &owner);
             watchdog_start(bin, &dir, &owner);
-            server.wait();
+            wait(&dir);
             fs::write(dir.join("ready"), "").expect("the file `ready`");
         }
         server
     }
+}
 
-    fn try_connect(&self) -> diesel::ConnectionResult<diesel::PgConnection> {
-        diesel::Connection::establish(&self.url("postgres"))
+/// A server of one test, which may end it and start it again.
+pub(crate) struct OwnServer {
+    bin: PathBuf,
+    dir: tempfile::TempDir,
+    owner: Owner,
+    child: Option<Child>,
+}
+
+impl OwnServer {
+    /// A server that runs; `None` as with [`Server::shared`].
+    pub(crate) fn start() -> Option<OwnServer> {
+        let bin = binaries_or_skip()?;
+        let dir = tempfile::Builder::new().prefix("rs-pg-").tempdir();
+        let dir = dir.expect("a temporary directory");
+        let owner = Owner::of_server();
+        owner.chown(dir.path());
+        cluster_make(&bin, dir.path(), &owner);
+        let mut server = OwnServer {
+            bin,
+            dir,
+            owner,
+            child: None,
+        };
+        server.start_again();
+        Some(server)
     }
 
-    fn wait(&self) {
-        let deadline = Instant::now() + START_WAIT;
-        while let Err(error) = self.try_connect() {
-            let log = fs::read_to_string(self.socket_dir.join("server.log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "no PostgreSQL: {error}\n{log}");
-            std::thread::sleep(Duration::from_millis(50));
+    /// The URL of its only database.
+    pub(crate) fn url(&self) -> String {
+        url(self.dir.path(), "postgres")
+    }
+
+    /// Ends it, and with it all its connections.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let pid = child.id().to_string();
+            let told = Command::new("kill").args(["-INT", &pid]).status();
+            assert!(told.expect("`kill`").success());
+            child.wait().expect("its end");
         }
     }
+
+    /// Starts it on what it left.
+    pub(crate) fn start_again(&mut self) {
+        let log = File::create(self.dir.path().join("server.log")).expect("a log file");
+        let line = server_line(&self.bin, self.dir.path(), &self.owner);
+        let mut command = Command::new(&line[0]);
+        command.args(&line[1..]).current_dir(self.dir.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        self.child = Some(command.stderr(log).spawn().expect("a server"));
+        wait(self.dir.path());
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The URL of a database of the server whose socket is in `dir`.
+fn url(dir: &Path, database: &str) -> String {
+    let host = dir.to_str().expect("a UTF-8 path").replace('/', "%2F");
+    format!("postgres:///{database}?host={host}&user={ROLE}")
+}
+
+fn try_connect(dir: &Path) -> diesel::ConnectionResult<diesel::PgConnection> {
+    diesel::Connection::establish(&url(dir, "postgres"))
+}
+
+fn wait(dir: &Path) {
+    let deadline = Instant::now() + START_WAIT;
+    while let Err(error) = try_connect(dir) {
+        let log = fs::read_to_string(dir.join("server.log")).unwrap_or_default();
+        assert!(Instant::now() < deadline, "no PostgreSQL: {error}\n{log}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn binaries_or_skip() -> Option<PathBuf> {
+    let found = binaries();
+    if found.is_none() {
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "CI=true, and no PostgreSQL binaries (initdb, postgres)"
+        );
+        eprintln!("SKIPPED: no PostgreSQL binaries (initdb, postgres) here");
+    }
+    found
 }
 
 /// Where Debian keeps the newest version, else what the PATH has.
@@ -215,7 +283,8 @@ fn cluster_make(bin: &Path, dir: &Path, owner: &Owner) {
     assert!(output.status.success(), "initdb: {said}");
 }
 
-fn watchdog_start(bin: &Path, dir: &Path, owner: &Owner) {
+/// The server's command line.
+fn server_line(bin: &Path, dir: &Path, owner: &Owner) -> Vec<String> {
     let settings = [
         "listen_addresses=".to_owned(),
         format!("unix_socket_directories={}", dir.display()),
@@ -228,11 +297,15 @@ fn watchdog_start(bin: &Path, dir: &Path, owner: &Owner) {
     let mut line = owner.command(&bin.join("postgres"));
     line.extend(["-D".to_owned(), dir.join("data").display().to_string()]);
     line.extend(settings.into_iter().flat_map(|one| ["-c".to_owned(), one]));
+    line
+}
+
+fn watchdog_start(bin: &Path, dir: &Path, owner: &Owner) {
     // In a group of its own: a Ctrl-C at the terminal ends the tests, and with them the server.
     let started = Command::new("sh")
         .args(["-c", WATCHDOG, "watchdog"])
         .arg(dir)
-        .args(line)
+        .args(server_line(bin, dir, owner))
         .current_dir(dir)
         .process_group(0)
         .stdin(Stdio::null())

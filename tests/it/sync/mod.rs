@@ -82,6 +82,7 @@ pub(crate) fn spec(items: Vec<SyncItem>) -> SyncSpec {
         placement: Placement::Path,
         max_parallel: MAX_PARALLEL,
         known: KnownTags::new(),
+        only: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The whole way, through the real server: log in, stores, project, items, plan, run, results.
 
 mod cancel;
+mod chaos;
 mod clients;
 mod commands;
 mod events;
@@ -12,6 +13,7 @@ mod mgrctl;
 mod nodes;
 mod notifications;
 mod openapi;
+mod retry;
 mod schedules;
 pub(crate) mod scripts;
 mod server;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::server::{Server, Session, Worker, serve_to_its_end};
 use crate::support::database::TestDatabase;
 use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::postgres::OwnServer;
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
@@ -43,7 +44,8 @@ fn server(database: &TestDatabase) -> Server {
 }
 
 fn worker(server: &Server, database: &TestDatabase) -> Worker {
-    Worker::start(server, &database.url, &[(LEASE[0], LEASE[1])])
+    let environment = vec![(LEASE[0], LEASE[1].to_owned())];
+    Worker::start(server, &database.url, environment)
 }
 
 async fn project(server: &Server, source: &Registry, target: &Registry, count: u64) -> Session {
@@ -194,9 +196,10 @@ async fn a_cancelled_run_ends_on_whatever_node_its_parts_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_comes_back_finds_the_runs_going_on() {
-    let Some(database) = TestDatabase::postgres() else {
+    let Some(mut postgres) = OwnServer::start() else {
         return;
     };
+    let database = TestDatabase::of(&postgres);
     let (source, target) = registries(2, 3).await;
     // Longer under way than the database is away.
     let slow = Action::Slow {
@@ -209,12 +212,12 @@ async fn a_database_that_comes_back_finds_the_runs_going_on() {
     let _worker = worker(&server, &database);
     let id = session.run().await;
     until("uploads", async || target.uploads_open() > 0).await;
-    database.close_to_all();
+    postgres.stop();
     let refused = session.get("registrysync/listProjects", &[]).await;
     let refused = refused.unwrap_err();
     assert!(refused.contains("database"), "{refused}");
     source.faults_clear();
-    database.open_to_all();
+    postgres.start_again();
     let run = session.run_ended(id).await;
     assert_eq!(run["status"], "FINISHED", "{run}");
     assert_eq!(results(&session, id).await.len(), 6);

@@ -126,28 +126,36 @@ fn signal(child: &Child, name: &str) {
 pub(super) struct Worker {
     child: Child,
     files: TempDir,
+    database: String,
+    key_file: PathBuf,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Worker {
     /// One that shares the server's database and key, when it is ready.
-    pub(super) fn start(server: &Server, database: &str, environment: &[(&str, &str)]) -> Worker {
+    pub(super) fn start(
+        server: &Server,
+        database: &str,
+        environment: Vec<(&'static str, String)>,
+    ) -> Worker {
         let files = tempfile::tempdir().unwrap();
-        let said = std::fs::File::create(files.path().join("said")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
-        command
-            .args(["worker", "--database", database, "--data-dir"])
-            .arg(files.path().join("data"))
-            .arg("--key-file")
-            .arg(server.data("secret.key"))
-            .envs(environment.iter().copied())
-            .env("NO_COLOR", "1");
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.stderr(said).spawn().unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        assert_eq!(line.trim(), "registrysync worker is ready");
-        Worker { child, files }
+        let key_file = server.data("secret.key");
+        let child = worker_spawn(files.path(), database, &key_file, &environment);
+        Worker {
+            child,
+            files,
+            database: database.to_owned(),
+            key_file,
+            environment,
+        }
+    }
+
+    /// Ends it without warning, and starts it again on what it left.
+    pub(super) fn kill_and_restart(&mut self) {
+        signal(&self.child, "KILL");
+        self.child.wait().unwrap();
+        let files = self.files.path();
+        self.child = worker_spawn(files, &self.database, &self.key_file, &self.environment);
     }
 
     /// Sends it a signal.
@@ -186,13 +194,39 @@ pub(super) fn serve_to_its_end(data: &Path, arguments: &[&str]) -> Output {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // One that serves after all says so, and would never end.
-    let stdout = child.stdout.as_mut().unwrap();
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
-    if !line.is_empty() {
+    if !first_line(&mut child).is_empty() {
         child.kill().unwrap();
     }
     child.wait_with_output().unwrap()
+}
+
+fn worker_spawn(
+    files: &Path,
+    database: &str,
+    key_file: &Path,
+    environment: &[(&'static str, String)],
+) -> Child {
+    let said = std::fs::File::create(files.join("said")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
+    command
+        .args(["worker", "--database", database, "--data-dir"])
+        .arg(files.join("data"))
+        .arg("--key-file")
+        .arg(key_file)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .env("NO_COLOR", "1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.stderr(said).spawn().unwrap();
+    assert_eq!(first_line(&mut child), "registrysync worker is ready");
+    child
+}
+
+/// The first line that a process prints; "" where it ends without one.
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    let stdout = child.stdout.as_mut().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
 }
 
 fn spawn(
@@ -213,11 +247,8 @@ fn spawn(
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut line = String::new();
-    let stdout = child.stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
+    let line = first_line(&mut child);
     let url = line
-        .trim()
         .strip_prefix("registrysync listening on ")
         .unwrap_or_else(|| panic!("unexpected first line: {line:?}"));
     (child, url.to_owned())

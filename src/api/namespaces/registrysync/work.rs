@@ -7,7 +7,8 @@ use super::plan_answer::PlanAnswer;
 use crate::api::registry::Namespace;
 use crate::api::value::Done;
 use crate::api::{ApiError, Context, param};
-use crate::service::{run_cancel, run_start};
+use crate::service::run_cancel;
+use crate::service::run_start::{self, RunStart};
 
 /// Adds the methods.
 pub(super) fn define(ns: &mut Namespace) {
@@ -22,7 +23,8 @@ pub(super) fn define(ns: &mut Namespace) {
     let about = "Start a run of a project, with options.";
     let options = param(
         "options",
-        "`queue`: wait for a run of the project that is under way",
+        "`queue`: wait for a run of the project that is under way; `retry`: id of an earlier run of \
+         it, of which only the tags that failed are tried again",
     );
     ns.method("run", about, [label(), options], run_with)
         .returns("id of the run");
@@ -50,6 +52,7 @@ async fn plan(context: Context, label: String) -> Result<PlanAnswer, ApiError> {
 #[serde(deny_unknown_fields)]
 struct RunOptions {
     queue: Option<bool>,
+    retry: Option<i32>,
 }
 
 async fn run(context: Context, label: String) -> Result<i64, ApiError> {
@@ -57,6 +60,9 @@ async fn run(context: Context, label: String) -> Result<i64, ApiError> {
 }
 
 async fn run_with(context: Context, label: String, options: RunOptions) -> Result<i64, ApiError> {
-    let queue = options.queue.unwrap_or(false);
-    Ok(run_start::run_start(context.app(), context.caller(), label, queue).await?)
+    let start = RunStart {
+        queue: options.queue.unwrap_or(false),
+        retry_of: options.retry.map(i64::from),
+    };
+    Ok(run_start::run_start(context.app(), context.caller(), label, start).await?)
 }

@@ -45,6 +45,7 @@ fn run_done(conn: &mut DbConnection) -> Result<Run, Error> {
         project_id: project.id,
         project_label: "mirror",
         trigger: RunTrigger::Manual,
+        retry_of: None,
     };
     assert!(matches!(run_enqueue(conn, &new, true)?, Enqueued::Run(_)));
     let (run, part) = queue::claim(conn, "host-1")?.expect("the run");

@@ -18,6 +18,7 @@ fn run_enqueue_one(conn: &mut DbConnection) -> Result<i64, Error> {
         project_id: project.id,
         project_label: "mirror",
         trigger: RunTrigger::Manual,
+        retry_of: None,
     };
     match run_enqueue(conn, &new, true)? {
         Enqueued::Run(id) => Ok(id),
