@@ -8,7 +8,7 @@ use super::{App, Caller, Error};
 use crate::store::DbConnection;
 use crate::store::run::{SYNC_BUNCH, clock};
 use crate::store::schedule::{
-    NewSchedule, Schedule, schedule_by_label, schedule_end, schedule_put,
+    FROM_EVER, NewSchedule, Schedule, schedule_by_label, schedule_end, schedule_put,
 };
 use crate::taskomatic::quartz::Expression;
 use crate::time_zone::server_zone;
@@ -49,7 +49,7 @@ pub async fn schedule_set(
                 return Ok(());
             }
             let now = clock(conn)?;
-            let line = line_check(&rules, text, (now, None), now)?;
+            let line = line_check(&rules, text, (FROM_EVER, None), now)?;
             let new = NewSchedule {
                 org_id: Some(org),
                 job_label: &job_label,
@@ -57,7 +57,7 @@ pub async fn schedule_set(
                 project_id: Some(project.id),
                 cron_expr: &line.text,
                 data: &project_data(project.id),
-                active_from: now,
+                active_from: FROM_EVER,
                 active_till: None,
                 next_fire: Some(line.fire),
                 due_time: Some(line.due),

@@ -15,8 +15,8 @@ use super::{App, Caller, Error};
 use crate::store::run::{Run, RunStatus, clock, run_get};
 use crate::store::run_log::{LogLevel, LogLine, log_list};
 use crate::store::schedule::{
-    Bunch, NewSchedule, Schedule, ScheduleFilter, bunch_list, schedule_by_id, schedule_by_label,
-    schedule_end, schedule_list, schedule_put,
+    Bunch, FROM_EVER, NewSchedule, Schedule, ScheduleFilter, bunch_list, schedule_by_id,
+    schedule_by_label, schedule_end, schedule_list, schedule_put,
 };
 use crate::store::tasko_run::{bunch_run_list, schedule_run_list};
 use crate::store::{DbConnection, Moment};
@@ -207,7 +207,7 @@ pub async fn job_schedule(
                 None => label_make(conn, org, &new.bunch)?,
             };
             let (from, till) = new.active;
-            let from = from.map_or(now, |time| time.naive_utc());
+            let from = from.map_or(FROM_EVER, |time| time.naive_utc());
             let till = till.map(|time| time.naive_utc());
             let (cron_expr, fire, due) = match &new.cron_expr {
                 None => (String::new(), from.max(now), from.max(now)),

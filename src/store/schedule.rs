@@ -40,6 +40,10 @@ impl Schedule {
     }
 }
 
+/// When a schedule begins to be active for which nobody said it. Not the time at which it was made:
+/// a clock that was ahead then would keep it from firing when it is put right.
+pub const FROM_EVER: Moment = chrono::DateTime::UNIX_EPOCH.naive_utc();
+
 /// A schedule to be kept.
 #[derive(Clone, Debug, Insertable, AsChangeset)]
 #[diesel(table_name = tasko_schedule, treat_none_as_null = true)]

@@ -3,6 +3,7 @@
 mod cancel;
 mod chaos;
 mod clients;
+mod clock;
 mod commands;
 mod events;
 mod faults;

@@ -42,6 +42,7 @@ pub(super) struct Schedule {
     id: i64,
     job_label: String,
     bunch: String,
+    /// The beginning of 1970 where nobody named one.
     active_from: Timestamp,
     /// In the past: it is over.
     active_till: Option<Timestamp>,
