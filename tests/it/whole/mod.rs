@@ -15,6 +15,7 @@ mod nodes;
 mod notifications;
 mod openapi;
 mod retry;
+mod scale;
 mod schedules;
 pub(crate) mod scripts;
 mod server;

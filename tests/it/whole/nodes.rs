@@ -287,37 +287,6 @@ async fn a_worker_that_is_told_to_end_gives_its_parts_to_another() {
     assert_eq!(results(&session, id).await.len(), 12);
 }
 
-/// How long a project of 30 items takes so many workers, every request taking 20 ms.
-async fn time_of(workers: usize) -> Option<Duration> {
-    let database = TestDatabase::postgres()?;
-    let (source, target) = registries(30, 16).await;
-    for method in ["GET", "HEAD", "POST", "PUT", "PATCH"] {
-        let slow = Fault::on(method, "", Action::Delay(Duration::from_millis(20)));
-        source.fault_add(slow.clone());
-        target.fault_add(slow);
-    }
-    let server = server(&database);
-    let session = project(&server, &source, &target, 30).await;
-    let details = json!({"label": "web", "details": {"max_parallel": 2}});
-    let set = session.post("registrysync/setDetails", details);
-    set.await.unwrap();
-    let _workers: Vec<_> = (0..workers).map(|_| worker(&server, &database)).collect();
-    let begun = std::time::Instant::now();
-    let run = session.run_ended(session.run().await).await;
-    assert_eq!(run["counts"]["copied"], 480, "{run}");
-    Some(begun.elapsed())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "measures time: on a quiet machine, with `--run-ignored only`"]
-async fn three_workers_take_less_than_half_the_time_of_one() {
-    let (Some(one), Some(three)) = (time_of(1).await, time_of(3).await) else {
-        return;
-    };
-    println!("one worker {one:?}, three {three:?}");
-    assert!(three * 2 < one, "one worker {one:?}, three {three:?}");
-}
-
 #[test]
 fn sqlite_is_for_one_process() {
     let server = Server::start(None);

@@ -1,11 +1,13 @@
 //! Only the failed tags of a run are tried again.
 
+use diesel::RunQueryDsl as _;
+use registrysync::store::{Db, SealKey};
 use serde_json::{Value, json};
 
 use super::server::{Server, Session};
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
-use crate::support::registry::faults::Fault;
+use crate::support::registry::faults::{Action, Fault};
 
 /// `app` and `db`, three tags each.
 async fn registries() -> (Registry, Registry) {
@@ -174,11 +176,7 @@ async fn what_did_not_fail_is_refused() {
         let refused = session.post("registrysync/run", body).await.unwrap_err();
         assert!(refused.contains(reason), "{refused}");
     }
-    source.fault_add(Fault::on(
-        "HEAD",
-        "/manifests/",
-        crate::support::registry::faults::Action::Hang,
-    ));
+    source.fault_add(Fault::on("HEAD", "/manifests/", Action::Hang));
     let under_way = session.run().await;
     let body = json!({"label": "web", "options": {"retry": under_way, "queue": true}});
     let refused = session.post("registrysync/run", body).await.unwrap_err();
@@ -190,5 +188,42 @@ async fn what_did_not_fail_is_refused() {
         runs.unwrap().as_array().unwrap().len(),
         2,
         "nothing was begun"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_to_be_tried_again_and_is_deleted_meanwhile_is_said() {
+    let (source, target) = registries().await;
+    out_of_order(&source, "app/manifests/v1");
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let failed = session.run_ended(session.run().await).await["id"].clone();
+    source.faults_clear();
+    source.fault_add(Fault::on("HEAD", "/manifests/", Action::Hang));
+    let in_the_way = session.run().await;
+    let body = json!({"label": "web", "options": {"retry": failed, "queue": true}});
+    let waiting = session.post("registrysync/run", body).await.unwrap();
+    let url = format!("sqlite:{}", server.data("registrysync.db").display());
+    let key = SealKey::from_file(&server.data("secret.key")).unwrap();
+    let db = Db::open(&url, key).unwrap();
+    let statement = format!("DELETE FROM tasko_run WHERE id = {failed}");
+    db.run(move |conn| Ok(diesel::sql_query(statement).execute(conn)?))
+        .await
+        .unwrap();
+    source.faults_clear();
+    let cancel = json!({"runId": in_the_way});
+    session
+        .post("registrysync/cancelRun", cancel)
+        .await
+        .unwrap();
+    let run = session.run_ended(waiting.as_i64().unwrap()).await;
+    assert_eq!(run["status"], "FAILED");
+    let message = run["message"].as_str().unwrap();
+    assert!(
+        message.contains("were to be tried again was deleted"),
+        "{message}"
     );
 }
