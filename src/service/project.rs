@@ -7,6 +7,7 @@ use super::item::{ItemView, items_of};
 use super::places::{Places, places};
 use super::project_settings::{ProjectDetails, ProjectOptions, ProjectSettings, label_check};
 use super::run_cancel::project_runs_end;
+use super::run_history::Slice;
 use super::schedule::{job_label, project_schedule};
 use super::store_settings::StoreOptions;
 use super::{App, Caller, Error};
@@ -88,9 +89,14 @@ pub async fn project_create(
         .await
 }
 
-/// Every project of the caller's organisation, by label.
-pub async fn project_list(app: &App, caller: &Caller) -> Result<Vec<ProjectView>, Error> {
+/// Projects of the caller's organisation, by label.
+pub async fn project_list(
+    app: &App,
+    caller: &Caller,
+    slice: Slice,
+) -> Result<Vec<ProjectView>, Error> {
     let org = caller.org_id();
+    let (offset, limit) = slice.rows();
     let (projects, stores, mut last_runs, mut lines) = app
         .db
         .run(move |conn| {
@@ -98,9 +104,13 @@ pub async fn project_list(app: &App, caller: &Caller) -> Result<Vec<ProjectView>
                 .into_iter()
                 .map(|store| (store.id, store.label))
                 .collect();
-            let projects = rows::project_list(conn, org, "", i64::MAX)?;
-            let lines = schedule_lines(conn, org)?;
-            Ok((projects, stores, project_last_runs(conn, org)?, lines))
+            let projects = rows::project_list(conn, org, offset, limit)?;
+            let mut labels = projects.iter().map(|project| project.label.as_str());
+            let first = labels.next().unwrap_or_default();
+            let labels = (first, labels.next_back().unwrap_or(first));
+            let last_runs = project_last_runs(conn, org, labels)?;
+            let lines = schedule_lines(conn, org, labels)?;
+            Ok((projects, stores, last_runs, lines))
         })
         .await?;
     let label = |id: i64| stores.get(&id).cloned().unwrap_or_default();

@@ -36,6 +36,12 @@ impl Slice {
         })
     }
 
+    /// Offset and limit, for the database.
+    pub(super) fn rows(self) -> (i64, i64) {
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        (number(self.offset), number(self.limit))
+    }
+
     /// The part of `all`.
     pub fn of<T>(self, all: impl IntoIterator<Item = T>) -> Vec<T> {
         all.into_iter().skip(self.offset).take(self.limit).collect()

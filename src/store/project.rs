@@ -96,17 +96,17 @@ pub fn project_by_id(
         .optional()?)
 }
 
-/// At most `limit` projects whose label sorts after `after_label` ("" begins), by label.
+/// At most `limit` projects of an organisation by label, after the first `offset`.
 pub fn project_list(
     conn: &mut DbConnection,
     org_id: i64,
-    after_label: &str,
+    offset: i64,
     limit: i64,
 ) -> Result<Vec<Project>, Error> {
     Ok(sync_project::table
         .filter(sync_project::org_id.eq(org_id))
-        .filter(sync_project::label.gt(after_label))
         .order(sync_project::label)
+        .offset(offset)
         .limit(limit)
         .select(Project::as_select())
         .load(conn)?)
@@ -122,13 +122,15 @@ pub struct LastRun {
     pub end_time: Option<Moment>,
 }
 
-/// The last run of each project of an organisation that has one, by project id.
+/// The last run of each project of an organisation that has one, by project id; of the projects
+/// from the first label to the last.
 pub fn project_last_runs(
     conn: &mut DbConnection,
     org_id: i64,
+    (first, last): (&str, &str),
 ) -> Result<HashMap<i64, LastRun>, Error> {
     let other = diesel::alias!(tasko_run as other);
-    let last = other
+    let last_id = other
         .filter(
             other
                 .field(tasko_run::project_id)
@@ -139,7 +141,8 @@ pub fn project_last_runs(
     Ok(sync_project::table
         .inner_join(tasko_run::table)
         .filter(sync_project::org_id.eq(org_id))
-        .filter(tasko_run::id.nullable().eq(last))
+        .filter(sync_project::label.between(first, last))
+        .filter(tasko_run::id.nullable().eq(last_id))
         .select((sync_project::id, LastRun::as_select()))
         .load::<(i64, LastRun)>(conn)?
         .into_iter()

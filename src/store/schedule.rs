@@ -2,7 +2,7 @@
 //! [`super::schedule_fire`].
 
 use super::run::clock;
-use super::schema::{tasko_bunch, tasko_schedule, tasko_template};
+use super::schema::{sync_project, tasko_bunch, tasko_schedule, tasko_template};
 use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use std::collections::HashMap;
@@ -188,14 +188,20 @@ pub fn schedule_list(
     Ok(rows.load(conn)?)
 }
 
-/// The cron lines of an organisation's schedules that aren't over, by job label.
+/// The cron lines of schedules of an organisation's projects that aren't over, by job label; of the
+/// projects from the first label to the last.
 pub fn schedule_lines(
     conn: &mut DbConnection,
     org_id: i64,
+    (first, last): (&str, &str),
 ) -> Result<HashMap<String, String>, Error> {
     let now = clock(conn)?;
+    let projects = sync_project::table
+        .filter(sync_project::org_id.eq(org_id))
+        .filter(sync_project::label.between(first, last))
+        .select(sync_project::id.nullable());
     let lines: Vec<(String, String)> = tasko_schedule::table
-        .filter(tasko_schedule::org_id.eq(org_id))
+        .filter(tasko_schedule::project_id.eq_any(projects))
         .filter(is_active(now))
         .select((tasko_schedule::job_label, tasko_schedule::cron_expr))
         .load(conn)?;

@@ -101,8 +101,8 @@ on_both_databases! {
                 &NewProject { label: "b", dest_store_id: 4711, ..new },
             );
             assert!(matches!(nowhere, Err(Error::Reference(_))), "{nowhere:?}");
-            assert_eq!(project_list(conn, org, "", 10)?, [made]);
-            assert!(project_list(conn, org, "mirror", 10)?.is_empty());
+            assert_eq!(project_list(conn, org, 0, 10)?, [made]);
+            assert!(project_list(conn, org, 1, 10)?.is_empty());
             Ok(())
         })
         .await
@@ -147,7 +147,7 @@ on_both_databases! {
             let change = ProjectChange { modified_by: "x", ..ProjectChange::default() };
             assert!(project_by_id(conn, other, id)?.is_none());
             assert!(project_by_label(conn, other, "mirror")?.is_none());
-            assert!(project_list(conn, other, "", 10)?.is_empty());
+            assert!(project_list(conn, other, 0, 10)?.is_empty());
             assert!(!project_lock(conn, other, id)?);
             assert!(!project_update(conn, other, id, None, &change)?);
             assert!(!project_delete(conn, other, id)?);

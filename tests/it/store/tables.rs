@@ -253,8 +253,8 @@ fn hot_calls(
     image_store_by_label(conn, org, "x")?;
     image_store_list(conn, org, "", 10)?;
     project_by_label(conn, org, "x")?;
-    project_list(conn, org, "", 10)?;
-    project_last_runs(conn, org)?;
+    project_list(conn, org, 0, 10)?;
+    project_last_runs(conn, org, ("a", "z"))?;
     item_by_id(conn, org, 1)?;
     item_list(conn, org, project_id, 0, 10)?;
     run_cancel(conn, org, run.id, "x")?;
@@ -318,7 +318,7 @@ fn schedule_hot_calls(conn: &mut DbConnection, org: i64, project_id: i64) -> Res
     schedule_by_label(conn, Some(org), "x")?;
     schedule_by_id(conn, Some(org), id)?;
     schedule_list(conn, Some(org), ScheduleFilter::default(), 0, 10)?;
-    schedule_lines(conn, org)?;
+    schedule_lines(conn, org, ("a", "z"))?;
     is_any_due(conn, now())?;
     next_due(conn)?;
     due_hold(conn, now(), 10)?;

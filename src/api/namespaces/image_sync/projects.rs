@@ -146,8 +146,8 @@ async fn list_slice(context: Context, limit: i32, offset: i32) -> Answer<Vec<Syn
 }
 
 async fn projects_of(context: &Context, slice: Slice) -> Answer<Vec<SyncProject>> {
-    let all = project::project_list(context.app(), context.caller()).await?;
-    Ok(slice.of(all.into_iter().map(SyncProject::from)))
+    let found = project::project_list(context.app(), context.caller(), slice).await?;
+    Ok(found.into_iter().map(SyncProject::from).collect())
 }
 
 async fn details_by_id(context: Context, id: i32) -> Answer<SyncProject> {

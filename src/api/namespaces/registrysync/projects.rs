@@ -52,8 +52,8 @@ async fn list_projects_slice(context: Context, limit: i32, offset: i32) -> Answe
 }
 
 async fn projects_of(context: &Context, slice: Slice) -> Answer<Vec<Project>> {
-    let all = project::project_list(context.app(), context.caller()).await?;
-    Ok(slice.of(all.into_iter().map(Project::from)))
+    let found = project::project_list(context.app(), context.caller(), slice).await?;
+    Ok(found.into_iter().map(Project::from).collect())
 }
 
 async fn details_by_id(context: Context, id: i32) -> Answer<Project> {
