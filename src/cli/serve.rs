@@ -19,9 +19,8 @@ use super::{CliError, interrupted};
 
 /// The first password of `admin`, where none was given.
 const PASSWORD_FILE: &str = "admin-password";
-/// How long requests under way may take when the server is to end; service managers send SIGKILL
-/// after 90 s.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long requests under way may take at least when the server is to end.
+const REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let config = settings(&arguments)?.read().map_err(CliError::input)?;
@@ -55,12 +54,10 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         () = interrupted() => tracing::info!("stopping: tags under way are finished, the rest is left for later"),
         ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
     }
+    let deadline = tokio::time::Instant::now() + config.grace.max(REQUEST_GRACE);
     tasks.end().await?;
-    if tokio::time::timeout(GRACE, served).await.is_err() {
-        tracing::warn!(
-            "requests still open after {} s are dropped",
-            GRACE.as_secs()
-        );
+    if tokio::time::timeout_at(deadline, served).await.is_err() {
+        tracing::warn!("requests that are still open are dropped");
     }
     Ok(0)
 }

@@ -121,6 +121,10 @@ impl From<store::Error> for Error {
             store::Error::Lost(_) => Error::Unavailable(
                 "the connection to the database was lost; try again later".into(),
             ),
+            // The administrator can mend it, and needs the words.
+            store::Error::Seal(
+                seal @ (store::SealError::OtherKey { .. } | store::SealError::Missing { .. }),
+            ) => Error::Refused(seal.to_string()),
             stale @ store::Error::Stale { .. } => Error::invalid("version", stale.to_string()),
             other => Error::unexpected(other),
         }

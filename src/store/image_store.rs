@@ -1,6 +1,7 @@
 //! Image stores: the registries, with their sealed passwords.
 
 use super::schema::{image_store, sync_project};
+use super::seal::key_fits;
 use super::{DbConnection, Error, Moment, SealError, SealKey, now};
 use diesel::prelude::*;
 use secrecy::SecretString;
@@ -114,6 +115,9 @@ fn login_set(
     id: i64,
     login: Option<&Login>,
 ) -> Result<(), Error> {
+    if login.is_some() {
+        key_fits(conn, key)?;
+    }
     let sealed = login
         .map(|login| key.seal(SEAL_TABLE, id, &login.password))
         .transpose()?;

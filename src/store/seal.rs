@@ -163,11 +163,11 @@ impl SealKey {
     fn other_key(&self, wanted: KeyId) -> SealError {
         let wanted = hex::encode(wanted);
         match &self.0.unwritten {
-            Some(path) => SealError::Missing {
+            Some(path) if !path.exists() => SealError::Missing {
                 path: path.clone(),
                 wanted,
             },
-            None => SealError::OtherKey {
+            _ => SealError::OtherKey {
                 wanted,
                 have: hex::encode(self.0.id),
             },
@@ -210,6 +210,14 @@ fn row_name(table: &str, id: i64) -> Vec<u8> {
 
 /// Checks that `key` opens everything sealed in the database; then a new key is written.
 pub(super) fn key_check(conn: &mut DbConnection, key: &SealKey) -> Result<(), Error> {
+    key_fits(conn, key)?;
+    key.write_if_new()?;
+    Ok(())
+}
+
+/// Refuses a key that doesn't open what is sealed in the database. Asked again before something is
+/// sealed: processes with different keys could start while nothing was.
+pub(super) fn key_fits(conn: &mut DbConnection, key: &SealKey) -> Result<(), Error> {
     let sealed: Vec<Option<Vec<u8>>> = image_store::table
         .filter(image_store::credential.is_not_null())
         .select(image_store::credential)
@@ -220,6 +228,5 @@ pub(super) fn key_check(conn: &mut DbConnection, key: &SealKey) -> Result<(), Er
             return Err(key.other_key(wanted).into());
         }
     }
-    key.write_if_new()?;
     Ok(())
 }

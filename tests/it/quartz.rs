@@ -290,7 +290,12 @@ fn a_refusal_says_why_and_what_to_write() {
         ("30 3 * * sun,3", "did you mean `0 30 3 ? * SUN,4`?"),
         ("0 0 1,15 * *", "did you mean `0 0 0 1,15 * ?`?"),
         ("0 0 3 ? *", "did you mean `0 0 3 ? * *`?"),
+        ("0 3 ? * MON", "did you mean `0 0 3 ? * MON`?"),
+        ("0 3 * * 0-7", "did you mean `0 0 3 ? * 1-7`?"),
+        // Either day, which no line says here; and a day that never comes.
         ("0 0 1 * 1", "seconds come first"),
+        ("0 3 1 * 1", "[year]; seconds come first"),
+        ("0 3 30 2 *", "[year]; seconds come first"),
         ("0 3 * *", "it has 4 fields"),
         (
             "0 0 3 * * *",

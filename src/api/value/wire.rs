@@ -26,14 +26,19 @@ impl Timestamp {
     /// server's zone.
     pub fn parse(text: &str) -> Option<Timestamp> {
         if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-            return Some(Timestamp(moment.to_utc()));
+            return Timestamp::of(moment.to_utc());
         }
         let naive = [XML_DATE, "%Y-%m-%dT%H:%M:%S"]
             .iter()
             .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
         // In the hour that comes twice the earlier one is meant; one that doesn't exist is no moment.
         let moment = server_zone().from_local_datetime(&naive).earliest()?;
-        Some(Timestamp(moment.to_utc()))
+        Timestamp::of(moment.to_utc())
+    }
+
+    /// A leap second is the second after it: neither databases nor XML-RPC know one.
+    fn of(moment: DateTime<Utc>) -> Option<Timestamp> {
+        DateTime::from_timestamp_micros(moment.timestamp_micros()).map(Timestamp)
     }
 }
 

@@ -1,5 +1,8 @@
 //! Why a line is refused, and what was perhaps meant.
 
+use chrono::DateTime;
+use chrono_tz::Tz;
+
 use super::Expression;
 
 /// Why a line is refused.
@@ -63,22 +66,24 @@ pub(super) fn fields_missing(text: &str, fields: &[&str]) -> CronError {
 /// are given; no line does that here.
 fn classic(minute: &str, hour: &str, day: &str, month: &str, week_day: &str) -> Option<String> {
     let (day, week_day) = match (day, week_day) {
-        (_, "*") => (day, "?".to_owned()),
-        ("*", _) => ("?", week_day_shifted(week_day)?),
+        (_, "*" | "?") => (day, "?".to_owned()),
+        ("*" | "?", _) => ("?", week_day_shifted(week_day)?),
         _ => return None,
     };
-    readable(format!("0 {minute} {hour} {day} {month} {week_day}"))
+    usable(format!("0 {minute} {hour} {day} {month} {week_day}"))
 }
 
-/// A line of ours whose last field was forgotten.
+/// A line of ours whose last field was forgotten; what tells it from a classic one is its `?`.
 fn day_field_added(text: &str) -> Option<String> {
-    ["?", "*"]
-        .into_iter()
-        .find_map(|last| readable(format!("{} {last}", text.trim())))
+    let ours = text.contains('?').then(|| format!("{} *", text.trim()));
+    usable(ours?)
 }
 
-fn readable(line: String) -> Option<String> {
-    Expression::parse(&line).is_ok().then_some(line)
+/// The line, if it can be read and ever fires.
+fn usable(line: String) -> Option<String> {
+    let begin = DateTime::UNIX_EPOCH.with_timezone(&Tz::UTC);
+    let fires = Expression::parse(&line).ok()?.next_after(&begin).is_some();
+    fires.then_some(line)
 }
 
 /// Classic cron counts 0 (or 7) = Sunday, Quartz 1 = Sunday. Names and steps stay.
@@ -96,6 +101,10 @@ fn week_day_shifted(list: &str) -> Option<String> {
             .map_or((part, String::new()), |(range, step)| {
                 (range, format!("/{step}"))
             });
+        // Sunday to Sunday, which shifted would be Sunday alone.
+        if range == "0-7" {
+            return Some(format!("1-7{step}"));
+        }
         let days: Option<Vec<String>> = range.split('-').map(day).collect();
         Some(format!("{}{step}", days?.join("-")))
     };

@@ -301,3 +301,14 @@ on_both_databases! {
         assert_eq!(gone, Ok(json!(0)));
     }
 }
+
+on_both_databases! {
+    async fn a_leap_second_is_the_second_after_it(database) {
+        let tasko = Tasko::new(database).await;
+        let once = json!({"bunch": SYNC, "params": {"project_id": tasko.project.to_string()}, "start": "2126-12-31T23:59:60Z"});
+        let made = tasko.post("taskomatic/org/scheduleSingleBunchRun", once).await;
+        assert_eq!(made, Ok(json!("2127-01-01T00:00:00Z")));
+        let listed = tasko.xml("taskomatic.org.listAllSchedules", vec![]).await;
+        assert!(listed.is_ok(), "{listed:?}");
+    }
+}

@@ -1,6 +1,9 @@
 use super::{account, store};
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use registrysync::store::account::{account_by_login, account_count};
+use registrysync::store::image_store::{
+    Login, NewImageStore, image_store_by_label, image_store_create,
+};
 use registrysync::store::{Db, Error, SealError, SealKey};
 use std::path::{Path, PathBuf};
 
@@ -110,6 +113,40 @@ on_both_databases! {
 
         std::fs::write(&file, saved).expect("the key file");
         db.open_again().expect("nothing was lost");
+    }
+}
+
+on_both_databases! {
+    async fn two_keys_never_seal_in_one_database(db) {
+        // Started while nothing was sealed.
+        let other_file = db.dir.path().join("other key");
+        let other = SealKey::from_file(&other_file).expect("a key");
+        Db::open(&db.url, other.clone()).expect("nothing is sealed yet");
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            store(conn, &key, org, "hub", Some("s3cret"));
+            let new = NewImageStore {
+                org_id: org,
+                label: "quay".to_owned(),
+                store_type: "registry".to_owned(),
+                uri: "quay.example.org".to_owned(),
+                options: "{}".to_owned(),
+                login: Some(Login {
+                    username: "robot".to_owned(),
+                    password: "s3cret".into(),
+                }),
+            };
+            let refused = image_store_create(conn, &other, &new);
+            assert!(
+                matches!(refused, Err(Error::Seal(SealError::OtherKey { .. }))),
+                "{refused:?}"
+            );
+            assert!(image_store_by_label(conn, org, "quay")?.is_none());
+            Ok(())
+        })
+        .await
+        .expect("no error");
     }
 }
 

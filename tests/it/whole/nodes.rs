@@ -288,6 +288,12 @@ async fn a_worker_that_is_told_to_end_gives_its_parts_to_another() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_ends_a_server_in_order() {
+    let mut server = Server::start(None);
+    assert_eq!(server.end("HUP"), Some(0));
+}
+
+#[test]
 fn sqlite_is_for_one_process() {
     let server = Server::start(None);
     let database = format!("sqlite:{}", server.data("registrysync.db").display());
