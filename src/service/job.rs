@@ -6,13 +6,13 @@ use super::Error;
 use super::item::ItemSpec;
 use super::project::places_of;
 use super::project_settings::ProjectSettings;
+use super::run_retry::retry_of;
 use super::store_settings::client_options;
 use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
 use crate::store::image_store::{ImageStore, image_store_by_id};
 use crate::store::item::item_list;
 use crate::store::project::{Project, project_by_id};
-use crate::store::run::{Run, RunTrigger};
-use crate::store::run_result::results_failed;
+use crate::store::run::Run;
 use crate::store::synced_tag::{StorePair, synced_lookup};
 use crate::store::{Db, DbConnection, SealKey};
 use crate::sync::spec::{KnownTag, KnownTags, OnlyTags};
@@ -62,10 +62,10 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Parts, Error> {
     let items = items_load(conn, org_id, project_id)?;
     let place = |item: &ItemSpec| ends.place(&item.repository, item.target_repository.as_ref());
     let mut places: IndexSet<String> = items.iter().map(place).collect();
-    let what = match only_of(conn, run)? {
-        Some(OnlyFailed { run_id, tags }) => {
-            places.retain(|place| tags.touches(place));
-            format!("what failed of run {run_id}")
+    let what = match retry_of(conn, run)? {
+        Some(retry) => {
+            places.retain(|place| retry.tags.touches(place));
+            format!("what failed of run {}", retry.run_id)
         }
         None => format!("{} items", items.len()),
     };
@@ -84,7 +84,7 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
     let (key, run) = (db.key().clone(), run.clone());
     let load = move |conn: &mut DbConnection| {
         let (org_id, project_id) = run.project().ok_or_else(gone)?;
-        let only = only_of(conn, &run)?.map(|only| only.tags);
+        let only = retry_of(conn, &run)?.map(|retry| retry.tags);
         let stored = stored_load(conn, &key, org_id, project_id)?;
         Ok::<_, Error>(Stored { only, ..stored })
     };
@@ -98,36 +98,6 @@ pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Erro
     db.call(load).await?.into_job_outside().await
 }
 
-/// What a run that tries again works on.
-struct OnlyFailed {
-    /// The earlier run.
-    run_id: i64,
-    /// What of it failed.
-    tags: OnlyTags,
-}
-
-/// `None`: the run isn't one that tries again.
-fn only_of(conn: &mut DbConnection, run: &Run) -> Result<Option<OnlyFailed>, Error> {
-    match run.retry_of {
-        None if run.trigger_kind == RunTrigger::Retry => Err(Error::NotFound(
-            "the run whose failed tags were to be tried again was deleted".into(),
-        )),
-        None => Ok(None),
-        Some(run_id) => Ok(Some(OnlyFailed {
-            run_id,
-            tags: failed_tags(conn, run_id)?,
-        })),
-    }
-}
-
-/// What of a run failed.
-pub(super) fn failed_tags(conn: &mut DbConnection, run_id: i64) -> Result<OnlyTags, Error> {
-    let mut tags = OnlyTags::default();
-    for (place, tag) in results_failed(conn, run_id)? {
-        tags.add(place, tag);
-    }
-    Ok(tags)
-}
 fn stored_load(
     conn: &mut DbConnection,
     key: &SealKey,

@@ -14,15 +14,13 @@
 //!   options, [`places`] says where things come from and go to.
 //! - [`registry_browse`]: what is in a registry.
 //! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
-//!   into the queue; [`run_cancel`] ends it early; [`run_settle`] ends it when its parts have ended; [`run_history`]
-//!   says what became of it.
+//!   into the queue, `run_retry` what is to be tried again; [`run_cancel`] ends it early; [`run_settle`] ends
+//!   it when its parts have ended; [`run_history`] says what became of it.
 //! - [`schedule`]: when a project runs by itself, by what [`schedule_rules`] hold
 //!   (`schedule_line` checks a line, `schedule_reckon` reckons all anew); [`tasko`] is the
 //!   same by the names of the job runner, and for house-keeping; [`statistics`]: numbers for dashboards.
 //! - [`target_verify`]: whether what was copied still is there; [`Tell`] is the log of such work.
-//!   into the queue; [`run_cancel`] ends it early; [`run_history`] says what became of it.
 //! - [`notification`]: what people are told of runs.
-//! - [`schedule`]: when a project runs by itself; [`statistics`]: numbers for dashboards.
 //! - [`error`]: the one error of this layer.
 //!
 //! Nothing here knows HTTP, XML or SQL.
@@ -45,6 +43,7 @@ pub mod registry_browse;
 pub mod role;
 pub mod run_cancel;
 pub mod run_history;
+mod run_retry;
 pub mod run_settle;
 pub mod run_start;
 pub mod schedule;

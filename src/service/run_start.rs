@@ -1,11 +1,10 @@
 //! Asking for work: a plan, at once; a run, by the queue.
 
-use super::job::{Job, failed_tags, job_load};
+use super::job::{Job, job_load};
 use super::project::{ProjectName, project_find};
+use super::run_retry::retry_check;
 use super::{App, Caller, Error};
-use crate::store::DbConnection;
-use crate::store::project::Project;
-use crate::store::run::{Enqueued, NewRun, RunTrigger, run_enqueue, run_get};
+use crate::store::run::{Enqueued, NewRun, RunTrigger, run_enqueue};
 use crate::sync::{Engine, Plan};
 
 /// What a run of the project would do; writes nothing.
@@ -77,23 +76,4 @@ pub async fn run_start(
         .await?;
     app.queue_wake.notify_one();
     Ok(id)
-}
-
-/// Refuses to try again what isn't a run of the project, hasn't ended, or didn't fail.
-fn retry_check(conn: &mut DbConnection, project: &Project, id: i64) -> Result<(), Error> {
-    let run = run_get(conn, project.org_id, id)?
-        .filter(|run| run.project_id == Some(project.id))
-        .ok_or_else(|| {
-            Error::NotFound(format!("the project `{}` has no run {id}", project.label))
-        })?;
-    if run.end_time.is_none() {
-        let message = format!("run {id} hasn't ended; wait for it, or cancel it");
-        return Err(Error::invalid("retry", message));
-    }
-    if failed_tags(conn, id)?.is_empty() {
-        let message =
-            format!("no tag of run {id} failed; leave `retry` out to run all of the project");
-        return Err(Error::invalid("retry", message));
-    }
-    Ok(())
 }

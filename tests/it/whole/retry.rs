@@ -1,7 +1,6 @@
 //! Only the failed tags of a run are tried again.
 
 use diesel::RunQueryDsl as _;
-use registrysync::store::{Db, SealKey};
 use serde_json::{Value, json};
 
 use super::server::{Server, Session};
@@ -20,6 +19,16 @@ async fn registries() -> (Registry, Registry) {
         }
     }
     (source, Registry::start().await)
+}
+
+/// A server with a project of these repositories.
+async fn server(source: &Registry, target: &Registry, repositories: &[&str]) -> (Server, Session) {
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), repositories)
+        .await;
+    (server, session)
 }
 
 fn out_of_order(source: &Registry, place: &str) {
@@ -56,11 +65,7 @@ async fn only_the_failed_tags_are_tried_again() {
     let (source, target) = registries().await;
     out_of_order(&source, "app/manifests/v1");
     out_of_order(&source, "app/manifests/v2");
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app", "db"])
-        .await;
+    let (_server, session) = server(&source, &target, &["app", "db"]).await;
     let first = session.run_ended(session.run().await).await;
     assert_eq!(first["counts"]["failed"], 2, "{first}");
     let id = first["id"].as_i64().unwrap();
@@ -105,11 +110,7 @@ async fn only_the_failed_tags_are_tried_again() {
 async fn of_a_repository_that_could_not_be_listed_all_is_tried() {
     let (source, target) = registries().await;
     source.fault_add(Fault::status("GET", "db/tags/list", 403));
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app", "db"])
-        .await;
+    let (_server, session) = server(&source, &target, &["app", "db"]).await;
     let first = session.run_ended(session.run().await).await;
     assert_eq!(
         (&first["counts"]["copied"], &first["counts"]["failed"]),
@@ -131,11 +132,7 @@ async fn of_a_repository_that_could_not_be_listed_all_is_tried() {
 async fn what_is_no_longer_selected_is_not_tried() {
     let (source, target) = registries().await;
     out_of_order(&source, "app/manifests/");
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (_server, session) = server(&source, &target, &["app"]).await;
     let first = session.run_ended(session.run().await).await;
     assert_eq!(first["counts"]["failed"], 3);
     source.faults_clear();
@@ -157,11 +154,7 @@ async fn what_is_no_longer_selected_is_not_tried() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_did_not_fail_is_refused() {
     let (source, target) = registries().await;
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (_server, session) = server(&source, &target, &["app"]).await;
     let body = json!({"label": "other", "srcStore": "from", "destStore": "to"});
     session.post("registrysync/create", body).await.unwrap();
     let run = session.run_ended(session.run().await).await;
@@ -195,20 +188,14 @@ async fn what_did_not_fail_is_refused() {
 async fn what_was_to_be_tried_again_and_is_deleted_meanwhile_is_said() {
     let (source, target) = registries().await;
     out_of_order(&source, "app/manifests/v1");
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (server, session) = server(&source, &target, &["app"]).await;
     let failed = session.run_ended(session.run().await).await["id"].clone();
     source.faults_clear();
     source.fault_add(Fault::on("HEAD", "/manifests/", Action::Hang));
     let in_the_way = session.run().await;
     let body = json!({"label": "web", "options": {"retry": failed, "queue": true}});
     let waiting = session.post("registrysync/run", body).await.unwrap();
-    let url = format!("sqlite:{}", server.data("registrysync.db").display());
-    let key = SealKey::from_file(&server.data("secret.key")).unwrap();
-    let db = Db::open(&url, key).unwrap();
+    let db = server.sqlite();
     let statement = format!("DELETE FROM tasko_run WHERE id = {failed}");
     db.run(move |conn| Ok(diesel::sql_query(statement).execute(conn)?))
         .await

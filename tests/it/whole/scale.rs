@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use diesel::prelude::*;
+use registrysync::store::Db;
 use registrysync::store::run::{Run, RunStatus, SYNC_BUNCH};
 use registrysync::store::schema::tasko_run;
-use registrysync::store::{Db, SealKey};
 use serde_json::{Value, json};
 
 use super::server::{Server, Session, Worker};
@@ -129,16 +129,10 @@ fn environment(database: Option<&str>) -> Vec<(&'static str, String)> {
     environment
 }
 
-fn sqlite_of(server: &Server) -> Db {
-    let url = format!("sqlite:{}", server.data("registrysync.db").display());
-    let key = SealKey::from_file(&server.data("secret.key")).unwrap();
-    Db::open(&url, key).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_in_one_second_is_all_run_in_order_on_sqlite() {
     let server = Server::with_environment(environment(None));
-    schedules_due_at_once("SQLite", &server, &sqlite_of(&server)).await;
+    schedules_due_at_once("SQLite", &server, &server.sqlite()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

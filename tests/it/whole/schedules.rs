@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use diesel::RunQueryDsl as _;
-use registrysync::store::{Db, SealKey};
 use serde_json::{Value, json};
 
 use super::server::{Server, Session};
@@ -102,9 +101,7 @@ async fn what_was_missed_while_the_server_was_down_is_made_up_for_once() {
         .project(source.address(), target.address(), &["app"])
         .await;
     schedule(&session, "0 0 3 * * ?").await;
-    let url = format!("sqlite:{}", server.data("registrysync.db").display());
-    let key = SealKey::from_file(&server.data("secret.key")).unwrap();
-    let db = Db::open(&url, key).unwrap();
+    let db = server.sqlite();
     // As it is found by a server that was down for days.
     let missed = "UPDATE tasko_schedule SET next_fire = '2026-01-05 03:00:00', \
                   due_time = '2026-01-05 03:00:00' WHERE org_id IS NOT NULL";

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use registrysync::store::{Db, SealKey};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -70,6 +71,13 @@ impl Server {
     /// A file of its data directory.
     pub(super) fn data(&self, name: &str) -> PathBuf {
         self.files.path().join("data").join(name)
+    }
+
+    /// Its SQLite database, opened beside it.
+    pub(super) fn sqlite(&self) -> Db {
+        let url = format!("sqlite:{}", self.data("registrysync.db").display());
+        let key = SealKey::from_file(&self.data("secret.key")).unwrap();
+        Db::open(&url, key).unwrap()
     }
 
     /// Ends it without warning, and starts it again on what it left.

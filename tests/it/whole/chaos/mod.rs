@@ -12,7 +12,7 @@ mod world;
 
 use std::time::Duration;
 
-use registrysync::store::{Db, SealKey};
+use registrysync::store::Db;
 
 use super::server::{Server, Worker};
 use crate::support::database::TestDatabase;
@@ -58,9 +58,7 @@ async fn a_server_on_sqlite_is_killed_again_and_again() {
         return;
     };
     let server = Server::with_environment(environment(None));
-    let url = format!("sqlite:{}", server.data("registrysync.db").display());
-    let key = SealKey::from_file(&server.data("secret.key")).unwrap();
-    let db = Db::open(&url, key).unwrap();
+    let db = server.sqlite();
     torment(world, &db, vec![Node::Server(server)]).await;
 }
 
