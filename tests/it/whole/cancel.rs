@@ -40,14 +40,6 @@ async fn cancel(session: &Session, id: i64) -> Result<Value, String> {
         .await
 }
 
-async fn log(session: &Session, id: i64) -> String {
-    let id = id.to_string();
-    let lines = session
-        .get("registrysync/getRunLog", &[("runId", &id)])
-        .await;
-    lines.unwrap().to_string()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_run_ends_in_the_middle_of_a_blob_and_leaves_nothing_half() {
     let (source, target) = stalled().await;
@@ -67,7 +59,7 @@ async fn a_cancelled_run_ends_in_the_middle_of_a_blob_and_leaves_nothing_half() 
         run["message"].as_str().unwrap().starts_with("cancelled"),
         "{run}"
     );
-    assert!(log(&session, id).await.contains("cancelled by `admin`"));
+    assert!(session.log(id).await.contains("cancelled by `admin`"));
     assert_eq!(target.uploads_open(), 0, "sessions are given up");
     assert!(target.broken_references().is_empty() && target.tags("app").is_empty());
 

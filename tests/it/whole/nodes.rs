@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use registrysync::store::schema::run_part;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::server::{Server, Session, Worker, serve_to_its_end};
 use crate::support::database::TestDatabase;
@@ -77,22 +77,6 @@ async fn workers_of_parts(database: &TestDatabase) -> BTreeSet<String> {
     workers.await.unwrap().into_iter().collect()
 }
 
-async fn results(session: &Session, id: i64) -> Vec<Value> {
-    let id = id.to_string();
-    let listed = session
-        .get("registrysync/listRunResults", &[("runId", &id)])
-        .await;
-    serde_json::from_value(listed.unwrap()).unwrap()
-}
-
-async fn log(session: &Session, id: i64) -> String {
-    let id = id.to_string();
-    let lines = session
-        .get("registrysync/getRunLog", &[("runId", &id)])
-        .await;
-    lines.unwrap().to_string()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_share_the_items_of_a_project() {
     let Some(database) = TestDatabase::postgres() else {
@@ -111,9 +95,9 @@ async fn two_workers_share_the_items_of_a_project() {
         (&run["counts"]["selected"], &run["counts"]["copied"]),
         (&json!(24), &json!(24))
     );
-    assert_eq!(results(&session, id).await.len(), 24);
+    assert_eq!(session.results(id).await.len(), 24);
     assert_eq!(workers_of_parts(&database).await.len(), 2);
-    assert!(log(&session, id).await.contains("12 items in 12 parts"));
+    assert!(session.log(id).await.contains("12 items in 12 parts"));
     assert!(target.broken_references().is_empty());
 }
 
@@ -136,8 +120,8 @@ async fn a_killed_workers_parts_are_taken_over() {
     assert_eq!(run["status"], "FINISHED", "{run}");
     assert_eq!(run["counts"]["copied"], 6);
     assert!(run["attempt"].as_i64() >= Some(2), "{run}");
-    assert_eq!(results(&session, id).await.len(), 6);
-    let log = log(&session, id).await;
+    assert_eq!(session.results(id).await.len(), 6);
+    let log = session.log(id).await;
     assert!(
         log.contains("gave no sign of life; offered again, attempt 2 of 5"),
         "{log}"
@@ -162,13 +146,13 @@ async fn a_worker_that_was_stopped_beyond_its_lease_writes_no_more() {
     let _heir = worker(&server, &database);
     let run = session.run_ended(id).await;
     assert_eq!(run["status"], "FINISHED", "{run}");
-    let ended = results(&session, id).await;
+    let ended = session.results(id).await;
     stopped.signal("CONT");
     until("the stopped one gives up", async || {
         stopped.said().contains("given up, its lease is lost")
     })
     .await;
-    assert_eq!(results(&session, id).await, ended);
+    assert_eq!(session.results(id).await, ended);
     let id = id.to_string();
     let now = session.get("registrysync/getRun", &[("runId", &id)]).await;
     assert_eq!(now, Ok(run));
@@ -220,7 +204,7 @@ async fn a_database_that_comes_back_finds_the_runs_going_on() {
     postgres.start_again();
     let run = session.run_ended(id).await;
     assert_eq!(run["status"], "FINISHED", "{run}");
-    assert_eq!(results(&session, id).await.len(), 6);
+    assert_eq!(session.results(id).await.len(), 6);
     assert!(target.broken_references().is_empty());
 }
 
@@ -252,7 +236,7 @@ async fn a_server_that_is_told_to_end_leaves_the_rest_for_later() {
         (&run["attempt"], &run["counts"]["copied"]),
         (&json!(1), &json!(8))
     );
-    let log = log(&session, id).await;
+    let log = session.log(id).await;
     assert!(log.contains("was stopped; offered again"), "{log}");
 }
 
@@ -284,7 +268,7 @@ async fn a_worker_that_is_told_to_end_gives_its_parts_to_another() {
         (&run["attempt"], &run["counts"]["copied"]),
         (&json!(1), &json!(12))
     );
-    assert_eq!(results(&session, id).await.len(), 12);
+    assert_eq!(session.results(id).await.len(), 12);
 }
 
 #[test]

@@ -45,15 +45,10 @@ async fn retry(session: &Session, id: i64) -> Result<Value, String> {
 
 /// Repository and tag of each result.
 async fn tags(session: &Session, run: &Value) -> Vec<(String, String)> {
-    let id = run["id"].to_string();
-    let query = [("runId", id.as_str())];
-    let rows = session
-        .get("registrysync/listRunResults", &query)
-        .await
-        .unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let rows = rows.as_array().unwrap().iter();
+    let rows = session.results(run["id"].as_i64().unwrap()).await;
     let mut tags: Vec<_> = rows
+        .iter()
         .map(|row| (text(&row["repository"]), text(&row["tag"])))
         .collect();
     tags.sort();
@@ -87,13 +82,7 @@ async fn only_the_failed_tags_are_tried_again() {
         .iter()
         .any(|one| one.path.contains("db"));
     assert!(!asked_for_db, "nothing of `db` had failed");
-    let log = session
-        .get(
-            "registrysync/getRunLog",
-            &[("runId", &second["id"].to_string())],
-        )
-        .await;
-    let log = log.unwrap().to_string();
+    let log = session.log(second["id"].as_i64().unwrap()).await;
     assert!(log.contains(&format!("what failed of run {id}")), "{log}");
 
     source.faults_clear();

@@ -327,6 +327,22 @@ impl Session {
         id.unwrap().as_i64().unwrap()
     }
 
+    /// The log of a run, as one text.
+    pub(super) async fn log(&self, id: i64) -> String {
+        let id = id.to_string();
+        let query = [("runId", id.as_str())];
+        let lines = self.get("registrysync/getRunLog", &query).await;
+        lines.unwrap().to_string()
+    }
+
+    /// The results of a run.
+    pub(super) async fn results(&self, id: i64) -> Vec<Value> {
+        let id = id.to_string();
+        let query = [("runId", id.as_str())];
+        let listed = self.get("registrysync/listRunResults", &query).await;
+        serde_json::from_value(listed.unwrap()).unwrap()
+    }
+
     /// Waits until so many tags of a run are counted.
     pub(super) async fn counted(&self, id: i64, count: &str, tags: u64) {
         for _ in 0..LOOKS {
