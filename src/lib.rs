@@ -11,6 +11,7 @@
 //! - [`surface`]: XML-RPC and JSON over HTTP.
 //! - [`client`]: the API from the other side: its client.
 //! - `http_client`: what the HTTP clients of `oci`, `client` and `notify` have in common.
+//! - `text`: the one door for text that others wrote.
 //! - [`config`]: the server's configuration.
 //! - [`time_zone`]: the server's.
 //! - [`cli`]: the command line, which wires all of it.
@@ -27,4 +28,5 @@ pub mod store;
 pub mod surface;
 pub mod sync;
 pub mod taskomatic;
+mod text;
 pub mod time_zone;

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::output::data_line;
+use crate::text::readable;
 
 /// Prints rows below their heads, in columns as wide as they need; without rows only `none`, as talk.
 pub(super) fn print<const N: usize>(heads: [&str; N], rows: &[[String; N]], none: &str) {
@@ -43,9 +44,7 @@ pub(super) fn cell(value: &Json) -> String {
 
 /// What a registry or an image named must not steer the terminal.
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
-        .collect()
+    readable(text, usize::MAX)
 }
 
 #[cfg(test)]
@@ -57,6 +56,6 @@ mod tests {
     fn members_are_readable() {
         assert_eq!(cell(&json!(null)), "");
         assert_eq!(cell(&json!(["a", 1, true])), "a, 1, yes");
-        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\u{FFFD}[2Jb\u{FFFD}");
+        assert_eq!(printable("a\u{1b}[2J\nb"), "a\u{FFFD}[2J b");
     }
 }

@@ -17,10 +17,11 @@ use url::Url;
 
 use super::challenge::{Challenge, challenges_parse};
 use super::client::{Client, host_of};
-use super::error::{Error, readable};
+use super::error::Error;
 use super::guard::is_same_origin;
 use super::reference::Repository;
 use super::retry::Attempts;
+use crate::text::{SENTENCE, readable};
 
 /// What a token without `expires_in` lives: the specification's default.
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
@@ -352,7 +353,7 @@ impl Auth {
             what: what.to_owned(),
             status: 401,
             code: None,
-            message: Some(readable(&message, 300)),
+            message: Some(readable(&message, SENTENCE)),
             retry_after: None,
         }
     }
@@ -386,7 +387,7 @@ impl Auth {
         Error::Auth {
             host: self.host.clone(),
             what: what.to_owned(),
-            detail: readable(detail.as_ref(), 300),
+            detail: readable(detail.as_ref(), SENTENCE),
         }
     }
 }

@@ -10,8 +10,9 @@ use url::Url;
 
 use super::auth::Scope;
 use super::client::{root_cause, silence};
-use super::error::{Error, TransportKind, readable};
+use super::error::{Error, TransportKind};
 use super::retry::retry_after;
+use crate::text::{SENTENCE, readable};
 
 /// Text read of a refusal; registries put a few hundred bytes there.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -146,7 +147,7 @@ impl Answer {
         let first = serde_json::from_slice::<Body>(&body)
             .ok()
             .and_then(|body| body.errors.into_iter().next());
-        let text = |text: String| Some(readable(&text, 200)).filter(|text| !text.is_empty());
+        let text = |text: String| Some(readable(&text, SENTENCE)).filter(|text| !text.is_empty());
         let (code, message) =
             first.map_or((None, None), |item| (text(item.code), text(item.message)));
         Error::Status {

@@ -13,12 +13,13 @@ use url::Url;
 use super::address::RegistryAddress;
 use super::auth::{Auth, Credentials, Scope};
 use super::call::{Answer, Call, Fetched};
-use super::error::{Error, TransportKind, readable};
+use super::error::{Error, TransportKind};
 use super::guard::is_same_origin;
 use super::reference::Repository;
 use super::registry_manifest::HeadAbility;
 use super::retry::{Attempts, Pause};
 use super::transport::Transport;
+use crate::text::{SENTENCE, readable};
 
 /// Requests at once to one registry. Enough to hide latency, few enough not to look like abuse.
 pub const MAX_CONNECTIONS: usize = 16;
@@ -382,5 +383,5 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    readable(&cause.to_string(), 200)
+    readable(&cause.to_string(), SENTENCE)
 }

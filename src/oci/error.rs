@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::digest::Digest;
 use super::retry::PATIENCE;
+use crate::text::{NAME, readable};
 
 /// A name (repository, tag, digest, address, platform) that isn't one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +23,7 @@ impl NameError {
     pub(crate) fn new(kind: &'static str, value: &str, reason: impl Into<String>) -> Self {
         Self {
             kind,
-            value: readable(value, 140),
+            value: readable(value, NAME),
             reason: reason.into(),
         }
     }
@@ -211,17 +212,4 @@ impl fmt::Display for Wait {
             _ => Ok(()),
         }
     }
-}
-
-/// Foreign text made printable: no control characters, at most `limit` characters.
-pub(crate) fn readable(text: &str, limit: usize) -> String {
-    let mut out: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(limit)
-        .collect();
-    if text.chars().nth(limit).is_some() {
-        out.push('…');
-    }
-    out.trim().to_owned()
 }

@@ -7,6 +7,7 @@ use super::session::session_peek;
 use super::{App, Caller, Error, Role};
 use crate::store::account::account_by_login;
 use crate::store::audit::{self as rows, AuditEvent, AuditFilter, NewAuditEvent};
+use crate::text::readable;
 
 /// The longest login or object that is kept; both come from the outside.
 const TEXT_LIMIT: usize = 256;
@@ -40,7 +41,7 @@ pub async fn actor_find(app: &App, actor: Actor) -> Result<Option<(String, Optio
     match actor {
         Actor::Caller(caller) => Ok(Some((caller.login().to_owned(), Some(caller.org_id())))),
         Actor::Login(login) => {
-            let login = shortened(&login);
+            let login = readable(&login, TEXT_LIMIT);
             let name = login.clone();
             let found = app
                 .db
@@ -65,7 +66,7 @@ pub async fn audit_record(
     org_id: Option<i64>,
     record: Record,
 ) -> Result<(), Error> {
-    let object = shortened(&record.object);
+    let object = readable(&record.object, TEXT_LIMIT);
     app.db
         .transaction(move |conn| {
             let new = NewAuditEvent {
@@ -109,16 +110,4 @@ pub async fn audit_events(
             })
         })
         .await
-}
-
-/// As it is kept: short, and without control characters, which not every database takes.
-fn shortened(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
-        }
-    };
-    text.chars().take(TEXT_LIMIT).map(shown).collect()
 }

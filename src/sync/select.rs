@@ -11,8 +11,8 @@ use super::natural::natural_cmp;
 use super::pattern::Pattern;
 use super::semver::{Range, Version};
 use super::tag_name;
-use crate::oci::error::readable;
 use crate::oci::{Reference, Tag};
+use crate::text::{NAME, readable};
 
 /// Selectors as they are stored and as the API takes them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +43,7 @@ fn given(text: Option<&String>) -> Option<&str> {
 
 /// A selector that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}`: `{}`: {message}", readable(.value, 140))]
+#[error("`{field}`: `{}`: {message}", readable(.value, NAME))]
 pub struct SelectError {
     /// The field of [`SelectorSpec`] that is wrong.
     pub field: &'static str,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
-use crate::oci::error::readable;
+use crate::text::readable;
 
 /// Levels of nesting; the files read here need four.
 const DEPTH_LIMIT: usize = 16;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::Version;
-use crate::oci::error::readable;
+use crate::text::{NAME, readable};
 
 /// A range that can't be read; says which part, and what a range looks like.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -182,7 +182,7 @@ fn unreadable(part: &str) -> RangeError {
         format!(
             "`{}` is no list of comparisons such as `>=1.2 <2`, `~1.4`, `^2`, `1.2 - 2.3` or `1.x`, with `||` between \
              alternatives",
-            readable(part, 140)
+            readable(part, NAME)
         )
     })
 }

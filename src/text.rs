@@ -1,0 +1,82 @@
+//! The one door for text that others wrote: registries, token servers, databases, callers.
+//!
+//! Before such text is stored, logged or shown it passes [`readable`]. Afterwards it has no
+//! characters that a database refuses (NUL), that steer a terminal (escape sequences) or that
+//! reorder what a person reads (bidirectional controls), it is one line, and its length is bounded.
+
+/// Longest name that is shown whole, in characters: as long as a tag may be, and some more.
+pub(crate) const NAME: usize = 140;
+/// Longest sentence of a registry or a library that is shown whole, in characters.
+pub(crate) const SENTENCE: usize = 300;
+
+/// `text` on one line, without control characters, at most `limit` characters; `…` follows where
+/// it was cut.
+pub(crate) fn readable(text: &str, limit: usize) -> String {
+    let mut chars = text.trim().chars();
+    let mut out: String = chars.by_ref().take(limit).map(printable).collect();
+    if chars.next().is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// What stands for `c` in a line that a person reads.
+fn printable(c: char) -> char {
+    match c {
+        c if c.is_whitespace() => ' ',
+        c if c.is_control() || is_invisible(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    }
+}
+
+/// Format characters that hide or reorder their neighbours: zero width, bidirectional, tags.
+/// Unicode calls them `Cf` and `Default_Ignorable`; source: UAX #9 and UTR #36.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{00AD}'
+            | '\u{061C}'
+            | '\u{180E}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{FEFF}'
+            | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E007F}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn text_of_others_is_one_printable_bounded_line() {
+        let cases = [
+            (
+                "plain `text` with ümläuts, 漢字 and 🙂",
+                "plain `text` with ümläuts, 漢字 and 🙂",
+            ),
+            ("  spaces around \n", "spaces around"),
+            ("two\r\nlines\tand\u{2028}more", "two  lines and more"),
+            (
+                "nul\0 esc\u{1b}[31m bel\u{7} c1\u{9b}",
+                "nul\u{fffd} esc\u{fffd}[31m bel\u{fffd} c1\u{fffd}",
+            ),
+            (
+                "bidi\u{202e}\u{2066} zero\u{200b}\u{feff}width",
+                "bidi\u{fffd}\u{fffd} zero\u{fffd}\u{fffd}width",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(readable(text, 100), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        assert_eq!(readable("abcdef", 6), "abcdef");
+        assert_eq!(readable("abcdefg", 6), "abcdef…");
+        assert_eq!(readable(&"ä".repeat(1_000_000), 3), "äää…");
+    }
+}
