@@ -83,6 +83,35 @@ pub enum Error {
     Task,
 }
 
+impl Error {
+    /// Whether the same write may succeed later: the database is away, locked, full or the like.
+    /// Anything else is refused again, however often it is tried.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Error::Busy(_) | Error::Connect { .. } | Error::Lost(_) | Error::Task => true,
+            Error::Query(DieselError::DatabaseError(kind, info)) => {
+                matches!(
+                    kind,
+                    DatabaseErrorKind::SerializationFailure
+                        | DatabaseErrorKind::ReadOnlyTransaction
+                        | DatabaseErrorKind::ClosedConnection
+                ) || SQLITE_PASSING.contains(&info.message())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What SQLite says of conditions that somebody can end; it says so in no other language.
+const SQLITE_PASSING: [&str; 6] = [
+    "database is locked",
+    "database table is locked",
+    "database or disk is full",
+    "disk I/O error",
+    "attempt to write a readonly database",
+    "unable to open database file",
+];
+
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         match error {
