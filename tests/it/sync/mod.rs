@@ -31,6 +31,7 @@ use registrysync::sync::{
 };
 
 use crate::support::images;
+use crate::support::registry::{Registry, tls};
 
 /// No run of these tests may take longer, whatever is broken.
 const BOUND: Duration = Duration::from_mins(2);
@@ -38,6 +39,13 @@ const BOUND: Duration = Duration::from_mins(2);
 /// The usual options for the registry at `HOST:PORT`, over plain http.
 pub(crate) fn options(address: &str) -> ClientOptions {
     ClientOptions::new(RegistryAddress::parse(&format!("http://{address}")).unwrap())
+}
+
+/// The usual options for a registry of this process; one that speaks TLS is trusted.
+pub(crate) fn options_for(registry: &Registry) -> ClientOptions {
+    let mut options = ClientOptions::new(RegistryAddress::parse(&registry.url()).unwrap());
+    options.ca_certificate = Some(tls::certificate());
+    options
 }
 
 pub(crate) fn client(address: &str) -> Client {

@@ -191,7 +191,7 @@ pub(super) fn check(
             let Err(problem) = token_check(shared, auth, token, &needed) else {
                 return Ok(());
             };
-            let own = || format!("http://{}/token", shared.address);
+            let own = || format!("{}/token", shared.url());
             let realm = auth.realm.clone().unwrap_or_else(own);
             let service = &auth.service;
             let scope = match needed.join(" ") {

@@ -6,6 +6,7 @@
 //! - `routes`: the endpoints, a file per kind; `auth`: Basic and bearer tokens, and the token server.
 //! - `faults`: rules (status, cut, corrupted byte …) laid over any request, and the lasting [`Quirk`]s.
 //! - `log`: who asked what.
+//! - [`tls`]: the certificate of those that speak TLS.
 //!
 //! Each registry runs on a runtime of its own, so that dropping it closes all its connections.
 
@@ -15,6 +16,7 @@ pub(crate) mod faults;
 pub(crate) mod log;
 mod routes;
 mod state;
+pub(crate) mod tls;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -32,6 +34,7 @@ use content::{Content, digest_of};
 use faults::{Fault, Faults, Quirk};
 use log::{Log, Requests};
 use state::{Data, Manifest};
+use tls::TlsListener;
 
 /// How the `Link` header of a listing is written.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +42,7 @@ pub(crate) enum LinkStyle {
     /// `</v2/…?last=…&n=…>`
     #[default]
     Relative,
-    /// `<http://host/v2/…>`
+    /// `<http://host/v2/…>`, with the registry's own scheme.
     Absolute,
     /// A cursor that can't be guessed and has to come back byte for byte.
     Opaque,
@@ -56,13 +59,14 @@ pub(crate) enum LocationStyle {
     Relative,
     /// With a query that changes with each write; an older one is refused.
     RelativeWithQuery,
-    /// `http://HOST:PORT/…`: the registry's own address, or another.
+    /// The registry's own URL, or `http://HOST:PORT/…` of another host.
     Absolute(Option<String>),
 }
 
 /// What a registry is told before it starts.
 struct Config {
     listen: SocketAddr,
+    tls: bool,
     auth: Auth,
     page_size: usize,
     link: LinkStyle,
@@ -85,6 +89,12 @@ struct Shared {
 }
 
 impl Shared {
+    /// `http://127.0.0.1:PORT`, or with `https`.
+    fn url(&self) -> String {
+        let scheme = if self.config.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
     fn has(&self, quirk: Quirk) -> bool {
         self.quirks.lock().unwrap().contains(&quirk)
     }
@@ -101,6 +111,12 @@ impl Builder {
     /// Where to listen; port 0 (the default) takes a free one.
     pub(crate) fn listen(mut self, address: SocketAddr) -> Self {
         self.config.listen = address;
+        self
+    }
+
+    /// Speaks TLS, with [`tls::certificate`].
+    pub(crate) fn tls(mut self) -> Self {
+        self.config.tls = true;
         self
     }
 
@@ -166,10 +182,17 @@ impl Builder {
             tokens: TokenBook::default(),
             cursors: Mutex::default(),
         });
-        // Without TCP_NODELAY, small answers wait for the peer's delayed ACK.
-        let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+        let tls = shared.config.tls;
         let app = routes::app(shared.clone());
-        runtime.spawn(async move { axum::serve(listener, app).await });
+        runtime.spawn(async move {
+            if tls {
+                axum::serve(TlsListener::new(listener), app).await
+            } else {
+                // Without TCP_NODELAY, small answers wait for the peer's delayed ACK.
+                let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+                axum::serve(listener, app).await
+            }
+        });
         Registry {
             shared,
             runtime: Some(runtime),
@@ -198,6 +221,7 @@ impl Registry {
         Builder {
             config: Config {
                 listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                tls: false,
                 auth: Auth::None,
                 page_size: 100,
                 link: LinkStyle::default(),
@@ -218,6 +242,11 @@ impl Registry {
     /// `127.0.0.1:PORT`
     pub(crate) fn address(&self) -> &str {
         &self.shared.address
+    }
+
+    /// `http://127.0.0.1:PORT`, or with `https`.
+    pub(crate) fn url(&self) -> String {
+        self.shared.url()
     }
 
     /// All requests so far, in the order of arrival.

@@ -75,9 +75,8 @@ fn sent_on(shared: &Shared, digest: &str, content: Content) -> Response {
         .expect("a storage to send on to");
     let mut stored = storage.data.lock().unwrap();
     stored.blobs.insert(digest.to_owned(), content);
-    let address = &storage.address;
     let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
-    let location = format!("http://{address}/storage/{digest}?{}", presigned(digest));
+    let location = format!("{}/storage/{digest}?{}", storage.url(), presigned(digest));
     set(response.headers_mut(), "location", &location);
     response
 }

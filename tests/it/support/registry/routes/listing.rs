@@ -103,7 +103,7 @@ fn next(shared: &Shared, path: &str, size: usize, last: &str) -> String {
     let plain = format!("{path}?last={last}&n={size}");
     match &shared.config.link {
         LinkStyle::Relative => plain,
-        LinkStyle::Absolute => format!("http://{}{plain}", shared.address),
+        LinkStyle::Absolute => format!("{}{plain}", shared.url()),
         LinkStyle::Looping => format!("{path}?n={size}"),
         LinkStyle::OtherHost(host) => format!("http://{host}{plain}"),
         LinkStyle::Opaque => {

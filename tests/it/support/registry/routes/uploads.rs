@@ -176,9 +176,8 @@ fn going_on(
     let location = match &shared.config.location {
         LocationStyle::Relative => path,
         LocationStyle::RelativeWithQuery => format!("{path}?_state={}", upload.writes),
-        LocationStyle::Absolute(other) => {
-            format!("http://{}{path}", other.as_ref().unwrap_or(&shared.address))
-        }
+        LocationStyle::Absolute(None) => format!("{}{path}", shared.url()),
+        LocationStyle::Absolute(Some(other)) => format!("http://{other}{path}"),
     };
     let mut response = empty(status);
     let headers = response.headers_mut();
