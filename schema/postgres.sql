@@ -207,6 +207,10 @@ CREATE INDEX tasko_run_end ON tasko_run USING btree (end_time);
 
 CREATE UNIQUE INDEX tasko_run_one_running ON tasko_run USING btree (project_id) WHERE (status = 'RUNNING'::text);
 
+CREATE INDEX tasko_run_org_end ON tasko_run USING btree (org_id, end_time);
+
+CREATE INDEX tasko_run_org_status ON tasko_run USING btree (org_id, status);
+
 CREATE INDEX tasko_run_project ON tasko_run USING btree (project_id, id);
 
 CREATE INDEX tasko_run_retry ON tasko_run USING btree (retry_of) WHERE (retry_of IS NOT NULL);

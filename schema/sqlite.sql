@@ -312,3 +312,7 @@ CREATE TABLE notification (
 );
 
 CREATE INDEX notification_due ON notification (next_try);
+
+CREATE INDEX tasko_run_org_status ON tasko_run (org_id, status);
+
+CREATE INDEX tasko_run_org_end ON tasko_run (org_id, end_time);

@@ -1,5 +1,7 @@
 //! Looking into a registry: is it there, its repositories, tags, platforms, and what an image is.
 
+use std::time::{Duration, Instant};
+
 use super::error::{listed, shortened};
 use super::job::client;
 use super::store_settings::client_options;
@@ -9,10 +11,18 @@ use crate::oci::manifest::Content;
 use crate::oci::ping::Ping;
 use crate::oci::{self, Client, Descriptor, Manifest, PlatformChoice, Reference, Repository};
 use crate::store::image_store::image_store_by_label;
+use crate::sync::aside::aside;
 use crate::sync::natural::natural_cmp;
 use crate::sync::pattern::Pattern;
 use crate::sync::select::Selection;
 use crate::sync::{Selector, SelectorSpec};
+
+/// The longest tag. Source: OCI distribution specification, "Pulling manifests".
+const TAG_BYTES: usize = 128;
+/// The longest name of a repository that is shown; registries allow 255.
+const NAME_BYTES: usize = 255;
+/// Patterns run in linear time; only one made for the purpose takes longer, over very many names.
+const MATCH_TIME: Duration = Duration::from_secs(60);
 
 /// One image, as far as people want to see it.
 #[derive(Debug)]
@@ -54,7 +64,7 @@ pub async fn repository_list(
             refused(&error)
         }
     })?;
-    Ok(sorted(names, filter.as_ref()))
+    sorted(names, NAME_BYTES, filter).await
 }
 
 /// The tags of a repository in natural order; those in which `filter` finds something.
@@ -71,7 +81,7 @@ pub async fn tag_list(
         .tag_list(&repository)
         .await
         .map_err(|error| refused(&error))?;
-    Ok(sorted(names, filter.as_ref()))
+    sorted(names, TAG_BYTES, filter).await
 }
 
 /// The platforms of an image.
@@ -168,7 +178,12 @@ pub async fn tag_preview(
         .tag_list(&repository)
         .await
         .map_err(|error| refused(&error))?;
-    Ok(selector.select(&listing))
+    let time = MatchTime::begins();
+    let selection =
+        aside(move |wanted| selector.select_while(&listing, || wanted.goes_on() && time.is_left()));
+    let selection = selection.await;
+    time.check("selector")?;
+    Ok(selection)
 }
 
 async fn store_client(app: &App, caller: &Caller, label: String) -> Result<Client, Error> {
@@ -211,11 +226,52 @@ fn filter_compile(filter: &str) -> Result<Option<Pattern>, Error> {
         .map_err(|error| Error::invalid("filter", error.to_string()))
 }
 
-fn sorted(mut names: Vec<String>, filter: Option<&Pattern>) -> Vec<String> {
-    names.retain(|name| filter.is_none_or(|filter| filter.is_match(name)));
-    names.sort_unstable_by(|a, b| natural_cmp(a, b));
-    names.dedup();
-    names
+/// Those of `names` that are no longer than `longest` and in which `filter` finds something, in
+/// natural order.
+async fn sorted(
+    mut names: Vec<String>,
+    longest: usize,
+    filter: Option<Pattern>,
+) -> Result<Vec<String>, Error> {
+    let time = MatchTime::begins();
+    let sorted = aside(move |wanted| {
+        let is_match = |name: &str| filter.as_ref().is_none_or(|filter| filter.is_match(name));
+        names.retain(|name| {
+            name.len() <= longest && wanted.goes_on() && time.is_left() && is_match(name)
+        });
+        names.sort_unstable_by(|a, b| natural_cmp(a, b));
+        names.dedup();
+        names
+    });
+    let sorted = sorted.await;
+    time.check("filter")?;
+    Ok(sorted)
+}
+
+/// How long matching may take.
+#[derive(Clone, Copy)]
+struct MatchTime(Instant);
+
+impl MatchTime {
+    fn begins() -> MatchTime {
+        MatchTime(Instant::now())
+    }
+
+    fn is_left(self) -> bool {
+        self.0.elapsed() < MATCH_TIME
+    }
+
+    /// Refuses what ended for lack of time.
+    fn check(self, field: &str) -> Result<(), Error> {
+        if self.is_left() {
+            return Ok(());
+        }
+        let message = format!(
+            "matching all names takes longer than {} seconds; use a simpler pattern",
+            MATCH_TIME.as_secs()
+        );
+        Err(Error::invalid(field, message))
+    }
 }
 
 /// A registry's refusal: what isn't there is "not found", everything else is about the store.

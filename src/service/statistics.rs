@@ -25,12 +25,8 @@ pub struct RunStatistics {
 /// The numbers of the caller's organisation.
 pub async fn statistics(app: &App, caller: &Caller) -> Result<(Counts, RunStatistics), Error> {
     let org_id = caller.org_id();
-    let scope = Scope {
-        org_id,
-        project_id: None,
-    };
     app.db
-        .call(move |conn| Ok((counts(conn, org_id)?, of_runs(conn, scope)?)))
+        .call(move |conn| Ok((counts(conn, org_id)?, of_runs(conn, Scope::Org(org_id))?)))
         .await
 }
 
@@ -44,11 +40,7 @@ pub async fn project_statistics(
     app.db
         .call(move |conn| {
             let project = project_find(conn, org_id, &ProjectName::Label(label))?;
-            let scope = Scope {
-                org_id,
-                project_id: Some(project.id),
-            };
-            of_runs(conn, scope)
+            of_runs(conn, Scope::Project(project.id))
         })
         .await
 }

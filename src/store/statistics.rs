@@ -10,18 +10,11 @@ use std::collections::HashMap;
 
 /// Whose runs are counted.
 #[derive(Clone, Copy, Debug)]
-pub struct Scope {
-    /// Of this organisation,
-    pub org_id: i64,
-    /// and, where one is given, of this project.
-    pub project_id: Option<i64>,
-}
-
-impl Scope {
-    /// The first and the last project in it.
-    fn projects(self) -> (i64, i64) {
-        self.project_id.map_or((i64::MIN, i64::MAX), |id| (id, id))
-    }
+pub enum Scope {
+    /// An organisation's.
+    Org(i64),
+    /// A project's; the caller has checked whose it is.
+    Project(i64),
 }
 
 /// How much there is of an organisation.
@@ -64,13 +57,18 @@ pub fn counts(conn: &mut DbConnection, org_id: i64) -> Result<Counts, Error> {
 
 /// Counts runs by their status.
 pub fn run_counts(conn: &mut DbConnection, scope: Scope) -> Result<HashMap<RunStatus, i64>, Error> {
-    let (first, last) = scope.projects();
-    let runs: Vec<(RunStatus, i64)> = tasko_run::table
-        .filter(tasko_run::org_id.eq(scope.org_id))
-        .filter(tasko_run::project_id.between(first, last))
-        .group_by(tasko_run::status)
-        .select((tasko_run::status, count_star()))
-        .load(conn)?;
+    macro_rules! counted {
+        ($runs:expr) => {
+            $runs
+                .group_by(tasko_run::status)
+                .select((tasko_run::status, count_star()))
+                .load(conn)?
+        };
+    }
+    let runs: Vec<(RunStatus, i64)> = match scope {
+        Scope::Org(id) => counted!(tasko_run::table.filter(tasko_run::org_id.eq(id))),
+        Scope::Project(id) => counted!(tasko_run::table.filter(tasko_run::project_id.eq(id))),
+    };
     Ok(runs.into_iter().collect())
 }
 
@@ -84,13 +82,19 @@ pub fn days(conn: &mut DbConnection, scope: Scope, from: Moment) -> Result<Vec<D
         sql::<BigInt>("CAST(SUM(copied + updated) AS BIGINT)"),
         sql::<BigInt>("CAST(SUM(bytes) AS BIGINT)"),
     );
-    let (first, last) = scope.projects();
-    Ok(tasko_run::table
-        .filter(tasko_run::org_id.eq(scope.org_id))
-        .filter(tasko_run::project_id.between(first, last))
-        .filter(tasko_run::end_time.ge(from))
-        .group_by(date())
-        .order(date())
-        .select(columns)
-        .load(conn)?)
+    macro_rules! by_day {
+        ($runs:expr) => {
+            $runs
+                .filter(tasko_run::end_time.ge(from))
+                .group_by(date())
+                .select(columns)
+                .load(conn)?
+        };
+    }
+    let mut days: Vec<Day> = match scope {
+        Scope::Org(id) => by_day!(tasko_run::table.filter(tasko_run::org_id.eq(id))),
+        Scope::Project(id) => by_day!(tasko_run::table.filter(tasko_run::project_id.eq(id))),
+    };
+    days.sort_by(|one, other| one.date.cmp(&other.date));
+    Ok(days)
 }

@@ -7,8 +7,10 @@ use futures_util::StreamExt;
 
 use crate::oci::{Client, Digest, Manifest, NameError, PlatformChoice, Reference, Repository};
 
+use super::aside::aside;
 use super::error::SyncError;
 use super::outcome::{Action, Moved, Status, TagOutcome};
+use super::select::Selection;
 use super::spec::{SyncItem, SyncSpec, platforms_text};
 use super::unreachable::Unreachable;
 
@@ -73,12 +75,21 @@ pub(super) async fn candidates_find(
                 None
             }
         };
-        if let Err(error) = found.select(target, spec, &item, listing.as_deref()) {
+        let (selection, listed) = selected(&item, listing).await;
+        if let Err(error) = found.select(target, spec, &item, selection, listed) {
             found.failed.push(listing_failed(&item, error.to_string()));
         }
     }
     found.all = merged(found.all);
     found
+}
+
+/// What an item selects of its listing, and how long that was. Matching many names takes its time.
+async fn selected(item: &SyncItem, listing: Option<Vec<String>>) -> (Selection, Option<usize>) {
+    let (selector, listed) = (item.selector.clone(), listing.as_ref().map(Vec::len));
+    let listing = listing.unwrap_or_default();
+    let selection = aside(move |wanted| selector.select_while(&listing, || wanted.goes_on())).await;
+    (selection, listed)
 }
 
 async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Vec<String>, SyncError> {
@@ -124,13 +135,13 @@ impl Candidates {
         target: &Client,
         spec: &SyncSpec,
         item: &SyncItem,
-        listing: Option<&[String]>,
+        selection: Selection,
+        listed: Option<usize>,
     ) -> Result<(), NameError> {
         let (from, to) = item.way(spec.placement, target.address())?;
         let same = item.is_same_place(spec.placement, target.address());
         let blocked = same.then(|| format!("source and target are the same place, `{to}`"));
         let architectures: Arc<[PlatformChoice]> = item.architectures.clone().into();
-        let selection = item.selector.select(listing.unwrap_or_default());
         let before = self.all.len();
         let is_wanted = |name: &str| match &spec.only {
             Some(only) => only.contains(to.as_str(), name),
@@ -152,8 +163,8 @@ impl Candidates {
         }
         self.warn_dropped(item, &selection.dropped);
         let is_nothing = self.all.len() == before && spec.only.is_none();
-        if let Some(listing) = listing.filter(|_| is_nothing) {
-            self.warn_nothing(item, listing.len());
+        if let Some(listed) = listed.filter(|_| is_nothing) {
+            self.warn_nothing(item, listed);
         }
         Ok(())
     }

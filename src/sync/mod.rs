@@ -5,9 +5,10 @@
 //! became of it, and [`progress`] tells whoever listens. [`native`] drives that for a run, [`plan`]
 //! without writing.
 //!
-//! - [`semver`], [`natural`], [`pattern`]: how tags compare and match.
+//! - [`semver`], [`natural`], [`pattern`]: how tags compare and match; [`aside`]: where.
 //! - [`skopeo_yaml`]: the `skopeo sync` source file.
 
+pub mod aside;
 mod candidate;
 mod compare;
 pub mod error;

@@ -60,7 +60,7 @@ pub struct Selector {
     digests: IndexSet<String>,
     regex: Option<Pattern>,
     exclude: Option<Pattern>,
-    semver: Option<(String, Range)>,
+    semver: Option<Range>,
 }
 
 /// What the selectors say of one tag.
@@ -68,7 +68,8 @@ pub struct Selector {
 pub struct Verdict {
     /// Whether the tag is selected.
     pub selected: bool,
-    /// Which selector took it, or why each didn't.
+    /// Which selector took it, or why each didn't. Names the selectors without their texts, which
+    /// may be long and would stand at each of many tags.
     pub reason: String,
 }
 
@@ -109,9 +110,7 @@ impl Selector {
                 "tags_exclude_regex",
                 given(spec.tags_exclude_regex.as_ref()),
             )?,
-            semver: given(spec.semver.as_ref())
-                .map(|text| range(text).map(|range| (text.to_owned(), range)))
-                .transpose()?,
+            semver: given(spec.semver.as_ref()).map(range).transpose()?,
         })
     }
 
@@ -133,15 +132,9 @@ impl Selector {
         if let Err(error) = Tag::parse(tag) {
             return left_out(format!("not a legal tag: {}", error.reason));
         }
-        if let Some(exclude) = self
-            .exclude
-            .as_ref()
-            .filter(|exclude| exclude.is_match(tag))
-        {
-            return left_out(format!(
-                "excluded by `tags_exclude_regex` `{}`",
-                exclude.as_str()
-            ));
+        let is_excluded = |exclude: &Pattern| exclude.is_match(tag);
+        if self.exclude.as_ref().is_some_and(is_excluded) {
+            return left_out("excluded by `tags_exclude_regex`".to_owned());
         }
         self.judge_included(tag)
     }
@@ -158,14 +151,14 @@ impl Selector {
         }
         if let Some(regex) = &self.regex {
             if regex.is_match(tag) {
-                return selected(format!("matches `tags_regex` `{}`", regex.as_str()));
+                return selected("matches `tags_regex`".to_owned());
             }
-            reasons.push(format!("doesn't match `tags_regex` `{}`", regex.as_str()));
+            reasons.push("doesn't match `tags_regex`".to_owned());
         }
-        if let Some((text, range)) = &self.semver {
+        if let Some(range) = &self.semver {
             match outside(range, tag) {
-                None => return selected(format!("version in `semver` `{text}`")),
-                Some(why) => reasons.push(format!("{why} `semver` `{text}`")),
+                None => return selected("version in `semver`".to_owned()),
+                Some(why) => reasons.push(format!("{why} `semver`")),
             }
         }
         left_out(reasons.join("; "))
@@ -173,6 +166,12 @@ impl Selector {
 
     /// What the selectors say of a listing; literal tags that aren't in it are judged all the same.
     pub fn select(&self, listing: &[String]) -> Selection {
+        self.select_while(listing, || true)
+    }
+
+    /// The same, for a listing that may be long and selectors that may be slow: stops in the middle
+    /// when `goes_on` says no, and gives what there is by then.
+    pub fn select_while(&self, listing: &[String], goes_on: impl Fn() -> bool) -> Selection {
         let (mut dropped, mut names) = (BTreeSet::new(), BTreeSet::new());
         for name in listing {
             let kind = if Tag::parse(name).is_ok() {
@@ -185,6 +184,7 @@ impl Selector {
         names.extend(self.literals());
         Selection {
             verdicts: naturally_sorted(names)
+                .take_while(|_| goes_on())
                 .map(|name| (name.to_owned(), self.judge(name)))
                 .collect(),
             dropped: naturally_sorted(dropped).map(str::to_owned).collect(),

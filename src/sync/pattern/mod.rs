@@ -1,17 +1,21 @@
 //! Regular expressions for tags: an unanchored search, in the syntax of the `regex` crate, which runs in linear time.
 //!
 //! [`Pattern::new`] takes what a user wrote for us; [`Pattern::from_go`] what they wrote for skopeo or regsync (`go`
-//! rewrites what Go reads differently).
+//! rewrites what Go reads differently). Both have limits, for the text (`classes` counts what it holds) and for what it
+//! is compiled to.
 
+mod classes;
 mod go;
 
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ast::{self, ErrorKind};
 
-/// Bytes that a compiled pattern may take: room for alternations of some thousand tags, too little to harm a server.
+/// Bytes that a compiled pattern may take: room for an alternation as long as [`TEXT_LIMIT`], too little to harm a server.
 const SIZE_LIMIT: usize = 1 << 20;
-/// Bytes of a pattern's text: longer ones wouldn't compile within [`SIZE_LIMIT`], and even reading them takes seconds.
-const TEXT_LIMIT: usize = 100_000;
+/// Bytes of a pattern's text. What lists more tags than that is better written as `tags`.
+const TEXT_LIMIT: usize = 4096;
+/// Large classes, such as `\w` and `\pL`: each is a table of some hundred ranges, made before [`SIZE_LIMIT`] is looked at.
+const CLASS_LIMIT: usize = 100;
 /// Groups within groups.
 const NEST_LIMIT: u32 = 50;
 
@@ -29,9 +33,10 @@ impl Pattern {
     pub fn new(text: &str) -> Result<Self, PatternError> {
         if text.len() > TEXT_LIMIT {
             return Err(PatternError(format!(
-                "the pattern is longer than {TEXT_LIMIT} bytes"
+                "the pattern is longer than {TEXT_LIMIT} bytes; name single tags in `tags`"
             )));
         }
+        classes::check(text)?;
         RegexBuilder::new(text)
             .size_limit(SIZE_LIMIT)
             .nest_limit(NEST_LIMIT)
@@ -112,7 +117,48 @@ mod tests {
     #[test]
     fn a_pattern_of_megabytes_is_refused_unread() {
         let text = "a{0}".repeat(TEXT_LIMIT);
-        let error = Pattern::new(&text).expect_err("too long");
-        assert!(error.to_string().contains("longer than"), "{error}");
+        for read in [Pattern::new, Pattern::from_go] {
+            let error = read(&text).expect_err("too long");
+            assert!(error.to_string().contains("longer than"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_grows_beyond_any_use_is_refused() {
+        let many = |part: &str| part.repeat(TEXT_LIMIT / part.len() - 1);
+        let large = [
+            format!("(?i){}", many(r"\pL")),
+            many(r"\w"),
+            many(r"[\W]"),
+            many(r"[^\p{Greek}]"),
+            many("[\u{0}-\u{10FFFF}]"),
+            many(r"[a&&\w]"),
+            format!("({})?", many(r"\PN")),
+            r"x[t-x]{80000}[!-,]".to_owned(),
+            "((a{100}){100}){100}".to_owned(),
+        ];
+        for text in large {
+            let short: String = text.chars().take(20).collect();
+            let error = Pattern::new(&text).expect_err(&short).to_string();
+            assert!(
+                error.contains("too large") || error.contains("at most"),
+                "{short}: {error}"
+            );
+            assert!(error.len() < 300, "{short}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_alternation_as_long_as_a_text_may_be_is_taken() {
+        let tags: Vec<String> = (0..450).map(|n| format!(r"1\.{n}\.0")).collect();
+        let text = format!("^({})$", tags.join("|"));
+        assert!(
+            (TEXT_LIMIT - 600..TEXT_LIMIT).contains(&text.len()),
+            "{}",
+            text.len()
+        );
+        let pattern = Pattern::new(&text).expect("a pattern");
+        assert!(pattern.is_match("1.449.0") && !pattern.is_match("1.450.0"));
+        assert!(Pattern::new(r"^\w+-\w+\.\w+$").is_ok());
     }
 }

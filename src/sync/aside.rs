@@ -1,0 +1,80 @@
+//! Work that may take long, such as matching many names, off the threads that answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Semaphore;
+
+/// At most so many at once: whatever they match, the machine goes on answering.
+static PLACES: Semaphore = Semaphore::const_new(2);
+
+/// Whether anybody still waits for the work.
+#[derive(Clone, Debug)]
+pub struct Wanted(Arc<AtomicBool>);
+
+impl Wanted {
+    /// `false` once the future of [`aside`] was dropped: the work may end.
+    pub fn goes_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Says so when the one who waits goes away.
+struct Waiting(Wanted);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Does `work` on a thread that may block. It should look at [`Wanted::goes_on`] every now and then.
+///
+/// # Panics
+/// If `work` does.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce(&Wanted) -> T + Send + 'static) -> T {
+    // Never closed, so there is always a place in the end.
+    let place = PLACES.acquire().await;
+    let wanted = Wanted(Arc::new(AtomicBool::new(true)));
+    let _waiting = Waiting(wanted.clone());
+    let done = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work(&wanted)
+    });
+    match done.await {
+        Ok(done) => done,
+        Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
+        // The process ends, and nobody waits any more.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::aside;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn work_learns_that_nobody_waits_for_it() {
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, ended) = mpsc::channel();
+        let work = tokio::spawn(aside(move |wanted| {
+            begun.send(()).expect("somebody waits");
+            while wanted.goes_on() {
+                std::thread::yield_now();
+            }
+            end.send(()).expect("somebody waits");
+        }));
+        has_begun.await.expect("begun");
+        work.abort();
+        let ended =
+            tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(20)));
+        assert_eq!(ended.await.expect("no panic"), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_is_worked_out_comes_back() {
+        assert_eq!(aside(|wanted| u8::from(wanted.goes_on())).await, 1);
+    }
+}
