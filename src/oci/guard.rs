@@ -129,4 +129,17 @@ mod tests {
                 .is_ok()
         );
     }
+
+    /// A name is judged by what it leads to, when it is connected to.
+    #[tokio::test]
+    async fn a_public_registry_may_not_point_at_private_addresses_by_name() {
+        for (registry, allowed) in [
+            ("https://203.0.113.7/", false),
+            ("http://127.0.0.1:5000/", true),
+        ] {
+            let guard = Guard::new(&Url::parse(registry).unwrap());
+            let found = guard.resolve("localhost".parse().unwrap()).await;
+            assert_eq!(found.is_ok(), allowed, "{registry}");
+        }
+    }
 }

@@ -131,6 +131,11 @@ mod tests {
             Err(BodyError::TooLarge(1 << 20))
         );
         assert_eq!(gunzip(b"no gzip", 100), Err(BodyError::Gzip));
+        // Its end is never reached, where it would turn out to be damaged.
+        let mut damaged = gzip(&vec![0; 50 << 20]);
+        let crc = damaged.len() - 8;
+        damaged[crc] ^= 1;
+        assert_eq!(gunzip(&damaged, 1 << 20), Err(BodyError::TooLarge(1 << 20)));
     }
 
     #[tokio::test]

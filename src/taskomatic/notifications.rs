@@ -126,3 +126,19 @@ fn pause_after(attempt: i64) -> Duration {
     let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(16);
     PAUSE.saturating_mul(1 << doublings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{PAUSE, TRIES, pause_after};
+    use std::time::Duration;
+
+    #[test]
+    fn pauses_double_and_all_tries_take_hours() {
+        assert_eq!(pause_after(1), PAUSE);
+        for attempt in 2..TRIES {
+            assert_eq!(pause_after(attempt), pause_after(attempt - 1) * 2);
+        }
+        let all: Duration = (1..TRIES).map(pause_after).sum();
+        assert!(all > Duration::from_hours(5), "{all:?}");
+    }
+}

@@ -1,7 +1,12 @@
 //! Changes at the same moment, on both databases: none is lost, and who was late hears it.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use registrysync::store::account::{Role, account_by_login, role_remove};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::people::{Person, server};
 
@@ -111,5 +116,43 @@ on_both_databases! {
         for taken in join_all((0..4).map(|_| admin.post("user/removeRole", role.clone()))).await {
             assert_eq!(taken, Ok(json!(1)));
         }
+    }
+}
+
+on_both_databases! {
+    async fn two_administrators_cannot_remove_each_other_at_once(database) {
+        let beside = database.open_again().expect("the database");
+        let server = server(database).await;
+        let admin = server.admin().await;
+        admin.make("grace").await;
+        let role = json!({"login": "grace", "role": "satellite_admin"});
+        admin.post("user/addRole", role.clone()).await.expect("the role");
+        let (begun, waits) = oneshot::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        // Grace's side: she has taken the role from `admin`, and her transaction isn't over yet.
+        let theirs = tokio::spawn(async move {
+            beside.run(move |conn| {
+                conn.write(|conn| {
+                    let account = account_by_login(conn, "admin")?.expect("the account");
+                    assert!(role_remove(conn, account.id, Role::SatelliteAdmin)?);
+                    begun.send(()).expect("the test");
+                    ended.recv().expect("the test");
+                    Ok(())
+                })
+            }).await
+        });
+        waits.await.expect("the other side");
+        let ours = admin.post("user/removeRole", role);
+        tokio::pin!(ours);
+        // It has to wait for the other side; one that doesn't is found out below.
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut ours).await;
+        end.send(()).expect("the other side");
+        theirs.await.expect("no panic").expect("no error");
+        let ours = match early {
+            Ok(ours) => ours,
+            Err(_) => ours.await,
+        };
+        let (_, message) = ours.expect_err("the last administrator stays");
+        assert!(message.contains("last remaining satellite administrator"), "{message}");
     }
 }

@@ -346,6 +346,7 @@ async fn an_interrupt_ends_with_130_and_leaves_nothing_half_tagged() {
     assert_eq!(output.status.code(), Some(130), "{text}");
     assert!(text.contains("interrupted"), "{text}");
     assert!(target.tags("team/app").is_empty());
+    assert_eq!(target.uploads_open(), 0, "sessions are given up");
 }
 
 #[tokio::test]

@@ -18,7 +18,12 @@ fn filled(registry: &Registry) {
 
 #[tokio::test]
 async fn every_kind_of_link_is_followed() {
-    for link in [LinkStyle::Relative, LinkStyle::Absolute, LinkStyle::Opaque] {
+    for link in [
+        LinkStyle::Relative,
+        LinkStyle::Absolute,
+        LinkStyle::Opaque,
+        LinkStyle::Apart,
+    ] {
         let registry = Registry::builder().page_size(2).link(link).start().await;
         filled(&registry);
         let client = client(registry.address());

@@ -99,3 +99,24 @@ async fn no_content_is_read_over_plain_http() {
     assert!(clear.requests().0.is_empty(), "{:?}", clear.requests().0);
     assert!(target.tags("app").is_empty());
 }
+
+/// That a registry's own certificate isn't checked says nothing of other hosts.
+#[tokio::test]
+async fn the_certificate_of_another_host_is_always_checked() {
+    let storage = Registry::builder().tls().start().await;
+    let source = Registry::builder().tls().blobs_at(&storage).start().await;
+    let target = Registry::start().await;
+    Image::artifact(1, "a/b").store(&source, "app", Some("1"));
+    let mut options = options_for(&source);
+    options.ca_certificate = None;
+    options.tls_verify = false;
+    let from = Client::new(options).unwrap();
+    let wanted = spec(vec![item(&from, "app", &everything())]);
+    let ran = run(&crate::sync::client(target.address()), wanted).await;
+    let error = ran.error("1");
+    assert!(
+        error.contains("TLS") && error.contains(storage.address()),
+        "{error}"
+    );
+    assert!(storage.requests().0.is_empty());
+}

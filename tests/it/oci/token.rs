@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use registrysync::oci::upload::Mount;
 use registrysync::oci::{Client, Credentials, Descriptor, Digest};
-use registrysync::sync::Action;
+use registrysync::sync::{Action, SyncItem};
 
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::auth::{Auth, TokenAuth, TokenField};
@@ -268,4 +268,59 @@ async fn basic_copies_in_both_directions() {
         .await
         .all_done(Action::Copy, 1);
     assert_eq!(target.tags("app"), source.tags("app"));
+}
+
+/// Short lives are made use of: a token server that counts its requests would refuse us soon.
+#[tokio::test]
+async fn a_token_of_a_short_life_is_used_for_most_of_it() {
+    for expires_in in [20, 30, 45] {
+        let auth = TokenAuth {
+            expires_in: Some(expires_in),
+            ..account()
+        };
+        let registry = guarded(auth).start().await;
+        Image::artifact(1, "a/b").store(&registry, "app", Some("1"));
+        let client = known(registry.address(), 1);
+        for _ in 0..5 {
+            client.tag_list(&repository("app")).await.unwrap();
+        }
+        let asked = registry.token_requests().len();
+        assert_eq!(asked, 1, "for {expires_in} s each");
+    }
+}
+
+/// Within one registry, reading, writing and mounting have scopes of their own: after the first challenge no
+/// request goes with a token of too little reach.
+#[tokio::test]
+async fn no_token_of_one_scope_is_tried_for_another() {
+    let registry = guarded(account()).start().await;
+    for number in 0..3 {
+        let image = Image::multi(Format::Oci, number * 10, 1000);
+        image.store(&registry, "team/app", Some(&format!("v{number}")));
+    }
+    let client = known(registry.address(), 1);
+    let moved = SyncItem {
+        target_repository: Some(repository("copy/app")),
+        ..item(&client, "team/app", &everything())
+    };
+    run(&client, spec(vec![moved]))
+        .await
+        .all_done(Action::Copy, 3);
+    let requests = registry.requests();
+    assert!(
+        requests
+            .0
+            .iter()
+            .any(|r| r.query.contains("mount=") && r.status == 201),
+        "blobs are mounted"
+    );
+    let refused = requests.0.iter().filter(|r| r.status == 401);
+    assert_eq!(
+        refused.count(),
+        1,
+        "the challenge that says where tokens are"
+    );
+    let asked = registry.token_requests();
+    let scopes: HashSet<_> = asked.iter().map(|request| &request.scopes).collect();
+    assert_eq!(scopes.len(), asked.len(), "{asked:?}");
 }

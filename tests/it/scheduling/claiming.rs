@@ -169,3 +169,18 @@ on_both_databases! {
         .expect("no error");
     }
 }
+
+on_both_databases! {
+    async fn a_copy_within_one_host_counts_once(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            waiting(conn, &key, &ends("a", "one.example/from", "one.example/to"), 3);
+            let host = Limits { per_host: Some(2), per_org: None };
+            let claimed: Vec<Claimed> = std::iter::from_fn(|| next(conn, host)).collect();
+            assert_eq!(claimed.len(), 2, "{claimed:?}");
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}

@@ -110,3 +110,37 @@ on_both_databases! {
         assert_eq!(place.runs().await, []);
     }
 }
+
+on_both_databases! {
+    async fn a_schedule_that_is_active_till_a_time_does_not_fire_at_it(db) {
+        let place = Place::new(db, "2026-03-01 12:00:30").await;
+        let (_, schedule) = place.one("0 * * * * ?").await;
+        let mut scheduler = place.scheduler(ScheduleRules::default());
+        scheduler.look().await.expect("no error");
+        assert_eq!(place.next_fire(schedule).await, "2026-03-01 12:01:00");
+        // The end was set after the next time was reckoned.
+        place.sql("UPDATE tasko_schedule SET active_till = next_fire").await;
+        place.hands.set("2026-03-01 12:01:00");
+        assert_eq!(scheduler.look().await.expect("no error"), 0);
+        assert!(place.runs().await.is_empty());
+    }
+}
+
+on_both_databases! {
+    async fn a_schedule_keeps_its_end_when_it_fires(db) {
+        let place = Place::new(db, "2026-03-01 12:00:30").await;
+        let (_, schedule) = place.one("0 * * * * ?").await;
+        place.sql("UPDATE tasko_schedule SET active_till = '2026-03-01 12:02:30'").await;
+        let end = place.schedule(schedule).await.active_till;
+        let mut scheduler = place.scheduler(ScheduleRules::default());
+        scheduler.look().await.expect("no error");
+        place.hands.set("2026-03-01 12:01:00");
+        assert_eq!(scheduler.look().await.expect("no error"), 1);
+        assert_eq!(place.schedule(schedule).await.active_till, end);
+        for (minute, made) in [("02", 1), ("03", 0), ("04", 0)] {
+            place.runs_end(RunStatus::Finished).await;
+            place.hands.set(&format!("2026-03-01 12:{minute}:00"));
+            assert_eq!(scheduler.look().await.expect("no error"), made, "{minute}");
+        }
+    }
+}

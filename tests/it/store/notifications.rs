@@ -35,6 +35,30 @@ fn claim(conn: &mut DbConnection, channels: &[Channel], pause: Duration) -> Opti
 }
 
 on_both_databases! {
+    async fn a_first_run_that_fails_is_noted_and_one_that_works_is_not(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let [bad, good] = ["bad", "good"].map(|label| project(conn, &key, org, label));
+            run(conn, org, good, RunStatus::Finished);
+            assert!(claim(conn, &Channel::ALL, HOUR).is_none());
+            let failed = run(conn, org, bad, RunStatus::Failed);
+            for _ in Channel::ALL {
+                let told = claim(conn, &Channel::ALL, HOUR).expect("one a channel");
+                assert_eq!(told.run.id, failed);
+            }
+            // What became of one project says nothing of the other.
+            run(conn, org, good, RunStatus::Finished);
+            run(conn, org, bad, RunStatus::Failed);
+            assert!(claim(conn, &Channel::ALL, HOUR).is_none());
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
     async fn a_change_is_noted_and_claimed_once(db) {
         let key = db.key().clone();
         db.run(move |conn| {

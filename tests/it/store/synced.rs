@@ -39,6 +39,12 @@ on_both_databases! {
                 dest: store(conn, &key, org, "dest", None),
             };
             let back = StorePair { src: pair.dest, dest: pair.src };
+            let [other_src, other_dest] = ["a", "b"].map(|label| store(conn, &key, org, label, None));
+            let others = [
+                StorePair { src: other_src, ..pair },
+                StorePair { dest: other_dest, ..pair },
+                back,
+            ];
             let time = now();
             assert!(synced_lookup(conn, pair, "nginx")?.is_empty());
             synced_upsert(conn, pair, "nginx", &HashMap::new())?;
@@ -51,7 +57,9 @@ on_both_databases! {
             known.extend(newer);
             assert_eq!(synced_lookup(conn, pair, "nginx")?, known);
             assert!(synced_lookup(conn, pair, "redis")?.is_empty());
-            assert!(synced_lookup(conn, back, "nginx")?.is_empty());
+            for other in others {
+                assert!(synced_lookup(conn, other, "nginx")?.is_empty(), "{other:?}");
+            }
             assert!(image_store_delete(conn, org, pair.dest)?);
             assert!(synced_lookup(conn, pair, "nginx")?.is_empty());
             Ok(())

@@ -346,3 +346,28 @@ async fn a_blob_that_is_gone_fails_its_tags_only() {
     assert!(asked.count() <= 2);
     assert_eq!(lacking(target.address(), "app").await, Vec::<String>::new());
 }
+
+/// A registry that goes on from another place than it was asked to.
+#[tokio::test]
+async fn a_part_that_was_not_asked_for_is_not_taken() {
+    let (source, layer) = source(Misbehave::Cut { after: 150_000 }).await;
+    source.faults_clear();
+    let cut = Misbehave::Cut { after: 150_000 };
+    source.fault_add(Fault::on("GET", &layer, cut).times(1));
+    let part = Misbehave::Answer {
+        status: 206,
+        headers: vec![("content-range", format!("bytes 0-{}/{SIZE}", SIZE - 1))],
+        body: "x".repeat(250_000),
+    };
+    source.fault_add(Fault::on("GET", &layer, part));
+    let target = Registry::start().await;
+    let from = client(source.address());
+    let wanted = spec(vec![item(&from, "app", &literal(&["bad"]))]);
+    let ran = run(&client(target.address()), wanted).await;
+    let error = ran.error("bad");
+    assert!(
+        error.contains("another part than the one asked for"),
+        "{error}"
+    );
+    assert_eq!(target.blob_size("app", &layer), None);
+}

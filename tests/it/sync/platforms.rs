@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use registrysync::oci::{Client, PlatformChoice};
 use registrysync::sync::spec::{KnownTag, KnownTags};
-use registrysync::sync::{Action, SelectorSpec, Status, SyncItem};
+use registrysync::sync::{Action, SelectorSpec, Status, SyncItem, SyncSpec};
 
-use super::{client, everything, item, lacking, literal, run, spec, tags_at};
+use super::{Ran, client, everything, item, lacking, literal, run, spec, tags_at};
 use crate::support::docker_registry::AnyRegistry;
-use crate::support::images::{ARM64, Blob, Format, Image, Manifest};
+use crate::support::images::{self, ARM64, Blob, Format, Image, Manifest};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::Quirk;
 use crate::support::registry::log::Kind;
@@ -190,4 +190,67 @@ async fn only_a_refused_index_is_called_a_refused_index() {
         error.contains("403") && !error.contains("name a tag"),
         "{error}"
     );
+}
+
+/// What a run knows after one that copied `app:1`, for the next.
+fn known_after(ran: &Ran) -> KnownTags {
+    let outcome = ran.of("1");
+    let known = KnownTag {
+        source_digest: outcome.source_digest.clone().unwrap(),
+        target_digest: outcome.target_digest.clone().unwrap(),
+        platforms: outcome.platforms.clone(),
+    };
+    KnownTags::from([(("app".to_owned(), "1".to_owned()), known)])
+}
+
+/// What was copied before is known for those platforms, and for what stands at the target.
+#[tokio::test]
+async fn what_changed_since_the_last_run_is_seen() {
+    let image = Image::multi(Format::Oci, 5, 1000);
+    let source = Registry::start().await;
+    image.store(&source, "app", Some("1"));
+    let from = client(source.address());
+    let children = |target: &Registry| {
+        let (_, bytes) = target.manifest("app", "1").unwrap();
+        let index: Value = serde_json::from_slice(&bytes).unwrap();
+        index["manifests"].as_array().unwrap().len()
+    };
+    let target = Registry::start().await;
+    let to = client(target.address());
+    let copy = async |platforms: &[&str], known: KnownTags| {
+        let items = vec![chosen(&from, &everything(), platforms)];
+        let spec = SyncSpec {
+            known,
+            ..spec(items)
+        };
+        run(&to, spec).await
+    };
+    let one = copy(&["arm64"], KnownTags::new()).await;
+    one.all_done(Action::Copy, 1);
+    assert_eq!(children(&target), 1);
+
+    // One more platform is asked for.
+    let two = copy(&["arm64", "amd64"], known_after(&one)).await;
+    two.all_done(Action::Update, 1);
+    assert_eq!(children(&target), 2);
+
+    // Somebody else writes the tag.
+    Image::artifact(7, "a/b").store(&target, "app", Some("1"));
+    let again = copy(&["arm64", "amd64"], known_after(&two)).await;
+    again.all_done(Action::Update, 1);
+    assert_eq!(again.of("1").target_digest, two.of("1").target_digest);
+    assert_eq!(children(&target), 2);
+
+    // Somebody removes it.
+    let tag = format!("http://{}/v2/app/manifests/1", target.address());
+    let removed = images::client().delete(tag).send().await.unwrap();
+    assert_eq!(removed.status(), 202);
+    let back = copy(&["arm64", "amd64"], known_after(&again)).await;
+    back.all_done(Action::Copy, 1);
+    assert_eq!(
+        children(&target),
+        2,
+        "only the platforms that are asked for"
+    );
+    assert_eq!(target.broken_references(), Vec::<String>::new());
 }

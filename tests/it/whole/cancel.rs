@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use diesel::RunQueryDsl as _;
 use serde_json::{Value, json};
 
 use super::server::{Server, Session};
@@ -158,4 +159,33 @@ async fn a_run_is_cancelled_though_its_registries_answer_no_more() {
         .await
         .expect("an end");
     assert_eq!(run["status"], "INTERRUPTED");
+}
+
+/// Nobody asks for its end; the server sees by itself that the part is its own no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_was_deleted_or_taken_stops_its_transfers() {
+    for statement in [
+        "DELETE FROM run_part",
+        "UPDATE run_part SET fence = fence + 1",
+    ] {
+        let (source, target) = stalled().await;
+        let server = Server::start(None);
+        let session = server.login().await;
+        session
+            .project(source.address(), target.address(), &["app"])
+            .await;
+        session.run().await;
+        uploads_begun(&target).await;
+        let db = server.sqlite();
+        let done = db.run(move |conn| Ok(diesel::sql_query(statement).execute(conn)?));
+        assert_eq!(done.await.unwrap(), 1, "{statement}");
+        tokio::time::timeout(SOON, async {
+            while target.uploads_open() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("{statement}: the transfers go on"));
+        assert!(target.tags("app").is_empty());
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::server::Server;
 use crate::support::images::{Format, Image};
-use crate::support::registry::Registry;
+use crate::support::registry::{Registry, tls};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_of_a_listing_is_that_part_of_the_whole() {
@@ -78,6 +78,33 @@ async fn a_part_of_a_listing_is_that_part_of_the_whole() {
                 fault.contains(field) && fault.contains("must not be negative"),
                 "{method}: {fault}"
             );
+        }
+    }
+}
+
+/// A certificate that nobody vouches for: refused, unless the store says otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stores_certificate_is_checked_unless_it_says_otherwise() {
+    let registry = Registry::builder().tls().start().await;
+    Image::artifact(1, "a/b").store(&registry, "app", Some("1"));
+    let server = Server::start(None);
+    let session = server.login().await;
+    let pem = tls::certificate();
+    for (label, credentials, trusted) in [
+        ("usual", json!({}), false),
+        ("checked", json!({"tls_verify": true}), false),
+        ("given", json!({"ca_certificate": pem}), true),
+        ("unchecked", json!({"tls_verify": false}), true),
+    ] {
+        let store = json!({"label": label, "uri": registry.url(), "storeType": "registry",
+            "credentials": credentials});
+        session.post("image/store/create", store).await.unwrap();
+        let query = [("storeLabel", label), ("repository", "app"), ("filter", "")];
+        let listed = session.get("registrysync/listTags", &query).await;
+        assert_eq!(listed.is_ok(), trusted, "{label}: {listed:?}");
+        if let Err(message) = listed {
+            assert!(message.contains("TLS"), "{message}");
+            assert!(registry.requests().0.is_empty());
         }
     }
 }

@@ -46,6 +46,8 @@ pub(crate) enum LinkStyle {
     Absolute,
     /// A cursor that can't be guessed and has to come back byte for byte.
     Opaque,
+    /// The next page is in a field of its own, after one with other relations.
+    Apart,
     /// Each page names the first page as the next one.
     Looping,
     /// The next page is said to be at this host.

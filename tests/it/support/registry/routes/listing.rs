@@ -94,7 +94,15 @@ fn page(
     let looping = matches!(shared.config.link, LinkStyle::Looping);
     if let Some(last) = names.last().filter(|_| more || looping) {
         let link = format!("<{}>; rel=\"next\"", next(shared, uri.path(), size, last));
-        set(response.headers_mut(), "link", &link);
+        let headers = response.headers_mut();
+        if matches!(shared.config.link, LinkStyle::Apart) {
+            let others = format!(
+                "<{path}>; rel=\"first\", <{path}>; rel=\"prev\"",
+                path = uri.path()
+            );
+            set(headers, "link", &others);
+        }
+        headers.append("link", link.parse().expect("a link"));
     }
     response
 }
@@ -102,7 +110,7 @@ fn page(
 fn next(shared: &Shared, path: &str, size: usize, last: &str) -> String {
     let plain = format!("{path}?last={last}&n={size}");
     match &shared.config.link {
-        LinkStyle::Relative => plain,
+        LinkStyle::Relative | LinkStyle::Apart => plain,
         LinkStyle::Absolute => format!("{}{plain}", shared.url()),
         LinkStyle::Looping => format!("{path}?n={size}"),
         LinkStyle::OtherHost(host) => format!("http://{host}{plain}"),
