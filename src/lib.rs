@@ -11,6 +11,7 @@
 //! - [`surface`]: XML-RPC and JSON over HTTP.
 //! - [`client`]: the API from the other side: its client.
 //! - `http_client`: what the HTTP clients of `oci`, `client` and `notify` have in common.
+//! - [`supervisor`]: the tasks that a process can't do without.
 //! - `text`: the one door for text that others wrote.
 //! - [`config`]: the server's configuration.
 //! - [`time_zone`]: the server's.
@@ -25,6 +26,7 @@ pub mod notify;
 pub mod oci;
 pub mod service;
 pub mod store;
+pub mod supervisor;
 pub mod surface;
 pub mod sync;
 pub mod taskomatic;

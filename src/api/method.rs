@@ -8,6 +8,7 @@ use dxr::Value;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 
 use super::audit::Draft;
 use super::context::{Origin, Visitor};
@@ -323,6 +324,23 @@ impl Method {
         caller: Option<Caller>,
         args: Vec<Value>,
     ) -> Answer {
+        // Every line that is logged on the way says which call it belongs to.
+        let span = tracing::info_span!(
+            "call",
+            method = %format_args!("{namespace}.{}", self.name),
+            caller = caller.as_ref().map(Caller::login),
+        );
+        let checked = self.invoke_checked(namespace, visitor, caller, args);
+        checked.instrument(span).await
+    }
+
+    async fn invoke_checked(
+        &self,
+        namespace: &str,
+        visitor: Visitor,
+        caller: Option<Caller>,
+        args: Vec<Value>,
+    ) -> Answer {
         let draft = Draft::of(namespace, self, &visitor, caller.as_ref(), &args);
         let admitted = match &caller {
             Some(caller) => self.admit(caller, &args),
@@ -365,7 +383,7 @@ impl Method {
 /// Runs a call as a task of its own: a client that goes away in the middle doesn't stop a change
 /// halfway, and a panic ends this call only.
 async fn apart(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
-    match tokio::spawn(call).await {
+    match tokio::spawn(call.in_current_span()).await {
         Ok(answer) => answer,
         Err(failure) => Err(ApiError::unexpected(failure)),
     }

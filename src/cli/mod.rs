@@ -5,7 +5,7 @@
 //!   prints lines, JSON and bars.
 //! - `cron`: what a cron line means.
 //! - `serve`: the server; `worker`: one that only works on the queue; `node`: what both have in common;
-//!   `config` shows its configuration; `api_docs` writes the reference pages.
+//!   `interrupts`: the signals that end them; `config` shows their configuration; `api_docs` writes the reference pages.
 //! - [`client_args`]: what can be said to the commands that talk to a server: `api` calls any method
 //!   (`api_help` describes them), `project` (with `project_run`) and `store` are for people.
 //!   `connection` is the session that they share, `table` prints.
@@ -23,6 +23,7 @@ mod complete;
 mod config;
 mod connection;
 mod cron;
+mod interrupts;
 mod list_tags;
 mod node;
 mod output;
@@ -122,22 +123,4 @@ fn talk_start() {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false)
         .init();
-}
-
-/// Resolves when the user, or the system, wants the process to end.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut hang_up)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        // The terminal was closed.
-        _ = hang_up.recv() => {}
-    }
 }

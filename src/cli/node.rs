@@ -6,18 +6,19 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Settings};
 use crate::notify::Notifier;
 use crate::store::notify::Listener;
 use crate::store::worker::{NewWorker, worker_register};
 use crate::store::{Db, Error as StoreError, SealKey};
+use crate::supervisor::{Supervisor, TaskEnded};
 use crate::taskomatic::{
-    Housekeeper, LeaseRules, Limits, Notifications, Scheduler, Worker, WorkerOptions, listen,
+    Housekeeper, LeaseRules, Limits, LostParts, Notifications, Scheduler, Worker, WorkerOptions,
+    listen,
 };
 use crate::time_zone::server_zone_set;
 
@@ -28,6 +29,8 @@ use super::args::NodeArguments;
 const LOCK_FILE: &str = "lock";
 /// What tells this installation's worker from others.
 const WORKER_FILE: &str = "worker-id";
+/// How long what works in the background may take to end, beside the grace time of tags under way.
+const LAST_WORDS: Duration = Duration::from_secs(40);
 
 /// A process at a database.
 pub(super) struct Node {
@@ -41,12 +44,6 @@ pub(super) struct Node {
     pub(super) cancel_wake: Arc<Notify>,
     /// Held as long as the process lives.
     _locks: Vec<fs::File>,
-}
-
-/// What works in the background.
-pub(super) struct Tasks {
-    tasks: JoinSet<()>,
-    pub(super) stop: CancellationToken,
 }
 
 impl Node {
@@ -68,24 +65,25 @@ impl Node {
     }
 
     /// Starts what works in the background; the queue only where `works`.
-    pub(super) async fn start(&self, works: bool) -> Result<Tasks, CliError> {
-        let mut tasks = JoinSet::new();
-        let stop = CancellationToken::new();
+    pub(super) async fn start(&self, works: bool) -> Result<Supervisor, CliError> {
+        let mut tasks = Supervisor::default();
+        let stop = tasks.stop().clone();
         let (db, config) = (&self.db, &self.config);
+        let leases = LeaseRules {
+            lost_after: config.lease,
+            attempts: config.attempts,
+        };
         let queue_wake = || Arc::clone(&self.queue_wake);
         let cancel_wake = || Arc::clone(&self.cancel_wake);
         let scheduler = Scheduler::new(db.clone(), config.schedule_rules, queue_wake());
-        tasks.spawn(scheduler.run(stop.clone()));
+        tasks.spawn("scheduler", scheduler.run(stop.clone()));
         let notifications = Notifications::new(db.clone(), Arc::clone(&self.notifier));
-        tasks.spawn(notifications.run(stop.clone()));
+        tasks.spawn("sender of notifications", notifications.run(stop.clone()));
         if works {
             let options = WorkerOptions {
                 name: self.worker_name().await?,
                 slots: config.worker_slots,
-                leases: LeaseRules {
-                    lost_after: config.lease,
-                    attempts: config.attempts,
-                },
+                leases,
                 limits: Limits {
                     per_host: config.host_parts,
                     per_org: config.org_parts,
@@ -93,14 +91,38 @@ impl Node {
                 grace: config.grace,
             };
             if let Some(listener) = Listener::of(db) {
-                tasks.spawn(listen(listener, queue_wake(), cancel_wake(), stop.clone()));
+                let heard = listen(listener, queue_wake(), cancel_wake(), stop.clone());
+                tasks.spawn("listener for other nodes", heard);
             }
             let keeper = Housekeeper::new(db.clone(), options.name.clone(), config.history);
-            tasks.spawn(keeper.run(stop.clone()));
+            tasks.spawn("house-keeping", keeper.run(stop.clone()));
             let worker = Worker::new(db.clone(), options, queue_wake(), cancel_wake());
-            tasks.spawn(worker.run(stop.clone()));
+            tasks.spawn("worker", worker.run(stop.clone()));
+        } else {
+            let lost = LostParts::new(db.clone(), leases, queue_wake());
+            tasks.spawn("search for lost parts", lost.run(stop.clone()));
         }
-        Ok(Tasks { tasks, stop })
+        Ok(tasks)
+    }
+
+    /// Ends what works in the background: in order, and with an error where one of the tasks had
+    /// `failed`. Then the others get their time all the same.
+    pub(super) async fn end(
+        &self,
+        tasks: Supervisor,
+        failed: Option<TaskEnded>,
+    ) -> Result<(), CliError> {
+        tracing::info!("stopping: tags under way are finished, the rest is left for later");
+        let time = self.config.grace + LAST_WORDS;
+        let ended = tokio::time::timeout(time, tasks.end()).await;
+        let ended = ended.unwrap_or_else(|_| {
+            tracing::warn!("not all that works in the background ended in time");
+            Ok(())
+        });
+        match (failed, ended) {
+            (Some(failed), _) | (None, Err(failed)) => Err(CliError::Failed(failed.to_string())),
+            (None, Ok(())) => Ok(()),
+        }
     }
 
     /// The worker's name, the same after a restart: what it left behind is told by it. One that
@@ -132,17 +154,6 @@ impl Node {
             tracing::warn!("the worker `{name}` lives elsewhere: this one takes another name");
             name = name_new(&file, &host)?;
         }
-    }
-}
-
-impl Tasks {
-    /// Waits until all of them have ended, which they do after `stop`.
-    pub(super) async fn end(mut self) -> Result<(), CliError> {
-        self.stop.cancel();
-        while let Some(ended) = self.tasks.join_next().await {
-            ended.map_err(|e| CliError::Failed(e.to_string()))?;
-        }
-        Ok(())
     }
 }
 

@@ -7,10 +7,11 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value as Json, json};
 
 use super::connection::Session;
+use super::interrupts::interrupted;
 use super::output::{data_line, json_line};
 use super::project::{members, rows};
 use super::table::{cell, printable};
-use super::{CliError, INTERRUPTED, interrupted};
+use super::{CliError, INTERRUPTED};
 
 /// Often enough for a bar that moves, seldom enough for a server with many watchers.
 const LOOK_EVERY: Duration = Duration::from_millis(300);

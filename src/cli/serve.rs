@@ -13,9 +13,10 @@ use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::surface::{self, Certificate, Door, listen, router, serve};
 
+use super::CliError;
 use super::args::ServeArguments;
+use super::interrupts::Interrupts;
 use super::node::{self, Node, private_write};
-use super::{CliError, interrupted};
 
 /// The first password of `admin`, where none was given.
 const PASSWORD_FILE: &str = "admin-password";
@@ -35,11 +36,12 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         .map_err(|e| CliError::Input(format!("`listen`: `{}`: {e}", config.listen)))?;
     let address = listener.local_addr().map_err(CliError::input)?;
     let door = door(config)?;
-    let tasks = node.start(config.works).await?;
+    let interrupts = Interrupts::listen()?;
+    let mut tasks = node.start(config.works).await?;
     let routes = router(
         Dispatcher::new(namespaces::registry(), app),
         surface::Limits::default(),
-        tasks.stop.clone(),
+        tasks.stop().clone(),
     );
 
     let scheme = if door.certificate.is_some() {
@@ -48,14 +50,15 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         "http"
     };
     super::output::data_line(&format!("registrysync listening on {scheme}://{address}"));
-    let ended = tasks.stop.clone().cancelled_owned();
+    let ended = tasks.stop().clone().cancelled_owned();
     let mut served = tokio::spawn(serve(listener, routes, door, ended));
-    tokio::select! {
-        () = interrupted() => tracing::info!("stopping: tags under way are finished, the rest is left for later"),
+    let failed = tokio::select! {
+        () = interrupts.first() => None,
+        failed = tasks.failed() => Some(failed),
         ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
-    }
+    };
     let deadline = tokio::time::Instant::now() + config.grace.max(REQUEST_GRACE);
-    tasks.end().await?;
+    node.end(tasks, failed).await?;
     if tokio::time::timeout_at(deadline, served).await.is_err() {
         tracing::warn!("requests that are still open are dropped");
     }

@@ -11,9 +11,10 @@ use crate::sync::spec::{KnownTags, MAX_PARALLEL};
 use crate::sync::{Engine, RunEnd, SyncItem, SyncSpec};
 
 use super::args::SyncArguments;
+use super::interrupts::interrupted;
 use super::output::{self, Display};
 use super::source::{Source, client};
-use super::{CliError, INTERRUPTED, interrupted};
+use super::{CliError, INTERRUPTED};
 
 /// Events that may wait for the screen before the engine does.
 const EVENTS: usize = 256;

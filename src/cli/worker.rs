@@ -2,20 +2,24 @@
 
 use crate::config::Config;
 
+use super::CliError;
 use super::args::NodeArguments;
+use super::interrupts::Interrupts;
 use super::node::{Node, settings};
 use super::output::data_line;
-use super::{CliError, interrupted};
 
 pub(super) async fn run(arguments: NodeArguments) -> Result<u8, CliError> {
     let config = settings(&arguments, [])?.read().map_err(CliError::input)?;
     check(&config)?;
     let node = Node::open(config).await?;
-    let tasks = node.start(true).await?;
+    let interrupts = Interrupts::listen()?;
+    let mut tasks = node.start(true).await?;
     data_line("registrysync worker is ready");
-    interrupted().await;
-    tracing::info!("stopping: tags under way are finished, the rest is left for later");
-    tasks.end().await?;
+    let failed = tokio::select! {
+        () = interrupts.first() => None,
+        failed = tasks.failed() => Some(failed),
+    };
+    node.end(tasks, failed).await?;
     Ok(0)
 }
 

@@ -1,10 +1,11 @@
 //! The end of a run, when the last of its parts has ended.
 
 use crate::store::part::{PartStatus, part_messages, parts_left};
-use crate::store::run::{RunStatus, RunTotals, run_end, run_lock};
+use crate::store::run::{Run, RunStatus, RunTotals, run_end, run_lock};
 use crate::store::run_log::{LogLevel, log_now};
 use crate::store::{DbConnection, Error};
 use crate::sync::{Moved, Totals};
+use crate::text::{NAME, SENTENCE, readable};
 
 /// Parts whose messages are looked at for the run's.
 const PARTS_HEARD: i64 = 20;
@@ -39,7 +40,21 @@ pub fn run_settle(conn: &mut DbConnection, run_id: i64) -> Result<Option<RunStat
     };
     log_now(conn, run_id, level, message.clone())?;
     run_end(conn, run_id, status, &message)?;
+    run_log(&run, status, &message);
     Ok(Some(status))
+}
+
+/// Tells the log of the process how a run ended.
+fn run_log(run: &Run, status: RunStatus, message: &str) {
+    let (project, message) = (
+        readable(&run.project_label, NAME),
+        readable(message, SENTENCE),
+    );
+    if status == RunStatus::Failed {
+        tracing::warn!(run = run.id, %project, %status, "the run has ended: {message}");
+    } else {
+        tracing::info!(run = run.id, %project, %status, "the run has ended: {message}");
+    }
 }
 
 /// Each message once, and not all of them where they are many.

@@ -1,6 +1,7 @@
 //! Runs of house-keeping: they have no project and no parts. A claim gives a [`House`], whose
 //! attempt fences it: whoever claims the run again has a higher one.
 
+use super::kept::text_kept;
 use super::part::lease_end;
 use super::run::{RunStatus, clock};
 use super::run_log::{NewLogLine, log_write};
@@ -116,7 +117,7 @@ pub fn house_end(
         .set((
             tasko_run::status.eq(status),
             tasko_run::end_time.eq(now),
-            tasko_run::message.eq(message),
+            tasko_run::message.eq(text_kept(message)),
             tasko_run::lease_until.eq(None::<Moment>),
         ))
         .execute(conn)?;

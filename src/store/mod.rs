@@ -6,6 +6,7 @@
 //! - `migrate.rs`: embedded migrations, the refusal of a newer database, the backup before.
 //! - [`SealKey`] (`seal.rs`): how credentials are encrypted at rest.
 //! - [`Error`]: everything that may go wrong here.
+//! - `kept.rs`: text of others as it is kept; a refused row apart from its neighbours.
 //! - One file per group of tables: [`org`], [`account`], [`session`], [`image_store`],
 //!   [`project`], [`item`], [`run`], [`part`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
 //!   [`schedule`] and what of it fires ([`schedule_fire`]), [`house_run`], [`tasko_run`],
@@ -30,6 +31,7 @@ mod error;
 pub mod house_run;
 pub mod image_store;
 pub mod item;
+mod kept;
 mod migrate;
 pub mod notification;
 pub mod notify;

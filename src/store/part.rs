@@ -5,6 +5,7 @@
 //! [`Error::FenceLost`]. A worker that lives renews its leases; a part whose lease ran out is
 //! offered again.
 
+use super::kept::text_kept;
 use super::notify::{Topic, notify};
 use super::run::{RunTotals, clock, run_lock};
 use super::run_log::{LogLevel, log_now};
@@ -13,6 +14,7 @@ use super::{DbConnection, Error, Moment};
 use chrono::TimeDelta;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 text_enum! {
@@ -139,40 +141,48 @@ pub fn part_claim(
     })
 }
 
-/// Renews the leases of all parts that `worker` holds.
-pub fn parts_renew(
+/// Renews these leases, as far as they are still held under their fences. A row that only bears a
+/// worker's name is not renewed: nobody may be working on it, since the answer to its claim was lost.
+pub fn leases_renew(
     conn: &mut DbConnection,
-    worker: &str,
+    leases: &[Lease],
     lease_time: Duration,
 ) -> Result<(), Error> {
-    let until = lease_end(clock(conn)?, lease_time);
-    let held = run_part::table
-        .filter(run_part::status.eq(PartStatus::Running))
-        .filter(run_part::worker.eq(worker));
-    diesel::update(held)
-        .set(run_part::lease_until.eq(until))
-        .execute(conn)?;
+    let mut by_fence: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for lease in leases {
+        by_fence.entry(lease.fence).or_default().push(lease.part_id);
+    }
+    for (fence, parts) in by_fence {
+        let until = lease_end(clock(conn)?, lease_time);
+        on_backend!(&mut *conn, c => {
+            let held = run_part::table
+                .filter(run_part::id.eq_any(&parts))
+                .filter(run_part::status.eq(PartStatus::Running))
+                .filter(run_part::fence.eq(fence));
+            diesel::update(held)
+                .set(run_part::lease_until.eq(until))
+                .execute(c)
+        })?;
+    }
     Ok(())
 }
 
 /// What a worker holds according to the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
+#[derive(Clone, Debug, PartialEq, Queryable)]
 pub struct HeldPart {
     /// The part.
-    pub id: i64,
-    /// Its fence.
-    pub fence: i64,
+    pub part: Part,
     /// Whether somebody asked for the run's end.
     pub cancel_requested: bool,
 }
 
-/// All parts that `worker` holds.
+/// All parts that bear the name of `worker` as the one that works on them.
 pub fn parts_held(conn: &mut DbConnection, worker: &str) -> Result<Vec<HeldPart>, Error> {
     Ok(run_part::table
         .inner_join(tasko_run::table)
         .filter(run_part::status.eq(PartStatus::Running))
         .filter(run_part::worker.eq(worker))
-        .select((run_part::id, run_part::fence, tasko_run::cancel_requested))
+        .select((Part::as_select(), tasko_run::cancel_requested))
         .load(conn)?)
 }
 
@@ -224,11 +234,12 @@ pub fn claim_lock(conn: &mut DbConnection) -> Result<(), Error> {
 }
 
 /// Those whose lease ran out by the database's clock, or lasts longer than `longest`: then a clock
-/// was set, and it would never run out.
+/// was set, and it would never run out. So does one that has no end at all.
 pub fn parts_overdue(conn: &mut DbConnection, longest: Duration) -> Result<Vec<Part>, Error> {
     let time = clock(conn)?;
     let until = run_part::lease_until.assume_not_null();
     let over = until.lt(time).or(until.gt(lease_end(time, longest)));
+    let over = over.or(run_part::lease_until.is_null());
     Ok(run_part::table
         .filter(run_part::status.eq(PartStatus::Running))
         .filter(over)
@@ -271,16 +282,21 @@ pub fn part_offer(
         } else {
             (PartStatus::Ready, part.attempt + 1, String::new())
         };
+        let endless: bool = part.lease_until.is_none();
+        let endless = endless.into_sql::<diesel::sql_types::Bool>();
+        let same_lease = run_part::lease_until
+            .eq(part.lease_until)
+            .or(run_part::lease_until.is_null().and(endless));
         let lost = run_part::table
             .find(part.id)
             .filter(run_part::status.eq(PartStatus::Running))
             .filter(run_part::fence.eq(part.fence))
-            .filter(run_part::lease_until.eq(part.lease_until));
+            .filter(same_lease);
         let taken = diesel::update(lost)
             .set((
                 run_part::status.eq(status),
                 run_part::attempt.eq(attempt),
-                run_part::message.eq(&message),
+                run_part::message.eq(text_kept(&message)),
                 run_part::lease_until.eq(None::<Moment>),
                 run_part::fence.eq(run_part::fence + 1),
             ))
@@ -380,7 +396,7 @@ pub fn part_end(
         diesel::update(run_part::table.find(lease.part_id))
             .set((
                 run_part::status.eq(status),
-                run_part::message.eq(message),
+                run_part::message.eq(text_kept(message)),
                 run_part::lease_until.eq(None::<Moment>),
             ))
             .execute(conn)?;

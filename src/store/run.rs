@@ -4,6 +4,7 @@
 //! one. It ends when the last of its parts has ended. Whoever changes a run or its parts locks the
 //! run's row first, so that nobody waits for another in a circle.
 
+use super::kept::{name_kept, text_kept};
 use super::notification::notification_add_on_change;
 use super::notify::{Topic, notify};
 use super::part::{PartStatus, parts_insert};
@@ -151,7 +152,7 @@ pub fn run_enqueue(
                 tasko_run::task.eq(SYNC_TASK),
                 tasko_run::org_id.eq(new.org_id),
                 tasko_run::project_id.eq(new.project_id),
-                tasko_run::project_label.eq(new.project_label),
+                tasko_run::project_label.eq(name_kept(new.project_label)),
                 tasko_run::status.eq(RunStatus::Ready),
                 tasko_run::trigger_kind.eq(new.trigger),
                 tasko_run::retry_of.eq(new.retry_of),
@@ -273,7 +274,7 @@ pub fn run_end(
             .filter(alive)
             .set((
                 tasko_run::status.eq(status),
-                tasko_run::message.eq(message),
+                tasko_run::message.eq(text_kept(message)),
                 tasko_run::end_time.eq(time),
             ))
             .execute(conn)?;

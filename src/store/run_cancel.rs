@@ -58,9 +58,12 @@ pub fn run_cancel(
 
 /// Ends the parts of a run that nobody works on.
 fn parts_idle_end(conn: &mut DbConnection, run_id: i64) -> Result<(), Error> {
-    let lost = run_part::status
-        .eq(PartStatus::Running)
-        .and(run_part::lease_until.assume_not_null().lt(clock(conn)?));
+    let lost = run_part::status.eq(PartStatus::Running).and(
+        run_part::lease_until
+            .assume_not_null()
+            .lt(clock(conn)?)
+            .or(run_part::lease_until.is_null()),
+    );
     let idle = run_part::table
         .filter(run_part::run_id.eq(run_id))
         .filter(run_part::status.eq(PartStatus::Ready).or(lost));

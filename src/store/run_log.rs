@@ -1,5 +1,6 @@
 //! The log of a run.
 
+use super::kept::{text_kept, write_apart};
 use super::part::{Lease, part_hold};
 use super::run::{clock, is_owned_by};
 use super::schema::{run_log, tasko_run};
@@ -53,6 +54,31 @@ impl NewLogLine {
     }
 }
 
+/// A line in its place.
+#[derive(Insertable)]
+#[diesel(table_name = run_log)]
+struct Numbered {
+    run_id: i64,
+    seq: i64,
+    #[diesel(embed)]
+    line: NewLogLine,
+}
+
+impl Numbered {
+    /// What stands in the place of a line that the database refuses.
+    fn refused(&self) -> Numbered {
+        Numbered {
+            line: NewLogLine {
+                level: LogLevel::Error,
+                message: "a line stood here that the database refused; the server's log says why"
+                    .to_owned(),
+                ..self.line
+            },
+            ..*self
+        }
+    }
+}
+
 /// Rows of one statement, far below both databases' limits of parameters.
 const BATCH: usize = 1000;
 
@@ -94,18 +120,23 @@ pub(super) fn log_write(
         .filter(run_log::run_id.eq(run_id))
         .select(diesel::dsl::max(run_log::seq))
         .first(conn)?;
-    let mut seq = last.unwrap_or(0);
-    for batch in lines.chunks(BATCH) {
-        let rows: Vec<_> = batch
-            .iter()
-            .map(|line| {
-                seq += 1;
-                (run_log::run_id.eq(run_id), run_log::seq.eq(seq), line)
-            })
-            .collect();
-        on_backend!(&mut *conn, c => {
-            diesel::insert_into(run_log::table).values(rows).execute(c)
-        })?;
+    let numbered: Vec<Numbered> = (last.unwrap_or(0) + 1..)
+        .zip(lines)
+        .map(|(seq, line)| Numbered {
+            run_id,
+            seq,
+            line: NewLogLine {
+                message: text_kept(&line.message),
+                ..line.clone()
+            },
+        })
+        .collect();
+    let write = |conn: &mut DbConnection, rows: &[Numbered]| {
+        on_backend!(conn, c => diesel::insert_into(run_log::table).values(rows).execute(c))?;
+        Ok(())
+    };
+    for batch in numbered.chunks(BATCH) {
+        write_apart(conn, batch, write, Numbered::refused)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What came of each tag of a run.
 
+use super::kept::{name_kept, text_kept, write_apart};
 use super::part::{Lease, PartStatus, part_hold};
 use super::schema::{run_part, run_result, tasko_run};
 use super::{DbConnection, Error};
@@ -66,6 +67,41 @@ pub struct NewRunResult {
     pub error: Option<String>,
 }
 
+impl NewRunResult {
+    /// As the database keeps it.
+    fn kept(&self) -> NewRunResult {
+        let digest = |digest: &Option<String>| digest.as_deref().map(name_kept);
+        NewRunResult {
+            repository: name_kept(&self.repository),
+            tag: name_kept(&self.tag),
+            target: name_kept(&self.target),
+            source_digest: digest(&self.source_digest),
+            target_digest: digest(&self.target_digest),
+            previous_digest: digest(&self.previous_digest),
+            error: self.error.as_deref().map(text_kept),
+            ..*self
+        }
+    }
+
+    /// What stands in the place of a result that the database refuses: its numbers.
+    fn refused(&self) -> NewRunResult {
+        use sha2::Digest as _;
+        // Two of them must not be one.
+        let name = format!("{}\0{}", self.repository, self.tag);
+        let name = hex::encode(sha2::Sha256::digest(name));
+        NewRunResult {
+            repository: String::new(),
+            tag: name,
+            target: String::new(),
+            source_digest: None,
+            target_digest: None,
+            previous_digest: None,
+            error: Some("the database refused this result; the server's log says why".to_owned()),
+            ..*self
+        }
+    }
+}
+
 /// Rows of one statement: PostgreSQL takes 65 535 parameters a statement, SQLite 32 766.
 const BATCH: usize = 1000;
 
@@ -100,35 +136,46 @@ pub fn result_put(
     conn.write(|conn| {
         part_hold(conn, lease)?;
         for batch in results.chunks(BATCH) {
-            // PostgreSQL refuses to change a row twice in one statement.
-            let last: HashMap<_, _> = batch
-                .iter()
-                .enumerate()
-                .map(|(at, result)| ((&result.repository, &result.tag), at))
-                .collect();
-            let rows: Vec<_> = batch
-                .iter()
-                .enumerate()
-                .filter(|(at, result)| last.get(&(&result.repository, &result.tag)) == Some(at))
-                .map(|(_, result)| {
-                    let run = run_result::run_id.eq(lease.run_id);
-                    (run, run_result::part_id.eq(lease.part_id), result)
-                })
-                .collect();
-            match conn {
-                DbConnection::Postgres(c) => {
-                    put!(rows).execute(c)?;
-                }
-                // Diesel has no such statement of many rows for SQLite.
-                DbConnection::Sqlite(c) => {
-                    for row in rows {
-                        put!(row).execute(c)?;
-                    }
-                }
-            }
+            let batch: Vec<_> = batch.iter().map(NewRunResult::kept).collect();
+            write_apart(
+                conn,
+                &batch,
+                |conn, rows| rows_put(conn, lease, rows),
+                NewRunResult::refused,
+            )?;
         }
         Ok(())
     })
+}
+
+fn rows_put(conn: &mut DbConnection, lease: Lease, results: &[NewRunResult]) -> Result<(), Error> {
+    // PostgreSQL refuses to change a row twice in one statement.
+    let last: HashMap<_, _> = results
+        .iter()
+        .enumerate()
+        .map(|(at, result)| ((&result.repository, &result.tag), at))
+        .collect();
+    let rows: Vec<_> = results
+        .iter()
+        .enumerate()
+        .filter(|(at, result)| last.get(&(&result.repository, &result.tag)) == Some(at))
+        .map(|(_, result)| {
+            let run = run_result::run_id.eq(lease.run_id);
+            (run, run_result::part_id.eq(lease.part_id), result)
+        })
+        .collect();
+    match conn {
+        DbConnection::Postgres(c) => {
+            put!(rows).execute(c)?;
+        }
+        // Diesel has no such statement of many rows for SQLite.
+        DbConnection::Sqlite(c) => {
+            for row in rows {
+                put!(row).execute(c)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What was done with a tag, for who goes on with its part.

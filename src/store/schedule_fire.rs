@@ -2,6 +2,7 @@
 //!
 //! All of them are for many rows at once: a thousand schedules may be due in the same second.
 
+use super::kept::text_kept;
 use super::notify::{Topic, notify};
 use super::run::{RunStatus, RunTotals, RunTrigger};
 use super::schedule::{Schedule, is_active};
@@ -388,7 +389,7 @@ pub fn schedule_disable(
 ) -> Result<(), Error> {
     diesel::update(tasko_schedule::table.find(id))
         .set((
-            tasko_schedule::disabled_reason.eq(reason),
+            tasko_schedule::disabled_reason.eq(text_kept(reason)),
             tasko_schedule::next_fire.eq(None::<Moment>),
             tasko_schedule::due_time.eq(None::<Moment>),
         ))

@@ -1,5 +1,6 @@
 //! What we last saw at a target: lets a run skip what hasn't changed without asking twice.
 
+use super::kept::is_name;
 use super::schema::{image_store, synced_tag};
 use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
@@ -80,7 +81,8 @@ macro_rules! upsert {
     };
 }
 
-/// Writes what was seen, over what was known; all or none.
+/// Writes what was seen, over what was known; all or none. A tag whose name or platforms the
+/// database can't keep as they are is not remembered: it only costs another look.
 pub fn synced_upsert<S: BuildHasher>(
     conn: &mut DbConnection,
     pair: StorePair,
@@ -88,7 +90,10 @@ pub fn synced_upsert<S: BuildHasher>(
     tags: &HashMap<SyncedKey, SyncedState, S>,
 ) -> Result<(), Error> {
     // One order for all writers, so that two of them can't wait for each other's rows.
-    let mut tags: Vec<_> = tags.iter().collect();
+    let mut tags: Vec<_> = tags
+        .iter()
+        .filter(|(key, state)| can_be_kept(key, state))
+        .collect();
     tags.sort_by_key(|(key, _)| (&key.tag, &key.target_repository, &key.target_tag));
     let mut rows = tags.into_iter().map(|(key, state)| {
         (
@@ -117,6 +122,18 @@ pub fn synced_upsert<S: BuildHasher>(
         }
         Ok(())
     })
+}
+
+fn can_be_kept(key: &SyncedKey, state: &SyncedState) -> bool {
+    let texts = [
+        &key.tag,
+        &key.target_repository,
+        &key.target_tag,
+        &state.source_digest,
+        &state.target_digest,
+        &state.platforms,
+    ];
+    texts.into_iter().all(|text| is_name(text))
 }
 
 /// What was copied from one repository to one store.

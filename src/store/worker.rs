@@ -1,5 +1,6 @@
 //! The processes that work on the queue, by their names.
 
+use super::kept::name_kept;
 use super::run::clock;
 use super::schema::worker;
 use super::{DbConnection, Error};
@@ -30,6 +31,11 @@ pub fn worker_register(
     new: &NewWorker,
     lost_after: Duration,
 ) -> Result<bool, Error> {
+    let new = &NewWorker {
+        id: new.id.clone(),
+        host: name_kept(&new.host),
+        directory: name_kept(&new.directory),
+    };
     conn.write(|conn| {
         let time = clock(conn)?;
         let old = worker::table.filter(worker::heartbeat.lt(time - FORGOTTEN_AFTER));

@@ -12,6 +12,9 @@ use crate::store::image_store::image_store_all;
 use crate::store::part::{Part, RunningPart, claim_lock, part_claim, parts_running};
 use crate::store::run::{Barred, Run, RunStatus, run_begin, run_end, run_waiting, runs_open};
 use crate::store::run_log::{LogLevel, log_now};
+use crate::text::{NAME, SENTENCE, readable};
+
+use super::execution::public;
 
 /// How much may be worked on at once, over all nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +84,7 @@ fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Err
         Err(error @ Error::Unavailable(_)) => return Err(error),
         Err(error) => {
             run_begin(conn, run.id, worker, &[])?;
-            Err((RunStatus::Failed, error.to_string()))
+            Err((RunStatus::Failed, public(&error)))
         }
     };
     let (level, message) = match planned {
@@ -100,7 +103,17 @@ fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Err
             (level, message)
         }
     };
+    run_log(run, &message);
     Ok(log_now(conn, run.id, level, message)?)
+}
+
+/// Tells the log of the process that a run begins.
+fn run_log(run: &Run, message: &str) {
+    let (project, message) = (
+        readable(&run.project_label, NAME),
+        readable(message, SENTENCE),
+    );
+    tracing::info!(run = run.id, %project, trigger = %run.trigger_kind, "the run begins: {message}");
 }
 
 /// What has reached a limit.

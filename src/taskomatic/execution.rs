@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::service::Error;
 use crate::store::Db;
 use crate::store::part::PartStatus;
-use crate::store::run_log::LogLevel;
 use crate::sync::progress::Reporter;
 use crate::sync::{Halt, RunEnd};
+use crate::text::{NAME, SENTENCE, readable};
 
 use super::claim::Claimed;
-use super::held::{Hold, Holds};
+use super::held::{Held, Hold, Holds};
 use super::recorder::{Recorder, Recording};
 use super::shares::Shares;
 
@@ -22,6 +23,10 @@ use super::shares::Shares;
 const EVENTS: usize = 1000;
 /// The pause before a database that can't be reached is asked again.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// What is said of a part whose run somebody ended.
+const CANCELLED: &str = "cancelled";
+/// What people are told of a fault of ours.
+const INTERNAL: &str = "an internal error ended it; the server's log says more";
 
 /// What all parts need that this process works on.
 #[derive(Clone)]
@@ -34,21 +39,37 @@ pub(super) struct Workplace {
     pub(super) drain: CancellationToken,
 }
 
+impl Workplace {
+    /// Why a part is given back.
+    fn stopped(&self) -> String {
+        format!("its worker `{}` was stopped", self.worker)
+    }
+}
+
 /// Works on a claimed part, and writes down what comes of it. A panic of ours ends the part as
 /// failed instead of leaving it running until its lease is over.
-pub(super) async fn execute(place: Workplace, claimed: Claimed) {
-    let hold = place.holds.add(claimed.part.lease());
-    let work = tokio::spawn(work(place.clone(), claimed, Arc::clone(&hold)));
-    if work.await.is_err_and(|failure| failure.is_panic()) {
-        let reason = "an internal error ended it; the server's log says more";
-        let mut recorder = Recorder::new(place.db, &hold);
-        recorder.log(LogLevel::Error, reason.to_owned());
-        recorder.finish(PartStatus::Failed, reason).await;
-    }
-    place.holds.remove(&hold);
+pub(super) async fn execute(place: Workplace, claimed: Claimed, held: Held) {
+    let span = tracing::info_span!(
+        "part",
+        run = claimed.run.id,
+        part = claimed.part.number,
+        project = %readable(&claimed.run.project_label, NAME),
+    );
+    let watched = async {
+        let begun = work(place.clone(), claimed, Arc::clone(&held)).in_current_span();
+        if tokio::spawn(begun)
+            .await
+            .is_err_and(|failure| failure.is_panic())
+        {
+            Recorder::new(place.db, &held).fail(INTERNAL).await;
+        }
+    };
+    watched.instrument(span).await;
 }
 
 async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>) {
+    let target = readable(&part.target_repository, NAME);
+    tracing::info!(attempt = part.attempt, "the part begins: to `{target}`");
     let mut recorder = Recorder::new(place.db.clone(), &hold);
     let share = loop {
         let loaded = async {
@@ -59,17 +80,16 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
         match loaded.await {
             Ok(share) => break share,
             Err(error @ Error::Unavailable(_)) => {
-                tracing::warn!(%error, "run {} can't be loaded", run.id);
+                tracing::warn!(%error, "the run can't be loaded yet");
+                if hold.is_cancel_requested() {
+                    return recorder.finish(PartStatus::Interrupted, CANCELLED).await;
+                }
                 if hold.cancel.is_cancelled() || place.drain.is_cancelled() {
-                    return;
+                    return recorder.release(&place.stopped()).await;
                 }
                 tokio::time::sleep(DATABASE_PAUSE).await;
             }
-            Err(error) => {
-                let reason = error.to_string();
-                recorder.log(LogLevel::Error, reason.clone());
-                return recorder.finish(PartStatus::Failed, &reason).await;
-            }
+            Err(error) => return recorder.fail(&public(&error)).await,
         }
     };
     let engine = share.get().and_then(|share| {
@@ -87,30 +107,37 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
         drain: place.drain.clone(),
     };
     let bytes = reporter.bytes();
-    let recording = recorder.record(events, share.pair, &bytes, &hold);
+    let recording = recorder.record(events, share.pair, &bytes);
     let (end, recording) = tokio::join!(engine.run(reporter, halt), recording);
-    if matches!(recording, Recording::LeaseLost) || hold.is_lost() {
+    match recording {
         // Somebody else holds it now, or it was deleted: nothing more to write.
-        tracing::warn!(
-            "run {}, `{}`: given up, its lease is lost",
-            run.id,
-            part.target_repository
-        );
-        return;
+        _ if hold.is_lost() => return tracing::warn!("given up, its lease is lost"),
+        Recording::LeaseLost => return tracing::warn!("given up, its lease is lost"),
+        Recording::Refused(error) => return recorder.refused(&error).await,
+        Recording::Complete => {}
     }
     let verdict = verdict(&end, recorder.failed(), hold.is_cancel_requested());
     if let Some((status, message)) = verdict {
         recorder.finish(status, &message).await;
     } else {
-        let why = format!("its worker `{}` was stopped", place.worker);
-        recorder.release(&why).await;
+        recorder.release(&place.stopped()).await;
     }
+}
+
+/// What the run says of an error: what isn't meant for people is in the log of the process.
+pub(super) fn public(error: &Error) -> String {
+    if let Error::Unexpected(reason) = error {
+        let reason = readable(reason, SENTENCE);
+        tracing::error!(%reason, "a run can't go on");
+        return INTERNAL.to_owned();
+    }
+    error.to_string()
 }
 
 /// What came of a part; `None`: it isn't at its end.
 fn verdict(end: &RunEnd, failed: u64, cancel_requested: bool) -> Option<(PartStatus, String)> {
     if end.cancelled && cancel_requested {
-        return Some((PartStatus::Interrupted, "cancelled".to_owned()));
+        return Some((PartStatus::Interrupted, CANCELLED.to_owned()));
     }
     if end.cancelled || end.drained {
         return None;

@@ -36,12 +36,34 @@ impl Hold {
     }
 }
 
+/// A hold that ends when this is dropped, whatever the work ended by: from then on its lease is
+/// not renewed, so that what was left undone is offered again.
+#[derive(Debug)]
+pub(super) struct Held {
+    holds: Holds,
+    hold: Arc<Hold>,
+}
+
+impl std::ops::Deref for Held {
+    type Target = Arc<Hold>;
+
+    fn deref(&self) -> &Arc<Hold> {
+        &self.hold
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.holds.remove(&self.hold);
+    }
+}
+
 /// All of them, by part.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holds(Arc<Mutex<HashMap<i64, Arc<Hold>>>>);
 
 impl Holds {
-    pub(super) fn add(&self, lease: Lease) -> Arc<Hold> {
+    pub(super) fn add(&self, lease: Lease) -> Held {
         let hold = Arc::new(Hold {
             lease,
             cancel: CancellationToken::new(),
@@ -49,10 +71,13 @@ impl Holds {
             lost: AtomicBool::new(false),
         });
         self.lock().insert(lease.part_id, Arc::clone(&hold));
-        hold
+        Held {
+            holds: self.clone(),
+            hold,
+        }
     }
 
-    pub(super) fn remove(&self, hold: &Hold) {
+    fn remove(&self, hold: &Hold) {
         let mut all = self.lock();
         // The same part may have been claimed again meanwhile.
         let part = hold.lease.part_id;
@@ -87,11 +112,11 @@ impl Holds {
 /// Tells `holds` what the database says of them. They must have been taken before the database was
 /// asked: one that was claimed since isn't in its answer.
 pub(super) fn holds_check(holds: &[Arc<Hold>], stored: &[HeldPart]) {
-    let stored: HashMap<i64, &HeldPart> = stored.iter().map(|part| (part.id, part)).collect();
+    let stored: HashMap<i64, &HeldPart> = stored.iter().map(|held| (held.part.id, held)).collect();
     for hold in holds {
         match stored.get(&hold.lease.part_id) {
-            Some(part) if part.fence == hold.lease.fence => {
-                if part.cancel_requested {
+            Some(held) if held.part.fence == hold.lease.fence => {
+                if held.cancel_requested {
                     hold.cancel_requested.store(true, Ordering::Relaxed);
                     hold.cancel.cancel();
                 }

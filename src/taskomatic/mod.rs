@@ -2,8 +2,8 @@
 //!
 //! - [`worker`]: claims parts of runs, as many at once as it has slots, until it is told to stop.
 //! - `claim`: which part is next: fair between projects, within the limits.
-//! - `held`: the parts that this process works on; `keeper`: renews their leases, sees when a run is
-//!   to end, and offers again what lost workers held.
+//! - `held`: the parts that this process works on; `keeper`: renews their leases and sees when a run
+//!   is to end; [`lost`]: offers again what nobody works on any more.
 //! - `execution`: one part, from the stored project to its final status; `shares`: what the parts of a
 //!   run have in common.
 //! - `recorder`: writes results, log and totals while the engine works.
@@ -25,6 +25,7 @@ mod held;
 pub mod housekeeper;
 mod keeper;
 mod listener;
+pub mod lost;
 pub mod notifications;
 pub mod quartz;
 mod recorder;
@@ -37,6 +38,7 @@ pub use clock::Clock;
 pub use housekeeper::Housekeeper;
 pub use housekeeper::history::HistoryRules;
 pub use listener::listen;
+pub use lost::LostParts;
 pub use notifications::Notifications;
 pub use scheduler::Scheduler;
 pub use worker::{LeaseRules, Worker, WorkerOptions};

@@ -21,17 +21,19 @@ use crate::store::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert}
 use crate::store::{Db, DbConnection, Error, now};
 use crate::sync::progress::Event;
 use crate::sync::{Action, Status, TagOutcome, Totals};
+use crate::text::{SENTENCE, readable};
 
 use super::held::Hold;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Outcomes that are written before the second is over.
 const FLUSH_AT: usize = 1000;
-/// Outcomes kept while the database takes none; then no more events are taken, and the engine waits.
+/// Outcomes and lines kept while the database takes none; then no more events are taken, and the
+/// engine waits.
 const HELD_AT: usize = 10 * FLUSH_AT;
-/// How often a final write is tried while the database is away; with the second between tries it
-/// outlasts a restart of PostgreSQL.
-const FINAL_TRIES: u32 = 60;
+/// So often in a row the database must refuse something, for no reason that passes, before it is
+/// given up.
+const REFUSALS: usize = 3;
 
 /// How the recording of a part ended.
 pub(super) enum Recording {
@@ -39,12 +41,14 @@ pub(super) enum Recording {
     Complete,
     /// The part isn't ours any more.
     LeaseLost,
+    /// The database refuses what came, and the engine was ended.
+    Refused(Error),
 }
 
 /// The writer of one part.
 pub(super) struct Recorder {
     db: Db,
-    lease: Lease,
+    hold: Arc<Hold>,
     /// Where its items go, for the log.
     place: String,
     totals: Totals,
@@ -65,10 +69,10 @@ struct Batch {
 }
 
 impl Recorder {
-    pub(super) fn new(db: Db, hold: &Hold) -> Self {
+    pub(super) fn new(db: Db, hold: &Arc<Hold>) -> Self {
         Self {
             db,
-            lease: hold.lease,
+            hold: Arc::clone(hold),
             place: String::new(),
             totals: Totals::default(),
             written: RunTotals::default(),
@@ -84,7 +88,7 @@ impl Recorder {
         if part.fence == 1 {
             return Ok(());
         }
-        let lease = self.lease;
+        let lease = self.hold.lease;
         let resumed = self.db.run(move |conn| {
             conn.write(|conn| {
                 let recorded = results_resume(conn, lease)?;
@@ -105,6 +109,7 @@ impl Recorder {
             self.place,
             recorded.len()
         );
+        tracing::info!(attempt = part.attempt, tags = recorded.len(), "taken over");
         self.log(LogLevel::Info, text);
         self.earlier = recorded
             .into_iter()
@@ -128,41 +133,49 @@ impl Recorder {
         mut events: Receiver<Event>,
         pair: StorePair,
         bytes: &Arc<AtomicU64>,
-        hold: &Hold,
     ) -> Recording {
         let mut tick = tokio::time::interval(FLUSH_EVERY);
         let before = self.totals.moved.bytes;
+        let mut refusals = Vec::new();
         loop {
-            let lost = hold.is_lost();
+            let over = self.hold.is_lost() || refusals.len() >= REFUSALS;
             let due = tokio::select! {
-                event = events.recv(), if lost || self.batch.results.len() < HELD_AT => match event {
+                event = events.recv(), if over || self.batch.len() < HELD_AT => match event {
                     Some(event) => self.take(event),
                     None => break,
                 },
                 _ = tick.tick() => true,
             };
-            if lost {
+            if over {
                 self.batch = Batch::default();
             }
-            if !due || lost {
+            if !due || over {
                 continue;
             }
             match self
                 .flush(pair, before + bytes.load(Ordering::Relaxed))
                 .await
             {
-                Ok(()) => {}
-                Err(Error::FenceLost { .. }) => hold.lose(),
+                Ok(()) => refusals.clear(),
+                Err(Error::FenceLost { .. }) => self.hold.lose(),
                 // Kept, and tried again with the next ones.
-                Err(error) => tracing::warn!(%error, "a run's progress can't be written"),
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(%error, "a run's progress can't be written yet");
+                }
+                Err(error) => {
+                    refusals.push(error);
+                    if refusals.len() >= REFUSALS {
+                        self.hold.cancel.cancel();
+                    }
+                }
             }
         }
-        if hold.is_lost() {
+        if self.hold.is_lost() {
             return Recording::LeaseLost;
         }
-        match self.flush_finally(pair).await {
-            Err(Error::FenceLost { .. }) => Recording::LeaseLost,
-            _ => Recording::Complete,
+        match refusals.pop() {
+            Some(error) if refusals.len() + 1 >= REFUSALS => Recording::Refused(error),
+            _ => self.flush_finally(pair).await,
         }
     }
 
@@ -210,7 +223,7 @@ impl Recorder {
         if totals == self.written && self.batch.is_empty() {
             return Ok(());
         }
-        let (lease, batch) = (self.lease, self.batch.clone());
+        let (lease, batch) = (self.hold.lease, self.batch.clone());
         self.db
             .run(move |conn| {
                 conn.write(|conn| {
@@ -224,43 +237,90 @@ impl Recorder {
         Ok(())
     }
 
-    async fn flush_finally(&mut self, pair: StorePair) -> Result<(), Error> {
+    /// Tries for as long as the lease is held: the database may be away for hours.
+    async fn flush_finally(&mut self, pair: StorePair) -> Recording {
         let bytes = self.totals.moved.bytes;
-        for _ in 1..FINAL_TRIES {
+        let mut refusals = 0;
+        loop {
             match self.flush(pair, bytes).await {
-                Ok(()) => return Ok(()),
-                Err(error @ Error::FenceLost { .. }) => return Err(error),
-                Err(error) => tracing::warn!(%error, "a run's results can't be written"),
+                Ok(()) => return Recording::Complete,
+                Err(Error::FenceLost { .. }) => return Recording::LeaseLost,
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(%error, "a run's results can't be written yet");
+                }
+                Err(error) => {
+                    refusals += 1;
+                    if refusals >= REFUSALS {
+                        return Recording::Refused(error);
+                    }
+                }
             }
             tokio::time::sleep(FLUSH_EVERY).await;
+            if self.hold.is_lost() {
+                return Recording::LeaseLost;
+            }
         }
-        self.flush(pair, bytes).await
     }
 
     /// Ends the part, and with the last one the run.
     pub(super) async fn finish(&mut self, status: PartStatus, message: &str) {
-        let (lease, message) = (self.lease, message.to_owned());
+        let (lease, text) = (self.hold.lease, message.to_owned());
         let totals = run_totals(&self.totals);
-        self.last_write(move |conn| {
-            part_end(conn, lease, status, &message, &totals)?;
+        let written = self.last_write(move |conn| {
+            part_end(conn, lease, status, &text, &totals)?;
             run_settle(conn, lease.run_id).map(drop)
-        })
+        });
+        match written.await {
+            Ok(()) => part_log(status, message),
+            Err(error) => self.refused(&error).await,
+        }
+    }
+
+    /// Ends the part as failed though not all that was done may be written; what is stays.
+    pub(super) async fn fail(&mut self, message: &str) {
+        let (lease, text) = (self.hold.lease, message.to_owned());
+        self.log(LogLevel::Error, message.to_owned());
+        let written = self.last_write(move |conn| {
+            let totals = part_totals(conn, lease.part_id)?;
+            part_end(conn, lease, PartStatus::Failed, &text, &totals)?;
+            run_settle(conn, lease.run_id).map(drop)
+        });
+        match written.await {
+            Ok(()) => part_log(PartStatus::Failed, message),
+            // Its lease runs out, and it is offered again.
+            Err(error) => tracing::error!(%error, "a part's end can't be written: it is given up"),
+        }
+    }
+
+    /// Ends the part as failed, since the database refuses what is to be written of it.
+    pub(super) async fn refused(&mut self, error: &Error) {
+        tracing::error!(%error, "what came of a part can't be written");
+        self.batch = Batch::default();
+        self.fail(
+            "not all that was done could be written down: the database refuses it; the server's \
+             log says why",
+        )
         .await;
     }
 
     /// Gives the part back, for another worker or a later process to go on with.
     pub(super) async fn release(&mut self, why: &str) {
-        let (lease, why) = (self.lease, why.to_owned());
-        self.last_write(move |conn| part_release(conn, lease, &why))
-            .await;
+        let (lease, text) = (self.hold.lease, why.to_owned());
+        let written = self.last_write(move |conn| part_release(conn, lease, &text));
+        match written.await {
+            Ok(()) => tracing::info!("given back: {why}"),
+            Err(error) => tracing::error!(%error, "a part can't be given back: its lease runs out"),
+        }
     }
 
-    async fn last_write<F>(&mut self, write: F)
+    /// Tries for as long as the lease is held. Err: the database refuses it.
+    async fn last_write<F>(&mut self, write: F) -> Result<(), Error>
     where
         F: Fn(&mut DbConnection) -> Result<(), Error> + Clone + Send + 'static,
     {
-        for _ in 0..FINAL_TRIES {
-            let (lease, lines, write) = (self.lease, self.batch.lines.clone(), write.clone());
+        let mut refusals = 0;
+        while !self.hold.is_lost() {
+            let (lease, lines, write) = (self.hold.lease, self.batch.lines.clone(), write.clone());
             let written = self.db.run(move |conn| {
                 conn.write(|conn| {
                     log_append(conn, lease, &lines)?;
@@ -268,19 +328,42 @@ impl Recorder {
                 })
             });
             match written.await {
-                Ok(()) => return,
-                Err(error @ Error::FenceLost { .. }) => {
-                    tracing::warn!(%error, "a part of a run was given up");
-                    return;
+                Ok(()) => return Ok(()),
+                Err(Error::FenceLost { .. }) => self.hold.lose(),
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(%error, "a part's end can't be written yet");
+                    tokio::time::sleep(FLUSH_EVERY).await;
                 }
-                Err(error) => tracing::warn!(%error, "a part's end can't be written"),
+                Err(error) => {
+                    refusals += 1;
+                    if refusals >= REFUSALS {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(FLUSH_EVERY).await;
+                }
             }
-            tokio::time::sleep(FLUSH_EVERY).await;
         }
+        tracing::warn!("given up, its lease is lost");
+        Ok(())
+    }
+}
+
+/// Tells the log of the process how a part ended.
+fn part_log(status: PartStatus, message: &str) {
+    let message = readable(message, SENTENCE);
+    if status == PartStatus::Failed {
+        tracing::warn!(%status, "the part has ended: {message}");
+    } else {
+        tracing::info!(%status, "the part has ended: {message}");
     }
 }
 
 impl Batch {
+    /// How much is held, not counting what is only remembered.
+    fn len(&self) -> usize {
+        self.results.len() + self.lines.len()
+    }
+
     fn is_empty(&self) -> bool {
         self.results.is_empty() && self.lines.is_empty() && self.synced.is_empty()
     }

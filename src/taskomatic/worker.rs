@@ -14,6 +14,7 @@ use super::claim::{Claimed, Limits, claim};
 use super::execution::{Workplace, execute};
 use super::held::Holds;
 use super::keeper::Keeper;
+use super::lost::LostParts;
 use super::shares::Shares;
 
 /// How often the queue is looked at when nobody says that there is something in it.
@@ -104,15 +105,29 @@ impl Worker {
             worker: self.options.name.clone(),
             rules: self.options.leases,
             holds: place.holds.clone(),
-            queue_wake: Arc::clone(&self.queue_wake),
+            lost: LostParts::new(
+                self.db.clone(),
+                self.options.leases,
+                Arc::clone(&self.queue_wake),
+            ),
             cancel_wake: Arc::clone(&self.cancel_wake),
         };
         self.leftovers_offer(&keeper, &stop).await;
         let done = CancellationToken::new();
-        let keeper = tokio::spawn(keeper.run(done.clone()));
+        let mut keeper = tokio::spawn(keeper.run(done.clone()));
         let mut working = JoinSet::new();
-        self.work(&place, &mut working, &stop).await;
-        self.end(&place, working).await;
+        let work = async {
+            self.work(&place, &mut working, &stop).await;
+            self.end(&place, working).await;
+        };
+        tokio::select! {
+            () = work => {}
+            ended = &mut keeper => {
+                // Nobody renews the leases: the worker is at its end, and whoever supervises it.
+                tracing::error!(?ended, "what keeps the leases has ended");
+                return place.holds.cancel_all();
+            }
+        }
         done.cancel();
         let _ = keeper.await;
     }
@@ -127,7 +142,8 @@ impl Worker {
             };
             let pause = match claimed {
                 Ok(Some(claimed)) => {
-                    working.spawn(execute(place.clone(), claimed));
+                    let held = place.holds.add(claimed.part.lease());
+                    working.spawn(execute(place.clone(), claimed, held));
                     continue;
                 }
                 Ok(None) => POLL,

@@ -18,14 +18,19 @@ const OPTIONS: &str =
     r#"{"placement":"path","architectures":[],"description":"","max_parallel":4}"#;
 
 /// What a project copies between, and who owns it.
-struct Ends<'a> {
-    org: &'a str,
-    source: &'a str,
-    target: &'a str,
+pub(super) struct Ends<'a> {
+    pub(super) org: &'a str,
+    pub(super) source: &'a str,
+    pub(super) target: &'a str,
 }
 
 /// A run that waits, of a new project with so many items that go to places of their own.
-fn waiting(conn: &mut DbConnection, key: &SealKey, ends: &Ends<'_>, items: usize) -> (i64, i64) {
+pub(super) fn waiting(
+    conn: &mut DbConnection,
+    key: &SealKey,
+    ends: &Ends<'_>,
+    items: usize,
+) -> (i64, i64) {
     let org = org_create(conn, ends.org).expect("an organisation");
     let mut store = |label: &str, uri: &str| {
         let new = NewImageStore {
@@ -55,7 +60,7 @@ fn waiting(conn: &mut DbConnection, key: &SealKey, ends: &Ends<'_>, items: usize
     (org, queued(conn, org, project))
 }
 
-fn queued(conn: &mut DbConnection, org_id: i64, project_id: i64) -> i64 {
+pub(super) fn queued(conn: &mut DbConnection, org_id: i64, project_id: i64) -> i64 {
     let new = NewRun {
         org_id,
         project_id,

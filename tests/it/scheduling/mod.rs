@@ -3,6 +3,7 @@
 //! - `firing`: one run for each fire time, what is left out and why.
 //! - `jumps`: a clock that goes forward and back, and servers that were down.
 //! - `house`, `verify`: what house-keeping does.
+//! - `leases`: parts that nobody works on, and results that the database doesn't take.
 //! - `rubbish`: rows that nothing can use.
 //! - `rules`: jitter and distance.
 
@@ -10,6 +11,7 @@ mod claiming;
 mod firing;
 mod house;
 mod jumps;
+mod leases;
 mod rubbish;
 mod rules;
 mod verify;

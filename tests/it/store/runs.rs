@@ -3,8 +3,8 @@ use crate::support::queue::{LEASE, claim, end};
 use diesel::prelude::*;
 use registrysync::service::run_settle::run_settle;
 use registrysync::store::part::{
-    Lease, Offered, Part, PartStatus, part_claim, part_end, part_offer, part_progress,
-    part_release, parts_held, parts_of, parts_overdue, parts_renew,
+    Lease, Offered, Part, PartStatus, leases_renew, part_claim, part_end, part_offer,
+    part_progress, part_release, parts_held, parts_of, parts_overdue,
 };
 use registrysync::store::project::project_delete;
 use registrysync::store::run::{
@@ -400,7 +400,7 @@ on_both_databases! {
                 diesel::update(run_part::table.find(part.id)).set(run_part::lease_until.eq(until)).execute(conn)?;
                 assert_eq!(!parts_overdue(conn, LEASE)?.is_empty(), overdue, "{days}");
             }
-            parts_renew(conn, "w", LEASE)?;
+            leases_renew(conn, &[part.lease()], LEASE)?;
             assert!(parts_overdue(conn, LEASE)?.is_empty());
             Ok(())
         })

@@ -12,8 +12,8 @@ use registrysync::store::item::{item_by_id, item_list};
 use registrysync::store::notification::{Channel, notification_claim};
 use registrysync::store::org::org_list;
 use registrysync::store::part::{
-    Part, PartStatus, claim_lock, part_claim, part_end, part_offer, part_progress, part_release,
-    parts_held, parts_of, parts_overdue, parts_renew, parts_running,
+    Part, PartStatus, claim_lock, leases_renew, part_claim, part_end, part_offer, part_progress,
+    part_release, parts_held, parts_of, parts_overdue, parts_running,
 };
 use registrysync::store::project::{project_by_label, project_last_runs, project_list};
 use registrysync::store::run::{
@@ -296,7 +296,7 @@ fn part_hot_calls(conn: &mut DbConnection, part: &Part) -> Result<(), Error> {
     runs_open(conn, &some)?;
     run_waiting(conn, &Barred::default())?;
     run_waiting(conn, &some)?;
-    parts_renew(conn, "w", queue::LEASE)?;
+    leases_renew(conn, &[lease], queue::LEASE)?;
     parts_held(conn, "w")?;
     parts_of(conn, None)?;
     parts_overdue(conn, queue::LEASE)?;

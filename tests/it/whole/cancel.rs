@@ -189,3 +189,28 @@ async fn a_part_that_was_deleted_or_taken_stops_its_transfers() {
         assert!(target.tags("app").is_empty());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_a_server_at_once() {
+    let (source, target) = stalled().await;
+    let grace = ("REGISTRYSYNC_GRACE_SECONDS", "300".to_owned());
+    let mut server = Server::with_environment(vec![grace]);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    session.run().await;
+    uploads_begun(&target).await;
+    server.signal("TERM");
+    // It takes no more calls: it has heard, and waits for the tags under way.
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let refused = async {
+        while tokio::net::TcpStream::connect(&address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(SOON, refused).await.expect("it stops");
+    let ended = tokio::task::spawn_blocking(move || server.end("TERM"));
+    let code = tokio::time::timeout(SOON, ended).await.expect("an end");
+    assert_eq!(code.expect("no panic"), Some(130));
+}

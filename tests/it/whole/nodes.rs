@@ -115,7 +115,7 @@ async fn a_killed_workers_parts_are_taken_over() {
     until("uploads", async || target.uploads_open() > 0).await;
     drop(lost);
     source.faults_clear();
-    let _heir = worker(&server, &database);
+    let heir = worker(&server, &database);
     let run = session.run_ended(id).await;
     assert_eq!(run["status"], "FINISHED", "{run}");
     assert_eq!(run["counts"]["copied"], 6);
@@ -126,6 +126,16 @@ async fn a_killed_workers_parts_are_taken_over() {
         log.contains("gave no sign of life; offered again, attempt 2 of 5"),
         "{log}"
     );
+    let said = heir.said();
+    for line in [
+        "project=web",
+        "the part begins",
+        "taken over",
+        "the part has ended",
+        "the run has ended",
+    ] {
+        assert!(said.contains(line), "`{line}` is missing: {said}");
+    }
     assert!(target.broken_references().is_empty());
 }
 

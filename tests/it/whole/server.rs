@@ -92,6 +92,11 @@ impl Server {
         self.child.wait().unwrap().code()
     }
 
+    /// Sends it a signal.
+    pub(super) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
     /// Starts it on what it left.
     pub(super) fn start_again(&mut self) {
         (self.child, self.url) = spawn(self.files.path(), &self.arguments, &self.environment);

@@ -1,0 +1,57 @@
+//! The signals that ask a process to end.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{CliError, INTERRUPTED};
+
+/// Ctrl-C, SIGTERM and SIGHUP, heard from the moment on that this is made.
+pub(super) struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Interrupts {
+    /// Installs the handlers. To be called before anybody is told that the process is there: a signal
+    /// without a handler ends it in the middle of whatever it does.
+    pub(super) fn listen() -> Result<Self, CliError> {
+        let listen = |kind| {
+            signal(kind).map_err(|e| CliError::Failed(format!("signals can't be heard: {e}")))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            // The terminal was closed.
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Resolves at the first one. Another Ctrl-C or SIGTERM then ends the process at once; a terminal
+    /// that is closed may say so more than once, and doesn't count.
+    pub(super) async fn first(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+            super::output::talk_line("registrysync: told twice: ending at once");
+            std::process::exit(INTERRUPTED.into());
+        });
+    }
+}
+
+/// Resolves when the user, or the system, wants the process to end.
+pub(super) async fn interrupted() {
+    match Interrupts::listen() {
+        Ok(interrupts) => interrupts.first().await,
+        Err(error) => {
+            tracing::warn!(%error, "Ctrl-C ends this at once");
+            std::future::pending().await
+        }
+    }
+}

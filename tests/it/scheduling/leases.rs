@@ -1,0 +1,424 @@
+//! What becomes of a part that a worker doesn't work on though the database says so, and of results
+//! that the database doesn't take. The worker is in this process, the registries are real ones.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use registrysync::store::part::{Lease, leases_renew, parts_of, parts_overdue};
+use registrysync::store::run::{Run, RunStatus, run_get};
+use registrysync::store::run_cancel::{Cancelled, run_cancel};
+use registrysync::store::run_log::{LogLevel, NewLogLine, log_append, log_list};
+use registrysync::store::run_result::{
+    NewRunResult, ResultAction, ResultStatus, result_list, result_put,
+};
+use registrysync::store::schema::run_part;
+use registrysync::store::synced_tag::{
+    StorePair, SyncedKey, SyncedState, synced_lookup, synced_upsert,
+};
+use registrysync::store::{Db, DbConnection, now};
+use registrysync::taskomatic::claim::claim;
+use registrysync::taskomatic::{LeaseRules, Limits, LostParts, Worker, WorkerOptions};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::claiming::{Ends, queued, waiting};
+use crate::support::database::TestDatabase;
+use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::registry::Registry;
+use crate::support::registry::faults::{Action, Fault};
+
+const RULES: LeaseRules = LeaseRules {
+    lost_after: Duration::from_secs(3),
+    attempts: 5,
+};
+/// Looks at a run until it has ended: every 50 ms, for a minute.
+const LOOKS: usize = 1200;
+
+/// A project between two registries, and a worker of the name `w`.
+struct Work {
+    db: TestDatabase,
+    source: Registry,
+    target: Registry,
+    stop: CancellationToken,
+    worker: Option<JoinHandle<()>>,
+    org: i64,
+    project: i64,
+    first: i64,
+}
+
+impl Work {
+    /// With a first run that waits.
+    async fn new(db: TestDatabase) -> Work {
+        let (source, target) = (Registry::start().await, Registry::start().await);
+        for tag in ["v1", "v2"] {
+            let image = Image::single(Format::Oci, AMD64, &[Blob::layer(1, 1000)]);
+            image.store(&source, "app0", Some(tag));
+        }
+        let key = db.key().clone();
+        let address = |registry: &Registry| format!("http://{}", registry.address());
+        let (from, to) = (address(&source), address(&target));
+        let made = db.run(move |conn| {
+            let ends = Ends {
+                org: "acme",
+                source: &from,
+                target: &to,
+            };
+            let (org, first) = waiting(conn, &key, &ends, 1);
+            let run = run_get(conn, org, first)?.expect("the run");
+            Ok((org, first, run.project_id.expect("its project")))
+        });
+        let (org, first, project) = made.await.expect("a project");
+        Work {
+            db,
+            source,
+            target,
+            stop: CancellationToken::new(),
+            worker: None,
+            org,
+            project,
+            first,
+        }
+    }
+
+    /// With a worker that has done a first run, so that it has seen to what earlier ones left.
+    async fn begun(db: TestDatabase) -> Work {
+        let mut work = Work::new(db).await;
+        work.worker_start();
+        let run = work.ended(work.first).await;
+        assert_eq!(run.status, RunStatus::Finished, "{}", run.message);
+        assert_eq!(run.totals.copied, 2);
+        work
+    }
+
+    fn worker_start(&mut self) {
+        let options = WorkerOptions {
+            name: "w".to_owned(),
+            slots: 2,
+            leases: RULES,
+            limits: Limits::default(),
+            grace: Duration::from_secs(5),
+        };
+        let db: &Db = &self.db;
+        let worker = Worker::new(
+            db.clone(),
+            options,
+            std::sync::Arc::default(),
+            std::sync::Arc::default(),
+        );
+        self.worker = Some(tokio::spawn(worker.run(self.stop.clone())));
+    }
+
+    async fn run(&self) -> i64 {
+        let (org, project) = (self.org, self.project);
+        let queued = self.db.run(move |conn| Ok(queued(conn, org, project)));
+        queued.await.expect("a run")
+    }
+
+    /// A run that the database gives to the worker, and the worker has never heard of.
+    async fn claimed_out_of_sight(&self) -> i64 {
+        let (org, project) = (self.org, self.project);
+        self.db
+            .run(move |conn| {
+                conn.write(|conn| {
+                    let id = queued(conn, org, project);
+                    let claimed = claim(conn, "w", RULES.lost_after * 2 / 3, Limits::default());
+                    let claimed = claimed.expect("no error").expect("a part");
+                    assert_eq!(claimed.run.id, id);
+                    Ok(id)
+                })
+            })
+            .await
+            .expect("a part")
+    }
+
+    async fn ended(&self, id: i64) -> Run {
+        let org = self.org;
+        for _ in 0..LOOKS {
+            let run = self.db.run(move |conn| run_get(conn, org, id));
+            let run = run.await.expect("no error").expect("the run");
+            if !matches!(run.status, RunStatus::Ready | RunStatus::Running) {
+                return run;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("run {id} doesn't end");
+    }
+
+    async fn log(&self, id: i64) -> Vec<String> {
+        let org = self.org;
+        let lines = self.db.run(move |conn| log_list(conn, org, id, 0, 1000));
+        let lines = lines.await.expect("a log");
+        lines.into_iter().map(|line| line.message).collect()
+    }
+
+    async fn sql(&self, sqlite: &'static str, postgres: &'static str) {
+        let done = self.db.run(move |conn| {
+            Ok(match conn {
+                DbConnection::Sqlite(c) => c.batch_execute(sqlite)?,
+                DbConnection::Postgres(c) => c.batch_execute(postgres)?,
+            })
+        });
+        done.await.expect("no error");
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        if let Some(worker) = self.worker {
+            worker.await.expect("no panic");
+        }
+    }
+}
+
+on_both_databases! {
+    async fn a_part_whose_claim_got_no_answer_is_offered_again(db) {
+        let work = Work::begun(db).await;
+        let id = work.claimed_out_of_sight().await;
+        let run = work.ended(id).await;
+        assert_eq!((run.status, run.totals.skipped), (RunStatus::Finished, 2), "{}", run.message);
+        let log = work.log(id).await.join("\n");
+        assert!(log.contains("its worker `w` doesn't work on it; offered again, attempt 2 of 5"), "{log}");
+        work.end().await;
+    }
+}
+
+on_both_databases! {
+    async fn a_run_is_cancelled_though_its_worker_does_not_know_of_it(db) {
+        let work = Work::begun(db).await;
+        let id = work.claimed_out_of_sight().await;
+        let org = work.org;
+        let cancelled = work.db.run(move |conn| run_cancel(conn, org, id, "me")).await;
+        assert_eq!(cancelled.expect("no error"), Cancelled::Asked);
+        let run = work.ended(id).await;
+        assert_eq!(run.status, RunStatus::Interrupted, "{}", run.message);
+        // The project is free.
+        let next = work.ended(work.run().await).await;
+        assert_eq!(next.status, RunStatus::Finished, "{}", next.message);
+        work.end().await;
+    }
+}
+
+on_both_databases! {
+    async fn a_run_whose_workers_are_all_gone_is_cancelled(db) {
+        let work = Work::new(db).await;
+        let (org, id) = (work.org, work.first);
+        work.db
+            .run(move |conn| {
+                conn.write(|conn| claim(conn, "gone", RULES.lost_after / 3, Limits::default()))
+                    .expect("no error")
+                    .expect("a part");
+                assert_eq!(run_cancel(conn, org, id, "me")?, Cancelled::Asked);
+                Ok(())
+            })
+            .await
+            .expect("no error");
+        let db: &Db = &work.db;
+        let search = LostParts::new(db.clone(), RULES, std::sync::Arc::default());
+        let search = tokio::spawn(search.run(work.stop.clone()));
+        assert_eq!(work.ended(id).await.status, RunStatus::Interrupted);
+        work.stop.cancel();
+        search.await.expect("no panic");
+    }
+}
+
+on_both_databases! {
+    async fn only_what_is_held_is_renewed(db) {
+        let work = Work::new(db).await;
+        work.db
+            .run(move |conn| {
+                let short = Duration::from_secs(1);
+                let claimed = conn
+                    .write(|conn| claim(conn, "w", short, Limits::default()))
+                    .expect("no error")
+                    .expect("a part");
+                let lease = claimed.part.lease();
+                let until = |conn: &mut DbConnection| -> Result<_, registrysync::store::Error> {
+                    Ok(parts_of(conn, Some("w"))?[0].lease_until)
+                };
+                let first = until(conn)?;
+                let long = Duration::from_mins(10);
+                leases_renew(conn, &[], long)?;
+                let other = Lease { fence: lease.fence + 1, ..lease };
+                leases_renew(conn, &[other], long)?;
+                assert_eq!(until(conn)?, first, "neither by name nor under another fence");
+                leases_renew(conn, &[other, lease], long)?;
+                assert!(until(conn)? > first);
+                // A row without an end of its lease is overdue, and can be offered.
+                diesel::update(run_part::table)
+                    .set(run_part::lease_until.eq(None::<registrysync::store::Moment>))
+                    .execute(conn)?;
+                assert_eq!(parts_overdue(conn, long)?.len(), 1);
+                Ok(())
+            })
+            .await
+            .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn results_that_the_database_refuses_end_the_run_with_words(db) {
+        let work = Work::begun(db).await;
+        work.sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON run_result BEGIN SELECT RAISE(ABORT, 'no'); END",
+            "ALTER TABLE run_result ADD CONSTRAINT refuse CHECK (bytes < 0) NOT VALID",
+        )
+        .await;
+        let run = work.ended(work.run().await).await;
+        assert_eq!(run.status, RunStatus::Failed, "{}", run.message);
+        assert!(run.message.contains("the database refuses it"), "{}", run.message);
+        work.sql("DROP TRIGGER refuse", "ALTER TABLE run_result DROP CONSTRAINT refuse").await;
+        let run = work.ended(work.run().await).await;
+        assert_eq!((run.status, run.totals.skipped), (RunStatus::Finished, 2), "{}", run.message);
+        work.end().await;
+    }
+}
+
+on_both_databases! {
+    async fn one_row_that_the_database_refuses_holds_back_no_other(db) {
+        let work = Work::new(db).await;
+        work.sql(
+            "CREATE TRIGGER r BEFORE INSERT ON run_result WHEN NEW.tag = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END; \
+             CREATE TRIGGER l BEFORE INSERT ON run_log WHEN NEW.message = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END",
+            "ALTER TABLE run_result ADD CHECK (tag <> 'bad'); ALTER TABLE run_log ADD CHECK (message <> 'bad')",
+        )
+        .await;
+        let (org, id) = (work.org, work.first);
+        work.db
+            .run(move |conn| {
+                let claimed = conn.write(|conn| claim(conn, "w", Duration::from_mins(1), Limits::default()));
+                let lease = claimed.expect("no error").expect("a part").part.lease();
+                let before = log_list(conn, org, id, 0, 99)?.len();
+                let lines = ["one", "bad", "three"].map(|text| NewLogLine::now(LogLevel::Info, text.to_owned()));
+                log_append(conn, lease, &lines)?;
+                let lines: Vec<String> = log_list(conn, org, id, 0, 99)?.into_iter().skip(before).map(|line| line.message).collect();
+                assert_eq!((lines.len(), &*lines[0], &*lines[2]), (3, "one", "three"));
+                assert!(lines[1].contains("that the database refused"), "{lines:?}");
+                result_put(conn, lease, &["v1", "bad", "v3"].map(result))?;
+                let results = result_list(conn, org, id, None, 0, 99)?;
+                let tags: Vec<&str> = results.iter().map(|row| &*row.result.tag).collect();
+                assert_eq!((tags.len(), tags[0], tags[2]), (3, "v1", "v3"));
+                assert!(results[1].result.error.as_deref().is_some_and(|error| error.contains("refused")));
+                Ok(())
+            })
+            .await
+            .expect("no error");
+    }
+}
+
+fn result(tag: &str) -> NewRunResult {
+    NewRunResult {
+        repository: "app0".to_owned(),
+        tag: tag.to_owned(),
+        target: format!("app0:{tag}"),
+        action: ResultAction::Copy,
+        status: ResultStatus::Done,
+        source_digest: None,
+        target_digest: None,
+        previous_digest: None,
+        bytes: 1,
+        duration_ms: 1,
+        error: None,
+    }
+}
+
+on_both_databases! {
+    async fn foreign_text_is_stored_clean_and_bounded(db) {
+        let work = Work::new(db).await;
+        let (org, id) = (work.org, work.first);
+        work.db
+            .run(move |conn| {
+                let claimed = conn.write(|conn| claim(conn, "w", Duration::from_mins(1), Limits::default()));
+                let lease = claimed.expect("no error").expect("a part").part.lease();
+                let before = log_list(conn, org, id, 0, 99)?.len();
+                let foul = format!("nul\0 esc\u{1b}[31m {}", "x".repeat(8_000_001));
+                log_append(conn, lease, &[NewLogLine::now(LogLevel::Warn, foul.clone())])?;
+                let line = log_list(conn, org, id, 0, 99)?.swap_remove(before).message;
+                assert!(line.starts_with("nul\u{fffd} esc\u{fffd}[31m xxx") && line.len() < 8192, "{}", line.len());
+                let foul_result = NewRunResult {
+                    source_digest: Some(foul.clone()),
+                    error: Some(foul.clone()),
+                    ..result(&foul)
+                };
+                result_put(conn, lease, &[foul_result, result("v1")])?;
+                let results = result_list(conn, org, id, None, 0, 99)?;
+                assert_eq!(results.len(), 2);
+                let kept = &results[0].result;
+                let texts = [&kept.tag, &kept.target, kept.error.as_ref().expect("an error")];
+                for text in texts {
+                    assert!(text.len() < 8192 && !text.contains(['\0', '\u{1b}']), "{}", text.len());
+                }
+                // What can't be kept as it is isn't remembered.
+                let pair = StorePair { src: 1, dest: 2 };
+                let key = |tag: &str| SyncedKey {
+                    tag: tag.to_owned(),
+                    target_repository: "app0".to_owned(),
+                    target_tag: tag.to_owned(),
+                };
+                let state = |platforms: &str| SyncedState {
+                    source_digest: "sha256:1".to_owned(),
+                    target_digest: "sha256:2".to_owned(),
+                    platforms: platforms.to_owned(),
+                    verified_at: now(),
+                };
+                let tags = HashMap::from([
+                    (key("v1"), state("linux/amd64")),
+                    (key("v2"), state("linux/s390\0x")),
+                    (key(&foul), state("")),
+                ]);
+                synced_upsert(conn, pair, "app0", &tags)?;
+                let known = synced_lookup(conn, pair, "app0")?;
+                assert_eq!(known.into_keys().collect::<Vec<_>>(), [key("v1")]);
+                Ok(())
+            })
+            .await
+            .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_registry_with_foul_names_costs_no_run_its_results(db) {
+        let mut work = Work::new(db).await;
+        let names = serde_json::json!(["v1", "bad\0tag", "esc\u{1b}[2J", "y".repeat(8_000_001)]);
+        let answer = Action::Answer {
+            status: 200,
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: serde_json::json!({"name": "app0", "tags": names}).to_string(),
+        };
+        work.source.fault_add(Fault::on("GET", "/tags/list", answer));
+        work.worker_start();
+        let run = work.ended(work.first).await;
+        assert_eq!(run.totals.copied, 1, "{}", run.message);
+        assert!(work.target.tags("app0").contains_key("v1"));
+        for line in work.log(work.first).await {
+            assert!(line.len() < 16_384 && !line.contains(['\0', '\u{1b}']), "{line:.300}");
+        }
+        work.end().await;
+    }
+}
+
+on_both_databases! {
+    async fn an_index_with_a_foul_platform_costs_no_run_its_results(db) {
+        let mut work = Work::new(db).await;
+        let child = Image::single(Format::Oci, AMD64, &[Blob::layer(5, 1000)]);
+        let index = Image::index(Format::Oci, &[(["linux", "s390\0x", ""], child)]);
+        index.store(&work.source, "app0", Some("foul"));
+        let project = work.project;
+        work.db
+            .run(move |conn| {
+                use registrysync::store::schema::sync_project;
+                let options = r#"{"placement":"path","architectures":["amd64"],"description":"","max_parallel":4}"#;
+                diesel::update(sync_project::table.find(project)).set(sync_project::options.eq(options)).execute(conn)?;
+                Ok(())
+            })
+            .await
+            .expect("no error");
+        work.worker_start();
+        let run = work.ended(work.first).await;
+        assert_eq!((run.totals.selected, run.totals.copied), (3, 2), "{}", run.message);
+        for line in work.log(work.first).await {
+            assert!(!line.contains('\0'), "{line}");
+        }
+        work.end().await;
+    }
+}
