@@ -397,3 +397,39 @@ fn sensitive(text: &str) -> Option<HeaderValue> {
     value.set_sensitive(true);
     Some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Auth;
+    use url::Url;
+
+    #[test]
+    fn credentials_go_to_the_registry_and_to_its_known_token_server_over_tls_only() {
+        for (root, realm, may) in [
+            ("https://r.example/", "https://r.example/token", true),
+            ("http://r.example/", "http://r.example/token", true),
+            ("https://r.example/", "http://r.example/token", false),
+            ("https://r.example/", "https://auth.r.example/token", false),
+            (
+                "https://registry-1.docker.io/",
+                "https://auth.docker.io/token",
+                true,
+            ),
+            (
+                "https://registry-1.docker.io/",
+                "http://auth.docker.io/token",
+                false,
+            ),
+            ("https://r.example/", "https://auth.docker.io/token", false),
+            (
+                "https://registry-1.docker.io/",
+                "https://gitlab.com/token",
+                false,
+            ),
+        ] {
+            let auth = Auth::new(String::new(), &Url::parse(root).unwrap(), None);
+            let realm = Url::parse(realm).unwrap();
+            assert_eq!(auth.may_send_credentials_to(&realm), may, "{root} {realm}");
+        }
+    }
+}

@@ -142,4 +142,22 @@ mod tests {
             assert_eq!(found.is_ok(), allowed, "{registry}");
         }
     }
+
+    /// Anything else and credentials would go where they don't belong.
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let root = Url::parse("https://r.example/").unwrap();
+        for (other, same) in [
+            ("https://r.example/token?x", true),
+            ("https://R.example:443/", true),
+            ("http://r.example/", false),
+            ("http://r.example:443/", false),
+            ("https://r.example:444/", false),
+            ("https://sub.r.example/", false),
+            ("https://r.example.evil.example/", false),
+        ] {
+            let other = Url::parse(other).unwrap();
+            assert_eq!(is_same_origin(&root, &other), same, "{other}");
+        }
+    }
 }

@@ -66,6 +66,8 @@ mod tests {
             ((ORIGIN, "https://sync.example:8080"), false),
             ((ORIGIN, "https://sync.example"), true),
             ((ORIGIN, "https://evil.example"), true),
+            ((ORIGIN, "https://evil-sync.example:8080"), true),
+            ((ORIGIN, "https://sync.example:8080.evil.example"), true),
             ((ORIGIN, "null"), true),
             ((SITE, "cross-site"), true),
             ((SITE, "same-origin"), false),

@@ -52,8 +52,9 @@ pub async fn aside<T: Send + 'static>(work: impl FnOnce(&Wanted) -> T + Send + '
 #[cfg(test)]
 mod tests {
     use super::aside;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     #[tokio::test]
     async fn work_learns_that_nobody_waits_for_it() {
@@ -76,5 +77,26 @@ mod tests {
     #[tokio::test]
     async fn what_is_worked_out_comes_back() {
         assert_eq!(aside(|wanted| u8::from(wanted.goes_on())).await, 1);
+    }
+
+    /// Each waits for a third one to be at work, and for a while at most.
+    #[tokio::test]
+    async fn no_more_than_two_work_at_once() {
+        static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+        let works = (0..4).map(|_| {
+            aside(|_| {
+                AT_WORK.fetch_add(1, Ordering::SeqCst);
+                let begun = Instant::now();
+                let mut most = 0;
+                while most < 3 && begun.elapsed() < Duration::from_millis(200) {
+                    most = AT_WORK.load(Ordering::SeqCst);
+                    std::thread::yield_now();
+                }
+                AT_WORK.fetch_sub(1, Ordering::SeqCst);
+                most
+            })
+        });
+        let most = futures_util::future::join_all(works).await;
+        assert!(most.iter().all(|most| *most <= 2), "{most:?}");
     }
 }

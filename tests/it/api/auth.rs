@@ -8,7 +8,9 @@ use registrysync::api::namespaces;
 use registrysync::service::account::{LoginPolicy, Logins, bootstrap};
 use registrysync::service::login_guard::LoginLimits;
 use registrysync::service::{App, Role};
-use registrysync::store::account::{NewAccount, account_by_login, account_create, role_list};
+use registrysync::store::account::{
+    AccountChange, NewAccount, account_by_login, account_create, account_update, role_list,
+};
 use registrysync::store::schema::session;
 use registrysync::store::session::session_find;
 use registrysync::store::{Db, DbConnection, now};
@@ -123,6 +125,30 @@ async fn wrong_login_wrong_password_and_disabled_accounts_are_2950() {
         Err((2950, message.into()))
     );
     assert!(login("Admin", ADMIN_PASSWORD).await.is_ok());
+}
+
+/// Sessions end when an account is disabled; one that was opened in that moment is worth nothing either.
+#[tokio::test]
+async fn a_session_of_an_account_that_is_disabled_is_none() {
+    let server = server().await;
+    let key = login(&server).await;
+    let call = async || {
+        let params = vec![text(&key)];
+        server.xml("image.store.listImageStores", params).await
+    };
+    assert!(call().await.is_ok());
+    let disabled = |conn: &mut DbConnection| {
+        let account = account_by_login(conn, "admin")?.expect("the account");
+        let change = AccountChange {
+            enabled: Some(false),
+            ..AccountChange::default()
+        };
+        account_update(conn, account.id, change)
+    };
+    assert!(server.app.db.run(disabled).await.unwrap());
+    let (code, message) = call().await.unwrap_err();
+    assert_eq!(code, -1, "{message}");
+    assert!(message.contains("session"), "{message}");
 }
 
 #[tokio::test]

@@ -299,6 +299,12 @@ async fn no_token_of_one_scope_is_tried_for_another() {
         image.store(&registry, "team/app", Some(&format!("v{number}")));
     }
     let client = known(registry.address(), 1);
+    // Something is written there before anything is mounted.
+    let elsewhere = Registry::start().await;
+    Image::multi(Format::Oci, 50, 1000).store(&elsewhere, "copy/app", Some("other"));
+    let from = crate::sync::client(elsewhere.address());
+    let wanted = spec(vec![item(&from, "copy/app", &everything())]);
+    run(&client, wanted).await.all_done(Action::Copy, 1);
     let moved = SyncItem {
         target_repository: Some(repository("copy/app")),
         ..item(&client, "team/app", &everything())

@@ -174,8 +174,17 @@ async fn a_part_that_was_deleted_or_taken_stops_its_transfers() {
         session
             .project(source.address(), target.address(), &["app"])
             .await;
-        session.run().await;
+        let id = session.run().await;
         uploads_begun(&target).await;
+        // Nothing more is to be written for a while: a write would find out by itself.
+        tokio::time::timeout(SOON, async {
+            while !session.log(id).await.contains("tags are selected") {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await
+        .expect("a line of the log");
+        tokio::time::sleep(Duration::from_secs(2)).await;
         let db = server.sqlite();
         let done = db.run(move |conn| Ok(diesel::sql_query(statement).execute(conn)?));
         assert_eq!(done.await.unwrap(), 1, "{statement}");

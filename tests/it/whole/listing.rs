@@ -108,3 +108,25 @@ async fn a_stores_certificate_is_checked_unless_it_says_otherwise() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_tag_is_listed_selected_and_copied() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let longest = "x".repeat(128);
+    Image::artifact(1, "a/b").store(&source, "app", Some(&longest));
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let query = [
+        ("storeLabel", "from"),
+        ("repository", "app"),
+        ("filter", ""),
+    ];
+    let listed = session.get("registrysync/listTags", &query).await;
+    assert_eq!(listed, Ok(json!([longest])));
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(run["counts"]["copied"], 1, "{run}");
+    assert!(target.tags("app").contains_key(&longest));
+}
