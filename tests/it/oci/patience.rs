@@ -171,3 +171,31 @@ async fn a_target_that_hangs_fails_the_tag() {
     );
     assert!(target.tags("app").is_empty());
 }
+
+/// A host that asks for a pause gets it from all requests, not only from the one that it answered.
+#[tokio::test]
+async fn a_pause_holds_for_all_requests_to_the_host() {
+    let registry = Registry::start().await;
+    for path in ["first", "second"] {
+        Image::artifact(1, "a/b").store(&registry, path, Some("1"));
+    }
+    registry.fault_add(Fault::on("GET", "/first/tags/list", busy(Some("1"))).times(1));
+    let mut options = options(registry.address());
+    // The second request begins when the first one has its answer.
+    options.max_connections = 1;
+    let client = Client::new(options).unwrap();
+    let start = Instant::now();
+    let [first, second] = ["first", "second"].map(|path| {
+        let client = client.clone();
+        async move {
+            client
+                .tag_list(&repository(path))
+                .await
+                .map(|_| start.elapsed())
+        }
+    });
+    let (first, second) = tokio::join!(first, second);
+    for took in [first.unwrap(), second.unwrap()] {
+        assert!(took >= Duration::from_secs(1), "{took:?}");
+    }
+}

@@ -138,9 +138,9 @@ on_both_databases! {
 on_both_databases! {
     async fn runs_go_that_are_neither_young_nor_among_the_last(db) {
         let place = Place::new(db, "2026-03-01 12:00:00").await;
-        let projects = place.projects(2).await;
+        let projects = place.projects(3).await;
         let schedules = place.schedules(&projects, "0 0 3 * * ?").await;
-        for (project, age, count) in [(0, 40, 5), (0, 5, 2), (1, 40, 2)] {
+        for (project, age, count) in [(0, 40, 5), (0, 5, 2), (1, 40, 2), (2, 40, 1), (2, 5, 5)] {
             for _ in 0..count {
                 let time = chrono::Utc::now().naive_utc() - chrono::TimeDelta::days(age);
                 let (project, org) = (projects[project], place.org);
@@ -153,14 +153,17 @@ on_both_databases! {
                 }).await.expect("a run");
             }
         }
-        place.sql(&format!("UPDATE tasko_schedule SET active_till = '2020-01-01 00:00:00' WHERE id = {}", schedules[0])).await;
-        // 5 old and 2 young of the first project: the last 3 stay, of which one is old.
+        // Two schedules are over; one of them still has its runs.
+        place.sql(&format!("UPDATE tasko_schedule SET active_till = '2020-01-01 00:00:00' WHERE id IN ({}, {})", schedules[0], schedules[1])).await;
+        place.sql(&format!("UPDATE tasko_run SET schedule_id = {} WHERE project_id = {}", schedules[1], projects[1])).await;
+        // 5 old and 2 young of the first project: the last 3 stay, of which one is old. One old and 5 young of the
+        // third: the young ones stay.
         let (status, message, _) = place.house_done("run-history-cleanup-bunch", "2026-03-01").await;
         assert_eq!(status, RunStatus::Finished, "{message}");
-        assert!(message.starts_with("4 runs removed") && message.contains("; 1 schedules removed"), "{message}");
+        assert!(message.starts_with("5 runs removed") && message.contains("; 1 schedules removed"), "{message}");
         let runs = place.runs().await;
         let of = |id: i64| runs.iter().filter(|run| run.project_id == Some(id)).count();
-        assert_eq!((of(projects[0]), of(projects[1])), (3, 2));
+        assert_eq!([0, 1, 2].map(|n| of(projects[n])), [3, 2, 5]);
         place.db.run(move |conn| {
             let now = chrono::Utc::now().naive_utc();
             assert_eq!(history_list(conn, now - chrono::TimeDelta::days(30))?.len(), 2);
@@ -170,7 +173,7 @@ on_both_databases! {
             assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 0, 9)?, 1);
             assert_eq!(schedules_remove(conn, now)?, 0);
             let left: i64 = tasko_schedule::table.count().get_result(conn)?;
-            assert_eq!(left, 1);
+            assert_eq!(left, 2);
             Ok(())
         }).await.expect("no error");
     }

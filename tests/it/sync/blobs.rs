@@ -1,10 +1,10 @@
 //! Transfers that go wrong: nothing wrong ever arrives, and what can go on goes on.
 
-use registrysync::oci::Client;
+use registrysync::oci::{Client, Digest, Reference};
 use registrysync::sync::{Action, Status};
 use serde_json::json;
 
-use super::{client, everything, item, lacking, literal, options, run, spec, tags_at};
+use super::{client, everything, item, lacking, literal, options, repository, run, spec, tags_at};
 use crate::support::docker_registry::AnyRegistry;
 use crate::support::images::{AMD64, Blob, Format, Image, OCI_MANIFEST};
 use crate::support::registry::Registry;
@@ -370,4 +370,27 @@ async fn a_part_that_was_not_asked_for_is_not_taken() {
         "{error}"
     );
     assert_eq!(target.blob_size("app", &layer), None);
+}
+
+/// What was asked for by its digest is that, whatever the registry says that it sent.
+#[tokio::test]
+async fn another_manifest_than_the_one_asked_for_by_digest_is_not_taken() {
+    let registry = Registry::start().await;
+    let [asked, other] = [1, 50].map(|seed| Image::multi(Format::Oci, seed, 1000));
+    let answer = Misbehave::Answer {
+        status: 200,
+        headers: vec![
+            ("docker-content-digest", other.digest().to_owned()),
+            ("content-type", other.top.media_type.clone()),
+        ],
+        body: String::from_utf8(other.top.bytes.to_vec()).unwrap(),
+    };
+    registry.fault_add(Fault::on("GET", asked.digest(), answer));
+    let reference = Reference::Digest(Digest::parse(asked.digest()).unwrap());
+    let (from, path) = (client(registry.address()), repository("app"));
+    let got = from.manifest_get(&path, &reference).await;
+    let error = got.unwrap_err().to_string();
+    for digest in [asked.digest(), other.digest()] {
+        assert!(error.contains(digest), "{error}");
+    }
 }
