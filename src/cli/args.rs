@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::oci::PlatformChoice;
 use crate::sync::{Placement, SelectorSpec};
 
-use super::client_args::{ApiArguments, CompletionsArguments, ProjectArguments, StoreArguments};
+use super::client_args::{
+    ApiArguments, CompletionsArguments, ProjectArguments, StoreArguments, WorkersArguments,
+};
 
 /// Copies selected container images from one registry to another.
 #[derive(Debug, Parser)]
@@ -46,6 +48,8 @@ pub enum Command {
     Project(Box<ProjectArguments>),
     /// Image stores at a server: list, add, test
     Store(Box<StoreArguments>),
+    /// List a server's workers: what they hold, and their last sign of life
+    Workers(Box<WorkersArguments>),
     /// Print the completion script of a shell
     Completions(CompletionsArguments),
 }

@@ -259,6 +259,18 @@ pub struct ProjectCreateArguments {
     pub connection: ConnectionArguments,
 }
 
+/// `registrysync workers`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  registrysync workers\n  registrysync workers --json")]
+pub struct WorkersArguments {
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// The server
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
 /// `registrysync store`
 #[derive(Args, Debug)]
 pub struct StoreArguments {

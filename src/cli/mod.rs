@@ -7,7 +7,7 @@
 //! - `serve`: the server; `worker`: one that only works on the queue; `node`: what both have in common;
 //!   `interrupts`: the signals that end them; `config` shows their configuration; `api_docs` writes the reference pages.
 //! - [`client_args`]: what can be said to the commands that talk to a server: `api` calls any method
-//!   (`api_help` describes them), `project` (with `project_run`) and `store` are for people.
+//!   (`api_help` describes them), `project` (with `project_run`), `store` and `workers` are for people.
 //!   `connection` is the session that they share, `table` prints.
 //! - `complete`: completion in shells.
 //!
@@ -36,6 +36,7 @@ mod store;
 mod sync;
 mod table;
 mod worker;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -102,6 +103,7 @@ pub async fn run() -> ExitCode {
         Command::Api(arguments) => api::run(*arguments).await,
         Command::Project(arguments) => project::run(*arguments).await,
         Command::Store(arguments) => store::run(*arguments).await,
+        Command::Workers(arguments) => workers::run(*arguments).await,
         Command::Completions(arguments) => complete::run(&arguments),
     };
     match result.and_then(|code| output::complete().map(|()| code)) {

@@ -129,6 +129,7 @@ impl Node {
     /// lives elsewhere already came here with a copy of its data directory, so that this one gets
     /// a name of its own.
     async fn worker_name(&self) -> Result<String, CliError> {
+        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         let host = host_name();
         let file = self.config.data_dir.join(WORKER_FILE);
         let directory = fs::canonicalize(&self.config.data_dir).map_err(CliError::input)?;
@@ -141,6 +142,10 @@ impl Node {
                 id: name.clone(),
                 host: host.clone(),
                 directory: directory.display().to_string(),
+                slots: number(self.config.worker_slots),
+                lease_seconds: i64::try_from(self.config.lease.as_secs()).unwrap_or(i64::MAX),
+                host_parts: self.config.host_parts.map(number),
+                org_parts: self.config.org_parts.map(number),
             };
             let lost_after = self.config.lease;
             let mine = self

@@ -123,7 +123,10 @@ impl Display {
     fn show(&mut self, run: &Json) {
         let count = |name: &str| run["counts"][name].as_u64().unwrap_or(0);
         let (selected, done) = (count("selected"), COUNTS.into_iter().map(count).sum());
-        let status = cell(&run["status"]);
+        let mut status = cell(&run["status"]);
+        if let Some(waits_for) = run["waits_for"].as_str() {
+            status.push_str(&format!(", waits for {}", printable(waits_for)));
+        }
         if let Some(bar) = &self.bar {
             bar.set_length(selected);
             bar.set_position(done);

@@ -32,6 +32,7 @@ pub mod error;
 pub mod image_store;
 pub mod item;
 pub mod job;
+pub mod limits;
 pub mod login_guard;
 pub mod notification;
 pub mod org;
@@ -58,6 +59,7 @@ pub mod tasko;
 mod tell;
 pub mod user;
 mod user_rules;
+pub mod workers;
 
 pub use account::{LoginPolicy, Logins};
 pub use caller::Caller;

@@ -1,6 +1,7 @@
 //! What became of runs: their totals, results and logs.
 
 use super::project::{ProjectName, project_find};
+use super::workers::run_waits_for;
 use super::{App, Caller, Error};
 use crate::store::DbConnection;
 use crate::store::run::{Run, run_get, run_list};
@@ -48,10 +49,19 @@ impl Slice {
     }
 }
 
-/// One run.
-pub async fn run_details(app: &App, caller: &Caller, id: i64) -> Result<Run, Error> {
+/// One run and, where nobody works on it, what it waits for.
+pub async fn run_details(
+    app: &App,
+    caller: &Caller,
+    id: i64,
+) -> Result<(Run, Option<String>), Error> {
     let org = caller.org_id();
-    app.db.call(move |conn| run_find(conn, org, id)).await
+    let read = move |conn: &mut DbConnection| {
+        let run = run_find(conn, org, id)?;
+        let waits_for = run_waits_for(conn, &run)?;
+        Ok((run, waits_for))
+    };
+    app.db.call(read).await
 }
 
 /// A project's runs, latest first: at most `limit`, of those asked for before the run `before_id`.

@@ -4,7 +4,8 @@ use super::job::{Job, job_load};
 use super::project::{ProjectName, project_find};
 use super::run_retry::retry_check;
 use super::{App, Caller, Error};
-use crate::store::run::{Enqueued, NewRun, RunTrigger, run_enqueue};
+use crate::store::project::project_lock;
+use crate::store::run::{Enqueued, NewRun, RunTrigger, run_enqueue, run_queued};
 use crate::sync::{Engine, Plan};
 
 /// What a run of the project would do; writes nothing.
@@ -28,7 +29,8 @@ pub async fn project_plan(app: &App, caller: &Caller, label: String) -> Result<P
 /// How a run is started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunStart {
-    /// Behind a run of the project that waits or runs already, instead of being refused.
+    /// Behind a run of the project that runs already, instead of being refused; where one of the
+    /// same kind waits behind it, that one it is.
     pub queue: bool,
     /// Try again only what failed of this run of the project.
     pub retry_of: Option<i64>,
@@ -64,6 +66,12 @@ pub async fn run_start(
                 trigger,
                 retry_of: start.retry_of,
             };
+            // One that waits already does what this one would.
+            if start.queue && project_lock(conn, org, project.id)?
+                && let Some(id) = run_queued(conn, &run)?
+            {
+                return Ok(id);
+            }
             match run_enqueue(conn, &run, start.queue)? {
                 Enqueued::Run(id) => Ok(id),
                 Enqueued::Busy(id) => Err(Error::invalid(

@@ -213,6 +213,36 @@ pub fn parts_running(conn: &mut DbConnection) -> Result<Vec<RunningPart>, Error>
         .load(conn)?)
 }
 
+/// A part that is worked on, and what it is of, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[allow(missing_docs)]
+pub struct WorkedPart {
+    /// Who holds it.
+    pub worker: Option<String>,
+    pub run_id: i64,
+    pub org_id: Option<i64>,
+    pub project_label: String,
+    pub number: i64,
+    pub target_repository: String,
+}
+
+/// All parts that are worked on, oldest run first.
+pub fn parts_worked_on(conn: &mut DbConnection) -> Result<Vec<WorkedPart>, Error> {
+    Ok(run_part::table
+        .inner_join(tasko_run::table)
+        .filter(run_part::status.eq(PartStatus::Running))
+        .order((run_part::run_id, run_part::number))
+        .select((
+            run_part::worker,
+            run_part::run_id,
+            tasko_run::org_id,
+            tasko_run::project_label,
+            run_part::number,
+            run_part::target_repository,
+        ))
+        .load(conn)?)
+}
+
 /// All parts that `worker` holds, or that anybody holds.
 pub fn parts_of(conn: &mut DbConnection, worker: Option<&str>) -> Result<Vec<Part>, Error> {
     let running = run_part::table

@@ -172,6 +172,19 @@ pub fn run_enqueue(
     })
 }
 
+/// The first run that waits and would do the same as `new`.
+pub fn run_queued(conn: &mut DbConnection, new: &NewRun<'_>) -> Result<Option<i64>, Error> {
+    let waiting: Vec<Run> = tasko_run::table
+        .filter(tasko_run::project_id.eq(new.project_id))
+        .filter(tasko_run::org_id.eq(new.org_id))
+        .filter(tasko_run::status.eq(RunStatus::Ready))
+        .order(tasko_run::id)
+        .select(Run::as_select())
+        .load(conn)?;
+    let same = |run: &&Run| run.retry_of == new.retry_of && run.trigger_kind == new.trigger;
+    Ok(waiting.iter().find(same).map(|run| run.id))
+}
+
 /// What may not be begun now, since enough of its kind is worked on.
 #[derive(Clone, Debug, Default)]
 pub struct Barred {

@@ -196,6 +196,10 @@ diesel::table! {
         directory -> Text,
         started -> Timestamp,
         heartbeat -> Timestamp,
+        slots -> BigInt,
+        lease_seconds -> BigInt,
+        host_parts -> Nullable<BigInt>,
+        org_parts -> Nullable<BigInt>,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::kept::name_kept;
 use super::run::clock;
 use super::schema::worker;
-use super::{DbConnection, Error};
+use super::{DbConnection, Error, Moment};
 use chrono::TimeDelta;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -22,6 +22,46 @@ pub struct NewWorker {
     pub host: String,
     /// Its data directory there.
     pub directory: String,
+    /// Parts that it works on at once.
+    pub slots: i64,
+    /// So long after its last sign of life it counts as lost.
+    pub lease_seconds: i64,
+    /// How many parts at one registry host it knows as the limit.
+    pub host_parts: Option<i64>,
+    /// The same for one organisation.
+    pub org_parts: Option<i64>,
+}
+
+/// A worker as stored: one that ended in order is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = worker)]
+#[allow(missing_docs)] // as in `NewWorker`
+pub struct Worker {
+    pub id: String,
+    pub host: String,
+    pub started: Moment,
+    /// Its last sign of life.
+    pub heartbeat: Moment,
+    pub slots: i64,
+    pub lease_seconds: i64,
+    pub host_parts: Option<i64>,
+    pub org_parts: Option<i64>,
+}
+
+impl Worker {
+    /// Whether it counts as alive at `time` of the database's clock.
+    pub fn is_alive(&self, time: Moment) -> bool {
+        let lease = TimeDelta::try_seconds(self.lease_seconds).unwrap_or(FORGOTTEN_AFTER);
+        self.heartbeat + lease >= time
+    }
+}
+
+/// All of them, by name; lost ones for a week.
+pub fn worker_list(conn: &mut DbConnection) -> Result<Vec<Worker>, Error> {
+    Ok(worker::table
+        .order(worker::id)
+        .select(Worker::as_select())
+        .load(conn)?)
 }
 
 /// Writes down that a worker has started. `false`, and nothing is written, where one of this name
@@ -35,6 +75,7 @@ pub fn worker_register(
         id: new.id.clone(),
         host: name_kept(&new.host),
         directory: name_kept(&new.directory),
+        ..*new
     };
     conn.write(|conn| {
         let time = clock(conn)?;
@@ -64,6 +105,10 @@ pub fn worker_register(
                     worker::directory.eq(excluded(worker::directory)),
                     worker::started.eq(excluded(worker::started)),
                     worker::heartbeat.eq(excluded(worker::heartbeat)),
+                    worker::slots.eq(excluded(worker::slots)),
+                    worker::lease_seconds.eq(excluded(worker::lease_seconds)),
+                    worker::host_parts.eq(excluded(worker::host_parts)),
+                    worker::org_parts.eq(excluded(worker::org_parts)),
                 ))
                 .execute(c)
         })?;

@@ -6,24 +6,14 @@ use std::time::Duration;
 
 use crate::service::Error;
 use crate::service::job::{Parts, parts_plan};
-use crate::service::store_settings::store_host;
+use crate::service::limits::{Limits, barred};
 use crate::store::DbConnection;
-use crate::store::image_store::image_store_all;
-use crate::store::part::{Part, RunningPart, claim_lock, part_claim, parts_running};
-use crate::store::run::{Barred, Run, RunStatus, run_begin, run_end, run_waiting, runs_open};
+use crate::store::part::{Part, claim_lock, part_claim, parts_running};
+use crate::store::run::{Run, RunStatus, run_begin, run_end, run_waiting, runs_open};
 use crate::store::run_log::{LogLevel, log_now};
 use crate::text::{NAME, SENTENCE, readable};
 
 use super::execution::public;
-
-/// How much may be worked on at once, over all nodes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Parts that read from or write to one registry host.
-    pub per_host: Option<usize>,
-    /// Parts of one organisation.
-    pub per_org: Option<usize>,
-}
 
 /// A part to be worked on, and its run.
 #[derive(Debug)]
@@ -114,43 +104,4 @@ fn run_log(run: &Run, message: &str) {
         readable(message, SENTENCE),
     );
     tracing::info!(run = run.id, %project, trigger = %run.trigger_kind, "the run begins: {message}");
-}
-
-/// What has reached a limit.
-fn barred(
-    conn: &mut DbConnection,
-    running: &[RunningPart],
-    limits: Limits,
-) -> Result<Barred, Error> {
-    let mut barred = Barred::default();
-    if let Some(limit) = limits.per_org {
-        barred.orgs = full(running.iter().map(|part| part.org_id), limit);
-    }
-    if let Some(limit) = limits.per_host {
-        let hosts: HashMap<i64, String> = image_store_all(conn)?
-            .iter()
-            .filter_map(|store| Some((store.id, store_host(store)?)))
-            .collect();
-        let touched = running.iter().flat_map(|part| {
-            let source = hosts.get(&part.src_store_id);
-            let target = hosts.get(&part.dest_store_id);
-            source
-                .into_iter()
-                .chain(target.filter(|t| source != Some(*t)))
-        });
-        let full = full(touched, limit);
-        let in_full = |(id, host): (&i64, &String)| full.contains(&host).then_some(*id);
-        barred.stores = hosts.iter().filter_map(in_full).collect();
-    }
-    Ok(barred)
-}
-
-/// What occurs so often, or more.
-fn full<T: Eq + std::hash::Hash>(all: impl Iterator<Item = T>, limit: usize) -> Vec<T> {
-    let mut counts: HashMap<T, usize> = HashMap::new();
-    for one in all {
-        *counts.entry(one).or_default() += 1;
-    }
-    let full = counts.into_iter().filter(|(_, count)| *count >= limit);
-    full.map(|(one, _)| one).collect()
 }

@@ -33,7 +33,7 @@ pub mod scheduler;
 mod shares;
 pub mod worker;
 
-pub use claim::Limits;
+pub use crate::service::limits::Limits;
 pub use clock::Clock;
 pub use housekeeper::Housekeeper;
 pub use housekeeper::history::HistoryRules;

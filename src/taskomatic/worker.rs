@@ -8,9 +8,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::Error;
+use crate::service::limits::Limits;
 use crate::store::Db;
 
-use super::claim::{Claimed, Limits, claim};
+use super::claim::{Claimed, claim};
 use super::execution::{Workplace, execute};
 use super::held::Holds;
 use super::keeper::Keeper;

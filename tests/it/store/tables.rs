@@ -13,7 +13,7 @@ use registrysync::store::notification::{Channel, notification_claim};
 use registrysync::store::org::org_list;
 use registrysync::store::part::{
     Part, PartStatus, claim_lock, leases_renew, part_claim, part_end, part_offer, part_progress,
-    part_release, parts_held, parts_of, parts_overdue, parts_running,
+    part_release, parts_held, parts_of, parts_overdue, parts_running, parts_worked_on,
 };
 use registrysync::store::project::{project_by_label, project_last_runs, project_list};
 use registrysync::store::run::{
@@ -282,6 +282,10 @@ fn part_hot_calls(conn: &mut DbConnection, part: &Part) -> Result<(), Error> {
         id: "w".to_owned(),
         host: "h".to_owned(),
         directory: "/".to_owned(),
+        slots: 2,
+        lease_seconds: 60,
+        host_parts: None,
+        org_parts: None,
     };
     worker_register(conn, &new, queue::LEASE)?;
     worker_seen(conn, "w")?;
@@ -299,6 +303,7 @@ fn part_hot_calls(conn: &mut DbConnection, part: &Part) -> Result<(), Error> {
     leases_renew(conn, &[lease], queue::LEASE)?;
     parts_held(conn, "w")?;
     parts_of(conn, None)?;
+    parts_worked_on(conn)?;
     parts_overdue(conn, queue::LEASE)?;
     result_put(conn, lease, &[])?;
     results_resume(conn, lease)?;

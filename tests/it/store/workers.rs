@@ -24,6 +24,10 @@ fn at(host: &str, directory: &str) -> NewWorker {
         id: "w".to_owned(),
         host: host.to_owned(),
         directory: directory.to_owned(),
+        slots: 2,
+        lease_seconds: 60,
+        host_parts: None,
+        org_parts: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod chaos;
 mod clients;
 mod clock;
 mod commands;
+mod commits;
 mod events;
 mod faults;
 mod image_sync;

@@ -314,3 +314,125 @@ fn sqlite_is_for_one_process() {
         assert!(message.contains(wanted), "{arguments:?}: {message}");
     }
 }
+
+/// The sockets that a process has open.
+fn sockets(pid: u32) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("a process");
+    let links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    links
+        .filter(|link| link.to_string_lossy().starts_with("socket:"))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_to_registries_are_closed_when_nobody_uses_them() {
+    let (source, target) = registries(4, 4).await;
+    let server = Server::start(None);
+    let session = project(&server, &source, &target, 4).await;
+    let before = sockets(server.id());
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(run["counts"]["copied"], 16, "{run}");
+    // One more may be a call of the test.
+    until("they are closed", async || {
+        sockets(server.id()) <= before + 1
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_are_listed_and_a_run_says_what_it_waits_for() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let (source, target) = registries(1, 1).await;
+    source.fault_add(Fault::on("GET", "/blobs/", Action::Stall { after: 100 }));
+    let server = server(&database);
+    let session = project(&server, &source, &target, 1).await;
+    let waits_for = async |id: i64| {
+        let id = id.to_string();
+        let run = session.get("registrysync/getRun", &[("runId", &id)]).await;
+        run.unwrap()["waits_for"].clone()
+    };
+    let workers = async || session.get("registrysync/listWorkers", &[]).await.unwrap();
+    assert_eq!(workers().await, json!([]));
+    let id = session.run().await;
+    assert_eq!(waits_for(id).await, "a worker: none is alive");
+    let lost = worker(&server, &database);
+    until("uploads", async || target.uploads_open() > 0).await;
+    assert_eq!(waits_for(id).await, json!(null));
+    let listed = workers().await;
+    let part =
+        json!({"run_id": id, "project_label": "web", "part": 1, "target_repository": "app0"});
+    assert_eq!(
+        (
+            &listed[0]["status"],
+            &listed[0]["busy"],
+            &listed[0]["slots"],
+            &listed[0]["parts"]
+        ),
+        (&json!("alive"), &json!(1), &json!(2), &json!([part]))
+    );
+    // A second one waits for the first, and a third is the second.
+    let queue = async || {
+        let body = json!({"label": "web", "options": {"queue": true}});
+        let id = session.post("registrysync/run", body).await.unwrap();
+        id.as_i64().unwrap()
+    };
+    let second = queue().await;
+    assert_ne!(second, id);
+    assert_eq!(queue().await, second);
+    let why = format!("run {id} of the project, which is RUNNING");
+    assert_eq!(waits_for(second).await, why.as_str());
+    drop(lost);
+    until("it is lost", async || {
+        workers().await[0]["status"] == "lost"
+    })
+    .await;
+    source.faults_clear();
+    let _heir = worker(&server, &database);
+    for id in [id, second] {
+        assert_eq!(session.run_ended(id).await["status"], "FINISHED");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_says_which_limit_it_waits_for() {
+    let (source, target) = registries(2, 1).await;
+    source.fault_add(Fault::on("GET", "/blobs/", Action::Stall { after: 100 }));
+    for (key, words) in [
+        (
+            "REGISTRYSYNC_HOST_PARTS",
+            "other runs at the registry `127.0.0.1",
+        ),
+        (
+            "REGISTRYSYNC_ORG_PARTS",
+            "the organisation's other runs: `org_parts` lets 1",
+        ),
+        (
+            "REGISTRYSYNC_WORKER_SLOTS",
+            "a free slot: 1 parts are worked on, and the workers have 1",
+        ),
+    ] {
+        let server = Server::with_environment(vec![(key, "1".to_owned())]);
+        let session = project(&server, &source, &target, 1).await;
+        let other = json!({"label": "other", "srcStore": "from", "destStore": "to"});
+        session.post("registrysync/create", other).await.unwrap();
+        let image = json!({"label": "other", "repository": "app1", "tags": []});
+        session.post("registrysync/addImage", image).await.unwrap();
+        let first = session.run().await;
+        let is_running = async || {
+            let query = [("runId", &*first.to_string())];
+            let run = session.get("registrysync/getRun", &query).await.unwrap();
+            run["status"] == "RUNNING" && run["waits_for"].is_null()
+        };
+        until("the first is worked on", is_running).await;
+        let second = session.post("registrysync/run", json!({"label": "other"}));
+        let second = second.await.unwrap().to_string();
+        let run = session
+            .get("registrysync/getRun", &[("runId", &second)])
+            .await;
+        let run = run.unwrap();
+        let waits_for = run["waits_for"].as_str().unwrap_or_default();
+        assert!(waits_for.starts_with(words), "{key}: {run}");
+    }
+}

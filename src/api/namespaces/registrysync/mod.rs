@@ -2,7 +2,7 @@
 //! - `projects`: what is copied from where to where.
 //! - `items`: the repositories of a project.
 //! - `registries`: what is in a registry.
-//! - `work`: plan and run a project.
+//! - `work`: plan and run a project; `workers`: who does it.
 //! - `runs`: what became of runs; `schedules`: when they begin by themselves.
 //! - `notifications`: whether people can be told; `statistics`: numbers for dashboards.
 //! - `wire`, `image_answer`, `plan_answer`: the structs that they answer with.
@@ -18,6 +18,7 @@ mod schedules;
 mod statistics;
 mod wire;
 mod work;
+mod workers;
 
 use super::{LIMIT, OFFSET};
 use crate::api::{ApiError, Builder};
@@ -37,6 +38,7 @@ pub(super) fn define(builder: &mut Builder) {
             items::define(ns);
             registries::define(ns);
             work::define(ns);
+            workers::define(ns);
             runs::define(ns);
             schedules::define(ns);
             statistics::define(ns);

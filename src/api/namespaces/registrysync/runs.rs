@@ -44,8 +44,9 @@ fn history(ns: &mut Namespace) {
 }
 
 async fn get_run(context: Context, id: i32) -> Answer<Run> {
-    let run = run_history::run_details(context.app(), context.caller(), id.into()).await?;
-    Ok(run.into())
+    let (run, waits_for) =
+        run_history::run_details(context.app(), context.caller(), id.into()).await?;
+    Ok(Run::from(run).waiting_for(waits_for))
 }
 
 async fn list_runs(context: Context, label: String) -> Answer<Vec<Run>> {

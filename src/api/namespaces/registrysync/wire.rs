@@ -139,6 +139,8 @@ pub(super) struct Run {
     attempt: i64,
     worker: Option<String>,
     message: String,
+    /// What it waits for while nobody works on it; `getRun` says so.
+    waits_for: Option<String>,
     /// Numbers of tags.
     counts: Counts,
     bytes: ByteCount,
@@ -171,6 +173,7 @@ impl From<run_rows::Run> for Run {
             attempt: run.attempt,
             worker: run.worker,
             message: run.message,
+            waits_for: None,
             counts: Counts {
                 selected: totals.selected,
                 copied: totals.copied,
@@ -184,6 +187,13 @@ impl From<run_rows::Run> for Run {
             blobs_copied: totals.blobs_copied,
             blobs_mounted: totals.blobs_mounted,
         }
+    }
+}
+
+impl Run {
+    /// The same with what it waits for.
+    pub(super) fn waiting_for(self, waits_for: Option<String>) -> Run {
+        Run { waits_for, ..self }
     }
 }
 
@@ -245,7 +255,7 @@ impl From<run_log::LogLine> for LogLine {
     }
 }
 
-fn utc(time: Moment) -> Timestamp {
+pub(super) fn utc(time: Moment) -> Timestamp {
     Timestamp(time.and_utc())
 }
 

@@ -23,7 +23,8 @@ pub(super) fn define(ns: &mut Namespace) {
     let about = "Start a run of a project, with options.";
     let options = param(
         "options",
-        "`queue`: wait for a run of the project that is under way; `retry`: id of an earlier run of \
+        "`queue`: wait for a run of the project that is under way, or answer the id of the one that \
+         waits already; `retry`: id of an earlier run of \
          it, of which only the tags that failed are tried again",
     );
     ns.method("run", about, [label(), options], run_with)

@@ -1,0 +1,77 @@
+//! Who works.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Answer;
+use super::wire::utc;
+use crate::api::value::Timestamp;
+use crate::api::{Context, Namespace};
+use crate::service::workers::{WorkerView, workers};
+
+pub(super) fn define(ns: &mut Namespace) {
+    ns.method(
+        "listWorkers",
+        "List the workers: what they hold, and their last sign of life. One that ended in order is not there; one that was lost is, for a week.",
+        [],
+        list_workers,
+    )
+    .returns("workers, by name")
+    .read_only();
+}
+
+/// A worker.
+#[derive(Serialize, JsonSchema)]
+struct Worker {
+    name: String,
+    /// The machine.
+    host: String,
+    /// alive or lost.
+    status: String,
+    started: Timestamp,
+    /// Its last sign of life.
+    last_seen: Timestamp,
+    /// Parts of runs that it works on at once.
+    slots: i64,
+    /// Parts that it holds, of all organisations.
+    busy: usize,
+    /// Those of the organisation's runs.
+    parts: Vec<WorkerPart>,
+}
+
+/// A part that a worker holds.
+#[derive(Serialize, JsonSchema)]
+struct WorkerPart {
+    run_id: i64,
+    project_label: String,
+    /// 1 for the first part of the run.
+    part: i64,
+    /// Where it copies to.
+    target_repository: String,
+}
+
+impl From<WorkerView> for Worker {
+    fn from(view: WorkerView) -> Worker {
+        let part = |part: crate::store::part::WorkedPart| WorkerPart {
+            run_id: part.run_id,
+            project_label: part.project_label,
+            part: part.number,
+            target_repository: part.target_repository,
+        };
+        Worker {
+            name: view.worker.id,
+            host: view.worker.host,
+            status: if view.is_alive { "alive" } else { "lost" }.to_owned(),
+            started: utc(view.worker.started),
+            last_seen: utc(view.worker.heartbeat),
+            slots: view.worker.slots,
+            busy: view.busy,
+            parts: view.parts.into_iter().map(part).collect(),
+        }
+    }
+}
+
+async fn list_workers(context: Context) -> Answer<Vec<Worker>> {
+    let found = workers(context.app(), context.caller()).await?;
+    Ok(found.into_iter().map(Worker::from).collect())
+}
