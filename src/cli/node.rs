@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +11,10 @@ use tokio::sync::Notify;
 
 use crate::config::{Config, Settings};
 use crate::notify::Notifier;
+use crate::private_file;
 use crate::store::notify::Listener;
 use crate::store::worker::{NewWorker, worker_register};
-use crate::store::{Db, Error as StoreError, SealKey};
+use crate::store::{Db, SealKey};
 use crate::supervisor::{Supervisor, TaskEnded};
 use crate::taskomatic::{
     Housekeeper, LeaseRules, Limits, LostParts, Notifications, Scheduler, Worker, WorkerOptions,
@@ -246,11 +246,12 @@ async fn db_open(config: &Config) -> Result<Db, CliError> {
     let (url, key_file) = (config.database.clone(), config.key_file.clone());
     let opened = tokio::task::spawn_blocking(move || -> Result<Db, CliError> {
         let key = SealKey::from_file(&key_file).map_err(CliError::input)?;
-        Db::open(&url, key).map_err(|error| match error {
-            StoreError::Connect { .. } | StoreError::Busy(_) => {
+        Db::open(&url, key).map_err(|error| {
+            if error.is_healed_by_waiting() {
                 CliError::Unreachable(error.to_string())
+            } else {
+                CliError::input(error)
             }
-            other => CliError::input(other),
         })
     });
     opened.await.map_err(CliError::input)?
@@ -258,13 +259,7 @@ async fn db_open(config: &Config) -> Result<Db, CliError> {
 
 /// Writes a file that only its owner can read.
 pub(super) fn private_write(path: &Path, text: &str) -> Result<(), CliError> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
-        .and_then(|mut file| writeln!(file, "{text}"))
+    private_file::replace(path, format!("{text}\n").as_bytes())
         .map_err(|e| CliError::Input(format!("`{}`: {e}", path.display())))
 }
 

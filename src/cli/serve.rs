@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::api::{Dispatcher, namespaces};
 use crate::config::{Config, Settings, TlsSource};
+use crate::private_file;
 use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::surface::{self, Certificate, Door, listen, router, serve};
@@ -165,6 +166,16 @@ fn password_read(path: &Path) -> Result<SecretString, CliError> {
             path.display()
         ))
     };
+    // Anything else, such as a pipe that nobody writes to, could keep the start waiting for ever.
+    if !fs::metadata(path).map_err(|e| fail(&e))?.is_file() {
+        return Err(fail(&"it is no file"));
+    }
+    if private_file::is_open_to_others(path) {
+        tracing::warn!(
+            "others can read the password file `{}`: make it its owner's (chmod 600)",
+            path.display()
+        );
+    }
     let text = fs::read_to_string(path).map_err(|e| fail(&e))?;
     match text
         .lines()
