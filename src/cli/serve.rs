@@ -1,15 +1,12 @@
 //! `registrysync serve`: the API, and everything that works in the background.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use crate::api::{Dispatcher, namespaces};
 use crate::config::{Config, Settings, TlsSource};
-use crate::private_file;
 use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::surface::{self, Certificate, Door, listen, router, serve};
@@ -17,7 +14,7 @@ use crate::surface::{self, Certificate, Door, listen, router, serve};
 use super::CliError;
 use super::args::ServeArguments;
 use super::interrupts::Interrupts;
-use super::node::{self, Node, private_write};
+use super::node::{self, Node, password_read, private_write};
 
 /// The first password of `admin`, where none was given.
 const PASSWORD_FILE: &str = "admin-password";
@@ -136,7 +133,7 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
 /// that only the owner can read.
 async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     let given = match &config.admin_password_file {
-        Some(path) if path.exists() => Some(password_read(path)?),
+        Some(path) if path.exists() => Some(password_read("admin_password_file", path)?),
         _ => None,
     };
     let Some(password) = bootstrap(app, given).await.map_err(CliError::input)? else {
@@ -157,33 +154,4 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
         password.expose_secret(),
     ));
     written
-}
-
-fn password_read(path: &Path) -> Result<SecretString, CliError> {
-    let fail = |detail: &dyn std::fmt::Display| {
-        CliError::Input(format!(
-            "`admin_password_file`: `{}`: {detail}",
-            path.display()
-        ))
-    };
-    // Anything else, such as a pipe that nobody writes to, could keep the start waiting for ever.
-    if !fs::metadata(path).map_err(|e| fail(&e))?.is_file() {
-        return Err(fail(&"it is no file"));
-    }
-    if private_file::is_open_to_others(path) {
-        tracing::warn!(
-            "others can read the password file `{}`: make it its owner's (chmod 600)",
-            path.display()
-        );
-    }
-    let text = fs::read_to_string(path).map_err(|e| fail(&e))?;
-    match text
-        .lines()
-        .next()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-    {
-        Some(line) => Ok(line.to_owned().into()),
-        None => Err(fail(&"its first line is empty")),
-    }
 }

@@ -152,6 +152,14 @@ impl Target {
         Ok(conn)
     }
 
+    /// The file that has the name of an SQLite database at the moment.
+    pub(super) fn file(&self) -> Option<FileId> {
+        match self {
+            Self::Sqlite(path) => FileId::of(path),
+            Self::Postgres(_) => None,
+        }
+    }
+
     /// It is there, or should be, and waiting doesn't help.
     fn refused(&self, reason: String) -> Error {
         Error::Refused {
@@ -177,6 +185,24 @@ impl Target {
             Self::Sqlite(path) => format!("sqlite:{}", path.display()),
             Self::Postgres(url) => hide_passwords(url.clone(), url),
         }
+    }
+}
+
+/// A file, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> Option<FileId> {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = std::fs::metadata(path).ok()?;
+        Some(FileId {
+            device: meta.dev(),
+            inode: meta.ino(),
+        })
     }
 }
 
