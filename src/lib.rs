@@ -11,6 +11,7 @@
 //! - [`surface`]: XML-RPC and JSON over HTTP.
 //! - [`client`]: the API from the other side: its client.
 //! - `http_client`: what the HTTP clients of `oci`, `client` and `notify` have in common.
+//! - `private_file`: files for their owner only.
 //! - [`supervisor`]: the tasks that a process can't do without.
 //! - `text`: the one door for text that others wrote.
 //! - [`config`]: the server's configuration.
@@ -24,6 +25,7 @@ pub mod config;
 mod http_client;
 pub mod notify;
 pub mod oci;
+mod private_file;
 pub mod service;
 pub mod store;
 pub mod supervisor;

@@ -153,16 +153,7 @@ impl ApiError {
 
     /// -1 with a correlation id. `source` goes to the log under that id and nowhere else.
     pub fn unexpected(source: impl fmt::Display) -> ApiError {
-        let mut bits = [0_u8; 8];
-        // An id without randomness still names the failure; the log line has its time.
-        let _ = getrandom::fill(&mut bits);
-        let id = hex::encode(bits);
-        tracing::error!(correlation_id = %id, error = %source, "a method failed unexpectedly");
-        let message = format!(
-            "unhandled internal exception: the call failed and nothing was changed; \
-             the server's log has the reason under the id {id}"
-        );
-        ApiError::new(code::GENERAL, Sort::Fault, message)
+        ApiError::from(Error::unexpected(source))
     }
 
     /// The fault code.
@@ -207,7 +198,11 @@ impl From<Error> for ApiError {
             }
             Error::SessionUnknown(_) | Error::SessionInvalid(_) => (code::GENERAL, Sort::Session),
             Error::Unavailable(_) => (code::UNAVAILABLE, Sort::Fault),
-            Error::Unexpected(source) => return ApiError::unexpected(source),
+            Error::Unexpected(_) => {
+                // Uyuni's words, which its clients look for.
+                let message = format!("unhandled internal exception: {error}");
+                return ApiError::new(code::GENERAL, Sort::Fault, message);
+            }
         };
         ApiError::new(code, sort, error.to_string())
     }

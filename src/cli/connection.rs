@@ -8,6 +8,7 @@ use dxr::Value;
 use secrecy::SecretString;
 use serde_json::{Map, Value as Json};
 
+use crate::api::error::code;
 use crate::client::cache::Cache;
 use crate::client::{Client, Error, Options, Verb};
 
@@ -21,6 +22,10 @@ impl From<Error> for CliError {
             Error::Unreachable { .. } | Error::Strange { .. } => {
                 Self::Unreachable(error.to_string())
             }
+            // The server can't reach what it needs.
+            Error::Fault {
+                code: Some(code), ..
+            } if code == i64::from(code::UNAVAILABLE) => Self::Unreachable(error.to_string()),
             Error::Fault { .. } | Error::Session => Self::Failed(error.to_string()),
         }
     }

@@ -3,18 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use crate::config::{Config, Settings};
 use crate::notify::Notifier;
+use crate::private_file;
 use crate::store::notify::Listener;
 use crate::store::worker::{NewWorker, worker_register};
-use crate::store::{Db, Error as StoreError, SealKey};
+use crate::store::{Db, SealKey};
 use crate::supervisor::{Supervisor, TaskEnded};
 use crate::taskomatic::{
     Housekeeper, LeaseRules, Limits, LostParts, Notifications, Scheduler, Worker, WorkerOptions,
@@ -27,6 +28,8 @@ use super::args::NodeArguments;
 
 /// Locked as long as a process uses the data directory.
 const LOCK_FILE: &str = "lock";
+/// Where the SQLite database is that was opened here.
+const DATABASE_FILE: &str = "database";
 /// What tells this installation's worker from others.
 const WORKER_FILE: &str = "worker-id";
 /// How long what works in the background may take to end, beside the grace time of tags under way.
@@ -52,10 +55,17 @@ impl Node {
         server_zone_set(config.time_zone);
         data_dir_make(&config.data_dir)?;
         let mut locks = vec![data_dir_lock(&config.data_dir)?];
-        locks.extend(config.sqlite_file().map(database_lock).transpose()?);
+        if let Some(database) = config.sqlite_file() {
+            database_missed(&config.data_dir, database)?;
+            locks.push(database_lock(database)?);
+        }
         let notifier = Notifier::new(&config.receivers).map_err(CliError::input)?;
+        let db = db_open(&config).await?;
+        if let Some(database) = config.sqlite_file() {
+            database_note(&config.data_dir, database)?;
+        }
         Ok(Node {
-            db: db_open(&config).await?,
+            db,
             config,
             notifier: Arc::new(notifier),
             queue_wake: Arc::default(),
@@ -212,20 +222,53 @@ fn data_dir_lock(directory: &Path) -> Result<fs::File, CliError> {
     })
 }
 
-/// Keeps a second process away from an SQLite file, whatever their data directories: each would
-/// take the other's runs for leftovers.
+/// Keeps a second process away from an SQLite file, whatever it is called and whatever their data
+/// directories are: each would take the other's runs for leftovers. The file itself is locked, as a
+/// whole (`flock`), which has nothing to do with SQLite's own locks of bytes (`fcntl`). Those would
+/// go if this descriptor were closed, so it is kept until the process ends.
 fn database_lock(database: &Path) -> Result<fs::File, CliError> {
-    let mut name = fs::canonicalize(database)
-        .unwrap_or_else(|_| database.to_owned())
-        .into_os_string();
-    name.push(".lock");
-    file_lock(Path::new(&name), "database")?.ok_or_else(|| {
+    file_lock(database, "database")?.ok_or_else(|| {
         CliError::Input(format!(
             "`database`: `{}` is in use by another registrysync, and SQLite is for one process; \
              stop that one, or let them share a PostgreSQL database",
             database.display()
         ))
     })
+}
+
+/// Refuses to begin anew where there was a database: its file was moved, or its disk isn't there.
+fn database_missed(directory: &Path, database: &Path) -> Result<(), CliError> {
+    let note = directory.join(DATABASE_FILE);
+    let Ok(known) = fs::read_to_string(&note) else {
+        return Ok(());
+    };
+    let is_there = fs::metadata(database).is_ok_and(|meta| meta.len() > 0);
+    if is_there || known.trim_end() != absolute(database) {
+        return Ok(());
+    }
+    Err(CliError::Input(format!(
+        "`database`: `{}` was here and is gone: put it back, or a backup of it; to begin with an \
+         empty one, remove `{}`",
+        database.display(),
+        note.display()
+    )))
+}
+
+/// Notes that the database is there, for [`database_missed`].
+fn database_note(directory: &Path, database: &Path) -> Result<(), CliError> {
+    let note = directory.join(DATABASE_FILE);
+    let place = absolute(database);
+    if fs::read_to_string(&note).is_ok_and(|known| known.trim_end() == place) {
+        return Ok(());
+    }
+    private_write(&note, &place)
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_owned())
+        .display()
+        .to_string()
 }
 
 /// Locks a file until the process ends, however that ends; `None` where another one has it.
@@ -251,25 +294,47 @@ async fn db_open(config: &Config) -> Result<Db, CliError> {
     let (url, key_file) = (config.database.clone(), config.key_file.clone());
     let opened = tokio::task::spawn_blocking(move || -> Result<Db, CliError> {
         let key = SealKey::from_file(&key_file).map_err(CliError::input)?;
-        Db::open(&url, key).map_err(|error| match error {
-            StoreError::Connect { .. } | StoreError::Busy(_) => {
+        Db::open(&url, key).map_err(|error| {
+            if error.is_healed_by_waiting() {
                 CliError::Unreachable(error.to_string())
+            } else {
+                CliError::input(error)
             }
-            other => CliError::input(other),
         })
     });
     opened.await.map_err(CliError::input)?
 }
 
+/// The first line of a file, which holds a password.
+pub(super) fn password_read(key: &str, path: &Path) -> Result<SecretString, CliError> {
+    let fail = |detail: &dyn std::fmt::Display| {
+        CliError::Input(format!("`{key}`: `{}`: {detail}", path.display()))
+    };
+    // Anything else, such as a pipe that nobody writes to, could keep the start waiting for ever.
+    if !fs::metadata(path).map_err(|e| fail(&e))?.is_file() {
+        return Err(fail(&"it is no file"));
+    }
+    if private_file::is_open_to_others(path) {
+        tracing::warn!(
+            "others can read the password file `{}`: make it its owner's (chmod 600)",
+            path.display()
+        );
+    }
+    let text = fs::read_to_string(path).map_err(|e| fail(&e))?;
+    match text
+        .lines()
+        .next()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+    {
+        Some(line) => Ok(line.to_owned().into()),
+        None => Err(fail(&"its first line is empty")),
+    }
+}
+
 /// Writes a file that only its owner can read.
 pub(super) fn private_write(path: &Path, text: &str) -> Result<(), CliError> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
-        .and_then(|mut file| writeln!(file, "{text}"))
+    private_file::replace(path, format!("{text}\n").as_bytes())
         .map_err(|e| CliError::Input(format!("`{}`: {e}", path.display())))
 }
 

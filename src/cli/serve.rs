@@ -1,11 +1,9 @@
 //! `registrysync serve`: the API, and everything that works in the background.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use crate::api::{Dispatcher, namespaces};
 use crate::config::{Config, Settings, TlsSource};
@@ -16,7 +14,7 @@ use crate::surface::{self, Certificate, Door, listen, router, serve};
 use super::CliError;
 use super::args::ServeArguments;
 use super::interrupts::Interrupts;
-use super::node::{self, Node, private_write};
+use super::node::{self, Node, password_read, private_write};
 
 /// The first password of `admin`, where none was given.
 const PASSWORD_FILE: &str = "admin-password";
@@ -135,7 +133,7 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
 /// that only the owner can read.
 async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     let given = match &config.admin_password_file {
-        Some(path) if path.exists() => Some(password_read(path)?),
+        Some(path) if path.exists() => Some(password_read("admin_password_file", path)?),
         _ => None,
     };
     let Some(password) = bootstrap(app, given).await.map_err(CliError::input)? else {
@@ -156,23 +154,4 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
         password.expose_secret(),
     ));
     written
-}
-
-fn password_read(path: &Path) -> Result<SecretString, CliError> {
-    let fail = |detail: &dyn std::fmt::Display| {
-        CliError::Input(format!(
-            "`admin_password_file`: `{}`: {detail}",
-            path.display()
-        ))
-    };
-    let text = fs::read_to_string(path).map_err(|e| fail(&e))?;
-    match text
-        .lines()
-        .next()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-    {
-        Some(line) => Ok(line.to_owned().into()),
-        None => Err(fail(&"its first line is empty")),
-    }
 }

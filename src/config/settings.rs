@@ -164,13 +164,20 @@ fn secret_hidden(key: &str, value: &str) -> String {
     }
 }
 
-/// `postgres://user:secret@host` without the secret.
+/// The value without passwords: that of `postgres://user:secret@host`, and those of parameters
+/// (`?password=secret`, `password='a secret'`).
 fn password_hidden(value: &str) -> String {
     let hidden = || {
         let (scheme, rest) = value.split_once("://")?;
-        let (login, place) = rest.split_once('@')?;
+        let (place, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+        // The last `@`: a password may have one that isn't escaped.
+        let (login, place) = place.rsplit_once('@')?;
         let (user, _) = login.split_once(':')?;
-        Some(format!("{scheme}://{user}:…@{place}"))
+        Some(format!("{scheme}://{user}:…@{place}{query}"))
     };
-    hidden().unwrap_or_else(|| value.to_owned())
+    let value = hidden().unwrap_or_else(|| value.to_owned());
+    let parameter = regex::Regex::new(r"(?i)(passwo?r?d\s*=\s*)('(?:[^'\\]|\\.)*'?|[^&\s]*)");
+    parameter.map_or(String::new(), |secret| {
+        secret.replace_all(&value, "$1…").into_owned()
+    })
 }

@@ -166,6 +166,21 @@ fn passwords_are_hidden() {
         shown.contains(&"postgres://u:…@h/d".to_owned()),
         "{shown:?}"
     );
+    for url in [
+        "postgres://h/d?user=u&password=secret",
+        "postgresql://u:secret@h/d?x=y&sslpassword=secret",
+        "postgres://u:se@cret/secret@h/d",
+        "host=h password=secret user=u",
+        "host=h PASSWORD = 'a secret' user=u",
+    ] {
+        let settings = collect(&[("database", url)], &[], "").unwrap();
+        for (_, value, _) in settings.shown() {
+            assert!(
+                !value.contains("secret") && !value.contains("cret/"),
+                "{value}"
+            );
+        }
+    }
     let settings = collect(&[("webhook_url", "https://chat/T0/secret")], &[], "").unwrap();
     let shown: Vec<String> = settings.shown().map(|(_, value, _)| value).collect();
     assert!(shown.contains(&"https://chat/…".to_owned()), "{shown:?}");

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::login_guard::{LoginGuard, LoginLimits};
 use super::password::{PasswordCost, Passwords};
 use super::session::SessionKey;
+use super::user_rules::password_check;
 use super::{App, Error, Role};
 use crate::store::account::{
     Account, NewAccount, account_by_id, account_by_login, account_count, account_create,
@@ -77,7 +78,10 @@ pub async fn bootstrap(
         return Ok(None);
     }
     let made_up = match &given {
-        Some(_) => None,
+        Some(password) => {
+            password_check("admin_password_file", password)?;
+            None
+        }
         None => Some(password_generate()?),
     };
     let password = given.or_else(|| made_up.clone()).unwrap_or_default();

@@ -66,11 +66,11 @@ pub enum Error {
     /// A session's id with a wrong secret.
     #[error("Session id: {0} is not valid.")]
     SessionInvalid(i64),
-    /// The job runner or the database can't be reached now.
+    /// The job runner or the database can't do it now; the text says what to do.
     #[error("{0}")]
     Unavailable(String),
-    /// Anything that is no fault of the caller. The text is for the log only.
-    #[error("{0}")]
+    /// Anything that is no fault of the caller. The reason is in the log only, under this id.
+    #[error("an unexpected error; the server's log has the reason under the id {0}")]
     Unexpected(String),
 }
 
@@ -83,9 +83,19 @@ impl Error {
         }
     }
 
-    /// A failure to log, whose text never reaches the caller.
+    /// Logs a failure, whose reason never reaches the caller.
     pub fn unexpected(source: impl std::fmt::Display) -> Error {
-        Error::Unexpected(source.to_string())
+        let mut bits = [0_u8; 8];
+        // An id without randomness still names the failure; the log line has its time.
+        let _ = getrandom::fill(&mut bits);
+        let id = hex::encode(bits);
+        tracing::error!(correlation_id = %id, error = %source, "an unexpected error");
+        Error::Unexpected(id)
+    }
+
+    /// Whether the same may do later: it is to be tried again instead of given up.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Error::Unavailable(_))
     }
 }
 
@@ -113,20 +123,35 @@ pub fn listed<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
 
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
-        match error {
-            store::Error::Busy(_) | store::Error::Connect { .. } => Error::Unavailable(
-                "the database can't be reached at the moment; nothing was changed, try again later"
-                    .into(),
-            ),
-            store::Error::Lost(_) => Error::Unavailable(
-                "the connection to the database was lost; try again later".into(),
-            ),
+        use store::Error as Store;
+        let text = match error {
+            Store::Busy(_) | Store::Connect { .. } => {
+                "the database can't be reached at the moment; try again later".to_owned()
+            }
+            // Of a statement of its own nobody knows either.
+            Store::Lost(_) => "the connection to the database was lost during the call: if it was \
+                to change something, look whether it did before you try again"
+                .to_owned(),
+            Store::OutcomeUnknown(_) => "the connection to the database was lost while the change \
+                was being written, and whether it was made is unknown: look before you try again"
+                .to_owned(),
+            Store::Trouble(trouble, _) => trouble.to_string(),
+            Store::Value(_) => {
+                tracing::warn!(%error, "a value is refused");
+                return Error::Refused(
+                    "the database can't keep one of the values: it has a character that the \
+                     database doesn't know, or is too large"
+                        .to_owned(),
+                );
+            }
             // The administrator can mend it, and needs the words.
-            store::Error::Seal(
+            Store::Seal(
                 seal @ (store::SealError::OtherKey { .. } | store::SealError::Missing { .. }),
-            ) => Error::Refused(seal.to_string()),
-            stale @ store::Error::Stale { .. } => Error::invalid("version", stale.to_string()),
-            other => Error::unexpected(other),
-        }
+            ) => return Error::Refused(seal.to_string()),
+            stale @ Store::Stale { .. } => return Error::invalid("version", stale.to_string()),
+            other => return Error::unexpected(other),
+        };
+        tracing::warn!(%error, "the database can't do what a call needs");
+        Error::Unavailable(text)
     }
 }

@@ -6,9 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::shortened;
 use super::{App, Caller, Error};
-use crate::store::DbConnection;
 use crate::store::account::{account_by_id, role_list};
 use crate::store::session::{self as rows, Session, session_find, session_renew};
+use crate::store::{DbConnection, Moment};
 
 /// A session key as a client holds it: the session's id and its secret.
 #[derive(Clone, Debug)]
@@ -72,10 +72,19 @@ pub async fn session_check(app: &App, key: &SessionKey) -> Result<Caller, Error>
     app.db
         .run(move |conn| {
             let found = session_find_checked(conn, &key)?;
-            if let Ok((session, _)) = &found {
-                session_renew(conn, session)?;
+            let Ok(Checked {
+                session,
+                time,
+                caller,
+            }) = found
+            else {
+                return Ok(found.map(|checked| checked.caller));
+            };
+            // What only reads must work where nothing can be written.
+            if let Err(error) = session_renew(conn, &session, time) {
+                tracing::debug!(%error, "a session can't be renewed");
             }
-            Ok(found.map(|(_, caller)| caller))
+            Ok(Ok(caller))
         })
         .await?
 }
@@ -89,7 +98,7 @@ pub async fn session_peek(app: &App, key: &str) -> Result<Option<Caller>, Error>
         .db
         .run(move |conn| session_find_checked(conn, &key))
         .await?;
-    Ok(found.ok().map(|(_, caller)| caller))
+    Ok(found.ok().map(|checked| checked.caller))
 }
 
 /// Ends the session of `key`. A key that is no session's is as good as ended.
@@ -97,8 +106,8 @@ pub async fn session_end(app: &App, key: &SessionKey) -> Result<(), Error> {
     let key = key.clone();
     app.db
         .run(move |conn| {
-            if let Ok((session, _)) = session_find_checked(conn, &key)? {
-                rows::session_delete(conn, session.id)?;
+            if let Ok(checked) = session_find_checked(conn, &key)? {
+                rows::session_delete(conn, checked.session.id)?;
             }
             Ok(())
         })
@@ -106,15 +115,24 @@ pub async fn session_end(app: &App, key: &SessionKey) -> Result<(), Error> {
     Ok(())
 }
 
-/// The outer error is the database's, the inner one the key's.
-type Checked = Result<Result<(Session, Caller), Error>, crate::store::Error>;
+/// A session whose key fits.
+struct Checked {
+    session: Session,
+    /// What the database's clock said.
+    time: Moment,
+    caller: Caller,
+}
 
-fn session_find_checked(conn: &mut DbConnection, key: &SessionKey) -> Checked {
+/// The outer error is the database's, the inner one the key's.
+fn session_find_checked(
+    conn: &mut DbConnection,
+    key: &SessionKey,
+) -> Result<Result<Checked, Error>, crate::store::Error> {
     let unknown = || Error::SessionUnknown(shortened(&key.id));
     let Some(id) = key.id() else {
         return Ok(Err(unknown()));
     };
-    let Some(session) = session_find(conn, id)? else {
+    let Some((session, time)) = session_find(conn, id)? else {
         return Ok(Err(unknown()));
     };
     if !session.secret_matches(SessionKey::secret_bytes(&key.secret)) {
@@ -127,7 +145,11 @@ fn session_find_checked(conn: &mut DbConnection, key: &SessionKey) -> Checked {
     let roles = role_list(conn, account.id)?;
     let duration = Duration::from_secs(session.duration_s.unsigned_abs());
     let caller = Caller::new(account, roles, duration);
-    Ok(Ok((session, caller)))
+    Ok(Ok(Checked {
+        session,
+        time,
+        caller,
+    }))
 }
 
 #[cfg(test)]

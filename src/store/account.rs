@@ -1,7 +1,8 @@
 //! Organisations, accounts and their roles.
 
+use super::run::clock;
 use super::schema::{account, account_role, org};
-use super::{DbConnection, Error, Moment, now};
+use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 
 text_enum! {
@@ -54,7 +55,7 @@ pub struct NewAccount<'a> {
 
 /// Makes an organisation; [`Error::Exists`] where the name is taken.
 pub fn org_create(conn: &mut DbConnection, name: &str) -> Result<i64, Error> {
-    let row = (org::name.eq(name), org::created.eq(now()));
+    let row = (org::name.eq(name), org::created.eq(clock(conn)?));
     let insert = diesel::insert_into(org::table)
         .values(row)
         .returning(org::id);
@@ -81,7 +82,7 @@ pub fn account_create(
         let row = (
             new,
             account::login_uc.eq(new.login.to_uppercase()),
-            account::created.eq(now()),
+            account::created.eq(clock(conn)?),
         );
         let insert = diesel::insert_into(account::table)
             .values(row)
@@ -119,8 +120,9 @@ pub fn account_by_id(conn: &mut DbConnection, id: i64) -> Result<Option<Account>
 
 /// Notes that the account logged in just now.
 pub fn account_login_stamp(conn: &mut DbConnection, id: i64) -> Result<(), Error> {
+    let time = clock(conn)?;
     diesel::update(account::table.find(id))
-        .set(account::last_login.eq(now()))
+        .set(account::last_login.eq(time))
         .execute(conn)?;
     Ok(())
 }

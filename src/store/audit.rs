@@ -1,5 +1,6 @@
 //! The audit trail: rows are added and read, never changed.
 
+use super::run::clock_sql;
 use super::schema::audit_event;
 use super::{DbConnection, Error, Moment, now};
 use diesel::prelude::*;
@@ -52,11 +53,19 @@ pub struct AuditFilter {
     pub until: Option<Moment>,
 }
 
-/// Adds an event; its time is now.
+/// Adds an event; its time is now, by the database's clock.
 pub fn audit_add(conn: &mut DbConnection, new: &NewAuditEvent<'_>) -> Result<(), Error> {
-    diesel::insert_into(audit_event::table)
-        .values((new, audit_event::time.eq(now())))
-        .execute(conn)?;
+    let insert = diesel::insert_into(audit_event::table);
+    match conn {
+        DbConnection::Postgres(c) => {
+            let row = (new, audit_event::time.eq(clock_sql()));
+            insert.values(row).execute(c)?
+        }
+        DbConnection::Sqlite(c) => {
+            let row = (new, audit_event::time.eq(now()));
+            insert.values(row).execute(c)?
+        }
+    };
     Ok(())
 }
 

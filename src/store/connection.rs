@@ -1,6 +1,7 @@
 //! The two backends as one connection type, and the pool's way to make one.
 
 use super::Error;
+use super::trouble::Meaning;
 use diesel::connection::{
     AnsiTransactionManager, Connection as _, SimpleConnection as _, TransactionManager,
     TransactionManagerStatus,
@@ -20,12 +21,16 @@ pub enum DbConnection {
 }
 
 /// How long SQLite waits for another writer. Writers hold their transaction for milliseconds.
-const SQLITE_BUSY_MS: u32 = 10_000;
+const SQLITE_BUSY_MS: u32 = 5_000;
+
+/// How long a write waits that may as well be left out.
+const SQLITE_IMPATIENT_MS: u32 = 50;
 
 /// `foreign_keys` is per connection and off by default; with WAL, `NORMAL` loses no committed
 /// transaction to a crash of the process (<https://sqlite.org/pragma.html#pragma_synchronous>).
+/// The log file shrinks to 64 MiB again after a large transaction.
 const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
-     PRAGMA foreign_keys = ON;";
+     PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864;";
 
 /// Timestamps have no zone in our tables, so the session's zone must be UTC.
 /// A process that is stopped in the middle of a transaction must not keep its locks from others for
@@ -46,13 +51,16 @@ impl DbConnection {
         &mut self,
         body: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.begin_write().map_err(Error::from)?;
+        let outermost = self.begin_write().map_err(Error::from)?;
         match body(self) {
-            Ok(value) => {
-                <Self as TransactionManager<Self>>::commit_transaction(self)
-                    .map_err(Error::from)?;
-                Ok(value)
-            }
+            Ok(value) => match <Self as TransactionManager<Self>>::commit_transaction(self) {
+                Ok(()) => Ok(value),
+                Err(error) => Err(match Error::from(error) {
+                    Error::Lost(reason) if outermost => Error::OutcomeUnknown(reason),
+                    other => other,
+                }
+                .into()),
+            },
             Err(error) => {
                 // The first error is the one that tells something. A connection that can't
                 // roll back is marked broken by Diesel, and the pool drops it.
@@ -62,15 +70,36 @@ impl DbConnection {
         }
     }
 
-    fn begin_write(&mut self) -> diesel::QueryResult<()> {
-        if let Self::Sqlite(conn) = self {
+    /// `true`: it is no savepoint within another one.
+    fn begin_write(&mut self) -> diesel::QueryResult<bool> {
+        let outermost = on_backend!(self, conn => {
             let status: &TransactionManagerStatus =
                 AnsiTransactionManager::transaction_manager_status_mut(conn);
-            if status.transaction_depth()?.is_none() {
-                return AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE");
+            status.transaction_depth()?.is_none()
+        });
+        match self {
+            Self::Sqlite(conn) if outermost => {
+                AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")?;
             }
+            _ => <Self as TransactionManager<Self>>::begin_transaction(self)?,
         }
-        <Self as TransactionManager<Self>>::begin_transaction(self)
+        Ok(outermost)
+    }
+
+    /// Runs `body`, whose writes don't wait for other writers: what is nice to have must not hold up
+    /// a call.
+    pub(super) fn impatiently<T>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let patience = |conn: &mut Self, ms: u32| match conn {
+            Self::Sqlite(c) => c.batch_execute(&format!("PRAGMA busy_timeout = {ms}")),
+            Self::Postgres(_) => Ok(()),
+        };
+        patience(self, SQLITE_IMPATIENT_MS)?;
+        let result = body(self);
+        patience(self, SQLITE_BUSY_MS)?;
+        result
     }
 }
 
@@ -100,12 +129,42 @@ impl Target {
 
     pub(super) fn connect(&self) -> Result<DbConnection, Error> {
         match self {
-            Self::Sqlite(path) => sqlite_connect(path)
-                .map(DbConnection::Sqlite)
-                .map_err(|reason| self.unreachable(reason)),
+            Self::Sqlite(path) => self.sqlite_connect(path).map(DbConnection::Sqlite),
             Self::Postgres(url) => postgres_connect(url)
                 .map(DbConnection::Postgres)
                 .map_err(|reason| self.unreachable(reason)),
+        }
+    }
+
+    fn sqlite_connect(&self, path: &Path) -> Result<SqliteConnection, Error> {
+        sqlite_file_make(path).map_err(|error| self.refused(error.to_string()))?;
+        let name = path.to_str();
+        let name = name.ok_or_else(|| self.refused("the path is not UTF-8".to_owned()))?;
+        let mut conn = SqliteConnection::establish(name).map_err(|error| {
+            let said = error.to_string();
+            match Meaning::of(&said) {
+                Some(Meaning::Trouble(trouble)) => Error::Trouble(trouble, said),
+                _ => self.refused(said),
+            }
+        })?;
+        conn.batch_execute(&format!("PRAGMA busy_timeout = {SQLITE_BUSY_MS};"))?;
+        conn.batch_execute(SQLITE_PRAGMAS)?;
+        Ok(conn)
+    }
+
+    /// The file that has the name of an SQLite database at the moment.
+    pub(super) fn file(&self) -> Option<FileId> {
+        match self {
+            Self::Sqlite(path) => FileId::of(path),
+            Self::Postgres(_) => None,
+        }
+    }
+
+    /// It is there, or should be, and waiting doesn't help.
+    fn refused(&self, reason: String) -> Error {
+        Error::Refused {
+            database: self.shown(),
+            reason,
         }
     }
 
@@ -129,14 +188,22 @@ impl Target {
     }
 }
 
-fn sqlite_connect(path: &Path) -> Result<SqliteConnection, String> {
-    sqlite_file_make(path).map_err(|error| error.to_string())?;
-    let name = path.to_str().ok_or("the path is not UTF-8")?;
-    let mut conn = SqliteConnection::establish(name).map_err(|error| error.to_string())?;
-    conn.batch_execute(&format!("PRAGMA busy_timeout = {SQLITE_BUSY_MS};"))
-        .and_then(|()| conn.batch_execute(SQLITE_PRAGMAS))
-        .map_err(|error| error.to_string())?;
-    Ok(conn)
+/// A file, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> Option<FileId> {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = std::fs::metadata(path).ok()?;
+        Some(FileId {
+            device: meta.dev(),
+            inode: meta.ino(),
+        })
+    }
 }
 
 /// Makes the file readable by its owner only: it holds password hashes.

@@ -1,7 +1,7 @@
 //! [`Db`]: a pool of connections that knows the key of the sealed credentials.
 
-use super::connection::{Manager, Target};
-use super::{DbConnection, Error, SealKey, migrate, seal};
+use super::connection::{FileId, Manager, Target};
+use super::{DbConnection, Error, SealKey, Trouble, migrate, seal};
 use diesel::r2d2::Pool;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub struct Db {
     turns: Arc<Semaphore>,
     key: SealKey,
     target: Target,
+    /// Which file an SQLite database was when it was opened.
+    file: Option<FileId>,
 }
 
 impl Db {
@@ -30,7 +32,7 @@ impl Db {
         let target = Target::parse(url)?;
         let mut conn = target.connect()?;
         migrate::migrate(&mut conn, &target)?;
-        seal::key_check(&mut conn, &key)?;
+        let key = seal::key_check(&mut conn, &key)?;
         drop(conn);
         let pool = Pool::builder()
             .max_size(POOL_SIZE)
@@ -42,6 +44,7 @@ impl Db {
             pool,
             turns,
             key,
+            file: target.file(),
             target,
         })
     }
@@ -82,6 +85,10 @@ impl Db {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
     {
+        // What is written to the open file is lost for who looks at its name.
+        if self.file != self.target.file() {
+            return Err(Error::Trouble(Trouble::Moved, format!("{:?}", self.target)).into());
+        }
         let turn = Arc::clone(&self.turns).acquire_owned();
         let turn = tokio::time::timeout(POOL_WAIT, turn)
             .await

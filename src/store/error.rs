@@ -1,5 +1,6 @@
 //! What may go wrong in the database layer.
 
+use super::trouble::{Meaning, Trouble};
 use super::{Moment, SealError};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ pub enum Error {
          `sqlite:/var/lib/registrysync/registrysync.db`"
     )]
     Url,
-    /// The database can't be reached or opened. `database` is the URL without its password.
+    /// The database can't be reached at the moment. `database` is the URL without its password.
     #[error("can't connect to the database `{database}`: {reason}")]
     Connect {
         /// The URL without its password.
@@ -22,12 +23,29 @@ pub enum Error {
         /// What the database's client said.
         reason: String,
     },
-    /// Every connection is in use, or the database went away.
+    /// The database is there and lets nobody in, or can't be opened: waiting doesn't help.
+    #[error("can't use the database `{database}`: {reason}")]
+    Refused {
+        /// The URL without its password.
+        database: String,
+        /// What the database, or the system, said.
+        reason: String,
+    },
+    /// Every connection is in use.
     #[error("no database connection became free in time: {0}")]
     Busy(String),
     /// The connection broke while it was used.
     #[error("the connection to the database was lost: {0}")]
     Lost(String),
+    /// The connection broke while a transaction was being committed: nobody knows what became of it.
+    #[error("the connection to the database was lost in the middle of a COMMIT: {0}")]
+    OutcomeUnknown(String),
+    /// The database is there and can't do its work.
+    #[error("{0} ({1})")]
+    Trouble(Trouble, String),
+    /// The database refuses a value: the same statement will never do.
+    #[error("the database refuses a value: {0}")]
+    Value(String),
     /// A migration of this database is not known to this program.
     #[error(
         "the database has the migration `{version}`, which this version of registrysync doesn't \
@@ -84,64 +102,60 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same write may succeed later: the database is away, locked, full or the like.
-    /// Anything else is refused again, however often it is tried.
+    /// Whether the same may do later, without anybody having changed what was asked for. One that
+    /// isn't passing is answered, not tried again.
     pub fn is_passing(&self) -> bool {
         match self {
-            Error::Busy(_) | Error::Connect { .. } | Error::Lost(_) | Error::Task => true,
-            Error::Query(DieselError::DatabaseError(kind, info)) => {
-                matches!(
-                    kind,
-                    DatabaseErrorKind::SerializationFailure
-                        | DatabaseErrorKind::ReadOnlyTransaction
-                        | DatabaseErrorKind::ClosedConnection
-                ) || SQLITE_PASSING.contains(&info.message())
-            }
+            Error::Connect { .. }
+            | Error::Busy(_)
+            | Error::Lost(_)
+            | Error::OutcomeUnknown(_)
+            | Error::Task => true,
+            Error::Trouble(trouble, _) => *trouble != Trouble::Corrupt,
             _ => false,
         }
     }
-}
 
-/// What SQLite says of conditions that somebody can end; it says so in no other language.
-const SQLITE_PASSING: [&str; 6] = [
-    "database is locked",
-    "database table is locked",
-    "database or disk is full",
-    "disk I/O error",
-    "attempt to write a readonly database",
-    "unable to open database file",
-];
-
-impl From<DieselError> for Error {
-    fn from(error: DieselError) -> Self {
-        match error {
-            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
-                Error::Exists(info.message().to_owned())
-            }
-            DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, info) => {
-                Error::Reference(info.message().to_owned())
-            }
-            DieselError::DatabaseError(_, info) if is_lost(info.message()) => {
-                Error::Lost(info.message().to_owned())
-            }
-            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
-                Error::Lost(info.message().to_owned())
-            }
-            DieselError::BrokenTransactionManager => Error::Lost("in a transaction".to_owned()),
-            other => Error::Query(other),
-        }
+    /// Whether starting the process again later may help, without anybody having mended anything.
+    pub fn is_healed_by_waiting(&self) -> bool {
+        self.is_passing()
+            && !matches!(
+                self,
+                Error::Trouble(Trouble::Full | Trouble::ReadOnly | Trouble::Moved, _)
+            )
     }
 }
 
-/// Whether PostgreSQL, or its client, says that the connection is over. Diesel tells the kind of
-/// some of these only.
-fn is_lost(message: &str) -> bool {
-    const SAID: [&str; 5] = [
-        "terminating connection",
-        "server closed the connection",
-        "no connection to the server",
-        "the database system is",
-        "SSL connection has been closed",
-    ];
-    SAID.iter().any(|said| message.contains(said))
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        let (kind, info) = match error {
+            DieselError::DatabaseError(kind, info) => (kind, info),
+            DieselError::BrokenTransactionManager => {
+                return Error::Lost("in a transaction".to_owned());
+            }
+            DieselError::RollbackErrorOnCommit { commit_error, .. } => {
+                return Error::from(*commit_error);
+            }
+            other => return Error::Query(other),
+        };
+        let said = || info.message().to_owned();
+        match kind {
+            DatabaseErrorKind::UniqueViolation => Error::Exists(said()),
+            DatabaseErrorKind::ForeignKeyViolation => Error::Reference(said()),
+            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+                Error::Lost(said())
+            }
+            DatabaseErrorKind::SerializationFailure => Error::Trouble(Trouble::Contended, said()),
+            DatabaseErrorKind::ReadOnlyTransaction => Error::Trouble(Trouble::ReadOnly, said()),
+            DatabaseErrorKind::NotNullViolation | DatabaseErrorKind::CheckViolation => {
+                Error::Value(said())
+            }
+            _ => match Meaning::of(info.message()) {
+                Some(Meaning::Trouble(trouble)) => Error::Trouble(trouble, said()),
+                Some(Meaning::Lost) => Error::Lost(said()),
+                Some(Meaning::Value) => Error::Value(said()),
+                None => Error::Query(DieselError::DatabaseError(kind, info)),
+            },
+        }
+    }
 }

@@ -5,7 +5,7 @@ use super::kept::text_kept;
 use super::part::lease_end;
 use super::run::{RunStatus, clock};
 use super::run_log::{NewLogLine, log_write};
-use super::schema::{tasko_run, tasko_schedule};
+use super::schema::{run_log, run_result, tasko_run, tasko_schedule};
 use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use std::time::Duration;
@@ -168,15 +168,28 @@ pub fn history_list(conn: &mut DbConnection, time: Moment) -> Result<Vec<History
     Ok(rows.into_iter().map(whose).collect())
 }
 
-/// Removes at most `limit` runs that ended before `time` and aren't among the last `keep`, with
-/// their results and logs; returns how many.
+/// What a step of [`history_remove`] has removed; nothing, when there is nothing left to remove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Runs that are gone now.
+    pub runs: usize,
+    /// Results and lines of logs.
+    pub rows: usize,
+}
+
+/// Runs that one step looks at.
+const RUNS: i64 = 20;
+
+/// Removes runs that ended before `time` and aren't among the last `keep`, the oldest first: at most
+/// `rows` of their results and lines of logs, and the runs of which nothing is left. One step of many,
+/// since a run may have 100 000 results, and other writers wait meanwhile.
 pub fn history_remove(
     conn: &mut DbConnection,
     of: &HistoryOf,
     time: Moment,
     keep: i64,
-    limit: i64,
-) -> Result<usize, Error> {
+    rows: usize,
+) -> Result<Removed, Error> {
     macro_rules! theirs {
         () => {{
             let all = tasko_run::table.into_boxed();
@@ -195,17 +208,56 @@ pub fn history_remove(
             .limit(1)
             .select(tasko_run::id);
         let Some(last) = newest.first::<i64>(conn).optional()? else {
-            return Ok(0);
+            return Ok(Removed::default());
         };
         let old: Vec<i64> = theirs!()
             .filter(tasko_run::id.le(last))
             .filter(tasko_run::end_time.lt(time))
             .order(tasko_run::id)
-            .limit(limit)
+            .limit(RUNS)
             .select(tasko_run::id)
             .load(conn)?;
-        Ok(diesel::delete(tasko_run::table.filter(tasko_run::id.eq_any(old))).execute(conn)?)
+        let mut removed = Removed::default();
+        for run in old {
+            removed.rows += rows_remove(conn, run, rows - removed.rows)?;
+            if removed.rows >= rows {
+                break;
+            }
+            removed.runs += diesel::delete(tasko_run::table.find(run)).execute(conn)?;
+        }
+        Ok(removed)
     })
+}
+
+/// Removes at most `most` results and lines of a run.
+fn rows_remove(conn: &mut DbConnection, run: i64, most: usize) -> Result<usize, Error> {
+    let limit = |most: usize| i64::try_from(most).unwrap_or(i64::MAX);
+    let results: Vec<i64> = run_result::table
+        .filter(run_result::run_id.eq(run))
+        .order(run_result::id)
+        .limit(limit(most))
+        .select(run_result::id)
+        .load(conn)?;
+    let mut gone = 0;
+    if let (Some(first), Some(last)) = (results.first(), results.last()) {
+        let these = run_result::table
+            .filter(run_result::run_id.eq(run))
+            .filter(run_result::id.between(*first, *last));
+        gone = diesel::delete(these).execute(conn)?;
+    }
+    let lines: Vec<i64> = run_log::table
+        .filter(run_log::run_id.eq(run))
+        .order(run_log::seq)
+        .limit(limit(most - gone))
+        .select(run_log::seq)
+        .load(conn)?;
+    if let Some(last) = lines.last() {
+        let these = run_log::table
+            .filter(run_log::run_id.eq(run))
+            .filter(run_log::seq.le(*last));
+        gone += diesel::delete(these).execute(conn)?;
+    }
+    Ok(gone)
 }
 
 /// Removes schedules that were over before `time` and have no run any more; returns how many.

@@ -1,8 +1,9 @@
 //! Image stores: the registries, with their sealed passwords.
 
+use super::run::clock;
 use super::schema::{image_store, sync_project};
 use super::seal::key_fits;
-use super::{DbConnection, Error, Moment, SealError, SealKey, now};
+use super::{DbConnection, Error, Moment, SealError, SealKey};
 use diesel::prelude::*;
 use secrecy::SecretString;
 
@@ -89,7 +90,7 @@ pub fn image_store_create(
     new: &NewImageStore,
 ) -> Result<i64, Error> {
     conn.write(|conn| {
-        let time = now();
+        let time = clock(conn)?;
         let row = (
             image_store::org_id.eq(new.org_id),
             image_store::label.eq(&new.label),
@@ -201,13 +202,14 @@ pub fn image_store_update(
     change: &ImageStoreChange,
 ) -> Result<bool, Error> {
     conn.write(|conn| {
+        let time = clock(conn)?;
         let row = (
             change.uri.as_ref().map(|uri| image_store::uri.eq(uri)),
             change
                 .options
                 .as_ref()
                 .map(|options| image_store::options.eq(options)),
-            image_store::modified.eq(now()),
+            image_store::modified.eq(time),
         );
         let store = image_store::table
             .find(id)

@@ -34,7 +34,7 @@ pub(super) fn write_apart<T>(
 ) -> Result<(), Error> {
     let refused = |written: &Result<(), Error>| {
         let error = written.as_ref().err();
-        error.is_some_and(|error| matches!(error, Error::Query(_)) && !error.is_passing())
+        error.is_some_and(|error| matches!(error, Error::Query(_) | Error::Value(_)))
     };
     let all = conn.write(|conn| write(conn, rows));
     if !refused(&all) {

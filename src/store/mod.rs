@@ -5,14 +5,12 @@
 //! - [`DbConnection`] (`connection.rs`): the two backends as one; write transactions.
 //! - `migrate.rs`: embedded migrations, the refusal of a newer database, the backup before.
 //! - [`SealKey`] (`seal.rs`): how credentials are encrypted at rest.
-//! - [`Error`]: everything that may go wrong here.
+//! - [`Error`]: everything that may go wrong here; [`Trouble`]: what a database means by its errors.
 //! - `kept.rs`: text of others as it is kept; a refused row apart from its neighbours.
 //! - One file per group of tables: [`org`], [`account`], [`session`], [`image_store`],
 //!   [`project`], [`item`], [`run`], [`part`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
 //!   [`schedule`] and what of it fires ([`schedule_fire`]), [`house_run`], [`tasko_run`],
-//!   [`statistics`], [`audit`]. Their functions are plain, take a [`DbConnection`]
-//!   [`project`], [`item`], [`run`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
-//!   [`schedule`], [`statistics`], [`audit`],
+//!   [`statistics`], [`audit`], [`worker`], [`notify`],
 //!   [`notification`]. Their functions are plain, take a [`DbConnection`]
 //!   and, for whatever an organisation owns, the organisation's id: a row of another organisation
 //!   is not there. Lists are paged by key.
@@ -50,12 +48,14 @@ pub mod session;
 pub mod statistics;
 pub mod synced_tag;
 pub mod tasko_run;
+mod trouble;
 pub mod worker;
 
 pub use connection::DbConnection;
 pub use db::Db;
 pub use error::Error;
 pub use seal::{SealError, SealKey};
+pub use trouble::Trouble;
 
 /// A point in time, UTC.
 pub type Moment = chrono::NaiveDateTime;

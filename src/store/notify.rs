@@ -68,7 +68,9 @@ impl Listener {
         };
         let mut topics = Vec::new();
         for news in conn.notifications_iter() {
-            match news?.payload.as_str() {
+            // There is nothing else that could fail.
+            let news = news.map_err(|error| Error::Lost(error.to_string()))?;
+            match news.payload.as_str() {
                 "queue" => topics.push(Topic::Queue),
                 "cancel" => topics.push(Topic::Cancel),
                 // Of a version that knows more.

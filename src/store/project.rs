@@ -1,8 +1,8 @@
 //! Sync projects.
 
-use super::run::RunStatus;
+use super::run::{RunStatus, clock};
 use super::schema::{sync_project, tasko_run};
-use super::{DbConnection, Error, Moment, now};
+use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use std::collections::HashMap;
 
@@ -55,7 +55,7 @@ pub struct ProjectChange<'a> {
 
 /// Makes a project and returns its id; [`Error::Exists`] where the label is taken.
 pub fn project_create(conn: &mut DbConnection, new: &NewProject<'_>) -> Result<i64, Error> {
-    let time = now();
+    let time = clock(conn)?;
     let row = (
         new,
         sync_project::version.eq(1),
@@ -186,11 +186,12 @@ pub fn project_update(
                 modified_by: current.modified_by,
             });
         }
+        let time = clock(conn)?;
         diesel::update(sync_project::table.find(id))
             .set((
                 change,
                 sync_project::version.eq(sync_project::version + 1),
-                sync_project::modified.eq(now()),
+                sync_project::modified.eq(time),
             ))
             .execute(conn)?;
         Ok(true)

@@ -381,12 +381,12 @@ pub fn run_active(
 /// has one node.
 pub fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
     match conn {
-        DbConnection::Postgres(c) => {
-            let time = diesel::dsl::sql::<diesel::sql_types::Timestamp>(
-                "clock_timestamp() AT TIME ZONE 'UTC'",
-            );
-            Ok(diesel::select(time).get_result(c)?)
-        }
+        DbConnection::Postgres(c) => Ok(diesel::select(clock_sql()).get_result(c)?),
         DbConnection::Sqlite(_) => Ok(now()),
     }
+}
+
+/// PostgreSQL's clock, as a part of a statement.
+pub(super) fn clock_sql() -> diesel::expression::SqlLiteral<diesel::sql_types::Timestamp> {
+    diesel::dsl::sql("(clock_timestamp() AT TIME ZONE 'UTC')")
 }

@@ -5,13 +5,13 @@
 
 use super::schema::image_store;
 use super::{DbConnection, Error};
+use crate::private_file;
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use diesel::prelude::*;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -96,6 +96,12 @@ impl SealKey {
             Ok(text) => {
                 hex::decode_to_slice(text.trim_ascii(), &mut *key)
                     .map_err(|_| fault("it must hold 64 hexadecimal digits".to_owned()))?;
+                if private_file::is_open_to_others(path) {
+                    tracing::warn!(
+                        "others can read the key file `{}`: make it its owner's (chmod 600)",
+                        path.display()
+                    );
+                }
                 None
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -174,28 +180,22 @@ impl SealKey {
         }
     }
 
-    fn write_if_new(&self) -> Result<(), SealError> {
+    /// Writes a new key; where another process was faster with the same file, its key is taken.
+    fn written(&self) -> Result<SealKey, SealError> {
         let Some(path) = &self.0.unwritten else {
-            return Ok(());
+            return Ok(self.clone());
         };
         let mut text = Zeroizing::new(hex::encode(*self.0.key));
         text.push('\n');
-        key_write(path, text.as_bytes()).map_err(|error| SealError::File {
-            path: path.clone(),
-            reason: error.to_string(),
-        })
+        match private_file::create(path, text.as_bytes()) {
+            Ok(()) => Ok(self.clone()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => SealKey::from_file(path),
+            Err(error) => Err(SealError::File {
+                path: path.clone(),
+                reason: error.to_string(),
+            }),
+        }
     }
-}
-
-/// Never overwrites: a file that appeared meanwhile is another process's key.
-fn key_write(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
 }
 
 fn key_id(sealed: &[u8]) -> Option<KeyId> {
@@ -208,11 +208,13 @@ fn row_name(table: &str, id: i64) -> Vec<u8> {
     format!("{table}/{id}").into_bytes()
 }
 
-/// Checks that `key` opens everything sealed in the database; then a new key is written.
-pub(super) fn key_check(conn: &mut DbConnection, key: &SealKey) -> Result<(), Error> {
+/// Checks that `key` opens everything sealed in the database; then a new key is written. Returns the
+/// key to go by: that of another process, where that wrote the file first.
+pub(super) fn key_check(conn: &mut DbConnection, key: &SealKey) -> Result<SealKey, Error> {
     key_fits(conn, key)?;
-    key.write_if_new()?;
-    Ok(())
+    let key = key.written()?;
+    key_fits(conn, &key)?;
+    Ok(key)
 }
 
 /// Refuses a key that doesn't open what is sealed in the database. Asked again before something is

@@ -1,5 +1,6 @@
 //! Sessions. Of a session's secret only the SHA-256 is stored.
 
+use super::run::{clock, clock_sql};
 use super::schema::session;
 use super::{DbConnection, Error, Moment, now};
 use chrono::TimeDelta;
@@ -38,7 +39,7 @@ pub fn session_create(
     duration_s: i64,
     address: &str,
 ) -> Result<i64, Error> {
-    let created = now();
+    let created = clock(conn)?;
     let row = (
         session::secret_hash.eq(Sha256::digest(secret).to_vec()),
         session::account_id.eq(account_id),
@@ -53,28 +54,44 @@ pub fn session_create(
     Ok(on_backend!(conn, c => insert.get_result(c))?)
 }
 
-/// Finds a session that hasn't expired. The caller compares the secret.
-pub fn session_find(conn: &mut DbConnection, id: i64) -> Result<Option<Session>, Error> {
-    Ok(session::table
-        .find(id)
-        .filter(session::expires.gt(now()))
-        .select(Session::as_select())
-        .first(conn)
-        .optional()?)
+/// Finds a session that hasn't expired by the database's clock, and what that says. The caller
+/// compares the secret.
+pub fn session_find(conn: &mut DbConnection, id: i64) -> Result<Option<(Session, Moment)>, Error> {
+    let row = session::table.find(id);
+    let found = match conn {
+        // One statement for both: this is done for each call.
+        DbConnection::Postgres(c) => row
+            .select((Session::as_select(), clock_sql()))
+            .first(c)
+            .optional()?,
+        DbConnection::Sqlite(c) => row
+            .select(Session::as_select())
+            .first(c)
+            .optional()?
+            .map(|session| (session, now())),
+    };
+    Ok(found.filter(|(session, time): &(Session, Moment)| session.expires > *time))
 }
 
 /// Lets the session's time begin anew. Writes nothing where that would gain less than a second
-/// (or a tenth of a short session): many calls a second need no write each.
-pub fn session_renew(conn: &mut DbConnection, session: &Session) -> Result<(), Error> {
-    let expires = after(now(), session.duration_s);
+/// (or a tenth of a short session): many calls a second need no write each. Nor does it wait for
+/// other writers: the next call renews as well. `time` is the database's.
+pub fn session_renew(
+    conn: &mut DbConnection,
+    session: &Session,
+    time: Moment,
+) -> Result<(), Error> {
+    let expires = after(time, session.duration_s);
     let worthwhile = TimeDelta::milliseconds(session.duration_s.saturating_mul(100).min(1000));
     if expires - session.expires < worthwhile {
         return Ok(());
     }
-    diesel::update(session::table.find(session.id))
-        .set(session::expires.eq(expires))
-        .execute(conn)?;
-    Ok(())
+    conn.impatiently(|conn| {
+        diesel::update(session::table.find(session.id))
+            .set(session::expires.eq(expires))
+            .execute(conn)?;
+        Ok(())
+    })
 }
 
 /// Ends a session; `false` where there was none.
@@ -90,7 +107,8 @@ pub fn session_delete_of(conn: &mut DbConnection, account_id: i64) -> Result<usi
 
 /// Removes the sessions that have expired, and returns how many.
 pub fn session_delete_expired(conn: &mut DbConnection) -> Result<usize, Error> {
-    Ok(diesel::delete(session::table.filter(session::expires.le(now()))).execute(conn)?)
+    let time = clock(conn)?;
+    Ok(diesel::delete(session::table.filter(session::expires.le(time))).execute(conn)?)
 }
 
 fn after(start: Moment, seconds: i64) -> Moment {

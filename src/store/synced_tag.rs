@@ -1,7 +1,7 @@
 //! What we last saw at a target: lets a run skip what hasn't changed without asking twice.
 
 use super::kept::is_name;
-use super::schema::{image_store, synced_tag};
+use super::schema::{image_store, sync_item, sync_project, synced_tag};
 use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -190,4 +190,44 @@ pub fn synced_forget(
         .filter(synced_tag::target_digest.eq(&state.target_digest));
     diesel::delete(row).execute(conn)?;
     Ok(())
+}
+
+/// Forgets what was copied for items that are there no more, at most `limit` tags; returns how many
+/// those were.
+pub fn synced_forget_unused(conn: &mut DbConnection, limit: usize) -> Result<usize, Error> {
+    let used = sync_item::table
+        .inner_join(sync_project::table)
+        .filter(sync_item::repository.eq(synced_tag::repository))
+        .filter(sync_project::src_store_id.eq(synced_tag::src_store_id))
+        .filter(sync_project::dest_store_id.eq(synced_tag::dest_store_id));
+    conn.write(|conn| {
+        let unused: Option<(i64, i64, String)> = synced_tag::table
+            .filter(diesel::dsl::not(diesel::dsl::exists(used)))
+            .select((
+                synced_tag::src_store_id,
+                synced_tag::dest_store_id,
+                synced_tag::repository,
+            ))
+            .first(conn)
+            .optional()?;
+        let Some((src, dest, repository)) = unused else {
+            return Ok(0);
+        };
+        let theirs = || {
+            synced_tag::table
+                .filter(synced_tag::src_store_id.eq(src))
+                .filter(synced_tag::dest_store_id.eq(dest))
+                .filter(synced_tag::repository.eq(&repository))
+        };
+        let tags: Vec<String> = theirs()
+            .order(synced_tag::tag)
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .select(synced_tag::tag)
+            .load(conn)?;
+        let (Some(first), Some(last)) = (tags.first(), tags.last()) else {
+            return Ok(0);
+        };
+        let these = theirs().filter(synced_tag::tag.between(first, last));
+        Ok(diesel::delete(these).execute(conn)?)
+    })
 }

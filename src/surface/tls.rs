@@ -21,6 +21,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::private_file;
+
 /// How often the files are looked at.
 const RELOAD_EVERY: Duration = Duration::from_secs(2);
 /// The names of a trial's files in the data directory.
@@ -222,14 +224,7 @@ fn trial_make(
 }
 
 fn file_write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    options
-        .open(path)
-        .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
-        .map_err(file_error(path))
+    private_file::replace_with_mode(path, text.as_bytes(), mode).map_err(file_error(path))
 }
 
 #[cfg(test)]

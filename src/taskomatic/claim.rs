@@ -71,7 +71,7 @@ fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Err
             Err((RunStatus::Finished, format!("{about}; 0 tags selected")))
         }
         Ok(parts) => Ok(parts),
-        Err(error @ Error::Unavailable(_)) => return Err(error),
+        Err(error) if error.is_passing() => return Err(error),
         Err(error) => {
             run_begin(conn, run.id, worker, &[])?;
             Err((RunStatus::Failed, public(&error)))

@@ -79,7 +79,7 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
         };
         match loaded.await {
             Ok(share) => break share,
-            Err(error @ Error::Unavailable(_)) => {
+            Err(error) if error.is_passing() => {
                 tracing::warn!(%error, "the run can't be loaded yet");
                 if hold.is_cancel_requested() {
                     return recorder.finish(PartStatus::Interrupted, CANCELLED).await;

@@ -22,6 +22,7 @@ pub async fn listen(
     cancel_wake: Arc<Notify>,
     stop: CancellationToken,
 ) {
+    let mut told = false;
     while !stop.is_cancelled() {
         let connecting = tokio::task::spawn_blocking(move || {
             let connected = listener.connect();
@@ -32,12 +33,21 @@ pub async fn listen(
         };
         listener = back;
         if let Err(error) = connected {
-            tracing::warn!(%error, "nobody hears other nodes at the moment");
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(
+                    %error,
+                    "the database can't be reached: until it can, nothing is claimed and no run that \
+                     others cancel is ended"
+                );
+            }
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(CONNECT_PAUSE) => {}
             }
             continue;
+        }
+        if std::mem::take(&mut told) {
+            tracing::info!("the database can be reached again");
         }
         // What was told while nobody listened.
         queue_wake.notify_one();

@@ -1,14 +1,17 @@
 //! What of old runs is kept.
 
+use std::time::Instant;
+
 use chrono::TimeDelta;
 
 use crate::service::Error;
-use crate::store::house_run::{history_list, history_remove, schedules_remove};
+use crate::store::house_run::{Removed, history_list, history_remove, schedules_remove};
 use crate::store::run::clock;
+use crate::store::synced_tag::synced_forget_unused;
 use crate::store::{Db, Moment};
 
-/// Runs that one transaction removes: each may have 100 000 results.
-const BATCH: i64 = 20;
+/// Rows that one transaction removes: some milliseconds, for which others wait.
+const BATCH: usize = 1000;
 
 /// A run is removed when it is neither young enough nor among the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +41,19 @@ pub(super) async fn history_clean(db: &Db, rules: HistoryRules) -> Result<String
     let mut runs = 0;
     for of in all {
         loop {
-            let of = of.clone();
+            let (of, began) = (of.clone(), Instant::now());
             let gone = db
                 .run(move |conn| history_remove(conn, &of, before, rules.runs, BATCH))
                 .await?;
-            runs += gone;
-            if gone == 0 {
+            runs += gone.runs;
+            if gone == Removed::default() {
                 break;
             }
+            // Others have their turn for as long.
+            tokio::time::sleep(began.elapsed()).await;
         }
     }
+    while db.run(|conn| synced_forget_unused(conn, BATCH)).await? > 0 {}
     let schedules = db.run(move |conn| schedules_remove(conn, before)).await?;
     Ok(format!(
         "{runs} runs removed that were older than {} days and not among the last {}; {schedules} \

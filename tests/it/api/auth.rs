@@ -260,7 +260,7 @@ async fn every_call_lets_a_sessions_time_begin_anew() {
     };
     let left = async || {
         let found = server.app.db.run(move |conn| session_find(conn, id)).await;
-        (found.unwrap().expect("the session").expires - now()).num_seconds()
+        (found.unwrap().expect("the session").0.expires - now()).num_seconds()
     };
     let path = "image/store/listImageStores";
     for wire in ["xml", "json"] {

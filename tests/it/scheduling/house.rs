@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use registrysync::service::ScheduleRules;
 use registrysync::store::account::{NewAccount, account_create};
 use registrysync::store::house_run::{
-    HistoryOf, history_list, history_remove, house_claim, house_end, house_progress,
+    HistoryOf, Removed, history_list, history_remove, house_claim, house_end, house_progress,
     schedules_remove,
 };
 use registrysync::store::run::RunStatus;
@@ -169,11 +169,32 @@ on_both_databases! {
             assert_eq!(history_list(conn, now - chrono::TimeDelta::days(30))?.len(), 2);
             // House-keeping has a history too; what goes on never goes.
             let house = HistoryOf::Bunch("run-history-cleanup-bunch".to_owned());
-            assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 1, 9)?, 0);
-            assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 0, 9)?, 1);
+            assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 1, 9)?, Removed::default());
+            assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 0, 9)?.runs, 1);
             assert_eq!(schedules_remove(conn, now)?, 0);
             let left: i64 = tasko_schedule::table.count().get_result(conn)?;
             assert_eq!(left, 2);
+            Ok(())
+        }).await.expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_large_run_goes_in_small_steps(db) {
+        let place = Place::new(db, "2026-03-01 12:00:00").await;
+        let id = place.house("session-cleanup-bunch", "2026-03-01").await;
+        place.db.run(move |conn| {
+            let house = house_claim(conn, "a", LEASE)?.expect("the run");
+            let lines: Vec<_> = (0..25).map(|n| NewLogLine::now(LogLevel::Info, n.to_string())).collect();
+            assert!(house_progress(conn, &house, &lines, LEASE)?);
+            house_end(conn, &house, RunStatus::Finished, "")?;
+            let of = HistoryOf::Bunch("session-cleanup-bunch".to_owned());
+            let later = moment("2099-01-01 00:00:00");
+            let mut step = || history_remove(conn, &of, later, 0, 10);
+            for (runs, rows) in [(0, 10), (0, 10), (1, 5), (0, 0)] {
+                assert_eq!(step()?, Removed { runs, rows });
+            }
+            assert!(log_list(conn, None::<i64>, id, 0, 9)?.is_empty());
             Ok(())
         }).await.expect("no error");
     }

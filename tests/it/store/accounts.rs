@@ -66,12 +66,12 @@ on_both_databases! {
         db.run(|conn| {
             let (_, account_id) = account(conn, "acme");
             let id = session_create(conn, account_id, b"secret", 3600, "127.0.0.1")?;
-            let session = session_find(conn, id)?.expect("the session");
+            let (session, time) = session_find(conn, id)?.expect("the session");
             assert!(session.secret_matches(b"secret"));
             assert!(!session.secret_matches(b"Secret"));
             assert!(!session.secret_matches(b""));
             assert_eq!((session.account_id, session.duration_s), (account_id, 3600));
-            session_renew(conn, &session)?;
+            session_renew(conn, &session, time)?;
             assert!(session_delete(conn, id)?);
             assert!(!session_delete(conn, id)?);
             assert!(session_find(conn, id)?.is_none());
@@ -107,16 +107,16 @@ on_both_databases! {
         db.run(|conn| {
             let (_, account_id) = account(conn, "acme");
             let id = session_create(conn, account_id, b"a", 100, "")?;
-            let mut session = session_find(conn, id)?.expect("the session");
+            let (mut session, time) = session_find(conn, id)?.expect("the session");
             let before = session.expires;
             // As if it were half over.
             session.expires -= chrono::TimeDelta::seconds(50);
-            session_renew(conn, &session)?;
-            let after = session_find(conn, id)?.expect("the session");
+            session_renew(conn, &session, time)?;
+            let (after, time) = session_find(conn, id)?.expect("the session");
             assert!(after.expires > before);
             // A moment later there is nothing to gain.
-            session_renew(conn, &after)?;
-            let later = session_find(conn, id)?.expect("the session");
+            session_renew(conn, &after, time)?;
+            let (later, _) = session_find(conn, id)?.expect("the session");
             assert_eq!(later.expires, after.expires);
             Ok(())
         })

@@ -7,6 +7,7 @@
 //! - `notifications`: what people are to be told.
 //! - `opening`: connecting, migrating, keys.
 //! - `workers`: who works, and how nodes hear of each other.
+//! - `trouble`: what errors mean.
 //! - `tables`: what the migrations make, and which queries use an index.
 
 mod accounts;
@@ -17,6 +18,7 @@ mod runs;
 mod stores;
 mod synced;
 mod tables;
+mod trouble;
 mod workers;
 
 use registrysync::store::account::{NewAccount, Role, account_create, org_create};

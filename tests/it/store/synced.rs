@@ -1,7 +1,9 @@
-use super::{account, store};
+use super::{account, project, store};
 use registrysync::store::image_store::image_store_delete;
+use registrysync::store::item::{item_create, item_delete};
+use registrysync::store::project::project_by_id;
 use registrysync::store::synced_tag::{
-    StorePair, SyncedKey, SyncedState, synced_lookup, synced_upsert,
+    StorePair, SyncedKey, SyncedState, synced_forget_unused, synced_lookup, synced_upsert,
 };
 use registrysync::store::{Moment, now};
 use std::collections::HashMap;
@@ -94,5 +96,39 @@ on_both_databases! {
         for writer in writers {
             writer.await.expect("no panic").expect("no error");
         }
+    }
+}
+
+on_both_databases! {
+    async fn what_no_item_copies_any_more_is_forgotten(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let id = project(conn, &key, org, "mirror");
+            let found = project_by_id(conn, org, id)?.expect("the project");
+            let pair = StorePair { src: found.src_store_id, dest: found.dest_store_id };
+            let item = item_create(conn, org, id, "nginx", "{}")?.expect("an item");
+            item_create(conn, org, id, "redis", "{}")?.expect("an item");
+            for repository in ["nginx", "redis"] {
+                synced_upsert(conn, pair, repository, &tags(0..25, "sha256:a", now()))?;
+            }
+            assert_eq!(synced_forget_unused(conn, 10)?, 0);
+            assert!(item_delete(conn, org, item)?);
+            let mut gone = 0;
+            loop {
+                let step = synced_forget_unused(conn, 10)?;
+                assert!(step <= 10);
+                gone += step;
+                if step == 0 {
+                    break;
+                }
+            }
+            assert_eq!(gone, 25);
+            assert!(synced_lookup(conn, pair, "nginx")?.is_empty());
+            assert_eq!(synced_lookup(conn, pair, "redis")?.len(), 25);
+            Ok(())
+        })
+        .await
+        .expect("no error");
     }
 }

@@ -9,6 +9,7 @@ mod commands;
 mod commits;
 mod events;
 mod faults;
+mod files;
 mod image_sync;
 mod listing;
 mod many_tags;

@@ -1,0 +1,102 @@
+//! Files that only their owner may read: keys and passwords.
+//!
+//! They are written aside and put in their place whole, so that a full disk or a kill leaves none
+//! half; a link in their place isn't followed, and no mode of an older file is inherited.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Error, Result, Write as _};
+use std::path::{Path, PathBuf};
+
+const OWNER_ONLY: u32 = 0o600;
+
+/// Makes the file; an error of the kind `AlreadyExists` where something is there.
+pub(crate) fn create(path: &Path, content: &[u8]) -> Result<()> {
+    let aside = write_aside(path, content, OWNER_ONLY)?;
+    // Unlike a renaming, a link never replaces.
+    let linked = fs::hard_link(&aside, path);
+    fs::remove_file(&aside)?;
+    linked
+}
+
+/// Makes the file, or puts it in the place of what is there.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
+    replace_with_mode(path, content, OWNER_ONLY)
+}
+
+/// The same with another mode, for what goes with such a file and isn't secret.
+pub(crate) fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let aside = write_aside(path, content, mode)?;
+    fs::rename(&aside, path).inspect_err(|_| drop(fs::remove_file(&aside)))
+}
+
+/// Whether others than its owner can read or write the file. `false` where that can't be told.
+#[cfg(unix)]
+pub(crate) fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
+}
+
+/// Whether others than its owner can read or write the file. `false` where that can't be told.
+#[cfg(not(unix))]
+pub(crate) fn is_open_to_others(_: &Path) -> bool {
+    false
+}
+
+#[cfg_attr(not(unix), allow(unused_variables))]
+fn write_aside(path: &Path, content: &[u8], mode: u32) -> Result<PathBuf> {
+    let mut random = [0_u8; 8];
+    getrandom::fill(&mut random).map_err(|error| Error::other(error.to_string()))?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.new", hex::encode(random)));
+    let aside = PathBuf::from(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    let write = |mut file: File| file.write_all(content).and_then(|()| file.sync_all());
+    options
+        .open(&aside)
+        .and_then(write)
+        .inspect_err(|_| drop(fs::remove_file(&aside)))?;
+    Ok(aside)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::{create, is_open_to_others, replace};
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    #[test]
+    fn neither_a_link_nor_a_mode_nor_another_s_file_is_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, victim) = (dir.path().join("file"), dir.path().join("victim"));
+        fs::write(&victim, "theirs").unwrap();
+        fs::set_permissions(&victim, fs::Permissions::from_mode(0o644)).unwrap();
+        for make_it in [
+            |from: &std::path::Path, to: &std::path::Path| symlink(from, to),
+            |from: &std::path::Path, to: &std::path::Path| fs::hard_link(from, to),
+        ] {
+            make_it(&victim, &file).unwrap();
+            assert_eq!(
+                create(&file, b"ours").unwrap_err().kind(),
+                ErrorKind::AlreadyExists
+            );
+            replace(&file, b"ours").unwrap();
+            assert_eq!(fs::read_to_string(&victim).unwrap(), "theirs");
+            assert_eq!(fs::read_to_string(&file).unwrap(), "ours");
+            assert!(fs::symlink_metadata(&file).unwrap().is_file());
+            assert!(!is_open_to_others(&file));
+            fs::remove_file(&file).unwrap();
+        }
+        create(&file, b"ours").unwrap();
+        assert!(!is_open_to_others(&file));
+        assert!(is_open_to_others(&victim));
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            2,
+            "nothing is left"
+        );
+    }
+}
