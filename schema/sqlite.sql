@@ -179,7 +179,7 @@ CREATE TABLE tasko_run (
     failed BIGINT NOT NULL,
     bytes BIGINT NOT NULL,
     blobs_copied BIGINT NOT NULL,
-    blobs_mounted BIGINT NOT NULL,
+    blobs_mounted BIGINT NOT NULL, warnings BIGINT NOT NULL DEFAULT 0,
     -- whichever node comes first makes the one run of a fire time
     UNIQUE (schedule_id, fire_time)
 );
@@ -220,7 +220,7 @@ CREATE TABLE run_part (
     failed BIGINT NOT NULL,
     bytes BIGINT NOT NULL,
     blobs_copied BIGINT NOT NULL,
-    blobs_mounted BIGINT NOT NULL,
+    blobs_mounted BIGINT NOT NULL, warnings BIGINT NOT NULL DEFAULT 0,
     UNIQUE (run_id, number)
 );
 
@@ -280,7 +280,7 @@ CREATE TABLE synced_tag (
     target_digest TEXT NOT NULL,
     -- the platforms that were asked for, as text; empty: all of them
     platforms TEXT NOT NULL,
-    verified_at TIMESTAMP NOT NULL,
+    verified_at TIMESTAMP NOT NULL, lack TEXT NOT NULL DEFAULT '', lost_at TIMESTAMP,
     PRIMARY KEY (src_store_id, dest_store_id, repository, tag, target_repository, target_tag)
 );
 
@@ -307,11 +307,13 @@ CREATE TABLE notification (
     created TIMESTAMP NOT NULL,
     -- tries so far
     attempt BIGINT NOT NULL,
-    next_try TIMESTAMP NOT NULL,
+    next_try TIMESTAMP NOT NULL, event TEXT NOT NULL DEFAULT 'verdict' CHECK (event IN ('verdict', 'warnings')),
     UNIQUE (run_id, channel)
 );
 
 CREATE INDEX notification_due ON notification (next_try);
+
+CREATE INDEX synced_tag_lost ON synced_tag (dest_store_id, src_store_id) WHERE lost_at IS NOT NULL;
 
 CREATE INDEX tasko_run_org_status ON tasko_run (org_id, status);
 

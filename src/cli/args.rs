@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::oci::PlatformChoice;
-use crate::sync::{Placement, SelectorSpec};
+use crate::sync::{OnEmpty, Placement, SelectorSpec};
 
 use super::client_args::{
     ApiArguments, CompletionsArguments, ProjectArguments, StoreArguments, WorkersArguments,
@@ -63,7 +63,7 @@ Examples:
       --tag v3.0.0 --tag-regex '^v3\\.' --architecture amd64 --architecture arm64
 
 Credentials come from the file, or from REGISTRY_AUTH_FILE, the containers auth.json, or Docker's config.json.
-Exit codes: 0 fine, 1 some tags failed or are blocked, 2 bad input, 3 a registry can't be reached, 130 interrupted.";
+Exit codes: 0 fine, 1 something failed or is blocked, or nothing at all is selected, 2 bad input, 3 a registry can't be reached, 130 interrupted.";
 
 /// `registrysync sync`
 #[derive(Args, Debug)]
@@ -92,9 +92,13 @@ pub struct SyncArguments {
     /// FILE says `tls-verify: true`, and Docker Hub
     #[arg(long)]
     pub plain_http: bool,
-    /// Copy this platform only (`arm64`, `linux/arm/v7`); may be given several times
+    /// Copy this platform only (`arm64`, `linux/arm/v7`; `aarch64`, `x86_64` are understood); may be
+    /// given several times
     #[arg(long, value_name = "A", value_parser = PlatformChoice::parse)]
     pub architecture: Vec<PlatformChoice>,
+    /// What becomes of a repository of which nothing is selected: a warning, a failure, or nothing
+    #[arg(long, value_name = "warn|fail|ignore", default_value_t)]
+    pub on_empty: OnEmpty,
     /// Show what would be done, write nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -48,6 +48,7 @@ struct TotalsMembers {
     skipped: u64,
     blocked: u64,
     failed: u64,
+    warnings: u64,
     bytes: u64,
     blobs_copied: u64,
     blobs_mounted: u64,
@@ -135,6 +136,7 @@ impl Display {
                     skipped: totals.skipped,
                     blocked: totals.blocked,
                     failed: totals.failed,
+                    warnings: totals.warnings,
                     bytes: moved.bytes,
                     blobs_copied: moved.blobs_copied,
                     blobs_mounted: moved.blobs_mounted,
@@ -144,8 +146,9 @@ impl Display {
             return;
         }
         talk_line(&format!(
-            "{} tags: {totals}, in {} ({}/s)",
+            "{} tag{}: {totals}, in {} ({}/s)",
             totals.selected,
+            if totals.selected == 1 { "" } else { "s" },
             duration(took),
             HumanBytes(per_second(moved.bytes, took)),
         ));
@@ -185,7 +188,8 @@ pub(super) fn plan(plan: &Plan, json: bool) {
     }
     if json {
         json_line(&serde_json::json!({"totals": {
-            "copy": plan.copy, "update": plan.update, "skip": plan.skip, "blocked": plan.blocked, "bytes": plan.bytes,
+            "copy": plan.copy, "update": plan.update, "skip": plan.skip, "blocked": plan.blocked,
+            "warnings": plan.warnings.len(), "bytes": plan.bytes,
         }}));
     } else {
         talk_line(&format!(

@@ -86,8 +86,7 @@ async fn ended(session: &mut Session, id: i64, display: &mut Display) -> Result<
 
 /// The counts that aren't zero.
 fn counts(run: &Json) -> String {
-    let said: Vec<String> = COUNTS
-        .into_iter()
+    let said: Vec<String> = (COUNTS.into_iter().chain(["warnings"]))
         .filter(|name| run["counts"][name].as_u64().is_some_and(|count| count > 0))
         .map(|name| format!("{} {name}", run["counts"][name]))
         .collect();

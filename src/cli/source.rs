@@ -38,6 +38,7 @@ impl Source {
             selector: flag_selector(&arguments.select)?,
             architectures: arguments.architecture.clone(),
             target_repository: None,
+            on_empty: arguments.on_empty,
         };
         Ok(Self {
             items: vec![item],
@@ -63,6 +64,7 @@ impl Source {
                     })?,
                     architectures: arguments.architecture.clone(),
                     target_repository: None,
+                    on_empty: arguments.on_empty,
                 });
             }
         }

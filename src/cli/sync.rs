@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::oci::RegistryAddress;
 use crate::sync::progress::{Event, Reporter};
-use crate::sync::spec::{KnownTags, MAX_PARALLEL};
+use crate::sync::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use crate::sync::{Engine, RunEnd, SyncItem, SyncSpec};
 
 use super::args::SyncArguments;
@@ -27,6 +27,7 @@ pub(super) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
         placement: source.placement,
         max_parallel: MAX_PARALLEL,
         known: KnownTags::new(),
+        lost: LostTags::new(),
         only: None,
     };
     same_place_refuse(&spec, target.address())?;
@@ -73,7 +74,10 @@ async fn plan(engine: &Engine, json: bool) -> Result<u8, CliError> {
         Some(error) if plan.copy + plan.update + plan.skip == 0 => {
             Err(CliError::Unreachable(error.clone()))
         }
-        _ => Ok(u8::from(plan.blocked > 0)),
+        _ => {
+            let is_nothing = plan.actions.is_empty() && !plan.warnings.is_empty();
+            Ok(u8::from(plan.blocked > 0 || is_nothing))
+        }
     }
 }
 
@@ -105,6 +109,10 @@ fn code(end: &RunEnd) -> Result<u8, CliError> {
     let nothing_worked = totals.copied + totals.updated + totals.skipped == 0;
     match &end.unreachable {
         Some(error) if nothing_worked => Err(CliError::Unreachable(error.clone())),
+        _ if totals.is_nothing() => {
+            output::talk_line("registrysync: nothing at all is selected");
+            Ok(1)
+        }
         _ => Ok(u8::from(totals.failed + totals.blocked > 0)),
     }
 }

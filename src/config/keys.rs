@@ -10,7 +10,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 26] = [
+pub const KEYS: [Key; 27] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -115,10 +115,14 @@ pub const KEYS: [Key; 26] = [
         name: "mail_to",
         about: "who gets them: addresses, with commas between",
     },
+    Key {
+        name: "notify_warnings",
+        about: "`true`: people are told as well when a project that works begins to have warnings",
+    },
 ];
 
 /// Keys that are `true` or `false`.
-pub(super) const SWITCHES: [&str; 2] = ["tls_self_signed", "no_worker"];
+pub(super) const SWITCHES: [&str; 3] = ["tls_self_signed", "no_worker", "notify_warnings"];
 
 /// The key that was probably meant, in words.
 pub(super) fn nearest(name: &str) -> String {

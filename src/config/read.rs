@@ -149,6 +149,7 @@ impl Settings {
         Ok(Receivers {
             webhook: self.given("webhook_url"),
             mail,
+            warnings: self.switch("notify_warnings")?,
         })
     }
 }

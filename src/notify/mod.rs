@@ -24,6 +24,8 @@ pub struct Receivers {
     pub webhook: Option<String>,
     /// Who gets e-mail.
     pub mail: Option<MailSettings>,
+    /// Whether they are told of warnings too.
+    pub warnings: bool,
 }
 
 /// How e-mail is sent.
@@ -80,6 +82,7 @@ pub enum Error {
 pub struct Notifier {
     webhook: Option<Webhook>,
     mail: Option<Mail>,
+    warnings: bool,
 }
 
 impl Notifier {
@@ -88,12 +91,18 @@ impl Notifier {
         Ok(Notifier {
             webhook: receivers.webhook.as_deref().map(Webhook::new).transpose()?,
             mail: receivers.mail.as_ref().map(Mail::new).transpose()?,
+            warnings: receivers.warnings,
         })
     }
 
     /// The webhook, where one is configured.
     pub fn webhook(&self) -> Option<&Webhook> {
         self.webhook.as_ref()
+    }
+
+    /// Whether people are told of warnings too.
+    pub fn wants_warnings(&self) -> bool {
+        self.warnings
     }
 
     /// E-mail, where it is configured.

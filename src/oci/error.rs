@@ -115,6 +115,20 @@ pub enum TransportKind {
 }
 
 impl Error {
+    /// The same failure, told of another operation that it rules out too.
+    #[must_use]
+    pub fn told_of(mut self, operation: &str) -> Self {
+        match &mut self {
+            Self::Transport { phase: what, .. }
+            | Self::Status { what, .. }
+            | Self::Auth { what, .. }
+            | Self::Protocol { what, .. }
+            | Self::Corrupt { what, .. } => operation.clone_into(what),
+            Self::Setup { .. } => {}
+        }
+        self
+    }
+
     /// The object doesn't exist (404), or isn't shown to this account.
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(404)

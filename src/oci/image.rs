@@ -13,6 +13,9 @@ use super::reference::{Reference, Repository};
 /// The largest image configuration read; long histories reach some hundred KiB.
 const MAX_CONFIG: u64 = 16 * 1024 * 1024;
 
+/// Images of an index that are looked at one by one; real ones have a few dozen at most.
+const MAX_PLATFORMS: usize = 500;
+
 /// One platform of an image.
 #[derive(Clone, Debug)]
 pub struct ImagePlatform {
@@ -101,8 +104,17 @@ impl Client {
             let platform = self.image_config(repository, &manifest).await?.platform;
             return Ok(vec![image_platform(platform, manifest)]);
         };
+        let images = || children.iter().filter(|child| child.attested().is_none());
+        let count = images().count();
+        if count > MAX_PLATFORMS {
+            return Err(Error::Protocol {
+                host: self.host().to_owned(),
+                what: format!("index `{}`", reference.on(repository)),
+                detail: format!("it has {count} images; at most {MAX_PLATFORMS} are looked at"),
+            });
+        }
         let mut found = Vec::new();
-        for child in children.iter().filter(|child| child.attested().is_none()) {
+        for child in images() {
             let reference = Reference::Digest(child.digest.clone());
             let image = self.manifest_get(repository, &reference).await?;
             let platform = match &child.platform {

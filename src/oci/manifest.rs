@@ -1,6 +1,6 @@
 //! Manifests and indexes: the raw bytes, which are what is pushed, beside what they mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -185,29 +185,27 @@ impl Manifest {
 
     /// The same index with only the children in `keep`; all else stays as it was written. The same
     /// input gives the same bytes. Err: in words, why this is no index.
-    pub fn with_children(&self, keep: &[Digest]) -> Result<Self, String> {
+    pub fn with_children(&self, keep: &HashSet<Digest>) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Child {
             digest: Digest,
         }
-        let mut members: indexmap::IndexMap<String, Box<RawValue>> =
+        #[derive(Deserialize)]
+        struct Index<'a> {
+            #[serde(borrow)]
+            manifests: Vec<&'a RawValue>,
+        }
+        let mut index: Index<'_> =
             serde_json::from_slice(&self.bytes).map_err(|e| format!("not an index: {e}"))?;
-        let children: Vec<Box<RawValue>> = members
-            .get("manifests")
-            .ok_or("not an index: it has no `manifests`")
-            .and_then(|raw| serde_json::from_str(raw.get()).map_err(|_| "not an index"))?;
-        let kept: Vec<Box<RawValue>> = children
-            .into_iter()
-            .filter(|raw| {
-                serde_json::from_str::<Child>(raw.get())
-                    .is_ok_and(|child| keep.contains(&child.digest))
-            })
-            .collect();
-        let rewrite = |kept| {
-            members.insert("manifests".into(), serde_json::value::to_raw_value(kept)?);
-            serde_json::to_vec(&members)
-        };
-        let bytes = { rewrite }(&kept).map_err(|e| format!("can't rewrite the index: {e}"))?;
+        index.manifests.retain(|raw| {
+            serde_json::from_str::<Child>(raw.get()).is_ok_and(|child| keep.contains(&child.digest))
+        });
+        let failed = |e: serde_json::Error| format!("can't rewrite the index: {e}");
+        let kept = serde_json::value::to_raw_value(&index.manifests).map_err(failed)?;
+        let mut members: indexmap::IndexMap<String, &RawValue> =
+            serde_json::from_slice(&self.bytes).map_err(failed)?;
+        members.insert("manifests".into(), &kept);
+        let bytes = serde_json::to_vec(&members).map_err(failed)?;
         Self::parse(bytes.into(), Some(&self.media_type))
     }
 }
@@ -298,7 +296,7 @@ mod tests {
             ),
             Some(OCI_INDEX),
         );
-        let smaller = index.with_children(std::slice::from_ref(&a)).unwrap();
+        let smaller = index.with_children(&HashSet::from([a.clone()])).unwrap();
         let text = std::str::from_utf8(&smaller.bytes).unwrap();
         assert_eq!(
             text,
@@ -306,6 +304,9 @@ mod tests {
                 r#"{{"z":1.50,"manifests":[{{"digest":"{a}", "size":1, "x": [1, 2]}}],"annotations":{{"k":"v"}}}}"#
             )
         );
-        assert_eq!(smaller.digest, index.with_children(&[a]).unwrap().digest);
+        assert_eq!(
+            smaller.digest,
+            index.with_children(&HashSet::from([a])).unwrap().digest
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The vocabulary and the protocol of registries; knows neither database nor web.
 //!
-//! Reading order: the pure types first (`digest`, `reference`, `address`, `platform`, `manifest`), then
+//! Reading order: the pure types first (`digest`, `reference`, `address`, `platform` (with `platform_words`), `manifest`, with `large`), then
 //! one registry's HTTP (`client`, with `call`, `auth`, `challenge`, `guard`, `transport` and `retry`), then the
 //! operations: `registry_manifest`, `blob`, `upload`, `tag`, `catalog` (both with `page`), `referrer`,
 //! `image`, `ping`. `auth_file` reads the credentials that other tools keep. Every failure is an [`Error`].
@@ -19,10 +19,12 @@ pub mod digest;
 pub mod error;
 mod guard;
 pub mod image;
+pub(crate) mod large;
 pub mod manifest;
 mod page;
 pub mod ping;
 pub mod platform;
+mod platform_words;
 pub mod reference;
 mod referrer;
 pub mod registry_manifest;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 
@@ -10,6 +11,7 @@ use super::call::{Answer, Call, Fetched};
 use super::client::Client;
 use super::digest::Digest;
 use super::error::Error;
+use super::large::apart;
 use super::manifest::{ACCEPT, Manifest, is_schema1};
 use super::reference::{Reference, Repository};
 
@@ -78,8 +80,9 @@ impl Client {
             host,
             what,
         } = self.fetch(call, MAX_MANIFEST).await?;
+        let size = bytes.len();
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let content_type = header(CONTENT_TYPE.as_str());
+        let content_type = header(CONTENT_TYPE.as_str()).map(str::to_owned);
         let named = digest_named(header(DIGEST_HEADER)).map_err(|detail| Error::Protocol {
             host: host.clone(),
             what: what.clone(),
@@ -89,24 +92,16 @@ impl Client {
             Reference::Digest(digest) => Some(digest.clone()),
             Reference::Tag(_) => None,
         };
-        // The digest of a signed schema 1 manifest is that of its text without the signatures.
-        let is_checked = !is_schema1(content_type);
-        for wanted in asked.iter().chain(&named) {
-            if is_checked && !wanted.matches(&bytes) {
-                return Err(Error::Corrupt {
-                    host,
-                    what,
-                    wanted: wanted.clone(),
-                    got: Digest::of(&bytes).to_string(),
-                });
-            }
-        }
-        let mut manifest = Manifest::parse(bytes, content_type)
-            .map_err(|detail| Error::Protocol { host, what, detail })?;
-        if let Some(digest) = asked.or(named) {
-            manifest.digest = digest;
-        }
-        Ok(manifest)
+        let read = move || manifest_read(bytes, content_type.as_deref(), asked, named);
+        apart(size, read).await.map_err(|wrong| match wrong {
+            Wrong::Digest { wanted, got } => Error::Corrupt {
+                host,
+                what,
+                wanted,
+                got,
+            },
+            Wrong::Shape(detail) => Error::Protocol { host, what, detail },
+        })
     }
 
     /// Pushes a manifest's bytes under a tag or its digest. Everything that it names must be there.
@@ -145,6 +140,36 @@ impl Client {
         let url = self.url(repository, &format!("manifests/{reference}"));
         Call::new(method, url, Scope::Pull(repository.clone()), what).accept(ACCEPT)
     }
+}
+
+/// Why bytes aren't the manifest asked for.
+enum Wrong {
+    Digest { wanted: Digest, got: String },
+    Shape(String),
+}
+
+/// Checks the bytes against the digests asked for and named, and reads them.
+fn manifest_read(
+    bytes: Bytes,
+    content_type: Option<&str>,
+    asked: Option<Digest>,
+    named: Option<Digest>,
+) -> Result<Manifest, Wrong> {
+    // The digest of a signed schema 1 manifest is that of its text without the signatures.
+    let is_checked = !is_schema1(content_type);
+    for wanted in asked.iter().chain(&named) {
+        if is_checked && !wanted.matches(&bytes) {
+            return Err(Wrong::Digest {
+                wanted: wanted.clone(),
+                got: Digest::of(&bytes).to_string(),
+            });
+        }
+    }
+    let mut manifest = Manifest::parse(bytes, content_type).map_err(Wrong::Shape)?;
+    if let Some(digest) = asked.or(named) {
+        manifest.digest = digest;
+    }
+    Ok(manifest)
 }
 
 /// The digest and length that an answer's headers name; a digest that is none is an error.

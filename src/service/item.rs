@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::project::{ProjectName, places_of, project_find, project_find_locked};
-use super::project_settings::architectures_check;
+use super::project_settings::{architectures_check, on_empty_parse};
 use super::{App, Caller, Error};
 use crate::oci::{Repository, Tag};
 use crate::store::DbConnection;
 use crate::store::item::{self as rows, Item, item_by_id};
 use crate::store::project::Project;
-use crate::sync::{Selector, SelectorSpec};
+use crate::sync::{OnEmpty, Selector, SelectorSpec};
 
 /// What may be said of an item when it is made.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -28,6 +28,9 @@ pub struct ItemOptions {
     pub architectures: Option<Vec<String>>,
     /// The path at the target, instead of what the placement says.
     pub target_repository: Option<String>,
+    /// What becomes of it when it selects nothing, instead of what the project says: `warn`, `fail`
+    /// or `ignore`.
+    pub on_empty: Option<String>,
 }
 
 /// What may be changed of an item. What is left out stays as it is; "" and [] unset.
@@ -48,6 +51,9 @@ pub struct ItemDetails {
     pub architectures: Option<Vec<String>>,
     /// The path at the target, instead of what the placement says.
     pub target_repository: Option<String>,
+    /// What becomes of it when it selects nothing, instead of what the project says: `warn`, `fail`
+    /// or `ignore`.
+    pub on_empty: Option<String>,
 }
 
 impl ItemOptions {
@@ -85,6 +91,7 @@ impl From<ItemOptions> for ItemDetails {
             semver: options.semver,
             architectures: options.architectures,
             target_repository: options.target_repository,
+            on_empty: options.on_empty,
         }
     }
 }
@@ -98,6 +105,8 @@ struct Stored {
     architectures: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target_repository: Option<Repository>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_empty: Option<OnEmpty>,
 }
 
 /// What an item says, checked.
@@ -111,6 +120,8 @@ pub struct ItemSpec {
     pub architectures: Vec<String>,
     /// The path at the target, instead of what the placement says.
     pub target_repository: Option<Repository>,
+    /// What becomes of it when it selects nothing; `None`: what the project says.
+    pub on_empty: Option<OnEmpty>,
 }
 
 impl ItemSpec {
@@ -122,6 +133,7 @@ impl ItemSpec {
             selector: stored.selector,
             architectures: stored.architectures,
             target_repository: stored.target_repository,
+            on_empty: stored.on_empty,
         })
     }
 
@@ -130,6 +142,7 @@ impl ItemSpec {
             selector: self.selector.clone(),
             architectures: self.architectures.clone(),
             target_repository: self.target_repository.clone(),
+            on_empty: self.on_empty,
         };
         serde_json::to_string(&stored).map_err(Error::unexpected)
     }
@@ -141,6 +154,7 @@ impl ItemSpec {
             selector: SelectorSpec::default(),
             architectures: Vec::new(),
             target_repository: None,
+            on_empty: None,
         })
     }
 
@@ -171,6 +185,9 @@ impl ItemSpec {
             spec.target_repository = set(text)
                 .map(|text| repository_parse("target_repository", &text))
                 .transpose()?;
+        }
+        if let Some(text) = details.on_empty {
+            spec.on_empty = on_empty_parse(&text)?;
         }
         spec.selector_compile()?;
         Ok(spec)

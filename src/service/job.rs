@@ -13,9 +13,9 @@ use crate::store::image_store::{ImageStore, image_store_by_id};
 use crate::store::item::item_list;
 use crate::store::project::{Project, project_by_id};
 use crate::store::run::Run;
-use crate::store::synced_tag::{StorePair, synced_lookup};
+use crate::store::synced_tag::{StorePair, synced_lookup, synced_lost};
 use crate::store::{Db, DbConnection, SealKey};
-use crate::sync::spec::{KnownTag, KnownTags, OnlyTags};
+use crate::sync::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
 use crate::sync::{Selector, SyncItem, SyncSpec};
 
 /// Items read at once.
@@ -40,6 +40,7 @@ struct Stored {
     settings: ProjectSettings,
     items: Vec<ItemSpec>,
     known: KnownTags,
+    lost: LostTags,
     only: Option<OnlyTags>,
 }
 
@@ -122,6 +123,7 @@ fn stored_load(
             known.extend(known_load(conn, pair, item)?);
         }
     }
+    let lost = synced_lost(conn, pair)?.into_iter().collect();
     Ok(Stored {
         source,
         target,
@@ -129,6 +131,7 @@ fn stored_load(
         settings,
         items,
         known,
+        lost,
         only: None,
     })
 }
@@ -183,6 +186,7 @@ fn known_load(
             source_digest: Digest::parse(&state.source_digest).ok()?,
             target_digest: Digest::parse(&state.target_digest).ok()?,
             platforms: state.platforms,
+            lack: state.lack,
         };
         Some(((key.target_repository, key.target_tag), tag))
     });
@@ -212,6 +216,7 @@ impl Stored {
                 placement: self.settings.placement,
                 max_parallel: self.settings.max_parallel,
                 known: self.known,
+                lost: self.lost,
                 only: self.only,
             },
             pair: self.pair,
@@ -231,7 +236,7 @@ fn sync_item(
     };
     let architectures = names
         .iter()
-        .map(|name| PlatformChoice::parse(name))
+        .map(|name| PlatformChoice::parse_stored(name))
         .collect::<Result<_, _>>()
         .map_err(|error| Error::invalid("architectures", error.to_string()))?;
     Ok(SyncItem {
@@ -241,6 +246,7 @@ fn sync_item(
             .map_err(|error| Error::invalid(error.field, error.to_string()))?,
         architectures,
         target_repository: item.target_repository.clone(),
+        on_empty: item.on_empty.or(settings.on_empty).unwrap_or_default(),
     })
 }
 

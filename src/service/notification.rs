@@ -1,4 +1,4 @@
-//! What people are told when a project begins to fail, and when it works again.
+//! What people are told when a project begins to fail, has warnings, and when it works again.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::App;
 use crate::notify::{Error as NotifyError, Message, Notifier};
 use crate::store::Moment;
-use crate::store::notification::Channel;
+use crate::store::notification::{Channel, NotificationEvent};
 use crate::store::run::{Run, RunStatus};
 use crate::store::run_result::RunResult;
 
@@ -51,13 +51,32 @@ pub async fn notification_test(app: &App) -> Vec<(Channel, String)> {
     told
 }
 
-/// What is told of a run after which its project fails or works again. `failed` are the first of
-/// its failed tags, at most [`NAMED`].
-pub fn message_of_run(run: &Run, org: &str, failed: &[RunResult]) -> Message {
-    let (event, words) = match run.status {
-        RunStatus::Failed => ("project_failed", "fails"),
-        _ => ("project_recovered", "works again"),
+/// What is told of a run after which its project (or bunch of house-keeping) fails, works again, or
+/// has warnings. `failed` are the first of its failed tags, at most [`NAMED`].
+pub fn message_of_run(
+    run: &Run,
+    about: NotificationEvent,
+    org: &str,
+    failed: &[RunResult],
+) -> Message {
+    let (event, words) = match (about, run.status) {
+        (NotificationEvent::Warnings, _) => ("warned", "has warnings"),
+        (_, RunStatus::Failed) => ("failed", "fails"),
+        _ => ("recovered", "works again"),
     };
+    if run.project_id.is_none() {
+        let summary = format!("registrysync: `{}` {words}", run.bunch);
+        return Message {
+            body: body(run, &summary, failed),
+            summary,
+            event: json!({
+                "event": format!("housekeeping_{event}"),
+                "bunch": run.bunch,
+                "run": run_json(run),
+            }),
+        };
+    }
+    let event = format!("project_{event}");
     let project = &run.project_label;
     let summary = format!("registrysync: `{project}` of `{org}` {words}");
     Message {
@@ -116,6 +135,7 @@ fn run_json(run: &Run) -> Value {
             "deleted": totals.deleted,
             "blocked": totals.blocked,
             "failed": totals.failed,
+            "warnings": totals.warnings,
         },
         "bytes": totals.bytes.to_string(),
     })

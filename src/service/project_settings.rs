@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use crate::oci::PlatformChoice;
 use crate::store;
-use crate::sync::Placement;
 use crate::sync::spec::MAX_PARALLEL;
+use crate::sync::{OnEmpty, Placement};
 
 /// More tags at once than any pair of registries has a use for.
 const MAX_PARALLEL_LIMIT: i64 = 256;
@@ -23,6 +23,8 @@ pub struct ProjectOptions {
     pub placement: Option<String>,
     /// Platforms to copy, such as `arm64` or `linux/arm/v7`; empty: all.
     pub architectures: Option<Vec<String>>,
+    /// What becomes of an item that selects nothing: `warn` (the default), `fail` or `ignore`.
+    pub on_empty: Option<String>,
     /// For people.
     pub description: Option<String>,
     /// Whether it may run.
@@ -44,6 +46,8 @@ pub struct ProjectDetails {
     pub placement: Option<String>,
     /// Platforms to copy, such as `arm64` or `linux/arm/v7`; empty: all.
     pub architectures: Option<Vec<String>>,
+    /// What becomes of an item that selects nothing: `warn` (the default), `fail` or `ignore`.
+    pub on_empty: Option<String>,
     /// For people.
     pub description: Option<String>,
     /// Whether it may run.
@@ -60,6 +64,7 @@ impl From<ProjectOptions> for ProjectDetails {
         ProjectDetails {
             placement: options.placement,
             architectures: options.architectures,
+            on_empty: options.on_empty,
             description: options.description,
             enabled: options.enabled,
             max_parallel: options.max_parallel,
@@ -75,6 +80,9 @@ pub struct ProjectSettings {
     pub placement: Placement,
     /// Platforms to copy; empty: all.
     pub architectures: Vec<String>,
+    /// What becomes of an item that selects nothing and doesn't say it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_empty: Option<OnEmpty>,
     /// For people.
     pub description: String,
     /// Tags worked on at once.
@@ -86,6 +94,7 @@ impl Default for ProjectSettings {
         ProjectSettings {
             placement: Placement::Path,
             architectures: Vec::new(),
+            on_empty: None,
             description: String::new(),
             max_parallel: MAX_PARALLEL,
         }
@@ -114,6 +123,9 @@ impl ProjectSettings {
             architectures_check(architectures)?;
             self.architectures.clone_from(architectures);
         }
+        if let Some(text) = &details.on_empty {
+            self.on_empty = on_empty_parse(text)?;
+        }
         if let Some(description) = &details.description {
             if description.chars().count() > DESCRIPTION_LIMIT {
                 return Err(Error::invalid(
@@ -136,6 +148,15 @@ impl ProjectSettings {
         }
         Ok(self)
     }
+}
+
+/// Reads what becomes of an item that selects nothing; "": what is usual.
+pub(super) fn on_empty_parse(text: &str) -> Result<Option<OnEmpty>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let invalid = |error: crate::oci::NameError| Error::invalid("on_empty", error.to_string());
+    text.parse().map(Some).map_err(invalid)
 }
 
 /// Refuses what names no platform.

@@ -35,6 +35,9 @@ pub fn run_settle(conn: &mut DbConnection, run_id: i64) -> Result<Option<RunStat
             format!("{why}; {counts}")
         };
         (RunStatus::Failed, LogLevel::Error, message)
+    } else if counted(&run.totals).is_nothing() {
+        let message = format!("no item selects anything; {counts}");
+        (RunStatus::Failed, LogLevel::Error, message)
     } else {
         (RunStatus::Finished, LogLevel::Info, counts)
     };
@@ -69,19 +72,24 @@ fn joined(messages: Vec<String>) -> String {
 }
 
 fn counts_text(totals: &RunTotals) -> String {
+    let counted = counted(totals);
+    format!("{} tags selected: {counted}", counted.selected)
+}
+
+fn counted(totals: &RunTotals) -> Totals {
     let number = |count: i64| u64::try_from(count).unwrap_or(0);
-    let counted = Totals {
+    Totals {
         selected: number(totals.selected),
         copied: number(totals.copied),
         updated: number(totals.updated),
         skipped: number(totals.skipped),
         blocked: number(totals.blocked),
         failed: number(totals.failed),
+        warnings: number(totals.warnings),
         moved: Moved {
             bytes: number(totals.bytes),
             blobs_copied: number(totals.blobs_copied),
             blobs_mounted: number(totals.blobs_mounted),
         },
-    };
-    format!("{} tags selected: {counted}", counted.selected)
+    }
 }

@@ -1,18 +1,20 @@
 //! The check that what was copied still is at its target: manifests with their digests, and every
-//! blob that they need. What isn't there as it was left is forgotten, so that the next run of its
-//! project looks at it anew and copies it.
+//! blob that they need. What isn't there as it was left is noted, so that the next run of its project
+//! looks at all of it and mends it; until then each check tells of it, and fails.
 
 use std::collections::HashSet;
 
 use super::store_settings::client_options;
 use super::{Error, Tell};
 use crate::oci::{Client, Digest, Manifest, Reference, Repository};
-use crate::store::Db;
 use crate::store::image_store::{ImageStore, image_store_by_id};
+use crate::store::run::clock;
 use crate::store::run_log::LogLevel;
 use crate::store::synced_tag::{
-    StorePair, SyncedKey, SyncedPlace, SyncedState, synced_forget, synced_lookup, synced_places,
+    StorePair, SyncedKey, SyncedPlace, SyncedState, synced_forget, synced_is_left, synced_lookup,
+    synced_lost_set, synced_places,
 };
+use crate::store::{Db, DbConnection};
 
 /// Requests to one store that may fail one after the other before the rest of it is left out.
 const FAILURES: u32 = 3;
@@ -42,7 +44,8 @@ struct Target {
     seen: HashSet<(Repository, Digest)>,
 }
 
-/// Checks everything, tells what it finds, and sums it up. Err: not everything could be checked.
+/// Checks everything, tells what it finds, and sums it up. Err: not everything could be checked, or
+/// not everything is there.
 pub async fn targets_verify(db: &Db, tell: &Tell) -> Result<String, Error> {
     let places = db.run(synced_places).await?;
     let mut count = Count::default();
@@ -60,7 +63,7 @@ pub async fn targets_verify(db: &Db, tell: &Tell) -> Result<String, Error> {
         "{} targets checked, {} not as they were left, {} could not be checked",
         count.checked, count.lost, count.unknown
     );
-    if count.unknown == 0 {
+    if count.unknown + count.lost == 0 {
         Ok(sum)
     } else {
         Err(Error::Refused(sum))
@@ -120,13 +123,21 @@ async fn place_verify(
             key.target_tag
         );
         match target.verify(&key, &state).await {
-            Ok(Found::Whole) => count.checked += 1,
+            Ok(Found::Whole) => {
+                count.checked += 1;
+                note(db, pair, &place.repository, key, state, Note::Whole).await?;
+            }
             Ok(Found::Lost(why)) => {
                 count.checked += 1;
                 count.lost += 1;
-                let line = format!("{name}: {why}; the next run of its project looks at it anew");
-                tell.line(LogLevel::Warn, line).await;
-                forget(db, pair, place.repository.clone(), key, state).await?;
+                let kept = note(db, pair, &place.repository, key, state, Note::Lost).await?;
+                let then = if kept {
+                    "the next run of its project mends it"
+                } else {
+                    "no project copies it any more, so it is forgotten"
+                };
+                tell.line(LogLevel::Warn, format!("{name}: {why}; {then}"))
+                    .await;
             }
             Err(error) => {
                 count.unknown += 1;
@@ -142,16 +153,43 @@ async fn place_verify(
     Ok(())
 }
 
-async fn forget(
+/// What a check found, for the next run and the next check.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Note {
+    Whole,
+    Lost,
+}
+
+/// Notes what was found. Answers whether it is still known: what all of its projects left as it was
+/// when they did their work after an earlier check is forgotten.
+async fn note(
     db: &Db,
     pair: StorePair,
-    repository: String,
+    repository: &str,
     key: SyncedKey,
     state: SyncedState,
-) -> Result<(), Error> {
-    db.run(move |conn| synced_forget(conn, pair, &repository, &key, &state))
-        .await?;
-    Ok(())
+    note: Note,
+) -> Result<bool, Error> {
+    if note == Note::Whole && state.lost_at.is_none() {
+        return Ok(true);
+    }
+    let repository = repository.to_owned();
+    let write = move |conn: &mut DbConnection| {
+        let lost_at = match (note, state.lost_at) {
+            (Note::Whole, _) => None,
+            (Note::Lost, None) => Some(clock(conn)?),
+            (Note::Lost, Some(since)) => {
+                if synced_is_left(conn, pair, &repository, since)? {
+                    synced_forget(conn, pair, &repository, &key, &state)?;
+                    return Ok(false);
+                }
+                return Ok(true);
+            }
+        };
+        synced_lost_set(conn, pair, &repository, &key, &state, lost_at)?;
+        Ok(true)
+    };
+    Ok(db.run(write).await?)
 }
 
 impl Target {

@@ -2,6 +2,7 @@
 //! attempt fences it: whoever claims the run again has a higher one.
 
 use super::kept::text_kept;
+use super::notification::notification_add_on_change;
 use super::part::lease_end;
 use super::run::{RunStatus, clock};
 use super::run_log::{NewLogLine, log_write};
@@ -112,16 +113,21 @@ pub fn house_end(
     status: RunStatus,
     message: &str,
 ) -> Result<(), Error> {
-    let now = clock(conn)?;
-    diesel::update(held(house))
-        .set((
-            tasko_run::status.eq(status),
-            tasko_run::end_time.eq(now),
-            tasko_run::message.eq(text_kept(message)),
-            tasko_run::lease_until.eq(None::<Moment>),
-        ))
-        .execute(conn)?;
-    Ok(())
+    conn.write(|conn| {
+        let now = clock(conn)?;
+        let ended = diesel::update(held(house))
+            .set((
+                tasko_run::status.eq(status),
+                tasko_run::end_time.eq(now),
+                tasko_run::message.eq(text_kept(message)),
+                tasko_run::lease_until.eq(None::<Moment>),
+            ))
+            .execute(conn)?;
+        if ended == 1 {
+            notification_add_on_change(conn, house.run_id)?;
+        }
+        Ok(())
+    })
 }
 
 /// Gives the run back, for any worker to do it from its beginning.

@@ -90,6 +90,7 @@ macro_rules! totals_set {
             run_part::bytes.eq(totals.bytes),
             run_part::blobs_copied.eq(totals.blobs_copied),
             run_part::blobs_mounted.eq(totals.blobs_mounted),
+            run_part::warnings.eq(totals.warnings),
         )
     }};
 }

@@ -18,6 +18,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Why people are told.
+    NotificationEvent {
+        /// A project, or house-keeping, begins to fail or works again.
+        Verdict => "verdict",
+        /// A project that works has warnings that it had not before.
+        Warnings => "warnings",
+    }
+}
+
 /// One that is being told.
 #[derive(Clone, Debug)]
 pub struct Notification {
@@ -25,41 +35,67 @@ pub struct Notification {
     pub id: i64,
     /// How it is told.
     pub channel: Channel,
+    /// Why.
+    pub event: NotificationEvent,
     /// 1 for the first try.
     pub attempt: i64,
     /// What it is about.
     pub run: Run,
-    /// The run's organisation,
-    pub org_id: i64,
-    /// and its name.
+    /// The run's organisation; `None`: the whole server's,
+    pub org_id: Option<i64>,
+    /// and its name; "" for the whole server.
     pub org: String,
 }
 
-/// Notes that people are to be told, where a run that has just ended makes a project fail that
-/// didn't before, or work that didn't. Whether there is a channel is known by whoever tells.
+/// Notes that people are to be told, where a run that has just ended makes a project (or a bunch of
+/// house-keeping) fail that didn't before, or work that didn't, or have warnings that it had not.
+/// Whether there is a channel, and who wants to know of warnings, is known to those who tell.
 pub(super) fn notification_add_on_change(
     conn: &mut DbConnection,
     run_id: i64,
 ) -> Result<(), Error> {
     const VERDICTS: [RunStatus; 2] = [RunStatus::Finished, RunStatus::Failed];
-    let (project, status): (Option<i64>, RunStatus) = tasko_run::table
+    type Verdict = (RunStatus, i64);
+    let (project, bunch, now): (Option<i64>, String, Verdict) = tasko_run::table
         .find(run_id)
-        .select((tasko_run::project_id, tasko_run::status))
+        .select((
+            tasko_run::project_id,
+            tasko_run::bunch,
+            (tasko_run::status, tasko_run::warnings),
+        ))
         .first(conn)?;
+    let status = now.0;
     if !VERDICTS.contains(&status) {
         return Ok(());
     }
-    let before: Option<RunStatus> = tasko_run::table
-        .filter(tasko_run::project_id.eq(project))
-        .filter(tasko_run::id.lt(run_id))
-        .filter(tasko_run::status.eq_any(VERDICTS))
-        .order(tasko_run::id.desc())
-        .select(tasko_run::status)
-        .first(conn)
-        .optional()?;
-    if before.unwrap_or(RunStatus::Finished) == status {
-        return Ok(());
+    macro_rules! before {
+        ($of:expr) => {
+            tasko_run::table
+                .filter($of)
+                .filter(tasko_run::id.lt(run_id))
+                .filter(tasko_run::status.eq_any(VERDICTS))
+                .order(tasko_run::id.desc())
+                .select((tasko_run::status, tasko_run::warnings))
+                .first(conn)
+                .optional()?
+        };
     }
+    let before: Option<Verdict> = match project {
+        Some(project) => before!(tasko_run::project_id.eq(project)),
+        None => before!(
+            tasko_run::bunch
+                .eq(bunch)
+                .and(tasko_run::project_id.is_null())
+        ),
+    };
+    let (before, warnings) = before.unwrap_or((RunStatus::Finished, 0));
+    let event = if before != status {
+        NotificationEvent::Verdict
+    } else if status == RunStatus::Finished && warnings == 0 && now.1 > 0 {
+        NotificationEvent::Warnings
+    } else {
+        return Ok(());
+    };
     let time = clock(conn)?;
     for channel in Channel::ALL {
         diesel::insert_into(notification::table)
@@ -69,6 +105,7 @@ pub(super) fn notification_add_on_change(
                 notification::created.eq(time),
                 notification::attempt.eq(0),
                 notification::next_try.eq(time),
+                notification::event.eq(event),
             ))
             .execute(conn)?;
     }
@@ -94,12 +131,13 @@ pub fn notification_claim(
                 notification::run_id,
                 notification::channel,
                 notification::attempt,
+                notification::event,
             ));
-        let found: Option<(i64, i64, Channel, i64)> = match conn {
+        let found: Option<(i64, i64, Channel, i64, NotificationEvent)> = match conn {
             DbConnection::Postgres(c) => due.for_update().skip_locked().first(c).optional()?,
             DbConnection::Sqlite(c) => due.first(c).optional()?,
         };
-        let Some((id, run_id, channel, tried)) = found else {
+        let Some((id, run_id, channel, tried, event)) = found else {
             return Ok(None);
         };
         let attempt = tried + 1;
@@ -110,18 +148,20 @@ pub fn notification_claim(
                 notification::next_try.eq(time + pause),
             ))
             .execute(conn)?;
-        let (run, org_id, org) = tasko_run::table
-            .inner_join(org::table)
+        let (run, org): (Run, Option<(i64, String)>) = tasko_run::table
+            .left_join(org::table)
             .filter(tasko_run::id.eq(run_id))
-            .select((Run::as_select(), org::id, org::name))
+            .select((Run::as_select(), (org::id, org::name).nullable()))
             .first(conn)?;
+        let (org_id, org) = org.unzip();
         Ok(Some(Notification {
             id,
             channel,
+            event,
             attempt,
             run,
             org_id,
-            org,
+            org: org.unwrap_or_default(),
         }))
     })
 }
@@ -141,6 +181,12 @@ pub fn notification_end(
             None => Ok(()),
         }
     })
+}
+
+/// Forgets one of which nobody is to be told.
+pub fn notification_drop(conn: &mut DbConnection, id: i64) -> Result<(), Error> {
+    diesel::delete(notification::table.find(id)).execute(conn)?;
+    Ok(())
 }
 
 /// Forgets what nobody has told within `age`, since no process has such a channel.

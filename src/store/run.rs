@@ -90,7 +90,8 @@ impl Run {
     }
 }
 
-/// What a run, or a part of one, has done so far. Everything but `bytes` counts tags or blobs.
+/// What a run, or a part of one, has done so far. `bytes` and `warnings`
+/// aside, all of it counts tags or blobs.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Queryable, Selectable, AsChangeset, Insertable,
 )]
@@ -107,6 +108,7 @@ pub struct RunTotals {
     pub bytes: i64,
     pub blobs_copied: i64,
     pub blobs_mounted: i64,
+    pub warnings: i64,
 }
 
 /// A run to be put into the queue.

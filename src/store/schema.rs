@@ -119,6 +119,7 @@ diesel::table! {
         bytes -> BigInt,
         blobs_copied -> BigInt,
         blobs_mounted -> BigInt,
+        warnings -> BigInt,
     }
 }
 
@@ -186,6 +187,7 @@ diesel::table! {
         bytes -> BigInt,
         blobs_copied -> BigInt,
         blobs_mounted -> BigInt,
+        warnings -> BigInt,
     }
 }
 
@@ -244,6 +246,8 @@ diesel::table! {
         target_digest -> Text,
         platforms -> Text,
         verified_at -> Timestamp,
+        lack -> Text,
+        lost_at -> Nullable<Timestamp>,
     }
 }
 
@@ -268,6 +272,7 @@ diesel::table! {
         created -> Timestamp,
         attempt -> BigInt,
         next_try -> Timestamp,
+        event -> Text,
     }
 }
 

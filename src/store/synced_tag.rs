@@ -1,7 +1,8 @@
 //! What we last saw at a target: lets a run skip what hasn't changed without asking twice.
 
 use super::kept::is_name;
-use super::schema::{image_store, sync_item, sync_project, synced_tag};
+use super::run::{RunStatus, RunTrigger};
+use super::schema::{image_store, sync_item, sync_project, synced_tag, tasko_run};
 use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -37,6 +38,10 @@ pub struct SyncedState {
     /// The platforms that were asked for, as text; empty: all of them.
     pub platforms: String,
     pub verified_at: Moment,
+    /// The chosen platforms that the image doesn't have, in words; empty: it has all.
+    pub lack: String,
+    /// When a check found that it isn't there as it was left; the next run mends that.
+    pub lost_at: Option<Moment>,
 }
 
 /// All that is known of one source repository.
@@ -77,6 +82,8 @@ macro_rules! upsert {
                 synced_tag::target_digest.eq(excluded(synced_tag::target_digest)),
                 synced_tag::platforms.eq(excluded(synced_tag::platforms)),
                 synced_tag::verified_at.eq(excluded(synced_tag::verified_at)),
+                synced_tag::lack.eq(excluded(synced_tag::lack)),
+                synced_tag::lost_at.eq(excluded(synced_tag::lost_at)),
             ))
     };
 }
@@ -172,6 +179,50 @@ pub fn synced_places(conn: &mut DbConnection) -> Result<Vec<SyncedPlace>, Error>
     Ok(places)
 }
 
+/// Whatever is at the target under these names was lost: target repository and tag.
+pub fn synced_lost(
+    conn: &mut DbConnection,
+    pair: StorePair,
+) -> Result<Vec<(String, String)>, Error> {
+    Ok(synced_tag::table
+        .filter(synced_tag::dest_store_id.eq(pair.dest))
+        .filter(synced_tag::src_store_id.eq(pair.src))
+        .filter(synced_tag::lost_at.is_not_null())
+        .select((synced_tag::target_repository, synced_tag::target_tag))
+        .load(conn)?)
+}
+
+/// The row of a tag, as long as nothing else was seen there meanwhile.
+macro_rules! seen {
+    ($pair:expr, $repository:expr, $key:expr, $state:expr) => {
+        synced_tag::table
+            .filter(synced_tag::src_store_id.eq($pair.src))
+            .filter(synced_tag::dest_store_id.eq($pair.dest))
+            .filter(synced_tag::repository.eq($repository))
+            .filter(synced_tag::tag.eq(&$key.tag))
+            .filter(synced_tag::target_repository.eq(&$key.target_repository))
+            .filter(synced_tag::target_tag.eq(&$key.target_tag))
+            .filter(synced_tag::target_digest.eq(&$state.target_digest))
+            .filter(synced_tag::verified_at.eq($state.verified_at))
+    };
+}
+
+/// Notes that a tag isn't at its target as it was left (`Some`, since when), or is again, unless
+/// something else was seen there meanwhile.
+pub fn synced_lost_set(
+    conn: &mut DbConnection,
+    pair: StorePair,
+    repository: &str,
+    key: &SyncedKey,
+    state: &SyncedState,
+    lost_at: Option<Moment>,
+) -> Result<(), Error> {
+    diesel::update(seen!(pair, repository, key, state))
+        .set(synced_tag::lost_at.eq(lost_at))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Forgets what was seen of a tag, unless something else was seen there meanwhile.
 pub fn synced_forget(
     conn: &mut DbConnection,
@@ -180,15 +231,7 @@ pub fn synced_forget(
     key: &SyncedKey,
     state: &SyncedState,
 ) -> Result<(), Error> {
-    let row = synced_tag::table
-        .filter(synced_tag::src_store_id.eq(pair.src))
-        .filter(synced_tag::dest_store_id.eq(pair.dest))
-        .filter(synced_tag::repository.eq(repository))
-        .filter(synced_tag::tag.eq(&key.tag))
-        .filter(synced_tag::target_repository.eq(&key.target_repository))
-        .filter(synced_tag::target_tag.eq(&key.target_tag))
-        .filter(synced_tag::target_digest.eq(&state.target_digest));
-    diesel::delete(row).execute(conn)?;
+    diesel::delete(seen!(pair, repository, key, state)).execute(conn)?;
     Ok(())
 }
 
@@ -230,4 +273,34 @@ pub fn synced_forget_unused(conn: &mut DbConnection, limit: usize) -> Result<usi
         let these = theirs().filter(synced_tag::tag.between(first, last));
         Ok(diesel::delete(these).execute(conn)?)
     })
+}
+
+/// Whether projects copy this repository between these stores, and every one of them has done all
+/// its work since `time`: what they left as it was then, they don't copy any more.
+pub fn synced_is_left(
+    conn: &mut DbConnection,
+    pair: StorePair,
+    repository: &str,
+    time: Moment,
+) -> Result<bool, Error> {
+    let projects: Vec<i64> = sync_project::table
+        .inner_join(sync_item::table)
+        .filter(sync_project::src_store_id.eq(pair.src))
+        .filter(sync_project::dest_store_id.eq(pair.dest))
+        .filter(sync_item::repository.eq(repository))
+        .select(sync_project::id)
+        .distinct()
+        .load(conn)?;
+    for project in &projects {
+        let whole = tasko_run::table
+            .filter(tasko_run::project_id.eq(project))
+            .filter(tasko_run::status.eq(RunStatus::Finished))
+            .filter(tasko_run::trigger_kind.ne(RunTrigger::Retry))
+            .filter(tasko_run::start_time.gt(time))
+            .select(tasko_run::id);
+        if whole.first::<i64>(conn).optional()?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(!projects.is_empty())
 }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use crate::oci::{Client, Digest, Manifest, NameError, PlatformChoice, Reference, Repository};
+use crate::text::{NAME, readable};
 
 use super::aside::aside;
 use super::error::SyncError;
 use super::outcome::{Action, Moved, Status, TagOutcome};
 use super::select::Selection;
-use super::spec::{SyncItem, SyncSpec, platforms_text};
+use super::spec::{OnEmpty, OnlyTags, SyncItem, SyncSpec, platforms_text};
 use super::unreachable::Unreachable;
 
 /// Repositories listed at once.
@@ -37,6 +38,8 @@ pub(super) struct Candidate {
     pub(super) blocked: Option<String>,
     /// Others from elsewhere that end at the same place.
     pub(super) rivals: Vec<Candidate>,
+    /// The items that select it, by their number.
+    pub(super) items: Vec<usize>,
 }
 
 /// All candidates, and what went wrong on the way to them.
@@ -67,40 +70,55 @@ pub(super) async fn candidates_find(
         .buffered(LISTINGS)
         .collect()
         .await;
-    for (item, listing) in listings {
-        let listing = match listing.transpose() {
-            Ok(listing) => Some(listing.unwrap_or_default()),
-            Err(error) => {
-                found.failed.push(listing_failed(&item, error.to_string()));
-                None
+    for (number, (item, listing)) in listings.into_iter().enumerate() {
+        let (tags, listing) = match listing {
+            None => (Vec::new(), Listing::NotNeeded),
+            Some(Ok(tags)) => {
+                let count = tags.len();
+                (tags, Listing::Tags(count))
+            }
+            Some(Err(error)) => {
+                let failed = item_failed(&item, "its tags can't be listed", error.to_string());
+                found.failed.push(failed);
+                (Vec::new(), Listing::Failed)
             }
         };
-        let (selection, listed) = selected(&item, listing).await;
-        if let Err(error) = found.select(target, spec, &item, selection, listed) {
-            found.failed.push(listing_failed(&item, error.to_string()));
+        let selection = selected(&item, tags).await;
+        if let Err(error) = found.select(target, spec, (number, &item), selection, listing) {
+            let failed = item_failed(&item, "it can't be placed", error.to_string());
+            found.failed.push(failed);
         }
     }
     found.all = merged(found.all);
     found
 }
 
-/// What an item selects of its listing, and how long that was. Matching many names takes its time.
-async fn selected(item: &SyncItem, listing: Option<Vec<String>>) -> (Selection, Option<usize>) {
-    let (selector, listed) = (item.selector.clone(), listing.as_ref().map(Vec::len));
-    let listing = listing.unwrap_or_default();
-    let selection = aside(move |wanted| selector.select_while(&listing, || wanted.goes_on())).await;
-    (selection, listed)
+/// What an item selects of these tags. Matching many names takes its time.
+async fn selected(item: &SyncItem, tags: Vec<String>) -> Selection {
+    let selector = item.selector.clone();
+    aside(move |wanted| selector.select_while(&tags, || wanted.goes_on())).await
+}
+
+/// What is known of a repository's tags.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listing {
+    /// Its item names the tags.
+    NotNeeded,
+    /// So many.
+    Tags(usize),
+    /// Nothing, which is told already.
+    Failed,
 }
 
 async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Vec<String>, SyncError> {
     let Ok(repository) = item.source.address().resolve(&item.repository) else {
         return Ok(Vec::new());
     };
-    if let Some(error) = unreachable.find(&[item.source.host()]) {
+    if let Some(error) = unreachable.find(item.source.host(), None) {
         return Err(error);
     }
     match item.source.tag_list(&repository).await {
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) if error.is_not_found() => Err(SyncError::NoRepository(error)),
         Err(error) => {
             let error = SyncError::Source(error);
             unreachable.note(&error);
@@ -110,7 +128,7 @@ async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Vec<Strin
     }
 }
 
-fn listing_failed(item: &SyncItem, error: String) -> TagOutcome {
+fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
     TagOutcome {
         repository: item.repository.to_string(),
         tag: String::new(),
@@ -118,11 +136,12 @@ fn listing_failed(item: &SyncItem, error: String) -> TagOutcome {
         target_repository: String::new(),
         action: Action::Copy,
         status: Status::Failed,
-        reason: "its tags can't be listed".into(),
+        reason: reason.to_owned(),
         source_digest: None,
         target_digest: None,
         previous_digest: None,
         platforms: String::new(),
+        lack: None,
         moved: Moved::default(),
         duration: std::time::Duration::ZERO,
         error: Some(error),
@@ -134,9 +153,9 @@ impl Candidates {
         &mut self,
         target: &Client,
         spec: &SyncSpec,
-        item: &SyncItem,
+        (number, item): (usize, &SyncItem),
         selection: Selection,
-        listed: Option<usize>,
+        listing: Listing,
     ) -> Result<(), NameError> {
         let (from, to) = item.way(spec.placement, target.address())?;
         let same = item.is_same_place(spec.placement, target.address());
@@ -159,19 +178,25 @@ impl Candidates {
                 selected_by: verdict.reason,
                 blocked: blocked.clone(),
                 rivals: Vec::new(),
+                items: vec![number],
             });
         }
         self.warn_dropped(item, &selection.dropped);
-        let is_nothing = self.all.len() == before && spec.only.is_none();
-        if let Some(listed) = listed.filter(|_| is_nothing) {
-            self.warn_nothing(item, listed);
+        let is_asked = |only: &OnlyTags| only.is_whole(to.as_str());
+        let is_nothing = self.all.len() == before && spec.only.as_ref().is_none_or(is_asked);
+        if is_nothing {
+            self.nothing_selected(item, listing);
         }
         Ok(())
     }
 
     fn warn_dropped(&mut self, item: &SyncItem, dropped: &[String]) {
         if !dropped.is_empty() {
-            let shown: Vec<&str> = dropped.iter().take(5).map(String::as_str).collect();
+            let shown: Vec<String> = dropped
+                .iter()
+                .take(5)
+                .map(|name| readable(name, NAME))
+                .collect();
             self.warnings.push(format!(
                 "`{}`: {} names in the tag list are no legal tags and are left out: `{}`{}",
                 item.repository,
@@ -182,12 +207,22 @@ impl Candidates {
         }
     }
 
-    fn warn_nothing(&mut self, item: &SyncItem, listed: usize) {
+    fn nothing_selected(&mut self, item: &SyncItem, listing: Listing) {
         let (repository, host) = (&item.repository, item.source.host());
-        self.warnings.push(match listed {
-            0 => format!("`{repository}`: `{host}` has no such repository, or no tags in it"),
-            _ => format!("`{repository}`: of {listed} tags none is selected"),
-        });
+        let detail = match listing {
+            Listing::Failed => return,
+            Listing::Tags(0) => format!("`{host}` has no tags in it"),
+            Listing::Tags(listed) => format!("of {listed} tags none is selected"),
+            Listing::NotNeeded => "none of the tags that it names is selected".to_owned(),
+        };
+        match item.on_empty {
+            OnEmpty::Warn => self.warnings.push(format!("`{repository}`: {detail}")),
+            OnEmpty::Fail => {
+                let failed = item_failed(item, "it selects nothing", detail);
+                self.failed.push(failed);
+            }
+            OnEmpty::Ignore => {}
+        }
     }
 }
 
@@ -205,7 +240,10 @@ fn merged(all: Vec<Candidate>) -> Vec<Candidate> {
         };
         if !first.has_same_origin(&candidate) {
             first.rivals.push(candidate);
-        } else if first.architectures.is_empty() || candidate.architectures.is_empty() {
+            continue;
+        }
+        first.items.extend(&candidate.items);
+        if first.architectures.is_empty() || candidate.architectures.is_empty() {
             first.architectures = Arc::default();
         } else {
             let both = first.architectures.iter().chain(&*candidate.architectures);
@@ -261,6 +299,7 @@ impl Candidate {
             target_digest: None,
             previous_digest: None,
             platforms: platforms_text(&self.architectures),
+            lack: None,
             moved: Moved::default(),
             duration: std::time::Duration::ZERO,
             error: None,

@@ -1,13 +1,21 @@
 //! What is to be done with a candidate: looks at both ends with HEADs, and reads a manifest only
 //! where platforms are chosen.
 
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+
+use crate::oci::large::{Room, apart};
 use crate::oci::manifest::Content;
-use crate::oci::{Client, Descriptor, Digest, Manifest, Reference};
+use crate::oci::{Client, Descriptor, Digest, Manifest, Platform, PlatformChoice, Reference};
+use crate::text::{NAME, readable};
 
 use super::candidate::Candidate;
 use super::error::SyncError;
-use super::outcome::Action;
-use super::spec::{KnownTags, platforms_text};
+use super::ladder::CHILDREN;
+use super::outcome::{Action, Lack};
+use super::spec::{KnownTag, KnownTags, LostTags, platforms_text};
 
 /// What a look at both ends found.
 #[derive(Debug)]
@@ -20,6 +28,10 @@ pub(super) struct Comparison {
     pub(super) present: Option<Digest>,
     /// What the target should have; for an index made smaller it differs from the source's.
     pub(super) wanted: Option<Wanted>,
+    /// Chosen platforms that the image doesn't have.
+    pub(super) lack: Option<Lack>,
+    /// Whether what is there is known to be damaged.
+    pub(super) is_lost: bool,
 }
 
 /// The manifest to write, as far as it is known already.
@@ -29,17 +41,38 @@ pub(super) struct Wanted {
     /// Set where the manifest had to be read for the comparison.
     pub(super) manifest: Option<Manifest>,
     /// The children to copy; `None`: all.
-    pub(super) children: Option<Vec<Digest>>,
+    pub(super) children: Option<HashSet<Digest>>,
+    /// For a large manifest: that it may be in memory.
+    pub(super) room: Room,
 }
 
 /// The target of a comparison, and what is known from before.
 pub(super) struct Ends<'a> {
     pub(super) target: &'a Client,
     pub(super) known: &'a KnownTags,
+    pub(super) lost: &'a LostTags,
 }
 
 impl Ends<'_> {
     pub(super) async fn compare(&self, candidate: &Candidate) -> Result<Comparison, SyncError> {
+        let comparison = self.compare_digests(candidate).await?;
+        let is_lost = comparison.wanted.is_some() && self.lost.contains(&place(candidate));
+        if !is_lost || !matches!(comparison.action, Action::Skip) {
+            return Ok(Comparison {
+                is_lost,
+                ..comparison
+            });
+        }
+        Ok(Comparison {
+            action: Action::Update,
+            reason: "the target has the same digest, but a check found something of it missing"
+                .into(),
+            is_lost,
+            ..comparison
+        })
+    }
+
+    async fn compare_digests(&self, candidate: &Candidate) -> Result<Comparison, SyncError> {
         if let Some(reason) = &candidate.blocked {
             return Ok(Comparison::stop(Action::Blocked, reason.clone()));
         }
@@ -47,17 +80,16 @@ impl Ends<'_> {
             candidate
                 .from
                 .manifest_head(&candidate.source, &candidate.reference),
-            self.target
-                .manifest_head(&candidate.target, &candidate.reference),
+            self.present(candidate),
         );
-        let source = source
+        let head = source
             .map_err(SyncError::Source)?
             .ok_or_else(|| SyncError::NotFound {
                 host: candidate.from.host().to_owned(),
                 reference: candidate.reference.on(&candidate.source),
-            })?
-            .digest;
-        let present = present.map_err(SyncError::Target)?.map(|head| head.digest);
+            })?;
+        let (source, size) = (head.digest, head.size);
+        let present = present?;
         if let Some(reason) = self.rival(candidate, &source).await? {
             return Ok(Comparison {
                 source_digest: Some(source),
@@ -65,32 +97,68 @@ impl Ends<'_> {
             });
         }
         if candidate.architectures.is_empty() {
-            let wanted = Wanted::whole(source.clone());
+            let mut wanted = Wanted::whole(source.clone());
+            if present.as_ref() != Some(&source) {
+                wanted.room = Room::take(size, 0).await;
+            }
             return Ok(Comparison::of(source, present, wanted));
         }
-        if self.is_known(candidate, &source, present.as_ref()) {
+        if let Some(known) = self.known(candidate, &source, present.as_ref()) {
             let wanted = present.clone().unwrap_or_else(|| source.clone());
-            return Ok(Comparison::of(source, present, Wanted::whole(wanted)));
+            let lack = Some(known.lack.clone()).filter(|words| !words.is_empty());
+            return Ok(Comparison {
+                lack: lack.map(|words| Lack {
+                    is_all: false,
+                    words,
+                }),
+                ..Comparison::of(source, present, Wanted::whole(wanted))
+            });
         }
-        match self.chosen(candidate, &source).await? {
-            Ok(wanted)
-                if self
+        let room = Room::take(size, 0).await;
+        match self.chosen(candidate, &source, room).await? {
+            Chosen::Some {
+                wanted,
+                lack: words,
+            } => {
+                let lacks_child = self
                     .lacks_child(candidate, &wanted, present.as_ref())
-                    .await? =>
-            {
-                Ok(Comparison {
-                    action: Action::Update,
-                    reason: "the target has this index without some of the platforms".into(),
-                    ..Comparison::of(source, present, wanted)
-                })
+                    .await?;
+                let mut comparison = Comparison::of(source, present, *wanted);
+                if lacks_child {
+                    comparison.action = Action::Update;
+                    comparison.reason =
+                        "the target has this index without some of the platforms".into();
+                }
+                comparison.lack = words.map(|words| Lack {
+                    is_all: false,
+                    words,
+                });
+                Ok(comparison)
             }
-            Ok(wanted) => Ok(Comparison::of(source, present, wanted)),
-            Err(reason) => Ok(Comparison {
+            Chosen::None(words) => Ok(Comparison {
                 source_digest: Some(source),
                 present,
-                ..Comparison::stop(Action::Skip, reason)
+                lack: Some(Lack {
+                    is_all: true,
+                    words: words.clone(),
+                }),
+                ..Comparison::stop(Action::Skip, words)
             }),
         }
+    }
+
+    /// What the target has under the tag. One that another tag's write makes look damaged for a
+    /// moment is asked for once more.
+    async fn present(&self, candidate: &Candidate) -> Result<Option<Digest>, SyncError> {
+        let (repository, reference) = (&candidate.target, &candidate.reference);
+        let mut head = self.target.manifest_head(repository, reference).await;
+        if head
+            .as_ref()
+            .is_err_and(|error| error.status() == Some(400))
+        {
+            head = self.target.manifest_head(repository, reference).await;
+        }
+        Ok(head.map_err(SyncError::Target)?.map(|head| head.digest))
     }
 
     /// Why a candidate that shares its place with others may not be copied.
@@ -129,9 +197,16 @@ impl Ends<'_> {
         if present != Some(&wanted.digest) {
             return Ok(false);
         }
-        for child in children {
-            let child = Reference::Digest(child.clone());
-            let head = self.target.manifest_head(&candidate.target, &child).await;
+        let looks: Vec<_> = children
+            .iter()
+            .map(|child| {
+                let (target, repository) = (self.target.clone(), candidate.target.clone());
+                let child = Reference::Digest(child.clone());
+                async move { target.manifest_head(&repository, &child).await }
+            })
+            .collect();
+        let mut looks = futures_util::stream::iter(looks).buffer_unordered(CHILDREN);
+        while let Some(head) = looks.next().await {
             if head.map_err(SyncError::Target)?.is_none() {
                 return Ok(true);
             }
@@ -139,15 +214,19 @@ impl Ends<'_> {
         Ok(false)
     }
 
-    fn is_known(&self, candidate: &Candidate, source: &Digest, present: Option<&Digest>) -> bool {
-        let place = (
-            candidate.target.to_string(),
-            candidate.reference.as_str().to_owned(),
-        );
-        self.known.get(&place).is_some_and(|known| {
+    /// What an earlier run wrote there, where nothing has changed since.
+    fn known(
+        &self,
+        candidate: &Candidate,
+        source: &Digest,
+        present: Option<&Digest>,
+    ) -> Option<&KnownTag> {
+        let place = place(candidate);
+        self.known.get(&place).filter(|known| {
             known.source_digest == *source
                 && Some(&known.target_digest) == present
                 && known.platforms == platforms_text(&candidate.architectures)
+                && !self.lost.contains(&place)
         })
     }
 
@@ -156,33 +235,22 @@ impl Ends<'_> {
         &self,
         candidate: &Candidate,
         digest: &Digest,
-    ) -> Result<Result<Wanted, String>, SyncError> {
+        room: Room,
+    ) -> Result<Chosen, SyncError> {
         let manifest = candidate.manifest_get(digest).await?;
-        let names = platforms_text(&candidate.architectures);
-        let Content::Index(children) = &manifest.content else {
-            return self.chosen_single(candidate, manifest, &names).await;
-        };
-        let keep = children_chosen(children, candidate);
-        if keep.is_empty() {
-            return Ok(Err(format!(
-                "the index has none of the platforms `{names}`, but {}",
-                platforms_of(children),
-            )));
+        if !matches!(manifest.content, Content::Index(_)) {
+            return self.chosen_single(candidate, manifest, room).await;
         }
-        if keep.len() == children.len() {
-            return Ok(Ok(Wanted::read(manifest, None)));
-        }
-        if matches!(candidate.reference, Reference::Digest(_)) {
-            // A digest can't hold a smaller index: the same one goes there, with some children.
-            return Ok(Ok(Wanted::read(manifest, Some(keep))));
-        }
-        let smaller = manifest
-            .with_children(&keep)
+        let (choice, size) = (Arc::clone(&candidate.architectures), manifest.bytes.len());
+        // A digest can't hold a smaller index: the same one goes there, with some children.
+        let is_rewritten = !matches!(candidate.reference, Reference::Digest(_));
+        let choose = move || index_chosen(manifest, &choice, is_rewritten, room);
+        apart(size, choose)
+            .await
             .map_err(|detail| SyncError::Index {
                 reference: candidate.reference.on(&candidate.source),
                 detail,
-            })?;
-        Ok(Ok(Wanted::read(smaller, None)))
+            })
     }
 
     /// A single-platform image is copied when its platform is chosen; an artifact always.
@@ -190,24 +258,41 @@ impl Ends<'_> {
         &self,
         candidate: &Candidate,
         manifest: Manifest,
-        names: &str,
-    ) -> Result<Result<Wanted, String>, SyncError> {
+        room: Room,
+    ) -> Result<Chosen, SyncError> {
+        let mut lack = None;
         if manifest.has_image_config() {
             let config = candidate
                 .from
                 .image_config(&candidate.source, &manifest)
                 .await
                 .map_err(SyncError::Source)?;
-            let chosen = |choice: &crate::oci::PlatformChoice| choice.matches(&config.platform);
-            if !candidate.architectures.iter().any(chosen) {
-                return Ok(Err(format!(
-                    "the image is for `{}`, not for `{names}`",
-                    config.platform
-                )));
+            let is_missing = |choice: &&PlatformChoice| !choice.matches(&config.platform);
+            let choice = &candidate.architectures;
+            let missing: Vec<_> = choice.iter().filter(is_missing).cloned().collect();
+            if !missing.is_empty() {
+                let words = format!(
+                    "the image is for `{}`, not for `{}`",
+                    readable(&config.platform.to_string(), NAME),
+                    platforms_text(&missing)
+                );
+                if missing.len() == choice.len() {
+                    return Ok(Chosen::None(words));
+                }
+                lack = Some(words);
             }
         }
-        Ok(Ok(Wanted::read(manifest, None)))
+        Ok(Chosen::Some {
+            wanted: Box::new(Wanted::read(manifest, None, room)),
+            lack,
+        })
     }
+}
+
+/// Target repository and tag, by which is known what was done there.
+fn place(candidate: &Candidate) -> (String, String) {
+    let tag = candidate.reference.as_str().to_owned();
+    (candidate.target.to_string(), tag)
 }
 
 impl Wanted {
@@ -216,14 +301,16 @@ impl Wanted {
             digest,
             manifest: None,
             children: None,
+            room: Room::default(),
         }
     }
 
-    fn read(manifest: Manifest, children: Option<Vec<Digest>>) -> Self {
+    fn read(manifest: Manifest, children: Option<HashSet<Digest>>, room: Room) -> Self {
         Self {
             digest: manifest.digest.clone(),
             manifest: Some(manifest),
             children,
+            room,
         }
     }
 }
@@ -236,6 +323,8 @@ impl Comparison {
             source_digest: None,
             present: None,
             wanted: None,
+            lack: None,
+            is_lost: false,
         }
     }
 
@@ -256,48 +345,109 @@ impl Comparison {
             source_digest: Some(source),
             present,
             wanted: Some(wanted),
+            lack: None,
+            is_lost: false,
         }
     }
 }
 
-/// The chosen platforms' children, with the attestations that belong to them.
-fn children_chosen(children: &[Descriptor], candidate: &Candidate) -> Vec<Digest> {
-    let chosen = |child: &&Descriptor| {
-        let platform = child.platform.as_ref();
-        child.attested().is_none()
-            && platform.is_some_and(|p| {
-                candidate
-                    .architectures
-                    .iter()
-                    .any(|choice| choice.matches(p))
-            })
-    };
-    let images: Vec<&Digest> = children
-        .iter()
-        .filter(chosen)
-        .map(|child| &child.digest)
-        .collect();
-    let follows = |child: &Descriptor| {
-        child
-            .attested()
-            .is_some_and(|image| images.iter().any(|digest| digest.as_str() == image))
-    };
-    children
-        .iter()
-        .filter(|child| images.contains(&&child.digest) || follows(child))
-        .map(|child| child.digest.clone())
-        .collect()
+/// What of an image is to be copied.
+enum Chosen {
+    /// This; and which of the chosen platforms it doesn't have, in words.
+    Some {
+        wanted: Box<Wanted>,
+        lack: Option<String>,
+    },
+    /// Nothing, and why.
+    None(String),
 }
 
-fn platforms_of(children: &[Descriptor]) -> String {
-    let names: Vec<String> = children
+/// Takes the chosen platforms out of an index. Its time grows with the number of children, no
+/// faster. Err: in words, why it can't be made smaller.
+fn index_chosen(
+    index: Manifest,
+    choice: &[PlatformChoice],
+    is_rewritten: bool,
+    room: Room,
+) -> Result<Chosen, String> {
+    let children = index.children();
+    let keep = children_chosen(children, choice);
+    let missing: Vec<PlatformChoice> = choice
+        .iter()
+        .filter(|choice| !images_of(children).any(|(_, platform)| choice.matches(platform)))
+        .cloned()
+        .collect();
+    let lack = (!missing.is_empty()).then(|| {
+        let which = if keep.is_empty() { "none" } else { "not all" };
+        format!(
+            "the index has {which} of the chosen platforms: no `{}`, but {}",
+            platforms_text(&missing),
+            platforms_of(children),
+        )
+    });
+    if keep.is_empty() {
+        return Ok(Chosen::None(lack.unwrap_or_default()));
+    }
+    let is_whole = children.iter().all(|child| keep.contains(&child.digest));
+    let wanted = if is_whole {
+        Wanted::read(index, None, room)
+    } else if is_rewritten {
+        Wanted::read(index.with_children(&keep)?, None, room)
+    } else {
+        Wanted::read(index, Some(keep), room)
+    };
+    Ok(Chosen::Some {
+        wanted: Box::new(wanted),
+        lack,
+    })
+}
+
+/// The children that are images with a named platform; attestations left out.
+fn images_of(children: &[Descriptor]) -> impl Iterator<Item = (&Digest, &Platform)> {
+    children
         .iter()
         .filter(|child| child.attested().is_none())
-        .filter_map(|child| child.platform.as_ref().map(|p| format!("`{p}`")))
+        .filter_map(|child| Some((&child.digest, child.platform.as_ref()?)))
+}
+
+/// The chosen platforms' children, with the attestations that belong to them.
+fn children_chosen(children: &[Descriptor], choice: &[PlatformChoice]) -> HashSet<Digest> {
+    let images: HashSet<Digest> = images_of(children)
+        .filter(|(_, platform)| choice.iter().any(|choice| choice.matches(platform)))
+        .map(|(digest, _)| digest.clone())
+        .collect();
+    let follows = |child: &&Descriptor| {
+        let image = child.attested().and_then(|text| Digest::parse(text).ok());
+        image.is_some_and(|image| images.contains(&image))
+    };
+    let following: Vec<Digest> = children
+        .iter()
+        .filter(follows)
+        .map(|child| child.digest.clone())
+        .collect();
+    let mut keep = images;
+    keep.extend(following);
+    keep
+}
+
+/// Platforms of an index that a sentence names.
+const PLATFORMS_NAMED: usize = 20;
+
+fn platforms_of(children: &[Descriptor]) -> String {
+    let names: BTreeSet<String> = images_of(children)
+        .map(|(_, platform)| readable(&platform.to_string(), NAME))
         .collect();
     if names.is_empty() {
-        "no named platform at all".into()
-    } else {
-        names.join(", ")
+        return "no named platform at all".into();
     }
+    let more = match names.len().saturating_sub(PLATFORMS_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named: Vec<String> = names
+        .iter()
+        .take(PLATFORMS_NAMED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    named.join(", ") + &more
 }

@@ -11,6 +11,9 @@ pub enum SyncError {
     /// The target failed.
     #[error("target {0}")]
     Target(oci::Error),
+    /// The source has no such repository.
+    #[error("there is no such repository: source {0}")]
+    NoRepository(oci::Error),
     /// The tag or digest isn't at the source.
     #[error("source `{host}`: `{reference}` is not found")]
     NotFound {
@@ -54,9 +57,10 @@ impl SyncError {
     /// The registry's failure in it, if that is what it is.
     pub fn registry(&self) -> Option<&oci::Error> {
         match self {
-            Self::Source(error) | Self::Target(error) | Self::Sparse { source: error, .. } => {
-                Some(error)
-            }
+            Self::Source(error)
+            | Self::Target(error)
+            | Self::NoRepository(error)
+            | Self::Sparse { source: error, .. } => Some(error),
             _ => None,
         }
     }

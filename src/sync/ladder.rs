@@ -1,23 +1,27 @@
 //! The copy ladder: for a manifest and all that it needs, the cheapest way first. Blobs before
 //! their manifest, children before their index, the tag last.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Mutex as AsyncMutex, OnceCell};
-use tokio::task::JoinSet;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::{JoinError, JoinSet};
 
+use crate::oci::large::{MAX_DEPTH, Room};
 use crate::oci::manifest::Content;
 use crate::oci::upload::{Mount, OnBytes, Upload};
 use crate::oci::{Client, Descriptor, Digest, Manifest, Reference, Repository};
 
 use super::error::SyncError;
+use super::once::Once;
 use super::outcome::Moved;
+use super::writes::manifest_write;
 
-/// Indexes within indexes; real ones have one level, and a circle can't be hashed.
-const MAX_DEPTH: usize = 4;
+/// Children of one index copied at once.
+pub(super) const CHILDREN: usize = 8;
+/// Blobs of one manifest copied at once: more than the connections to one host.
+const BLOBS: usize = 16;
 
 /// One way from a repository to a repository.
 #[derive(Clone)]
@@ -25,6 +29,8 @@ pub(super) struct Route {
     pub(super) from: Client,
     pub(super) source: Repository,
     pub(super) target: Repository,
+    /// Whether what is there may lack something, so that a manifest alone shows nothing.
+    pub(super) is_lost: bool,
 }
 
 /// Copies manifests and blobs within one part of a run; what two tags need is copied once.
@@ -32,7 +38,7 @@ pub(super) struct Ladder {
     target: Client,
     on_bytes: OnBytes,
     blobs: Once<(Repository, Digest)>,
-    children: Once<(Repository, Digest)>,
+    manifests: Once<(Repository, Digest, bool)>,
     homes: Arc<Homes>,
 }
 
@@ -50,20 +56,48 @@ impl Ladder {
             target,
             on_bytes,
             blobs: Once::default(),
-            children: Once::default(),
+            manifests: Once::default(),
             homes,
         }
     }
 
-    /// Copies all that `manifest` needs, not the manifest itself. `children` limits an index to
-    /// some of them.
-    pub(super) async fn needs_copy(
+    /// Copies `manifest` with all that it needs, and writes it under `reference`. Where it is a
+    /// child of an index too, one of them writes it first and the other waits for that.
+    pub(super) async fn copy(
         self: &Arc<Self>,
         route: &Route,
+        reference: &Reference,
         manifest: &Manifest,
-        children: Option<&[Digest]>,
     ) -> Result<Moved, SyncError> {
-        self.needs(route, manifest, children, 0).await
+        let key = (route.target.clone(), manifest.digest.clone(), route.is_lost);
+        let copy = self.whole(route, reference, manifest);
+        match self.manifests.first(key, copy).await? {
+            Some(moved) => Ok(moved),
+            // Its content is there under another name, so that nothing but this name is missing.
+            None => self.whole(route, reference, manifest).await,
+        }
+    }
+
+    async fn whole(
+        self: &Arc<Self>,
+        route: &Route,
+        reference: &Reference,
+        manifest: &Manifest,
+    ) -> Result<Moved, SyncError> {
+        let moved = self.needs(route, manifest, None, 0).await?;
+        self.put(route, reference, manifest).await?;
+        Ok(moved)
+    }
+
+    /// Copies those of an index's children that are in `children`, with all that they need; not the
+    /// index.
+    pub(super) async fn children_copy(
+        self: &Arc<Self>,
+        route: &Route,
+        index: &Manifest,
+        children: &HashSet<Digest>,
+    ) -> Result<Moved, SyncError> {
+        self.needs(route, index, Some(children), 0).await
     }
 
     /// Boxed, since an index copies its children the same way.
@@ -71,12 +105,12 @@ impl Ladder {
         self: &'a Arc<Self>,
         route: &'a Route,
         manifest: &'a Manifest,
-        children: Option<&'a [Digest]>,
+        children: Option<&'a HashSet<Digest>>,
         depth: usize,
     ) -> Pin<Box<dyn Future<Output = Result<Moved, SyncError>> + Send + 'a>> {
         Box::pin(async move {
             let named = || Reference::Digest(manifest.digest.clone()).on(&route.source);
-            let mut work = JoinSet::new();
+            let mut work = Work::default();
             match &manifest.content {
                 Content::Schema1 => return Err(SyncError::Schema1 { reference: named() }),
                 Content::Index(_) if depth >= MAX_DEPTH => {
@@ -86,23 +120,25 @@ impl Ladder {
                     });
                 }
                 Content::Index(all) => {
-                    for child in all
-                        .iter()
-                        .filter(|c| children.is_none_or(|keep| keep.contains(&c.digest)))
-                    {
-                        let (ladder, route, digest) =
-                            (Arc::clone(self), route.clone(), child.digest.clone());
-                        work.spawn(async move { ladder.child(&route, &digest, depth + 1).await });
+                    for child in all {
+                        if children.is_some_and(|keep| !keep.contains(&child.digest)) {
+                            continue;
+                        }
+                        let (ladder, route, child) =
+                            (Arc::clone(self), route.clone(), child.clone());
+                        let copy = async move { ladder.child(&route, &child, depth + 1).await };
+                        work.add(CHILDREN, copy).await?;
                     }
                 }
                 Content::Image { .. } => {
                     for blob in manifest.blobs() {
                         let (ladder, route, blob) = (Arc::clone(self), route.clone(), blob.clone());
-                        work.spawn(async move { ladder.blob(&route, &blob).await });
+                        let copy = async move { ladder.blob(&route, &blob).await };
+                        work.add(BLOBS, copy).await?;
                     }
                 }
             }
-            all(work).await
+            work.end().await
         })
     }
 
@@ -110,26 +146,38 @@ impl Ladder {
     async fn child(
         self: Arc<Self>,
         route: &Route,
-        digest: &Digest,
+        child: &Descriptor,
         depth: usize,
     ) -> Result<Moved, SyncError> {
-        let key = (route.target.clone(), digest.clone());
+        let key = (route.target.clone(), child.digest.clone(), route.is_lost);
         let copy = async {
-            let reference = Reference::Digest(digest.clone());
-            let head = self.target.manifest_head(&route.target, &reference).await;
-            if head.map_err(SyncError::Target)?.is_some() {
-                return Ok(Moved::default());
+            let reference = Reference::Digest(child.digest.clone());
+            if !route.is_lost {
+                let head = self.target.manifest_head(&route.target, &reference).await;
+                if head.map_err(SyncError::Target)?.is_some() {
+                    return Ok(Moved::default());
+                }
             }
+            let _room = Room::take(Some(child.size), depth).await;
             let manifest = route.from.manifest_get(&route.source, &reference).await;
             let manifest = manifest.map_err(SyncError::Source)?;
             let moved = self.needs(route, &manifest, None, depth).await?;
-            let put = self
-                .target
-                .manifest_put(&route.target, &reference, &manifest);
-            put.await.map_err(SyncError::Target)?;
+            self.put(route, &reference, &manifest).await?;
             Ok(moved)
         };
-        self.children.get(key, copy).await
+        self.manifests.get(key, copy).await
+    }
+
+    /// Writes a manifest whose needs are there.
+    async fn put(
+        &self,
+        route: &Route,
+        reference: &Reference,
+        manifest: &Manifest,
+    ) -> Result<(), SyncError> {
+        manifest_write(&self.target, &route.target, reference, manifest, true)
+            .await
+            .map_err(SyncError::Target)
     }
 
     /// A blob: there already, mounted, or streamed, once a run and repository.
@@ -221,52 +269,47 @@ impl Ladder {
     }
 }
 
-/// Waits for all; the first failure ends the others.
-async fn all(mut work: JoinSet<Result<Moved, SyncError>>) -> Result<Moved, SyncError> {
-    let mut moved = Moved::default();
-    while let Some(done) = work.join_next().await {
+/// Copies under way, a few at a time; the first failure ends the others.
+#[derive(Default)]
+struct Work {
+    tasks: JoinSet<Result<Moved, SyncError>>,
+    moved: Moved,
+}
+
+impl Work {
+    /// Begins one more, as soon as fewer than `limit` are under way.
+    async fn add(
+        &mut self,
+        limit: usize,
+        copy: impl Future<Output = Result<Moved, SyncError>> + Send + 'static,
+    ) -> Result<(), SyncError> {
+        while self.tasks.len() >= limit
+            && let Some(done) = self.tasks.join_next().await
+        {
+            self.take(done)?;
+        }
+        self.tasks.spawn(copy);
+        Ok(())
+    }
+
+    /// Waits for all.
+    async fn end(mut self) -> Result<Moved, SyncError> {
+        while let Some(done) = self.tasks.join_next().await {
+            self.take(done)?;
+        }
+        Ok(self.moved)
+    }
+
+    fn take(&mut self, done: Result<Result<Moved, SyncError>, JoinError>) -> Result<(), SyncError> {
         match done {
-            Ok(result) => moved += result?,
-            // Nothing but this function's end aborts these tasks, so this is a panic of ours.
+            Ok(result) => self.moved += result?,
+            // Nothing but the end of this work aborts these tasks, so this is a panic of ours.
             Err(failure) => {
                 if let Ok(panic) = failure.try_into_panic() {
                     std::panic::resume_unwind(panic);
                 }
             }
         }
-    }
-    Ok(moved)
-}
-
-/// Work that is done once for each key; later ones get the first one's failure, or nothing moved.
-struct Once<K> {
-    cells: Mutex<HashMap<K, Arc<Cell>>>,
-}
-
-type Cell = OnceCell<Result<(), SyncError>>;
-
-impl<K> Default for Once<K> {
-    fn default() -> Self {
-        Self {
-            cells: Mutex::default(),
-        }
-    }
-}
-
-impl<K: Eq + Hash> Once<K> {
-    async fn get(
-        &self,
-        key: K,
-        work: impl Future<Output = Result<Moved, SyncError>>,
-    ) -> Result<Moved, SyncError> {
-        let cell = {
-            let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(cells.entry(key).or_default())
-        };
-        let mut moved = Moved::default();
-        let result = cell
-            .get_or_init(|| async { work.await.map(|done| moved = done) })
-            .await;
-        result.clone().map(|()| moved)
+        Ok(())
     }
 }

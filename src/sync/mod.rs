@@ -1,8 +1,8 @@
 //! What to copy and how, between two registries; knows neither database nor web.
 //!
 //! How a tag travels: a [`spec`] names items; `candidate` lists and selects (with [`select`]);
-//! `compare` looks at both ends; `ladder` copies, the cheapest way first; [`outcome`] says what
-//! became of it, and [`progress`] tells whoever listens. [`native`] drives that for a run, [`plan`]
+//! `compare` looks at both ends; `ladder` copies, the cheapest way first (with `once` and `writes`, so
+//! that one thing has one writer); [`outcome`] says what became of it, and [`progress`] tells whoever listens. [`native`] drives that for a run, [`plan`]
 //! without writing.
 //!
 //! - [`semver`], [`natural`], [`pattern`]: how tags compare and match; [`aside`]: where.
@@ -12,9 +12,11 @@ pub mod aside;
 mod candidate;
 mod compare;
 pub mod error;
+mod lacking;
 mod ladder;
 pub mod native;
 pub mod natural;
+mod once;
 pub mod outcome;
 pub mod pattern;
 pub mod plan;
@@ -25,11 +27,12 @@ pub mod skopeo_yaml;
 pub mod spec;
 mod tag_name;
 mod unreachable;
+mod writes;
 mod yaml;
 
 pub use error::SyncError;
 pub use native::{Engine, Halt, RunEnd};
-pub use outcome::{Action, Moved, Status, TagOutcome, Totals};
+pub use outcome::{Action, Lack, Moved, Status, TagOutcome, Totals};
 pub use plan::{Plan, PlanAction};
 pub use select::{Selector, SelectorSpec};
-pub use spec::{Placement, SyncItem, SyncSpec};
+pub use spec::{OnEmpty, Placement, SyncItem, SyncSpec};

@@ -14,11 +14,13 @@ use crate::oci::Client;
 use super::candidate::{Candidate, candidates_find};
 use super::compare::{Comparison, Ends};
 use super::error::SyncError;
+use super::lacking::Lacking;
 use super::ladder::{Homes, Ladder, Route};
 use super::outcome::{Action, Moved, Status, TagOutcome, Totals};
 use super::progress::{Event, Reporter};
 use super::spec::{SyncItem, SyncSpec, platforms_text};
 use super::unreachable::Unreachable;
+use super::writes::manifest_write;
 
 /// Copies to one registry what a [`SyncSpec`] names.
 pub struct Engine {
@@ -127,8 +129,9 @@ impl Engine {
                 return end;
             }
         };
-        end.totals.selected = found.all.len() as u64;
+        end.totals.selected = (found.all.len() + found.failed.len()) as u64;
         for warning in found.warnings {
+            end.totals.warnings += 1;
             reporter.send(Event::Warning(warning)).await;
         }
         for failed in found.failed {
@@ -167,11 +170,13 @@ impl Engine {
                 if drain.is_cancelled() {
                     return None;
                 }
-                Some(worker.tag(&candidate).await)
+                let outcome = worker.tag(&candidate).await;
+                Some((candidate.items, outcome))
             }))
         });
         let mut tasks =
             futures_util::stream::iter(tasks).buffer_unordered(self.spec.max_parallel.max(1));
+        let mut lacking = Lacking::default();
         loop {
             let next = tokio::select! {
                 biased;
@@ -182,9 +187,10 @@ impl Engine {
                 next = tasks.next() => next,
             };
             match next {
-                Some(Ok(Some(outcome))) => {
-                    end.totals.add(&outcome);
-                    reporter.send(Event::Finished(Box::new(outcome))).await;
+                Some(Ok(Some((items, outcome)))) => {
+                    for outcome in lacking.take(&items, outcome) {
+                        tell(outcome, reporter, end).await;
+                    }
                 }
                 Some(Ok(None)) => end.drained = true,
                 Some(Err(failure)) => {
@@ -192,10 +198,26 @@ impl Engine {
                         std::panic::resume_unwind(panic);
                     }
                 }
-                None => return,
+                None => break,
+            }
+        }
+        // What isn't looked at yet may have the platform.
+        if !end.drained {
+            for outcome in lacking.end() {
+                tell(outcome, reporter, end).await;
             }
         }
     }
+}
+
+/// Counts and tells what became of a tag.
+async fn tell(outcome: TagOutcome, reporter: &Reporter, end: &mut RunEnd) {
+    if let Some(warning) = outcome.warning() {
+        end.totals.warnings += 1;
+        reporter.send(Event::Warning(warning)).await;
+    }
+    end.totals.add(&outcome);
+    reporter.send(Event::Finished(Box::new(outcome))).await;
 }
 
 /// Works on one tag at a time; all of them share the ladder.
@@ -224,13 +246,14 @@ impl Worker {
             }
         };
         let blank = candidate.outcome(&self.target, Action::Copy, candidate.selected_by.clone());
-        let hosts = [candidate.from.host(), self.target.host()];
-        if let Some(error) = self.shared.unreachable.find(&hosts) {
+        let (source, target) = (candidate.from.host(), self.target.host());
+        if let Some(error) = self.shared.unreachable.find(source, Some(target)) {
             return failed(error, blank);
         }
         let ends = Ends {
             target: &self.target,
             known: &self.spec.known,
+            lost: &self.spec.lost,
         };
         let comparison = match ends.compare(candidate).await {
             Ok(comparison) => comparison,
@@ -240,6 +263,7 @@ impl Worker {
         let mut outcome = candidate.outcome(&self.target, comparison.action, reason);
         outcome.source_digest.clone_from(&comparison.source_digest);
         outcome.target_digest.clone_from(&comparison.present);
+        outcome.lack.clone_from(&comparison.lack);
         if !matches!(comparison.action, Action::Copy | Action::Update) {
             return outcome;
         }
@@ -277,21 +301,31 @@ impl Worker {
             from: candidate.from.clone(),
             source: candidate.source.clone(),
             target: candidate.target.clone(),
+            is_lost: comparison.is_lost,
         };
-        let children = wanted.children.as_deref();
-        let moved = self.ladder.needs_copy(&route, &manifest, children).await?;
-        let put = self
-            .target
-            .manifest_put(&candidate.target, &candidate.reference, &manifest)
-            .await;
-        put.map_err(|source| match source.status() {
-            Some(400 | 404 | 409 | 412 | 422) if children.is_some() => SyncError::Sparse {
-                reference: candidate.reference.on(&candidate.target),
-                platforms: platforms_text(&candidate.architectures),
-                source,
-            },
-            _ => SyncError::Target(source),
-        })?;
+        let Some(children) = &wanted.children else {
+            let moved = self
+                .ladder
+                .copy(&route, &candidate.reference, &manifest)
+                .await?;
+            return Ok((moved, manifest.digest));
+        };
+        let moved = self
+            .ladder
+            .children_copy(&route, &manifest, children)
+            .await?;
+        // The other children are missing for good, so there is no second try.
+        let (target, reference) = (&candidate.target, &candidate.reference);
+        manifest_write(&self.target, target, reference, &manifest, false)
+            .await
+            .map_err(|source| match source.status() {
+                Some(400 | 404 | 409 | 412 | 422) => SyncError::Sparse {
+                    reference: candidate.reference.on(&candidate.target),
+                    platforms: platforms_text(&candidate.architectures),
+                    source,
+                },
+                _ => SyncError::Target(source),
+            })?;
         Ok((moved, manifest.digest))
     }
 }

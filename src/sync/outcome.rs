@@ -58,6 +58,24 @@ impl Status {
     }
 }
 
+/// Chosen platforms that an image doesn't have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// Whether it has none of those that were chosen.
+    pub is_all: bool,
+    /// Which, and what it has, in words.
+    pub words: String,
+}
+
+impl Lack {
+    /// In words, of this tag.
+    pub fn told_of(&self, repository: &str, tag: &str) -> String {
+        let separator = if tag.contains(':') { '@' } else { ':' };
+        let left_out = if self.is_all { "left out: " } else { "" };
+        format!("`{repository}{separator}{tag}`: {left_out}{}", self.words)
+    }
+}
+
 /// What became of one tag.
 #[derive(Clone, Debug)]
 pub struct TagOutcome {
@@ -83,12 +101,22 @@ pub struct TagOutcome {
     pub previous_digest: Option<Digest>,
     /// The platforms chosen, as [`super::spec::platforms_text`] writes them.
     pub platforms: String,
+    /// Those of them that the image doesn't have.
+    pub lack: Option<Lack>,
     /// Bytes sent to the target for this tag.
     pub moved: Moved,
     /// How long it took.
     pub duration: Duration,
     /// Why it failed.
     pub error: Option<String>,
+}
+
+impl TagOutcome {
+    /// What is worth knowing of it though it didn't fail, in words.
+    pub fn warning(&self) -> Option<String> {
+        let lack = self.lack.as_ref().filter(|_| self.status == Status::Done)?;
+        Some(lack.told_of(&self.repository, &self.tag))
+    }
 }
 
 /// What was moved for a tag.
@@ -113,7 +141,8 @@ impl std::ops::AddAssign for Moved {
 /// The counts of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Tags selected.
+    /// Tags selected, and items whose tags couldn't be told: the sum of the five below, once all is
+    /// done.
     pub selected: u64,
     /// Tags new at the target.
     pub copied: u64,
@@ -125,11 +154,18 @@ pub struct Totals {
     pub blocked: u64,
     /// Tags (and listings) that failed.
     pub failed: u64,
+    /// What is worth knowing and stopped nothing.
+    pub warnings: u64,
     /// What was moved.
     pub moved: Moved,
 }
 
 impl Totals {
+    /// Whether nothing was selected, and somebody should know: the run did nothing of what it is for.
+    pub fn is_nothing(&self) -> bool {
+        self.selected == 0 && self.failed == 0 && self.warnings > 0
+    }
+
     /// Takes one outcome in. `selected` is counted when tags are selected, not here.
     pub fn add(&mut self, outcome: &TagOutcome) {
         self.moved += outcome.moved;
@@ -148,13 +184,18 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} copied, {} updated, {} unchanged or left out, {} blocked, {} failed; \
+            "{} copied, {} updated, {} unchanged or left out, {} blocked, {} failed{}; \
              {} in {} blobs sent, {} blobs mounted",
             self.copied,
             self.updated,
             self.skipped,
             self.blocked,
             self.failed,
+            match self.warnings {
+                0 => String::new(),
+                1 => ", 1 warning".to_owned(),
+                more => format!(", {more} warnings"),
+            },
             HumanBytes(self.moved.bytes),
             self.moved.blobs_copied,
             self.moved.blobs_mounted,

@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 
 use futures_util::StreamExt;
+use indexmap::IndexMap;
 
+use crate::oci::large::Room;
 use crate::oci::manifest::Content;
 use crate::oci::{Descriptor, Digest, Manifest, Reference};
 
 use super::candidate::{Candidate, candidates_find};
 use super::compare::{Comparison, Ends, Wanted};
 use super::error::SyncError;
+use super::ladder::CHILDREN;
 use super::native::Engine;
-use super::outcome::Action;
+use super::outcome::{Action, Lack};
 use super::unreachable::Unreachable;
 
 /// The actions of a run, and their sums.
@@ -67,6 +70,30 @@ struct PlannedTag {
     action: PlanAction,
     /// What it needs: digest and bytes.
     blobs: Vec<(Digest, u64)>,
+    /// Chosen platforms that it doesn't have.
+    lack: Option<Lack>,
+    /// The items that select it.
+    items: Vec<usize>,
+}
+
+impl Plan {
+    /// A tag has none of the chosen platforms: where other tags of its item have, it is left out,
+    /// else it fails with its item.
+    fn lacking(&mut self, at: usize, is_met: bool, lack: Lack) {
+        let Some(action) = self.actions.get_mut(at) else {
+            return;
+        };
+        if is_met {
+            let told = lack.told_of(&action.repository, &action.tag);
+            self.warnings.push(told);
+            return;
+        }
+        action.action = Action::Blocked;
+        action.error = Some(lack.words);
+        self.skip -= 1;
+        self.blocked += 1;
+        self.failed += 1;
+    }
 }
 
 impl Engine {
@@ -100,7 +127,22 @@ impl Engine {
         let mut compared = futures_util::stream::iter(found.all)
             .map(|candidate| self.plan_tag(candidate, &unreachable))
             .buffered(self.spec.max_parallel.max(1));
-        while let Some(PlannedTag { action, blobs }) = compared.next().await {
+        let (mut lacks, mut met) = (Vec::new(), HashSet::new());
+        while let Some(tag) = compared.next().await {
+            let PlannedTag {
+                action,
+                blobs,
+                lack,
+                items,
+            } = tag;
+            match lack {
+                Some(lack) if lack.is_all => lacks.push((plan.actions.len(), items, lack)),
+                lack => {
+                    met.extend(items);
+                    let told = lack.map(|lack| lack.told_of(&action.repository, &action.tag));
+                    plan.warnings.extend(told);
+                }
+            }
             plan.failed += u64::from(action.error.is_some());
             let fresh = blobs
                 .into_iter()
@@ -117,22 +159,29 @@ impl Engine {
             *count += 1;
             plan.actions.push(action);
         }
+        for (at, items, lack) in lacks {
+            let is_met = items.iter().any(|item| met.contains(item));
+            plan.lacking(at, is_met, lack);
+        }
         plan.unreachable = unreachable.summary();
         plan
     }
 
     async fn plan_tag(&self, candidate: Candidate, unreachable: &Unreachable) -> PlannedTag {
-        let hosts = [candidate.from.host(), self.target.host()];
-        let compared = match unreachable.find(&hosts) {
+        let (source, target) = (candidate.from.host(), self.target.host());
+        let compared = match unreachable.find(source, Some(target)) {
             Some(error) => Err(error),
             None => self.plan_compared(&candidate).await,
         };
         match compared {
-            Ok((comparison, blobs)) => {
+            Ok((mut comparison, blobs)) => {
+                let lack = comparison.lack.take();
                 let reason = format!("{}; {}", candidate.selected_by, comparison.reason);
                 PlannedTag {
                     action: self.action(&candidate, comparison, reason, &blobs),
                     blobs,
+                    lack,
+                    items: candidate.items,
                 }
             }
             Err(error) => {
@@ -145,6 +194,8 @@ impl Engine {
                         ..self.action(&candidate, stop, reason, &[])
                     },
                     blobs: Vec::new(),
+                    lack: None,
+                    items: candidate.items,
                 }
             }
         }
@@ -157,6 +208,7 @@ impl Engine {
         let ends = Ends {
             target: &self.target,
             known: &self.spec.known,
+            lost: &self.spec.lost,
         };
         let comparison = ends.compare(candidate).await?;
         let mut blobs = Vec::new();
@@ -207,23 +259,43 @@ async fn needs(candidate: &Candidate, wanted: &Wanted) -> Result<Vec<(Digest, u6
             reference: candidate.reference.on(&candidate.source),
         });
     }
-    let chosen = |child: &Descriptor| match &wanted.children {
+    let chosen = |child: &&Descriptor| match &wanted.children {
         Some(keep) => keep.contains(&child.digest),
         None => true,
     };
-    let mut blobs: Vec<(Digest, u64)> = Vec::new();
-    let mut take = |manifest: &Manifest| {
-        for blob in manifest.blobs() {
-            if !blobs.iter().any(|(digest, _)| *digest == blob.digest) {
-                blobs.push((blob.digest.clone(), blob.size));
+    let mut blobs = Blobs::default();
+    blobs.take(&root);
+    let looks: Vec<_> = root
+        .children()
+        .iter()
+        .filter(chosen)
+        .map(|child| {
+            let (from, source) = (candidate.from.clone(), candidate.source.clone());
+            let (reference, size) = (Reference::Digest(child.digest.clone()), child.size);
+            async move {
+                let _room = Room::take(Some(size), 1).await;
+                let child = from.manifest_get(&source, &reference).await;
+                let mut blobs = Blobs::default();
+                blobs.take(&child.map_err(SyncError::Source)?);
+                Ok::<_, SyncError>(blobs)
             }
-        }
-    };
-    take(&root);
-    for child in root.children().iter().filter(|child| chosen(child)) {
-        let reference = Reference::Digest(child.digest.clone());
-        let child = candidate.from.manifest_get(&candidate.source, &reference);
-        take(&child.await.map_err(SyncError::Source)?);
+        })
+        .collect();
+    let mut children = futures_util::stream::iter(looks).buffered(CHILDREN);
+    while let Some(child) = children.next().await {
+        blobs.0.extend(child?.0);
     }
-    Ok(blobs)
+    Ok(blobs.0.into_iter().collect())
+}
+
+/// Blobs with their bytes, each once.
+#[derive(Default)]
+struct Blobs(IndexMap<Digest, u64>);
+
+impl Blobs {
+    fn take(&mut self, manifest: &Manifest) {
+        for blob in manifest.blobs() {
+            self.0.entry(blob.digest.clone()).or_insert(blob.size);
+        }
+    }
 }

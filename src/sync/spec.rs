@@ -26,6 +26,8 @@ pub struct SyncSpec {
     pub max_parallel: usize,
     /// What earlier runs wrote, for tags whose target digest differs from the source's.
     pub known: KnownTags,
+    /// What a check found missing or damaged at the target; it is looked at whole and mended.
+    pub lost: LostTags,
     /// Only these of the selected tags; `None`: all of them.
     pub only: Option<OnlyTags>,
 }
@@ -43,6 +45,47 @@ pub struct SyncItem {
     pub architectures: Vec<PlatformChoice>,
     /// The path below the target's address, instead of what the placement says.
     pub target_repository: Option<Repository>,
+    /// What becomes of it when it selects nothing.
+    pub on_empty: OnEmpty,
+}
+
+/// What becomes of an item that selects nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnEmpty {
+    /// A warning, which is counted.
+    #[default]
+    Warn,
+    /// It has failed.
+    Fail,
+    /// Nothing: that is as it should be.
+    Ignore,
+}
+
+impl FromStr for OnEmpty {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "warn" => Ok(Self::Warn),
+            "fail" => Ok(Self::Fail),
+            "ignore" => Ok(Self::Ignore),
+            _ => Err(NameError::new(
+                "on_empty",
+                text,
+                "expected `warn`, `fail` or `ignore`",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for OnEmpty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Ignore => "ignore",
+        })
+    }
 }
 
 impl SyncItem {
@@ -92,6 +135,11 @@ impl OnlyTags {
         self.0.is_empty()
     }
 
+    /// Whether all of this target repository is in it.
+    pub fn is_whole(&self, target_repository: &str) -> bool {
+        matches!(self.0.get(target_repository), Some(None))
+    }
+
     /// Whether a tag of this target repository is in it.
     pub fn touches(&self, target_repository: &str) -> bool {
         self.0.contains_key(target_repository)
@@ -107,6 +155,9 @@ impl OnlyTags {
 /// Earlier copies of indexes that were made smaller, by target repository and tag.
 pub type KnownTags = HashMap<(String, String), KnownTag>;
 
+/// Target repositories and tags.
+pub type LostTags = HashSet<(String, String)>;
+
 /// One earlier copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownTag {
@@ -116,6 +167,8 @@ pub struct KnownTag {
     pub target_digest: Digest,
     /// The platforms chosen then, as [`platforms_text`] writes them.
     pub platforms: String,
+    /// Those of them that it doesn't have, in words; "": it has all.
+    pub lack: String,
 }
 
 /// A platform choice as text: sorted, joined by commas; "" for all.

@@ -24,10 +24,20 @@ impl Unreachable {
         }
     }
 
-    /// The failure of one of the hosts, if one is out of reach.
-    pub(super) fn find(&self, hosts: &[&str]) -> Option<SyncError> {
+    /// The failure of one of the hosts, the source's and the target's if that is given, if one is
+    /// out of reach. It is told of the host, not of what was tried there first.
+    pub(super) fn find(&self, source: &str, target: Option<&str>) -> Option<SyncError> {
         let known = self.lock();
-        hosts.iter().find_map(|host| known.get(*host).cloned())
+        let failure = |host: &str| {
+            let failure = known.get(host)?.registry()?;
+            Some(
+                failure
+                    .clone()
+                    .told_of("not tried, since an earlier request failed"),
+            )
+        };
+        let of_target = || target.and_then(failure).map(SyncError::Target);
+        failure(source).map(SyncError::Source).or_else(of_target)
     }
 
     /// All of them, in words.

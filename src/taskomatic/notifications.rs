@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 use crate::notify::Notifier;
 use crate::service::notification::{NAMED, channels, message_of_run, send};
 use crate::store::notification::{
-    Channel, Notification, notification_claim, notification_end, notification_forget,
+    Channel, Notification, NotificationEvent, notification_claim, notification_drop,
+    notification_end, notification_forget,
 };
 use crate::store::run_log::LogLevel;
 use crate::store::run_result::{ResultStatus, result_list};
@@ -80,6 +81,9 @@ impl Notifications {
     }
 
     async fn tell(&self, due: Notification) {
+        if due.event == NotificationEvent::Warnings && !self.notifier.wants_warnings() {
+            return self.forget(due).await;
+        }
         let channel = match due.channel {
             Channel::Webhook => "webhook",
             Channel::Mail => "e-mail",
@@ -104,14 +108,25 @@ impl Notifications {
         &self,
         due: &Notification,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let (org, run, limit) = (due.org_id, due.run.id, i64::try_from(NAMED)?);
-        let failed = Some(ResultStatus::Failed);
-        let failed = self
-            .db
-            .run(move |conn| result_list(conn, org, run, failed, 0, limit))
-            .await?;
-        let message = message_of_run(&due.run, &due.org, &failed);
+        let (run, limit) = (due.run.id, i64::try_from(NAMED)?);
+        let failed = match due.org_id {
+            Some(org) => {
+                let failed = Some(ResultStatus::Failed);
+                let list = move |conn: &mut _| result_list(conn, org, run, failed, 0, limit);
+                self.db.run(list).await?
+            }
+            None => Vec::new(),
+        };
+        let message = message_of_run(&due.run, due.event, &due.org, &failed);
         Ok(send(&self.notifier, due.channel, &message).await?)
+    }
+
+    /// Nobody asked for such.
+    async fn forget(&self, due: Notification) {
+        let drop = move |conn: &mut _| notification_drop(conn, due.id);
+        if let Err(error) = self.db.run(drop).await {
+            tracing::warn!(%error, "what nobody wants to know can't be forgotten");
+        }
     }
 
     async fn end(&self, due: Notification, level: LogLevel, message: String) {

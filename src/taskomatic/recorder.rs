@@ -187,7 +187,10 @@ impl Recorder {
                 let text = format!("`{}`: {tags} tags are selected", self.place);
                 self.log(LogLevel::Info, text);
             }
-            Event::Warning(text) => self.log(LogLevel::Warn, text),
+            Event::Warning(text) => {
+                self.totals.warnings += 1;
+                self.log(LogLevel::Warn, text);
+            }
             Event::Finished(outcome) => self.take_outcome(*outcome),
         }
         self.batch.results.len() >= FLUSH_AT
@@ -416,7 +419,9 @@ fn outcome_line(outcome: &TagOutcome) -> Option<(LogLevel, String)> {
             (LogLevel::Info, line)
         }
         // The usual case, 100 000 times a night; its result is stored.
-        (_, Action::Skip) if outcome.target_digest.is_some() => return None,
+        (_, Action::Skip) if outcome.target_digest.is_some() || outcome.lack.is_some() => {
+            return None;
+        }
         (_, Action::Skip) => (
             LogLevel::Info,
             format!("{name} left out: {}", outcome.reason),
@@ -458,8 +463,9 @@ fn result(outcome: TagOutcome) -> NewRunResult {
 /// smaller, whose digest tells nothing of the source's.
 fn synced(outcome: &TagOutcome) -> Option<(SyncedKey, SyncedState)> {
     let written = matches!(outcome.action, Action::Copy | Action::Update);
+    let lacks_all = outcome.lack.as_ref().is_some_and(|lack| lack.is_all);
     let worth_knowing =
-        outcome.status == Status::Done && (written || !outcome.platforms.is_empty());
+        outcome.status == Status::Done && (written || !outcome.platforms.is_empty()) && !lacks_all;
     let (source, target) = match (&outcome.source_digest, &outcome.target_digest) {
         (Some(source), Some(target)) if worth_knowing => (source, target),
         _ => return None,
@@ -474,6 +480,11 @@ fn synced(outcome: &TagOutcome) -> Option<(SyncedKey, SyncedState)> {
         target_digest: target.to_string(),
         platforms: outcome.platforms.clone(),
         verified_at: now(),
+        lack: outcome
+            .lack
+            .as_ref()
+            .map_or(String::new(), |lack| lack.words.clone()),
+        lost_at: None,
     };
     Some((key, state))
 }
@@ -490,6 +501,7 @@ fn run_totals(totals: &Totals) -> RunTotals {
         bytes: number(totals.moved.bytes),
         blobs_copied: number(totals.moved.blobs_copied),
         blobs_mounted: number(totals.moved.blobs_mounted),
+        warnings: number(totals.warnings),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Memory doesn't grow with what is copied.
 
-use std::process::Stdio;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Desk;
-use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::images::{AMD64, Blob, Format, Image, OCI_INDEX, OCI_MANIFEST};
 use crate::support::registry::Registry;
+use crate::support::registry::content::digest_of;
 use crate::support::registry::faults::Quirk;
 
 /// The layer's size, and what the process may use at most.
@@ -19,6 +20,38 @@ pub(crate) fn peak(process: u32) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// What a child used of memory at most, in KiB, and how it ended.
+async fn watched(mut command: Command) -> (ExitStatus, u64) {
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let mut most = 0;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return (status, most);
+        }
+        if start.elapsed() > Duration::from_mins(5) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the copy takes too long");
+        }
+        most = peak(child.id()).unwrap_or(0).max(most);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn sync(desk: &Desk, source: &Registry, target: &Registry, more: &[&str]) -> Command {
+    let mut command = desk.command();
+    let address = |registry: &Registry| format!("http://{}", registry.address());
+    let (from, to) = (address(source), address(target));
+    command.args(["sync", "--from", &from, "--to", &to, "--repository", "app"]);
+    command.args(more);
+    command
+}
+
 /// The registries are in this process, so the child's memory is the product's own.
 #[tokio::test]
 async fn a_layer_of_2_gib_is_copied_within_100_mib() {
@@ -28,37 +61,63 @@ async fn a_layer_of_2_gib_is_copied_within_100_mib() {
     image.store(&source, "app", Some("big"));
     let target = Registry::builder().quirk(Quirk::Sink).start().await;
     let desk = Desk::new();
-    let mut command = desk.command();
-    let address = |registry: &Registry| format!("http://{}", registry.address());
-    command.args([
-        "sync",
-        "--from",
-        &address(&source),
-        "--to",
-        &address(&target),
-        "--repository",
-        "app",
-    ]);
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    let mut most = 0;
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if start.elapsed() > Duration::from_mins(5) {
-            child.kill().unwrap();
-            panic!("the copy takes too long");
-        }
-        most = peak(child.id()).unwrap_or(0).max(most);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let (status, most) = watched(sync(&desk, &source, &target, &[])).await;
     assert!(status.success());
     assert_eq!(target.blob_size("app", &layer.digest), Some(LAYER));
     assert_eq!(target.tags("app"), source.tags("app"));
     assert!((1..PEAK_MAX_KIB).contains(&most), "{most} KiB at most");
+}
+
+/// Descriptors of things that no registry has, with these members.
+fn descriptors(count: u64, more: impl Fn(u64) -> String) -> String {
+    let one = |number: u64| {
+        let digest = digest_of(&number.to_le_bytes());
+        format!("{{\"digest\":\"{digest}\",\"size\":1000{}}}", more(number))
+    };
+    (0..count).map(one).collect::<Vec<_>>().join(",")
+}
+
+/// Far below what one task for each entry takes.
+const LARGE_PEAK_MAX_KIB: u64 = 128 * 1024;
+
+/// Some of such tags at once take the memory of one, and the work for each grows with its size only.
+#[tokio::test]
+async fn manifests_with_tens_of_thousands_of_entries_end_within_128_mib() {
+    let platform = |number: u64| {
+        let architecture = ["amd64", "arm64"][usize::from(number.is_multiple_of(2))];
+        format!(
+            ",\"mediaType\":\"{OCI_MANIFEST}\",\"platform\":{{\"os\":\"linux\",\"architecture\":\"{architecture}\"}}"
+        )
+    };
+    let index = format!(
+        "{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}",
+        descriptors(40_000, platform)
+    );
+    let config = Blob::layer(1, 10);
+    let image = format!(
+        "{{\"schemaVersion\":2,\"mediaType\":\"{OCI_MANIFEST}\",\"config\":{{\"digest\":\"{}\",\"size\":10}},\"layers\":[{}]}}",
+        config.digest,
+        descriptors(100_000, |_| String::new())
+    );
+    for (media_type, manifest, more) in [
+        (OCI_INDEX, index, ["--architecture", "amd64"].as_slice()),
+        (OCI_MANIFEST, image, &[]),
+    ] {
+        let (source, target) = (Registry::start().await, Registry::start().await);
+        source.content_put("app", &config.digest, config.content.clone());
+        for tag in ["1", "2"] {
+            // Another digest each.
+            let manifest = manifest.replacen('{', &format!("{{\"tag\":\"{tag}\","), 1);
+            source.manifest_put("app", Some(tag), media_type, manifest);
+        }
+        let desk = Desk::new();
+        let (status, most) = watched(sync(&desk, &source, &target, more)).await;
+        // Their entries aren't there.
+        assert_eq!(status.code(), Some(1));
+        assert!(target.tags("app").is_empty());
+        assert!(
+            (1..LARGE_PEAK_MAX_KIB).contains(&most),
+            "{media_type}: {most} KiB at most"
+        );
+    }
 }

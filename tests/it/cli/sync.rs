@@ -405,7 +405,7 @@ async fn a_repository_that_is_missing_is_named_with_its_registry() {
     let (from, to) = (http(&source), http(&target));
     let desk = Desk::new();
     for (repository, regex, words) in [
-        ("gone", ".", "has no such repository, or no tags in it"),
+        ("gone", ".", "there is no such repository"),
         ("team/app", "^nothing$", "tags none is selected"),
     ] {
         let said = desk.run(&[
@@ -419,10 +419,55 @@ async fn a_repository_that_is_missing_is_named_with_its_registry() {
             "--tag-regex",
             regex,
         ]);
-        let said = said.ended(0);
-        assert!(
-            said.err.contains(words) && said.err.contains(repository),
-            "{said:?}"
-        );
+        let said = said.ended(1);
+        let all = format!("{}{}", said.out, said.err);
+        assert!(all.contains(words) && all.contains(repository), "{said:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_run_leaves_out_is_counted_and_told() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::multi(Format::Oci, 1, 1000).store(&source, "app", Some("1"));
+    let (from, to) = (http(&source), http(&target));
+    let desk = Desk::new();
+    let sync = |more: &[&str]| {
+        let arguments = ["sync", "--from", &from, "--to", &to, "--repository", "app"];
+        desk.run(&[&arguments, more].concat())
+    };
+    let said = sync(&["--architecture", "amd46"]).ended(2);
+    assert!(said.err.contains("did you mean `amd64`?"), "{said:?}");
+    let said = sync(&["--architecture", "s390x"]).ended(1);
+    let all = format!("{}{}", said.out, said.err);
+    assert!(
+        all.contains("`linux/arm/v7`") && all.contains("1 failed"),
+        "{said:?}"
+    );
+    let said = sync(&[
+        "--architecture",
+        "x86_64",
+        "--architecture",
+        "s390x",
+        "--json",
+    ])
+    .ended(0);
+    assert!(said.err.contains("warning: `app:1`"), "{said:?}");
+    let last: serde_json::Value = serde_json::from_str(said.out.lines().last().unwrap()).unwrap();
+    let totals = &last["totals"];
+    assert_eq!(
+        (&totals["copied"], &totals["warnings"]),
+        (&1.into(), &1.into())
+    );
+
+    let nothing = ["--tag-regex", "^nothing$", "--on-empty"];
+    for (word, code) in [("warn", 1), ("fail", 1), ("ignore", 0)] {
+        sync(&[nothing.as_slice(), &[word]].concat()).ended(code);
+    }
+    let said = sync(&[nothing.as_slice(), &["fail", "--json"]].concat()).ended(1);
+    let last: serde_json::Value = serde_json::from_str(said.out.lines().last().unwrap()).unwrap();
+    let totals = &last["totals"];
+    assert_eq!(
+        (&totals["selected"], &totals["failed"]),
+        (&1.into(), &1.into())
+    );
 }

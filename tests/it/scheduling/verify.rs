@@ -52,6 +52,8 @@ async fn known(place: &Place, pair: StorePair, tag: &'static str, digest: String
         target_digest: digest,
         platforms: String::new(),
         verified_at: moment("2026-03-01 12:00:00"),
+        lack: String::new(),
+        lost_at: None,
     };
     let tags = HashMap::from([(key, state)]);
     place
@@ -62,7 +64,7 @@ async fn known(place: &Place, pair: StorePair, tag: &'static str, digest: String
 }
 
 on_both_databases! {
-    async fn what_isn_t_at_its_target_any_more_is_forgotten_and_told(db) {
+    async fn what_isn_t_at_its_target_any_more_is_told_until_it_is_back(db) {
         let place = Place::new(db, "2026-03-01 12:00:00").await;
         let registry = Registry::start().await;
         let pair = target(&place, registry.address()).await;
@@ -77,19 +79,25 @@ on_both_databases! {
         registry.blob_remove("app", &Blob::layer(3, 1000).digest);
 
         let (status, message, log) = place.house_done("target-verify-bunch", "2026-03-01").await;
-        assert_eq!(status, RunStatus::Finished, "{log}");
+        assert_eq!(status, RunStatus::Failed, "{log}");
         assert_eq!(message, "4 targets checked, 3 not as they were left, 0 could not be checked");
         for part in [
             "app:moved`: it is `sha256:",
             "app:hollow`: its blob `sha256:",
-            "app:gone`: its manifest is gone; the next run of its project looks at it anew",
+            "app:gone`: its manifest is gone; the next run of its project mends it",
         ] {
             assert!(log.contains(part), "{log}");
         }
-        assert_eq!(tags_left(&place).await, ["good"]);
+        assert_eq!(tags_left(&place).await, ["gone", "good", "hollow", "moved"]);
+        // Nobody has mended anything.
         let (status, message, _) = place.house_done("target-verify-bunch", "2026-03-02").await;
-        assert_eq!(status, RunStatus::Finished);
-        assert_eq!(message, "1 targets checked, 0 not as they were left, 0 could not be checked");
+        assert_eq!(status, RunStatus::Failed);
+        assert_eq!(message, "4 targets checked, 3 not as they were left, 0 could not be checked");
+        image(3).store(&registry, "app", Some("hollow"));
+        image(4).store(&registry, "app", Some("gone"));
+        let (status, message, _) = place.house_done("target-verify-bunch", "2026-03-03").await;
+        assert_eq!(status, RunStatus::Failed);
+        assert_eq!(message, "4 targets checked, 1 not as they were left, 0 could not be checked");
     }
 }
 

@@ -25,6 +25,8 @@ fn tags(
                 target_digest: digest.to_owned(),
                 platforms: String::new(),
                 verified_at: time,
+                lack: String::new(),
+                lost_at: None,
             };
             (key, state)
         })

@@ -5,6 +5,7 @@
 //! - `blobs`: transfers that go wrong, mounts that are refused, content that is not what it says.
 //! - `selecting`: listings, clashes, sources that are the target.
 //! - `skopeo`: the same files through the real skopeo.
+//! - `writers`: one place, one writer.
 //!
 //! This file: a run from its items to its outcomes, and what a registry holds after it.
 
@@ -13,6 +14,7 @@ mod copying;
 mod platforms;
 pub(crate) mod selecting;
 mod skopeo;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,9 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use registrysync::oci::{Client, ClientOptions, RegistryAddress, Repository};
 use registrysync::sync::progress::{Event, Reporter};
-use registrysync::sync::spec::{KnownTags, MAX_PARALLEL};
+use registrysync::sync::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use registrysync::sync::{
-    Action, Engine, Placement, RunEnd, Selector, SelectorSpec, Status, SyncItem, SyncSpec,
+    Action, Engine, OnEmpty, Placement, RunEnd, Selector, SelectorSpec, Status, SyncItem, SyncSpec,
     TagOutcome,
 };
 
@@ -81,6 +83,7 @@ pub(crate) fn item(source: &Client, path: &str, selector: &SelectorSpec) -> Sync
         selector: Selector::compile(selector).unwrap(),
         architectures: Vec::new(),
         target_repository: None,
+        on_empty: OnEmpty::Warn,
     }
 }
 
@@ -90,6 +93,7 @@ pub(crate) fn spec(items: Vec<SyncItem>) -> SyncSpec {
         placement: Placement::Path,
         max_parallel: MAX_PARALLEL,
         known: KnownTags::new(),
+        lost: LostTags::new(),
         only: None,
     }
 }

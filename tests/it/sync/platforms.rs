@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use registrysync::oci::{Client, PlatformChoice};
 use registrysync::sync::spec::{KnownTag, KnownTags};
-use registrysync::sync::{Action, SelectorSpec, Status, SyncItem, SyncSpec};
+use registrysync::sync::{Action, Engine, SelectorSpec, Status, SyncItem, SyncSpec};
 
 use super::{Ran, client, everything, item, lacking, literal, run, spec, tags_at};
 use crate::support::docker_registry::AnyRegistry;
@@ -69,6 +69,7 @@ async fn only_the_chosen_platform_and_its_attestation_are_fetched() {
                 source_digest: outcome.source_digest.clone().unwrap(),
                 target_digest: outcome.target_digest.clone().unwrap(),
                 platforms: outcome.platforms.clone(),
+                lack: String::new(),
             };
             let place = ("app".to_owned(), "1".to_owned());
             let mut again = spec(wanted());
@@ -105,7 +106,7 @@ async fn the_smaller_index_keeps_the_rest_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_index_without_the_platform_is_left_out_and_says_what_it_has() {
+async fn an_image_without_the_platform_is_left_out_with_a_warning() {
     let (source, target) = (Registry::start().await, Registry::start().await);
     Image::multi(Format::Oci, 5, 1000).store(&source, "app", Some("multi"));
     let layers = [Blob::layer(9, 1000)];
@@ -125,6 +126,81 @@ async fn an_index_without_the_platform_is_left_out_and_says_what_it_has() {
     // An artifact has no platform, so a choice of platforms says nothing of it.
     assert_eq!(ran.of("chart").action, Action::Copy);
     assert_eq!(target.tags("app").len(), 1);
+    assert_eq!((ran.warnings.len(), ran.end.totals.warnings), (2, 2));
+}
+
+#[tokio::test]
+async fn an_item_none_of_whose_tags_has_the_platform_has_failed() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::multi(Format::Oci, 5, 1000).store(&source, "app", Some("1"));
+    Image::multi(Format::Oci, 6, 1000).store(&source, "app", Some("2"));
+    Image::multi(Format::Oci, 7, 1000).store(&source, "other", Some("1"));
+    let from = client(source.address());
+    let other = SyncItem {
+        architectures: vec![PlatformChoice::parse("amd64").unwrap()],
+        ..item(&from, "other", &everything())
+    };
+    let wanted = || vec![chosen(&from, &everything(), &["s390x"]), other.clone()];
+    let to = client(target.address());
+    let ran = run(&to, spec(wanted())).await;
+    let failed: Vec<_> = ran
+        .outcomes
+        .iter()
+        .filter(|o| o.repository == "app")
+        .collect();
+    assert_eq!(failed.len(), 2);
+    for outcome in failed {
+        assert_eq!(outcome.status, Status::Failed);
+        let error = outcome.error.as_deref().unwrap();
+        assert!(
+            error.contains("`s390x`") && error.contains("`linux/arm/v7`"),
+            "{error}"
+        );
+    }
+    let totals = &ran.end.totals;
+    assert_eq!(
+        (
+            totals.selected,
+            totals.failed,
+            totals.copied,
+            totals.warnings
+        ),
+        (3, 2, 1, 0)
+    );
+
+    let plan = Engine::new(to, spec(wanted())).plan().await;
+    assert_eq!(
+        (plan.blocked, plan.failed, plan.skip),
+        (2, 2, 1),
+        "{plan:?}"
+    );
+}
+
+#[tokio::test]
+async fn some_platforms_that_are_missing_are_a_warning_in_a_second_run_too() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::multi(Format::Oci, 5, 1000).store(&source, "app", Some("1"));
+    let from = client(source.address());
+    let to = client(target.address());
+    let wanted = || spec(vec![chosen(&from, &everything(), &["arm64", "s390x"])]);
+    let first = run(&to, wanted()).await;
+    first.all_done(Action::Copy, 1);
+    assert_eq!(first.warnings.len(), 1, "{first:?}");
+    assert!(first.warnings[0].contains("no `s390x`"), "{first:?}");
+    let outcome = first.of("1");
+    let known = KnownTag {
+        source_digest: outcome.source_digest.clone().unwrap(),
+        target_digest: outcome.target_digest.clone().unwrap(),
+        platforms: outcome.platforms.clone(),
+        lack: outcome.lack.clone().unwrap().words,
+    };
+    let mut again = wanted();
+    again.known = KnownTags::from([(("app".to_owned(), "1".to_owned()), known)]);
+    source.requests_clear();
+    let second = run(&to, again).await;
+    second.all_done(Action::Skip, 1);
+    assert_eq!(second.warnings, first.warnings);
+    assert_eq!(source.requests().count("GET", Kind::Manifest), 0);
 }
 
 /// A digest holds exactly one index: some children of it, or a refusal that names the ways out.
@@ -199,6 +275,10 @@ fn known_after(ran: &Ran) -> KnownTags {
         source_digest: outcome.source_digest.clone().unwrap(),
         target_digest: outcome.target_digest.clone().unwrap(),
         platforms: outcome.platforms.clone(),
+        lack: outcome
+            .lack
+            .as_ref()
+            .map_or(String::new(), |lack| lack.words.clone()),
     };
     KnownTags::from([(("app".to_owned(), "1".to_owned()), known)])
 }

@@ -26,10 +26,35 @@ async fn a_repository_that_isnt_there() {
         item(&from, "gone/literal", &literal(&["v1"])),
     ]);
     let ran = run(&client(target.address()), wanted).await;
-    assert_eq!(ran.outcomes.len(), 1, "{ran:?}");
+    assert_eq!(ran.outcomes.len(), 2, "{ran:?}");
     assert!(ran.error("v1").contains("`gone/literal:v1` is not found"));
-    assert!(ran.warnings.iter().any(|w| w.contains("`gone/regex`")));
-    assert_eq!(ran.end.totals.selected, 1);
+    assert!(ran.error("").contains("no such repository"));
+    assert_eq!(ran.of("").repository, "gone/regex");
+    let totals = &ran.end.totals;
+    assert_eq!((totals.selected, totals.failed), (2, 2));
+}
+
+/// What was found out of one repository says nothing of another, but for the host.
+#[tokio::test]
+async fn a_failure_is_told_of_what_it_belongs_to() {
+    let target = Registry::start().await;
+    let from = client(&nobody());
+    let wanted = spec(vec![
+        item(&from, "library/postgres", &everything()),
+        item(&from, "tools/busybox", &literal(&["1.36", "1.37"])),
+    ]);
+    let ran = run(&client(target.address()), wanted).await;
+    for outcome in ran
+        .outcomes
+        .iter()
+        .filter(|o| o.repository != "library/postgres")
+    {
+        let error = outcome.error.as_deref().unwrap();
+        assert!(!error.contains("postgres"), "{error}");
+        assert!(error.contains(from.host()), "{error}");
+    }
+    let totals = &ran.end.totals;
+    assert_eq!((totals.selected, totals.failed), (3, 3));
 }
 
 #[tokio::test]

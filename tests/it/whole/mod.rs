@@ -22,5 +22,6 @@ mod scale;
 mod schedules;
 pub(crate) mod scripts;
 mod server;
+mod silence;
 mod time_zone;
 mod tls;

@@ -11,7 +11,7 @@ use crate::service::run_history::Slice;
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
 const TAGS: &str = "tags and digests, named literally";
 const REGEX: &str = "regular expression that is searched in each tag";
-const ITEM_OPTIONS: &str = "further selectors, `architectures`, `target_repository`";
+const ITEM_OPTIONS: &str = "further selectors, `architectures`, `target_repository`, `on_empty`";
 const ALL_TAGS: &str = "the item; without tags and expression it takes all tags";
 
 pub(super) fn define(ns: &mut Namespace) {

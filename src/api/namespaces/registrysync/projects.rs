@@ -81,7 +81,7 @@ fn change(ns: &mut Namespace) {
     let [label, source, target] = ends;
     let options = param(
         "options",
-        "`placement`, `architectures`, `description`, `enabled`, `max_parallel`",
+        "`placement`, `architectures`, `on_empty`, `description`, `enabled`, `max_parallel`",
     );
     ns.method("create", "Make a project.", ends, create)
         .returns("the project");

@@ -135,7 +135,10 @@ fn define_image(ns: &mut Namespace) {
     .returns("the image")
     .read_only();
     let about = "Show the image of one platform.";
-    let architecture = param("architecture", "`arm64`, `linux/arm64` or `linux/arm64/v8`");
+    let architecture = param(
+        "architecture",
+        "`arm64`, `linux/arm64` or `linux/arm64/v8`; `aarch64` and such are understood",
+    );
     ns.method(
         "getImageDetails",
         about,

@@ -12,6 +12,7 @@ use crate::store::project as project_rows;
 use crate::store::run as run_rows;
 use crate::store::run_log;
 use crate::store::run_result;
+use crate::sync::OnEmpty;
 
 /// A project.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -33,6 +34,8 @@ pub(super) struct Project {
     placement: String,
     /// Platforms to copy; empty: all.
     architectures: Vec<String>,
+    /// What becomes of an item that selects nothing: `warn`, `fail` or `ignore`.
+    on_empty: OnEmpty,
     /// Tags worked on at once.
     max_parallel: usize,
     /// The items, where one project is shown.
@@ -73,6 +76,7 @@ impl From<ProjectView> for Project {
             last_run: view.last_run.map(LastRun::from),
             placement: settings.placement.to_string(),
             architectures: settings.architectures,
+            on_empty: settings.on_empty.unwrap_or_default(),
             max_parallel: settings.max_parallel,
             items: None,
         }
@@ -105,6 +109,8 @@ pub(super) struct Item {
     /// Platforms to copy, where they aren't the project's.
     architectures: Option<Vec<String>>,
     target_repository: Option<String>,
+    /// What becomes of it when it selects nothing, where that isn't as the project says.
+    on_empty: Option<OnEmpty>,
 }
 
 impl From<ItemView> for Item {
@@ -120,6 +126,7 @@ impl From<ItemView> for Item {
             semver: selector.semver,
             architectures: (!spec.architectures.is_empty()).then_some(spec.architectures),
             target_repository: spec.target_repository.map(|path| path.to_string()),
+            on_empty: spec.on_empty,
         }
     }
 }
@@ -157,6 +164,9 @@ struct Counts {
     deleted: i64,
     blocked: i64,
     failed: i64,
+    /// What is worth knowing and stopped nothing: an item that selects nothing, a platform that an
+    /// image doesn't have. The log says which.
+    warnings: i64,
 }
 
 impl From<run_rows::Run> for Run {
@@ -182,6 +192,7 @@ impl From<run_rows::Run> for Run {
                 deleted: totals.deleted,
                 blocked: totals.blocked,
                 failed: totals.failed,
+                warnings: totals.warnings,
             },
             bytes: bytes(totals.bytes),
             blobs_copied: totals.blobs_copied,

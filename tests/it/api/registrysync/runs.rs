@@ -103,7 +103,7 @@ on_both_databases! {
             ("message", json!("4 tags failed")),
             ("counts", json!({
                 "selected": RESULTS, "copied": 0, "updated": 0, "skipped": 0, "deleted": 0,
-                "blocked": 0, "failed": 4,
+                "blocked": 0, "failed": 4, "warnings": 0,
             })),
             ("bytes", json!("6000000000000")),
             ("blobs_copied", json!(0)),
