@@ -91,6 +91,9 @@ pub struct SyncArguments {
     /// Copy this platform only (`arm64`, `linux/arm/v7`); may be given several times
     #[arg(long, value_name = "A", value_parser = PlatformChoice::parse)]
     pub architecture: Vec<PlatformChoice>,
+    /// Take up to N names of a listing of tags instead of 200000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub max_names: Option<u32>,
     /// Show what would be done, write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -150,6 +153,9 @@ pub struct ListTagsArguments {
     /// Speak plain http with the registry
     #[arg(long)]
     pub plain_http: bool,
+    /// Take up to N names of a listing of tags instead of 200000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub max_names: Option<u32>,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,

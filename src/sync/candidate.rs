@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
+use crate::oci::page::{Dropped, Listing};
 use crate::oci::{Client, Digest, Manifest, NameError, PlatformChoice, Reference, Repository};
 
 use super::aside::aside;
@@ -75,6 +76,9 @@ pub(super) async fn candidates_find(
                 None
             }
         };
+        if let Some(listing) = &listing {
+            found.warn_dropped(&item, &listing.dropped);
+        }
         let (selection, listed) = selected(&item, listing).await;
         if let Err(error) = found.select(target, spec, &item, selection, listed) {
             found.failed.push(listing_failed(&item, error.to_string()));
@@ -85,25 +89,26 @@ pub(super) async fn candidates_find(
 }
 
 /// What an item selects of its listing, and how long that was. Matching many names takes its time.
-async fn selected(item: &SyncItem, listing: Option<Vec<String>>) -> (Selection, Option<usize>) {
-    let (selector, listed) = (item.selector.clone(), listing.as_ref().map(Vec::len));
-    let listing = listing.unwrap_or_default();
-    let selection = aside(move |wanted| selector.select_while(&listing, || wanted.goes_on())).await;
+async fn selected(item: &SyncItem, listing: Option<Listing>) -> (Selection, Option<usize>) {
+    let names = listing.map(|listing| listing.entries);
+    let (selector, listed) = (item.selector.clone(), names.as_ref().map(Vec::len));
+    let names = names.unwrap_or_default();
+    let selection = aside(move |wanted| selector.select_while(&names, || wanted.goes_on())).await;
     (selection, listed)
 }
 
-async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Vec<String>, SyncError> {
+async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Listing, SyncError> {
     let Ok(repository) = item.source.address().resolve(&item.repository) else {
-        return Ok(Vec::new());
+        return Ok(Listing::default());
     };
     if let Some(error) = unreachable.find(&[item.source.host()]) {
         return Err(error);
     }
-    match item.source.tag_list(&repository).await {
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
+    match item.source.tag_listing(&repository).await {
+        Err(error) if error.is_not_found() => Ok(Listing::default()),
         Err(error) => {
             let error = SyncError::Source(error);
-            unreachable.note(&error);
+            unreachable.note(item.source.host(), "", &error);
             Err(error)
         }
         Ok(tags) => Ok(tags),
@@ -161,7 +166,6 @@ impl Candidates {
                 rivals: Vec::new(),
             });
         }
-        self.warn_dropped(item, &selection.dropped);
         let is_nothing = self.all.len() == before && spec.only.is_none();
         if let Some(listed) = listed.filter(|_| is_nothing) {
             self.warn_nothing(item, listed);
@@ -169,16 +173,10 @@ impl Candidates {
         Ok(())
     }
 
-    fn warn_dropped(&mut self, item: &SyncItem, dropped: &[String]) {
-        if !dropped.is_empty() {
-            let shown: Vec<&str> = dropped.iter().take(5).map(String::as_str).collect();
-            self.warnings.push(format!(
-                "`{}`: {} names in the tag list are no legal tags and are left out: `{}`{}",
-                item.repository,
-                dropped.len(),
-                shown.join("`, `"),
-                if dropped.len() > 5 { ", …" } else { "" },
-            ));
+    fn warn_dropped(&mut self, item: &SyncItem, dropped: &Dropped) {
+        if let Some(warning) = dropped.warning() {
+            self.warnings
+                .push(format!("`{}`: {warning}", item.repository));
         }
     }
 

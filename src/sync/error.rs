@@ -51,6 +51,15 @@ pub enum SyncError {
 }
 
 impl SyncError {
+    /// The same failure of something else, where a registry failed.
+    pub(super) fn with_what(self, what: &str) -> Self {
+        match self {
+            Self::Source(error) => Self::Source(error.with_what(what)),
+            Self::Target(error) => Self::Target(error.with_what(what)),
+            other => other,
+        }
+    }
+
     /// The registry's failure in it, if that is what it is.
     pub fn registry(&self) -> Option<&oci::Error> {
         match self {

@@ -14,20 +14,26 @@ pub(super) struct Unreachable {
 }
 
 impl Unreachable {
-    /// Takes the failure in, if it means that.
-    pub(super) fn note(&self, error: &SyncError) {
+    /// Takes the failure of a tag between two registries in, if it means that of one of them: also
+    /// where the one that failed is another host that it needs (its token server, its storage).
+    pub(super) fn note(&self, source: &str, target: &str, error: &SyncError) {
+        let host = match error {
+            SyncError::Source(_) => source,
+            _ => target,
+        };
         let shut = |failure: &&Error| failure.is_unreachable() || failure.is_rate_limited();
-        if let Some(failure) = error.registry().filter(shut) {
+        if error.registry().is_some_and(|failure| shut(&failure)) {
             self.lock()
-                .entry(failure.host().to_owned())
+                .entry(host.to_owned())
                 .or_insert_with(|| error.clone());
         }
     }
 
-    /// The failure of one of the hosts, if one is out of reach.
+    /// The failure of one of the hosts, if one is out of reach, in words for what isn't tried.
     pub(super) fn find(&self, hosts: &[&str]) -> Option<SyncError> {
         let known = self.lock();
-        hosts.iter().find_map(|host| known.get(*host).cloned())
+        let found = hosts.iter().find_map(|host| known.get(*host).cloned());
+        found.map(|error| error.with_what("not tried"))
     }
 
     /// All of them, in words.
