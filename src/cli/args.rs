@@ -99,6 +99,9 @@ pub struct SyncArguments {
     /// What becomes of a repository of which nothing is selected: a warning, a failure, or nothing
     #[arg(long, value_name = "warn|fail|ignore", default_value_t)]
     pub on_empty: OnEmpty,
+    /// Take up to N names of a listing of tags instead of 200000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub max_names: Option<u32>,
     /// Show what would be done, write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -158,6 +161,9 @@ pub struct ListTagsArguments {
     /// Speak plain http with the registry
     #[arg(long)]
     pub plain_http: bool,
+    /// Take up to N names of a listing of tags instead of 200000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub max_names: Option<u32>,
     /// One JSON object a line
     #[arg(long)]
     pub json: bool,

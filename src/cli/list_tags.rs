@@ -22,12 +22,13 @@ pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
     let selector = flag_selector(&arguments.select)?;
     let (registry, repository) = split(&arguments.repository);
     let repository = Repository::parse(repository).map_err(CliError::input)?;
-    let client = client(registry, arguments.plain_http)?;
+    let client = client(registry, arguments.plain_http, arguments.max_names)?;
     let resolved = client
         .address()
         .resolve(&repository)
         .map_err(CliError::input)?;
-    let listing = client.tag_list(&resolved).await?;
+    let listed = client.tag_listing(&resolved).await?;
+    let (listing, dropped) = (listed.entries, listed.dropped);
     let mut selection = selector.select(&listing);
     let listed: HashSet<&str> = listing.iter().map(String::as_str).collect();
     for (tag, verdict) in &mut selection.verdicts {
@@ -54,12 +55,8 @@ pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
             data_line(tag);
         }
     }
-    if !selection.dropped.is_empty() {
-        talk_line(&format!(
-            "warning: {} names are no legal tags and are left out: `{}`",
-            selection.dropped.len(),
-            selection.dropped.join("`, `")
-        ));
+    if let Some(warning) = dropped.warning() {
+        talk_line(&format!("warning: {warning}"));
     }
     Ok(0)
 }

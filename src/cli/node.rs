@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::config::{Config, Settings};
 use crate::notify::Notifier;
 use crate::private_file;
+use crate::oci::policy::server_policy_set;
 use crate::store::notify::Listener;
 use crate::store::worker::{NewWorker, worker_register};
 use crate::store::{Db, SealKey};
@@ -53,6 +54,7 @@ impl Node {
     /// Opens what the configuration names.
     pub(super) async fn open(config: Config) -> Result<Node, CliError> {
         server_zone_set(config.time_zone);
+        server_policy_set(config.registries.clone());
         data_dir_make(&config.data_dir)?;
         let mut locks = vec![data_dir_lock(&config.data_dir)?];
         if let Some(database) = config.sqlite_file() {

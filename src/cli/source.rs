@@ -2,7 +2,8 @@
 
 use secrecy::ExposeSecret;
 
-use crate::oci::auth_file::credentials_find;
+use crate::oci::auth_file::logins_find;
+use crate::oci::page::ListingLimit;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress, Repository};
 use crate::sync::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
 use crate::sync::{Placement, Selector, SyncItem};
@@ -33,7 +34,7 @@ impl Source {
         arguments: &SyncArguments,
     ) -> Result<Self, CliError> {
         let item = SyncItem {
-            source: client(from, arguments.plain_http)?,
+            source: client(from, arguments.plain_http, arguments.max_names)?,
             repository: Repository::parse(repository).map_err(CliError::input)?,
             selector: flag_selector(&arguments.select)?,
             architectures: arguments.architecture.clone(),
@@ -54,7 +55,7 @@ impl Source {
             SkopeoSource::parse(&text).map_err(|e| CliError::Input(format!("`{name}`: {e}")))?;
         let mut items = Vec::new();
         for registry in &source.registries {
-            let client = file_client(registry, arguments.plain_http)?;
+            let client = file_client(registry, arguments.plain_http, arguments.max_names)?;
             for item in &registry.items {
                 items.push(SyncItem {
                     source: client.clone(),
@@ -92,11 +93,30 @@ pub(super) fn flag_selector(arguments: &SelectArguments) -> Result<Selector, Cli
 }
 
 /// A client for an address as typed; credentials come from the auth files.
-pub(super) fn client(text: &str, plain_http: bool) -> Result<Client, CliError> {
-    let address = address(text, plain_http)?;
-    let mut options = ClientOptions::new(address);
-    options.credentials = credentials_find(&options.address).map_err(CliError::input)?;
+pub(super) fn client(
+    text: &str,
+    plain_http: bool,
+    max_names: Option<u32>,
+) -> Result<Client, CliError> {
+    let mut options = options(address(text, plain_http)?, max_names);
+    logins_add(&mut options)?;
     Client::new(options).map_err(CliError::input)
+}
+
+fn options(address: RegistryAddress, max_names: Option<u32>) -> ClientOptions {
+    let mut options = ClientOptions::new(address);
+    if let Some(names) = max_names.and_then(|names| usize::try_from(names).ok()) {
+        options.listing = ListingLimit { names };
+    }
+    options
+}
+
+/// The logins of the auth files.
+fn logins_add(options: &mut ClientOptions) -> Result<(), CliError> {
+    let logins = logins_find(&options.address).map_err(CliError::input)?;
+    options.credentials = logins.all;
+    options.path_credentials = logins.by_path;
+    Ok(())
 }
 
 /// `https://` in front holds against `--plain-http`, and so does Docker Hub.
@@ -106,13 +126,19 @@ fn address(text: &str, plain_http: bool) -> Result<RegistryAddress, CliError> {
     Ok(address.with_plain_http(plain_http && !keeps_tls))
 }
 
-fn file_client(registry: &SkopeoRegistry, plain_http: bool) -> Result<Client, CliError> {
+fn file_client(
+    registry: &SkopeoRegistry,
+    plain_http: bool,
+    max_names: Option<u32>,
+) -> Result<Client, CliError> {
     let plain_http = plain_http && registry.tls_verify != Some(true);
-    let mut options = ClientOptions::new(address(&registry.host, plain_http)?);
+    let mut options = options(address(&registry.host, plain_http)?, max_names);
     options.tls_verify = registry.tls_verify.unwrap_or(true);
-    options.credentials = match &registry.credentials {
-        Some((username, password)) => Credentials::from_parts(username, password.expose_secret()),
-        None => credentials_find(&options.address).map_err(CliError::input)?,
-    };
+    match &registry.credentials {
+        Some((username, password)) => {
+            options.credentials = Credentials::from_parts(username, password.expose_secret());
+        }
+        None => logins_add(&mut options)?,
+    }
     Client::new(options).map_err(CliError::input)
 }

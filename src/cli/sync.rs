@@ -21,7 +21,7 @@ const EVENTS: usize = 256;
 
 pub(super) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
     let source = Source::read(&arguments)?;
-    let target = client(&arguments.to, arguments.plain_http)?;
+    let target = client(&arguments.to, arguments.plain_http, arguments.max_names)?;
     let spec = SyncSpec {
         items: source.items,
         placement: source.placement,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use url::Url;
 
 use super::{Error, xmlrpc};
-use crate::http_client::client_builder;
+use crate::http_client::{Failure, client_builder, failure_of, proxy_of, with_marked_certificates};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A method that asks a slow registry (`plan` of many repositories) takes minutes.
@@ -69,7 +69,14 @@ impl Client {
         if root.scheme() == "http" {
             // Loading the system's certificates costs tens of milliseconds.
             builder = builder.tls_certs_only([]);
-        } else if let Some(pem) = &options.ca_certificate {
+        } else {
+            builder = with_marked_certificates(builder);
+        }
+        if let Some(pem) = options
+            .ca_certificate
+            .as_ref()
+            .filter(|_| root.scheme() != "http")
+        {
             let certificates =
                 reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|e| {
                     Error::Options(format!("the CA certificate is not PEM: {}", cause(&e)))
@@ -256,12 +263,28 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
-        let mut detail = cause(error);
-        if error.is_timeout() {
-            "it doesn't answer in time".clone_into(&mut detail);
-        } else if detail.contains("UnknownIssuer") {
-            detail.push_str("; if it is the right one, trust it by `--ca-certificate FILE`");
-        }
+        let detail = match failure_of(error) {
+            _ if error.is_timeout() => "it doesn't answer in time".to_owned(),
+            Failure::Untrusted => "its certificate is signed by an authority that isn't trusted here (UnknownIssuer); if it is \
+                 the right one, give the authority's certificate (PEM) by `--ca-certificate FILE`, or in the file that \
+                 `SSL_CERT_FILE` names"
+                .to_owned(),
+            Failure::NotTls => {
+                "it doesn't speak TLS; if it is meant to be on plain http, write `http://`".to_owned()
+            }
+            Failure::NotHttp => {
+                "it doesn't answer in HTTP; if it speaks TLS, write `https://`".to_owned()
+            }
+            Failure::Tls(reason) => format!("the TLS connection is refused: {reason}"),
+            Failure::Unconnected(cause) => match proxy_of(&self.root) {
+                Some(proxy) => format!(
+                    "can't connect by the proxy `{}` ({cause})",
+                    proxy.origin().ascii_serialization()
+                ),
+                None => cause,
+            },
+            Failure::Forbidden(cause) | Failure::Unmakeable(cause) | Failure::Broken(cause) => cause,
+        };
         Error::Unreachable {
             url: self.url().to_owned(),
             detail,

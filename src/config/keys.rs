@@ -10,7 +10,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 27] = [
+pub const KEYS: [Key; 29] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -98,6 +98,14 @@ pub const KEYS: [Key; 27] = [
     Key {
         name: "public_url",
         about: "address that users call the server by, where a proxy stands before it",
+    },
+    Key {
+        name: "registry_allow",
+        about: "hosts (`r.example`, `*.example.com`) and networks (`10.0.0.0/8`) that registries may be at, with commas between; empty: all but link-local, metadata and multicast addresses",
+    },
+    Key {
+        name: "registry_deny",
+        about: "hosts and networks that registries may not be at; it beats `registry_allow`",
     },
     Key {
         name: "webhook_url",

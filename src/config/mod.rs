@@ -20,6 +20,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use crate::notify::Receivers;
+use crate::oci::NetworkPolicy;
 use crate::service::ScheduleRules;
 use crate::taskomatic::HistoryRules;
 
@@ -88,6 +89,8 @@ pub struct Config {
     pub tls: Option<TlsSource>,
     /// `http(s)://host[:port]` that users call the server by.
     pub public_url: Option<String>,
+    /// Where the registries of image stores may be.
+    pub registries: NetworkPolicy,
     /// Who is told when a project begins to fail, and when it works again.
     pub receivers: Receivers,
 }

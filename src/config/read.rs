@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Config, ConfigError, Settings, TlsSource};
 use crate::notify::{MailSettings, Receivers};
+use crate::oci::{NameError, NetworkPolicy};
 use crate::service::{Misfire, ScheduleRules};
 use crate::taskomatic::HistoryRules;
 use crate::time_zone::zone_parse;
@@ -56,8 +57,16 @@ impl Settings {
             },
             tls: self.tls()?,
             public_url: self.public_url()?,
+            registries: self.registries()?,
             receivers: self.receivers()?,
         })
+    }
+
+    fn registries(&self) -> Result<NetworkPolicy, ConfigError> {
+        let (allow, deny) = (self.text("registry_allow"), self.text("registry_deny"));
+        let refused = |key, e: NameError| self.error(key, &e.to_string());
+        NetworkPolicy::parse("", deny).map_err(|e| refused("registry_deny", e))?;
+        NetworkPolicy::parse(allow, deny).map_err(|e| refused("registry_allow", e))
     }
 
     fn schedule_rules(&self) -> Result<ScheduleRules, ConfigError> {

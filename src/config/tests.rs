@@ -185,3 +185,20 @@ fn passwords_are_hidden() {
     let shown: Vec<String> = settings.shown().map(|(_, value, _)| value).collect();
     assert!(shown.contains(&"https://chat/…".to_owned()), "{shown:?}");
 }
+
+#[test]
+fn lists_of_hosts_name_what_is_wrong_with_them() {
+    let read = |file: &str| collect(&[], &[], file).unwrap().read();
+    assert!(
+        read("registry_allow = '*.example.com, 10.0.0.0/8'\nregistry_deny = 'fd00::/8'").is_ok()
+    );
+    for key in ["registry_allow", "registry_deny"] {
+        let error = read(&format!("{key} = 'a.example, 10.0.0.0/99'"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&format!("`{key}`")) && error.contains("`10.0.0.0/99`"),
+            "{error}"
+        );
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use url::Url;
 
 use super::error::NameError;
+use super::policy::NetworkPolicy;
 use super::reference::Repository;
 
 /// What people call Docker Hub, and the host that serves its API.
@@ -125,6 +126,14 @@ impl RegistryAddress {
     pub fn is_same_registry(&self, other: &Self) -> bool {
         let port = |a: &Self| a.port.unwrap_or(if a.plain_http { 80 } else { 443 });
         self.host == other.host && port(self) == port(other)
+    }
+
+    /// Err: in words, why `policy` forbids it as it is written; names may be resolved to more.
+    pub fn policy_check(&self, policy: &NetworkPolicy) -> Result<(), String> {
+        match self.root().ok().as_ref().and_then(Url::host) {
+            Some(host) => policy.host_check(&host),
+            None => Ok(()),
+        }
     }
 
     /// The root of the API, such as `https://registry-1.docker.io/`.

@@ -4,23 +4,24 @@
 //! Source: the distribution project's token authentication specification; RFC 7235, RFC 6750.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 use url::Url;
 
-use super::challenge::{Challenge, challenges_parse};
+use super::challenge::Challenge;
 use super::client::{Client, host_of};
 use super::error::Error;
 use super::guard::is_same_origin;
+use super::login::{Login, Turn};
 use super::reference::Repository;
-use super::retry::Attempts;
 use crate::text::{SENTENCE, readable};
 
 /// What a token without `expires_in` lives: the specification's default.
@@ -58,7 +59,7 @@ impl Credentials {
         })
     }
 
-    fn basic(&self) -> Option<HeaderValue> {
+    pub(super) fn basic(&self) -> Option<HeaderValue> {
         let pair = format!("{}:{}", self.username, self.password.expose_secret());
         let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
         sensitive(&format!("Basic {encoded}"))
@@ -115,6 +116,8 @@ enum Scheme {
 #[derive(Default)]
 struct Slot {
     token: Option<Token>,
+    /// Why there is none, and never will be.
+    refused: Option<Error>,
     /// Scopes that a challenge named beyond our own.
     extra: Vec<String>,
 }
@@ -128,20 +131,42 @@ struct Token {
 pub(super) struct Auth {
     host: String,
     root: Url,
-    credentials: Option<Credentials>,
+    /// The most specific one first; the one for all comes last.
+    logins: Vec<Login>,
     scheme: Mutex<Scheme>,
     slots: Mutex<HashMap<Scope, Arc<AsyncMutex<Slot>>>>,
 }
 
 impl Auth {
-    pub(super) fn new(host: String, root: &Url, credentials: Option<Credentials>) -> Self {
+    pub(super) fn new(
+        host: String,
+        root: &Url,
+        credentials: Option<Credentials>,
+        mut by_path: Vec<(Repository, Credentials)>,
+    ) -> Self {
+        by_path.sort_by_key(|(path, _)| std::cmp::Reverse(path.as_str().len()));
+        let by_path = by_path
+            .into_iter()
+            .map(|(path, credentials)| Login::new(Some(path), credentials));
         Self {
             host,
             root: root.clone(),
-            credentials,
+            logins: by_path
+                .chain(credentials.map(|credentials| Login::new(None, credentials)))
+                .collect(),
             scheme: Mutex::default(),
             slots: Mutex::default(),
         }
+    }
+
+    /// The login for requests of `scope`.
+    fn login(&self, scope: &Scope) -> Option<&Login> {
+        let repository = match scope {
+            Scope::Base | Scope::Catalog => None,
+            Scope::Pull(repository) | Scope::Push(repository) => Some(repository),
+            Scope::Mount { to, .. } => Some(to),
+        };
+        self.logins.iter().find(|login| login.is_for(repository))
     }
 
     /// The `Authorization` to send with a request of `scope`, fetching a token where needed.
@@ -150,9 +175,13 @@ impl Auth {
         scope: &Scope,
         client: &Client,
     ) -> Result<Option<HeaderValue>, Error> {
+        let login = self.login(scope);
         match self.scheme() {
             Scheme::Open => Ok(None),
-            Scheme::Basic => Ok(self.credentials.as_ref().and_then(Credentials::basic)),
+            Scheme::Basic => match login {
+                Some(login) => login.check().map(|()| login.credentials.basic()),
+                None => Ok(None),
+            },
             Scheme::Bearer { realm, service } => {
                 let slot = self.slot(scope);
                 // One fetch per scope at a time; the others wait for its token.
@@ -160,44 +189,74 @@ impl Auth {
                 if let Some(token) = slot.token.as_ref().filter(|t| t.renew_at > Instant::now()) {
                     return Ok(Some(token.header.clone()));
                 }
+                if let Some(error) = &slot.refused {
+                    return Err(error.clone());
+                }
                 let mut scopes = scope.texts();
                 scopes.extend(slot.extra.iter().cloned());
-                let token = self
-                    .token_fetch(client, &realm, service.as_deref(), &scopes)
-                    .await?;
-                let header = token.header.clone();
-                slot.token = Some(token);
-                Ok(Some(header))
+                let url = token_url(&realm, service.as_deref(), &scopes);
+                match self.token_request(client, &url, login).await {
+                    Ok(token) => {
+                        let header = token.header.clone();
+                        slot.token = Some(token);
+                        Ok(Some(header))
+                    }
+                    Err(error) => {
+                        // Asked again for each tag, a wrong password would lock the account.
+                        if !error.is_retryable() {
+                            slot.refused = Some(error.clone());
+                        }
+                        Err(error)
+                    }
+                }
             }
         }
     }
 
-    /// Takes in a first 401: learns the scheme, and drops the token that was `used` for `scope`.
-    /// Err: another try would be refused as well.
-    pub(super) async fn challenged(
+    /// The right to try a login of kind Basic that nobody has tried yet; others wait for the end of
+    /// that. Err: it was refused meanwhile.
+    pub(super) async fn turn(
         &self,
-        headers: Vec<&HeaderValue>,
         scope: &Scope,
         used: Option<&HeaderValue>,
-        what: &str,
+    ) -> Result<Option<Turn<'_>>, Error> {
+        match (self.scheme(), used, self.login(scope)) {
+            (Scheme::Basic, Some(_), Some(login)) => login.turn().await,
+            _ => Ok(None),
+        }
+    }
+
+    /// The registry did what was asked with the login of `scope`.
+    pub(super) fn accepted(&self, scope: &Scope) {
+        if let Some(login) = self.login(scope) {
+            login.accepted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes in a first 401 to `what`: learns the scheme, and drops the token that was `used` for
+    /// `scope`. Err: another try would be refused as well.
+    pub(super) async fn challenged(
+        &self,
+        found: &[Challenge],
+        scope: &Scope,
+        used: Option<&HeaderValue>,
+        (what, words): (&str, Option<String>),
     ) -> Result<(), Error> {
-        let found = challenges_parse(headers.iter().filter_map(|value| value.to_str().ok()));
         let bearer = found.iter().find(|c| c.is_scheme("bearer"));
         if let Some(challenge) = bearer {
             return self.challenged_bearer(challenge, scope, used, what).await;
         }
+        let error = |detail| self.error_with(what, detail, words.clone());
         if !found.iter().any(|c| c.is_scheme("basic")) {
-            return Err(self.error(
-                what,
-                "the registry asks for an unknown kind of authorisation",
+            return Err(error(
+                "401: the registry asks for no known kind of authorisation (Basic, Bearer)",
             ));
         }
-        match &self.credentials {
-            None => Err(self.error(
-                what,
-                "the registry asks for a user name and password, and none are given",
+        match self.login(scope) {
+            None => Err(error(
+                "401: the registry asks for a user name and password, and none are given",
             )),
-            Some(_) if used.is_some() => Err(self.refused(what)),
+            Some(_) if used.is_some() => Err(self.refused(scope, what, words)),
             Some(_) => {
                 self.set_scheme(Scheme::Basic);
                 Ok(())
@@ -248,59 +307,55 @@ impl Auth {
         Ok(())
     }
 
-    async fn token_fetch(
+    /// Asks for a token once; what may pass is tried again with the whole request.
+    async fn token_request(
         &self,
         client: &Client,
-        realm: &Url,
-        service: Option<&str>,
-        scopes: &[String],
+        url: &Url,
+        login: Option<&Login>,
     ) -> Result<Token, Error> {
-        let what = format!("token of realm `{}`", host_of(realm));
-        let guard = client.inner.transport.guard();
-        guard
-            .check(realm)
-            .await
-            .map_err(|reason| self.error(&what, reason))?;
-        let mut url = realm.clone();
-        {
-            let mut query = url.query_pairs_mut();
-            query.extend_pairs(service.map(|service| ("service", service)));
-            query.extend_pairs(scopes.iter().map(|scope| ("scope", scope)));
-        }
-        let mut attempts = Attempts::default();
-        loop {
-            let error = match self.token_request(client, &url, &what).await {
-                Ok(token) => return Ok(token),
-                Err(error) => error,
-            };
-            match attempts.next_delay(&error) {
-                Some(delay) => client.inner.wait(&error, delay).await,
-                None => return Err(error),
-            }
-        }
-    }
-
-    async fn token_request(&self, client: &Client, url: &Url, what: &str) -> Result<Token, Error> {
-        let credentials = self
-            .credentials
-            .as_ref()
-            .filter(|_| self.may_send_credentials_to(url));
-        let header = credentials.and_then(Credentials::basic);
-        let answer = client.token_answer(url, header, what).await?;
+        let what = format!("token of realm `{}`", host_of(url));
+        let sent = login.filter(|_| self.may_send_credentials_to(url));
+        let _turn = match sent {
+            Some(login) => login.turn().await?,
+            None => None,
+        };
+        let header = sent.and_then(|login| login.credentials.basic());
+        let answer = client.token_answer(url, header, &what).await?;
         let status = answer.response.status();
         if status.is_success() {
             let body = answer.bytes(MAX_TOKEN_ANSWER).await?;
-            return self.token_read(&body, what);
-        }
-        let detail = match (&self.credentials, credentials) {
-            _ if !matches!(status.as_u16(), 400 | 401 | 403) => return Err(answer.into_error().await),
-            (None, _) => "no token without credentials, and none are given".to_owned(),
-            (Some(_), None) => {
-                "no token without credentials, and the realm is on another host than the registry, where they are not sent".to_owned()
+            if let Some(login) = sent {
+                login.accepted.store(true, Ordering::Relaxed);
             }
-            (Some(_), Some(sent)) => format!("the token server refuses the credentials of `{}`", sent.username),
+            return self.token_read(&body, &what);
+        }
+        if !matches!(status.as_u16(), 401 | 403) {
+            return Err(answer.into_error().await);
+        }
+        let words = answer.refusal().await.words();
+        let detail = match (login, sent) {
+            (None, _) => {
+                format!("{status}: it gives no token without credentials, and none are given")
+            }
+            (Some(_), None) => format!(
+                "{status}: it gives no token without credentials, and the realm is on another host than the registry, \
+                 where they are not sent"
+            ),
+            (Some(_), Some(login)) if status == StatusCode::UNAUTHORIZED => format!(
+                "{status}: the token server refuses the credentials of `{}`",
+                login.credentials.username
+            ),
+            (Some(_), Some(login)) => format!(
+                "{status}, asked with the credentials of `{}`",
+                login.credentials.username
+            ),
         };
-        Err(self.error(what, format!("{status}: {detail}")))
+        let error = self.error_with(&what, detail, words);
+        if let Some(login) = sent.filter(|_| status == StatusCode::UNAUTHORIZED) {
+            login.refuse(&error);
+        }
+        Err(error)
     }
 
     fn token_read(&self, body: &[u8], what: &str) -> Result<Token, Error> {
@@ -333,20 +388,25 @@ impl Auth {
 
     /// The failure when a renewed authorisation is refused as well. A token that was given but
     /// doesn't reach keeps its status, since the credentials were right.
-    pub(super) fn refused(&self, what: &str) -> Error {
-        let message = match (&self.credentials, self.scheme()) {
+    pub(super) fn refused(&self, scope: &Scope, what: &str, words: Option<String>) -> Error {
+        let login = self.login(scope);
+        let user = login.map_or("", |login| login.credentials.username.as_str());
+        let message = match (login, self.scheme()) {
             (None, _) => "the registry refuses this without credentials, and none are given".into(),
-            (Some(credentials), Scheme::Bearer { .. }) => format!(
-                "the registry refuses the token of `{}`; the account may not do this",
-                credentials.username
+            (Some(_), Scheme::Bearer { .. }) => format!(
+                "the registry refuses the token that its token server gave for `{user}`; perhaps the account may \
+                 not do this"
             ),
-            (Some(credentials), _) => {
-                let user = &credentials.username;
-                return self.error(
-                    what,
-                    format!("401: the registry refuses the credentials of `{user}`"),
-                );
+            (Some(login), _) => {
+                let detail = format!("401: the registry refuses the credentials of `{user}`");
+                let error = self.error_with(what, detail, words);
+                login.refuse(&error);
+                return error;
             }
+        };
+        let message = match words {
+            Some(words) => format!("{words}; {message}"),
+            None => message,
         };
         Error::Status {
             host: self.host.clone(),
@@ -384,12 +444,26 @@ impl Auth {
     }
 
     fn error(&self, what: &str, detail: impl AsRef<str>) -> Error {
+        self.error_with(what, detail, None)
+    }
+
+    fn error_with(&self, what: &str, detail: impl AsRef<str>, words: Option<String>) -> Error {
         Error::Auth {
             host: self.host.clone(),
             what: what.to_owned(),
             detail: readable(detail.as_ref(), SENTENCE),
+            words,
         }
     }
+}
+
+/// Where a token for `scopes` is asked for.
+fn token_url(realm: &Url, service: Option<&str>, scopes: &[String]) -> Url {
+    let mut url = realm.clone();
+    url.query_pairs_mut()
+        .extend_pairs(service.map(|service| ("service", service)))
+        .extend_pairs(scopes.iter().map(|scope| ("scope", scope)));
+    url
 }
 
 fn sensitive(text: &str) -> Option<HeaderValue> {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::address::RegistryAddress;
 use super::auth::Credentials;
+use super::reference::Repository;
 
 /// An auth file that is there, but can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,16 +37,45 @@ struct Entry {
     identitytoken: String,
 }
 
-/// The credentials for `address` in the first file that has some: `REGISTRY_AUTH_FILE` alone when
-/// it is set, else the containers tools' file, else Docker's.
-pub fn credentials_find(address: &RegistryAddress) -> Result<Option<Credentials>, AuthFileError> {
+/// What auth files hold for one registry.
+#[derive(Clone, Debug, Default)]
+pub struct RegistryLogins {
+    /// For the address as a whole.
+    pub all: Option<Credentials>,
+    /// For the repositories at and below a full path.
+    pub by_path: Vec<(Repository, Credentials)>,
+}
+
+/// The logins for `address`: of `REGISTRY_AUTH_FILE` alone when it is set, else of the containers
+/// tools' files, else of Docker's. What the first file says of a repository holds.
+pub fn logins_find(address: &RegistryAddress) -> Result<RegistryLogins, AuthFileError> {
+    let mut found = RegistryLogins::default();
     for path in paths() {
-        if let Some(found) = credentials_in(&path, address)? {
-            return Ok(Some(found));
+        let Some(file) = file_read(&path)? else {
+            if std::env::var_os(FILE_VARIABLE).is_some_and(|value| !value.is_empty()) {
+                return Err(AuthFileError {
+                    path: path.display().to_string(),
+                    detail: format!("`{FILE_VARIABLE}` names it, and it isn't there"),
+                });
+            }
+            continue;
+        };
+        let logins = file_logins(&path, &file, address)?;
+        for (repository, credentials) in logins.by_path {
+            if found.by_path.iter().all(|(known, _)| *known != repository) {
+                found.by_path.push((repository, credentials));
+            }
+        }
+        if logins.all.is_some() {
+            found.all = logins.all;
+            break;
         }
     }
-    Ok(None)
+    Ok(found)
 }
+
+/// The variable that names the only file.
+const FILE_VARIABLE: &str = "REGISTRY_AUTH_FILE";
 
 fn paths() -> Vec<PathBuf> {
     let variable = |name: &str| {
@@ -53,7 +83,7 @@ fn paths() -> Vec<PathBuf> {
             .filter(|v| !v.is_empty())
             .map(PathBuf::from)
     };
-    if let Some(path) = variable("REGISTRY_AUTH_FILE") {
+    if let Some(path) = variable(FILE_VARIABLE) {
         return vec![path];
     }
     let home = variable("HOME");
@@ -70,10 +100,8 @@ fn paths() -> Vec<PathBuf> {
     .collect()
 }
 
-fn credentials_in(
-    path: &Path,
-    address: &RegistryAddress,
-) -> Result<Option<Credentials>, AuthFileError> {
+/// `None` where there is no such file.
+fn file_read(path: &Path) -> Result<Option<File>, AuthFileError> {
     let fail = |detail: String| AuthFileError {
         path: path.display().to_string(),
         detail,
@@ -83,9 +111,16 @@ fn credentials_in(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(fail(error.to_string())),
     };
-    let file: File = serde_json::from_slice(&text)
-        .map_err(|e| fail(format!("not the JSON of an auth file, line {}", e.line())))?;
-    if let Some((key, entry)) = best(&file, address) {
+    serde_json::from_slice(&text)
+        .map_err(|e| fail(format!("not the JSON of an auth file, line {}", e.line())))
+}
+
+fn file_logins(
+    path: &Path,
+    file: &File,
+    address: &RegistryAddress,
+) -> Result<RegistryLogins, AuthFileError> {
+    let read = |key: &str, entry: &Entry| {
         if !entry.identitytoken.is_empty() {
             tracing::warn!(
                 "`{}` holds an identity token for `{key}`; these are not supported yet, so no credentials are used",
@@ -93,25 +128,48 @@ fn credentials_in(
             );
             return Ok(None);
         }
-        return entry
-            .credentials()
-            .map_err(|detail| fail(format!("entry `{key}`: {detail}")));
+        entry.credentials().map_err(|detail| AuthFileError {
+            path: path.display().to_string(),
+            detail: format!("entry `{key}`: {detail}"),
+        })
+    };
+    let mut logins = RegistryLogins::default();
+    for (key, entry) in file.auths.iter().filter(|(_, entry)| !entry.is_empty()) {
+        if let Some(below) = path_below(key, address)
+            && let Some(credentials) = read(key, entry)?
+        {
+            logins.by_path.push((below, credentials));
+        }
+    }
+    if let Some((key, entry)) = best(file, address) {
+        logins.all = read(key, entry)?;
+        return Ok(logins);
     }
     let helper = file
         .cred_helpers
         .iter()
-        .find(|(key, _)| serves(key, address).is_some());
-    match helper.map(|(_, name)| name).or(file.creds_store.as_ref()) {
-        Some(name) => {
-            tracing::warn!(
-                "`{}` names the credential helper `{name}` for `{}`; helpers are not supported yet, so no credentials are used",
-                path.display(),
-                address.host(),
-            );
-            Ok(None)
-        }
-        None => Ok(None),
+        .find(|(key, _)| serves(key, address).is_some())
+        .map(|(_, name)| name)
+        .or(file.creds_store.as_ref());
+    // `docker logout` leaves an empty name.
+    if let Some(name) = helper.filter(|name| !name.is_empty()) {
+        tracing::warn!(
+            "`{}` names the credential helper `{name}` for `{}`; helpers are not supported yet, so no credentials are used",
+            path.display(),
+            address.host(),
+        );
     }
+    Ok(logins)
+}
+
+/// The path of a key for some repositories of the address only.
+fn path_below(key: &str, address: &RegistryAddress) -> Option<Repository> {
+    let is_above = serves(key, address).is_some();
+    let key = RegistryAddress::parse(key).ok()?;
+    let path = key
+        .prefix()
+        .filter(|_| !is_above && key.host() == address.host());
+    path.cloned()
 }
 
 /// The entry with the longest path that is for this address, or above it.
@@ -162,12 +220,39 @@ impl Entry {
 mod tests {
     use super::*;
 
-    fn find(file: &str, address: &str) -> Result<Option<String>, AuthFileError> {
+    fn logins(file: &str, address: &str) -> Result<RegistryLogins, AuthFileError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("auth.json");
         std::fs::write(&path, file).unwrap();
         let address = RegistryAddress::parse(address).unwrap();
-        Ok(credentials_in(&path, &address)?.map(|found| found.username))
+        file_logins(&path, &file_read(&path)?.unwrap(), &address)
+    }
+
+    fn find(file: &str, address: &str) -> Result<Option<String>, AuthFileError> {
+        Ok(logins(file, address)?.all.map(|found| found.username))
+    }
+
+    #[test]
+    fn entries_below_an_address_are_for_their_repositories() {
+        let file = r#"{"credsStore": "", "auths":{
+            "r.example":{"auth":"YTp4"}, "r.example/team":{"auth":"Yjp4"},
+            "r.example/team/app":{"auth":"Yzp4"}, "other.example/x":{"auth":"Yzp4"}}}"#;
+        let below = |address: &str| {
+            let found = logins(file, address).unwrap().by_path.into_iter();
+            let mut found: Vec<_> = found
+                .map(|(path, login)| (path.to_string(), login.username))
+                .collect();
+            found.sort();
+            found
+        };
+        let pair = |path: &str, user: &str| (path.to_owned(), user.to_owned());
+        assert_eq!(
+            below("r.example"),
+            [pair("team", "b"), pair("team/app", "c")]
+        );
+        assert_eq!(below("r.example/team"), [pair("team/app", "c")]);
+        assert_eq!(below("r.example/team/app"), []);
+        assert_eq!(below("r.example:5000"), []);
     }
 
     #[test]

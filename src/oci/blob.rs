@@ -9,9 +9,14 @@ use super::call::{Answer, Call};
 use super::client::Client;
 use super::digest::{Digest, Hasher};
 use super::error::{Error, TransportKind};
+use super::health::Kind;
 use super::manifest::Descriptor;
 use super::reference::Repository;
 use super::retry::Attempts;
+
+/// So many bytes in a row are progress, after which failures are counted anew: a registry that gives
+/// a few bytes at a time and breaks off would never be done.
+const PROGRESS: u64 = 64 * 1024;
 
 impl Client {
     /// Whether `repository` has the blob.
@@ -69,6 +74,8 @@ pub struct BlobReader {
     skip: u64,
     held: Option<Bytes>,
     attempts: Attempts,
+    /// Bytes since the last failure.
+    fresh: u64,
     /// Whether its requests belong to a transfer that has a place among the connections already.
     has_place: bool,
 }
@@ -100,7 +107,8 @@ impl BlobReader {
             received: 0,
             skip: 0,
             held: None,
-            attempts: Attempts::default(),
+            attempts: client.attempts(),
+            fresh: 0,
             has_place,
         };
         reader.request().await?;
@@ -141,6 +149,8 @@ impl BlobReader {
             Err(error) => error,
         };
         self.answer = None;
+        self.fresh = 0;
+        self.client.inner.health.note(Kind::ReadBlob, &failure);
         let Some(delay) = self.attempts.next_delay(&failure) else {
             return Err(failure);
         };
@@ -156,7 +166,8 @@ impl BlobReader {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&chunk);
         }
-        if !chunk.is_empty() {
+        self.fresh += chunk.len() as u64;
+        if self.fresh >= PROGRESS {
             self.attempts.reset();
         }
         Ok(chunk)
@@ -166,7 +177,10 @@ impl BlobReader {
         self.answer = None;
         match self.hasher.take().map(Hasher::finish) {
             Some(got) if got != self.digest => Err(self.corrupt(got.to_string())),
-            _ => Ok(()),
+            _ => {
+                self.client.inner.health.note_success(Kind::ReadBlob);
+                Ok(())
+            }
         }
     }
 
@@ -176,6 +190,7 @@ impl BlobReader {
             .url(&self.repository, &format!("blobs/{}", self.digest));
         let mut call = Call::get(url, Scope::Pull(self.repository.clone()), self.what());
         call.has_place = self.has_place;
+        call.kind = Kind::ReadBlob;
         let range = HeaderValue::from_str(&format!("bytes={}-", self.received)).ok();
         if let Some(range) = range.filter(|_| self.received > 0) {
             call = call.header(RANGE, range);

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::ACCEPT;
+use http::header::{ACCEPT, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use super::auth::Scope;
+use super::challenge::{Challenge, challenges_parse};
 use super::client::{root_cause, silence};
 use super::error::{Error, TransportKind};
+use super::health::Kind;
+use super::refusal::Refusal;
 use super::retry::retry_after;
-use crate::text::{SENTENCE, readable};
 
 /// Text read of a refusal; registries put a few hundred bytes there.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -28,11 +30,17 @@ pub(super) struct Call {
     pub(super) body: Bytes,
     /// Part of a transfer that holds a place among the connections already.
     pub(super) has_place: bool,
+    /// What it does, for the registry's health.
+    pub(super) kind: Kind,
 }
 
 impl Call {
     pub(super) fn new(method: Method, url: Url, scope: Scope, what: impl Into<String>) -> Self {
         Self {
+            kind: match method {
+                Method::PUT => Kind::WriteManifest,
+                _ => Kind::Look,
+            },
             method,
             url,
             scope,
@@ -119,6 +127,12 @@ impl Answer {
         self.response.headers().get(name)?.to_str().ok()
     }
 
+    /// How it asks for authorisation.
+    pub(super) fn challenges(&self) -> Vec<Challenge> {
+        let headers = self.response.headers().get_all(WWW_AUTHENTICATE);
+        challenges_parse(headers.iter().filter_map(|value| value.to_str().ok()))
+    }
+
     pub(super) fn protocol(&self, detail: impl Into<String>) -> Error {
         Error::Protocol {
             host: self.host.clone(),
@@ -129,34 +143,35 @@ impl Answer {
 
     /// The refusal that this answer is.
     pub(super) async fn into_error(self) -> Error {
-        #[derive(serde::Deserialize)]
-        struct Body {
-            errors: Vec<Item>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Item {
-            #[serde(default)]
-            code: String,
-            #[serde(default)]
-            message: String,
-        }
-        let status = self.response.status();
         let (host, what) = (self.host.clone(), self.what.clone());
+        let status = self.response.status().as_u16();
         let retry_after = retry_after(self.response.headers());
-        let body = self.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
-        let first = serde_json::from_slice::<Body>(&body)
-            .ok()
-            .and_then(|body| body.errors.into_iter().next());
-        let text = |text: String| Some(readable(&text, SENTENCE)).filter(|text| !text.is_empty());
-        let (code, message) =
-            first.map_or((None, None), |item| (text(item.code), text(item.message)));
+        let Refusal { code, message } = self.refusal().await;
         Error::Status {
             host,
             what,
-            status: status.as_u16(),
+            status,
             code,
             message,
             retry_after,
         }
+    }
+
+    /// What it says to a refusal: as much of its body as comes in time, up to a limit.
+    pub(super) async fn refusal(mut self) -> Refusal {
+        let mut body = BytesMut::new();
+        let patience = self.idle_timeout;
+        let read = async {
+            while body.len() < MAX_ERROR_BODY {
+                match self.response.chunk().await {
+                    Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                    Ok(None) | Err(_) => break,
+                }
+            }
+        };
+        // What came until then is better than nothing.
+        let _ = tokio::time::timeout(patience, read).await;
+        body.truncate(MAX_ERROR_BODY);
+        Refusal::read(&body)
     }
 }

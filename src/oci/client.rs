@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
@@ -15,9 +15,12 @@ use super::auth::{Auth, Credentials, Scope};
 use super::call::{Answer, Call, Fetched};
 use super::error::{Error, TransportKind};
 use super::guard::is_same_origin;
+use super::health::{Health, Kind, SickRules, Trial};
+use super::page::ListingLimit;
+use super::policy::NetworkPolicy;
 use super::reference::Repository;
 use super::registry_manifest::HeadAbility;
-use super::retry::{Attempts, Pause};
+use super::retry::{Attempts, FIRST_DELAY, Pause};
 use super::transport::Transport;
 use crate::text::{SENTENCE, readable};
 
@@ -28,6 +31,8 @@ pub const MAX_CONNECTIONS: usize = 16;
 pub const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Redirects followed for one request; object storage needs one, a CDN before it a second.
 const MAX_REDIRECTS: usize = 5;
+/// The longest URL that is sent; servers take 8 KiB at least, and few more than this.
+const MAX_URL: usize = 32 * 1024;
 
 /// What a [`Client`] is made of.
 #[derive(Clone, Debug)]
@@ -36,6 +41,8 @@ pub struct ClientOptions {
     pub address: RegistryAddress,
     /// Sent to this registry's own origin only.
     pub credentials: Option<Credentials>,
+    /// Others for the repositories at and below a full path; the longest path wins.
+    pub path_credentials: Vec<(Repository, Credentials)>,
     /// Whether certificates are checked.
     pub tls_verify: bool,
     /// Further trusted certificates, PEM.
@@ -44,6 +51,15 @@ pub struct ClientOptions {
     pub max_connections: usize,
     /// How long nothing may happen before a request is given up.
     pub idle_timeout: Duration,
+    /// Where the registry may be; without one, anywhere. Others that it points at are always held
+    /// to a policy.
+    pub policy: Option<NetworkPolicy>,
+    /// Before the second try of a request; doubled with each one.
+    pub first_delay: Duration,
+    /// When the registry counts as sick.
+    pub sick: SickRules,
+    /// How much of one listing is read.
+    pub listing: ListingLimit,
 }
 
 impl ClientOptions {
@@ -52,10 +68,15 @@ impl ClientOptions {
         Self {
             address,
             credentials: None,
+            path_credentials: Vec::new(),
             tls_verify: true,
             ca_certificate: None,
             max_connections: MAX_CONNECTIONS,
             idle_timeout: IDLE_TIMEOUT,
+            policy: None,
+            first_delay: FIRST_DELAY,
+            sick: SickRules::default(),
+            listing: ListingLimit::default(),
         }
     }
 }
@@ -73,6 +94,9 @@ pub(super) struct Inner {
     pub(super) auth: Auth,
     pub(super) transport: Transport,
     pub(super) idle_timeout: Duration,
+    pub(super) health: Health,
+    first_delay: Duration,
+    pub(super) listing: ListingLimit,
     pub(super) head: HeadAbility,
     /// Upload sessions that are open, and those being given up.
     pub(super) uploads: TaskTracker,
@@ -98,7 +122,15 @@ impl Client {
         let transport = Transport::new(&options, &root).map_err(setup)?;
         Ok(Self {
             inner: Arc::new(Inner {
-                auth: Auth::new(host.clone(), &root, options.credentials),
+                auth: Auth::new(
+                    host.clone(),
+                    &root,
+                    options.credentials,
+                    options.path_credentials,
+                ),
+                health: Health::new(options.sick),
+                first_delay: options.first_delay,
+                listing: options.listing,
                 address: options.address,
                 host: host.clone(),
                 root,
@@ -143,60 +175,134 @@ impl Client {
         self.attempt(&call, |answer| answer.fetched(limit)).await
     }
 
-    async fn attempt<T, F>(&self, call: &Call, read: impl Fn(Answer) -> F) -> Result<T, Error>
+    pub(super) async fn attempt<T, F>(
+        &self,
+        call: &Call,
+        read: impl Fn(Answer) -> F,
+    ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let mut attempts = Attempts::default();
+        let health = &self.inner.health;
+        let mut attempts = self.attempts();
         loop {
-            let error = match Box::pin(self.send_once(call)).await {
+            let (trial, permit) = self.admitted(call).await?;
+            let error = match Box::pin(self.send_once(call, permit)).await {
                 Ok(answer) if answer.response.status().is_success() => match read(answer).await {
-                    Ok(done) => return Ok(done),
+                    Ok(done) => {
+                        // Of a blob only the head is here.
+                        if call.kind != Kind::ReadBlob {
+                            health.note_success(call.kind);
+                        }
+                        return Ok(done);
+                    }
                     Err(error) => error,
                 },
                 Ok(answer) => answer.into_error().await,
                 Err(error) => error,
             };
-            match attempts.next_delay(&error) {
+            health.note(call.kind, &error);
+            // While a registry is sick, other requests wait for this one.
+            let is_last = trial.is_some() && !matches!(error.status(), Some(429 | 503));
+            drop(trial);
+            match attempts.next_delay(&error).filter(|_| !is_last) {
                 Some(delay) => self.inner.wait(&error, delay).await,
-                None => return Err(error),
+                None => return Err(self.with_words(call, error).await),
             }
+        }
+    }
+
+    /// Waits until a request may be made, as to the registry's health and its places.
+    async fn admitted(
+        &self,
+        call: &Call,
+    ) -> Result<(Option<Trial<'_>>, Option<OwnedSemaphorePermit>), Error> {
+        loop {
+            let trial = self.trial(call.kind, &call.what).await?;
+            if call.has_place || trial.is_some() {
+                self.inner.pause.wait().await;
+                return Ok((trial, None));
+            }
+            let permit = self.permit().await?;
+            // Much may have happened while it waited for its place.
+            if self.inner.health.is_well(call.kind).unwrap_or(false) {
+                return Ok((None, Some(permit)));
+            }
+        }
+    }
+
+    /// Waits while the registry is sick and others try. Err: it was given up.
+    pub(super) async fn trial(&self, kind: Kind, what: &str) -> Result<Option<Trial<'_>>, Error> {
+        let look = || async {
+            let call = Call::get(self.root_url("v2/"), Scope::Base, "`/v2/`");
+            let answer = self.request(&call, &call.url, None).await;
+            answer.is_ok_and(|answer| !answer.status().is_server_error())
+        };
+        let admitted = self.inner.health.admit(kind, look).await;
+        admitted.map_err(|detail| Error::Transport {
+            host: self.inner.host.clone(),
+            phase: what.to_owned(),
+            detail,
+            kind: TransportKind::GivenUp,
+        })
+    }
+
+    /// Counts the attempts of an operation here.
+    pub(super) fn attempts(&self) -> Attempts {
+        Attempts::new(self.inner.first_delay)
+    }
+
+    /// The refusal of a HEAD with the words that only GET brings along.
+    async fn with_words(&self, call: &Call, error: Error) -> Error {
+        let is_mute = matches!(&error, Error::Status { status, message: None, .. }
+            if !matches!(status, 404 | 405 | 501));
+        if call.method != Method::HEAD || !is_mute || error.is_retryable() {
+            return error;
+        }
+        let get = Call::get(call.url.clone(), call.scope.clone(), call.what.clone());
+        let get = Call {
+            headers: call.headers.clone(),
+            ..get
+        };
+        match self.send_once(&get, None).await {
+            Ok(answer) if Some(answer.response.status().as_u16()) == error.status() => {
+                answer.into_error().await
+            }
+            _ => error,
         }
     }
 
     /// Sends `call` once (twice if the authorisation had to be renewed), following redirects of
     /// GET and HEAD.
-    pub(super) async fn send_once(&self, call: &Call) -> Result<Answer, Error> {
-        let permit = if call.has_place {
-            None
-        } else {
-            Some(self.permit().await?)
-        };
+    pub(super) async fn send_once(
+        &self,
+        call: &Call,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Answer, Error> {
+        let auth = &self.inner.auth;
         let mut url = call.url.clone();
         let mut renewed = false;
         let mut redirects = 0;
         loop {
             let own = is_same_origin(&url, &self.inner.root);
             let token = if own {
-                self.inner.auth.header(&call.scope, self).await?
+                auth.header(&call.scope, self).await?
             } else {
                 None
             };
+            // A login that nobody tried yet is tried by one request.
+            let _turn = auth.turn(&call.scope, token.as_ref()).await?;
             let response = self.request(call, &url, token.as_ref()).await?;
             let status = response.status();
             if status == StatusCode::UNAUTHORIZED && own {
+                let answer = self.answer(response, &url, call.what.clone());
+                let challenges = answer.challenges();
+                let words = answer.refusal().await.words();
                 if std::mem::replace(&mut renewed, true) {
-                    return Err(self.inner.auth.refused(&call.what));
+                    return Err(auth.refused(&call.scope, &call.what, words));
                 }
-                let challenges = response.headers().get_all(WWW_AUTHENTICATE);
-                self.inner
-                    .auth
-                    .challenged(
-                        challenges.iter().collect(),
-                        &call.scope,
-                        token.as_ref(),
-                        &call.what,
-                    )
+                let (used, what) = (token.as_ref(), call.what.as_str());
+                auth.challenged(&challenges, &call.scope, used, (what, words))
                     .await?;
                 continue;
             }
@@ -204,6 +310,9 @@ impl Client {
                 redirects += 1;
                 url = self.redirect(call, &url, &response, redirects)?;
                 continue;
+            }
+            if token.is_some() && status.is_success() {
+                auth.accepted(&call.scope);
             }
             return Ok(Answer {
                 _permit: permit,
@@ -271,7 +380,7 @@ impl Client {
         let idle = self.inner.idle_timeout;
         match tokio::time::timeout(idle, request.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(Transport::error(self.name_of(url), &call.what, &error)),
+            Ok(Err(error)) => Err(Transport::error(self.name_of(url), &call.what, url, &error)),
             Err(_) => Err(silence(&self.name_of(url), &call.what, idle)),
         }
     }
@@ -287,17 +396,20 @@ impl Client {
         let Inner {
             transport, root, ..
         } = &*self.inner;
-        if !is_same_origin(url, root) {
-            let refused = |reason| Error::Protocol {
-                host: self.inner.host.clone(),
+        let connections = transport.for_url(url, root).await;
+        let connections = connections.map_err(|detail| Error::Protocol {
+            host: self.inner.host.clone(),
+            what: what.to_owned(),
+            detail,
+        })?;
+        if url.as_str().len() > MAX_URL {
+            return Err(Error::Protocol {
+                host: self.name_of(url),
                 what: what.to_owned(),
-                detail: format!("it points at `{}`: {reason}", host_of(url)),
-            };
-            transport.guard().check(url).await.map_err(refused)?;
+                detail: format!("its address would be {} bytes long", url.as_str().len()),
+            });
         }
-        let request = transport
-            .for_url(url, root)
-            .request(method.clone(), url.clone());
+        let request = connections.request(method.clone(), url.clone());
         Ok(match token {
             Some(token) => request.header(AUTHORIZATION, token),
             None => request,
@@ -331,6 +443,12 @@ impl Client {
             return Err(fail(
                 "a redirect from https to plain http, which is not followed",
             ));
+        }
+        if !matches!(to.scheme(), "https" | "http") {
+            return Err(fail(&format!(
+                "a redirect to `{}://`, which is not followed",
+                to.scheme()
+            )));
         }
         Ok(to)
     }
@@ -373,7 +491,7 @@ pub(super) fn silence(host: &str, what: &str, idle: Duration) -> Error {
         host: host.to_owned(),
         phase: what.to_owned(),
         detail: format!("nothing happened for {} s", idle.as_secs_f32()),
-        kind: TransportKind::Broken,
+        kind: TransportKind::Silent,
     }
 }
 

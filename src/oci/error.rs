@@ -62,7 +62,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// Credentials are missing, wrong, or don't reach far enough; or the token server misbehaves.
-    #[error("`{host}`: {what}: {detail}")]
+    #[error("`{host}`: {what}: {detail}{}", Words(&None, .words))]
     Auth {
         /// Host and port.
         host: String,
@@ -70,6 +70,8 @@ pub enum Error {
         what: String,
         /// Why, and what to do.
         detail: String,
+        /// The registry's or token server's own words, made printable and short.
+        words: Option<String>,
     },
     /// The registry broke the protocol.
     #[error("`{host}`: {what}: {detail}")]
@@ -110,8 +112,12 @@ pub enum TransportKind {
     Unreachable,
     /// The certificate or the handshake was refused; the next try would be, too.
     Tls,
-    /// There was a connection, and it broke or fell silent.
+    /// There was a connection, and it broke.
     Broken,
+    /// There was a connection, and nothing came over it.
+    Silent,
+    /// The registry failed in all that was asked of it for some time; it isn't asked any more.
+    GivenUp,
 }
 
 impl Error {
@@ -139,12 +145,12 @@ impl Error {
         matches!(self, Self::Auth { .. }) || matches!(self.status(), Some(401 | 403))
     }
 
-    /// The registry can't be reached at all.
+    /// The registry can't be reached at all, or was given up.
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,
             Self::Transport {
-                kind: TransportKind::Unreachable | TransportKind::Tls,
+                kind: TransportKind::Unreachable | TransportKind::Tls | TransportKind::GivenUp,
                 ..
             }
         )
@@ -158,7 +164,9 @@ impl Error {
     /// The same request may succeed a little later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Transport { kind, .. } => *kind != TransportKind::Tls,
+            Self::Transport { kind, .. } => {
+                !matches!(kind, TransportKind::Tls | TransportKind::GivenUp)
+            }
             Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=504),
             _ => false,
         }
@@ -182,6 +190,35 @@ impl Error {
             | Self::Corrupt { host, .. }
             | Self::Setup { host, .. } => host,
         }
+    }
+
+    /// Why it failed, without host and operation.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Transport { detail, .. }
+            | Self::Auth { detail, .. }
+            | Self::Protocol { detail, .. }
+            | Self::Setup { detail, .. } => detail.clone(),
+            Self::Status {
+                status,
+                code,
+                message,
+                ..
+            } => format!("{status}{}", Words(code, message)),
+            Self::Corrupt { wanted, got, .. } => format!("wanted {wanted}, got {got}"),
+        }
+    }
+
+    /// The same without what the other side wrote: who may ask for a look at any address mustn't
+    /// read what is said there.
+    #[must_use]
+    pub fn without_words(mut self) -> Self {
+        match &mut self {
+            Self::Status { code, message, .. } => (*code, *message) = (None, None),
+            Self::Auth { words, .. } => *words = None,
+            _ => {}
+        }
+        self
     }
 
     /// The HTTP status, where there was one.

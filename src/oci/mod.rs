@@ -1,8 +1,9 @@
 //! The vocabulary and the protocol of registries; knows neither database nor web.
 //!
-//! Reading order: the pure types first (`digest`, `reference`, `address`, `platform` (with `platform_words`), `manifest`, with `large`), then
-//! one registry's HTTP (`client`, with `call`, `auth`, `challenge`, `guard`, `transport` and `retry`), then the
-//! operations: `registry_manifest`, `blob`, `upload`, `tag`, `catalog` (both with `page`), `referrer`,
+//! Reading order: the pure types first (`digest`, `reference`, `address`, `platform` (with `platform_words`), `manifest`, with
+//! `large`), then one registry's HTTP (`client`, with `call`, `refusal`, `auth`, `login`, `challenge`, `transport`, `retry` and
+//! `health`; where requests may go: `guard`, with [`policy`] and `reach`), then the operations: `registry_manifest`, `blob`,
+//! `upload`, `tag`, `catalog` (both with [`page`] and `entries`), `referrer`,
 //! `image`, `ping`. `auth_file` reads the credentials that other tools keep. Every failure is an [`Error`].
 //!
 //! Source: the OCI distribution specification 1.1 and the OCI image specification 1.1.
@@ -16,17 +17,23 @@ mod catalog;
 mod challenge;
 pub mod client;
 pub mod digest;
+mod entries;
 pub mod error;
 mod guard;
+mod health;
 pub mod image;
 pub(crate) mod large;
+mod login;
 pub mod manifest;
-mod page;
+pub mod page;
 pub mod ping;
 pub mod platform;
 mod platform_words;
+pub mod policy;
+mod reach;
 pub mod reference;
 mod referrer;
+mod refusal;
 pub mod registry_manifest;
 mod retry;
 mod tag;
@@ -38,6 +45,8 @@ pub use auth::Credentials;
 pub use client::{Client, ClientOptions};
 pub use digest::Digest;
 pub use error::{Error, NameError};
+pub use health::SickRules;
 pub use manifest::{Descriptor, Manifest};
 pub use platform::{Platform, PlatformChoice};
+pub use policy::NetworkPolicy;
 pub use reference::{Reference, Repository, Tag};

@@ -1,60 +1,278 @@
-//! Listings in pages: follows `Link: <…>; rel="next"` as given, and stops on one seen before.
+//! Listings in pages, read as they come and within limits: follows `Link: <…>; rel="next"` as given,
+//! and stops on one seen before.
 //!
 //! Source: RFC 8288; OCI distribution specification, "Listing Tags".
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 
 use http::HeaderMap;
 use http::header::LINK;
-use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::call::Call;
+use super::call::{Answer, Call};
 use super::client::Client;
+use super::digest::Digest;
+use super::entries::{Entries, Entry, NoListing};
 use super::error::Error;
+use crate::text::readable;
 
 /// Entries asked for at once; ECR takes no more.
 pub(super) const PAGE_SIZE: usize = 1000;
-/// The largest page read: registries that ignore the page size send 100 000 tags in about 3 MB.
-const MAX_PAGE: usize = 64 * 1024 * 1024;
-/// Pages of one listing; a hundred million entries are not a listing any more.
-const MAX_PAGES: usize = 100_000;
+/// Names of one listing that are taken, if nobody says otherwise.
+pub const MAX_NAMES: usize = 200_000;
+/// A listing may have a page for so many of the names that it may have: registries that give small
+/// pages give 50 names.
+const NAMES_A_PAGE: usize = 40;
+/// And so many bytes for each of them: a tag has 128 characters at most.
+const BYTES_A_NAME: usize = 160;
+/// Entries that are left out and named.
+const NAMED: usize = 5;
+/// Characters of one that are shown.
+const NAMED_LENGTH: usize = 100;
+
+/// How much of one listing is read. All else is the same for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListingLimit {
+    /// Names that are taken; pages and bytes are limited in proportion.
+    pub names: usize,
+}
+
+impl Default for ListingLimit {
+    fn default() -> Self {
+        Self { names: MAX_NAMES }
+    }
+}
+
+impl ListingLimit {
+    fn pages(self) -> usize {
+        (self.names / NAMES_A_PAGE).max(2)
+    }
+
+    fn bytes(self) -> usize {
+        self.names.saturating_mul(BYTES_A_NAME).max(64 * 1024)
+    }
+}
+
+/// What a listing holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing<T = String> {
+    /// The entries, in the registry's order.
+    pub entries: Vec<T>,
+    /// Those that can't be used.
+    pub dropped: Dropped,
+}
+
+/// Entries of a listing that can't be used: no legal names, or no names at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// How many there were.
+    pub count: usize,
+    /// The first few, made readable and short.
+    pub named: Vec<String>,
+}
+
+impl Dropped {
+    /// What to tell people of the names in a list of tags that are none; `None` where all are.
+    pub fn warning(&self) -> Option<String> {
+        let are = match self.count {
+            0 => return None,
+            1 => "1 name in the tag list is no legal tag and is left out".to_owned(),
+            count => format!("{count} names in the tag list are no legal tags and are left out"),
+        };
+        let more = if self.count > self.named.len() {
+            ", …"
+        } else {
+            ""
+        };
+        Some(format!("{are}: `{}`{more}", self.named.join("`, `")))
+    }
+
+    fn add(&mut self, entry: &Entry<'_>) {
+        self.count += 1;
+        if self.named.len() < NAMED {
+            // Of one that is cut, the beginning is a text without its end.
+            let whole = serde_json::from_slice(entry.json);
+            let text: String =
+                whole.unwrap_or_else(|_| String::from_utf8_lossy(entry.json).into_owned());
+            self.named.push(readable(&text, NAMED_LENGTH));
+        }
+    }
+
+    fn append(&mut self, other: Dropped) {
+        self.count += other.count;
+        let free = NAMED.saturating_sub(self.named.len());
+        self.named.extend(other.named.into_iter().take(free));
+    }
+}
+
+/// What an entry is.
+pub(super) enum Found<T> {
+    Entry(T),
+    /// A good one that isn't asked for.
+    Other,
+    /// None that can be used.
+    Odd,
+}
+
+/// Which entries are looked for, and how many.
+pub(super) struct Wanted<'a, T> {
+    /// The member that holds the list.
+    pub(super) member: &'static str,
+    /// The longest entry in bytes.
+    pub(super) longest: usize,
+    /// So many are enough.
+    pub(super) enough: usize,
+    /// Reads one from its JSON.
+    pub(super) read: &'a (dyn Fn(&[u8]) -> Found<T> + Sync),
+}
+
+/// One page.
+struct Page<T> {
+    listing: Listing<T>,
+    bytes: usize,
+    next: Option<Url>,
+}
+
+/// What is left for further pages.
+#[derive(Clone, Copy)]
+struct Budget {
+    names: usize,
+    bytes: usize,
+}
+
+/// Why a page isn't taken.
+enum Refused {
+    NoListing,
+    Names,
+    Enough,
+}
+
+impl From<NoListing> for Refused {
+    fn from(_: NoListing) -> Self {
+        Self::NoListing
+    }
+}
 
 impl Client {
-    /// Reads all pages from `call` on; `each` takes them as they come.
-    pub(super) async fn pages<T: DeserializeOwned>(
+    /// Reads all pages from `call` on.
+    pub(super) async fn pages<T>(
         &self,
         mut call: Call,
-        mut each: impl FnMut(T),
-    ) -> Result<(), Error> {
+        wanted: &Wanted<'_, T>,
+    ) -> Result<Listing<T>, Error> {
+        let limit = self.inner.listing;
         let mut seen = HashSet::new();
+        let mut all = Listing {
+            entries: Vec::new(),
+            dropped: Dropped::default(),
+        };
+        let mut left = Budget {
+            names: limit.names,
+            bytes: limit.bytes(),
+        };
         loop {
-            let (url, scope, what) = (call.url.clone(), call.scope.clone(), call.what.clone());
-            let headers = call.headers.clone();
-            let page = self.fetch(call, MAX_PAGE).await?;
-            let next = next_link(&page.headers, &url);
-            let fail = |detail: &str| Error::Protocol {
-                host: page.host.clone(),
-                what: page.what.clone(),
-                detail: detail.to_owned(),
+            let fail = |detail: String| Error::Protocol {
+                host: self.host().to_owned(),
+                what: call.what.clone(),
+                detail,
             };
-            if !seen.insert(url.to_string()) || seen.len() > MAX_PAGES {
-                return Err(fail("the pages go round in a circle"));
+            // A digest, since links may be long and many.
+            if !seen.insert(Digest::of(call.url.as_str().as_bytes())) {
+                return Err(fail("the pages go round in a circle".into()));
             }
-            let next = match next {
-                Some(next) if seen.contains(next.as_str()) => {
-                    return Err(fail("the pages go round in a circle"));
-                }
-                next => next,
+            if seen.len() > limit.pages() {
+                return Err(fail(too_much(&format!("{} pages", limit.pages()))));
+            }
+            let page = self.attempt(&call, |answer| page_read(answer, wanted, left, limit));
+            let page = page.await?;
+            left.bytes = left.bytes.saturating_sub(page.bytes);
+            let taken = page.listing.entries.len() + page.listing.dropped.count;
+            left.names = left.names.saturating_sub(taken);
+            all.entries.extend(page.listing.entries);
+            all.dropped.append(page.listing.dropped);
+            let Some(next) = page.next.filter(|_| all.entries.len() < wanted.enough) else {
+                return Ok(all);
             };
-            let read = serde_json::from_slice(&page.body);
-            each(read.map_err(|_| fail("a page that is not the JSON of a listing"))?);
-            let Some(next) = next else { return Ok(()) };
-            call = Call::get(next, scope, what);
+            let headers = call.headers.clone();
+            call = Call::get(next, call.scope.clone(), call.what.clone());
             call.headers = headers;
         }
     }
 }
+
+/// What a listing says that is too long, and what to do.
+fn too_much(limit: &str) -> String {
+    format!(
+        "the listing has more than {limit}; if that is right, raise the `max_names` of the image \
+         store (or `--max-names`)"
+    )
+}
+
+async fn page_read<T>(
+    mut answer: Answer,
+    wanted: &Wanted<'_, T>,
+    left: Budget,
+    limit: ListingLimit,
+) -> Result<Page<T>, Error> {
+    let next = next_link(answer.response.headers(), answer.response.url());
+    let mut entries = Entries::new(wanted.member, wanted.longest);
+    let found = RefCell::new(Listing {
+        entries: Vec::new(),
+        dropped: Dropped::default(),
+    });
+    let mut bytes = 0;
+    while let Some(chunk) = answer.chunk().await? {
+        bytes += chunk.len();
+        if bytes > left.bytes {
+            return Err(answer.protocol(too_much(&format!("{} bytes", limit.bytes()))));
+        }
+        let taken = entries.feed(&chunk, |entry| {
+            let mut found = found.borrow_mut();
+            if found.entries.len() + found.dropped.count >= left.names {
+                return Err(Refused::Names);
+            }
+            let read = if entry.is_cut {
+                Found::Odd
+            } else {
+                (wanted.read)(entry.json)
+            };
+            match read {
+                Found::Entry(entry) => found.entries.push(entry),
+                Found::Other => {}
+                Found::Odd => found.dropped.add(&entry),
+            }
+            if found.entries.len() >= wanted.enough {
+                return Err(Refused::Enough);
+            }
+            Ok(())
+        });
+        match taken {
+            Ok(()) => {}
+            Err(Refused::Enough) => {
+                return Ok(Page {
+                    listing: found.into_inner(),
+                    bytes,
+                    next: None,
+                });
+            }
+            Err(Refused::NoListing) => return Err(answer.protocol(NO_LISTING)),
+            Err(Refused::Names) => {
+                return Err(answer.protocol(too_much(&format!("{} names", limit.names))));
+            }
+        }
+    }
+    if !entries.is_complete() {
+        return Err(answer.protocol(NO_LISTING));
+    }
+    Ok(Page {
+        listing: found.into_inner(),
+        bytes,
+        next,
+    })
+}
+
+const NO_LISTING: &str = "a page that is not the JSON of a listing";
 
 /// The target of the first `rel="next"` link, resolved against `url`.
 fn next_link(headers: &HeaderMap, url: &Url) -> Option<Url> {

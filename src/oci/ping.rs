@@ -8,6 +8,8 @@ use super::client::Client;
 use super::digest::Digest;
 use super::error::Error;
 use super::reference::Repository;
+use crate::http_client::proxy_of;
+use crate::text::{NAME, readable};
 
 /// How a registry answered.
 #[derive(Clone, Debug)]
@@ -50,19 +52,11 @@ impl Client {
             referrers: None,
         };
         // Behind a proxy, neither names nor connections are ours to try.
-        if !self.is_proxied() {
-            let root = &self.inner.root;
-            let host = root.host_str().unwrap_or_default();
-            let bare = host
-                .trim_start_matches('[')
-                .trim_end_matches(']')
-                .to_owned();
-            let port = root.port_or_known_default().unwrap_or(443);
-            let found = ping
-                .step("resolve", tokio::net::lookup_host((bare, port)))
-                .await;
-            let Some(found) = found else { return ping };
-            let addresses: Vec<_> = found.collect();
+        if proxy_of(&self.inner.root).is_none() {
+            let addresses = self.inner.transport.guard().own_addresses(&self.inner.root);
+            let Some(addresses) = ping.step("resolve", addresses).await else {
+                return ping;
+            };
             let connect = tokio::time::timeout(
                 self.inner.idle_timeout,
                 tokio::net::TcpStream::connect(addresses.as_slice()),
@@ -72,13 +66,25 @@ impl Client {
                 return ping;
             }
         }
-        let Some(version) = ping.step("api", self.api_version()).await else {
+        // Who may ask for a look at any address mustn't read what services say that are for others.
+        let is_public = self.inner.transport.guard().is_public().await;
+        let version = async {
+            let version = self.api_version().await;
+            version.map_err(|error| {
+                if is_public {
+                    error
+                } else {
+                    error.without_words()
+                }
+            })
+        };
+        let Some(version) = ping.step("api", version).await else {
             return ping;
         };
         ping.api_version = version;
-        let repositories = self.repository_list().await;
+        let repositories = self.repositories(1).await;
         ping.catalog = Some(repositories.is_ok());
-        let first = repositories.unwrap_or_default().into_iter().next();
+        let first = repositories.unwrap_or_default().entries.into_iter().next();
         let first = first.and_then(|name| Repository::parse(&name).ok());
         if let Some(repository) = first.and_then(|name| self.address().resolve(&name).ok()) {
             ping.referrers = self.has_referrers(&repository).await.ok();
@@ -91,7 +97,7 @@ impl Client {
         let answer = self.send(call).await?;
         Ok(answer
             .header("docker-distribution-api-version")
-            .map(str::to_owned))
+            .map(|version| readable(version, NAME)))
     }
 
     async fn has_referrers(&self, repository: &Repository) -> Result<bool, Error> {
@@ -103,16 +109,6 @@ impl Client {
             Err(error) if matches!(error.status(), Some(400 | 404 | 405)) => Ok(false),
             Err(error) => Err(error),
         }
-    }
-
-    fn is_proxied(&self) -> bool {
-        let variables: &[&str] = match self.inner.root.scheme() {
-            "http" => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
-            _ => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
-        };
-        variables
-            .iter()
-            .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
     }
 }
 

@@ -2,15 +2,17 @@
 //!
 //! Source: OCI distribution specification 1.1, "Listing Referrers", with its fallback tag schema.
 
-use serde::Deserialize;
-
 use super::auth::Scope;
 use super::call::Call;
 use super::client::Client;
 use super::digest::Digest;
 use super::error::Error;
 use super::manifest::{Descriptor, OCI_INDEX};
+use super::page::{Found, Wanted};
 use super::reference::{Reference, Repository, Tag};
+
+/// The longest descriptor in bytes, annotations included.
+const LONGEST: usize = 64 * 1024;
 
 impl Client {
     /// The referrers of `digest`: by the referrers API, else by the fallback tag.
@@ -19,21 +21,21 @@ impl Client {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Vec<Descriptor>, Error> {
-        #[derive(Deserialize)]
-        struct Page {
-            manifests: Option<Vec<Descriptor>>,
-        }
         let what = format!("referrers of `{repository}@{digest}`");
         let url = self.url(repository, &format!("referrers/{digest}"));
         let call = Call::get(url, Scope::Pull(repository.clone()), what).accept(OCI_INDEX);
-        let mut found = Vec::new();
-        let listed = self
-            .pages(call, |page: Page| {
-                found.extend(page.manifests.unwrap_or_default());
-            })
-            .await;
-        match listed {
-            Ok(()) => Ok(found),
+        let read = |json: &[u8]| match serde_json::from_slice(json) {
+            Ok(descriptor) => Found::Entry(descriptor),
+            Err(_) => Found::Odd,
+        };
+        let wanted = Wanted {
+            member: "manifests",
+            longest: LONGEST,
+            enough: usize::MAX,
+            read: &read,
+        };
+        match self.pages(call, &wanted).await {
+            Ok(listing) => Ok(listing.entries),
             Err(error) if matches!(error.status(), Some(400 | 404 | 405)) => {
                 self.referrer_fallback(repository, digest).await
             }

@@ -11,31 +11,39 @@ use super::error::Error;
 
 /// Tries after the first one. With the delays below a host gets about 4 s to come back.
 const RETRIES: u32 = 3;
-const FIRST_DELAY: Duration = Duration::from_millis(500);
+/// Before the second try; doubled with each one.
+pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
 /// The longest pause taken at a host's request; beyond it the failure is reported instead.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Counts the attempts of one operation.
-#[derive(Default)]
 pub(super) struct Attempts {
     failed: u32,
+    first_delay: Duration,
 }
 
 impl Attempts {
+    pub(super) fn new(first_delay: Duration) -> Self {
+        Self {
+            failed: 0,
+            first_delay,
+        }
+    }
+
     /// How long to wait before the next try; `None`: give up.
     pub(super) fn next_delay(&mut self, error: &Error) -> Option<Duration> {
         if !error.is_retryable() || self.failed >= RETRIES {
             return None;
         }
-        let backoff = FIRST_DELAY * 2u32.pow(self.failed);
+        let backoff = self.first_delay * 2u32.pow(self.failed);
         self.failed += 1;
         let least = match error.status() {
-            Some(429) => Duration::from_secs(1).max(backoff),
+            Some(429) => (self.first_delay * 2).max(backoff),
             _ => backoff,
         };
         match error.retry_after() {
             Some(asked) if asked > PATIENCE => None,
-            Some(asked) => Some(asked.max(FIRST_DELAY)),
+            Some(asked) => Some(asked.max(self.first_delay)),
             None => Some(jittered(least)),
         }
     }

@@ -4,71 +4,108 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Certificate;
+use tokio::sync::OnceCell;
 use url::Url;
 
-use super::client::{ClientOptions, root_cause};
+use super::client::{ClientOptions, host_of, root_cause};
 use super::error::{Error, TransportKind};
 use super::guard::{Guard, is_same_origin};
-use crate::http_client::client_builder;
+use crate::http_client::{Failure, client_builder, failure_of, proxy_of, with_marked_certificates};
 
 /// How long a TCP and TLS handshake may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(super) struct Transport {
     own: reqwest::Client,
-    foreign: reqwest::Client,
+    /// Made when it is wanted: loading the system's certificates costs tens of milliseconds, and a
+    /// registry on plain http seldom points elsewhere.
+    foreign: OnceCell<reqwest::Client>,
+    settings: Settings,
+}
+
+/// What both pools are made of.
+#[derive(Clone)]
+struct Settings {
     guard: Guard,
+    certificates: Vec<Certificate>,
+    max_connections: usize,
 }
 
 impl Transport {
     /// Err: in words, why the options make no client.
     pub(super) fn new(options: &ClientOptions, root: &Url) -> Result<Self, String> {
-        let guard = Guard::new(root);
-        let own = builder(options, root.scheme() == "http")?
-            .build()
-            .map_err(|e| root_cause(&e))?;
-        // The registry's own trust settings hold for that one host; others get the usual ones.
-        let public = ClientOptions {
-            tls_verify: true,
-            ..options.clone()
+        let settings = Settings {
+            guard: Guard::new(root, options.policy.clone()),
+            certificates: certificates(options.ca_certificate.as_deref())?,
+            max_connections: options.max_connections,
         };
-        let foreign = builder(&public, root.scheme() == "http")?
-            .dns_resolver(Arc::new(guard.clone()))
-            .build()
-            .map_err(|e| root_cause(&e))?;
+        let mut own = settings
+            .builder(true)
+            .tls_danger_accept_invalid_certs(!options.tls_verify);
+        own = match root.scheme() {
+            "http" if proxy_of(root).is_none_or(|proxy| proxy.scheme() == "http") => {
+                own.tls_certs_only([])
+            }
+            _ => settings.trusting(own),
+        };
         Ok(Self {
-            own,
-            foreign,
-            guard,
+            own: own.build().map_err(|e| root_cause(&e))?,
+            foreign: OnceCell::new(),
+            settings,
         })
     }
 
-    pub(super) fn for_url(&self, url: &Url, root: &Url) -> &reqwest::Client {
+    /// The connections for `url`. Err: in words, why there can be none.
+    pub(super) async fn for_url(&self, url: &Url, root: &Url) -> Result<&reqwest::Client, String> {
         if is_same_origin(url, root) {
-            &self.own
-        } else {
-            &self.foreign
+            self.guard().check_own(url)?;
+            return Ok(&self.own);
         }
+        let reason = |reason| format!("it points at `{}`: {reason}", host_of(url));
+        self.guard().check(url).await.map_err(reason)?;
+        self.foreign
+            .get_or_try_init(|| async {
+                // Certificates of other hosts are always checked, whatever holds for this one.
+                let settings = self.settings.clone();
+                let build = move || settings.trusting(settings.builder(false)).build();
+                let built = tokio::task::spawn_blocking(build).await;
+                built
+                    .map_err(|e| e.to_string())?
+                    .map_err(|e| root_cause(&e))
+            })
+            .await
     }
 
     pub(super) fn guard(&self) -> &Guard {
-        &self.guard
+        &self.settings.guard
     }
 
-    pub(super) fn error(host: String, what: &str, error: &reqwest::Error) -> Error {
-        let cause = root_cause(error);
-        let (kind, detail) = if is_tls(error) {
-            (TransportKind::Tls, tls_detail(&cause))
-        } else if error.is_connect() {
-            (
+    /// The failure of a request to `url` at `host`.
+    pub(super) fn error(host: String, what: &str, url: &Url, error: &reqwest::Error) -> Error {
+        let (kind, detail) = match failure_of(error) {
+            Failure::Untrusted => (TransportKind::Tls, UNTRUSTED.to_owned()),
+            Failure::NotTls => (TransportKind::Tls, NO_TLS.to_owned()),
+            Failure::Tls(detail) => (
+                TransportKind::Tls,
+                format!("the TLS connection is refused: {detail}"),
+            ),
+            Failure::NotHttp => (TransportKind::Tls, NO_HTTP.to_owned()),
+            Failure::Forbidden(detail) | Failure::Unmakeable(detail) => {
+                return Error::Protocol {
+                    host,
+                    what: what.to_owned(),
+                    detail,
+                };
+            }
+            Failure::Unconnected(cause) => (
                 TransportKind::Unreachable,
-                format!("can't connect ({cause})"),
-            )
-        } else {
-            (
+                format!("can't connect{} ({cause})", by_proxy(url)),
+            ),
+            Failure::Broken(cause) => (
                 TransportKind::Broken,
-                format!("the connection broke off ({cause})"),
-            )
+                format!("the connection{} broke off ({cause})", by_proxy(url)),
+            ),
         };
         Error::Transport {
             host,
@@ -79,52 +116,53 @@ impl Transport {
     }
 }
 
-fn tls_detail(cause: &str) -> String {
-    if cause.contains("InvalidContentType") {
-        "it doesn't speak TLS; if it is meant to be on plain http, write `http://` before its address".into()
-    } else {
-        format!("the TLS connection is refused ({cause})")
-    }
+const UNTRUSTED: &str = "its certificate is signed by an authority that isn't trusted here (UnknownIssuer); if it is the right \
+    one, give the authority's certificate (PEM) as `ca_certificate` of the image store, or on the command line in \
+    the file that `SSL_CERT_FILE` names";
+const NO_TLS: &str =
+    "it doesn't speak TLS; if it is meant to be on plain http, write `http://` before its address";
+const NO_HTTP: &str = "it doesn't answer in HTTP; if it speaks TLS, write `https://` before its address, and no \
+    `plain_http`";
+
+/// The proxy that a request to `url` goes by, for messages; never its login.
+pub(super) fn by_proxy(url: &Url) -> String {
+    proxy_of(url).map_or_else(String::new, |proxy| {
+        format!(" by the proxy `{}://{}`", proxy.scheme(), host_of(&proxy))
+    })
 }
 
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<rustls::Error>() {
-            return true;
-        }
-        // rustls' errors travel inside `io::Error`s, whose `source` skips what they hold.
-        let held = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        cause = match held {
-            Some(held) => Some(held),
-            None => error.source(),
-        };
+fn certificates(pem: Option<&str>) -> Result<Vec<Certificate>, String> {
+    let Some(pem) = pem else {
+        return Ok(Vec::new());
+    };
+    let pem = pem.trim_start_matches('\u{feff}');
+    let found = Certificate::from_pem_bundle(pem.as_bytes())
+        .map_err(|e| format!("`ca_certificate` is not PEM: {}", root_cause(&e)))?;
+    if found.is_empty() {
+        return Err("`ca_certificate` holds no certificate".into());
     }
-    false
+    Ok(found)
 }
 
-/// HTTP/1.1 only: one connection a transfer keeps a slow blob from holding up the others, and
-/// measured faster than HTTP/2 for large bodies.
-fn builder(options: &ClientOptions, plain_http: bool) -> Result<reqwest::ClientBuilder, String> {
-    let mut builder = client_builder()
-        .http1_only()
-        .tcp_nodelay(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(options.max_connections)
-        .tls_danger_accept_invalid_certs(!options.tls_verify);
-    if plain_http {
-        // Loading the system's certificates costs tens of milliseconds; plain http needs none.
-        return Ok(builder.tls_certs_only([]));
+impl Settings {
+    /// HTTP/1.1 only: one connection a transfer keeps a slow blob from holding up the others, and
+    /// measured faster than HTTP/2 for large bodies.
+    fn builder(&self, is_own: bool) -> reqwest::ClientBuilder {
+        client_builder()
+            .http1_only()
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(self.max_connections)
+            .dns_resolver(Arc::new(self.guard.resolver(is_own)))
     }
-    if let Some(pem) = &options.ca_certificate {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|e| format!("`ca_certificate` is not PEM: {}", root_cause(&e)))?;
-        if certificates.is_empty() {
-            return Err("`ca_certificate` holds no certificate".into());
+
+    /// With the system's certificates, and the store's.
+    fn trusting(&self, builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+        let builder = with_marked_certificates(builder);
+        if self.certificates.is_empty() {
+            builder
+        } else {
+            builder.tls_certs_merge(self.certificates.clone())
         }
-        builder = builder.tls_certs_merge(certificates);
     }
-    Ok(builder)
 }

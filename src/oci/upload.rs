@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::try_unfold;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{Method, StatusCode};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use url::Url;
@@ -17,9 +17,9 @@ use super::client::{Client, silence};
 use super::digest::Digest;
 use super::error::Error;
 use super::guard::is_same_origin;
+use super::health::Kind;
 use super::manifest::Descriptor;
 use super::reference::Repository;
-use super::retry::Attempts;
 use super::transport::Transport;
 
 /// How often the idle time fits into the wait for the answer after the last byte: a registry on
@@ -117,8 +117,13 @@ impl Client {
         mut session: Option<Upload>,
         on_bytes: &OnBytes,
     ) -> Result<(), StreamError> {
-        let mut attempts = Attempts::default();
+        let health = &self.inner.health;
+        let mut attempts = self.attempts();
         loop {
+            let what = format!("uploading blob `{to}@{}`", blob.digest);
+            let trial = self.trial(Kind::WriteBlob, &what).await;
+            let trial = trial.map_err(StreamError::Target)?;
+            // Opening a session counts its own attempts.
             let mut upload = match session.take() {
                 Some(upload) => upload,
                 None => self
@@ -126,15 +131,24 @@ impl Client {
                     .await
                     .map_err(StreamError::Target)?,
             };
-            let Err(error) = self.upload_stream(&upload, from, blob, on_bytes).await else {
+            let Err(error) = self
+                .upload_stream((&upload, to), from, blob, on_bytes)
+                .await
+            else {
+                health.note_success(Kind::WriteBlob);
                 upload.ended = true;
                 return Ok(());
             };
+            if let StreamError::Target(cause) = &error {
+                health.note(Kind::WriteBlob, cause);
+            }
+            let is_last = trial.is_some();
+            drop(trial);
             self.upload_cancel(upload).await;
             let StreamError::Target(cause) = &error else {
                 return Err(error);
             };
-            match attempts.next_delay(cause) {
+            match attempts.next_delay(cause).filter(|_| !is_last) {
                 Some(delay) => self.inner.wait(cause, delay).await,
                 None => return Err(error),
             }
@@ -181,7 +195,7 @@ impl Client {
     /// length. A 401 renews the token and repeats the request in the same session.
     async fn upload_stream(
         &self,
-        upload: &Upload,
+        (upload, to): (&Upload, &Repository),
         from: (&Client, &Repository),
         blob: &Descriptor,
         on_bytes: &OnBytes,
@@ -204,7 +218,9 @@ impl Client {
                 return Err(StreamError::Source(error));
             }
             if put.map_err(StreamError::Target)? == Put::Accepted {
-                return Ok(());
+                let sent = meter.bytes.load(Ordering::Relaxed);
+                let checked = self.upload_check(to, blob, sent).await;
+                return checked.map_err(StreamError::Target);
             }
         }
     }
@@ -241,22 +257,38 @@ impl Client {
             return Ok(Put::Accepted);
         }
         if status == StatusCode::UNAUTHORIZED && own {
+            let auth = &self.inner.auth;
+            let challenges = answer.challenges();
+            let words = answer.refusal().await.words();
             if std::mem::replace(renewed, true) {
-                return Err(self.inner.auth.refused(&upload.what));
+                return Err(auth.refused(&upload.scope, &upload.what, words));
             }
-            let headers = answer.response.headers().get_all(WWW_AUTHENTICATE);
-            self.inner
-                .auth
-                .challenged(
-                    headers.iter().collect(),
-                    &upload.scope,
-                    token.as_ref(),
-                    &upload.what,
-                )
+            let (used, what) = (token.as_ref(), upload.what.as_str());
+            auth.challenged(&challenges, &upload.scope, used, (what, words))
                 .await?;
             return Ok(Put::Renewed);
         }
         Err(answer.into_error().await)
+    }
+
+    /// Makes sure that a blob is there whose PUT was answered before all of its bytes were sent.
+    async fn upload_check(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        sent: u64,
+    ) -> Result<(), Error> {
+        if sent == blob.size || self.blob_exists(repository, &blob.digest).await? {
+            return Ok(());
+        }
+        Err(Error::Protocol {
+            host: self.host().to_owned(),
+            what: format!("uploading blob `{repository}@{}`", blob.digest),
+            detail: format!(
+                "it took the blob after {sent} of {} bytes, and doesn't have it",
+                blob.size
+            ),
+        })
     }
 
     /// Gives a session up, so that the registry can forget its bytes. Failures don't matter: a
@@ -267,7 +299,11 @@ impl Client {
     }
 
     async fn upload_give_up(&self, call: &Call) {
-        let _ = tokio::time::timeout(CANCEL_PATIENCE, self.send_once(call)).await;
+        let give_up = async {
+            let permit = self.permit().await?;
+            self.send_once(call, Some(permit)).await
+        };
+        let _ = tokio::time::timeout(CANCEL_PATIENCE, give_up).await;
     }
 
     /// Waits until no upload session of this client is open any more, after all transfers were
@@ -322,7 +358,7 @@ impl Client {
         loop {
             tokio::select! {
                 result = &mut send => {
-                    return result.map_err(|e| Transport::error(self.name_of(url), what, &e));
+                    return result.map_err(|e| Transport::error(self.name_of(url), what, url, &e));
                 }
                 () = tokio::time::sleep(tick) => {}
             }

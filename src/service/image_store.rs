@@ -6,7 +6,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use super::error::shortened;
-use super::store_settings::{StoreChange, StoreCredentials, StoreOptions, certificate_check};
+use super::store_settings::{
+    StoreChange, StoreCredentials, StoreOptions, certificate_check, policy_check,
+};
 use super::{App, Caller, Error};
 use crate::store::image_store::{
     ImageStore, ImageStoreChange, Login, NewImageStore, image_store_by_id, image_store_by_label,
@@ -59,6 +61,8 @@ pub struct StoreDetails {
     pub ca_certificate: Option<String>,
     /// Requests at once, where it was set.
     pub max_connections: Option<u32>,
+    /// Names in one listing, where it was set.
+    pub max_names: Option<u32>,
 }
 
 impl StoreDetails {
@@ -74,6 +78,7 @@ impl StoreDetails {
             plain_http: options.address(&store.uri)?.is_plain_http(),
             ca_certificate: options.ca_certificate,
             max_connections: options.max_connections,
+            max_names: options.max_names,
         })
     }
 }
@@ -101,7 +106,7 @@ pub async fn store_create(
     }
     let change = StoreChange::from(credentials);
     let options = StoreOptions::default().changed(&change)?;
-    options.address(&uri)?;
+    policy_check(&options.address(&uri)?)?;
     certificate_check(&change).await?;
     let new = NewImageStore {
         org_id: caller.org_id(),
@@ -248,17 +253,35 @@ fn row_change(
     let options = old.clone().changed(&change)?;
     let uri = change.uri.clone();
     let address = options.address(uri.as_deref().unwrap_or(&store.uri))?;
-    let moves = !address.is_same_registry(&old.address(&store.uri)?);
+    let old_address = old.address(&store.uri)?;
+    if uri.is_some() {
+        policy_check(&address)?;
+    }
+    let moves = !address.is_same_registry(&old_address);
+    let loses_tls = address.is_plain_http() && !old_address.is_plain_http();
+    let is_unchecked = |options: &StoreOptions| options.tls_verify == Some(false);
+    let loses_check = is_unchecked(&options)
+        && !is_unchecked(&old)
+        && !address.is_plain_http()
+        && !old_address.is_plain_http();
     let gives_password = change.password.is_some();
     let password = store.password(key).map_err(Error::unexpected)?;
     let current = store.username.clone().zip(password);
     let current = current.map(|(username, password)| Login { username, password });
     let had_login = current.is_some();
     let login = login_change(current, change)?;
-    // Or whoever may change a store could have its password sent to a host of their own.
-    if moves && had_login && !gives_password && !matches!(login, LoginChange::Remove) {
-        let message = "the address names another registry: give the password again, or an empty \
-                       one to remove the login";
+    // Or anybody who may change a store could have its password sent to a host of their own, or in
+    // a way that others can read.
+    let reason = match (moves, loses_tls, loses_check) {
+        (true, ..) => Some("the address names another registry"),
+        (_, true, _) => Some("the password would be sent in clear text, over plain http"),
+        (.., true) => Some("the registry's certificate would no longer be checked"),
+        _ => None,
+    };
+    let is_kept = had_login && !gives_password && !matches!(login, LoginChange::Remove);
+    if let Some(reason) = reason.filter(|_| is_kept) {
+        let message =
+            format!("{reason}: give the password again, or an empty one to remove the login");
         return Err(Error::invalid("password", message));
     }
     Ok(ImageStoreChange {

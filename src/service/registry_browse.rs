@@ -77,11 +77,14 @@ pub async fn tag_list(
 ) -> Result<Vec<String>, Error> {
     let filter = filter_compile(filter)?;
     let (client, repository) = place(app, caller, store, repository).await?;
-    let names = client
-        .tag_list(&repository)
+    let listing = client
+        .tag_listing(&repository)
         .await
         .map_err(|error| refused(&error))?;
-    sorted(names, TAG_BYTES, filter).await
+    if let Some(warning) = listing.dropped.warning() {
+        tracing::warn!(%repository, "{warning}");
+    }
+    sorted(listing.entries, TAG_BYTES, filter).await
 }
 
 /// The platforms of an image.
@@ -175,15 +178,19 @@ pub async fn tag_preview(
         Selector::compile(spec).map_err(|error| Error::invalid(error.field, error.to_string()))?;
     let (client, repository) = place(app, caller, store, repository).await?;
     let listing = client
-        .tag_list(&repository)
+        .tag_listing(&repository)
         .await
         .map_err(|error| refused(&error))?;
+    let (names, dropped) = (listing.entries, listing.dropped);
     let time = MatchTime::begins();
     let selection =
-        aside(move |wanted| selector.select_while(&listing, || wanted.goes_on() && time.is_left()));
+        aside(move |wanted| selector.select_while(&names, || wanted.goes_on() && time.is_left()));
     let selection = selection.await;
     time.check("selector")?;
-    Ok(selection)
+    Ok(Selection {
+        dropped: dropped.named,
+        ..selection
+    })
 }
 
 async fn store_client(app: &App, caller: &Caller, label: String) -> Result<Client, Error> {

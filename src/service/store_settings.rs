@@ -1,18 +1,23 @@
 //! The options of an image store: how they are given, kept and shown.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Error;
+use crate::oci::page::ListingLimit;
+use crate::oci::policy::server_policy;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress};
 use crate::store::SealKey;
 use crate::store::image_store::ImageStore;
 
 /// More would look like an attack to a registry.
 const CONNECTIONS_LIMIT: u32 = 100;
+/// Fewer names would be in nobody's way, and more in no memory.
+const NAMES_RANGE: RangeInclusive<u32> = 1000..=10_000_000;
 
 /// A password on its way in. It has no way out.
 #[derive(Clone, Debug)]
@@ -55,6 +60,9 @@ pub struct StoreCredentials {
     /// Requests at once, 1 to 100.
     #[schemars(range(min = 1, max = 100))]
     pub max_connections: Option<u32>,
+    /// Names in one listing of tags or repositories, 1000 to 10000000; 200000 by default.
+    #[schemars(range(min = 1000, max = 10_000_000))]
+    pub max_names: Option<u32>,
 }
 
 /// What changes of a store; what is left out stays.
@@ -76,6 +84,9 @@ pub struct StoreChange {
     /// Requests at once, 1 to 100; 0 goes back to the default.
     #[schemars(range(max = 100))]
     pub max_connections: Option<u32>,
+    /// Names in one listing, 1000 to 10000000; 0 goes back to the default.
+    #[schemars(range(max = 10_000_000))]
+    pub max_names: Option<u32>,
 }
 
 impl From<StoreCredentials> for StoreChange {
@@ -88,6 +99,7 @@ impl From<StoreCredentials> for StoreChange {
             plain_http: given.plain_http,
             ca_certificate: given.ca_certificate,
             max_connections: given.max_connections,
+            max_names: given.max_names,
         }
     }
 }
@@ -114,6 +126,9 @@ pub struct StoreOptions {
     /// As [`StoreCredentials::max_connections`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_connections: Option<u32>,
+    /// As [`StoreCredentials::max_names`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_names: Option<u32>,
 }
 
 impl StoreOptions {
@@ -138,12 +153,25 @@ impl StoreOptions {
                 return Err(Error::invalid("max_connections", message));
             }
         };
+        let max_names = match change.max_names {
+            None => self.max_names,
+            Some(0) => None,
+            Some(given) if NAMES_RANGE.contains(&given) => Some(given),
+            Some(_) => {
+                let (least, most) = (NAMES_RANGE.start(), NAMES_RANGE.end());
+                return Err(Error::invalid(
+                    "max_names",
+                    format!("it is {least} to {most}"),
+                ));
+            }
+        };
         let ca_certificate = change.ca_certificate.clone().or(self.ca_certificate);
         Ok(StoreOptions {
             tls_verify: change.tls_verify.or(self.tls_verify),
             plain_http: change.plain_http.or(self.plain_http),
             ca_certificate: ca_certificate.filter(|pem| !pem.is_empty()),
             max_connections,
+            max_names,
         })
     }
 
@@ -167,6 +195,13 @@ impl StoreOptions {
             plain_http => Ok(address.with_plain_http(plain_http == Some(true))),
         }
     }
+}
+
+/// Refuses an address that the server's policy forbids; a name may still be resolved to one later.
+pub(super) fn policy_check(address: &RegistryAddress) -> Result<(), Error> {
+    address
+        .policy_check(&server_policy())
+        .map_err(|reason| Error::BadParameter(format!("Uri is not allowed: {reason}.")))
 }
 
 /// Checks certificates before they are kept.
@@ -197,6 +232,11 @@ pub fn client_options(store: &ImageStore, key: &SealKey) -> Result<ClientOptions
         credentials: credentials.map(|(username, password)| Credentials { username, password }),
         tls_verify: options.tls_verify.unwrap_or(true),
         ca_certificate: options.ca_certificate,
+        policy: Some(server_policy()),
+        listing: options
+            .max_names
+            .and_then(|given| usize::try_from(given).ok())
+            .map_or(usual.listing, |names| ListingLimit { names }),
         max_connections: options
             .max_connections
             .and_then(|given| usize::try_from(given).ok())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
+use crate::oci::page::{Dropped, Listing};
 use crate::oci::{Client, Digest, Manifest, NameError, PlatformChoice, Reference, Repository};
-use crate::text::{NAME, readable};
 
 use super::aside::aside;
 use super::error::SyncError;
@@ -71,20 +71,21 @@ pub(super) async fn candidates_find(
         .collect()
         .await;
     for (number, (item, listing)) in listings.into_iter().enumerate() {
-        let (tags, listing) = match listing {
-            None => (Vec::new(), Listing::NotNeeded),
-            Some(Ok(tags)) => {
-                let count = tags.len();
-                (tags, Listing::Tags(count))
+        let (tags, known) = match listing {
+            None => (Vec::new(), Known::NotNeeded),
+            Some(Ok(listing)) => {
+                found.warn_dropped(&item, &listing.dropped);
+                let count = listing.entries.len();
+                (listing.entries, Known::Tags(count))
             }
             Some(Err(error)) => {
                 let failed = item_failed(&item, "its tags can't be listed", error.to_string());
                 found.failed.push(failed);
-                (Vec::new(), Listing::Failed)
+                (Vec::new(), Known::Failed)
             }
         };
         let selection = selected(&item, tags).await;
-        if let Err(error) = found.select(target, spec, (number, &item), selection, listing) {
+        if let Err(error) = found.select(target, spec, (number, &item), selection, known) {
             let failed = item_failed(&item, "it can't be placed", error.to_string());
             found.failed.push(failed);
         }
@@ -101,7 +102,7 @@ async fn selected(item: &SyncItem, tags: Vec<String>) -> Selection {
 
 /// What is known of a repository's tags.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Listing {
+enum Known {
     /// Its item names the tags.
     NotNeeded,
     /// So many.
@@ -110,18 +111,18 @@ enum Listing {
     Failed,
 }
 
-async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Vec<String>, SyncError> {
+async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Listing, SyncError> {
     let Ok(repository) = item.source.address().resolve(&item.repository) else {
-        return Ok(Vec::new());
+        return Ok(Listing::default());
     };
     if let Some(error) = unreachable.find(item.source.host(), None) {
         return Err(error);
     }
-    match item.source.tag_list(&repository).await {
+    match item.source.tag_listing(&repository).await {
         Err(error) if error.is_not_found() => Err(SyncError::NoRepository(error)),
         Err(error) => {
             let error = SyncError::Source(error);
-            unreachable.note(&error);
+            unreachable.note(item.source.host(), "", &error);
             Err(error)
         }
         Ok(tags) => Ok(tags),
@@ -155,7 +156,7 @@ impl Candidates {
         spec: &SyncSpec,
         (number, item): (usize, &SyncItem),
         selection: Selection,
-        listing: Listing,
+        known: Known,
     ) -> Result<(), NameError> {
         let (from, to) = item.way(spec.placement, target.address())?;
         let same = item.is_same_place(spec.placement, target.address());
@@ -181,39 +182,28 @@ impl Candidates {
                 items: vec![number],
             });
         }
-        self.warn_dropped(item, &selection.dropped);
         let is_asked = |only: &OnlyTags| only.is_whole(to.as_str());
         let is_nothing = self.all.len() == before && spec.only.as_ref().is_none_or(is_asked);
         if is_nothing {
-            self.nothing_selected(item, listing);
+            self.nothing_selected(item, known);
         }
         Ok(())
     }
 
-    fn warn_dropped(&mut self, item: &SyncItem, dropped: &[String]) {
-        if !dropped.is_empty() {
-            let shown: Vec<String> = dropped
-                .iter()
-                .take(5)
-                .map(|name| readable(name, NAME))
-                .collect();
-            self.warnings.push(format!(
-                "`{}`: {} names in the tag list are no legal tags and are left out: `{}`{}",
-                item.repository,
-                dropped.len(),
-                shown.join("`, `"),
-                if dropped.len() > 5 { ", …" } else { "" },
-            ));
+    fn warn_dropped(&mut self, item: &SyncItem, dropped: &Dropped) {
+        if let Some(warning) = dropped.warning() {
+            self.warnings
+                .push(format!("`{}`: {warning}", item.repository));
         }
     }
 
-    fn nothing_selected(&mut self, item: &SyncItem, listing: Listing) {
+    fn nothing_selected(&mut self, item: &SyncItem, known: Known) {
         let (repository, host) = (&item.repository, item.source.host());
-        let detail = match listing {
-            Listing::Failed => return,
-            Listing::Tags(0) => format!("`{host}` has no tags in it"),
-            Listing::Tags(listed) => format!("of {listed} tags none is selected"),
-            Listing::NotNeeded => "none of the tags that it names is selected".to_owned(),
+        let detail = match known {
+            Known::Failed => return,
+            Known::Tags(0) => format!("`{host}` has no tags in it"),
+            Known::Tags(listed) => format!("of {listed} tags none is selected"),
+            Known::NotNeeded => "none of the tags that it names is selected".to_owned(),
         };
         match item.on_empty {
             OnEmpty::Warn => self.warnings.push(format!("`{repository}`: {detail}")),

@@ -238,7 +238,8 @@ impl Worker {
 
     async fn tag_outcome(&self, candidate: &Candidate) -> TagOutcome {
         let failed = |error: SyncError, outcome: TagOutcome| {
-            self.shared.unreachable.note(&error);
+            let (from, to) = (candidate.from.host(), self.target.host());
+            self.shared.unreachable.note(from, to, &error);
             TagOutcome {
                 status: Status::Failed,
                 error: Some(error.to_string()),

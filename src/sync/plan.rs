@@ -185,7 +185,7 @@ impl Engine {
                 }
             }
             Err(error) => {
-                unreachable.note(&error);
+                unreachable.note(candidate.from.host(), self.target.host(), &error);
                 let reason = error.to_string();
                 let stop = Comparison::stop(Action::Blocked, reason.clone());
                 PlannedTag {

@@ -14,12 +14,17 @@ pub(super) struct Unreachable {
 }
 
 impl Unreachable {
-    /// Takes the failure in, if it means that.
-    pub(super) fn note(&self, error: &SyncError) {
+    /// Takes the failure of a tag between two registries in, if it means that of one of them: also
+    /// where the one that failed is another host that it needs (its token server, its storage).
+    pub(super) fn note(&self, source: &str, target: &str, error: &SyncError) {
+        let host = match error {
+            SyncError::Source(_) => source,
+            _ => target,
+        };
         let shut = |failure: &&Error| failure.is_unreachable() || failure.is_rate_limited();
-        if let Some(failure) = error.registry().filter(shut) {
+        if error.registry().is_some_and(|failure| shut(&failure)) {
             self.lock()
-                .entry(failure.host().to_owned())
+                .entry(host.to_owned())
                 .or_insert_with(|| error.clone());
         }
     }

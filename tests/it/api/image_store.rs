@@ -347,3 +347,126 @@ async fn types_are_listed_on_both_wires() {
     let refused = call(&server, &none, "list_image_stores", vec![]).await;
     assert_eq!(refused.map_err(|(code, _)| code), Err(-23));
 }
+
+/// A password that was given for a safe way isn't sent on an unsafe one.
+#[tokio::test]
+async fn a_password_doesnt_follow_to_a_way_that_others_can_read() {
+    let (server, key) = server(TestDatabase::sqlite()).await;
+    let login = [("username", text("robot")), ("password", text(PASSWORD))];
+    let on = || Value::Boolean(true);
+    for (number, (from, change)) in [
+        (
+            "r.example:5000",
+            vec![("uri", text("http://r.example:5000"))],
+        ),
+        ("r.example:5000", vec![("plain_http", on())]),
+        (
+            "https://r.example:80",
+            vec![("uri", text("http://r.example"))],
+        ),
+        ("r.example", vec![("tls_verify", Value::Boolean(false))]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let label = format!("s{number}");
+        let made = create_args(&label, from, &login);
+        call(&server, &key, "create", made).await.unwrap();
+        let set = async |details: &[(&str, Value)]| {
+            let args = vec![text(&label), members(details)];
+            call(&server, &key, "setDetails", args).await
+        };
+        let (code, message) = set(&change).await.unwrap_err();
+        assert_eq!(code, 2800, "{change:?}");
+        assert!(
+            message.contains("`password`") && message.contains("give the password again"),
+            "{message}"
+        );
+        let again = [&change[..], &[("password", text("other"))]].concat();
+        assert!(set(&again).await.is_ok(), "{change:?}");
+        // What is unsafe already needs no password to stay so, and none to become safer.
+        assert!(set(&change).await.is_ok(), "{change:?}");
+        let safer = [
+            ("uri", text("https://r.example:5000")),
+            ("plain_http", Value::Boolean(false)),
+        ];
+        if from == "r.example:5000" {
+            assert!(set(&safer).await.is_ok(), "{change:?}");
+        }
+    }
+    // Without a login there is nothing to lose.
+    call(
+        &server,
+        &key,
+        "create",
+        create_args("open", "r.example", &[]),
+    )
+    .await
+    .unwrap();
+    let details = members(&[("plain_http", on()), ("tls_verify", Value::Boolean(false))]);
+    assert!(
+        call(&server, &key, "setDetails", vec![text("open"), details])
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn addresses_where_no_registry_may_be_are_refused() {
+    let special = |uri: &str| (create_args("new", uri, &[]), 1213, "Uri is not allowed: ");
+    refused(vec![
+        special("http://169.254.169.254"),
+        special("http://2852039166:5000"),
+        special("0xa9.0xfe.0xa9.0xfe"),
+        special("http://[::ffff:169.254.169.254]/x"),
+        special("[fe80::1]:5000"),
+        special("http://[fd00:ec2::254]"),
+        special("http://metadata.google.internal."),
+        special("0.0.0.0:5000"),
+        special("http://[::]:5000"),
+    ])
+    .await;
+    let (server, key) = server(TestDatabase::sqlite()).await;
+    for (number, uri) in ["localhost:5000", "10.0.0.1", "[::1]:5000", "2130706433"]
+        .into_iter()
+        .enumerate()
+    {
+        let args = create_args(&format!("s{number}"), uri, &[]);
+        assert!(call(&server, &key, "create", args).await.is_ok(), "{uri}");
+    }
+    let moved = vec![text("s0"), members(&[("uri", text("http://169.254.0.9"))])];
+    let (code, _) = call(&server, &key, "setDetails", moved).await.unwrap_err();
+    assert_eq!(code, 1213);
+}
+
+#[tokio::test]
+async fn the_length_of_listings_is_an_option() {
+    let (server, key) = server(TestDatabase::sqlite()).await;
+    let options = [("max_names", Value::Integer(500_000))];
+    call(
+        &server,
+        &key,
+        "create",
+        create_args("hub", "r.example", &options),
+    )
+    .await
+    .unwrap();
+    let shown = async || {
+        server
+            .json("GET", "image/store/getDetails?label=hub", Some(&key), None)
+            .await
+            .1
+    };
+    assert_eq!(shown().await["result"]["max_names"], 500_000);
+    let set = async |names: i32| {
+        let args = vec![
+            text("hub"),
+            members(&[("max_names", Value::Integer(names))]),
+        ];
+        call(&server, &key, "setDetails", args).await
+    };
+    assert_eq!(set(10).await.unwrap_err().0, 2800);
+    assert_eq!(set(10_000_001).await.unwrap_err().0, 2800);
+    assert!(set(0).await.is_ok());
+    assert_eq!(shown().await["result"].get("max_names"), None);
+}

@@ -3,6 +3,7 @@
 //! - `sync`: the one-shot copy, from flags and from files; `bad_input`: what it refuses, and how.
 //! - `cron`: what a cron line means.
 //! - `list_tags`: selectors over a listing.
+//! - `surroundings`: proxies, certificates and auth files.
 //! - `memory`: a layer that is larger than what the process may use.
 //!
 //! This file: a desk, which is a directory with files and a clean environment to start the binary in.
@@ -11,6 +12,7 @@ mod bad_input;
 mod cron;
 mod list_tags;
 pub(crate) mod memory;
+mod surroundings;
 mod sync;
 
 use std::path::{Path, PathBuf};

@@ -36,7 +36,7 @@ async fn a_redirect_that_leads_nowhere_is_an_error() {
     for (to, words) in [
         (Some("/v2/app/tags/list"), "too many redirects"),
         (Some("http://"), "no URL"),
-        (Some("file:///etc/passwd"), "names no host"),
+        (Some("file:///etc/passwd"), "not followed"),
         (None, "without a usable `Location`"),
     ] {
         let registry = Registry::start().await;

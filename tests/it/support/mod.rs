@@ -5,6 +5,7 @@
 //! - [`images`]: images made from seeds, put into either of them.
 //! - [`contract`]: answers against the served OpenAPI document.
 //! - [`queue`]: runs as a worker sees them.
+//! - [`raw`]: a server that answers byte by byte.
 //! - [`postgres`], [`database`]: a PostgreSQL server for all tests, and a database for each.
 //! - [`tables`]: all rows of a database, to see that none changed, and to go back.
 
@@ -15,5 +16,6 @@ pub(crate) mod docker_registry;
 pub(crate) mod images;
 pub(crate) mod postgres;
 pub(crate) mod queue;
+pub(crate) mod raw;
 pub(crate) mod registry;
 pub(crate) mod tables;

@@ -1,0 +1,126 @@
+//! Why a request has no answer, in words that say what to do.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use rustls::{CertificateError, Error as TlsError, InvalidMessage};
+
+use crate::text::{SENTENCE, readable};
+
+/// Why a request has no answer. Texts are readable, without the host's name.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The certificate's authority isn't trusted here.
+    Untrusted,
+    /// What answers doesn't speak TLS.
+    NotTls,
+    /// TLS failed otherwise: in words, why.
+    Tls(String),
+    /// What answers doesn't speak HTTP.
+    NotHttp,
+    /// Our own rules forbid the address.
+    Forbidden(String),
+    /// No such request can be sent, now or later.
+    Unmakeable(String),
+    /// There is no connection.
+    Unconnected(String),
+    /// There was a connection, and it broke.
+    Broken(String),
+}
+
+/// An address that our own rules forbid; the text says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Forbidden(pub(crate) String);
+
+/// What the error of a request means.
+pub(crate) fn failure_of(error: &reqwest::Error) -> Failure {
+    let cause = readable(&innermost(error).to_string(), SENTENCE);
+    if let Some(Forbidden(reason)) = find(error) {
+        return Failure::Forbidden(reason.clone());
+    }
+    if let Some(tls) = find::<TlsError>(error) {
+        return tls_failure(tls);
+    }
+    if error.is_builder() || find::<http::uri::InvalidUri>(error).is_some() {
+        return Failure::Unmakeable(cause);
+    }
+    if error.is_connect() {
+        return Failure::Unconnected(cause);
+    }
+    match find::<hyper::Error>(error) {
+        Some(hyper) if hyper.is_parse() => Failure::NotHttp,
+        _ => Failure::Broken(cause),
+    }
+}
+
+fn tls_failure(error: &TlsError) -> Failure {
+    let certificate = match error {
+        TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => return Failure::NotTls,
+        TlsError::InvalidCertificate(certificate) => certificate,
+        other => return Failure::Tls(readable(&other.to_string(), SENTENCE)),
+    };
+    Failure::Tls(match certificate {
+        CertificateError::UnknownIssuer => return Failure::Untrusted,
+        CertificateError::Expired => "its certificate has expired; it must be renewed there".into(),
+        CertificateError::ExpiredContext { time, not_after } => format!(
+            "its certificate expired {} ago; it must be renewed there, or the clock here is wrong",
+            rough(time.as_secs().saturating_sub(not_after.as_secs()))
+        ),
+        CertificateError::NotValidYet => {
+            "its certificate isn't valid yet; check the clocks here and there".into()
+        }
+        CertificateError::NotValidYetContext { time, not_before } => format!(
+            "its certificate is valid in {} only; check the clocks here and there",
+            rough(not_before.as_secs().saturating_sub(time.as_secs()))
+        ),
+        CertificateError::Revoked => "its certificate was revoked".into(),
+        CertificateError::NotValidForName => {
+            "its certificate is for another name; use a name that stands in it".into()
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => readable(
+            &format!(
+                "its certificate is for another name ({}); use a name that stands in it",
+                presented.join(", ")
+            ),
+            SENTENCE,
+        ),
+        other => readable(&format!("its certificate is refused: {other}"), SENTENCE),
+    })
+}
+
+/// A time for people.
+fn rough(seconds: u64) -> String {
+    let time = Duration::from_secs(seconds);
+    match time.as_secs() / 86_400 {
+        0 => format!("{} minutes", time.as_secs() / 60),
+        days => format!("{days} days"),
+    }
+}
+
+/// The first error of a type in the chain of causes.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // An `io::Error`'s `source` skips what it holds.
+        let held = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        cause = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn innermost(error: &dyn StdError) -> &dyn StdError {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause
+}
