@@ -316,3 +316,12 @@ CREATE INDEX notification_due ON notification (next_try);
 CREATE INDEX tasko_run_org_status ON tasko_run (org_id, status);
 
 CREATE INDEX tasko_run_org_end ON tasko_run (org_id, end_time);
+
+CREATE TABLE login_failure (
+    subject TEXT PRIMARY KEY NOT NULL,
+    failures BIGINT NOT NULL,
+    -- when the first of them was
+    since TIMESTAMP NOT NULL
+);
+
+CREATE INDEX login_failure_since ON login_failure (since);
