@@ -351,3 +351,12 @@ CREATE TABLE notification (
 );
 
 CREATE INDEX notification_due ON notification USING btree (next_try);
+
+CREATE TABLE login_failure (
+    subject text NOT NULL,
+    failures bigint NOT NULL,
+    since timestamp without time zone NOT NULL,
+    CONSTRAINT login_failure_pkey PRIMARY KEY (subject)
+);
+
+CREATE INDEX login_failure_since ON login_failure USING btree (since);

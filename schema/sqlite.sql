@@ -318,3 +318,12 @@ CREATE INDEX synced_tag_lost ON synced_tag (dest_store_id, src_store_id) WHERE l
 CREATE INDEX tasko_run_org_status ON tasko_run (org_id, status);
 
 CREATE INDEX tasko_run_org_end ON tasko_run (org_id, end_time);
+
+CREATE TABLE login_failure (
+    subject TEXT PRIMARY KEY NOT NULL,
+    failures BIGINT NOT NULL,
+    -- when the first of them was
+    since TIMESTAMP NOT NULL
+);
+
+CREATE INDEX login_failure_since ON login_failure (since);

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use dxr::Value;
 
 use super::context::Visitor;
+use super::error::ApiError;
 use super::method::{Answer, Method, Parameter, Pending};
 use super::types::Kind;
 use super::value::from_value;
-use crate::service::audit::{Actor, Record, actor_find, audit_record};
+use crate::service::audit::{Actor, Record, TEXT_LIMIT, actor_find, audit_record};
 use crate::service::{App, Caller, Error};
 
 /// Of login and logout the session key is what tells who it was.
@@ -38,7 +39,7 @@ impl Draft {
             return None;
         }
         let first = method.parameters().first().zip(args.first());
-        let text = first.and_then(|(_, arg)| from_value::<String>(arg.clone()).ok());
+        let text = first.and_then(|(_, arg)| text(arg));
         let key = first.is_some_and(|(parameter, _)| parameter.name == SESSION_KEY);
         let actor = match (caller, text.clone().unwrap_or_default()) {
             (Some(caller), _) => Actor::Caller(caller.clone()),
@@ -59,9 +60,20 @@ impl Draft {
     /// has happened all the same: the log says so.
     pub(super) async fn around(self, call: Pending) -> Answer {
         let method = self.method.clone();
-        // Before the call, since a logout ends the session that tells who it was.
-        let who = actor_find(&self.app, self.actor).await;
+        // A logout ends the session that tells who it was; nobody needs to know who isn't let in.
+        let (before, after) = match self.actor {
+            actor @ Actor::Key(_) => (Some(actor_find(&self.app, actor).await), None),
+            actor => (None, Some(actor)),
+        };
         let answer = call.await;
+        if answer.as_ref().is_err_and(ApiError::is_unseen) {
+            return answer;
+        }
+        let who = match (before, after) {
+            (Some(who), _) => who,
+            (None, Some(actor)) => actor_find(&self.app, actor).await,
+            (None, None) => Ok(None),
+        };
         let outcome = match &answer {
             Ok(_) => "ok".to_owned(),
             Err(error) => error.code().to_string(),
@@ -76,6 +88,15 @@ impl Draft {
             tracing::error!(method, %error, "a call can't be written to the audit trail");
         }
         answer
+    }
+}
+
+/// The argument as text, no longer than what is kept of it.
+fn text(arg: &Value) -> Option<String> {
+    match arg {
+        Value::String(text) => Some(text.chars().take(TEXT_LIMIT + 1).collect()),
+        Value::Array(_) | Value::Struct(_) => None,
+        other => from_value::<String>(other.clone()).ok(),
     }
 }
 

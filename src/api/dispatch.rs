@@ -59,13 +59,24 @@ impl Dispatcher {
 
     /// A call by position, as XML-RPC makes it: `name` with namespace, the session key first.
     pub async fn call_positional(&self, peer: Peer, name: &str, args: Vec<Value>) -> Answer {
+        self.call_positional_seen(peer, name, args, || {}).await
+    }
+
+    /// The same; `seen` is told when the session that the call names is a valid one.
+    pub async fn call_positional_seen(
+        &self,
+        peer: Peer,
+        name: &str,
+        args: Vec<Value>,
+        seen: impl FnOnce(),
+    ) -> Answer {
         let found = self.find(name);
         if let Ok((namespace, overloads)) = found
             && overloads
                 .iter()
                 .all(|method| method.session() != SessionUse::Always)
         {
-            let candidate = sessionless(namespace, overloads, &args)?;
+            let candidate = sessionless(namespace, overloads, args)?;
             return candidate
                 .method
                 .invoke(namespace.name(), self.visitor(peer), None, candidate.args)
@@ -78,6 +89,9 @@ impl Dispatcher {
             }
             _ => None,
         };
+        if caller.is_some() {
+            seen();
+        }
         let (namespace, overloads) = found.map_err(|missing| missing.error(&args))?;
         let types = type_list(&args);
         let Some(caller) = caller else {
@@ -89,7 +103,7 @@ impl Dispatcher {
             ));
         };
         let args: Vec<Value> = args.into_iter().skip(1).collect();
-        let candidate = pick(namespace, overloads, of_arity(overloads, &args), &types)?;
+        let candidate = pick(namespace, overloads, of_arity(overloads, args), &types)?;
         candidate
             .method
             .invoke(
@@ -208,10 +222,9 @@ fn type_list<'a>(args: impl IntoIterator<Item = &'a Value>) -> String {
 fn sessionless<'m>(
     namespace: &Namespace,
     overloads: &'m [Method],
-    args: &[Value],
+    mut args: Vec<Value>,
 ) -> Result<Candidate<'m>, ApiError> {
-    let types = type_list(args);
-    let mut candidates = of_arity(overloads, args);
+    let types = type_list(&args);
     let ignorable = match args.first() {
         Some(Value::String(key)) => {
             overloads
@@ -221,22 +234,33 @@ fn sessionless<'m>(
         }
         _ => false,
     };
-    if ignorable {
-        let rest = args.get(1..).unwrap_or_default();
-        candidates.extend(of_arity(overloads, rest));
+    let takes = |count| {
+        overloads
+            .iter()
+            .any(|method| method.parameters().len() == count)
+    };
+    let mut candidates = Vec::new();
+    if ignorable && takes(args.len() - 1) {
+        let rest = args.get(1..).unwrap_or_default().to_vec();
+        candidates = of_arity(overloads, rest);
+    }
+    if takes(args.len()) {
+        candidates.splice(0..0, of_arity(overloads, std::mem::take(&mut args)));
     }
     pick(namespace, overloads, candidates, &types)
 }
 
-fn of_arity<'m>(overloads: &'m [Method], args: &[Value]) -> Vec<Candidate<'m>> {
+/// The overloads that take so many arguments. The last one gets them; others get copies.
+fn of_arity(overloads: &[Method], args: Vec<Value>) -> Vec<Candidate<'_>> {
     let fitting = overloads
         .iter()
         .filter(|method| method.parameters().len() == args.len());
+    let fitting: Vec<&Method> = fitting.collect();
+    let copies = std::iter::repeat_n(args, fitting.len());
     fitting
-        .map(|method| Candidate {
-            method,
-            args: args.to_vec(),
-        })
+        .into_iter()
+        .zip(copies)
+        .map(|(method, args)| Candidate { method, args })
         .collect()
 }
 

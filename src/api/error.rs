@@ -77,6 +77,8 @@ pub struct ApiError {
     code: i32,
     message: String,
     sort: Sort,
+    /// A login that wasn't looked at.
+    is_unseen: bool,
 }
 
 impl ApiError {
@@ -85,6 +87,7 @@ impl ApiError {
             code,
             message: message.into(),
             sort,
+            is_unseen: false,
         }
     }
 
@@ -166,6 +169,11 @@ impl ApiError {
         &self.message
     }
 
+    /// Whether it is of a login that was refused without a look at it.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.is_unseen
+    }
+
     /// What sort of error it is.
     pub fn sort(&self) -> Sort {
         self.sort
@@ -193,9 +201,10 @@ impl From<Error> for ApiError {
             Error::RoleUnknown(_) => (code::ROLE_UNKNOWN, Sort::Fault),
             Error::OrgUnknown(_) => (code::ORG_UNKNOWN, Sort::Fault),
             Error::Permission(_) => (code::PERMISSION, Sort::Fault),
-            Error::LoginRefused | Error::LoginLimited(_) | Error::AccountDisabled => {
-                (code::LOGIN, Sort::Fault)
-            }
+            Error::LoginRefused
+            | Error::LoginLimited(_)
+            | Error::LoginCrowded
+            | Error::AccountDisabled => (code::LOGIN, Sort::Fault),
             Error::SessionUnknown(_) | Error::SessionInvalid(_) => (code::GENERAL, Sort::Session),
             Error::Unavailable(_) => (code::UNAVAILABLE, Sort::Fault),
             Error::Unexpected(_) => {
@@ -204,6 +213,9 @@ impl From<Error> for ApiError {
                 return ApiError::new(code::GENERAL, Sort::Fault, message);
             }
         };
-        ApiError::new(code, sort, error.to_string())
+        ApiError {
+            is_unseen: matches!(error, Error::LoginLimited(_) | Error::LoginCrowded),
+            ..ApiError::new(code, sort, error.to_string())
+        }
     }
 }

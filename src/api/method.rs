@@ -8,6 +8,7 @@ use dxr::Value;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::audit::Draft;
@@ -347,6 +348,9 @@ impl Method {
             None => Ok(()),
         };
         let call: Pending = match admitted {
+            Ok(()) if draft.is_none() && self.session != SessionUse::Always => {
+                Box::pin(bound((self.call)(visitor, caller, args)))
+            }
             Ok(()) => Box::pin(apart((self.call)(visitor, caller, args))),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         };
@@ -384,6 +388,15 @@ impl Method {
 /// halfway, and a panic ends this call only.
 async fn apart(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
     match tokio::spawn(call.in_current_span()).await {
+        Ok(answer) => answer,
+        Err(failure) => Err(ApiError::unexpected(failure)),
+    }
+}
+
+/// The same for a call that anybody may make and that changes nothing: it ends when its client goes
+/// away.
+async fn bound(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    match AbortOnDropHandle::new(tokio::spawn(call.in_current_span())).await {
         Ok(answer) => answer,
         Err(failure) => Err(ApiError::unexpected(failure)),
     }

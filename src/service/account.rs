@@ -1,20 +1,27 @@
 //! The first account, and logging in.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
+use tokio::sync::Semaphore;
 
-use super::login_guard::{LoginGuard, LoginLimits};
+use super::login_failures::Failures;
+use super::login_guard::{LoginGuard, LoginLimits, LoginQueue, Subjects};
 use super::password::{PasswordCost, Passwords};
 use super::session::SessionKey;
-use super::user_rules::password_check;
+use super::user_rules::{can_exist, password_check};
 use super::{App, Error, Role};
 use crate::store::account::{
     Account, NewAccount, account_by_id, account_by_login, account_count, account_create,
     account_login_stamp, org_by_name, org_create,
 };
 use crate::store::session::{session_create, session_delete_expired};
+use crate::text::readable;
+
+/// So much of a login is shown in the log.
+const SHOWN: usize = 64;
 
 /// The login of the first account.
 pub const FIRST_LOGIN: &str = "admin";
@@ -32,6 +39,8 @@ pub struct LoginPolicy {
     pub limits: LoginLimits,
     /// How long the answer to a failed login takes at least.
     pub failure_delay: Duration,
+    /// How often it is told of failures that aren't told one by one.
+    pub tally_every: Duration,
 }
 
 impl Default for LoginPolicy {
@@ -40,6 +49,7 @@ impl Default for LoginPolicy {
             cost: PasswordCost::default(),
             limits: LoginLimits::default(),
             failure_delay: Duration::from_secs(2),
+            tally_every: Duration::from_mins(1),
         }
     }
 }
@@ -49,8 +59,16 @@ impl Default for LoginPolicy {
 pub struct Logins {
     passwords: Passwords,
     guard: LoginGuard,
+    queue: LoginQueue,
+    failures: Arc<Failures>,
     failure_delay: Duration,
+    /// Failures that wait for their answer.
+    delayed: Semaphore,
 }
+
+/// Failures that wait at once. The answers to more come at once: the guard bounds guessing, and
+/// this bounds memory.
+const DELAYED: usize = 2048;
 
 impl Logins {
     /// With this policy. Blocks for the time of one hash.
@@ -58,7 +76,10 @@ impl Logins {
         Ok(Logins {
             passwords: Passwords::new(policy.cost)?,
             guard: LoginGuard::new(policy.limits),
+            queue: LoginQueue::default(),
+            failures: Arc::new(Failures::new(policy.tally_every)),
             failure_delay: policy.failure_delay,
+            delayed: Semaphore::new(DELAYED),
         })
     }
 
@@ -129,9 +150,10 @@ fn password_generate() -> Result<SecretString, Error> {
 
 /// Logs in and opens a session. `duration` is the session's lifetime from each call in seconds.
 ///
-/// A failure takes the policy's delay, whatever its reason; the wait holds up nobody else.
+/// A failure takes the policy's delay, whatever its reason; the wait holds up nobody else, and keeps
+/// nothing of what was sent.
 pub async fn login(
-    app: &App,
+    app: &Arc<App>,
     address: IpAddr,
     login: String,
     password: SecretString,
@@ -139,11 +161,16 @@ pub async fn login(
 ) -> Result<SessionKey, Error> {
     let duration = duration_check(duration)?;
     let started = Instant::now();
+    let shown = readable(&login, SHOWN);
     match account_verify(app, address, login, password).await {
         Ok(account) => session_open(app, account.id, duration, address).await,
         Err(error) => {
-            let left = app.logins.failure_delay.saturating_sub(started.elapsed());
-            tokio::time::sleep(left).await;
+            app.logins.failures.add(app, &shown, address, &error);
+            drop(shown);
+            if let Ok(_place) = app.logins.delayed.try_acquire() {
+                let left = app.logins.failure_delay.saturating_sub(started.elapsed());
+                tokio::time::sleep(left).await;
+            }
             Err(error)
         }
     }
@@ -170,25 +197,32 @@ async fn account_verify(
     password: SecretString,
 ) -> Result<Account, Error> {
     let Logins {
-        passwords, guard, ..
+        passwords,
+        guard,
+        queue,
+        ..
     } = &app.logins;
+    // Before anything of it is copied, waits or is hashed.
+    if !can_exist(&login, &password) {
+        return Err(Error::LoginRefused);
+    }
+    let subjects = Subjects::of(&login, address);
+    guard.refused_check(&subjects)?;
+    let _place = queue.enter(&subjects)?;
     let turn = passwords.turn().await?;
     // Asked within the turn, or many tries at once would all be let through.
-    if let Some(wait) = guard.wait(&login, address) {
-        return Err(Error::LoginLimited(wait));
-    }
-    let name = login.clone();
+    guard.check(&app.db, &subjects).await?;
     let found = app
         .db
-        .run(move |conn| account_by_login(conn, &name))
+        .run(move |conn| account_by_login(conn, &login))
         .await?;
     let hash = found.as_ref().map(|account| account.password_hash.clone());
     let matches = turn.verify(password, hash).await?;
     let Some(account) = found.filter(|_| matches) else {
-        guard.failed(&login, address);
+        guard.failed(&app.db, &subjects).await?;
         return Err(Error::LoginRefused);
     };
-    guard.succeeded(&login);
+    guard.succeeded(&app.db, &subjects).await?;
     if account.enabled {
         Ok(account)
     } else {

@@ -10,7 +10,7 @@ use crate::store::audit::{self as rows, AuditEvent, AuditFilter, NewAuditEvent};
 use crate::text::readable;
 
 /// The longest login or object that is kept; both come from the outside.
-const TEXT_LIMIT: usize = 256;
+pub const TEXT_LIMIT: usize = 256;
 
 /// Who did it.
 #[derive(Clone, Debug)]
@@ -80,6 +80,17 @@ pub async fn audit_record(
             Ok(rows::audit_add(conn, &new)?)
         })
         .await
+}
+
+/// Writes down how many logins were refused without a look at them; `address` is the last one's.
+pub(super) async fn unseen_record(app: &App, address: IpAddr, tries: u64) -> Result<(), Error> {
+    let record = Record {
+        address,
+        method: "auth.login".to_owned(),
+        object: format!("{tries} logins refused without a look"),
+        outcome: "2950".to_owned(),
+    };
+    audit_record(app, String::new(), None, record).await
 }
 
 /// What happened in the caller's organisation, or anywhere for a server administrator: at most

@@ -57,6 +57,9 @@ pub enum Error {
          and try again", .0.as_secs()
     )]
     LoginLimited(std::time::Duration),
+    /// Too many logins wait for their turn; the password wasn't even looked at.
+    #[error("Too many logins are under way: try again in a few seconds")]
+    LoginCrowded,
     /// The account is disabled.
     #[error("Your account has been deactivated.")]
     AccountDisabled,

@@ -4,7 +4,7 @@
 //! - [`role`]: what roles imply.
 //! - [`caller`]: who asks; only a checked session makes one.
 //! - [`account`]: the first account, and logging in; [`password`] hashes, [`login_guard`] slows
-//!   down who guesses.
+//!   down who guesses, `login_failures` tells of it.
 //! - [`user`], [`org`]: the other accounts, and the organisations that they belong to;
 //!   `user_rules` says what they may be called and who may change them.
 //! - [`audit`]: who did what.
@@ -33,6 +33,7 @@ pub mod image_store;
 pub mod item;
 pub mod job;
 pub mod limits;
+mod login_failures;
 pub mod login_guard;
 pub mod notification;
 pub mod org;

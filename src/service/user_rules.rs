@@ -45,6 +45,14 @@ pub(super) fn password_check(field: &str, password: &SecretString) -> Result<(),
     Err(Error::invalid(field, reason))
 }
 
+/// Whether an account can have this login and this password, as far as their lengths go: in at most
+/// four bytes a character.
+pub(super) fn can_exist(login: &str, password: &SecretString) -> bool {
+    login.len() <= 4 * LOGIN_LIMIT
+        && login.chars().count() <= LOGIN_LIMIT
+        && password.expose_secret().len() <= 4 * PASSWORD_LIMIT
+}
+
 /// Refuses what can't be a name or a part of one. It may be empty.
 pub(super) fn name_check(field: &str, text: &str) -> Result<(), Error> {
     let reason = if text.chars().count() > TEXT_LIMIT {

@@ -7,7 +7,7 @@
 //! - [`SealKey`] (`seal.rs`): how credentials are encrypted at rest.
 //! - [`Error`]: everything that may go wrong here; [`Trouble`]: what a database means by its errors.
 //! - `kept.rs`: text of others as it is kept; a refused row apart from its neighbours.
-//! - One file per group of tables: [`org`], [`account`], [`session`], [`image_store`],
+//! - One file per group of tables: [`org`], [`account`], [`session`], [`login_failure`], [`image_store`],
 //!   [`project`], [`item`], [`run`], [`part`], [`run_cancel`], [`run_result`], [`run_log`], [`synced_tag`],
 //!   [`schedule`] and what of it fires ([`schedule_fire`]), [`house_run`], [`tasko_run`],
 //!   [`statistics`], [`audit`], [`worker`], [`notify`],
@@ -30,6 +30,7 @@ pub mod house_run;
 pub mod image_store;
 pub mod item;
 mod kept;
+pub mod login_failure;
 mod migrate;
 pub mod notification;
 pub mod notify;

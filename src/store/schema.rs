@@ -50,6 +50,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    login_failure (subject) {
+        subject -> Text,
+        failures -> BigInt,
+        since -> Timestamp,
+    }
+}
+
+diesel::table! {
     image_store (id) {
         id -> BigInt,
         org_id -> BigInt,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::Bytes;
 use axum::http::{HeaderMap, Uri};
 use dxr::Value;
 use serde_json::{Map, Value as Json};
@@ -10,17 +9,13 @@ use serde_json::{Map, Value as Json};
 use super::origin::is_form;
 use crate::api::value::from_json;
 
-/// The arguments by name. The error is for the user.
-pub(super) fn merged(
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Result<BTreeMap<String, Value>, String> {
+/// The arguments by name; `given` are those of the body.
+pub(super) fn merged(uri: &Uri, given: Map<String, Json>) -> BTreeMap<String, Value> {
     let mut args = of_query(uri.query().unwrap_or_default());
-    for (name, member) in of_body(headers, body)? {
+    for (name, member) in given {
         args.insert(name, from_json(member));
     }
-    Ok(args)
+    args
 }
 
 /// Text stays as it is; a repeated name makes an array.
@@ -40,7 +35,7 @@ fn of_query(query: &str) -> BTreeMap<String, Value> {
 }
 
 /// The members of a JSON body; none where it is empty or `null`. The error is for the user.
-pub(super) fn of_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Json>, String> {
+pub(super) fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Json>, String> {
     let problem = if body.iter().all(u8::is_ascii_whitespace) {
         // Row 48: without JSON nothing tells this from the form of another site's page.
         if !is_form(headers) {

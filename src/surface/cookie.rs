@@ -48,11 +48,13 @@ impl Carried {
     }
 }
 
-/// The header that hands a key to the browser for `lifetime`; zero takes it away.
-pub(super) fn set(key: &str, lifetime: Duration) -> Option<HeaderValue> {
+/// The header that hands a key to the browser for `lifetime`; zero takes it away. A `secure` one
+/// never leaves the browser over plain http.
+pub(super) fn set(key: &str, lifetime: Duration, secure: bool) -> Option<HeaderValue> {
     let seconds = lifetime.as_secs();
+    let secure = if secure { "; Secure" } else { "" };
     HeaderValue::from_str(&format!(
-        "{NAME}={key}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax"
+        "{NAME}={key}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
     ))
     .ok()
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::header::{HOST, SET_COOKIE};
+use axum::http::header::HOST;
 use axum::http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -62,6 +62,13 @@ impl Default for Door {
 /// of every request.
 #[derive(Clone, Debug)]
 pub(super) struct Origin(pub(super) String);
+
+impl Origin {
+    /// Whether users reach the server by https.
+    pub(super) fn is_secure(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+}
 
 /// What each connection needs.
 struct Hall {
@@ -210,14 +217,9 @@ impl Hall {
             request.headers_mut().insert(HOST, host);
         }
         let origin = self.origin(request.headers());
-        let secure = origin.0.starts_with("https:");
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(origin);
-        let mut response = router.call(request).await?;
-        if secure {
-            cookies_secure(response.headers_mut());
-        }
-        Ok(response)
+        router.call(request).await
     }
 
     fn origin(&self, headers: &HeaderMap) -> Origin {
@@ -231,15 +233,5 @@ impl Hall {
         };
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         Origin(format!("{scheme}://{}", host.unwrap_or("localhost")))
-    }
-}
-
-/// A cookie that was made over https never leaves the browser over plain http.
-fn cookies_secure(headers: &mut HeaderMap) {
-    let cookies: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().cloned().collect();
-    headers.remove(SET_COOKIE);
-    for cookie in cookies {
-        let secure = HeaderValue::from_bytes(&[cookie.as_bytes(), b"; Secure"].concat());
-        headers.append(SET_COOKIE, secure.unwrap_or(cookie));
     }
 }

@@ -4,18 +4,19 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dxr::Value;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::arguments;
-use super::body;
+use super::body::{BodyError, Held, Sender};
 use super::cookie::{self, Carried};
+use super::door::Origin;
 use super::openapi;
 use super::origin::is_foreign;
 use super::server::Surface;
@@ -59,10 +60,11 @@ pub(super) async fn call(
     } else {
         path.replace('/', ".")
     };
-    let outcome = match body::read(&parts.headers, content, surface.limits.body_bytes).await {
-        Ok(_) if path == openapi::NAME => document(&surface, &parts),
-        Ok(body) => route(&surface, peer, &parts, &body, &name).await,
-        Err(error) => Err(bad_request(&name, &error.to_string())),
+    let outcome = if path == openapi::NAME {
+        surface.intake.discard(content).await;
+        document(&surface, &parts)
+    } else {
+        route(&surface, peer, &parts, content, &name).await
     };
     outcome.unwrap_or_else(IntoResponse::into_response)
 }
@@ -73,34 +75,56 @@ fn document(surface: &Surface, parts: &Parts) -> Outcome {
     Ok((JSON_TYPE, surface.openapi.clone()).into_response())
 }
 
-async fn route(surface: &Surface, peer: Peer, parts: &Parts, body: &Bytes, name: &str) -> Outcome {
-    if parts.method != Method::GET && is_foreign(&parts.headers) {
+async fn route(surface: &Surface, peer: Peer, parts: &Parts, content: Body, name: &str) -> Outcome {
+    let is_logout = matches!(name, "logout" | "auth.logout");
+    if is_foreign(&parts.headers) && (parts.method != Method::GET || is_logout) {
+        surface.intake.discard(content).await;
         let message = format!(
             "{name}: a request from another site's page is refused (see the headers `Origin` and \
              `Sec-Fetch-Site`)"
         );
         return Err(refusal(StatusCode::FORBIDDEN, &message));
     }
-    match name {
-        "login" | "auth.login" => login(surface, peer, parts, body).await,
-        "logout" => {
-            method_check(parts, GET, "logout")?;
-            logout(surface, peer, parts).await
-        }
-        "auth.logout" => {
-            method_check(parts, POST, "auth.logout")?;
-            arguments::of_body(&parts.headers, body).map_err(|why| bad_request(name, &why))?;
-            logout(surface, peer, parts).await
-        }
-        _ => method_call(surface, peer, parts, body, name).await,
+    if matches!(name, "login" | "auth.login") {
+        let (given, _held) = given(surface, parts, content, Sender::Stranger, "auth.login").await?;
+        return login(surface, peer, parts, given).await;
     }
+    if is_logout {
+        // Only the longer name has a body that counts.
+        let verb = if name == "logout" { GET } else { POST };
+        let read = given(surface, parts, content, Sender::Stranger, name).await;
+        method_check(parts, verb, name)?;
+        if name == "auth.logout" {
+            read?;
+        }
+        return logout(surface, peer, parts).await;
+    }
+    method_call(surface, peer, parts, content, name).await
+}
+
+/// What a body gives by name.
+async fn given(
+    surface: &Surface,
+    parts: &Parts,
+    content: Body,
+    sender: Sender<'_>,
+    name: &str,
+) -> Result<(Map<String, Json>, Held), Refusal> {
+    let received = surface.intake.read(&parts.headers, content, sender).await;
+    let received = received.map_err(|error| body_refusal(name, &error))?;
+    let headers = parts.headers.clone();
+    let parsed = surface
+        .intake
+        .parse(received, move |body| arguments::of_body(&headers, body));
+    let (given, held) = parsed.await.map_err(|error| fault(&error))?;
+    Ok((given.map_err(|why| bad_request(name, &why))?, held))
 }
 
 async fn method_call(
     surface: &Surface,
     peer: Peer,
     parts: &Parts,
-    body: &Bytes,
+    content: Body,
     name: &str,
 ) -> Outcome {
     let dispatcher = &surface.dispatcher;
@@ -117,22 +141,38 @@ async fn method_call(
         .unwrap_or_default();
     let first = overloads.first();
     let carried = Carried::of(&parts.headers);
-    let session = if first.is_some_and(|method| method.session() == SessionUse::Never) {
-        None
-    } else {
+    let mut sender = Sender::Stranger;
+    let mut known = None;
+    if first.is_none_or(|method| method.session() != SessionUse::Never) {
         // Row 45: before anything else is said about the method.
-        Some(session(surface, &carried).await?)
-    };
+        match session(surface, &carried).await {
+            Ok(session) => known = Some(session),
+            Err(refusal) => {
+                surface.intake.discard(content).await;
+                return Err(refusal);
+            }
+        }
+        sender = Sender::Known;
+    }
     if let Some(method) = first {
         let verb = if method.is_read_only() { GET } else { POST };
-        method_check(parts, verb, name)?;
+        if let Err(refusal) = method_check(parts, verb, name) {
+            surface.intake.discard(content).await;
+            return Err(refusal);
+        }
     }
-    let args = arguments::merged(&parts.uri, &parts.headers, body)
-        .map_err(|why| bad_request(name, &why))?;
-    let (key, caller) = session.unzip();
+    let (given, held) = given(surface, parts, content, sender, name).await?;
+    let args = arguments::merged(&parts.uri, given);
+    let (key, caller) = known.unzip();
     let lifetime = caller.as_ref().map(Caller::session_duration);
-    let reply = dispatcher.call_named(peer, caller, name, args).await;
-    let result = reply.and_then(|reply| reply.json());
+    let reply = async {
+        let reply = dispatcher.call_named(peer, caller, name, args).await?;
+        reply.json()
+    };
+    let result = tokio::select! {
+        result = reply => result,
+        () = held.cut() => return Err(body_refusal(name, &BodyError::Crowded)),
+    };
     let mut response = match result {
         Ok(result) => success(Some(result)),
         // Row 46b: the reader of the log sees which method it was.
@@ -143,7 +183,7 @@ async fn method_call(
     };
     // The session was renewed, so the browser's copy of the key is, too.
     if let (Carried::Cookies(_), Some(key), Some(lifetime)) = (&carried, key, lifetime) {
-        cookie_set(&mut response, key, lifetime);
+        cookie_set(&mut response, parts, key, lifetime);
     }
     Ok(response)
 }
@@ -163,11 +203,14 @@ pub(super) async fn session<'a>(
     Err(unauthorized())
 }
 
-async fn login(surface: &Surface, peer: Peer, parts: &Parts, body: &Bytes) -> Outcome {
+async fn login(
+    surface: &Surface,
+    peer: Peer,
+    parts: &Parts,
+    mut given: Map<String, Json>,
+) -> Outcome {
     const NAME: &str = "auth.login";
     method_check(parts, POST, NAME)?;
-    let mut given =
-        arguments::of_body(&parts.headers, body).map_err(|why| bad_request(NAME, &why))?;
     let login = given.remove("login").or_else(|| given.remove("username"));
     let args = [login, given.remove("password"), given.remove("duration")];
     let [
@@ -197,7 +240,7 @@ async fn login(surface: &Surface, peer: Peer, parts: &Parts, body: &Bytes) -> Ou
                 .await
                 .map_err(|error| fault(&error))?;
             let mut response = success(None);
-            cookie_set(&mut response, &key, caller.session_duration());
+            cookie_set(&mut response, parts, &key, caller.session_duration());
             Ok(response)
         }
         Ok(_) => Err(fault(&ApiError::unexpected(
@@ -232,7 +275,7 @@ async fn logout(surface: &Surface, peer: Peer, parts: &Parts) -> Outcome {
         }
     }
     let mut response = success(None);
-    cookie_set(&mut response, "", Duration::ZERO);
+    cookie_set(&mut response, parts, "", Duration::ZERO);
     Ok(response)
 }
 
@@ -258,6 +301,14 @@ fn refusal(status: StatusCode, message: &str) -> Refusal {
         status,
         body: json!({"success": false, "message": message}).to_string(),
         allow: None,
+    }
+}
+
+fn body_refusal(name: &str, error: &BodyError) -> Refusal {
+    match error {
+        BodyError::Session(error) => fault(error),
+        BodyError::Crowded => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        _ => bad_request(name, &error.to_string()),
     }
 }
 
@@ -294,8 +345,9 @@ pub(super) fn fault(error: &ApiError) -> Refusal {
     }
 }
 
-fn cookie_set(response: &mut Response, key: &str, lifetime: Duration) {
-    if let Some(cookie) = cookie::set(key, lifetime) {
+fn cookie_set(response: &mut Response, parts: &Parts, key: &str, lifetime: Duration) {
+    let secure = parts.extensions.get().is_some_and(Origin::is_secure);
+    if let Some(cookie) = cookie::set(key, lifetime, secure) {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
 }

@@ -9,11 +9,13 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::body::Intake;
 use super::door::Origin;
-use super::{body, json};
+use super::json;
+use super::server::Limits;
 
-/// So much is read of a body that isn't wanted; many clients read no answer before they have sent
-/// all of it.
+/// Some times so much is read of a body that isn't wanted; many clients read no answer before they
+/// have sent all of it.
 const BODY_BYTES: usize = 1 << 20;
 
 /// Answers everything.
@@ -23,8 +25,11 @@ pub(super) fn router() -> Router {
 
 async fn refuse(Extension(Origin(origin)): Extension<Origin>, request: Request) -> Response {
     let (parts, content) = request.into_parts();
-    // Nothing of it is used, so it doesn't matter whether it was all there.
-    let _ = body::read(&parts.headers, content, BODY_BYTES).await;
+    let limits = Limits {
+        body_bytes: BODY_BYTES,
+        ..Limits::default()
+    };
+    Intake::new(limits).discard(content).await;
     let path = parts.uri.path();
     let message = format!("this port speaks https only: use {origin}{path}");
     let (kind, text) = if path.starts_with(json::ROOT) {

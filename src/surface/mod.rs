@@ -11,15 +11,18 @@
 //! - [`openapi`]: the description of that surface.
 //! - [`asciidoc`]: the same methods as pages to read, `roles` among them: who may call what;
 //!   [`apidoc`]: the same as HTML.
-//! - `body`: request bodies, bounded in size, time and compression.
+//! - `body`: request bodies, bounded in size, time and compression; `budget` is what those of
+//!   strangers take together, `glance` finds a session's key at the beginning of one.
 
 pub mod apidoc;
 mod arguments;
 pub mod asciidoc;
 mod body;
+mod budget;
 mod cookie;
 pub mod door;
 mod events;
+mod glance;
 mod json;
 mod misdirected;
 pub mod openapi;

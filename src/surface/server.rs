@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
+use super::body::Intake;
 use super::{apidoc, events, json, openapi, xmlrpc};
 use crate::api::Dispatcher;
 
@@ -22,13 +24,30 @@ use crate::api::Dispatcher;
 pub struct Limits {
     /// The largest request body in bytes, as sent and after decompression.
     pub body_bytes: usize,
+    /// The largest one of who isn't known to have a session.
+    pub stranger_bytes: usize,
+    /// What all requests of that sort may take together: their bodies, decompressed, and what they
+    /// are parsed to, in bytes.
+    pub strangers_bytes: usize,
+    /// How long such a request's body may take.
+    pub stranger_time: Duration,
+    /// How long the body of somebody with a session may take.
+    pub body_time: Duration,
+    /// A client that sends nothing for this long in the middle of a body is taken for gone.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
-    /// 8 MiB: a project with some 100 000 tags still fits.
+    /// 8 MiB: a project with some 100 000 tags still fits. 16 KiB: a login with the longest
+    /// password, each character escaped, still fits.
     fn default() -> Limits {
         Limits {
             body_bytes: 8 * 1024 * 1024,
+            stranger_bytes: 16 * 1024,
+            strangers_bytes: 32 * 1024 * 1024,
+            stranger_time: Duration::from_secs(30),
+            body_time: Duration::from_mins(10),
+            patience: Duration::from_secs(30),
         }
     }
 }
@@ -37,7 +56,7 @@ impl Default for Limits {
 #[derive(Clone, Debug)]
 pub(super) struct Surface {
     pub(super) dispatcher: Dispatcher,
-    pub(super) limits: Limits,
+    pub(super) intake: Intake,
     /// The document, which never changes while the server runs.
     pub(super) openapi: Bytes,
     pub(super) streams: events::Streams,
@@ -66,7 +85,7 @@ pub fn router(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -
         .layer(CompressionLayer::new())
         .with_state(Surface {
             dispatcher,
-            limits,
+            intake: Intake::new(limits),
             openapi,
             streams: events::Streams::new(stop),
         })

@@ -10,13 +10,14 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dxr::{Fault, Value};
-use dxr_server::{Handler, HandlerResult};
 use futures_util::stream;
 
+use super::body::{BodyError, Sender};
 use super::server::Surface;
 use super::xml_write::Document;
-use super::{apidoc, body, xml};
-use crate::api::{ApiError, Dispatcher, Peer};
+use super::{apidoc, xml};
+use crate::api::error::code;
+use crate::api::{ApiError, Peer};
 
 /// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
 pub(super) async fn call(
@@ -37,10 +38,7 @@ pub(super) async fn call(
     let peer = Peer {
         address: address.ip(),
     };
-    let outcome = match body::read(&parts.headers, content, surface.limits.body_bytes).await {
-        Ok(content) => answer(&surface.dispatcher, peer, parts.headers, &content).await,
-        Err(error) => Err(Fault::new(-1, error.to_string())),
-    };
+    let outcome = answer(&surface, peer, &parts.headers, content).await;
     (
         [(CONTENT_TYPE, "text/xml; charset=utf-8")],
         document_body(Document::of(outcome)),
@@ -59,40 +57,43 @@ fn document_body(mut document: Document) -> Body {
 }
 
 async fn answer(
-    dispatcher: &Dispatcher,
+    surface: &Surface,
     peer: Peer,
-    headers: HeaderMap,
-    content: &[u8],
-) -> HandlerResult {
-    let charset = charset(&headers);
-    let call = xml::read(content, charset.as_deref())
-        .map_err(|error| Fault::new(-1, error.to_string()))?;
-    let handler = MethodHandler {
-        dispatcher,
-        peer,
-        name: &call.name,
+    headers: &HeaderMap,
+    content: Body,
+) -> Result<Value, Fault> {
+    let Surface {
+        dispatcher, intake, ..
+    } = surface;
+    let sender = Sender::Document(dispatcher);
+    let received = intake.read(headers, content, sender).await;
+    let received = received.map_err(|error| refusal(&error))?;
+    let charset = charset(headers);
+    let parser = move |content: &[u8]| xml::read(content, charset.as_deref());
+    let (call, held) = intake
+        .parse(received, parser)
+        .await
+        .map_err(|error| fault(&error))?;
+    let call = call.map_err(|error| Fault::new(-1, error.to_string()))?;
+    let reply = async {
+        let reply = dispatcher
+            .call_positional(peer, &call.name, call.args)
+            .await?;
+        reply.value()
     };
-    handler.handle(&call.args, headers).await
-}
-
-/// One method of ours behind the interface that `dxr_server` dispatches to.
-struct MethodHandler<'a> {
-    dispatcher: &'a Dispatcher,
-    peer: Peer,
-    name: &'a str,
-}
-
-#[dxr_server::async_trait]
-impl Handler for MethodHandler<'_> {
-    async fn handle(&self, params: &[Value], _: HeaderMap) -> HandlerResult {
-        let reply = self
-            .dispatcher
-            .call_positional(self.peer, self.name, params.to_vec())
-            .await;
-        reply
-            .and_then(|reply| reply.value())
-            .map_err(|error| fault(&error))
+    tokio::select! {
+        value = reply => value.map_err(|error| fault(&error)),
+        () = held.cut() => Err(refusal(&BodyError::Crowded)),
     }
+}
+
+fn refusal(error: &BodyError) -> Fault {
+    let code = match error {
+        BodyError::Session(error) => return fault(error),
+        BodyError::Crowded => code::UNAVAILABLE,
+        _ => code::GENERAL,
+    };
+    Fault::new(code, error.to_string())
 }
 
 fn fault(error: &ApiError) -> Fault {

@@ -15,6 +15,7 @@ use crate::api::value::Raw;
 /// More calls in one would keep a connection for too long.
 const CALLS_LIMIT: usize = 100;
 const MULTICALL: &str = "system.multicall";
+const LOGIN: &str = "auth.login";
 const NAME: Param = param("methodName", "a method, such as `auth.login`");
 
 type Answer<T> = Result<T, ApiError>;
@@ -41,7 +42,7 @@ pub(super) fn define(builder: &mut Builder) {
             .session_on_json();
         let calls = param(
             "calls",
-            "structs of `methodName` and `params`, at most 100; none may be a multicall",
+            "structs of `methodName` and `params`, at most 100; none may be a multicall or a login",
         );
         ns.method(
             "multicall",
@@ -122,8 +123,13 @@ async fn multicall(visitor: Visitor, calls: Vec<InnerCall>) -> Answer<Vec<Outcom
 async fn inner(visitor: &Visitor, index: usize, call: Value) -> Replied {
     let (name, params) =
         parts(call).map_err(|reason| ApiError::validation(&format!("calls[{index}]"), reason))?;
-    if name == MULTICALL {
-        let reason = "a multicall within a multicall is refused";
+    let refused = match name.as_str() {
+        MULTICALL => Some("a multicall within a multicall is refused"),
+        // Each failed one waits, and all the others would be kept meanwhile.
+        LOGIN => Some("a login within a multicall is refused; call auth.login by itself"),
+        _ => None,
+    };
+    if let Some(reason) = refused {
         return Err(ApiError::validation(&format!("calls[{index}]"), reason));
     }
     let dispatcher = visitor.dispatcher();

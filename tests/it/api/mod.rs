@@ -22,6 +22,7 @@ mod registrysync;
 mod roles;
 mod sample;
 pub(crate) mod server;
+mod strangers;
 mod system;
 mod taskomatic;
 mod user;

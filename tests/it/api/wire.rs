@@ -13,7 +13,14 @@ use super::server::{Server, client, outcome, text};
 const HELLO: &str = "<methodCall><methodName>sample.hello</methodName></methodCall>";
 
 async fn server(body_bytes: usize) -> Server {
-    Server::start(sample::registry(), Limits { body_bytes }).await
+    Server::start(
+        sample::registry(),
+        Limits {
+            body_bytes,
+            ..Limits::default()
+        },
+    )
+    .await
 }
 
 /// Reads one answer with a length, and leaves the connection as it is.

@@ -87,6 +87,7 @@ async fn gzip_works_both_ways_and_is_bounded() {
         sample::registry(),
         Limits {
             body_bytes: 100_000,
+            ..Limits::default()
         },
     )
     .await;
@@ -124,6 +125,7 @@ async fn a_body_over_the_limit_is_a_fault() {
         sample::registry(),
         Limits {
             body_bytes: 100_000,
+            ..Limits::default()
         },
     )
     .await;

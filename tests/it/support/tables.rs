@@ -8,7 +8,7 @@ use diesel::{QueryableByName, RunQueryDsl as _, sql_query};
 use registrysync::store::{Db, DbConnection, Error};
 
 /// The trail has a row for a refused call too.
-const UNSEEN_TABLES: [&str; 1] = ["audit_event"];
+const UNSEEN_TABLES: [&str; 2] = ["audit_event", "login_failure"];
 /// Every call renews its session.
 const UNSEEN_COLUMNS: [(&str, &str); 1] = [("session", "expires")];
 

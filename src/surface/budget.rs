@@ -1,0 +1,135 @@
+//! Memory of requests that nobody is known to have sent: one budget for all of them together.
+//!
+//! Nobody waits for it. Where it is used up, the oldest request is cut for the newest one: an
+//! honest request without a session takes milliseconds, so what is old is what stalls.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+/// The budget; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Budget {
+    bytes: usize,
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    used: usize,
+    next: u64,
+    shares: BTreeMap<u64, Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    bytes: usize,
+    cut: CancellationToken,
+}
+
+/// What one request has of the budget; given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Share {
+    budget: Budget,
+    id: u64,
+    cut: CancellationToken,
+}
+
+/// There is no room for a request, or no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoRoom;
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Budget {
+        let open = Arc::default();
+        Budget { bytes, open }
+    }
+
+    /// A share that has nothing yet.
+    pub(super) fn share(&self) -> Share {
+        let cut = CancellationToken::new();
+        let mut open = self.lock();
+        let id = open.next;
+        open.next += 1;
+        let held = Held {
+            bytes: 0,
+            cut: cut.clone(),
+        };
+        open.shares.insert(id, held);
+        drop(open);
+        Share {
+            budget: self.clone(),
+            id,
+            cut,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn remove(&mut self, id: u64) {
+        if let Some(held) = self.shares.remove(&id) {
+            self.used -= held.bytes;
+        }
+    }
+}
+
+impl Share {
+    /// Makes the share `bytes` large, at the cost of older ones where that is necessary.
+    pub(super) fn grow(&self, bytes: usize) -> Result<(), NoRoom> {
+        let mut open = self.budget.lock();
+        let had = open.shares.get(&self.id).ok_or(NoRoom)?.bytes;
+        let more = bytes.saturating_sub(had);
+        while open.used.saturating_add(more) > self.budget.bytes {
+            let mut others = open.shares.iter();
+            let oldest = others.find(|(id, held)| **id != self.id && held.bytes > 0);
+            let (id, cut) = oldest
+                .map(|(id, held)| (*id, held.cut.clone()))
+                .ok_or(NoRoom)?;
+            open.remove(id);
+            cut.cancel();
+        }
+        open.used += more;
+        if let Some(held) = open.shares.get_mut(&self.id) {
+            held.bytes = had + more;
+        }
+        Ok(())
+    }
+
+    /// Waits until the share is taken away.
+    pub(super) async fn cut(&self) {
+        self.cut.cancelled().await;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.lock().remove(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, NoRoom};
+
+    #[test]
+    fn the_oldest_goes_first_and_nothing_is_kept() {
+        let budget = Budget::new(100);
+        let [first, second, third] = [(); 3].map(|()| budget.share());
+        assert_eq!(first.grow(40), Ok(()));
+        assert_eq!(second.grow(40), Ok(()));
+        assert_eq!(third.grow(50), Ok(()));
+        assert!(first.cut.is_cancelled() && !second.cut.is_cancelled());
+        assert_eq!(first.grow(1), Err(NoRoom), "it was cut");
+        assert_eq!(second.grow(50), Ok(()));
+        assert_eq!(budget.lock().used, 100);
+        assert_eq!(third.grow(101), Err(NoRoom), "larger than all");
+        drop((first, second, third));
+        assert_eq!(budget.lock().used, 0);
+        assert!(budget.lock().shares.is_empty());
+    }
+}
