@@ -320,7 +320,8 @@ impl Reading<'_> {
         self.plain = Plain::default();
         self.held = Held::Nothing;
         let limit = self.intake.limits.body_bytes;
-        if matches!(refused, BodyError::Broken(_) | BodyError::Slow(_)) {
+        // Who stalls, or was cut for others, is waited for no longer.
+        if let BodyError::Broken(_) | BodyError::Slow(_) | BodyError::Crowded = refused {
             return refused;
         }
         let sent = self.chunks.drain(limit.saturating_mul(DRAIN_FACTOR)).await;
