@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use crate::config::{Config, Settings};
 use crate::notify::Notifier;
-use crate::private_file;
 use crate::oci::policy::server_policy_set;
+use crate::private_file;
 use crate::store::notify::Listener;
 use crate::store::worker::{NewWorker, worker_register};
 use crate::store::{Db, SealKey};

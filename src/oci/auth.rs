@@ -501,7 +501,7 @@ mod tests {
                 false,
             ),
         ] {
-            let auth = Auth::new(String::new(), &Url::parse(root).unwrap(), None);
+            let auth = Auth::new(String::new(), &Url::parse(root).unwrap(), None, Vec::new());
             let realm = Url::parse(realm).unwrap();
             assert_eq!(auth.may_send_credentials_to(&realm), may, "{root} {realm}");
         }

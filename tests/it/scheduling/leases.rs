@@ -360,6 +360,8 @@ on_both_databases! {
                     target_digest: "sha256:2".to_owned(),
                     platforms: platforms.to_owned(),
                     verified_at: now(),
+                    lack: String::new(),
+                    lost_at: None,
                 };
                 let tags = HashMap::from([
                     (key("v1"), state("linux/amd64")),

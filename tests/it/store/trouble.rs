@@ -10,6 +10,7 @@ use registrysync::service::{self, App, LoginPolicy, Logins};
 use registrysync::store::account::{account_count, org_create};
 use registrysync::store::{Db, DbConnection, Error, SealKey, Trouble};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 fn trouble<T: std::fmt::Debug>(result: Result<T, Error>) -> Trouble {
     match result {
@@ -101,7 +102,10 @@ async fn reading_works_where_only_writing_fails() {
         failure_delay: std::time::Duration::ZERO,
         ..LoginPolicy::default()
     };
-    let app = App::new(Db::clone(&db), Logins::new(policy).expect("logins"));
+    let app = Arc::new(App::new(
+        Db::clone(&db),
+        Logins::new(policy).expect("logins"),
+    ));
     let given = Some("correct horse".into());
     bootstrap(&app, given).await.expect("an account");
     let here = IpAddr::from(Ipv4Addr::LOCALHOST);

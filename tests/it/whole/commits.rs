@@ -25,6 +25,24 @@ struct Cut {
     done: AtomicBool,
 }
 
+impl Cut {
+    /// Whether a transaction has the mark, and whether its answer is to be lost; `marked` is whether it
+    /// had it before `text`.
+    fn hears(&self, text: &str, marked: bool) -> (bool, bool) {
+        let mut mark = self.mark.lock().expect("no panic");
+        let marked = match *mark {
+            _ if text.contains("ROLLBACK") => false,
+            Some(mark) => marked || text.contains(mark),
+            None => false,
+        };
+        let lose = marked && text.contains("COMMIT");
+        if lose {
+            *mark = None;
+        }
+        (marked, lose)
+    }
+}
+
 /// Passes everything on, but for one answer.
 struct Proxy {
     dir: TempDir,
@@ -64,17 +82,7 @@ async fn pass(mut client: UnixStream, real: PathBuf, cut: Arc<Cut>) {
             read = client.read(&mut up) => {
                 let Ok(bytes @ 1..) = read else { return };
                 let text = String::from_utf8_lossy(&up[..bytes]);
-                let mut mark = cut.mark.lock().expect("no panic");
-                marked = match *mark {
-                    _ if text.contains("ROLLBACK") => false,
-                    Some(mark) => marked || text.contains(mark),
-                    None => false,
-                };
-                if marked && text.contains("COMMIT") {
-                    *mark = None;
-                    lose = true;
-                }
-                drop(mark);
+                (marked, lose) = cut.hears(&text, marked);
                 if server.write_all(&up[..bytes]).await.is_err() {
                     return;
                 }
