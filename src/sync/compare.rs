@@ -444,10 +444,10 @@ fn platforms_of(children: &[Descriptor]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let named: Vec<String> = names
+    let shown: Vec<String> = names
         .iter()
         .take(PLATFORMS_NAMED)
         .map(|name| format!("`{name}`"))
         .collect();
-    named.join(", ") + &more
+    shown.join(", ") + &more
 }
