@@ -80,8 +80,21 @@ impl Entries {
         bytes: &[u8],
         mut each: impl FnMut(Entry<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        for byte in bytes {
+        let mut rest = bytes;
+        while let Some((byte, after)) = rest.split_first() {
+            if self.text == Text::Quoted {
+                // Most of a listing is within quotes, and nothing happens there.
+                let is_plain = |byte: &u8| *byte != b'"' && *byte != b'\\' && *byte >= 0x20;
+                let plain = rest.iter().position(|byte| !is_plain(byte));
+                let (text, after) = rest.split_at(plain.unwrap_or(rest.len()));
+                if !text.is_empty() {
+                    self.keep(text);
+                    rest = after;
+                    continue;
+                }
+            }
             self.byte(*byte, &mut each)?;
+            rest = after;
         }
         Ok(())
     }
@@ -98,7 +111,7 @@ impl Entries {
     ) -> Result<(), E> {
         match (self.text, byte) {
             (Text::Quoted, b'"') => {
-                self.keep(byte);
+                self.keep(&[byte]);
                 self.text = Text::None;
                 return self.text_ended(each);
             }
@@ -114,7 +127,7 @@ impl Entries {
             (Text::Word, _) => {}
             (Text::None, _) => return self.structure(byte, each),
         }
-        self.keep(byte);
+        self.keep(&[byte]);
         Ok(())
     }
 
@@ -128,11 +141,11 @@ impl Entries {
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => {
                 if self.is_inside_entry() {
-                    self.keep(byte);
+                    self.keep(&[byte]);
                 }
                 return Ok(());
             }
-            b'"' if awaits_key || awaits_value => {
+            b'"' if awaits_key || (awaits_value && !self.open.is_empty()) => {
                 self.is_key = awaits_key;
                 self.begin(byte);
                 self.text = Text::Quoted;
@@ -268,26 +281,25 @@ impl Entries {
             self.kept.clear();
             self.is_cut = false;
         }
-        self.keep(byte);
+        self.keep(&[byte]);
     }
 
     fn keep_inside(&mut self, byte: u8) {
         if self.is_inside_entry() {
-            self.keep(byte);
+            self.keep(&[byte]);
         }
     }
 
-    fn keep(&mut self, byte: u8) {
+    fn keep(&mut self, bytes: &[u8]) {
         let longest = if self.is_in_list() {
             self.longest
         } else {
             MAX_WORD
         };
-        if self.kept.len() < longest {
-            self.kept.push(byte);
-        } else {
-            self.is_cut = true;
-        }
+        let room = longest.saturating_sub(self.kept.len()).min(bytes.len());
+        self.kept
+            .extend_from_slice(bytes.get(..room).unwrap_or_default());
+        self.is_cut |= room < bytes.len();
     }
 }
 
