@@ -228,10 +228,9 @@ pub struct WorkedPart {
 
 /// All parts that are worked on, oldest run first.
 pub fn parts_worked_on(conn: &mut DbConnection) -> Result<Vec<WorkedPart>, Error> {
-    Ok(run_part::table
+    let mut parts: Vec<WorkedPart> = run_part::table
         .inner_join(tasko_run::table)
         .filter(run_part::status.eq(PartStatus::Running))
-        .order((run_part::run_id, run_part::number))
         .select((
             run_part::worker,
             run_part::run_id,
@@ -240,7 +239,10 @@ pub fn parts_worked_on(conn: &mut DbConnection) -> Result<Vec<WorkedPart>, Error
             run_part::number,
             run_part::target_repository,
         ))
-        .load(conn)?)
+        .load(conn)?;
+    // There are few, and no index has this order.
+    parts.sort_by_key(|part| (part.run_id, part.number));
+    Ok(parts)
 }
 
 /// All parts that `worker` holds, or that anybody holds.
@@ -407,7 +409,6 @@ pub fn part_progress(
                     .eq(tasko_run::blobs_copied + totals.blobs_copied - before.blobs_copied),
                 tasko_run::blobs_mounted
                     .eq(tasko_run::blobs_mounted + totals.blobs_mounted - before.blobs_mounted),
-                tasko_run::warnings.eq(tasko_run::warnings + totals.warnings - before.warnings),
             ))
             .execute(conn)?;
         Ok(())
@@ -450,7 +451,6 @@ pub fn part_totals(conn: &mut DbConnection, id: i64) -> Result<RunTotals, Error>
             run_part::bytes,
             run_part::blobs_copied,
             run_part::blobs_mounted,
-            run_part::warnings,
         ))
         .first(conn)?)
 }
