@@ -77,6 +77,8 @@ pub struct ApiError {
     code: i32,
     message: String,
     sort: Sort,
+    /// Whether nobody knows what was done by then.
+    is_unexpected: bool,
 }
 
 impl ApiError {
@@ -85,6 +87,7 @@ impl ApiError {
             code,
             message: message.into(),
             sort,
+            is_unexpected: false,
         }
     }
 
@@ -139,6 +142,11 @@ impl ApiError {
         ApiError::new(code::GENERAL, Sort::BadArguments, message)
     }
 
+    /// -1: the request is no call at all; `message` says why without repeating any of it.
+    pub fn malformed(message: impl Into<String>) -> ApiError {
+        ApiError::new(code::GENERAL, Sort::BadArguments, message)
+    }
+
     /// The argument for `parameter` can't be read as its type.
     pub(super) fn unreadable(parameter: &str, error: BridgeError) -> ApiError {
         match error {
@@ -153,16 +161,39 @@ impl ApiError {
 
     /// -1 with a correlation id. `source` goes to the log under that id and nowhere else.
     pub fn unexpected(source: impl fmt::Display) -> ApiError {
+        ApiError::logged("the call failed", source)
+    }
+
+    /// -1 with a correlation id: the call was carried out, and its answer can't be written.
+    pub(super) fn unwritable(source: impl fmt::Display) -> ApiError {
+        ApiError::logged(
+            "the call was carried out, but its result can't be shown",
+            source,
+        )
+    }
+
+    fn logged(what: &str, source: impl fmt::Display) -> ApiError {
         let mut bits = [0_u8; 8];
         // An id without randomness still names the failure; the log line has its time.
         let _ = getrandom::fill(&mut bits);
         let id = hex::encode(bits);
         tracing::error!(correlation_id = %id, error = %source, "a method failed unexpectedly");
         let message = format!(
-            "unhandled internal exception: the call failed and nothing was changed; \
-             the server's log has the reason under the id {id}"
+            "unhandled internal exception: {what}; the server's log has the reason under the id {id}"
         );
-        ApiError::new(code::GENERAL, Sort::Fault, message)
+        ApiError {
+            is_unexpected: true,
+            ..ApiError::new(code::GENERAL, Sort::Fault, message)
+        }
+    }
+
+    /// The same for a call that may have changed something before it failed.
+    pub(super) fn of_a_change(mut self) -> ApiError {
+        if self.is_unexpected {
+            self.message
+                .push_str("; whether it changed anything isn't known: look before you try again");
+        }
+        self
     }
 
     /// The fault code.
@@ -198,7 +229,7 @@ impl From<Error> for ApiError {
             Error::BadParameter(_) => (code::BAD_PARAMETER, Sort::Fault),
             Error::UnknownKeys(_) => (code::UNKNOWN_KEYS, Sort::Fault),
             Error::ImageStoreNotFound(_) => (code::IMAGE_STORE_NOT_FOUND, Sort::Fault),
-            Error::UserUnknown => (code::USER_UNKNOWN, Sort::Fault),
+            Error::UserUnknown(_) => (code::USER_UNKNOWN, Sort::Fault),
             Error::RoleUnknown(_) => (code::ROLE_UNKNOWN, Sort::Fault),
             Error::OrgUnknown(_) => (code::ORG_UNKNOWN, Sort::Fault),
             Error::Permission(_) => (code::PERMISSION, Sort::Fault),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::project::{ProjectName, places_of, project_find, project_find_locked};
-use super::project_settings::architectures_check;
+use super::project_settings::{Newer, architectures_check};
 use super::{App, Caller, Error};
 use crate::oci::{Repository, Tag};
 use crate::store::DbConnection;
@@ -98,6 +98,9 @@ struct Stored {
     architectures: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target_repository: Option<Repository>,
+    /// Members of a newer version.
+    #[serde(flatten)]
+    newer: Newer,
 }
 
 /// What an item says, checked.
@@ -111,6 +114,8 @@ pub struct ItemSpec {
     pub architectures: Vec<String>,
     /// The path at the target, instead of what the placement says.
     pub target_repository: Option<Repository>,
+    /// What a newer version wrote besides; it is kept.
+    newer: Newer,
 }
 
 impl ItemSpec {
@@ -122,6 +127,7 @@ impl ItemSpec {
             selector: stored.selector,
             architectures: stored.architectures,
             target_repository: stored.target_repository,
+            newer: stored.newer,
         })
     }
 
@@ -130,6 +136,7 @@ impl ItemSpec {
             selector: self.selector.clone(),
             architectures: self.architectures.clone(),
             target_repository: self.target_repository.clone(),
+            newer: self.newer.clone(),
         };
         serde_json::to_string(&stored).map_err(Error::unexpected)
     }
@@ -141,6 +148,7 @@ impl ItemSpec {
             selector: SelectorSpec::default(),
             architectures: Vec::new(),
             target_repository: None,
+            newer: Newer::new(),
         })
     }
 

@@ -68,8 +68,10 @@ impl From<ProjectOptions> for ProjectDetails {
     }
 }
 
-/// A project's options, checked.
+/// A project's options, checked; so they are stored. What an older version didn't write has its
+/// default, and what a newer one wrote is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ProjectSettings {
     /// How a target repository is named.
     pub placement: Placement,
@@ -79,7 +81,13 @@ pub struct ProjectSettings {
     pub description: String,
     /// Tags worked on at once.
     pub max_parallel: usize,
+    /// Members of a newer version.
+    #[serde(flatten)]
+    pub(super) newer: Newer,
 }
+
+/// Members of stored options that a newer version knows: they are written back as they were.
+pub(super) type Newer = serde_json::Map<String, serde_json::Value>;
 
 impl Default for ProjectSettings {
     fn default() -> ProjectSettings {
@@ -88,6 +96,7 @@ impl Default for ProjectSettings {
             architectures: Vec::new(),
             description: String::new(),
             max_parallel: MAX_PARALLEL,
+            newer: Newer::new(),
         }
     }
 }

@@ -3,16 +3,26 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Error;
+use super::project_settings::Newer;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress};
 use crate::store::SealKey;
 use crate::store::image_store::ImageStore;
 
 /// More would look like an attack to a registry.
 const CONNECTIONS_LIMIT: u32 = 100;
+
+/// Bytes of an address.
+const URI_LIMIT: usize = 2048;
+/// Bytes of a user name at a registry.
+const USERNAME_LIMIT: usize = 1024;
+/// Bytes of a password; keys of cloud accounts, which serve as such, have some thousand.
+const PASSWORD_LIMIT: usize = 16 * 1024;
+/// Bytes of certificates: more than all public authorities together.
+const CERTIFICATE_LIMIT: usize = 1024 * 1024;
 
 /// A password on its way in. It has no way out.
 #[derive(Clone, Debug)]
@@ -98,9 +108,8 @@ pub fn store_host(store: &ImageStore) -> Option<String> {
     Some(address.host())
 }
 
-/// The options as they are kept in the store's row.
+/// The options as they are kept in the store's row. What a newer version wrote is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct StoreOptions {
     /// As [`StoreCredentials::tls_verify`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,6 +123,9 @@ pub struct StoreOptions {
     /// As [`StoreCredentials::max_connections`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_connections: Option<u32>,
+    /// Members of a newer version.
+    #[serde(flatten)]
+    pub(super) newer: Newer,
 }
 
 impl StoreOptions {
@@ -144,13 +156,23 @@ impl StoreOptions {
             plain_http: change.plain_http.or(self.plain_http),
             ca_certificate: ca_certificate.filter(|pem| !pem.is_empty()),
             max_connections,
+            newer: self.newer,
         })
     }
 
     /// The address that `uri` means together with these options.
     pub(super) fn address(&self, uri: &str) -> Result<RegistryAddress, Error> {
-        if uri.is_empty() {
-            return Err(Error::BadParameter("Uri cannot be empty.".into()));
+        let problem = if uri.is_empty() {
+            "Uri cannot be empty."
+        } else if uri.len() > URI_LIMIT {
+            "Uri cannot be longer than 2048 bytes."
+        } else if uri.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            "Uri cannot contain white space, line breaks or other control characters."
+        } else {
+            ""
+        };
+        if !problem.is_empty() {
+            return Err(Error::BadParameter(problem.into()));
         }
         let address = RegistryAddress::parse(uri)
             .map_err(|error| Error::BadParameter(format!("Uri is not valid: {}", error.reason)))?;
@@ -166,6 +188,33 @@ impl StoreOptions {
             )),
             plain_http => Ok(address.with_plain_http(plain_http == Some(true))),
         }
+    }
+}
+
+/// Refuses a login and certificates that are longer than any has a use for, and a user name that no
+/// login can have. Source: RFC 7617, section 2.
+pub(super) fn login_check(change: &StoreChange) -> Result<(), Error> {
+    let too_long = |field: &str, text: &str, limit: usize| {
+        let message = format!("it is longer than {limit} bytes");
+        if text.len() > limit {
+            Err(Error::invalid(field, message))
+        } else {
+            Ok(())
+        }
+    };
+    if let Some(name) = &change.username {
+        too_long("username", name, USERNAME_LIMIT)?;
+        if name.chars().any(char::is_control) {
+            let message = "it has line breaks or other control characters";
+            return Err(Error::invalid("username", message));
+        }
+    }
+    if let Some(Password(password)) = &change.password {
+        too_long("password", password.expose_secret(), PASSWORD_LIMIT)?;
+    }
+    match &change.ca_certificate {
+        Some(pem) => too_long("ca_certificate", pem, CERTIFICATE_LIMIT),
+        None => Ok(()),
     }
 }
 

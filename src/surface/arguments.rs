@@ -8,7 +8,7 @@ use dxr::Value;
 use serde_json::{Map, Value as Json};
 
 use super::origin::is_form;
-use crate::api::value::from_json;
+use crate::api::value::{from_json, json_parse};
 
 /// The arguments by name. The error is for the user.
 pub(super) fn merged(
@@ -48,15 +48,18 @@ pub(super) fn of_body(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, J
         }
         "it is an empty form".to_owned()
     } else {
-        match serde_json::from_slice(body) {
+        match json_parse(body) {
             Ok(Json::Null) => return Ok(Map::new()),
             Ok(Json::Object(members)) => return Ok(members),
             Ok(other) => format!("expected a JSON object, got {}", json_type(&other)),
-            Err(error) => format!(
-                "it is no JSON (line {}, column {})",
-                error.line(),
-                error.column()
-            ),
+            Err(error) => {
+                let what = if error.is_data() {
+                    "a key stands twice, or a number is out of range"
+                } else {
+                    "it is no JSON"
+                };
+                format!("{what} (line {}, column {})", error.line(), error.column())
+            }
         }
     };
     let hint = if is_form(headers) {

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use dxr::Value;
 use serde_json::{Value as Json, json};
 
+use super::answer;
 use super::arguments;
 use super::body;
 use super::cookie::{self, Carried};
@@ -132,9 +133,12 @@ async fn method_call(
     let (key, caller) = session.unzip();
     let lifetime = caller.as_ref().map(Caller::session_duration);
     let reply = dispatcher.call_named(peer, caller, name, args).await;
-    let result = reply.and_then(|reply| reply.json());
-    let mut response = match result {
-        Ok(result) => success(Some(result)),
+    let answered = match reply {
+        Ok(reply) => answer::json(reply).await,
+        Err(error) => Err(error),
+    };
+    let mut response = match answered {
+        Ok(body) => (JSON_TYPE, body).into_response(),
         // Row 46b: the reader of the log sees which method it was.
         Err(error) if error.sort() == Sort::BadArguments && error.code() == code::VALIDATION => {
             bad_request(name, error.message()).into_response()
@@ -186,17 +190,18 @@ async fn login(surface: &Surface, peer: Peer, parts: &Parts, body: &Bytes) -> Ou
     let mut args = vec![Value::String(login), Value::String(password)];
     args.extend(duration.filter(|given| !given.is_null()).map(from_json));
     let dispatcher = &surface.dispatcher;
-    match dispatcher
-        .call_positional(peer, NAME, args)
-        .await
-        .and_then(|reply| reply.value())
-    {
-        Ok(Value::String(key)) => {
+    let reply = dispatcher.call_positional(peer, NAME, args).await;
+    let result = match reply {
+        Ok(reply) => reply.json().await,
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(Json::String(key)) => {
             let caller = dispatcher
                 .session(&key)
                 .await
                 .map_err(|error| fault(&error))?;
-            let mut response = success(None);
+            let mut response = success();
             cookie_set(&mut response, &key, caller.session_duration());
             Ok(response)
         }
@@ -231,7 +236,7 @@ async fn logout(surface: &Surface, peer: Peer, parts: &Parts) -> Outcome {
             _ => {}
         }
     }
-    let mut response = success(None);
+    let mut response = success();
     cookie_set(&mut response, "", Duration::ZERO);
     Ok(response)
 }
@@ -247,10 +252,9 @@ fn method_check(parts: &Parts, verb: &'static str, name: &str) -> Result<(), Ref
     })
 }
 
-fn success(result: Option<Json>) -> Response {
-    let mut body = serde_json::Map::from_iter([("success".to_owned(), Json::Bool(true))]);
-    body.extend(result.map(|result| ("result".to_owned(), result)));
-    (JSON_TYPE, Json::Object(body).to_string()).into_response()
+/// The answer to what has no result.
+fn success() -> Response {
+    (JSON_TYPE, json!({"success": true}).to_string()).into_response()
 }
 
 fn refusal(status: StatusCode, message: &str) -> Refusal {

@@ -1,7 +1,6 @@
-//! XML-RPC at `/rpc/api`. The route is our own: the stock one of `dxr_server` repeats a
-//! request that it can't parse in its fault, and refuses chunked and compressed requests.
+//! XML-RPC at `/rpc/api`. The route is our own: the stock one of the crate `dxr_server`
+//! repeats a request that it can't parse in its fault, and refuses chunked and compressed requests.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use axum::body::Body;
@@ -9,13 +8,9 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use dxr::{Fault, Value};
-use dxr_server::{Handler, HandlerResult};
-use futures_util::stream;
 
 use super::server::Surface;
-use super::xml_write::Document;
-use super::{apidoc, body, xml};
+use super::{answer, apidoc, body, xml};
 use crate::api::{ApiError, Dispatcher, Peer};
 
 /// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
@@ -38,65 +33,29 @@ pub(super) async fn call(
         address: address.ip(),
     };
     let outcome = match body::read(&parts.headers, content, surface.limits.body_bytes).await {
-        Ok(content) => answer(&surface.dispatcher, peer, parts.headers, &content).await,
-        Err(error) => Err(Fault::new(-1, error.to_string())),
+        Ok(content) => answer(&surface.dispatcher, peer, &parts.headers, &content).await,
+        Err(error) => Err(ApiError::malformed(error.to_string())),
     };
-    (
-        [(CONTENT_TYPE, "text/xml; charset=utf-8")],
-        document_body(Document::of(outcome)),
-    )
-        .into_response()
-}
-
-/// In one piece with its length, or as the client takes it.
-fn document_body(mut document: Document) -> Body {
-    let first = document.next().unwrap_or_default();
-    if document.is_done() {
-        return Body::from(first);
-    }
-    let pieces = std::iter::once(first).chain(document);
-    Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))
+    let document = match outcome {
+        Ok(document) => document,
+        Err(error) => answer::fault(&error).await,
+    };
+    ([(CONTENT_TYPE, "text/xml; charset=utf-8")], document).into_response()
 }
 
 async fn answer(
     dispatcher: &Dispatcher,
     peer: Peer,
-    headers: HeaderMap,
+    headers: &HeaderMap,
     content: &[u8],
-) -> HandlerResult {
-    let charset = charset(&headers);
+) -> Result<Body, ApiError> {
+    let charset = charset(headers);
     let call = xml::read(content, charset.as_deref())
-        .map_err(|error| Fault::new(-1, error.to_string()))?;
-    let handler = MethodHandler {
-        dispatcher,
-        peer,
-        name: &call.name,
-    };
-    handler.handle(&call.args, headers).await
-}
-
-/// One method of ours behind the interface that `dxr_server` dispatches to.
-struct MethodHandler<'a> {
-    dispatcher: &'a Dispatcher,
-    peer: Peer,
-    name: &'a str,
-}
-
-#[dxr_server::async_trait]
-impl Handler for MethodHandler<'_> {
-    async fn handle(&self, params: &[Value], _: HeaderMap) -> HandlerResult {
-        let reply = self
-            .dispatcher
-            .call_positional(self.peer, self.name, params.to_vec())
-            .await;
-        reply
-            .and_then(|reply| reply.value())
-            .map_err(|error| fault(&error))
-    }
-}
-
-fn fault(error: &ApiError) -> Fault {
-    Fault::new(error.code(), error.message().to_owned())
+        .map_err(|error| ApiError::malformed(error.to_string()))?;
+    let reply = dispatcher
+        .call_positional(peer, &call.name, call.args)
+        .await?;
+    answer::xml(reply).await
 }
 
 /// The `charset` of the content type.

@@ -10,6 +10,7 @@ mod events;
 mod faults;
 mod image_sync;
 mod listing;
+mod lists;
 mod many_tags;
 mod mgrctl;
 mod nodes;

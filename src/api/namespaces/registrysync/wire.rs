@@ -35,6 +35,8 @@ pub(super) struct Project {
     architectures: Vec<String>,
     /// Tags worked on at once.
     max_parallel: usize,
+    /// Why the options can't be read, where that is so.
+    problem: Option<&'static str>,
     /// The items, where one project is shown.
     items: Option<Vec<Item>>,
 }
@@ -74,6 +76,7 @@ impl From<ProjectView> for Project {
             placement: settings.placement.to_string(),
             architectures: settings.architectures,
             max_parallel: settings.max_parallel,
+            problem: view.problem,
             items: None,
         }
     }
