@@ -409,6 +409,7 @@ pub fn part_progress(
                     .eq(tasko_run::blobs_copied + totals.blobs_copied - before.blobs_copied),
                 tasko_run::blobs_mounted
                     .eq(tasko_run::blobs_mounted + totals.blobs_mounted - before.blobs_mounted),
+                tasko_run::warnings.eq(tasko_run::warnings + totals.warnings - before.warnings),
             ))
             .execute(conn)?;
         Ok(())
@@ -451,6 +452,7 @@ pub fn part_totals(conn: &mut DbConnection, id: i64) -> Result<RunTotals, Error>
             run_part::bytes,
             run_part::blobs_copied,
             run_part::blobs_mounted,
+            run_part::warnings,
         ))
         .first(conn)?)
 }
