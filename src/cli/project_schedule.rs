@@ -25,7 +25,14 @@ pub(super) async fn run(command: ScheduleCommand, json: bool) -> Result<u8, CliE
             show(&mut session, &label, json).await
         }
         ScheduleCommand::Remove { label, connection } => {
-            set(&mut Session::open(&connection)?, &label, "").await?;
+            let mut session = Session::open(&connection)?;
+            let args = members(json!({"label": label}));
+            let schedule = session.get("registrysync.getSchedule", args).await?;
+            if cell(&schedule["cron_expr"]).is_empty() {
+                eprintln!("the project `{label}` has no schedule: nothing to remove");
+                return Ok(0);
+            }
+            set(&mut session, &label, "").await?;
             Ok(0)
         }
     }

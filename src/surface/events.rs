@@ -223,7 +223,7 @@ impl Watch {
         );
         let caller = Some(self.caller.clone());
         let reply = self.dispatcher.call_named(self.peer, caller, method, args);
-        reply.await?.json()
+        reply.await?.json().await
     }
 }
 

@@ -23,8 +23,8 @@ mod user;
 
 use super::registry::Registry;
 
-const LIMIT: &str = "at most so many entries";
-const OFFSET: &str = "leave out so many entries first";
+const LIMIT: &str = "maximum number of entries, 10000 at most";
+const OFFSET: &str = "number of entries to skip";
 
 /// Every method of the server.
 pub fn registry() -> Registry {

@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod image_sync;
 mod listing;
+mod lists;
 mod many_tags;
 mod mgrctl;
 mod nodes;
