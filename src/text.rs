@@ -4,6 +4,8 @@
 //! characters that a database refuses (NUL), that steer a terminal (escape sequences) or that
 //! reorder what a person reads (bidirectional controls), it is one line, and its length is bounded.
 
+use std::fmt::Write as _;
+
 /// Longest name that is shown whole, in characters: as long as a tag may be, and some more.
 pub(crate) const NAME: usize = 140;
 /// Longest sentence of a registry or a library that is shown whole, in characters.
@@ -40,7 +42,8 @@ pub(crate) fn json_escaped(json: &str) -> String {
         } else {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                // A text takes all that is written to it.
+                let _ = write!(out, "\\u{unit:04x}");
             }
         }
     }

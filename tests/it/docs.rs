@@ -73,15 +73,21 @@ fn the_page_of_the_configuration_has_every_key() {
     let page = include_str!("../../docs/configuration.md");
     let none = std::collections::BTreeMap::new();
     let settings = Settings::collect(&none, |_| None, None).unwrap();
-    let mut expected = String::new();
-    for key in settings.all() {
-        let default = match (key.name, key.default) {
-            ("time_zone", _) => "the system's".to_owned(),
-            (_, None) => "none".to_owned(),
-            (_, Some(text)) => format!("`{}`", text.replace("./registrysync-data/", "<data_dir>/")),
-        };
-        expected += &format!("| `{}` | {default} | {} |\n", key.name, key.about);
-    }
+    let rows: Vec<String> = settings
+        .all()
+        .into_iter()
+        .map(|key| {
+            let default = match (key.name, key.default) {
+                ("time_zone", _) => "the system's".to_owned(),
+                (_, None) => "none".to_owned(),
+                (_, Some(text)) => {
+                    format!("`{}`", text.replace("./registrysync-data/", "<data_dir>/"))
+                }
+            };
+            format!("| `{}` | {default} | {} |\n", key.name, key.about)
+        })
+        .collect();
+    let expected = rows.concat();
     assert_eq!(settings.all().len(), KEYS.len());
     assert!(
         page.contains(&expected),
