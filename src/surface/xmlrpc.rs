@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dxr::{Fault, Value};
 use futures_util::stream;
@@ -18,6 +18,10 @@ use super::xml_write::Document;
 use super::{apidoc, xml};
 use crate::api::error::code;
 use crate::api::{ApiError, Peer};
+use crate::time_zone::server_zone;
+
+/// The zone of an answer's dates.
+const TIME_ZONE: HeaderName = HeaderName::from_static("registrysync-time-zone");
 
 /// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
 pub(super) async fn call(
@@ -40,7 +44,11 @@ pub(super) async fn call(
     };
     let outcome = answer(&surface, peer, &parts.headers, content).await;
     (
-        [(CONTENT_TYPE, "text/xml; charset=utf-8")],
+        [
+            (CONTENT_TYPE, "text/xml; charset=utf-8"),
+            // Dates have no zone on this wire.
+            (TIME_ZONE, server_zone().name()),
+        ],
         document_body(Document::of(outcome)),
     )
         .into_response()
