@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Config, ConfigError, Settings, TlsSource};
+use super::{Config, ConfigError, LogFormat, LogLevel, LogRules, Settings, TlsSource};
 use crate::notify::{MailSettings, Receivers};
 use crate::oci::{NameError, NetworkPolicy};
 use crate::service::{Misfire, ScheduleRules};
@@ -55,6 +55,7 @@ impl Settings {
                 days: self.number("history_days", 0, 36_500)?,
                 runs: self.number("history_runs", 1, 100_000)?,
             },
+            log: self.log()?,
             tls: self.tls()?,
             public_url: self.public_url()?,
             registries: self.registries()?,
@@ -80,6 +81,27 @@ impl Settings {
             misfire,
             jitter: seconds("schedule_jitter", MAX_JITTER_S)?,
             min_distance: seconds("schedule_min_distance", MAX_DISTANCE_S)?,
+        })
+    }
+
+    fn log(&self) -> Result<LogRules, ConfigError> {
+        Ok(LogRules {
+            level: match self.text("log_level") {
+                "error" => LogLevel::Error,
+                "warn" => LogLevel::Warn,
+                "info" => LogLevel::Info,
+                "debug" => LogLevel::Debug,
+                "trace" => LogLevel::Trace,
+                _ => {
+                    let expected = "expected `error`, `warn`, `info`, `debug` or `trace`";
+                    return Err(self.error("log_level", expected));
+                }
+            },
+            format: match self.text("log_format") {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                _ => return Err(self.error("log_format", "expected `text` or `json`")),
+            },
         })
     }
 

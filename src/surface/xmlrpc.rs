@@ -6,13 +6,17 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::body::{BodyError, Sender};
 use super::server::Surface;
 use super::{answer, apidoc, xml};
 use crate::api::{ApiError, Peer};
+use crate::time_zone::server_zone;
+
+/// The zone of an answer's dates.
+const TIME_ZONE: HeaderName = HeaderName::from_static("registrysync-time-zone");
 
 /// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
 pub(super) async fn call(
@@ -37,7 +41,12 @@ pub(super) async fn call(
         Ok(document) => document,
         Err(error) => answer::fault(&error).await,
     };
-    ([(CONTENT_TYPE, "text/xml; charset=utf-8")], document).into_response()
+    // Dates have no zone on this wire.
+    let headers = [
+        (CONTENT_TYPE, "text/xml; charset=utf-8"),
+        (TIME_ZONE, server_zone().name()),
+    ];
+    (headers, document).into_response()
 }
 
 async fn answer(
