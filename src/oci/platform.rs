@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::error::NameError;
 use super::platform_words as words;
 
+/// Bytes of a platform's name: far more than any known one has.
+const LONGEST: usize = 64;
+
 /// A platform as an index names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
@@ -64,7 +67,7 @@ impl PlatformChoice {
         };
         let shape = || fail("expected `arm64`, `linux/arm64` or `linux/arm64/v8`".into());
         let parts: Vec<&str> = text.split('/').collect();
-        if !parts.iter().all(word) {
+        if !parts.iter().all(word) || (is_checked && text.len() > LONGEST) {
             return Err(shape());
         }
         let (os, architecture, variant) = match parts[..] {
@@ -269,6 +272,8 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_refused_with_the_nearest() {
+        let long = PlatformChoice::parse(&"x".repeat(1_000_000)).unwrap_err();
+        assert!(long.to_string().len() < 1000);
         for (word, said) in [
             ("amd46", "did you mean `amd64`?"),
             ("arm46", "did you mean `arm64`?"),
