@@ -31,7 +31,8 @@ impl Default for SickRules {
     fn default() -> Self {
         Self {
             failures: 4,
-            looks: 4,
+            // With the pauses between them a minute: as long as a restart takes.
+            looks: 7,
             look_time: Duration::from_secs(10),
             pause: Duration::from_secs(1),
             limit: Duration::from_mins(2),

@@ -52,7 +52,8 @@ async fn the_log_has_the_reason_of_an_unexpected_error_under_its_id() {
     let key = server.key(&[Role::ImageAdmin], false).await;
     let params = vec![text(&key), text("broken")];
     let (_, message) = server.xml("sample.change", params).await.unwrap_err();
-    let id = message.rsplit(' ').next().unwrap();
+    let (_, id) = message.split_once(" under the id ").expect("an id");
+    let (id, _) = id.split_once(';').unwrap_or((id, ""));
     let text = logged.text();
     let line = text.lines().find(|line| line.contains(id)).expect(&text);
     assert!(line.contains("ERROR"), "{line}");

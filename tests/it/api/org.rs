@@ -79,7 +79,7 @@ on_both_databases! {
             ("org/delete", json!({"id": 1}), 2800, "`id`: it is your own organisation"),
         ]).await;
         let unknown = admin.get("org/getDetails?name=Nowhere").await;
-        assert_eq!(unknown, Err((2850, "there is no organisation of that name".into())));
+        assert_eq!(unknown, Err((2850, "there is no organisation named `Nowhere`".into())));
         assert_eq!(admin.get("org/listOrgs").await, before);
 
         let made = admin.post("org/create", new("Acme", "ada-admin")).await.unwrap();

@@ -110,7 +110,11 @@ async fn at_most_a_hundred_calls_are_made_at_once() {
     let server = server().await;
     let key = server.admin().await.key;
     for (count, taken) in [(0, true), (100, true), (101, false)] {
-        let calls = vec![call("api.getVersion", vec![]); count];
+        let mut calls = vec![call("api.getVersion", vec![]); count];
+        // With the key of a session in it, since nobody else may send so much.
+        if let Some(first) = calls.first_mut() {
+            *first = call("auth.isSessionKeyValid", vec![text(&key)]);
+        }
         let answer = server
             .xml("system.multicall", vec![Value::Array(calls)])
             .await;

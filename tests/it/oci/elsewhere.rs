@@ -189,9 +189,8 @@ async fn an_answer_before_the_last_byte_is_not_believed() {
     let wanted = spec(vec![item(&client(source.address()), "app", &everything())]);
     let ran = run(&client(target.address()), wanted).await;
     let error = ran.error("1");
-    assert!(
-        error.contains("of 3") && error.contains("doesn't have it"),
-        "{error}"
-    );
+    // Either the answer came first, or the end of the connection.
+    let is_seen = error.contains("of 3") && error.contains("doesn't have it");
+    assert!(is_seen || error.contains("broke off"), "{error}");
     assert!(target.tags("app").is_empty());
 }

@@ -3,20 +3,32 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Answer;
+use super::{Answer, LIMIT, OFFSET};
 use super::wire::utc;
 use crate::api::value::Timestamp;
-use crate::api::{Context, Namespace};
+use crate::api::{Context, Namespace, param};
+use crate::service::rows::Slice;
 use crate::service::workers::{WorkerView, workers};
+
+const DOC: &str = "List the workers: what they hold, and their last sign of life. One that ended in order is not there; one that was lost is, for a week.";
+const RETURNS: &str = "workers, by name";
 
 pub(super) fn define(ns: &mut Namespace) {
     ns.method(
         "listWorkers",
-        "List the workers: what they hold, and their last sign of life. One that ended in order is not there; one that was lost is, for a week.",
+        DOC,
         [],
         list_workers,
     )
-    .returns("workers, by name")
+    .returns(RETURNS)
+    .read_only();
+    ns.method(
+        "listWorkers",
+        DOC,
+        [param("limit", LIMIT), param("offset", OFFSET)],
+        list_workers_slice,
+    )
+    .returns(RETURNS)
     .read_only();
 }
 
@@ -72,6 +84,14 @@ impl From<WorkerView> for Worker {
 }
 
 async fn list_workers(context: Context) -> Answer<Vec<Worker>> {
+    workers_of(&context, Slice::ALL).await
+}
+
+async fn list_workers_slice(context: Context, limit: i32, offset: i32) -> Answer<Vec<Worker>> {
+    workers_of(&context, Slice::new(limit.into(), offset.into())?).await
+}
+
+async fn workers_of(context: &Context, slice: Slice) -> Answer<Vec<Worker>> {
     let found = workers(context.app(), context.caller()).await?;
-    Ok(found.into_iter().map(Worker::from).collect())
+    Ok(slice.of(found).into_iter().map(Worker::from).collect())
 }

@@ -24,7 +24,7 @@ on_both_databases! {
         let admin = Admin::new(database).await;
         admin.project("mirror", json!({})).await;
         admin.project("other", json!({})).await;
-        let none = json!({"cron_expr": "", "next_fire_times": [], "description": ""});
+        let none = json!({"cron_expr": "", "next_fire_times": [], "description": "", "time_zone": "Etc/UTC"});
         assert_eq!(admin.get("getSchedule?label=mirror").await, Ok(none.clone()));
 
         let set = |expr: &str| json!({"label": "mirror", "cronExpr": expr});
@@ -78,7 +78,7 @@ on_both_databases! {
             ("setSchedule", set("mirror", "0 0 3 ? * 0"), 2800, "Cron trigger: 0 0 3 ? * 0: day-of-week"),
             ("setSchedule", set("mirror", "0 0 3 30 2 ?"), 2800, "Cron trigger: 0 0 3 30 2 ?: it never fires"),
             ("setSchedule", set("mirror", "0 0 3 * * ? 2020"), 2800, "it never fires"),
-            ("setSchedule", set("mirror", "<&>"), 2800, "Cron trigger: <&>: it has 1 fields"),
+            ("setSchedule", set("mirror", "<&>"), 2800, "Cron trigger: <&>: it has 1 field,"),
             ("setSchedule", set("mirror", &long), 2800, "longer than 120 bytes"),
         ]).await;
         assert_eq!(admin.get("getSchedule?label=mirror").await, shown);
