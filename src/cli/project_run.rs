@@ -173,7 +173,7 @@ impl Display {
         let (selected, done) = (count("selected"), COUNTS.into_iter().map(count).sum());
         let mut status = cell(&run["status"]);
         if let Some(waits_for) = run["waits_for"].as_str() {
-            status.push_str(&format!(", waits for {}", printable(waits_for)));
+            status = format!("{status}, waits for {}", printable(waits_for));
         }
         if let Some(bar) = &self.bar {
             let bytes = bytes(run);

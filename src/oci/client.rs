@@ -186,7 +186,7 @@ impl Client {
         let health = &self.inner.health;
         let mut attempts = self.attempts();
         loop {
-            let (trial, permit) = self.admitted(call).await?;
+            let (trial, permit) = Box::pin(self.admitted(call)).await?;
             let error = match Box::pin(self.send_once(call, permit)).await {
                 Ok(answer) if answer.response.status().is_success() => match read(answer).await {
                     Ok(done) => {
@@ -198,7 +198,7 @@ impl Client {
                     }
                     Err(error) => error,
                 },
-                Ok(answer) => answer.into_error().await,
+                Ok(answer) => Box::pin(answer.into_error()).await,
                 Err(error) => error,
             };
             health.note(call.kind, &error);
@@ -207,7 +207,7 @@ impl Client {
             drop(trial);
             match attempts.next_delay(&error).filter(|_| !is_last) {
                 Some(delay) => self.inner.wait(&error, delay).await,
-                None => return Err(self.with_words(call, error).await),
+                None => return Err(Box::pin(self.with_words(call, error)).await),
             }
         }
     }

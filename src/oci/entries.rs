@@ -118,13 +118,12 @@ impl Entries {
             (Text::Quoted, b'\\') => self.text = Text::Escaped,
             (Text::Quoted, 0..=0x1f) => return Err(NoListing.into()),
             (Text::Escaped, _) => self.text = Text::Quoted,
-            (Text::Quoted, _) => {}
             (Text::Word, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n') => {
                 self.text = Text::None;
                 self.word_ended(each)?;
                 return self.structure(byte, each);
             }
-            (Text::Word, _) => {}
+            (Text::Quoted | Text::Word, _) => {}
             (Text::None, _) => return self.structure(byte, each),
         }
         self.keep(&[byte]);
@@ -393,7 +392,7 @@ mod tests {
             r#"{"tags":["a"]}{"#,
             r#"{"x":nul}"#,
             r#"{"x":1 2}"#,
-            r#"{,}"#,
+            r"{,}",
             r#"{"tags":[,]}"#,
             "{\"tags\":[\"a\nb\"]}",
             r#"{"a":1,}"#,

@@ -102,11 +102,12 @@ fn embedded(v6: Ipv6Addr) -> Vec<Ipv4Addr> {
     let last = pair(parts[6], parts[7]);
     match parts {
         // Mapped, translated (RFC 2765).
-        [0, 0, 0, 0, 0, 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => vec![last],
+        [0, 0, 0, 0, 0, 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..]
+        // NAT64 by its well-known prefix.
+        | [0x64, 0xff9b, 0, 0, 0, 0, ..] => vec![last],
         // Compatible; `::` and `::1` mean themselves.
         [0, 0, 0, 0, 0, 0, high, low] if (high, low) > (0, 1) => vec![last],
-        // NAT64: the well-known prefix, and the one for local use with its several lengths.
-        [0x64, 0xff9b, 0, 0, 0, 0, ..] => vec![last],
+        // NAT64 for local use, with its several lengths.
         [0x64, 0xff9b, 1, ..] => vec![last, pair(parts[3], (parts[4] << 8) | (parts[5] >> 8))],
         // 6to4.
         [0x2002, high, low, ..] => vec![pair(high, low)],

@@ -69,10 +69,8 @@ impl Transport {
                 // Certificates of other hosts are always checked, whatever holds for this one.
                 let settings = self.settings.clone();
                 let build = move || settings.trusting(settings.builder(false)).build();
-                let built = tokio::task::spawn_blocking(build).await;
-                built
-                    .map_err(|e| e.to_string())?
-                    .map_err(|e| root_cause(&e))
+                let made = tokio::task::spawn_blocking(build).await;
+                made.map_err(|e| e.to_string())?.map_err(|e| root_cause(&e))
             })
             .await
     }

@@ -32,7 +32,7 @@ impl Db {
         let target = Target::parse(url)?;
         let mut conn = target.connect()?;
         migrate::migrate(&mut conn, &target)?;
-        let key = seal::key_check(&mut conn, &key)?;
+        let key = seal::key_check(&mut conn, key)?;
         drop(conn);
         let pool = Pool::builder()
             .max_size(POOL_SIZE)

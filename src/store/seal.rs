@@ -181,17 +181,17 @@ impl SealKey {
     }
 
     /// Writes a new key; where another process was faster with the same file, its key is taken.
-    fn written(&self) -> Result<SealKey, SealError> {
-        let Some(path) = &self.0.unwritten else {
-            return Ok(self.clone());
+    fn written(self) -> Result<SealKey, SealError> {
+        let Some(path) = self.0.unwritten.clone() else {
+            return Ok(self);
         };
         let mut text = Zeroizing::new(hex::encode(*self.0.key));
         text.push('\n');
-        match private_file::create(path, text.as_bytes()) {
-            Ok(()) => Ok(self.clone()),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => SealKey::from_file(path),
+        match private_file::create(&path, text.as_bytes()) {
+            Ok(()) => Ok(self),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => SealKey::from_file(&path),
             Err(error) => Err(SealError::File {
-                path: path.clone(),
+                path,
                 reason: error.to_string(),
             }),
         }
@@ -210,8 +210,8 @@ fn row_name(table: &str, id: i64) -> Vec<u8> {
 
 /// Checks that `key` opens everything sealed in the database; then a new key is written. Returns the
 /// key to go by: that of another process, where that wrote the file first.
-pub(super) fn key_check(conn: &mut DbConnection, key: &SealKey) -> Result<SealKey, Error> {
-    key_fits(conn, key)?;
+pub(super) fn key_check(conn: &mut DbConnection, key: SealKey) -> Result<SealKey, Error> {
+    key_fits(conn, &key)?;
     let key = key.written()?;
     key_fits(conn, &key)?;
     Ok(key)

@@ -49,7 +49,7 @@ pub enum SyncError {
         /// The platforms chosen.
         platforms: String,
         /// The target's words.
-        source: oci::Error,
+        source: Box<oci::Error>,
     },
 }
 
@@ -57,10 +57,8 @@ impl SyncError {
     /// The registry's failure in it, if that is what it is.
     pub fn registry(&self) -> Option<&oci::Error> {
         match self {
-            Self::Source(error)
-            | Self::Target(error)
-            | Self::NoRepository(error)
-            | Self::Sparse { source: error, .. } => Some(error),
+            Self::Source(error) | Self::Target(error) | Self::NoRepository(error) => Some(error),
+            Self::Sparse { source, .. } => Some(source.as_ref()),
             _ => None,
         }
     }

@@ -71,10 +71,10 @@ impl Ladder {
     ) -> Result<Moved, SyncError> {
         let key = (route.target.clone(), manifest.digest.clone(), route.is_lost);
         let copy = self.whole(route, reference, manifest);
-        match self.manifests.first(key, copy).await? {
+        match self.manifests.first(key, Box::pin(copy)).await? {
             Some(moved) => Ok(moved),
             // Its content is there under another name, so that nothing but this name is missing.
-            None => self.whole(route, reference, manifest).await,
+            None => Box::pin(self.whole(route, reference, manifest)).await,
         }
     }
 
@@ -127,7 +127,7 @@ impl Ladder {
                         let (ladder, route, child) =
                             (Arc::clone(self), route.clone(), child.clone());
                         let copy = async move { ladder.child(&route, &child, depth + 1).await };
-                        work.add(CHILDREN, copy).await?;
+                        work.add(CHILDREN, Box::pin(copy)).await?;
                     }
                 }
                 Content::Image { .. } => {
@@ -165,7 +165,7 @@ impl Ladder {
             self.put(route, &reference, &manifest).await?;
             Ok(moved)
         };
-        self.manifests.get(key, copy).await
+        self.manifests.get(key, Box::pin(copy)).await
     }
 
     /// Writes a manifest whose needs are there.

@@ -170,7 +170,7 @@ impl Engine {
                 if drain.is_cancelled() {
                     return None;
                 }
-                let outcome = worker.tag(&candidate).await;
+                let outcome = Box::pin(worker.tag(&candidate)).await;
                 Some((candidate.items, outcome))
             }))
         });
@@ -231,7 +231,7 @@ struct Worker {
 impl Worker {
     async fn tag(&self, candidate: &Candidate) -> TagOutcome {
         let start = Instant::now();
-        let mut outcome = self.tag_outcome(candidate).await;
+        let mut outcome = Box::pin(self.tag_outcome(candidate)).await;
         outcome.duration = start.elapsed();
         outcome
     }
@@ -268,7 +268,7 @@ impl Worker {
         if !matches!(comparison.action, Action::Copy | Action::Update) {
             return outcome;
         }
-        match self.copy(candidate, &comparison).await {
+        match Box::pin(self.copy(candidate, &comparison)).await {
             Ok((moved, digest)) => TagOutcome {
                 // A tag that moved in between is copied as it is now.
                 source_digest: match &comparison.wanted {
@@ -323,7 +323,7 @@ impl Worker {
                 Some(400 | 404 | 409 | 412 | 422) => SyncError::Sparse {
                     reference: candidate.reference.on(&candidate.target),
                     platforms: platforms_text(&candidate.architectures),
-                    source,
+                    source: Box::new(source),
                 },
                 _ => SyncError::Target(source),
             })?;

@@ -88,6 +88,7 @@ impl<'o> Writer<'o> {
         });
     }
 
+    #[allow(clippy::unnecessary_wraps)] // as serde wants it
     fn scalar(mut self, kind: &str, text: &str) -> Written {
         for part in ["<value><", kind, ">", text, "</", kind, "></value>"] {
             self.put(part);
@@ -357,6 +358,7 @@ impl<'o> Group<'o> {
         Ok(())
     }
 
+    #[allow(clippy::unnecessary_wraps)] // as serde wants it
     fn end(mut self) -> Written {
         for end in self.end {
             self.writer.put(end);

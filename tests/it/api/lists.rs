@@ -39,7 +39,7 @@ async fn endless(server: &Server, key: &str) -> Registry {
 }
 
 const TAGS: usize = 5_000;
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();

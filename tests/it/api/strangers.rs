@@ -189,10 +189,10 @@ on_both_databases! {
             let path = "audit/listEvents?limit=100";
             let (_, events) = server.json("GET", path, Some(&key), None).await;
             let events = events["result"].as_array().unwrap().clone();
-            let (rows, tallies): (Vec<_>, Vec<_>) =
+            let (rows, others): (Vec<_>, Vec<_>) =
                 events.iter().partition(|event| event["login"] == "somebody");
             assert_eq!(rows.len(), 1, "{events:?}");
-            let counts = tallies.iter().filter_map(|event| {
+            let counts = others.iter().filter_map(|event| {
                 let object = event["object"].as_str()?;
                 object.strip_suffix(" logins refused without a look")?.parse::<u32>().ok()
             });

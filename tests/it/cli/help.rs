@@ -29,12 +29,11 @@ fn joined(lines: &[&str]) -> Vec<String> {
     let mut whole = vec![String::new()];
     for line in lines {
         let last = whole.last_mut().unwrap();
-        match line.trim().strip_suffix('\\') {
-            Some(part) => last.push_str(part),
-            None => {
-                last.push_str(line.trim());
-                whole.push(String::new());
-            }
+        if let Some(part) = line.trim().strip_suffix('\\') {
+            last.push_str(part);
+        } else {
+            last.push_str(line.trim());
+            whole.push(String::new());
         }
     }
     whole.pop();

@@ -161,7 +161,7 @@ async fn broken_tags_spoil_no_others() {
     }
     let target = Registry::start().await;
     let mut slow = hasty(source.address());
-    slow.sick.limit = Duration::from_secs(60);
+    slow.sick.limit = Duration::from_mins(1);
     let from = Client::new(slow).unwrap();
     let ran = run(
         &client(target.address()),

@@ -155,10 +155,11 @@ impl Work {
 
     async fn sql(&self, sqlite: &'static str, postgres: &'static str) {
         let done = self.db.run(move |conn| {
-            Ok(match conn {
+            match conn {
                 DbConnection::Sqlite(c) => c.batch_execute(sqlite)?,
                 DbConnection::Postgres(c) => c.batch_execute(postgres)?,
-            })
+            }
+            Ok(())
         });
         done.await.expect("no error");
     }

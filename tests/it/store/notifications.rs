@@ -41,16 +41,16 @@ on_both_databases! {
             let (org, _) = account(conn, "acme");
             let [bad, good] = ["bad", "good"].map(|label| project(conn, &key, org, label));
             run(conn, org, good, RunStatus::Finished);
-            assert!(claim(conn, &Channel::ALL, HOUR).is_none());
+            assert!(claim(conn, Channel::ALL, HOUR).is_none());
             let failed = run(conn, org, bad, RunStatus::Failed);
             for _ in Channel::ALL {
-                let told = claim(conn, &Channel::ALL, HOUR).expect("one a channel");
+                let told = claim(conn, Channel::ALL, HOUR).expect("one a channel");
                 assert_eq!(told.run.id, failed);
             }
             // What became of one project says nothing of the other.
             run(conn, org, good, RunStatus::Finished);
             run(conn, org, bad, RunStatus::Failed);
-            assert!(claim(conn, &Channel::ALL, HOUR).is_none());
+            assert!(claim(conn, Channel::ALL, HOUR).is_none());
             Ok(())
         })
         .await

@@ -270,7 +270,7 @@ fn hot_calls(
         days(conn, scope, now())?;
     }
     run_cancel(conn, org, run.id, "x")?;
-    notification_claim(conn, &Channel::ALL, |_| Duration::ZERO)?;
+    notification_claim(conn, Channel::ALL, |_| Duration::ZERO)?;
     house_claim(conn, "w", queue::LEASE)?;
     schedule_hot_calls(conn, org, project_id)?;
     Ok(())

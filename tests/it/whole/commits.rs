@@ -79,16 +79,16 @@ async fn pass(mut client: UnixStream, real: PathBuf, cut: Arc<Cut>) {
     let (mut marked, mut lose) = (false, false);
     loop {
         tokio::select! {
-            read = client.read(&mut up) => {
-                let Ok(bytes @ 1..) = read else { return };
+            count = client.read(&mut up) => {
+                let Ok(bytes @ 1..) = count else { return };
                 let text = String::from_utf8_lossy(&up[..bytes]);
                 (marked, lose) = cut.hears(&text, marked);
                 if server.write_all(&up[..bytes]).await.is_err() {
                     return;
                 }
             }
-            read = server.read(&mut down) => {
-                let Ok(bytes @ 1..) = read else { return };
+            count = server.read(&mut down) => {
+                let Ok(bytes @ 1..) = count else { return };
                 if lose {
                     cut.done.store(true, Ordering::Relaxed);
                     return;

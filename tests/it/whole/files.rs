@@ -103,7 +103,7 @@ async fn a_key_that_others_can_read_is_told() {
         let data = server.data("");
         move || serve_to_its_end(&data, &["serve"])
     });
-    let ended = tokio::time::timeout(Duration::from_secs(60), ended)
+    let ended = tokio::time::timeout(Duration::from_mins(1), ended)
         .await
         .unwrap()
         .unwrap();

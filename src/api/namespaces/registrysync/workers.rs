@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Answer, LIMIT, OFFSET};
 use super::wire::utc;
+use super::{Answer, LIMIT, OFFSET};
 use crate::api::value::Timestamp;
 use crate::api::{Context, Namespace, param};
 use crate::service::rows::Slice;
@@ -14,14 +14,9 @@ const DOC: &str = "List the workers: what they hold, and their last sign of life
 const RETURNS: &str = "workers, by name";
 
 pub(super) fn define(ns: &mut Namespace) {
-    ns.method(
-        "listWorkers",
-        DOC,
-        [],
-        list_workers,
-    )
-    .returns(RETURNS)
-    .read_only();
+    ns.method("listWorkers", DOC, [], list_workers)
+        .returns(RETURNS)
+        .read_only();
     ns.method(
         "listWorkers",
         DOC,

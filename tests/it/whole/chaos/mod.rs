@@ -102,8 +102,8 @@ async fn torment(world: World, db: &Db, mut nodes: Vec<Node>) {
     };
     world.projects_disable(&server.login().await).await;
     check::queue_drains(db).await;
-    drop(nodes);
     let told = check::nothing_is_missing_or_doubled(db).await;
+    drop(nodes);
     world.target_is_whole().await;
     println!("{kills} kills, seed {seed}: {told}");
 }
