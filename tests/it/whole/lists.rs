@@ -8,7 +8,7 @@ use registrysync::store::DbConnection;
 
 use super::server::{Server, Session};
 use crate::cli::memory::peak;
-use crate::support::images::client;
+use crate::support::images::{Image, client};
 use crate::support::registry::Registry;
 
 const ENTRIES: usize = 100_000;
@@ -31,9 +31,10 @@ const FILL: [&str; 2] = [
 
 /// A run that has ended, with so many results and lines besides its own.
 async fn run(server: &Server, session: &Session) -> i64 {
-    let registry = Registry::start().await;
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::artifact(1, "a/b").store(&source, "app", Some("1"));
     session
-        .project(registry.address(), registry.address(), &["app"])
+        .project(source.address(), target.address(), &["app"])
         .await;
     let id = session.run().await;
     session.run_ended(id).await;
