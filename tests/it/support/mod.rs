@@ -14,6 +14,7 @@ pub(crate) mod database;
 pub(crate) mod docker_registry;
 pub(crate) mod images;
 pub(crate) mod postgres;
+pub(crate) mod postgres_proxy;
 pub(crate) mod queue;
 pub(crate) mod registry;
 pub(crate) mod tables;
