@@ -16,7 +16,7 @@ use crate::oci::policy::server_policy_set;
 use crate::private_file;
 use crate::store::notify::Listener;
 use crate::store::worker::{NewWorker, worker_register};
-use crate::store::{Db, SealKey};
+use crate::store::{Db, DbOptions, SealKey};
 use crate::supervisor::{Supervisor, TaskEnded};
 use crate::taskomatic::{
     Housekeeper, LeaseRules, Limits, LostParts, Notifications, Scheduler, Worker, WorkerOptions,
@@ -183,6 +183,10 @@ pub(super) fn settings<const N: usize>(
     let flags: BTreeMap<&'static str, String> = [
         ("data_dir", arguments.data_dir.clone()),
         ("database", arguments.database.clone()),
+        (
+            "database_password_file",
+            arguments.database_password_file.clone(),
+        ),
         ("key_file", arguments.key_file.clone()),
         ("worker_slots", arguments.worker_slots.clone()),
         ("time_zone", arguments.time_zone.clone()),
@@ -294,9 +298,16 @@ fn file_lock(path: &Path, key: &str) -> Result<Option<fs::File>, CliError> {
 
 async fn db_open(config: &Config) -> Result<Db, CliError> {
     let (url, key_file) = (config.database.clone(), config.key_file.clone());
+    let password = config.database_password_file.as_deref();
+    let options = DbOptions {
+        password: password
+            .map(|path| password_read("database_password_file", path))
+            .transpose()?,
+        ..DbOptions::default()
+    };
     let opened = tokio::task::spawn_blocking(move || -> Result<Db, CliError> {
         let key = SealKey::from_file(&key_file).map_err(CliError::input)?;
-        Db::open(&url, key).map_err(|error| {
+        Db::open_with(&url, key, options).map_err(|error| {
             if error.is_healed_by_waiting() {
                 CliError::Unreachable(error.to_string())
             } else {

@@ -10,7 +10,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 29] = [
+pub const KEYS: [Key; 30] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -22,6 +22,10 @@ pub const KEYS: [Key; 29] = [
     Key {
         name: "database",
         about: "`sqlite:PATH` or `postgres://…`",
+    },
+    Key {
+        name: "database_password_file",
+        about: "its first line is PostgreSQL's password; without it `PGPASSWORD` and `~/.pgpass` are looked at",
     },
     Key {
         name: "key_file",
