@@ -1,8 +1,8 @@
 //! Connections that are open, and whose turn it is to use one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -53,11 +53,8 @@ impl Pool {
     pub(super) async fn take(self: &Arc<Pool>, urgent: bool) -> Result<Taken, Error> {
         self.target.check()?;
         let turns = Arc::clone(if urgent { &self.urgent } else { &self.turns });
-        let wait = if self.away.load(Ordering::Relaxed) {
-            AWAY_WAIT
-        } else {
-            TURN_WAIT
-        };
+        let (begun, away) = (Instant::now(), self.away.load(Ordering::Relaxed));
+        let wait = if away { AWAY_WAIT } else { TURN_WAIT };
         let turn = tokio::time::timeout(wait, turns.acquire_owned())
             .await
             .map_err(|_| Error::Busy("all connections are in use".to_owned()))?
@@ -77,7 +74,11 @@ impl Pool {
         // It goes on where nobody waits any more: what comes of it is there for the next one.
         let pool = Arc::clone(self);
         let connecting = tokio::task::spawn_blocking(move || Ok(taken(pool.place()?)));
-        match tokio::time::timeout(AWAY_WAIT.max(self.target.patience()), connecting).await {
+        let mut patience = AWAY_WAIT.max(self.target.patience());
+        if away {
+            patience = patience.saturating_sub(begun.elapsed());
+        }
+        match tokio::time::timeout(patience, connecting).await {
             Ok(connected) => connected.map_err(|_| Error::Task)?,
             Err(_) => {
                 self.away.store(true, Ordering::Relaxed);
@@ -92,6 +93,10 @@ impl Pool {
             if place.is_fresh() || place.answers() {
                 return Ok(place);
             }
+            // What befell it befell those that were silent as long: to ask each takes too long.
+            let (fresh, _stale): (Vec<_>, Vec<_>) =
+                self.idle().drain(..).partition(Place::is_fresh);
+            self.idle().extend(fresh);
         }
         let connected = self.target.connect();
         self.away.store(connected.is_err(), Ordering::Relaxed);
@@ -99,17 +104,15 @@ impl Pool {
     }
 
     fn idle_take(&self) -> Option<Place> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        self.idle().pop()
     }
 
     fn idle_put(&self, place: Place) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(place);
+        self.idle().push(place);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

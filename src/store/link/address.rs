@@ -88,13 +88,16 @@ impl Address {
             let (key, value) = pair
                 .split_once('=')
                 .ok_or_else(|| wrong("a parameter has no `=`"))?;
-            given.put(&decoded(key), &decoded(value));
+            // A `?` that isn't escaped may stand in a password, which isn't to be shown.
+            if !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+                return Err(wrong("the name of a parameter can't be read"));
+            }
+            given.put(key, &decoded(value));
         }
         let ports = given.take("port", "PGPORT").unwrap_or_default();
-        let hosts = match given.take("host", "PGHOST") {
-            Some(hosts) if authority.is_empty() => hosts_of(&hosts, &ports)?,
-            _ => hosts_of(authority, &ports)?,
-        };
+        let variable = if authority.is_empty() { "PGHOST" } else { "" };
+        let hosts = given.take("host", variable);
+        let hosts = hosts_of(hosts.as_deref().unwrap_or(authority), &ports)?;
         let ssl = match given.take("sslmode", "PGSSLMODE").as_deref() {
             None | Some("prefer" | "allow") => SslMode::Prefer,
             Some("disable") => SslMode::Disable,
@@ -112,6 +115,15 @@ impl Address {
             certificate: file("sslcert", "PGSSLCERT"),
             key: file("sslkey", "PGSSLKEY"),
         };
+        if files
+            .roots
+            .as_ref()
+            .is_some_and(|roots| roots.as_os_str() == "system")
+            && ssl != SslMode::VerifyFull
+        {
+            // Anybody can have a certificate of theirs: it is the name that counts.
+            return Err(wrong("`sslrootcert=system` needs `sslmode=verify-full`"));
+        }
         let other = |(key, _): &&(String, String)| {
             key.starts_with("ssl") || matches!(key.as_str(), "hostaddr" | "service" | "requiressl")
         };
@@ -153,6 +165,8 @@ impl Address {
             ("sslmode", "disable"),
             ("gssencmode", "disable"),
             ("client_encoding", "UTF8"),
+            // Longer than our own limits.
+            ("connect_timeout", "30"),
         ];
         let variable = std::env::var("PGPASSWORD").ok().filter(|v| !v.is_empty());
         let own = self
@@ -305,6 +319,11 @@ mod tests {
             ("postgres://u:s3cret@h:s3cret/d", "port"),
             ("postgres://h/d?sslmode=s3cret", "sslmode"),
             ("postgres://h/d?sslcrl=x", "`sslcrl` isn't known"),
+            ("postgres://u:1?s3cret@h/d?a=b", "parameter"),
+            (
+                "postgres://h/d?sslrootcert=system&sslmode=require",
+                "verify-full",
+            ),
         ] {
             let error = Address::parse(url, None)
                 .map(|_| ())

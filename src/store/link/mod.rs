@@ -84,7 +84,7 @@ impl Link {
 
     /// Whether the connection is over.
     pub(super) fn is_closed(&self) -> bool {
-        self.0.closed.load(Ordering::Relaxed)
+        self.0.closed.load(Ordering::Acquire)
     }
 
     /// Sets how long the server may be silent when something was asked.
@@ -120,6 +120,8 @@ fn connect_to(address: &Address, host: &Host) -> Result<(PgConnection, Link), Fa
         heard: Mutex::new(Instant::now()),
         failure: Mutex::default(),
     });
+    // The name stays ours until `libpq` has connected: nobody else can be found under it.
+    let _name = listener.try_clone().map_err(own)?;
     let task = pump::run(listener, address.clone(), host.clone(), Arc::clone(&state));
     runtime().map_err(own)?.spawn(task);
     let connected = PgConnection::establish(&address.conninfo(&name, host));

@@ -3,6 +3,7 @@
 //! Messages are framed as of protocol 3.0: a type, a length of four bytes that counts itself, and the
 //! body; <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
 
+use std::borrow::Cow;
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::net::UnixListener as StdListener;
 use std::sync::Arc;
@@ -31,40 +32,81 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Waits for `libpq`, connects, and passes on until either end closes.
-pub(super) async fn run(listener: StdListener, address: Address, host: Host, state: Arc<State>) {
-    if let Err(error) = link(listener, &address, &host, &state).await {
-        state.fail(Failure::Away(error.to_string()));
+/// Says that a connection is over, however it ended.
+struct Over(Arc<State>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.closed.store(true, Ordering::Release);
     }
-    state.closed.store(true, Ordering::Relaxed);
 }
 
-async fn link(listener: StdListener, address: &Address, host: &Host, state: &State) -> Result<()> {
-    let client = client(UnixListener::from_std(listener)?).await?;
+/// Waits for `libpq`, connects, and passes on until either end closes.
+pub(super) async fn run(listener: StdListener, address: Address, host: Host, state: Arc<State>) {
+    let mut client = client(listener).await;
+    // It goes before the client does: once `libpq` sees the end, the reason is there.
+    let over = Over(state);
+    let ended = match &mut client {
+        Ok(client) => link(client, &address, &host, &over.0).await,
+        Err(error) => Err(Error::new(error.kind(), error.to_string())),
+    };
+    if let Err(error) = ended {
+        over.0.fail(Failure::Away(error.to_string()));
+    }
+}
+
+async fn link(
+    client: &mut UnixStream,
+    address: &Address,
+    host: &Host,
+    state: &State,
+) -> Result<()> {
     let connected = timeout(CONNECT_LIMIT, server(address, host, state)).await;
     let late = |_| Error::new(ErrorKind::TimedOut, "it doesn't answer");
-    let server = connected.map_err(late).flatten()?;
-    let Some(server) = server else { return Ok(()) };
-    Pump::new(state).pass(client, server).await
+    match connected.map_err(late).flatten()? {
+        Some(server) => {
+            Pump::new(state, server.tls)
+                .pass(client, server.stream)
+                .await
+        }
+        None => Ok(()),
+    }
 }
 
 /// Our own end, which nobody else may be.
-async fn client(listener: UnixListener) -> Result<UnixStream> {
+async fn client(listener: StdListener) -> Result<UnixStream> {
+    let listener = UnixListener::from_std(listener)?;
     let ours = i32::try_from(std::process::id()).ok();
-    loop {
-        let (stream, _) = timeout(CONNECT_LIMIT, listener.accept())
-            .await
-            .map_err(|_| ErrorKind::TimedOut)??;
-        if stream.peer_cred()?.pid() == ours {
-            return Ok(stream);
+    let accepted = async {
+        loop {
+            let (stream, _) = listener.accept().await?;
+            if stream.peer_cred()?.pid() == ours {
+                return Ok(stream);
+            }
         }
+    };
+    timeout(CONNECT_LIMIT, accepted)
+        .await
+        .map_err(|_| ErrorKind::TimedOut)?
+}
+
+/// The server's end.
+struct Server {
+    stream: Box<dyn Stream>,
+    tls: bool,
+}
+
+impl Server {
+    fn new(stream: impl Stream + 'static, tls: bool) -> Option<Server> {
+        let stream = Box::new(stream);
+        Some(Server { stream, tls })
     }
 }
 
 /// The other end; `None`, with the reason in `state`, where it refuses.
-async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<Box<dyn Stream>>> {
+async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<Server>> {
     let (name, mut tcp) = match host {
-        Host::Socket(path) => return Ok(Some(Box::new(UnixStream::connect(path).await?))),
+        Host::Socket(path) => return Ok(Server::new(UnixStream::connect(path).await?, false)),
         Host::Tcp(name, port) => (name, TcpStream::connect((name.as_str(), *port)).await?),
     };
     tcp.set_nodelay(true)?;
@@ -75,7 +117,7 @@ async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<
         .with_retries(3);
     socket2::SockRef::from(&tcp).set_tcp_keepalive(&alive)?;
     if address.ssl == SslMode::Disable {
-        return Ok(Some(Box::new(tcp)));
+        return Ok(Server::new(tcp, false));
     }
     let refused = |reason: String| {
         state.fail(Failure::Refused(reason));
@@ -88,7 +130,7 @@ async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<
     tcp.write_all(&SSL_REQUEST).await?;
     match tcp.read_u8().await? {
         b'S' => {}
-        b'N' if address.ssl == SslMode::Prefer => return Ok(Some(Box::new(tcp))),
+        b'N' if address.ssl == SslMode::Prefer => return Ok(Server::new(tcp, false)),
         _ => {
             let reason = "the server has no TLS, and `sslmode` asks for it: switch it on there \
                           (`ssl = on`), or use `sslmode=prefer`";
@@ -102,7 +144,7 @@ async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<
         .connect(name, tcp)
         .await
     {
-        Ok(stream) => Ok(Some(Box::new(stream))),
+        Ok(stream) => Ok(Server::new(stream, true)),
         // The peer's certificate, or ours, isn't taken.
         Err(error)
             if error
@@ -126,21 +168,24 @@ struct Pump<'a> {
     kept: BytesMut,
     /// The login is done.
     ready: bool,
+    /// The way to the server is encrypted, which `libpq` doesn't know.
+    tls: bool,
 }
 
 impl<'a> Pump<'a> {
-    fn new(state: &'a State) -> Pump<'a> {
+    fn new(state: &'a State, tls: bool) -> Pump<'a> {
         Pump {
             state,
             waiting: Some(Instant::now()),
             left: 0,
             kept: BytesMut::new(),
             ready: false,
+            tls,
         }
     }
 
-    async fn pass(mut self, client: UnixStream, server: Box<dyn Stream>) -> Result<()> {
-        let (mut client_in, mut client_out) = client.into_split();
+    async fn pass(mut self, client: &mut UnixStream, server: Box<dyn Stream>) -> Result<()> {
+        let (mut client_in, mut client_out) = client.split();
         let (mut server_in, mut server_out) = tokio::io::split(server);
         let (mut asked, mut said) = (BytesMut::new(), BytesMut::new());
         loop {
@@ -151,17 +196,18 @@ impl<'a> Pump<'a> {
                     if read? == 0 {
                         return Ok(());
                     }
-                    self.waiting.get_or_insert_with(Instant::now);
                     let written = async {
                         server_out.write_all(&asked).await?;
                         server_out.flush().await
                     };
                     timeout(self.state.limit(), written).await.map_err(|_| silent())??;
                     asked.clear();
+                    self.waiting = Some(Instant::now());
                 }
                 read = server_in.read_buf(&mut said) => {
                     if read? == 0 {
-                        return Ok(());
+                        let reason = "the server closed the connection";
+                        return Err(Error::new(ErrorKind::UnexpectedEof, reason));
                     }
                     self.state.hear();
                     self.waiting = self.waiting.map(|_| Instant::now());
@@ -193,11 +239,17 @@ impl<'a> Pump<'a> {
             let Some((kind, length)) = head(&said) else {
                 break;
             };
-            if kind == b'E' && length <= ERROR_LIMIT {
+            let login = kind == b'R' && self.tls && !self.ready;
+            if (kind == b'E' || login) && length <= ERROR_LIMIT {
                 if said.len() < length {
                     break;
                 }
-                self.error(&said.split_to(length), &mut out);
+                let message = said.split_to(length);
+                if login {
+                    login_asked(&message, &mut out);
+                } else {
+                    self.error(&message, &mut out);
+                }
                 continue;
             }
             if kind == b'Z' {
@@ -212,15 +264,15 @@ impl<'a> Pump<'a> {
 
     /// An error: before the login is done the reason of its failure, afterwards with its code.
     fn error(&self, message: &[u8], out: &mut BytesMut) {
-        let (mut code, mut text) = ("", "");
+        let (mut code, mut text) = (Cow::default(), Cow::default());
         let fields = || message[5..].split(|byte| *byte == 0);
         for field in fields() {
             match field
                 .split_first()
-                .map(|(kind, value)| (kind, std::str::from_utf8(value)))
+                .map(|(kind, value)| (kind, String::from_utf8_lossy(value)))
             {
-                Some((b'C', Ok(value))) => code = value,
-                Some((b'M', Ok(value))) => text = value,
+                Some((b'C', value)) => code = value,
+                Some((b'M', value)) => text = value,
                 _ => {}
             }
         }
@@ -253,9 +305,33 @@ impl<'a> Pump<'a> {
             out.put_u8(0);
         }
         out.put_u8(0);
-        let length = u32::try_from(out.len() - start - 1).unwrap_or(u32::MAX);
-        out[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
+        length_set(out, start);
     }
+}
+
+/// How the server wants to be logged in to. It offers to bind that to the TLS channel; `libpq` has
+/// none, and takes such an offer for a forged one.
+fn login_asked(message: &[u8], out: &mut BytesMut) {
+    const SASL: [u8; 4] = [0, 0, 0, 10];
+    let Some(offers) = message[5..].strip_prefix(&SASL) else {
+        out.put_slice(message);
+        return;
+    };
+    let start = out.len();
+    out.put_slice(&message[..9]);
+    let offers = offers.split(|byte| *byte == 0);
+    for offer in offers.filter(|offer| !offer.is_empty() && !offer.ends_with(b"-PLUS")) {
+        out.put_slice(offer);
+        out.put_u8(0);
+    }
+    out.put_u8(0);
+    length_set(out, start);
+}
+
+/// Writes the length of the message that begins at `start` and is whole.
+fn length_set(out: &mut BytesMut, start: usize) {
+    let length = u32::try_from(out.len() - start - 1).unwrap_or(u32::MAX);
+    out[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
 }
 
 fn silent() -> Error {
@@ -284,14 +360,41 @@ mod tests {
         [&[kind][..], &length.to_be_bytes(), body].concat()
     }
 
-    #[test]
-    fn an_error_gets_its_code_and_all_else_passes_as_it_is() {
-        let state = State {
+    fn state() -> State {
+        State {
             closed: AtomicBool::new(false),
             limit_ms: AtomicU64::new(1000),
             heard: Mutex::new(Instant::now()),
             failure: Mutex::default(),
-        };
+        }
+    }
+
+    /// In the clear such an offer is a forged one, and `libpq` has to see it.
+    #[test]
+    fn a_login_is_not_bound_to_a_channel_that_libpq_does_not_see() {
+        let state = state();
+        let offered = message(b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+        let taken = message(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0");
+        let other = message(b'R', b"\0\0\0\x0bSCRAM-SHA-256-PLUS\0");
+        for (tls, wanted) in [(true, &taken), (false, &offered)] {
+            for step in [1, 11, 100] {
+                let mut pump = Pump::new(&state, tls);
+                let passed: Vec<u8> = [&offered[..], &other]
+                    .concat()
+                    .chunks(step)
+                    .flat_map(|chunk| pump.look(BytesMut::from(chunk)).to_vec())
+                    .collect();
+                assert!(
+                    passed == [&wanted[..], &other].concat(),
+                    "TLS {tls}, in steps of {step}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_gets_its_code_and_all_else_passes_as_it_is() {
+        let state = state();
         let row = message(b'D', &[7; 3000]);
         let ready = message(b'Z', b"I");
         let before = [
@@ -311,7 +414,7 @@ mod tests {
         ]
         .concat();
         for step in [1, 3, 7, 1000, before.len()] {
-            let mut pump = Pump::new(&state);
+            let mut pump = Pump::new(&state, false);
             let passed: Vec<u8> = before
                 .chunks(step)
                 .flat_map(|chunk| pump.look(BytesMut::from(chunk)).to_vec())
