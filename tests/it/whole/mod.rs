@@ -8,6 +8,7 @@ mod clock;
 mod commands;
 mod events;
 mod faults;
+mod flood;
 mod image_sync;
 mod listing;
 mod many_tags;

@@ -19,6 +19,8 @@ mod statistics;
 mod wire;
 mod work;
 
+pub(super) use wire::{LogLine, Run};
+
 use super::{LIMIT, OFFSET};
 use crate::api::{ApiError, Builder};
 
