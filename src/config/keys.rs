@@ -10,7 +10,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 29] = [
+pub const KEYS: [Key; 33] = [
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -82,6 +82,22 @@ pub const KEYS: [Key; 29] = [
     Key {
         name: "history_runs",
         about: "runs of a project that are kept however old they are, 1 to 100000",
+    },
+    Key {
+        name: "audit_days",
+        about: "days that the audit trail is kept, 0 to 36500; 0: for ever",
+    },
+    Key {
+        name: "connections",
+        about: "connections at once, 16 to 100000; the oldest idle one is closed for a new one",
+    },
+    Key {
+        name: "request_mib",
+        about: "MiB of the largest request of somebody with a session, 1 to 64",
+    },
+    Key {
+        name: "strangers_mib",
+        about: "MiB of memory for all requests of those who have no session, together, 4 to 1024",
     },
     Key {
         name: "tls_cert",

@@ -38,6 +38,18 @@ pub(super) fn migrate(conn: &mut DbConnection, target: &Target) -> Result<(), Er
     Ok(())
 }
 
+/// Refuses a database of another version; changes nothing.
+pub(super) fn is_current(conn: &mut DbConnection) -> Result<(), Error> {
+    let missing = match conn {
+        DbConnection::Postgres(conn) => migrations_missing(conn, &POSTGRES)?,
+        DbConnection::Sqlite(conn) => migrations_missing(conn, &SQLITE)?,
+    };
+    match missing {
+        None => Ok(()),
+        Some(_) => Err(Error::Migrate("some migrations are missing".to_owned())),
+    }
+}
+
 struct Missing {
     database_has_content: bool,
 }

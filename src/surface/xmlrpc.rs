@@ -13,6 +13,7 @@ use dxr::{Fault, Value};
 use futures_util::stream;
 
 use super::body::{BodyError, Sender};
+use super::rooms::Visit;
 use super::server::Surface;
 use super::xml_write::Document;
 use super::{apidoc, xml};
@@ -34,11 +35,12 @@ pub(super) async fn call(
             "this is the XML-RPC API: POST a methodCall, such as auth.login, to this address\n";
         return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], usage).into_response();
     }
+    let visit = request.extensions().get::<Visit>().cloned();
     let (parts, content) = request.into_parts();
     let peer = Peer {
         address: address.ip(),
     };
-    let outcome = answer(&surface, peer, &parts.headers, content).await;
+    let outcome = answer(&surface, peer, visit, &parts.headers, content).await;
     (
         [(CONTENT_TYPE, "text/xml; charset=utf-8")],
         document_body(Document::of(outcome)),
@@ -59,6 +61,7 @@ fn document_body(mut document: Document) -> Body {
 async fn answer(
     surface: &Surface,
     peer: Peer,
+    visit: Option<Visit>,
     headers: &HeaderMap,
     content: Body,
 ) -> Result<Value, Fault> {
@@ -76,8 +79,9 @@ async fn answer(
         .map_err(|error| fault(&error))?;
     let call = call.map_err(|error| Fault::new(-1, error.to_string()))?;
     let reply = async {
+        let seen = || visit.iter().for_each(Visit::known);
         let reply = dispatcher
-            .call_positional(peer, &call.name, call.args)
+            .call_positional_seen(peer, &call.name, call.args, seen)
             .await?;
         reply.value()
     };
