@@ -224,9 +224,9 @@ impl Hall {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let asked = Arc::new(AtomicBool::new(false));
-        let pace = Pace::new();
+        let flow = Pace::new();
         let (hall, began) = (Arc::clone(self), Arc::clone(&asked));
-        let (room, steps) = (Arc::clone(place), pace.clone());
+        let (room, steps) = (Arc::clone(place), flow.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             began.store(true, Ordering::Relaxed);
             steps.request();
@@ -234,37 +234,40 @@ impl Hall {
             request.extensions_mut().insert(visit.clone());
             let (hall, router, steps) = (Arc::clone(&hall), router.clone(), steps.clone());
             async move {
-                let request = request.map(|body| match body.is_end_stream() {
-                    true => Body::empty(),
-                    false => Body::new(Passing::request(Body::new(body), steps.clone(), ())),
+                let request = request.map(|body| {
+                    if body.is_end_stream() {
+                        Body::empty()
+                    } else {
+                        Body::new(Passing::request(Body::new(body), steps.clone(), ()))
+                    }
                 });
                 let response = hall.answer(router, request, peer).await?;
                 let pass = |body| Body::new(Passing::answer(body, steps, visit));
                 Ok::<_, Infallible>(response.map(pass))
             }
         });
-        let stream = Gate::new(stream, pace.clone(), self.door.write_time);
+        let stream = Gate::new(stream, flow.clone(), self.door.write_time);
         let connection = self
             .builder
             .serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut connection = pin!(watcher.watch(connection));
         // The protocol is told by the first bytes, before any bound of the protocol's own holds.
-        let ended = tokio::select! {
-            ended = &mut connection => Some(ended),
-            () = tokio::time::sleep(self.door.head_time) => None,
+        let silent = async {
+            tokio::time::sleep(self.door.head_time).await;
+            if asked.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
         };
-        let ended = match ended {
-            Some(ended) => ended,
-            None if asked.load(Ordering::Relaxed) => tokio::select! {
-                ended = &mut connection => ended,
-                () = pace.stalled(self.door.write_time) => {
-                    return tracing::debug!(%peer, "the client doesn't read");
+        tokio::select! {
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%peer, %error, "a connection ended");
                 }
-            },
-            None => return tracing::debug!(%peer, "no request came"),
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%peer, %error, "a connection ended");
+            }
+            () = silent => tracing::debug!(%peer, "no request came"),
+            () = flow.stalled(self.door.write_time) => {
+                tracing::debug!(%peer, "the client doesn't read");
+            }
         }
     }
 
