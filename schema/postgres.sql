@@ -256,6 +256,10 @@ CREATE TABLE worker (
     directory text NOT NULL,
     started timestamp without time zone NOT NULL,
     heartbeat timestamp without time zone NOT NULL,
+    slots bigint NOT NULL,
+    lease_seconds bigint NOT NULL,
+    host_parts bigint,
+    org_parts bigint,
     CONSTRAINT worker_pkey PRIMARY KEY (id)
 );
 

@@ -234,7 +234,7 @@ CREATE TABLE worker (
     directory TEXT NOT NULL,
     started TIMESTAMP NOT NULL,
     heartbeat TIMESTAMP NOT NULL
-);
+, slots BIGINT NOT NULL DEFAULT 1, lease_seconds BIGINT NOT NULL DEFAULT 60, host_parts BIGINT, org_parts BIGINT);
 
 CREATE INDEX worker_heartbeat ON worker (heartbeat);
 

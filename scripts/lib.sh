@@ -38,6 +38,7 @@ tool_found() {
     gcc) command -v cc >/dev/null ;;
     libc6-dev) [ -e /usr/include/stdio.h ] ;;
     postgresql) postgres_found ;;
+    nginx-light) command -v nginx >/dev/null ;;
     librpc-xml-perl) perl -MRPC::XML::Client -e1 2>/dev/null ;;
     ruby-xmlrpc) ruby -rxmlrpc/client -e1 2>/dev/null ;;
     ansible-core) command -v ansible-playbook >/dev/null ;;

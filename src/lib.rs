@@ -18,6 +18,9 @@
 //! - [`time_zone`]: the server's.
 //! - [`cli`]: the command line, which wires all of it.
 
+// What is printed passes `cli::output`, which lets nothing through that steers a terminal.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod api;
 pub mod cli;
 pub mod client;

@@ -4,6 +4,8 @@
 //! characters that a database refuses (NUL), that steer a terminal (escape sequences) or that
 //! reorder what a person reads (bidirectional controls), it is one line, and its length is bounded.
 
+use std::fmt::Write as _;
+
 /// Longest name that is shown whole, in characters: as long as a tag may be, and some more.
 pub(crate) const NAME: usize = 140;
 /// Longest sentence of a registry or a library that is shown whole, in characters.
@@ -29,6 +31,31 @@ fn printable(c: char) -> char {
     }
 }
 
+/// JSON that means the same, without characters that steer a terminal or reorder a line: what
+/// `serde_json` leaves as it is (`DEL`, C1, bidirectional controls, …) is escaped as well. They can
+/// only stand in strings, so that the shape stays as it is.
+pub(crate) fn json_escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_harmless_in_json(c) {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                // A text takes all that is written to it.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+/// Line breaks are those of indented JSON: in a string they are escaped already.
+fn is_harmless_in_json(c: char) -> bool {
+    let breaks_lines = matches!(c, '\u{2028}' | '\u{2029}');
+    c == '\n' || !(c.is_control() || is_invisible(c) || breaks_lines)
+}
+
 /// Format characters that hide or reorder their neighbours: zero width, bidirectional, tags.
 /// Unicode calls them `Cf` and `Default_Ignorable`; source: UAX #9 and UTR #36.
 fn is_invisible(c: char) -> bool {
@@ -48,7 +75,7 @@ fn is_invisible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::readable;
+    use super::{json_escaped, readable};
 
     #[test]
     fn text_of_others_is_one_printable_bounded_line() {
@@ -78,5 +105,23 @@ mod tests {
         assert_eq!(readable("abcdef", 6), "abcdef");
         assert_eq!(readable("abcdefg", 6), "abcdef…");
         assert_eq!(readable(&"ä".repeat(1_000_000), 3), "äää…");
+    }
+
+    #[test]
+    fn json_stays_what_it_is_without_what_steers_a_terminal() {
+        let value = serde_json::json!({
+            "a\u{9b}\u{202e}": ["\u{1b}[2J\u{7}\0\r\n", "\u{7f}\u{e0001}\u{2028}", "ä 漢 🙂"],
+        });
+        for json in [value.to_string(), format!("{value:#}")] {
+            let escaped = json_escaped(&json);
+            let lines = escaped.lines().map(|line| readable(line, usize::MAX));
+            let kept: Vec<String> = escaped.lines().map(|line| line.trim().to_owned()).collect();
+            assert_eq!(lines.collect::<Vec<_>>(), kept);
+            assert_eq!(escaped.lines().count(), json.split('\n').count());
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&escaped).unwrap(),
+                value
+            );
+        }
     }
 }

@@ -10,11 +10,11 @@ use dxr::Value;
 use super::context::{Peer, Visitor};
 use super::error::ApiError;
 use super::method::{Answer, Method, SessionUse};
-use super::registry::{Namespace, Registry, snake_case};
+use super::registry::{Namespace, Registry, camel_case, snake_case};
 use super::resolve::{Candidate, Choice, choose};
 use super::types::Kind;
-use super::value::de::{DATE_FOR_TEXT, type_name};
-use super::value::{BridgeError, from_json};
+use super::value::de::type_name;
+use super::value::{BridgeError, from_json, json_parse};
 use crate::service::error::{listed, shortened};
 use crate::service::session::{SessionKey, session_check, session_peek};
 use crate::service::{App, Caller};
@@ -171,6 +171,12 @@ impl Dispatcher {
             .await
     }
 
+    /// Whether the method of that name changes nothing.
+    pub(super) fn is_reading(&self, name: &str) -> bool {
+        let found = self.find(name.trim());
+        found.is_ok_and(|(_, overloads)| overloads.iter().all(Method::is_read_only))
+    }
+
     fn visitor(&self, peer: Peer) -> Visitor {
         Visitor::new(Arc::clone(&self.app), Arc::clone(&self.registry), peer)
     }
@@ -206,8 +212,9 @@ impl Missing<'_> {
             ),
             Missing::Namespace(name, known) => {
                 format!(
-                    "Could not find namespace: {}; there are: {}",
+                    "Could not find namespace: {}{}; there are: {}",
                     shortened(name),
+                    did_you_mean(name, known.iter().copied(), ""),
                     known.join(", ")
                 )
             }
@@ -215,14 +222,36 @@ impl Missing<'_> {
                 let mut known: Vec<&str> = namespace.methods().map(Method::name).collect();
                 known.dedup();
                 format!(
-                    "Could not find method: {} in class: {} with params: [{}]; there are: {}",
+                    "Could not find method: {} in class: {} with params: [{}]{}; there are: {}",
                     shortened(name),
                     namespace.handler(),
                     type_list(args),
+                    did_you_mean(name, known.iter().copied(), namespace.name()),
                     known.join(", ")
                 )
             }
         })
+    }
+}
+
+/// The known name that is nearest to `name`, if one is near enough, with what stands before it.
+fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>, before: &str) -> String {
+    // Names are short; what is longer is no slip of the pen, and would cost time to compare.
+    const LONGEST: usize = 64;
+    if name.len() > LONGEST {
+        return String::new();
+    }
+    let name = camel_case(name).to_lowercase();
+    let distances = known.map(|known| {
+        let lower = known.to_lowercase();
+        (strsim::damerau_levenshtein(&name, &lower), known)
+    });
+    let dot = if before.is_empty() { "" } else { "." };
+    match distances.min() {
+        Some((distance, known)) if distance <= 1 + name.len() / 4 => {
+            format!("; did you mean `{before}{dot}{known}`?")
+        }
+        _ => String::new(),
     }
 }
 
@@ -286,11 +315,8 @@ fn pick<'m>(
         Choice::One(candidate) => Ok(candidate),
         Choice::Ambiguous => Err(ApiError::bad_arguments(AMBIGUOUS)),
         Choice::None(candidates) => {
-            if let Some(parameter) = candidates.iter().find_map(Candidate::date_for_text) {
-                return Err(ApiError::unreadable(
-                    parameter,
-                    BridgeError::mismatch(DATE_FOR_TEXT),
-                ));
+            if let Some((name, reason)) = candidates.iter().find_map(Candidate::text_lost) {
+                return Err(ApiError::unreadable(name, BridgeError::mismatch(reason)));
             }
             let misfits: Vec<String> = candidates
                 .iter()
@@ -377,7 +403,7 @@ fn json_conversion(candidate: Candidate<'_>) -> Candidate<'_> {
     let args = kinds.zip(candidate.args).map(|(kind, arg)| {
         let parsed = match (&arg, kind) {
             (Value::String(text), Kind::Struct | Kind::Array) => {
-                serde_json::from_str(text).ok().map(from_json)
+                json_parse(text.as_bytes()).ok().map(from_json)
             }
             _ => None,
         };

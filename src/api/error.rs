@@ -79,6 +79,8 @@ pub struct ApiError {
     sort: Sort,
     /// A login that wasn't looked at.
     is_unseen: bool,
+    /// Whether nobody knows what was done by then.
+    is_unexpected: bool,
 }
 
 impl ApiError {
@@ -88,6 +90,7 @@ impl ApiError {
             message: message.into(),
             sort,
             is_unseen: false,
+            is_unexpected: false,
         }
     }
 
@@ -142,6 +145,16 @@ impl ApiError {
         ApiError::new(code::GENERAL, Sort::BadArguments, message)
     }
 
+    /// -1: the request is no call at all; `message` says why without repeating any of it.
+    pub fn malformed(message: impl Into<String>) -> ApiError {
+        ApiError::new(code::GENERAL, Sort::BadArguments, message)
+    }
+
+    /// 2802: it can't be done at the moment; `message` says why.
+    pub fn unavailable(message: impl Into<String>) -> ApiError {
+        ApiError::new(code::UNAVAILABLE, Sort::Fault, message)
+    }
+
     /// The argument for `parameter` can't be read as its type.
     pub(super) fn unreadable(parameter: &str, error: BridgeError) -> ApiError {
         match error {
@@ -157,6 +170,24 @@ impl ApiError {
     /// -1 with a correlation id. `source` goes to the log under that id and nowhere else.
     pub fn unexpected(source: impl fmt::Display) -> ApiError {
         ApiError::from(Error::unexpected(source))
+    }
+
+    /// -1 with a correlation id: the call was carried out, and its answer can't be written.
+    pub(super) fn unwritable(source: impl fmt::Display) -> ApiError {
+        let mut error = ApiError::unexpected(source);
+        error
+            .message
+            .push_str("; the call was carried out, but its result can't be shown");
+        error
+    }
+
+    /// The same for a call that may have changed something before it failed.
+    pub(super) fn of_a_change(mut self) -> ApiError {
+        if self.is_unexpected {
+            self.message
+                .push_str("; whether it changed anything isn't known: look before you try again");
+        }
+        self
     }
 
     /// The fault code.
@@ -197,7 +228,7 @@ impl From<Error> for ApiError {
             Error::BadParameter(_) => (code::BAD_PARAMETER, Sort::Fault),
             Error::UnknownKeys(_) => (code::UNKNOWN_KEYS, Sort::Fault),
             Error::ImageStoreNotFound(_) => (code::IMAGE_STORE_NOT_FOUND, Sort::Fault),
-            Error::UserUnknown => (code::USER_UNKNOWN, Sort::Fault),
+            Error::UserUnknown(_) => (code::USER_UNKNOWN, Sort::Fault),
             Error::RoleUnknown(_) => (code::ROLE_UNKNOWN, Sort::Fault),
             Error::OrgUnknown(_) => (code::ORG_UNKNOWN, Sort::Fault),
             Error::Permission(_) => (code::PERMISSION, Sort::Fault),
@@ -210,7 +241,10 @@ impl From<Error> for ApiError {
             Error::Unexpected(_) => {
                 // Uyuni's words, which its clients look for.
                 let message = format!("unhandled internal exception: {error}");
-                return ApiError::new(code::GENERAL, Sort::Fault, message);
+                return ApiError {
+                    is_unexpected: true,
+                    ..ApiError::new(code::GENERAL, Sort::Fault, message)
+                };
             }
         };
         ApiError {

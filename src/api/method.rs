@@ -6,38 +6,20 @@ use std::pin::Pin;
 
 use dxr::Value;
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::audit::Draft;
 use super::context::{Origin, Visitor};
 use super::error::ApiError;
+use super::reply::{IntoReply, Reply};
 use super::types::Shape;
+use super::underway;
 use super::value;
 use crate::service::{Caller, Role};
 
-/// A result that each surface takes in its own form.
-pub trait Reply: Send {
-    /// For XML-RPC.
-    fn value(&self) -> Result<Value, ApiError>;
-    /// For JSON.
-    fn json(&self) -> Result<serde_json::Value, ApiError>;
-}
-
-impl<T: Serialize + Send> Reply for T {
-    fn value(&self) -> Result<Value, ApiError> {
-        value::to_value(self).map_err(ApiError::unexpected)
-    }
-
-    fn json(&self) -> Result<serde_json::Value, ApiError> {
-        value::to_json(self).map_err(ApiError::unexpected)
-    }
-}
-
 /// What comes of a call.
-pub type Answer = Result<Box<dyn Reply>, ApiError>;
+pub type Answer = Result<Reply, ApiError>;
 /// A call under way.
 pub(super) type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
 type Call = dyn Fn(Visitor, Option<Caller>, Vec<Value>) -> Pending + Send + Sync;
@@ -69,7 +51,7 @@ macro_rules! method_fn {
         where
             F: Fn(O, $($argument),*) -> Answered + Send + Sync + 'static,
             Answered: Future<Output = Result<T, ApiError>> + Send + 'static,
-            T: Serialize + JsonSchema + Send + 'static,
+            T: IntoReply + JsonSchema + Send + 'static,
             O: Origin,
             $($argument: DeserializeOwned + JsonSchema + Send + 'static,)*
         {
@@ -93,7 +75,7 @@ macro_rules! method_fn {
                 };
                 match read() {
                     Ok(answered) => Box::pin(async move {
-                        answered.await.map(|result| Box::new(result) as Box<dyn Reply>)
+                        answered.await.map(IntoReply::into_reply)
                     }),
                     Err(error) => Box::pin(std::future::ready(Err(error))),
                 }
@@ -347,16 +329,21 @@ impl Method {
             Some(caller) => self.admit(caller, &args),
             None => Ok(()),
         };
+        let reading = self.read_only.then(|| {
+            let caller = caller.clone();
+            (std::sync::Arc::clone(visitor.app()), caller)
+        });
         let call: Pending = match admitted {
-            Ok(()) if draft.is_none() && self.session != SessionUse::Always => {
-                Box::pin(bound((self.call)(visitor, caller, args)))
-            }
-            Ok(()) => Box::pin(apart((self.call)(visitor, caller, args))),
+            Ok(()) => (self.call)(visitor, caller, args),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         };
-        match draft {
-            Some(draft) => apart(draft.around(call)).await,
-            None => call.await,
+        match (reading, draft) {
+            (Some((app, caller)), _) => underway::reading(call, app, caller).await,
+            (None, Some(draft)) => {
+                let call = Box::pin(underway::apart(call));
+                underway::changing(draft.around(call)).await
+            }
+            (None, None) => underway::changing(call).await,
         }
     }
 
@@ -381,23 +368,5 @@ impl Method {
         let login = login.and_then(|(_, arg)| value::from_value::<String>(arg.clone()).ok());
         self.or_oneself
             && login.is_some_and(|login| login.to_uppercase() == caller.login().to_uppercase())
-    }
-}
-
-/// Runs a call as a task of its own: a client that goes away in the middle doesn't stop a change
-/// halfway, and a panic ends this call only.
-async fn apart(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
-    match tokio::spawn(call.in_current_span()).await {
-        Ok(answer) => answer,
-        Err(failure) => Err(ApiError::unexpected(failure)),
-    }
-}
-
-/// The same for a call that anybody may make and that changes nothing: it ends when its client goes
-/// away.
-async fn bound(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
-    match AbortOnDropHandle::new(tokio::spawn(call.in_current_span())).await {
-        Ok(answer) => answer,
-        Err(failure) => Err(ApiError::unexpected(failure)),
     }
 }

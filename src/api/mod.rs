@@ -3,6 +3,8 @@
 //! Reading order:
 //! - [`registry`]: namespaces and their methods; how one is defined.
 //! - [`method`]: one signature; turns a plain `async fn` into something callable.
+//! - [`reply`]: what a function may return, and how it becomes text.
+//! - `underway`: when a call ends early.
 //! - [`context`]: what a function gets besides its arguments.
 //! - [`types`]: the names of types, from their schema.
 //! - `resolve`: which overload a call means.
@@ -49,12 +51,15 @@ pub mod error;
 pub mod method;
 pub mod namespaces;
 pub mod registry;
+pub mod reply;
 mod resolve;
 pub mod types;
+mod underway;
 pub mod value;
 
 pub use context::{Context, Peer, Visitor};
 pub use dispatch::Dispatcher;
 pub use error::ApiError;
-pub use method::{Method, Reply, SessionUse, param};
+pub use method::{Method, SessionUse, param};
 pub use registry::{Builder, Namespace, Registry};
+pub use reply::{List, LongText, Reply};

@@ -4,7 +4,9 @@ use dxr::Value;
 
 use super::method::Method;
 use super::types::Kind;
-use super::value::de::{boolean, fractional, moment, text, type_name, whole};
+use super::value::de::{
+    DATE_FOR_TEXT, NUMBER_FOR_TEXT, boolean, fractional, moment, text, type_name, whole,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -74,15 +76,19 @@ impl Candidate<'_> {
             .map(|(name, kind, arg)| (name, kind, type_name(arg)))
     }
 
-    /// The parameter to blame if all that is wrong is a date where text is meant (row 12).
-    pub(super) fn date_for_text(&self) -> Option<&'static str> {
+    /// The parameter to blame, and why, if all that is wrong is a date or a number where text is
+    /// meant, of which the text is lost (row 12).
+    pub(super) fn text_lost(&self) -> Option<(&'static str, &'static str)> {
         let mut blamed = None;
         for (p, arg) in self.method.parameters().iter().zip(&self.args) {
-            let is_date_for_text =
-                p.shape.kind() == Kind::Text && matches!(arg, Value::DateTime(_));
-            match (fit(p.shape.kind(), arg), is_date_for_text) {
-                (Fit::No, true) => blamed = blamed.or(Some(p.name)),
-                (Fit::No, false) => return None,
+            let reason = match (p.shape.kind(), arg) {
+                (Kind::Text, Value::DateTime(_)) => Some(DATE_FOR_TEXT),
+                (Kind::Text, Value::Double(_)) => Some(NUMBER_FOR_TEXT),
+                _ => None,
+            };
+            match (fit(p.shape.kind(), arg), reason) {
+                (Fit::No, Some(reason)) => blamed = blamed.or(Some((p.name, reason))),
+                (Fit::No, None) => return None,
                 _ => {}
             }
         }

@@ -13,7 +13,7 @@ use super::CliError;
 use super::api_help;
 use super::client_args::ApiArguments;
 use super::connection::{CallError, Session, file_read};
-use super::output::data_line;
+use super::output::{data_text, json_indented, json_line, talk_line};
 
 /// What the words mean.
 #[derive(Debug, PartialEq)]
@@ -42,12 +42,12 @@ pub(super) async fn run(arguments: ApiArguments) -> Result<u8, CliError> {
     match (first, rest.is_empty()) {
         ("login", true) => {
             let user = session.login().await?;
-            eprintln!("logged in as {user}");
+            talk_line(&format!("logged in as {user}"));
             return Ok(0);
         }
         ("logout", true) => {
             session.logout().await?;
-            eprintln!("logged out");
+            talk_line("logged out");
             return Ok(0);
         }
         ("login" | "logout", false) => {
@@ -226,9 +226,9 @@ fn print(result: &Json, json: bool) {
     match result {
         // A method without result has none to print.
         Json::Null if !json => {}
-        Json::String(text) if !json => data_line(text),
-        _ if json => data_line(&result.to_string()),
-        _ => data_line(&format!("{result:#}")),
+        Json::String(text) if !json => data_text(text),
+        _ if json => json_line(result),
+        _ => json_indented(result),
     }
 }
 

@@ -28,15 +28,17 @@ pub enum Command {
     /// List the tags of a repository, and say why each is selected or not
     ListTags(ListTagsArguments),
     /// Run the server: API, queue and worker in one process
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArguments),
     /// Run a worker beside servers that share a PostgreSQL database
     #[command(after_help = WORKER_EXAMPLES)]
     Worker(NodeArguments),
     /// Show the server's configuration, and where each value comes from
-    Config(ServeArguments),
+    Config(ConfigArguments),
     /// Say a Quartz cron line in words, and when it fires next
     Cron(CronArguments),
     /// Write the API's reference pages into a directory
+    #[command(after_help = "Examples:\n  registrysync api-docs api-docs")]
     ApiDocs {
         /// The directory
         #[arg(value_name = "DIR")]
@@ -58,9 +60,12 @@ const SYNC_EXAMPLES: &str = "\
 Examples:
   registrysync sync mirror.yml --to registry.example.com/mirror
   registrysync sync mirror.yml --to localhost:5000 --plain-http --dry-run
-  registrysync sync --from docker.io --to registry.example.com --repository nginx --semver '>=1.26'
-  registrysync sync --from quay.io --to http://localhost:5000 --repository prometheus/prometheus \\
-      --tag v3.0.0 --tag-regex '^v3\\.' --architecture amd64 --architecture arm64
+  registrysync sync --from docker.io --to registry.example.com \\
+      --repository nginx --semver '>=1.26'
+  registrysync sync --from quay.io --to http://localhost:5000 \\
+      --repository prometheus/prometheus --tag v3.0.0 --tag-regex '^v3\\.' \\
+      --architecture amd64 --architecture arm64
+  registrysync sync - --to registry.example.com --ca-certificate ca.pem
 
 Credentials come from the file, or from REGISTRY_AUTH_FILE, the containers auth.json, or Docker's config.json.
 Exit codes: 0 fine, 1 something failed or is blocked, or nothing at all is selected, 2 bad input, 3 a registry can't be reached, 130 interrupted.";
@@ -69,7 +74,7 @@ Exit codes: 0 fine, 1 something failed or is blocked, or nothing at all is selec
 #[derive(Args, Debug)]
 #[command(after_help = SYNC_EXAMPLES)]
 pub struct SyncArguments {
-    /// A `skopeo sync` YAML file: what to copy, from which registries
+    /// A `skopeo sync` YAML file: what to copy, from which registries; `-` is standard input
     #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with_all = ["from", "repository", "selectors"])]
     pub file: Option<PathBuf>,
     /// The source registry: `host[:port][/prefix]`
@@ -88,10 +93,9 @@ pub struct SyncArguments {
     /// [default: flat for FILE, as skopeo does, else path]
     #[arg(long, value_name = "path|flat|scoped")]
     pub placement: Option<Placement>,
-    /// Speak plain http with both registries, save one written with `https://`, one whose entry in
-    /// FILE says `tls-verify: true`, and Docker Hub
-    #[arg(long)]
-    pub plain_http: bool,
+    /// How registries are trusted
+    #[command(flatten)]
+    pub trust: TrustArguments,
     /// Copy this platform only (`arm64`, `linux/arm/v7`; `aarch64`, `x86_64` are understood); may be
     /// given several times
     #[arg(long, value_name = "A", value_parser = PlatformChoice::parse)]
@@ -105,9 +109,24 @@ pub struct SyncArguments {
     /// Show what would be done, write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Nothing but warnings where nothing was to be done, and no bar: for cron
+    #[arg(long)]
+    pub quiet: bool,
     /// One JSON object a line: one for each tag, the totals last
     #[arg(long)]
     pub json: bool,
+}
+
+/// How registries are spoken to, the same for every one-shot command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TrustArguments {
+    /// Speak plain http, but not with a registry written with `https://`, one whose entry in FILE
+    /// says `tls-verify: true`, and Docker Hub
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Trust the certificates in this file (PEM) as well, at both ends
+    #[arg(long, value_name = "FILE")]
+    pub ca_certificate: Option<PathBuf>,
 }
 
 /// The selectors, the same for every command.
@@ -142,7 +161,8 @@ impl From<SelectArguments> for SelectorSpec {
 const LIST_TAGS_EXAMPLES: &str = "\
 Examples:
   registrysync list-tags docker.io/library/nginx --semver '~1.27'
-  registrysync list-tags registry.example.com/team/app --tag-regex '^v[0-9]' --why
+  registrysync list-tags registry.example.com/team/app \\
+      --tag-regex '^v[0-9]' --why
   registrysync list-tags http://localhost:5000/app --json";
 
 /// `registrysync list-tags`
@@ -158,9 +178,9 @@ pub struct ListTagsArguments {
     /// List every tag, and say what put it in or out
     #[arg(long)]
     pub why: bool,
-    /// Speak plain http with the registry
-    #[arg(long)]
-    pub plain_http: bool,
+    /// How the registry is trusted
+    #[command(flatten)]
+    pub trust: TrustArguments,
     /// Take up to N names of a listing of tags instead of 200000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub max_names: Option<u32>,
@@ -172,7 +192,8 @@ pub struct ListTagsArguments {
 const CRON_EXAMPLES: &str = "\
 Examples:
   registrysync cron '0 0 3 ? * MON-FRI'
-  registrysync cron '0 30 2 L * ?' --time-zone Europe/Berlin --from 2027-01-01T00:00:00 --count 12
+  registrysync cron '0 30 2 L * ?' --time-zone Europe/Berlin \\
+      --from 2027-01-01T00:00:00 --count 12
   registrysync cron '0 */15 * * * ?' --json
 
 Fields: second minute hour day-of-month month day-of-week [year]; exactly one of the day fields is `?`.
@@ -210,15 +231,17 @@ const SERVE_EXAMPLES: &str = "\
 Examples:
   registrysync serve
   registrysync serve --listen 0.0.0.0:8080 --data-dir /var/lib/registrysync
-  registrysync serve --database postgres://registrysync@db.example.com/registrysync
-  registrysync serve --no-worker --database postgres://registrysync@db.example.com/registrysync
-  registrysync serve --listen 0.0.0.0:8443 --tls-cert sync.pem --tls-key sync.key
+  registrysync serve \\
+      --database postgres://registrysync@db.example.com/registrysync
+  registrysync serve --no-worker \\
+      --database postgres://registrysync@db.example.com/registrysync
+  registrysync serve --listen 0.0.0.0:8443 \\
+      --tls-cert sync.pem --tls-key sync.key
 
 Each flag is also a variable (REGISTRYSYNC_DATA_DIR) and a key of the TOML file (data_dir).";
 
-/// `registrysync serve` and `registrysync config`
+/// `registrysync serve`, and what `registrysync config` looks at
 #[derive(Args, Debug)]
-#[command(after_help = SERVE_EXAMPLES)]
 pub struct ServeArguments {
     /// What a worker has as well
     #[command(flatten)]
@@ -246,9 +269,27 @@ pub struct ServeArguments {
     pub public_url: Option<String>,
 }
 
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  registrysync config
+  registrysync config --config /etc/registrysync.toml --all";
+
+/// `registrysync config`
+#[derive(Args, Debug)]
+#[command(after_help = CONFIG_EXAMPLES)]
+pub struct ConfigArguments {
+    /// Every key, also those that nobody has set, with its meaning and default
+    #[arg(long)]
+    pub all: bool,
+    /// What `serve` takes
+    #[command(flatten)]
+    pub server: ServeArguments,
+}
+
 const WORKER_EXAMPLES: &str = "\
 Examples:
-  registrysync worker --database postgres://registrysync@db.example.com/registrysync --key-file secret.key
+  registrysync worker --key-file secret.key \\
+      --database postgres://registrysync@db.example.com/registrysync
   registrysync worker --config /etc/registrysync.toml --worker-slots 8
 
 The key file is the one of the servers at this database: `secret.key` in their data directory.
@@ -275,6 +316,12 @@ pub struct NodeArguments {
     /// The zone of schedules, and of dates without a zone on XML-RPC [default: the system's]
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
+    /// Least important lines of the log: error, warn, info, debug, trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// What a line of the log is like: text, json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
     /// Where a JSON message is posted to when a project begins to fail, and when it works again
     #[arg(long, value_name = "URL")]
     pub webhook_url: Option<String>,

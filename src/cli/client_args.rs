@@ -38,22 +38,24 @@ pub struct ConnectionArguments {
 
 const API_EXAMPLES: &str = "\
 Words:
-  METHOD ARG...               in the order of the method, the session left out
-  METHOD NAME=VALUE...        by name; a method that only reads is a GET, others are POSTs
-  get|post METHOD NAME=VALUE  the same with the verb said; also one JSON object with all of them
+  METHOD ARG...               by place, the session left out
+  METHOD NAME=VALUE...        by name; GET where it only reads, else POST
+  get|post METHOD NAME=VALUE  the verb said; also one JSON object with all
   login, logout               only that
   help [NAMESPACE|METHOD]     what there is, without asking the server
 
-Values: whole numbers, true, false, and JSON arrays, objects and texts in quotes are taken as JSON, all
-else is text (so `1.10` stays a tag). @FILE is what a file holds, @- standard input, @@x the text @x.
-A password is only taken from @FILE or @-.
+Values: whole numbers, true, false, and JSON arrays, objects and texts in quotes are taken as JSON, \
+all else is text (so `1.10` stays a tag). @FILE is what a file holds, @- standard input, @@x the text \
+@x. A password is only taken from @FILE or @-.
 
 Examples:
   registrysync api registrysync.listTags hub library/nginx
-  registrysync api registrysync.listTags storeLabel=hub repository=library/nginx filter='^1\\.'
+  registrysync api registrysync.listTags storeLabel=hub \\
+      repository=library/nginx filter='^1\\.'
   registrysync api registrysync.addImage web library/nginx '[\"1.27\", \"latest\"]'
   registrysync api post registrysync/run label=web
-  registrysync api image.store.create label=quay uri=quay.io storeType=registry credentials=@login.json
+  registrysync api image.store.create label=quay uri=quay.io \\
+      storeType=registry credentials=@login.json
   registrysync api help registrysync.addImage
 
 Exit codes: 0 fine, 1 the server refused, 2 bad input, 3 the server can't be reached.";
@@ -86,10 +88,13 @@ pub struct ProjectArguments {
 
 const PROJECT_CREATE_EXAMPLES: &str = "\
 Examples:
-  registrysync project create web --from hub --to mirror --repository library/nginx --semver '>=1.26'
-  registrysync project create tools --from quay --to mirror --placement flat --architecture amd64
+  registrysync project create web --from hub --to mirror \\
+      --repository library/nginx --semver '>=1.26'
+  registrysync project create tools --from quay --to mirror \\
+      --placement flat --architecture amd64
 
-Further repositories: registrysync api registrysync.addImage LABEL REPOSITORY '[\"TAG\"]'";
+Further repositories:
+  registrysync api registrysync.addImage LABEL REPOSITORY '[\"TAG\"]'";
 
 const PROJECT_RUN_EXAMPLES: &str = "\
 Examples:
@@ -138,6 +143,9 @@ pub enum ProjectCommand {
         /// Show the progress, and end when the run has ended
         #[arg(long)]
         wait: bool,
+        /// With `--wait`: no progress, and nothing at the end where nothing was to be done; for cron
+        #[arg(long, requires = "wait")]
+        quiet: bool,
         /// Behind a run that is under way, instead of being refused
         #[arg(long)]
         queue: bool,
@@ -285,7 +293,8 @@ pub struct StoreArguments {
 const STORE_ADD_EXAMPLES: &str = "\
 Examples:
   registrysync store add hub docker.io
-  registrysync store add mirror registry.example.com/mirror --username sync --registry-password-file token
+  registrysync store add mirror registry.example.com/mirror \\
+      --username sync --registry-password-file token
   registrysync store add lab http://localhost:5000";
 
 /// The sub-commands of `registrysync store`.

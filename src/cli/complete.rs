@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::client::cache::Cache;
 use crate::client::{Client, Options, Verb};
+use crate::text::readable;
 
 use super::CliError;
 use super::client_args::{CompletionsArguments, Shell};
@@ -36,7 +37,7 @@ pub(super) fn run(arguments: &CompletionsArguments) -> Result<u8, CliError> {
     completer
         .write_registration(VARIABLE, NAME, NAME, NAME, &mut script)
         .map_err(CliError::input)?;
-    super::output::data_line(String::from_utf8_lossy(&script).trim_end());
+    super::output::data_text(&String::from_utf8_lossy(&script));
     Ok(0)
 }
 
@@ -64,7 +65,8 @@ fn labels(method: &'static str, typed: &OsStr) -> Vec<CompletionCandidate> {
     let listing = asked.join().ok().flatten().unwrap_or_default();
     listing
         .into_iter()
-        .filter(|label| label.starts_with(&typed))
+        // What would steer the terminal can't be typed either.
+        .filter(|label| label.starts_with(&typed) && readable(label, usize::MAX) == *label)
         .map(CompletionCandidate::new)
         .collect()
 }

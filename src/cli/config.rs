@@ -1,15 +1,30 @@
 //! `registrysync config`: what the configuration is, and where each value comes from.
 
 use super::CliError;
-use super::args::ServeArguments;
+use super::args::ConfigArguments;
 use super::output::data_line;
 use super::serve::settings;
 
-pub(super) fn run(arguments: &ServeArguments) -> Result<u8, CliError> {
-    let settings = settings(arguments)?;
+pub(super) fn run(arguments: &ConfigArguments) -> Result<u8, CliError> {
+    let settings = settings(&arguments.server)?;
     settings.read().map_err(CliError::input)?;
-    for (key, value, origin) in settings.shown() {
-        data_line(&format!("{key} = {value:?}  # {origin}"));
+    if !arguments.all {
+        for (key, value, origin) in settings.shown() {
+            data_line(&format!("{key} = {value:?}  # {origin}"));
+        }
+        return Ok(0);
+    }
+    for (at, key) in settings.all().into_iter().enumerate() {
+        if at > 0 {
+            data_line("");
+        }
+        data_line(&format!("# {}", key.about));
+        let default = key.default.as_deref().unwrap_or("none");
+        data_line(&format!("# default: {default}"));
+        match key.value {
+            Some((value, origin)) => data_line(&format!("{} = {value:?}  # {origin}", key.name)),
+            None => data_line(&format!("# {} = \"\"", key.name)),
+        }
     }
     Ok(0)
 }

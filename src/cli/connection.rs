@@ -14,6 +14,8 @@ use crate::client::{Client, Error, Options, Verb};
 
 use super::CliError;
 use super::client_args::ConnectionArguments;
+use super::output::talk_line;
+use crate::text::readable;
 
 impl From<Error> for CliError {
     fn from(error: Error) -> Self {
@@ -94,7 +96,9 @@ impl Session {
         if let Some(cache) = &self.cache
             && let Err(error) = cache.write(&user, &key)
         {
-            eprintln!("warning: the session can't be kept for later commands: {error}");
+            talk_line(&format!(
+                "warning: the session can't be kept for later commands: {error}"
+            ));
         }
         self.user = Some(user.clone());
         self.fresh = true;
@@ -240,7 +244,7 @@ fn prompt(question: &str, option: &str) -> Result<Term, CliError> {
             "there is no session, and no terminal to ask at ({question}): give `{option}`"
         )));
     }
-    term.write_str(&format!("{question}: "))
+    term.write_str(&format!("{}: ", readable(question, usize::MAX)))
         .map_err(CliError::input)?;
     Ok(term)
 }

@@ -51,7 +51,7 @@ pub(super) async fn interrupted() {
         Ok(interrupts) => interrupts.first().await,
         Err(error) => {
             tracing::warn!(%error, "Ctrl-C ends this at once");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::oci::Repository;
 use super::CliError;
 use super::args::ListTagsArguments;
 use super::output::{data_line, json_line, talk_line};
-use super::source::{client, flag_selector};
+use super::source::{client, flag_selector, reference};
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -20,9 +20,9 @@ struct Line<'a> {
 
 pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
     let selector = flag_selector(&arguments.select)?;
-    let (registry, repository) = split(&arguments.repository);
+    let (registry, repository) = split(&arguments.repository)?;
     let repository = Repository::parse(repository).map_err(CliError::input)?;
-    let client = client(registry, arguments.plain_http, arguments.max_names)?;
+    let client = client(registry, &arguments.trust, arguments.max_names)?;
     let resolved = client
         .address()
         .resolve(&repository)
@@ -63,15 +63,30 @@ pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
 
 /// Registry and path of a reference. As everywhere, a first part without dot, colon or `localhost`
 /// is no host, and the registry is Docker Hub.
-fn split(text: &str) -> (&str, &str) {
+fn split(text: &str) -> Result<(&str, &str), CliError> {
+    let text = reference(text);
     let start = text.find("://").map_or(0, |at| at + 3);
     let rest = &text[start..];
+    let is_host = |first: &str| start > 0 || first.contains(['.', ':']) || first == "localhost";
     match rest.split_once('/') {
-        Some((host, path)) if start > 0 || host.contains(['.', ':']) || host == "localhost" => {
-            (&text[..start + host.len()], path)
-        }
-        _ => ("docker.io", text),
+        Some((host, "")) if is_host(host) => Err(path_missing(text, host)),
+        Some((host, path)) if is_host(host) => Ok((&text[..start + host.len()], path)),
+        None if is_host(rest) => Err(path_missing(text, rest)),
+        _ => Ok(("docker.io", text)),
     }
+}
+
+fn path_missing(text: &str, host: &str) -> CliError {
+    let tagged = match host.rsplit_once(':') {
+        Some((name, tag)) if !name.contains('.') && name != "localhost" => {
+            format!("; if `{tag}` is a tag, write `{name} --tag {tag}`")
+        }
+        _ => String::new(),
+    };
+    CliError::Input(format!(
+        "`{text}`: a registry without a repository; write `{}/REPOSITORY`{tagged}",
+        text.trim_end_matches('/')
+    ))
 }
 
 #[cfg(test)]
@@ -85,10 +100,27 @@ mod tests {
             ("localhost/a", "localhost", "a"),
             ("localhost:5000/a", "localhost:5000", "a"),
             ("http://host/a", "http://host", "a"),
+            ("docker://r.example/a", "r.example", "a"),
+            ("docker://nginx", "docker.io", "nginx"),
             ("nginx", "docker.io", "nginx"),
             ("library/nginx", "docker.io", "library/nginx"),
         ] {
-            assert_eq!(split(text), (registry, path), "{text}");
+            assert_eq!(split(text).unwrap(), (registry, path), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_registry_alone_is_told_what_is_missing() {
+        for (text, words) in [
+            ("127.0.0.1:5000", "write `127.0.0.1:5000/REPOSITORY`"),
+            ("quay.io/", "write `quay.io/REPOSITORY`"),
+            ("localhost", "write `localhost/REPOSITORY`"),
+            ("http://host", "write `http://host/REPOSITORY`"),
+            ("docker://quay.io", "write `quay.io/REPOSITORY`"),
+            ("nginx:1.27", "if `1.27` is a tag, write `nginx --tag 1.27`"),
+        ] {
+            let error = split(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
         }
     }
 }

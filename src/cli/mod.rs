@@ -9,7 +9,7 @@
 //! - [`client_args`]: what can be said to the commands that talk to a server: `api` calls any method
 //!   (`api_help` describes them), `project` (with `project_run`), `store` and `workers` are for people.
 //!   `connection` is the session that they share, `table` prints.
-//! - `complete`: completion in shells.
+//! - `complete`: completion in shells; `logs`: the lines of the log, of whichever command.
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 fine, 1 done with failures,
 //! 2 bad input or configuration, 3 couldn't reach what it needs, 130 interrupted.
@@ -25,6 +25,7 @@ mod connection;
 mod cron;
 mod interrupts;
 mod list_tags;
+mod logs;
 mod node;
 mod output;
 mod project;
@@ -43,6 +44,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser};
 
 use args::{Arguments, Command};
+
+use crate::config::{LogRules, variable_check};
 
 /// Why a command ended without doing its work.
 #[derive(Debug, thiserror::Error)]
@@ -91,8 +94,43 @@ pub async fn run() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(Arguments::command)
         .var(complete::VARIABLE)
         .complete();
-    talk_start();
-    let result = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    // Those that have a configuration read it first: it says what is logged.
+    if !matches!(command, Command::Serve(_) | Command::Worker(_)) {
+        logs::start(LogRules::default());
+    }
+    let result = match variables_check(&command) {
+        Ok(()) => done(command).await,
+        Err(error) => Err(error),
+    };
+    match result.and_then(|code| output::complete().map(|()| code)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output::talk_line(&format!("registrysync: {error}"));
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+/// Refuses variables that look like ours, where a command has any: what was meant by them isn't done.
+fn variables_check(command: &Command) -> Result<(), CliError> {
+    let has_none = matches!(
+        command,
+        Command::Sync(_)
+            | Command::ListTags(_)
+            | Command::Cron(_)
+            | Command::ApiDocs { .. }
+            | Command::Completions(_)
+    );
+    if has_none {
+        return Ok(());
+    }
+    let mut names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.try_for_each(|name| variable_check(&name).map_err(CliError::input))
+}
+
+async fn done(command: Command) -> Result<u8, CliError> {
+    match command {
         Command::Sync(arguments) => sync::run(*arguments).await,
         Command::ListTags(arguments) => list_tags::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
@@ -105,24 +143,5 @@ pub async fn run() -> ExitCode {
         Command::Store(arguments) => store::run(*arguments).await,
         Command::Workers(arguments) => workers::run(*arguments).await,
         Command::Completions(arguments) => complete::run(&arguments),
-    };
-    match result.and_then(|code| output::complete().map(|()| code)) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            output::talk_line(&format!("registrysync: {error}"));
-            ExitCode::from(error.code())
-        }
     }
-}
-
-/// Log lines go to standard error; `RUST_LOG` says how many.
-fn talk_start() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_target(false)
-        .init();
 }

@@ -186,6 +186,8 @@ pub(super) fn settings<const N: usize>(
         ("key_file", arguments.key_file.clone()),
         ("worker_slots", arguments.worker_slots.clone()),
         ("time_zone", arguments.time_zone.clone()),
+        ("log_level", arguments.log_level.clone()),
+        ("log_format", arguments.log_format.clone()),
         ("webhook_url", arguments.webhook_url.clone()),
         ("smtp_url", arguments.smtp_url.clone()),
         ("mail_from", arguments.mail_from.clone()),

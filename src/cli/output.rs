@@ -1,4 +1,5 @@
-//! What the one-shot commands show: lines for people, JSON for scripts, a bar on a terminal.
+//! What commands show: lines for people, JSON for scripts, a bar on a terminal. All that is printed is
+//! printed here, so that nothing that others wrote steers a terminal.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use crate::oci::Digest;
 use crate::sync::{Action, Plan, PlanAction, Status, TagOutcome, Totals};
 
 use super::CliError;
+use crate::text::{json_escaped, readable};
 
 /// One tag as `--json` prints it.
 #[derive(Serialize)]
@@ -58,19 +60,25 @@ struct TotalsMembers {
 /// Shows what a run does.
 pub(super) struct Display {
     json: bool,
+    quiet: bool,
     bar: Option<ProgressBar>,
     bytes: Arc<AtomicU64>,
 }
 
 impl Display {
-    pub(super) fn new(json: bool, bytes: Arc<AtomicU64>) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+    pub(super) fn new(json: bool, quiet: bool, bytes: Arc<AtomicU64>) -> Self {
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
             bar.set_style(style("{spinner} looking at the source… {elapsed}"));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { json, bar, bytes }
+        Self {
+            json,
+            quiet,
+            bar,
+            bytes,
+        }
     }
 
     pub(super) fn selected(&self, tags: u64) {
@@ -145,10 +153,13 @@ impl Display {
             });
             return;
         }
+        let done = totals.copied + totals.updated + totals.blocked + totals.failed;
+        if self.quiet && done == 0 {
+            return;
+        }
         talk_line(&format!(
-            "{} tag{}: {totals}, in {} ({}/s)",
-            totals.selected,
-            if totals.selected == 1 { "" } else { "s" },
+            "{}: {totals}, in {} ({}/s)",
+            counted(totals.selected, "tag"),
             duration(took),
             HumanBytes(per_second(moved.bytes, took)),
         ));
@@ -207,11 +218,15 @@ fn plan_line(action: &PlanAction) -> String {
     let size = action
         .size
         .map_or(String::new(), |size| format!(" ({})", HumanBytes(size)));
+    // What couldn't be looked at has no target yet.
+    let target = match action.target.as_str() {
+        "" => String::new(),
+        target => format!(" -> {target}"),
+    };
     format!(
-        "{:<8}{} -> {}{size}: {}",
+        "{:<8}{}{target}{size}: {}",
         action.action.as_str(),
         named(&action.repository, &action.tag),
-        action.target,
         action.reason
     )
 }
@@ -244,7 +259,7 @@ fn outcome_line(outcome: &TagOutcome) -> Option<String> {
     })
 }
 
-fn named(repository: &str, tag: &str) -> String {
+pub(super) fn named(repository: &str, tag: &str) -> String {
     match tag {
         "" => repository.to_owned(),
         tag if tag.contains(':') => format!("{repository}@{tag}"),
@@ -255,13 +270,38 @@ fn named(repository: &str, tag: &str) -> String {
 /// One JSON object and a newline on standard output.
 pub(super) fn json_line(value: &impl Serialize) {
     if let Ok(line) = serde_json::to_string(value) {
-        data_line(&line);
+        data_write(&json_escaped(&line));
     }
 }
 
-/// A line on standard output. A reader that went away (`| head`) is not ours to complain of.
+/// Indented JSON on standard output.
+pub(super) fn json_indented(value: &impl Serialize) {
+    if let Ok(text) = serde_json::to_string_pretty(value) {
+        data_write(&json_escaped(&text));
+    }
+}
+
+/// Lines on standard output, of which parts may have been written by others.
+pub(super) fn data_text(text: &str) {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.split('\n').for_each(data_line);
+}
+
+/// A line on standard output, of which parts may have been written by others: registries, servers.
 pub(super) fn data_line(line: &str) {
-    match writeln!(std::io::stdout().lock(), "{line}") {
+    data_write(&line_readable(line));
+}
+
+/// `line` without what steers a terminal; its indentation is kept.
+fn line_readable(line: &str) -> String {
+    let rest = line.trim_start_matches(' ');
+    let indentation = &line[..line.len() - rest.len()];
+    format!("{indentation}{}", readable(rest, usize::MAX))
+}
+
+/// All that goes to standard output. A reader that went away (`| head`) is not ours to complain of.
+fn data_write(text: &str) {
+    match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             // The first reason is the one that tells.
             let _ = LOST.set(error.to_string());
@@ -273,7 +313,7 @@ pub(super) fn data_line(line: &str) {
 /// Why standard output isn't complete.
 static LOST: OnceLock<String> = OnceLock::new();
 
-/// Err: lines of [`data_line`] were lost, to a full disk for example.
+/// Err: lines of [`data_write`] were lost, to a full disk for example.
 pub(super) fn complete() -> Result<(), CliError> {
     LOST.get().map_or(Ok(()), |reason| {
         Err(CliError::Failed(format!(
@@ -282,9 +322,16 @@ pub(super) fn complete() -> Result<(), CliError> {
     })
 }
 
-/// A line on standard error. Nobody may be listening there, which is no reason to stop the work.
+/// A line on standard error, of which parts may have been written by others. Nobody may be listening
+/// there, which is no reason to stop the work.
 pub(super) fn talk_line(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", line_readable(line));
+}
+
+/// `1 tag`, `2 tags`
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 fn duration(took: Duration) -> String {
@@ -301,11 +348,11 @@ fn duration(took: Duration) -> String {
     clippy::cast_precision_loss,
     reason = "a rate for people; no precision is owed"
 )]
-fn per_second(bytes: u64, took: Duration) -> u64 {
+pub(super) fn per_second(bytes: u64, took: Duration) -> u64 {
     (bytes as f64 / took.as_secs_f64().max(0.001)) as u64
 }
 
-fn style(template: &str) -> ProgressStyle {
+pub(super) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸ ")

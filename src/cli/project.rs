@@ -6,9 +6,10 @@ use serde_json::{Map, Value as Json, json};
 use super::CliError;
 use super::client_args::{ProjectArguments, ProjectCommand, ProjectCreateArguments};
 use super::connection::Session;
-use super::output::{data_line, json_line};
+use super::output::{data_line, json_line, talk_line};
 use super::project_run;
 use super::project_schedule;
+use super::source::reference;
 use super::table::{self, cell};
 
 pub(super) async fn run(arguments: ProjectArguments) -> Result<u8, CliError> {
@@ -24,6 +25,7 @@ pub(super) async fn run(arguments: ProjectArguments) -> Result<u8, CliError> {
         ProjectCommand::Run {
             label,
             wait,
+            quiet,
             queue,
             retry,
             connection,
@@ -31,7 +33,7 @@ pub(super) async fn run(arguments: ProjectArguments) -> Result<u8, CliError> {
             let mut session = Session::open(&connection)?;
             let id = project_run::start(&mut session, &label, queue, retry).await?;
             if wait {
-                return project_run::watch(&mut session, id, json).await;
+                return project_run::watch(&mut session, id, json, quiet).await;
             }
             if json {
                 json_line(&json!({"run": id}));
@@ -192,7 +194,9 @@ async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, Cl
     if json {
         json_line(&project);
     } else {
-        eprintln!("made the project `{label}`; `registrysync project run {label}` starts it");
+        talk_line(&format!(
+            "made the project `{label}`; `registrysync project run {label}` starts it"
+        ));
     }
     Ok(0)
 }
@@ -217,6 +221,7 @@ fn item(arguments: &ProjectCreateArguments) -> Result<Option<Map<String, Json>>,
             "to which repository do the tags belong? Give `--repository`".into(),
         ));
     };
+    let repository = reference(repository);
     let args = json!({"label": arguments.label, "repository": repository, "tags": select.tags,
         "options": options});
     Ok(Some(members(args)))

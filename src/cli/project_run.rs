@@ -3,12 +3,12 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget};
 use serde_json::{Value as Json, json};
 
 use super::connection::Session;
 use super::interrupts::interrupted;
-use super::output::{data_line, json_line};
+use super::output::{counted, data_line, json_line, named, per_second, style, talk_line};
 use super::project::{members, rows};
 use super::table::{cell, printable};
 use super::{CliError, INTERRUPTED};
@@ -17,6 +17,8 @@ use super::{CliError, INTERRUPTED};
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Lines of a log in one answer.
 const LOG_PAGE: usize = 1000;
+/// Tags that failed, of which more are only counted.
+const FAILURES_NAMED: usize = 20;
 const COUNTS: [&str; 6] = [
     "copied", "updated", "skipped", "deleted", "blocked", "failed",
 ];
@@ -39,12 +41,17 @@ pub(super) async fn start(
 }
 
 /// Shows a run until it has ended.
-pub(super) async fn watch(session: &mut Session, id: i64, json: bool) -> Result<u8, CliError> {
-    let mut display = Display::new(id);
+pub(super) async fn watch(
+    session: &mut Session,
+    id: i64,
+    json: bool,
+    quiet: bool,
+) -> Result<u8, CliError> {
+    let mut display = Display::new(id, quiet);
     let run = tokio::select! {
         run = ended(session, id, &mut display) => run?,
         () = interrupted() => {
-            eprintln!("run {id} goes on at the server");
+            talk_line(&format!("run {id} goes on at the server"));
             return Ok(INTERRUPTED);
         }
     };
@@ -52,18 +59,12 @@ pub(super) async fn watch(session: &mut Session, id: i64, json: bool) -> Result<
     if json {
         json_line(&run);
     } else {
-        let bytes = run["bytes"]
-            .as_str()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
-        let message = cell(&run["message"]);
-        let separator = if message.is_empty() { "" } else { ": " };
-        eprintln!(
-            "run {id}: {}{separator}{message}, {}, {} moved",
-            cell(&run["status"]),
-            counts(&run),
-            HumanBytes(bytes)
-        );
+        failures_show(session, id, &run).await?;
+        let did = ["copied", "updated", "deleted"];
+        let did = did.into_iter().any(|name| run["counts"][name] != 0);
+        if !quiet || did || run["status"] != "FINISHED" {
+            talk_line(&ending(id, &run));
+        }
     }
     let failed = ["failed", "blocked"]
         .into_iter()
@@ -84,6 +85,53 @@ async fn ended(session: &mut Session, id: i64, display: &mut Display) -> Result<
     }
 }
 
+/// Names the tags that failed or are blocked, the first of each at least.
+async fn failures_show(session: &mut Session, id: i64, run: &Json) -> Result<(), CliError> {
+    for status in ["failed", "blocked"] {
+        let count = run["counts"][status].as_u64().unwrap_or(0);
+        if count == 0 {
+            continue;
+        }
+        let args = json!({"runId": id, "status": status, "limit": FAILURES_NAMED, "offset": 0});
+        let results = rows(
+            session
+                .get("registrysync.listRunResults", members(args))
+                .await?,
+        );
+        for result in &results {
+            talk_line(&failure(result));
+        }
+        let left = count.saturating_sub(results.len() as u64);
+        if left > 0 {
+            talk_line(&format!("{left} more {status}"));
+        }
+    }
+    Ok(())
+}
+
+fn failure(result: &Json) -> String {
+    let [repository, tag, status, error] =
+        ["repository", "tag", "status", "error"].map(|name| cell(&result[name]));
+    format!("{status:<8}{}: {error}", named(&repository, &tag))
+}
+
+/// The last line: what came of the run. The server's words have the counts, once they are known.
+fn ending(id: i64, run: &Json) -> String {
+    let (status, message) = (cell(&run["status"]), cell(&run["message"]));
+    if message.contains("selected: ") {
+        return format!("run {id}: {status}: {message}");
+    }
+    let bytes = bytes(run);
+    let counted = format!("{}, {} moved", counts(run), HumanBytes(bytes));
+    let separator = if message.is_empty() { "" } else { ": " };
+    format!("run {id}: {status}{separator}{message}: {counted}")
+}
+
+fn bytes(run: &Json) -> u64 {
+    let text = run["bytes"].as_str();
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
 /// The counts that aren't zero.
 fn counts(run: &Json) -> String {
     let said: Vec<String> = (COUNTS.into_iter().chain(["warnings"]))
@@ -101,20 +149,21 @@ fn counts(run: &Json) -> String {
 struct Display {
     id: i64,
     bar: Option<ProgressBar>,
+    quiet: bool,
     shown: String,
 }
 
 impl Display {
-    fn new(id: i64) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+    fn new(id: i64, quiet: bool) -> Self {
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let target = ProgressDrawTarget::stderr_with_hz(10);
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} tags  {msg}  {elapsed}");
             ProgressBar::with_draw_target(Some(0), target)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+                .with_style(style("{bar:20} {pos}/{len} tags  {elapsed}  {wide_msg}"))
         });
         Self {
             id,
             bar,
+            quiet,
             shown: String::new(),
         }
     }
@@ -127,14 +176,24 @@ impl Display {
             status.push_str(&format!(", waits for {}", printable(waits_for)));
         }
         if let Some(bar) = &self.bar {
+            let bytes = bytes(run);
+            let rate = per_second(bytes, bar.elapsed());
             bar.set_length(selected);
             bar.set_position(done);
-            bar.set_message(status);
+            bar.set_message(format!(
+                "{status}  {}  {}/s",
+                HumanBytes(bytes),
+                HumanBytes(rate)
+            ));
             return;
         }
-        let line = format!("run {}: {status}, {done} of {selected} tags", self.id);
-        if line != self.shown {
-            eprintln!("{line}");
+        let line = format!(
+            "run {}: {status}, {done} of {}",
+            self.id,
+            counted(selected, "tag")
+        );
+        if line != self.shown && !self.quiet {
+            talk_line(&line);
             self.shown = line;
         }
     }

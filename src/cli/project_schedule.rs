@@ -1,13 +1,16 @@
 //! `registrysync project schedule`: when projects run by themselves.
 
+use chrono::{DateTime, SecondsFormat};
+use chrono_tz::Tz;
 use serde_json::{Map, Value as Json, json};
 
 use super::CliError;
 use super::client_args::ScheduleCommand;
 use super::connection::Session;
-use super::output::{data_line, json_line};
+use super::output::{data_line, json_line, talk_line};
 use super::project::{members, rows};
 use super::table::{self, cell};
+use crate::time_zone::zone_parse;
 
 pub(super) async fn run(command: ScheduleCommand, json: bool) -> Result<u8, CliError> {
     match command {
@@ -25,7 +28,14 @@ pub(super) async fn run(command: ScheduleCommand, json: bool) -> Result<u8, CliE
             show(&mut session, &label, json).await
         }
         ScheduleCommand::Remove { label, connection } => {
-            set(&mut Session::open(&connection)?, &label, "").await?;
+            let mut session = Session::open(&connection)?;
+            let args = members(json!({"label": &label}));
+            let before = session.get("registrysync.getSchedule", args).await?;
+            if cell(&before["cron_expr"]).is_empty() {
+                none_say(&label);
+                return Ok(0);
+            }
+            set(&mut session, &label, "").await?;
             Ok(0)
         }
     }
@@ -70,15 +80,36 @@ async fn show(session: &mut Session, label: &str, json: bool) -> Result<u8, CliE
     }
     let line = cell(&schedule["cron_expr"]);
     if line.is_empty() {
-        eprintln!("the project `{label}` has no schedule");
+        none_say(label);
         return Ok(0);
     }
-    data_line(&format!("{line}  {}", cell(&schedule["description"])));
+    let zone_name = cell(&schedule["time_zone"]);
+    let zone = zone_parse(&zone_name);
+    let suffix = zone.map_or(String::new(), |_| format!(" ({zone_name})"));
+    data_line(&format!(
+        "{line}  {}{suffix}",
+        cell(&schedule["description"])
+    ));
     if let Json::String(reason) = &schedule["disabled_reason"] {
         data_line(&format!("disabled: {reason}"));
     }
     for time in rows(schedule["next_fire_times"].clone()) {
-        data_line(&format!("  {}", cell(&time)));
+        data_line(&format!("  {}", on_the_wall(&cell(&time), zone)));
     }
     Ok(0)
+}
+
+/// A time of the server as a clock in `zone` shows it, with its distance from UTC.
+fn on_the_wall(time: &str, zone: Option<Tz>) -> String {
+    let moment = DateTime::parse_from_rfc3339(time);
+    match (moment, zone) {
+        (Ok(moment), Some(zone)) => moment
+            .with_timezone(&zone)
+            .to_rfc3339_opts(SecondsFormat::Secs, true),
+        _ => time.to_owned(),
+    }
+}
+
+fn none_say(label: &str) {
+    talk_line(&format!("the project `{label}` has no schedule"));
 }

@@ -1,5 +1,7 @@
 //! `registrysync serve`: the API, and everything that works in the background.
 
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,9 @@ use crate::surface::{self, Certificate, Door, listen, router, serve};
 use super::CliError;
 use super::args::ServeArguments;
 use super::interrupts::Interrupts;
+use super::logs;
 use super::node::{self, Node, password_read, private_write};
+use super::output::{data_line, talk_line};
 
 /// The first password of `admin`, where none was given.
 const PASSWORD_FILE: &str = "admin-password";
@@ -24,6 +28,7 @@ const REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let config = settings(&arguments)?.read().map_err(CliError::input)?;
+    logs::start(config.log);
     worker_check(&config)?;
     let node = Node::open(config).await?;
     let config = &node.config;
@@ -35,6 +40,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
         .map_err(|e| CliError::Input(format!("`listen`: `{}`: {e}", config.listen)))?;
     let address = listener.local_addr().map_err(CliError::input)?;
     let door = door(config)?;
+    open_warn(address, &door);
     let interrupts = Interrupts::listen()?;
     let mut tasks = node.start(config.works).await?;
     let routes = router(
@@ -52,7 +58,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     } else {
         "http"
     };
-    super::output::data_line(&format!("registrysync listening on {scheme}://{address}"));
+    data_line(&format!("registrysync listening on {scheme}://{address}"));
     let ended = tasks.stop().clone().cancelled_owned();
     let mut served = tokio::spawn(serve(listener, routes, door, ended));
     let failed = tokio::select! {
@@ -135,8 +141,8 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
     node::settings(&arguments.node, further)
 }
 
-/// Makes `admin` on the first start. A password that was made up is shown once, and kept in a file
-/// that only the owner can read.
+/// Makes `admin` on the first start. A password that was made up is kept in a file that only the
+/// owner can read, and shown once where somebody sits before a terminal.
 async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     let given = match &config.admin_password_file {
         Some(path) if path.exists() => Some(password_read("admin_password_file", path)?),
@@ -147,17 +153,34 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     };
     let path = config.data_dir.join(PASSWORD_FILE);
     let written = private_write(&path, password.expose_secret());
-    let kept = match &written {
+    let shown = match &written {
+        // Elsewhere it would stay in a journal, or in the log of a container.
+        Ok(()) if !std::io::stderr().is_terminal() => None,
+        // Without a file this is the only time to see it: the account is there already.
+        _ => Some(password.expose_secret()),
+    };
+    talk_line(&match shown {
+        Some(password) => format!("first start: the account `admin` has the password {password}"),
+        None => "first start: the account `admin` has a password of its own".to_owned(),
+    });
+    talk_line(&match &written {
         Ok(()) => format!(
-            "kept in {}; delete the file when you have changed it",
+            "it is kept in {}, which only its owner can read; delete the file when you have changed it",
             path.display()
         ),
-        // The account is there already, so this is the only time to see it.
-        Err(_) => "kept nowhere: write it down".to_owned(),
-    };
-    super::output::talk_line(&format!(
-        "first start: the account `admin` has the password {}\n({kept})",
-        password.expose_secret(),
-    ));
+        Err(_) => "it is kept nowhere: write it down".to_owned(),
+    });
     written
+}
+
+/// Warns where passwords would cross a network in the open.
+fn open_warn(address: SocketAddr, door: &Door) {
+    let by_proxy = (door.public_url.as_ref()).is_some_and(|url| url.starts_with("https://"));
+    if door.certificate.is_none() && !by_proxy && !address.ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            "`listen`: `{address}` can be reached from other machines, without TLS: passwords can be \
+             read on the way; give `--tls-cert` and `--tls-key`, or listen on 127.0.0.1 behind a proxy \
+             and name its `--public-url https://…`"
+        );
+    }
 }

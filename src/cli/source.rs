@@ -1,5 +1,7 @@
 //! From arguments to what the engine works on: clients and items.
 
+use std::path::Path;
+
 use secrecy::ExposeSecret;
 
 use crate::oci::auth_file::logins_find;
@@ -9,7 +11,8 @@ use crate::sync::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
 use crate::sync::{Placement, Selector, SyncItem};
 
 use super::CliError;
-use super::args::{SelectArguments, SyncArguments};
+use super::args::{SelectArguments, SyncArguments, TrustArguments};
+use super::connection::file_read;
 
 /// What to copy, and how targets are named.
 pub(super) struct Source {
@@ -34,8 +37,8 @@ impl Source {
         arguments: &SyncArguments,
     ) -> Result<Self, CliError> {
         let item = SyncItem {
-            source: client(from, arguments.plain_http, arguments.max_names)?,
-            repository: Repository::parse(repository).map_err(CliError::input)?,
+            source: client(from, &arguments.trust, arguments.max_names)?,
+            repository: Repository::parse(reference(repository)).map_err(CliError::input)?,
             selector: flag_selector(&arguments.select)?,
             architectures: arguments.architecture.clone(),
             target_repository: None,
@@ -47,22 +50,26 @@ impl Source {
         })
     }
 
-    fn from_file(file: &std::path::Path, arguments: &SyncArguments) -> Result<Self, CliError> {
-        let name = file.display();
-        let text =
-            std::fs::read_to_string(file).map_err(|e| CliError::Input(format!("`{name}`: {e}")))?;
-        let source =
-            SkopeoSource::parse(&text).map_err(|e| CliError::Input(format!("`{name}`: {e}")))?;
+    fn from_file(file: &Path, arguments: &SyncArguments) -> Result<Self, CliError> {
+        let (name, text) = file_text(file)?;
+        let source = SkopeoSource::parse(&text).map_err(|error| {
+            if is_of_regsync(&text) {
+                return CliError::Input(format!(
+                    "{name}: this is a file for regsync; what is read here is a file for \
+                     `skopeo sync --src yaml`, see docs/command-line.md"
+                ));
+            }
+            CliError::Input(format!("{name}: {error}"))
+        })?;
         let mut items = Vec::new();
         for registry in &source.registries {
-            let client = file_client(registry, arguments.plain_http, arguments.max_names)?;
+            let client = file_client(registry, &arguments.trust, arguments.max_names)?;
             for item in &registry.items {
                 items.push(SyncItem {
                     source: client.clone(),
                     repository: item.repository.clone(),
-                    selector: Selector::compile(&item.selector).map_err(|e| {
-                        CliError::Input(format!("`{name}`: line {}: {e}", item.line))
-                    })?,
+                    selector: Selector::compile(&item.selector)
+                        .map_err(|e| CliError::Input(format!("{name}: line {}: {e}", item.line)))?,
                     architectures: arguments.architecture.clone(),
                     target_repository: None,
                     on_empty: arguments.on_empty,
@@ -74,6 +81,32 @@ impl Source {
             placement: arguments.placement.unwrap_or(Placement::Flat),
         })
     }
+}
+
+/// What a file holds, and how messages call it.
+fn file_text(file: &Path) -> Result<(String, String), CliError> {
+    let (name, text) = if file == Path::new("-") {
+        let text = std::io::read_to_string(std::io::stdin());
+        ("standard input".to_owned(), text)
+    } else {
+        let text = std::fs::read_to_string(file);
+        (format!("`{}`", file.display()), text)
+    };
+    match text {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(CliError::Input(format!("{name}: {error}"))),
+    }
+}
+
+/// Such a file begins its parts with these keys; no registry is called so.
+fn is_of_regsync(text: &str) -> bool {
+    let has = |key: &str| text.lines().any(|line| line.starts_with(key));
+    has("sync:") && (has("version:") || has("creds:") || has("defaults:"))
+}
+
+/// A reference as typed, without the transport that skopeo wants before it.
+pub(super) fn reference(text: &str) -> &str {
+    text.strip_prefix("docker://").unwrap_or(text)
 }
 
 /// The selectors of the command line; what is wrong is named as it was given.
@@ -95,20 +128,27 @@ pub(super) fn flag_selector(arguments: &SelectArguments) -> Result<Selector, Cli
 /// A client for an address as typed; credentials come from the auth files.
 pub(super) fn client(
     text: &str,
-    plain_http: bool,
+    trust: &TrustArguments,
     max_names: Option<u32>,
 ) -> Result<Client, CliError> {
-    let mut options = options(address(text, plain_http)?, max_names);
+    let mut options = options(reference(text), trust.plain_http, trust, max_names)?;
     logins_add(&mut options)?;
     Client::new(options).map_err(CliError::input)
 }
 
-fn options(address: RegistryAddress, max_names: Option<u32>) -> ClientOptions {
-    let mut options = ClientOptions::new(address);
+fn options(
+    text: &str,
+    plain_http: bool,
+    trust: &TrustArguments,
+    max_names: Option<u32>,
+) -> Result<ClientOptions, CliError> {
+    let mut options = ClientOptions::new(address(text, plain_http)?);
+    let certificate = trust.ca_certificate.as_deref();
+    options.ca_certificate = certificate.map(file_read).transpose()?;
     if let Some(names) = max_names.and_then(|names| usize::try_from(names).ok()) {
         options.listing = ListingLimit { names };
     }
-    options
+    Ok(options)
 }
 
 /// The logins of the auth files.
@@ -128,11 +168,11 @@ fn address(text: &str, plain_http: bool) -> Result<RegistryAddress, CliError> {
 
 fn file_client(
     registry: &SkopeoRegistry,
-    plain_http: bool,
+    trust: &TrustArguments,
     max_names: Option<u32>,
 ) -> Result<Client, CliError> {
-    let plain_http = plain_http && registry.tls_verify != Some(true);
-    let mut options = options(address(&registry.host, plain_http)?, max_names);
+    let plain_http = trust.plain_http && registry.tls_verify != Some(true);
+    let mut options = options(&registry.host, plain_http, trust, max_names)?;
     options.tls_verify = registry.tls_verify.unwrap_or(true);
     match &registry.credentials {
         Some((username, password)) => {

@@ -7,8 +7,9 @@ use secrecy::ExposeSecret as _;
 use super::CliError;
 use super::client_args::{StoreAddArguments, StoreArguments, StoreCommand};
 use super::connection::{Session, file_read, password_read, prompt_password};
-use super::output::json_line;
+use super::output::{json_line, talk_line};
 use super::project::{members, rows};
+use super::source::reference;
 use super::table::{self, cell};
 
 pub(super) async fn run(arguments: StoreArguments) -> Result<u8, CliError> {
@@ -77,7 +78,7 @@ async fn add(arguments: &StoreAddArguments, json: bool) -> Result<u8, CliError> 
     }
     let mut session = Session::open(&arguments.connection)?;
     let label = &arguments.label;
-    let args = json!({"label": label, "uri": arguments.uri, "storeType": "registry",
+    let args = json!({"label": label, "uri": reference(&arguments.uri), "storeType": "registry",
         "credentials": credentials});
     session.post("image.store.create", members(args)).await?;
     let store = session
@@ -86,7 +87,9 @@ async fn add(arguments: &StoreAddArguments, json: bool) -> Result<u8, CliError> 
     if json {
         json_line(&store);
     } else {
-        eprintln!("made the image store `{label}`; `registrysync store test {label}` tries it");
+        talk_line(&format!(
+            "made the image store `{label}`; `registrysync store test {label}` tries it"
+        ));
     }
     Ok(0)
 }

@@ -21,7 +21,7 @@ const EVENTS: usize = 256;
 
 pub(super) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
     let source = Source::read(&arguments)?;
-    let target = client(&arguments.to, arguments.plain_http, arguments.max_names)?;
+    let target = client(&arguments.to, &arguments.trust, arguments.max_names)?;
     let spec = SyncSpec {
         items: source.items,
         placement: source.placement,
@@ -38,7 +38,7 @@ pub(super) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
     let start = Instant::now();
     let (sender, receiver) = mpsc::channel(EVENTS);
     let reporter = Reporter::new(sender);
-    let display = Display::new(arguments.json, reporter.bytes());
+    let display = Display::new(arguments.json, arguments.quiet, reporter.bytes());
     let cancel = CancellationToken::new();
     let on_signal = cancel.clone();
     let signal = tokio::spawn(async move {

@@ -2,13 +2,13 @@
 
 use serde_json::Value as Json;
 
-use super::output::data_line;
+use super::output::{data_line, talk_line};
 use crate::text::readable;
 
 /// Prints rows below their heads, in columns as wide as they need; without rows only `none`, as talk.
 pub(super) fn print<const N: usize>(heads: [&str; N], rows: &[[String; N]], none: &str) {
     if rows.is_empty() {
-        eprintln!("{none}");
+        talk_line(none);
         return;
     }
     let heads = heads.map(str::to_owned);

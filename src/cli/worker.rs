@@ -5,11 +5,13 @@ use crate::config::Config;
 use super::CliError;
 use super::args::NodeArguments;
 use super::interrupts::Interrupts;
+use super::logs;
 use super::node::{Node, settings};
 use super::output::data_line;
 
 pub(super) async fn run(arguments: NodeArguments) -> Result<u8, CliError> {
     let config = settings(&arguments, [])?.read().map_err(CliError::input)?;
+    logs::start(config.log);
     check(&config)?;
     let node = Node::open(config).await?;
     let interrupts = Interrupts::listen()?;

@@ -15,6 +15,8 @@ use crate::http_client::{Failure, client_builder, failure_of, proxy_of, with_mar
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A method that asks a slow registry (`plan` of many repositories) takes minutes.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(30);
+/// The zone of dates on XML-RPC, which have none in themselves.
+const TIME_ZONE: &str = "registrysync-time-zone";
 const COOKIE: &str = "pxt-session-cookie=";
 
 /// Which server, and how to trust it.
@@ -216,8 +218,10 @@ impl Client {
             .body(document);
         let response = request.send().await.map_err(|e| self.unreachable(&e))?;
         let status = response.status();
+        let zone = response.headers().get(TIME_ZONE);
+        let zone = zone.and_then(|name| name.to_str().ok()?.parse().ok());
         let text = response.text().await.map_err(|e| self.unreachable(&e))?;
-        xmlrpc::answer(&text).map_err(|error| {
+        xmlrpc::answer(&text, zone).map_err(|error| {
             error.unwrap_or_else(|| {
                 self.strange(&format!("status {status} without an XML-RPC answer"))
             })

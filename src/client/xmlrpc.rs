@@ -1,5 +1,7 @@
 //! XML-RPC documents as a client writes and reads them.
 
+use chrono::{NaiveDateTime, SecondsFormat, TimeZone as _};
+use chrono_tz::Tz;
 use dxr::{FaultResponse, MethodCall, MethodResponse, Value};
 use serde_json::{Map, Number, Value as Json};
 
@@ -21,10 +23,11 @@ pub(super) fn call(method: &str, params: Vec<Value>) -> Result<String, Error> {
     }
 }
 
-/// The result in a document; a fault is an error. Err(None): it is no answer at all.
-pub(super) fn answer(document: &str) -> Result<Json, Option<Error>> {
+/// The result in a document, whose dates are of `zone`; a fault is an error. Err(None): it is no
+/// answer at all.
+pub(super) fn answer(document: &str, zone: Option<Tz>) -> Result<Json, Option<Error>> {
     if let Ok(response) = MethodResponse::from_xml(document) {
-        return Ok(json(response.value));
+        return Ok(json(response.value, zone));
     }
     let fault = FaultResponse::from_xml(document).map_err(|_| None)?.fault;
     let message = fault.string().to_owned();
@@ -38,8 +41,9 @@ pub(super) fn answer(document: &str) -> Result<Json, Option<Error>> {
     }))
 }
 
-/// A value as JSON. A date stays without zone, since XML-RPC says none.
-fn json(value: Value) -> Json {
+/// A value as JSON. A date is as on the other wire, RFC 3339 in UTC; one of which nobody says the
+/// zone stays without.
+fn json(value: Value, zone: Option<Tz>) -> Json {
     match value {
         Value::Integer(number) => number.into(),
         Value::Long(number) => number.into(),
@@ -47,8 +51,13 @@ fn json(value: Value) -> Json {
         Value::String(text) => text.into(),
         Value::Double(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
         Value::DateTime(time) => {
-            let time = chrono::NaiveDateTime::from(time);
-            time.format("%Y-%m-%dT%H:%M:%S").to_string().into()
+            let time = NaiveDateTime::from(time);
+            // In the hour that comes twice nothing tells which of them is meant.
+            match zone.and_then(|zone| zone.from_local_datetime(&time).earliest()) {
+                Some(moment) => moment.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true),
+                None => time.format("%Y-%m-%dT%H:%M:%S").to_string(),
+            }
+            .into()
         }
         Value::Base64(bytes) => {
             use base64::Engine as _;
@@ -59,10 +68,10 @@ fn json(value: Value) -> Json {
         Value::Struct(members) => {
             let members = members
                 .into_iter()
-                .map(|(name, member)| (name, json(member)));
+                .map(|(name, member)| (name, json(member, zone)));
             Json::Object(members.collect::<Map<String, Json>>())
         }
-        Value::Array(items) => items.into_iter().map(json).collect(),
+        Value::Array(items) => items.into_iter().map(|item| json(item, zone)).collect(),
         // Nil, and what a later version of the wire may add.
         _ => Json::Null,
     }
@@ -108,13 +117,28 @@ mod tests {
                 json!({"a": 1}),
             ),
         ] {
-            assert_eq!(answer(&document(xml)).unwrap(), expected, "{xml}");
+            assert_eq!(answer(&document(xml), None).unwrap(), expected, "{xml}");
+        }
+    }
+
+    #[test]
+    fn dates_are_of_the_servers_zone() {
+        for (date, utc) in [
+            ("20261124T03:04:05", "2026-11-24T02:04:05Z"),
+            ("20260724T03:04:05", "2026-07-24T01:04:05Z"),
+            ("20261025T02:30:00", "2026-10-25T00:30:00Z"),
+        ] {
+            let list = format!(
+                "<array><data><value><dateTime.iso8601>{date}</dateTime.iso8601></value></data></array>"
+            );
+            let zone = Some(chrono_tz::Europe::Berlin);
+            assert_eq!(answer(&document(&list), zone).unwrap(), json!([utc]));
         }
     }
 
     #[test]
     fn faults_are_told_apart() {
-        let of = |code, text: &str| answer(&fault(code, text)).unwrap_err().unwrap();
+        let of = |code, text: &str| answer(&fault(code, text), None).unwrap_err().unwrap();
         assert!(matches!(
             of(-1, "Could not find session with id: 9"),
             Error::Session
@@ -128,7 +152,7 @@ mod tests {
             Error::Call(_)
         ));
         assert_eq!(of(10101, "gone").to_string(), "gone (fault 10101)");
-        assert!(answer("<html></html>").unwrap_err().is_none());
+        assert!(answer("<html></html>", None).unwrap_err().is_none());
     }
 
     #[test]

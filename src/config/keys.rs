@@ -1,5 +1,7 @@
 //! The keys: their names, what they mean, and which are switches.
 
+use super::ConfigError;
+
 /// A key of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -10,7 +12,7 @@ pub struct Key {
 }
 
 /// All keys, in the order in which they are shown.
-pub const KEYS: [Key; 33] = [
+pub const KEYS: &[Key] = &[
     Key {
         name: "listen",
         about: "address and port to accept connections at; port 0 takes a free one",
@@ -100,6 +102,14 @@ pub const KEYS: [Key; 33] = [
         about: "MiB of memory for all requests of those who have no session, together, 4 to 1024",
     },
     Key {
+        name: "log_level",
+        about: "least important lines of the log that are written: `error`, `warn`, `info`, `debug` or `trace`; the variable RUST_LOG wins",
+    },
+    Key {
+        name: "log_format",
+        about: "`text`: the log on standard error is for people; `json`: one object a line",
+    },
+    Key {
         name: "tls_cert",
         about: "file of the server's certificate in PEM form, its chain after it; with it the server speaks https only",
     },
@@ -148,10 +158,51 @@ pub const KEYS: [Key; 33] = [
 /// Keys that are `true` or `false`.
 pub(super) const SWITCHES: [&str; 3] = ["tls_self_signed", "no_worker", "notify_warnings"];
 
+/// What the name of each variable of ours begins with.
+pub const PREFIX: &str = "REGISTRYSYNC_";
+/// Variables that are no keys, without the [`PREFIX`]: the file, and what the commands that talk to
+/// a server take.
+pub const OTHER_VARIABLES: [&str; 5] = ["CONFIG", "URL", "USER", "PASSWORD_FILE", "CA_CERTIFICATE"];
+
+/// The variable of a key.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase())
+}
+
+/// Err: a variable of that name says nothing to us, though it looks like one of ours.
+pub fn variable_check(name: &str) -> Result<(), ConfigError> {
+    let Some(rest) = name.strip_prefix(PREFIX) else {
+        return Ok(());
+    };
+    let known = || {
+        let keys = KEYS.iter().map(|key| key.name.to_uppercase());
+        keys.chain(OTHER_VARIABLES.map(str::to_owned))
+    };
+    if known().any(|known| known == rest) || is_of_kubernetes(rest) {
+        return Ok(());
+    }
+    let names: Vec<String> = known().map(|known| format!("{PREFIX}{known}")).collect();
+    Err(ConfigError::Variable {
+        name: name.to_owned(),
+        hint: nearest_of(name, names.iter().map(String::as_str)),
+    })
+}
+
+/// Kubernetes gives every container such variables of a service that is called `registrysync`.
+fn is_of_kubernetes(rest: &str) -> bool {
+    ["SERVICE_HOST", "SERVICE_PORT", "PORT"]
+        .into_iter()
+        .any(|known| rest == known || rest.starts_with(&format!("{known}_")))
+}
+
 /// The key that was probably meant, in words.
 pub(super) fn nearest(name: &str) -> String {
-    KEYS.iter()
-        .map(|key| (strsim::damerau_levenshtein(name, key.name), key.name))
+    nearest_of(name, KEYS.iter().map(|key| key.name))
+}
+
+fn nearest_of<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
         .min()
         .filter(|(distance, _)| *distance <= 3)
         .map_or(String::new(), |(_, near)| {

@@ -24,8 +24,8 @@ use crate::oci::NetworkPolicy;
 use crate::service::ScheduleRules;
 use crate::taskomatic::HistoryRules;
 
-pub use keys::{KEYS, Key};
-pub use settings::{Origin, Settings};
+pub use keys::{KEYS, Key, OTHER_VARIABLES, PREFIX, variable_check};
+pub use settings::{Origin, Settings, ShownKey};
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,14 @@ pub enum ConfigError {
         path: String,
         /// What is wrong, with the line where there is one.
         detail: String,
+    },
+    /// A variable that looks like one of ours, and isn't.
+    #[error("unknown variable `{name}`{hint}")]
+    Variable {
+        /// Its name.
+        name: String,
+        /// The one that was probably meant, in words, or nothing.
+        hint: String,
     },
     /// A value can't be used.
     #[error("`{key}`: `{value}` (from the {origin}): {detail}")]
@@ -91,6 +99,8 @@ pub struct Config {
     pub request_mib: usize,
     /// What all requests without a session may take together, in MiB.
     pub strangers_mib: usize,
+    /// What is logged, and how.
+    pub log: LogRules,
     /// Where the server's certificate comes from; `None` is plain http.
     pub tls: Option<TlsSource>,
     /// `http(s)://host[:port]` that users call the server by.
@@ -120,4 +130,39 @@ pub enum TlsSource {
     },
     /// Made in the data directory.
     SelfSigned,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogRules {
+    /// The least important lines that are written.
+    pub level: LogLevel,
+    /// What a line is like.
+    pub format: LogFormat,
+}
+
+/// How important a line of the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Something doesn't work.
+    Error,
+    /// Something may not work.
+    Warn,
+    /// What happens.
+    #[default]
+    Info,
+    /// How it happens.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+/// What a line of the log is like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object.
+    Json,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Config, ConfigError, Settings, TlsSource};
+use super::{Config, ConfigError, LogFormat, LogLevel, LogRules, Settings, TlsSource};
 use crate::notify::{MailSettings, Receivers};
 use crate::oci::{NameError, NetworkPolicy};
 use crate::service::{Misfire, ScheduleRules};
@@ -59,6 +59,7 @@ impl Settings {
             connections: self.number("connections", 16, 100_000)?,
             request_mib: self.number("request_mib", 1, 64)?,
             strangers_mib: self.number("strangers_mib", 4, 1024)?,
+            log: self.log()?,
             tls: self.tls()?,
             public_url: self.public_url()?,
             registries: self.registries()?,
@@ -84,6 +85,27 @@ impl Settings {
             misfire,
             jitter: seconds("schedule_jitter", MAX_JITTER_S)?,
             min_distance: seconds("schedule_min_distance", MAX_DISTANCE_S)?,
+        })
+    }
+
+    fn log(&self) -> Result<LogRules, ConfigError> {
+        Ok(LogRules {
+            level: match self.text("log_level") {
+                "error" => LogLevel::Error,
+                "warn" => LogLevel::Warn,
+                "info" => LogLevel::Info,
+                "debug" => LogLevel::Debug,
+                "trace" => LogLevel::Trace,
+                _ => {
+                    let expected = "expected `error`, `warn`, `info`, `debug` or `trace`";
+                    return Err(self.error("log_level", expected));
+                }
+            },
+            format: match self.text("log_format") {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                _ => return Err(self.error("log_format", "expected `text` or `json`")),
+            },
         })
     }
 

@@ -5,9 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
-use super::keys::{KEYS, Key, SWITCHES, nearest};
+use super::keys::{KEYS, Key, SWITCHES, nearest, variable_of};
 use crate::taskomatic::HistoryRules;
 use crate::time_zone::system_zone;
+
+const DATA_DIR: &str = "./registrysync-data";
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,19 @@ impl fmt::Display for Origin {
     }
 }
 
+/// A key as it is shown to people.
+#[derive(Clone, Debug)]
+pub struct ShownKey {
+    /// As in the file.
+    pub name: &'static str,
+    /// What it means.
+    pub about: &'static str,
+    /// What holds where nobody says anything.
+    pub default: Option<String>,
+    /// What holds, secrets hidden, and where it comes from.
+    pub value: Option<(String, Origin)>,
+}
+
 /// Values by key, each with its origin, not yet read.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -48,8 +63,8 @@ impl Settings {
     ) -> Result<Self, ConfigError> {
         let file = file.map(file_read).transpose()?.unwrap_or_default();
         let mut settings = Self::default();
-        for Key { name, .. } in KEYS {
-            let from_variable = || variable(&format!("REGISTRYSYNC_{}", name.to_uppercase()));
+        for &Key { name, .. } in KEYS {
+            let from_variable = || variable(&variable_of(name));
             let found = flags
                 .get(name)
                 .map(|value| (value.clone(), Origin::Flag))
@@ -63,7 +78,7 @@ impl Settings {
 
     fn defaults_fill(&mut self) {
         self.fill("listen", "127.0.0.1:8080".into());
-        self.fill("data_dir", "./registrysync-data".into());
+        self.fill("data_dir", DATA_DIR.into());
         let directory = self.text("data_dir").trim_end_matches('/');
         let key_file = format!("{directory}/secret.key");
         self.fill("database", format!("sqlite:{directory}/registrysync.db"));
@@ -85,6 +100,8 @@ impl Settings {
         self.fill("connections", "1000".into());
         self.fill("request_mib", "8".into());
         self.fill("strangers_mib", "32".into());
+        self.fill("log_level", "info".into());
+        self.fill("log_format", "text".into());
     }
 
     fn fill(&mut self, key: &'static str, value: String) {
@@ -97,10 +114,30 @@ impl Settings {
 
     /// Key, value with secrets hidden, and origin of all that is set.
     pub fn shown(&self) -> impl Iterator<Item = (&'static str, String, Origin)> {
-        KEYS.into_iter().filter_map(|Key { name, .. }| {
+        KEYS.iter().filter_map(|&Key { name, .. }| {
             let (value, origin) = self.values.get(name)?;
             Some((name, secret_hidden(name, value), *origin))
         })
+    }
+
+    /// All keys, in their order: also those that nobody has set.
+    pub fn all(&self) -> Vec<ShownKey> {
+        let mut defaults = Self::default();
+        // Other defaults are below the directory that was chosen.
+        defaults.fill("data_dir", self.text("data_dir").to_owned());
+        defaults.defaults_fill();
+        let directory = (DATA_DIR.to_owned(), Origin::Default);
+        defaults.values.insert("data_dir", directory);
+        let shown = |&Key { name, about }: &Key| ShownKey {
+            name,
+            about,
+            default: defaults.values.get(name).map(|(text, _)| text.clone()),
+            value: self
+                .values
+                .get(name)
+                .map(|(value, origin)| (secret_hidden(name, value), *origin)),
+        };
+        KEYS.iter().map(shown).collect()
     }
 
     /// The value as a path.

@@ -1,4 +1,4 @@
-use super::{ConfigError, Origin, Settings, TlsSource};
+use super::{ConfigError, LogFormat, LogLevel, LogRules, Origin, Settings, TlsSource};
 use crate::notify::Receivers;
 
 fn collect(
@@ -33,18 +33,11 @@ fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
     assert_eq!(config.database, "sqlite:/d/registrysync.db");
     assert_eq!(config.worker_slots, 7);
     let origins: Vec<Origin> = settings.shown().map(|(_, _, origin)| origin).collect();
-    let (given, others) = origins.split_at(5);
-    assert_eq!(
-        given,
-        [
-            Origin::Flag,
-            Origin::Variable,
-            Origin::Default,
-            Origin::Default,
-            Origin::File
-        ]
-    );
-    assert!(others.iter().all(|origin| *origin == Origin::Default));
+    let given = |origin| origins.iter().filter(|found| **found == origin).count();
+    for origin in [Origin::Flag, Origin::Variable, Origin::File] {
+        assert_eq!(given(origin), 1, "{origin}");
+    }
+    assert_eq!(given(Origin::Default), origins.len() - 3);
 }
 
 #[test]
@@ -192,4 +185,46 @@ fn lists_of_hosts_name_what_is_wrong_with_them() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn what_is_logged_is_one_of_a_few_words() {
+    let log = |file: &str| collect(&[], &[], file).unwrap().read().map(|c| c.log);
+    assert_eq!(log("").unwrap(), LogRules::default());
+    let debug = log("log_level = 'debug'\nlog_format = 'json'").unwrap();
+    let (level, format) = (LogLevel::Debug, LogFormat::Json);
+    assert_eq!(debug, LogRules { level, format });
+    for (file, wanted) in [
+        ("log_level = 'loud'", "expected `error`, `warn`"),
+        ("log_level = ''", "expected `error`, `warn`"),
+        ("log_format = 'xml'", "expected `text` or `json`"),
+    ] {
+        let error = log(file).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+}
+
+#[test]
+fn every_key_is_shown_with_its_default_and_what_holds() {
+    let file = "webhook_url = 'https://chat/T0/secret'\nlisten = '127.0.0.1:1'";
+    let all = collect(&[("data_dir", "/d")], &[], file).unwrap().all();
+    let names: Vec<&str> = all.iter().map(|key| key.name).collect();
+    let known: Vec<&str> = super::KEYS.iter().map(|key| key.name).collect();
+    assert_eq!(names, known);
+    let key = |name: &str| all.iter().find(|key| key.name == name).unwrap().clone();
+    let listen = key("listen");
+    assert_eq!(listen.default.as_deref(), Some("127.0.0.1:8080"));
+    assert_eq!(listen.value, Some(("127.0.0.1:1".into(), Origin::File)));
+    assert_eq!(
+        key("data_dir").default.as_deref(),
+        Some("./registrysync-data")
+    );
+    let database = Some("sqlite:/d/registrysync.db");
+    assert_eq!(key("database").default.as_deref(), database);
+    assert_eq!(key("webhook_url").default, None);
+    assert_eq!(
+        key("webhook_url").value,
+        Some(("https://chat/…".into(), Origin::File))
+    );
+    assert_eq!(key("mail_to").value, None);
 }

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::run_history::{Slice, pages};
+use super::rows::{Rows, Slice, rows};
 use super::session::session_peek;
 use super::{App, Caller, Error, Role};
+use crate::store::DbConnection;
 use crate::store::account::account_by_login;
-use crate::store::audit::{self as rows, AuditEvent, AuditFilter, NewAuditEvent};
+use crate::store::audit::{AuditEvent, AuditFilter, NewAuditEvent, audit_add, audit_list};
 use crate::text::readable;
 
 /// The longest login or object that is kept; both come from the outside.
@@ -77,7 +78,7 @@ pub async fn audit_record(
                 object: &object,
                 outcome: &record.outcome,
             };
-            Ok(rows::audit_add(conn, &new)?)
+            Ok(audit_add(conn, &new)?)
         })
         .await
 }
@@ -101,7 +102,7 @@ pub async fn audit_events(
     limit: i64,
     before_id: i64,
     filter: AuditFilter,
-) -> Result<Vec<AuditEvent>, Error> {
+) -> Result<Rows<AuditEvent>, Error> {
     let slice = Slice::new(limit, 0)?;
     let first = match before_id {
         0 => i64::MAX,
@@ -113,12 +114,12 @@ pub async fn audit_events(
         org_id: (!everywhere).then(|| caller.org_id()),
         ..filter
     };
-    app.db
-        .call(move |conn| {
-            pages(slice, first, |before, count| {
-                let page = rows::audit_list(conn, &filter, before, count)?;
-                Ok((page.last().map(|event| event.id), page))
-            })
-        })
-        .await
+    rows(app, slice, move |_| {
+        let read = move |conn: &mut DbConnection, before, count| {
+            let page = audit_list(conn, &filter, before, count)?;
+            Ok((page.last().map(|event| event.id), page))
+        };
+        Ok((first, read))
+    })
+    .await
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Role;
 use crate::store::account::Account;
+use crate::store::session::Session;
 
 /// The account behind a checked session. Only [`super::session`] makes one, so holding a
 /// `Caller` proves that the check was done.
@@ -14,19 +15,21 @@ pub struct Caller {
     login: String,
     roles: Vec<Role>,
     read_only: bool,
+    session_id: i64,
     session_duration: Duration,
 }
 
 impl Caller {
     /// The caller of a session that was found valid.
-    pub(super) fn new(account: Account, roles: Vec<Role>, session_duration: Duration) -> Caller {
+    pub(super) fn new(account: Account, roles: Vec<Role>, session: &Session) -> Caller {
         Caller {
             account_id: account.id,
             org_id: account.org_id,
             login: account.login,
             roles,
             read_only: account.read_only,
-            session_duration,
+            session_id: session.id,
+            session_duration: Duration::from_secs(session.duration_s.unsigned_abs()),
         }
     }
 
@@ -53,6 +56,11 @@ impl Caller {
     /// Whether the account holds `role`, itself or by another that implies it.
     pub fn has_role(&self, role: Role) -> bool {
         self.roles.iter().any(|held| held.implies(role))
+    }
+
+    /// The session's id.
+    pub fn session_id(&self) -> i64 {
+        self.session_id
     }
 
     /// How long the session lives on from each call.

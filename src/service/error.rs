@@ -34,8 +34,8 @@ pub enum Error {
     #[error("Image Store not found: {0}")]
     ImageStoreNotFound(String),
     /// No account of that login, or it is another organisation's.
-    #[error("No such user")]
-    UserUnknown,
+    #[error("No such user: {0}")]
+    UserUnknown(String),
     /// No role of that name.
     #[error("No such role: {0}; user.listAssignableRoles lists them")]
     RoleUnknown(String),

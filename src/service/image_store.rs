@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::error::shortened;
 use super::store_settings::{
-    StoreChange, StoreCredentials, StoreOptions, certificate_check, policy_check,
+    StoreChange, StoreCredentials, StoreOptions, certificate_check, login_check, policy_check,
 };
 use super::{App, Caller, Error};
 use crate::store::image_store::{
@@ -63,23 +63,43 @@ pub struct StoreDetails {
     pub max_connections: Option<u32>,
     /// Names in one listing, where it was set.
     pub max_names: Option<u32>,
+    /// Why the options can't be read, where that is so.
+    pub problem: Option<&'static str>,
 }
 
 impl StoreDetails {
+    /// The same in a list: one that can't be read is no reason to show none.
+    fn of_any(store: &ImageStore) -> StoreDetails {
+        StoreDetails::of(store).unwrap_or_else(|error| {
+            tracing::error!(store = store.id, %error, "an image store's options can't be read");
+            let problem = "its options can't be read, the server's log says why";
+            StoreDetails {
+                problem: Some(problem),
+                ..StoreDetails::with(store, StoreOptions::default(), false)
+            }
+        })
+    }
+
     fn of(store: &ImageStore) -> Result<StoreDetails, Error> {
         let options = StoreOptions::of(store)?;
-        Ok(StoreDetails {
+        let plain_http = options.address(&store.uri)?.is_plain_http();
+        Ok(StoreDetails::with(store, options, plain_http))
+    }
+
+    fn with(store: &ImageStore, options: StoreOptions, plain_http: bool) -> StoreDetails {
+        StoreDetails {
             label: store.label.clone(),
             uri: store.uri.clone(),
             storetype: store.store_type.clone(),
             has_credentials: store.has_password(),
             username: store.username.clone(),
             tls_verify: options.tls_verify.unwrap_or(true),
-            plain_http: options.address(&store.uri)?.is_plain_http(),
+            plain_http,
             ca_certificate: options.ca_certificate,
             max_connections: options.max_connections,
             max_names: options.max_names,
-        })
+            problem: None,
+        }
     }
 }
 
@@ -105,6 +125,7 @@ pub async fn store_create(
         )));
     }
     let change = StoreChange::from(credentials);
+    login_check(&change)?;
     let options = StoreOptions::default().changed(&change)?;
     policy_check(&options.address(&uri)?)?;
     certificate_check(&change).await?;
@@ -147,7 +168,7 @@ pub async fn store_list(app: &App, caller: &Caller) -> Result<Vec<StoreDetails>,
             stores.extend(page);
         }
     });
-    stores.await?.iter().map(StoreDetails::of).collect()
+    Ok(stores.await?.iter().map(StoreDetails::of_any).collect())
 }
 
 /// One store of the caller's organisation.
@@ -186,6 +207,7 @@ pub async fn store_change(
     label: String,
     change: StoreChange,
 ) -> Result<(), Error> {
+    login_check(&change)?;
     certificate_check(&change).await?;
     let org_id = caller.org_id();
     let key = app.db.key().clone();

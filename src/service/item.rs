@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::project::{ProjectName, places_of, project_find, project_find_locked};
-use super::project_settings::{architectures_check, on_empty_parse};
+use super::project_settings::{Newer, architectures_check, on_empty_parse};
 use super::{App, Caller, Error};
 use crate::oci::{Repository, Tag};
 use crate::store::DbConnection;
@@ -107,6 +107,9 @@ struct Stored {
     target_repository: Option<Repository>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     on_empty: Option<OnEmpty>,
+    /// Members of a newer version.
+    #[serde(flatten)]
+    newer: Newer,
 }
 
 /// What an item says, checked.
@@ -122,6 +125,8 @@ pub struct ItemSpec {
     pub target_repository: Option<Repository>,
     /// What becomes of it when it selects nothing; `None`: what the project says.
     pub on_empty: Option<OnEmpty>,
+    /// What a newer version wrote besides; it is kept.
+    newer: Newer,
 }
 
 impl ItemSpec {
@@ -134,6 +139,7 @@ impl ItemSpec {
             architectures: stored.architectures,
             target_repository: stored.target_repository,
             on_empty: stored.on_empty,
+            newer: stored.newer,
         })
     }
 
@@ -143,6 +149,7 @@ impl ItemSpec {
             architectures: self.architectures.clone(),
             target_repository: self.target_repository.clone(),
             on_empty: self.on_empty,
+            newer: self.newer.clone(),
         };
         serde_json::to_string(&stored).map_err(Error::unexpected)
     }
@@ -155,6 +162,7 @@ impl ItemSpec {
             architectures: Vec::new(),
             target_repository: None,
             on_empty: None,
+            newer: Newer::new(),
         })
     }
 

@@ -22,6 +22,7 @@
 //!   same by the names of the job runner, and for house-keeping; [`statistics`]: numbers for dashboards.
 //! - [`target_verify`]: whether what was copied still is there; [`Tell`] is the log of such work.
 //! - [`notification`]: what people are told of runs.
+//! - [`rows`]: lists that are read page by page, and the part of one that is wanted.
 //! - [`error`]: the one error of this layer.
 //!
 //! Nothing here knows HTTP, XML or SQL.
@@ -44,6 +45,7 @@ pub mod project;
 pub mod project_settings;
 pub mod registry_browse;
 pub mod role;
+pub mod rows;
 pub mod run_cancel;
 pub mod run_history;
 mod run_retry;

@@ -1,5 +1,6 @@
 //! Organisations: each has its own accounts, stores, projects and runs.
 
+use super::error::shortened;
 use super::project_settings::label_check;
 use super::user::NewUser;
 use super::user_rules::satellite_admin_stays;
@@ -121,7 +122,9 @@ fn org_find(conn: &mut DbConnection, name: &OrgName) -> Result<Org, Error> {
     found.ok_or_else(|| {
         Error::OrgUnknown(match name {
             OrgName::Id(id) => format!("there is no organisation with the id {id}"),
-            OrgName::Name(_) => "there is no organisation of that name".to_owned(),
+            OrgName::Name(name) => {
+                format!("there is no organisation named `{}`", shortened(name))
+            }
         })
     })
 }

@@ -6,8 +6,8 @@ use super::error::shortened;
 use super::item::{ItemView, items_of};
 use super::places::{Places, places};
 use super::project_settings::{ProjectDetails, ProjectOptions, ProjectSettings, label_check};
+use super::rows::{Rows, Slice, rows as page_by_page};
 use super::run_cancel::project_runs_end;
-use super::run_history::Slice;
 use super::schedule::{job_label, project_schedule};
 use super::store_settings::StoreOptions;
 use super::{App, Caller, Error};
@@ -41,8 +41,10 @@ pub struct ProjectView {
     pub src_store_label: String,
     /// Label of the store to copy to.
     pub dest_store_label: String,
-    /// The options.
+    /// The options,
     pub settings: ProjectSettings,
+    /// and why they can't be read, if so: then they are the defaults.
+    pub problem: Option<&'static str>,
     /// The run that was asked for last.
     pub last_run: Option<LastRun>,
     /// The cron line of its schedule.
@@ -94,39 +96,59 @@ pub async fn project_list(
     app: &App,
     caller: &Caller,
     slice: Slice,
-) -> Result<Vec<ProjectView>, Error> {
+) -> Result<Rows<ProjectView>, Error> {
     let org = caller.org_id();
-    let (offset, limit) = slice.rows();
-    let (projects, stores, mut last_runs, mut lines) = app
-        .db
-        .run(move |conn| {
-            let stores: HashMap<i64, String> = image_store_list(conn, org, "", i64::MAX)?
-                .into_iter()
-                .map(|store| (store.id, store.label))
-                .collect();
-            let projects = rows::project_list(conn, org, offset, limit)?;
-            let mut labels = projects.iter().map(|project| project.label.as_str());
-            let first = labels.next().unwrap_or_default();
-            let labels = (first, labels.next_back().unwrap_or(first));
-            let last_runs = project_last_runs(conn, org, labels)?;
-            let lines = schedule_lines(conn, org, labels)?;
-            Ok((projects, stores, last_runs, lines))
-        })
-        .await?;
-    let label = |id: i64| stores.get(&id).cloned().unwrap_or_default();
-    projects
+    let first = slice.offset();
+    page_by_page(app, slice.without_offset(), move |_| {
+        let read = move |conn: &mut DbConnection, offset: i64, count| {
+            let page = project_page(conn, org, offset, count)?;
+            let found = i64::try_from(page.len()).unwrap_or(i64::MAX);
+            Ok(((found > 0).then(|| offset.saturating_add(found)), page))
+        };
+        Ok((first, read))
+    })
+    .await
+}
+
+fn project_page(
+    conn: &mut DbConnection,
+    org: i64,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<ProjectView>, Error> {
+    let projects = rows::project_list(conn, org, offset, limit)?;
+    let stores: HashMap<i64, String> = image_store_list(conn, org, "", i64::MAX)?
         .into_iter()
-        .map(|project| {
-            Ok(ProjectView {
-                src_store_label: label(project.src_store_id),
-                dest_store_label: label(project.dest_store_id),
-                settings: ProjectSettings::of(&project)?,
-                last_run: last_runs.remove(&project.id),
-                cron_expr: lines.remove(&job_label(project.id)),
-                project,
-            })
-        })
-        .collect()
+        .map(|store| (store.id, store.label))
+        .collect();
+    let mut labels = projects.iter().map(|project| project.label.as_str());
+    let first = labels.next().unwrap_or_default();
+    let labels = (first, labels.next_back().unwrap_or(first));
+    let mut last_runs = project_last_runs(conn, org, labels)?;
+    let mut lines = schedule_lines(conn, org, labels)?;
+    let label = |id: i64| stores.get(&id).cloned().unwrap_or_default();
+    let views = projects.into_iter().map(|project| {
+        // One project that can't be read is no reason to show none.
+        let (settings, problem) = match ProjectSettings::of(&project) {
+            Ok(settings) => (settings, None),
+            Err(error) => {
+                tracing::error!(project = project.id, %error, "a project's options can't be read");
+                let problem =
+                    "its options can't be read, the server's log says why; below are the defaults";
+                (ProjectSettings::default(), Some(problem))
+            }
+        };
+        ProjectView {
+            src_store_label: label(project.src_store_id),
+            dest_store_label: label(project.dest_store_id),
+            settings,
+            problem,
+            last_run: last_runs.remove(&project.id),
+            cron_expr: lines.remove(&job_label(project.id)),
+            project,
+        }
+    });
+    Ok(views.collect())
 }
 
 /// One project with its items.
@@ -193,11 +215,20 @@ pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result
         .db
         .call(move |conn| project_find(conn, org, &ProjectName::Label(label)))
         .await?;
-    project_runs_end(app, caller, project.id).await?;
-    app.db
-        .run(move |conn| rows::project_delete(conn, org, project.id))
-        .await?;
-    Ok(())
+    let deleted = async {
+        project_runs_end(app, caller, project.id).await?;
+        let delete = move |conn: &mut DbConnection| rows::project_delete(conn, org, project.id);
+        Ok(app.db.run(delete).await?)
+    };
+    // Two transactions and more: what is away now may have been there for the first.
+    deleted.await.map(|_| ()).map_err(|error| match error {
+        Error::Unavailable(_) => Error::Unavailable(
+            "the database can't be reached at the moment; whether the project's runs are \
+             cancelled and it is deleted isn't known: look before you try again"
+                .into(),
+        ),
+        other => other,
+    })
 }
 
 /// The project of that name, or the fault that says there is none.
@@ -262,6 +293,7 @@ fn view_of(conn: &mut DbConnection, org: i64, id: i64) -> Result<ProjectView, Er
         src_store_label: store_by_id(conn, org, project.src_store_id)?.label,
         dest_store_label: store_by_id(conn, org, project.dest_store_id)?.label,
         settings: ProjectSettings::of(&project)?,
+        problem: None,
         last_run: last_run.map(|run| LastRun {
             id: run.id,
             status: run.status,

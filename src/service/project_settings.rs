@@ -73,8 +73,10 @@ impl From<ProjectOptions> for ProjectDetails {
     }
 }
 
-/// A project's options, checked.
+/// A project's options, checked; so they are stored. What an older version didn't write has its
+/// default, and what a newer one wrote is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ProjectSettings {
     /// How a target repository is named.
     pub placement: Placement,
@@ -87,7 +89,13 @@ pub struct ProjectSettings {
     pub description: String,
     /// Tags worked on at once.
     pub max_parallel: usize,
+    /// Members of a newer version.
+    #[serde(flatten)]
+    pub(super) newer: Newer,
 }
+
+/// Members of stored options that a newer version knows: they are written back as they were.
+pub(super) type Newer = serde_json::Map<String, serde_json::Value>;
 
 impl Default for ProjectSettings {
     fn default() -> ProjectSettings {
@@ -97,6 +105,7 @@ impl Default for ProjectSettings {
             on_empty: None,
             description: String::new(),
             max_parallel: MAX_PARALLEL,
+            newer: Newer::new(),
         }
     }
 }

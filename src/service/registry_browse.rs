@@ -22,7 +22,7 @@ const TAG_BYTES: usize = 128;
 /// The longest name of a repository that is shown; registries allow 255.
 const NAME_BYTES: usize = 255;
 /// Patterns run in linear time; only one made for the purpose takes longer, over very many names.
-const MATCH_TIME: Duration = Duration::from_secs(60);
+const MATCH_TIME: Duration = Duration::from_mins(1);
 
 /// One image, as far as people want to see it.
 #[derive(Debug)]

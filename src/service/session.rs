@@ -1,7 +1,5 @@
 //! Sessions: a key is `<id>x<64 hex digits>`; of the 256 random bits only a hash is kept.
 
-use std::time::Duration;
-
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::shortened;
@@ -101,6 +99,21 @@ pub async fn session_peek(app: &App, key: &str) -> Result<Option<Caller>, Error>
     Ok(found.ok().map(|checked| checked.caller))
 }
 
+/// Refuses where the caller's session has ended since it was checked: by logout, in time, or with
+/// its account. Where the database can't tell, it goes on.
+pub async fn session_still_there(app: &App, caller: &Caller) -> Result<(), Error> {
+    let (id, account_id) = (caller.session_id(), caller.account_id());
+    let is_there = app.db.run(move |conn| {
+        let session = session_find(conn, id)?;
+        let account = account_by_id(conn, account_id)?;
+        Ok(session.is_some() && account.is_some_and(|account| account.enabled))
+    });
+    match is_there.await {
+        Ok(false) => Err(Error::SessionUnknown(id.to_string())),
+        _ => Ok(()),
+    }
+}
+
 /// Ends the session of `key`. A key that is no session's is as good as ended.
 pub async fn session_end(app: &App, key: &SessionKey) -> Result<(), Error> {
     let key = key.clone();
@@ -143,8 +156,7 @@ fn session_find_checked(
         return Ok(Err(unknown()));
     };
     let roles = role_list(conn, account.id)?;
-    let duration = Duration::from_secs(session.duration_s.unsigned_abs());
-    let caller = Caller::new(account, roles, duration);
+    let caller = Caller::new(account, roles, &session);
     Ok(Ok(Checked {
         session,
         time,

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Error;
+use super::project_settings::Newer;
 use crate::oci::page::ListingLimit;
 use crate::oci::policy::server_policy;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress};
@@ -18,6 +19,15 @@ use crate::store::image_store::ImageStore;
 const CONNECTIONS_LIMIT: u32 = 100;
 /// Fewer names would be in nobody's way, and more in no memory.
 const NAMES_RANGE: RangeInclusive<u32> = 1000..=10_000_000;
+
+/// Bytes of an address.
+const URI_LIMIT: usize = 2048;
+/// Bytes of a user name at a registry.
+const USERNAME_LIMIT: usize = 1024;
+/// Bytes of a password; keys of cloud accounts, which serve as such, have some thousand.
+const PASSWORD_LIMIT: usize = 16 * 1024;
+/// Bytes of certificates: more than all public authorities together.
+const CERTIFICATE_LIMIT: usize = 1024 * 1024;
 
 /// A password on its way in. It has no way out.
 #[derive(Clone, Debug)]
@@ -110,9 +120,8 @@ pub fn store_host(store: &ImageStore) -> Option<String> {
     Some(address.host())
 }
 
-/// The options as they are kept in the store's row.
+/// The options as they are kept in the store's row. What a newer version wrote is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct StoreOptions {
     /// As [`StoreCredentials::tls_verify`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,6 +138,9 @@ pub struct StoreOptions {
     /// As [`StoreCredentials::max_names`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_names: Option<u32>,
+    /// Members of a newer version.
+    #[serde(flatten)]
+    pub(super) newer: Newer,
 }
 
 impl StoreOptions {
@@ -172,13 +184,23 @@ impl StoreOptions {
             ca_certificate: ca_certificate.filter(|pem| !pem.is_empty()),
             max_connections,
             max_names,
+            newer: self.newer,
         })
     }
 
     /// The address that `uri` means together with these options.
     pub(super) fn address(&self, uri: &str) -> Result<RegistryAddress, Error> {
-        if uri.is_empty() {
-            return Err(Error::BadParameter("Uri cannot be empty.".into()));
+        let problem = if uri.is_empty() {
+            "Uri cannot be empty."
+        } else if uri.len() > URI_LIMIT {
+            "Uri cannot be longer than 2048 bytes."
+        } else if uri.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            "Uri cannot contain white space, line breaks or other control characters."
+        } else {
+            ""
+        };
+        if !problem.is_empty() {
+            return Err(Error::BadParameter(problem.into()));
         }
         let address = RegistryAddress::parse(uri)
             .map_err(|error| Error::BadParameter(format!("Uri is not valid: {}", error.reason)))?;
@@ -202,6 +224,33 @@ pub(super) fn policy_check(address: &RegistryAddress) -> Result<(), Error> {
     address
         .policy_check(&server_policy())
         .map_err(|reason| Error::BadParameter(format!("Uri is not allowed: {reason}.")))
+}
+
+/// Refuses a login and certificates that are longer than any has a use for, and a user name that no
+/// login can have. Source: RFC 7617, section 2.
+pub(super) fn login_check(change: &StoreChange) -> Result<(), Error> {
+    let too_long = |field: &str, text: &str, limit: usize| {
+        let message = format!("it is longer than {limit} bytes");
+        if text.len() > limit {
+            Err(Error::invalid(field, message))
+        } else {
+            Ok(())
+        }
+    };
+    if let Some(name) = &change.username {
+        too_long("username", name, USERNAME_LIMIT)?;
+        if name.chars().any(char::is_control) {
+            let message = "it has line breaks or other control characters";
+            return Err(Error::invalid("username", message));
+        }
+    }
+    if let Some(Password(password)) = &change.password {
+        too_long("password", password.expose_secret(), PASSWORD_LIMIT)?;
+    }
+    match &change.ca_certificate {
+        Some(pem) => too_long("ca_certificate", pem, CERTIFICATE_LIMIT),
+        None => Ok(()),
+    }
 }
 
 /// Checks certificates before they are kept.

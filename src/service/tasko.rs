@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use futures_util::StreamExt as _;
 
 use super::error::shortened;
 use super::project::{ProjectName, project_find_locked};
-use super::run_history::{Slice, pages};
+use super::rows::{Rows, Slice, rows};
 use super::schedule::{label_project, project_data};
 use super::schedule_line::line_check;
 use super::schedule_reckon::schedules_reckon;
@@ -112,27 +113,28 @@ pub async fn schedules(
     owner: Owner,
     wanted: Wanted,
     slice: Slice,
-) -> Result<Vec<Schedule>, Error> {
+) -> Result<Rows<Schedule>, Error> {
     let org = owner.org_id(caller);
     if let Some(name) = &wanted.bunch {
         bunch(app, owner, name.clone()).await?;
     }
-    app.db
-        .call(move |conn| {
-            let now = clock(conn)?;
-            if let Some(label) = &wanted.job_label {
-                return Ok(slice.of(schedule_by_label(conn, org, label)?));
-            }
+    if let Some(label) = wanted.job_label {
+        let found = app.db.run(move |conn| schedule_by_label(conn, org, &label));
+        return Ok(Rows::of(slice.of(found.await?)));
+    }
+    rows(app, slice, move |conn| {
+        let active_at = wanted.active.then_some(clock(conn)?);
+        let read = move |conn: &mut DbConnection, after, count| {
             let filter = ScheduleFilter {
                 bunch: wanted.bunch.as_deref(),
-                active_at: wanted.active.then_some(now),
+                active_at,
             };
-            pages(slice, 0, |after, count| {
-                let page = schedule_list(conn, org, filter, after, count)?;
-                Ok((page.last().map(|row| row.id), page))
-            })
-        })
-        .await
+            let page = schedule_list(conn, org, filter, after, count)?;
+            Ok((page.last().map(|row| row.id), page))
+        };
+        Ok((0, read))
+    })
+    .await
 }
 
 /// One schedule.
@@ -158,31 +160,32 @@ pub async fn schedule_runs(
     owner: Owner,
     id: i64,
     slice: Slice,
-) -> Result<Vec<Run>, Error> {
+) -> Result<Rows<Run>, Error> {
     let org = owner.org_id(caller);
-    app.db
-        .call(move |conn| {
-            schedule_find(conn, org, id)?;
-            pages(slice, 0, |offset, count| {
-                let page = schedule_run_list(conn, id, offset, count)?;
-                let read = i64::try_from(page.len()).unwrap_or(i64::MAX);
-                Ok(((read > 0).then(|| offset + read), page))
-            })
-        })
-        .await
+    let first = slice.offset();
+    rows(app, slice.without_offset(), move |conn| {
+        schedule_find(conn, org, id)?;
+        let read = move |conn: &mut DbConnection, offset, count| {
+            let page = schedule_run_list(conn, id, offset, count)?;
+            let found = i64::try_from(page.len()).unwrap_or(i64::MAX);
+            Ok(((found > 0).then(|| offset.saturating_add(found)), page))
+        };
+        Ok((first, read))
+    })
+    .await
 }
 
 /// Runs of a bunch of house-keeping, latest first.
-pub async fn bunch_runs(app: &App, name: String, slice: Slice) -> Result<Vec<Run>, Error> {
+pub async fn bunch_runs(app: &App, name: String, slice: Slice) -> Result<Rows<Run>, Error> {
     bunch(app, Owner::Server, name.clone()).await?;
-    app.db
-        .call(move |conn| {
-            pages(slice, i64::MAX, |before, count| {
-                let page = bunch_run_list(conn, &name, before, count)?;
-                Ok((page.last().map(|run| run.id), page))
-            })
-        })
-        .await
+    rows(app, slice, move |_| {
+        let read = move |conn: &mut DbConnection, before, count| {
+            let page = bunch_run_list(conn, &name, before, count)?;
+            Ok((page.last().map(|run| run.id), page))
+        };
+        Ok((i64::MAX, read))
+    })
+    .await
 }
 
 /// Makes a schedule, and returns when it fires first.
@@ -351,7 +354,7 @@ pub async fn schedules_reinitialize(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-/// The last `bytes` of a run's log as text, or all of it.
+/// The last `bytes` of a run's log as text, or all of it: read twice rather than kept.
 pub async fn run_log_text(
     app: &App,
     caller: &Caller,
@@ -359,32 +362,55 @@ pub async fn run_log_text(
     id: i64,
     part: LogPart,
     bytes: Option<usize>,
-) -> Result<String, Error> {
+) -> Result<Rows<String>, Error> {
     let org = owner.org_id(caller);
-    let (run, lines) = app
-        .db
-        .call(move |conn| {
-            let run = run_get(conn, org, id)?
-                .ok_or_else(|| Error::NotFound(format!("there is no run with the id {id}")))?;
-            let lines = pages(Slice::ALL, 0, |after, count| {
-                let page = log_list(conn, org, id, after, count)?;
-                Ok((page.last().map(|line| line.seq), page))
-            })?;
-            Ok::<_, Error>((run, lines))
-        })
-        .await?;
-    let mut text: String = lines
-        .iter()
-        .filter(|line| line_part(line.level) == part)
-        .map(line_text)
-        .collect();
+    let run = app.db.call(move |conn| {
+        run_get(conn, org, id)?
+            .ok_or_else(|| Error::NotFound(format!("there is no run with the id {id}")))
+    });
+    let run = run.await?;
+    let (mut length, mut is_empty) = (0, true);
     // A run that was left out has no log, only a reason.
-    if lines.is_empty() && run.status == RunStatus::Skipped && part == LogPart::Output {
-        text = format!("{}\n", run.message);
+    let was_skipped = run.status == RunStatus::Skipped && part == LogPart::Output;
+    if bytes.is_some() || was_skipped {
+        let mut pages = log_rows(app, org, id).await?.pages();
+        while let Some(page) = pages.next().await {
+            let page = page?;
+            is_empty &= page.is_empty();
+            let wanted = page.iter().filter(|line| line_part(line.level) == part);
+            length += wanted.map(|line| line_text(line).len()).sum::<usize>();
+        }
     }
-    let begin = bytes.map_or(0, |bytes| text.len().saturating_sub(bytes));
-    let begin = (begin..=text.len()).find(|at| text.is_char_boundary(*at));
-    Ok(text.split_off(begin.unwrap_or_default()))
+    if was_skipped && is_empty {
+        let text = format!("{}\n", run.message);
+        let skip = bytes.map_or(0, |bytes| text.len().saturating_sub(bytes));
+        return Ok(Rows::of(vec![without_first(text, skip)]));
+    }
+    let mut skip = bytes.map_or(0, |bytes| length.saturating_sub(bytes));
+    let lines = log_rows(app, org, id).await?;
+    Ok(lines.map(move |line| {
+        let text = (line_part(line.level) == part).then(|| line_text(&line))?;
+        let skipped = skip.min(text.len());
+        skip -= skipped;
+        Some(without_first(text, skipped))
+    }))
+}
+
+async fn log_rows(app: &App, org: Option<i64>, id: i64) -> Result<Rows<LogLine>, Error> {
+    rows(app, Slice::ALL, move |_| {
+        let read = move |conn: &mut DbConnection, after, count| {
+            let page = log_list(conn, org, id, after, count)?;
+            Ok((page.last().map(|line| line.seq), page))
+        };
+        Ok((0, read))
+    })
+    .await
+}
+
+/// `text` without its first `bytes`, and without the rest of a character that begins there.
+fn without_first(mut text: String, bytes: usize) -> String {
+    let begin = (bytes..=text.len()).find(|at| text.is_char_boundary(*at));
+    text.split_off(begin.unwrap_or(text.len()))
 }
 
 fn line_part(level: LogLevel) -> LogPart {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::error::shortened;
 use super::store_settings::Password;
 use super::user_rules::{
     email_check, login_check, may_change, name_check, password_check, role_parse,
@@ -17,7 +18,7 @@ use crate::store::account::{
     account_delete, account_list, account_update, role_add, role_list, role_remove,
 };
 use crate::store::org::org_by_id;
-use crate::store::session::session_delete_of;
+use crate::store::session::{session_delete_of, session_delete_others};
 
 /// An account to be made.
 #[derive(Clone, Debug)]
@@ -162,8 +163,8 @@ pub async fn user_create(app: &App, caller: &Caller, new: NewUser) -> Result<(),
         .await
 }
 
-/// Changes an account: all of `details`, or nothing. A password that somebody else gives ends the
-/// account's sessions.
+/// Changes an account: all of `details`, or nothing. A new password ends the account's sessions, all
+/// but the one that the call was made with.
 pub async fn user_set_details(
     app: &App,
     caller: &Caller,
@@ -186,8 +187,8 @@ pub async fn user_set_details(
             ..AccountChange::default()
         };
         account_update(conn, account.id, change)?;
-        if hash.is_some() && account.id != caller.account_id() {
-            session_delete_of(conn, account.id)?;
+        if hash.is_some() {
+            session_delete_others(conn, account.id, caller.session_id())?;
         }
         Ok(())
     })
@@ -322,7 +323,7 @@ async fn change(
         .transaction(move |conn| {
             let account = account_by_login_locked(conn, &login)?
                 .filter(|account| account.org_id == caller.org_id())
-                .ok_or(Error::UserUnknown)?;
+                .ok_or_else(|| Error::UserUnknown(shortened(&login)))?;
             may_change(conn, &caller, account.id)?;
             body(conn, &caller, &account)
         })
@@ -332,5 +333,5 @@ async fn change(
 fn user_find(conn: &mut DbConnection, org: i64, login: &str) -> Result<Account, Error> {
     account_by_login(conn, login)?
         .filter(|account| account.org_id == org)
-        .ok_or(Error::UserUnknown)
+        .ok_or_else(|| Error::UserUnknown(shortened(login)))
 }

@@ -105,6 +105,18 @@ pub fn session_delete_of(conn: &mut DbConnection, account_id: i64) -> Result<usi
     Ok(diesel::delete(theirs).execute(conn)?)
 }
 
+/// Ends every session of an account but the one with the id `kept`, and returns how many there were.
+pub fn session_delete_others(
+    conn: &mut DbConnection,
+    account_id: i64,
+    kept: i64,
+) -> Result<usize, Error> {
+    let theirs = session::table
+        .filter(session::account_id.eq(account_id))
+        .filter(session::id.ne(kept));
+    Ok(diesel::delete(theirs).execute(conn)?)
+}
+
 /// Removes the sessions that have expired, and returns how many.
 pub fn session_delete_expired(conn: &mut DbConnection) -> Result<usize, Error> {
     let time = clock(conn)?;

@@ -7,7 +7,7 @@ use dxr::Value;
 use serde_json::{Map, Value as Json};
 
 use super::origin::is_form;
-use crate::api::value::from_json;
+use crate::api::value::{from_json, json_parse};
 
 /// The arguments by name; `given` are those of the body.
 pub(super) fn merged(uri: &Uri, given: Map<String, Json>) -> BTreeMap<String, Value> {
@@ -43,15 +43,18 @@ pub(super) fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Js
         }
         "it is an empty form".to_owned()
     } else {
-        match serde_json::from_slice(body) {
+        match json_parse(body) {
             Ok(Json::Null) => return Ok(Map::new()),
             Ok(Json::Object(members)) => return Ok(members),
             Ok(other) => format!("expected a JSON object, got {}", json_type(&other)),
-            Err(error) => format!(
-                "it is no JSON (line {}, column {})",
-                error.line(),
-                error.column()
-            ),
+            Err(error) => {
+                let what = if error.is_data() {
+                    "a key stands twice, or a number is out of range"
+                } else {
+                    "it is no JSON"
+                };
+                format!("{what} (line {}, column {})", error.line(), error.column())
+            }
         }
     };
     let hint = if is_form(headers) {

@@ -185,10 +185,10 @@ impl Watch {
 
 fn event(news: RunNews) -> Event {
     match news {
-        RunNews::Run(run) => Event::default().event("run").data(run.to_string()),
+        RunNews::Run(run) => Event::default().event("run").data(run),
         RunNews::Line(seq, line) => {
             let event = Event::default().event("log").id(seq.to_string());
-            event.data(line.to_string())
+            event.data(line)
         }
         RunNews::End(status) => Event::default().event("end").data(status),
     }

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use dxr::Value;
 use serde_json::{Map, Value as Json, json};
 
+use super::answer;
 use super::arguments;
 use super::body::{BodyError, Held, Sender};
 use super::cookie::{self, Carried};
@@ -171,16 +172,16 @@ async fn method_call(
     let args = arguments::merged(&parts.uri, given);
     let (key, caller) = known.unzip();
     let lifetime = caller.as_ref().map(Caller::session_duration);
-    let reply = async {
-        let reply = dispatcher.call_named(peer, caller, name, args).await?;
-        reply.json()
-    };
-    let result = tokio::select! {
-        result = reply => result,
+    let reply = tokio::select! {
+        reply = dispatcher.call_named(peer, caller, name, args) => reply,
         () = held.cut() => return Err(body_refusal(name, &BodyError::Crowded)),
     };
-    let mut response = match result {
-        Ok(result) => success(Some(result)),
+    let answered = match reply {
+        Ok(reply) => answer::json(reply, held).await,
+        Err(error) => Err(error),
+    };
+    let mut response = match answered {
+        Ok(body) => (JSON_TYPE, body).into_response(),
         // Row 46b: the reader of the log sees which method it was.
         Err(error) if error.sort() == Sort::BadArguments && error.code() == code::VALIDATION => {
             bad_request(name, error.message()).into_response()
@@ -235,17 +236,18 @@ async fn login(
     let mut args = vec![Value::String(login), Value::String(password)];
     args.extend(duration.filter(|given| !given.is_null()).map(from_json));
     let dispatcher = &surface.dispatcher;
-    match dispatcher
-        .call_positional(peer, NAME, args)
-        .await
-        .and_then(|reply| reply.value())
-    {
-        Ok(Value::String(key)) => {
+    let reply = dispatcher.call_positional(peer, NAME, args).await;
+    let result = match reply {
+        Ok(reply) => reply.json().await,
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(Json::String(key)) => {
             let caller = dispatcher
                 .session(&key)
                 .await
                 .map_err(|error| fault(&error))?;
-            let mut response = success(None);
+            let mut response = success();
             cookie_set(&mut response, parts, &key, caller.session_duration());
             Ok(response)
         }
@@ -280,7 +282,7 @@ async fn logout(surface: &Surface, peer: Peer, parts: &Parts) -> Outcome {
             _ => {}
         }
     }
-    let mut response = success(None);
+    let mut response = success();
     cookie_set(&mut response, parts, "", Duration::ZERO);
     Ok(response)
 }
@@ -296,10 +298,9 @@ fn method_check(parts: &Parts, verb: &'static str, name: &str) -> Result<(), Ref
     })
 }
 
-fn success(result: Option<Json>) -> Response {
-    let mut body = serde_json::Map::from_iter([("success".to_owned(), Json::Bool(true))]);
-    body.extend(result.map(|result| ("result".to_owned(), result)));
-    (JSON_TYPE, Json::Object(body).to_string()).into_response()
+/// The answer to what has no result.
+fn success() -> Response {
+    (JSON_TYPE, json!({"success": true}).to_string()).into_response()
 }
 
 fn refusal(status: StatusCode, message: &str) -> Refusal {

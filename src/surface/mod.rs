@@ -5,7 +5,7 @@
 //! - [`door`]: connections, with or without TLS, and shutdown; [`tls`]: the certificate;
 //!   `rooms`: how many at once, `gate`: who is cut, `descriptors`: how many files may be open;
 //!   `misdirected`: what plain http is told at a TLS port.
-//! - `xmlrpc`: `/rpc/api`; `xml` reads its documents, `xml_write` writes them.
+//! - `xmlrpc`: `/rpc/api`; `xml` reads its documents.
 //! - `json`: `/rhn/manager/api`; `cookie` carries its session, `arguments` reads what is sent,
 //!   `origin` tells other sites' pages.
 //! - `events`: a run's progress, told while it goes on.
@@ -13,9 +13,11 @@
 //! - [`openapi`]: the description of that surface.
 //! - [`asciidoc`]: the same methods as pages to read, `roles` among them: who may call what;
 //!   [`apidoc`]: the same as HTML.
+//! - `answer`: replies of both wires as bodies.
 //! - `body`: request bodies, bounded in size, time and compression; `budget` is what those of
 //!   strangers take together, `glance` finds a session's key at the beginning of one.
 
+mod answer;
 pub mod apidoc;
 mod arguments;
 pub mod asciidoc;
@@ -37,7 +39,6 @@ mod rooms;
 pub mod server;
 pub mod tls;
 mod xml;
-mod xml_write;
 mod xmlrpc;
 
 pub use door::{Door, serve};

@@ -1,7 +1,10 @@
 //! XML-RPC documents that come in: checked before they are parsed.
 
+use std::collections::HashSet;
+
 use dxr::{MethodCall, Value};
 use quick_xml::Reader;
+use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 
 /// Elements within elements. The parser's own bound is 128; an array in an array takes three.
@@ -20,6 +23,8 @@ pub(super) enum NoCall {
     Malformed(u64),
     #[error("the request is no XML-RPC call: it must be one `methodCall` element and nothing else")]
     Root,
+    #[error("the request is no XML-RPC call: a name stands twice in one struct")]
+    Twice,
     #[error(
         "the request is no XML-RPC call: the XML is well-formed, but a value in it is not; \
          check the types, the range of numbers and the form of dates"
@@ -55,14 +60,16 @@ pub(super) fn read(body: &[u8], charset: Option<&str>) -> Result<Call, NoCall> {
     })
 }
 
-/// Walks the document without building anything. Returns the encoding that it declares.
+/// Walks the document without building values. Returns the encoding that it declares.
 fn check(text: &str) -> Result<Option<String>, NoCall> {
     let mut reader = Reader::from_str(text);
+    let mut names = Names::default();
     let (mut depth, mut roots, mut encoding) = (0_usize, 0_usize, None);
     loop {
         let Ok(event) = reader.read_event() else {
             return Err(NoCall::Malformed(reader.error_position()));
         };
+        names.see(&event)?;
         match event {
             Event::Start(element) => {
                 if depth == 0 {
@@ -93,6 +100,54 @@ fn check(text: &str) -> Result<Option<String>, NoCall> {
             Event::Eof if roots != 1 => return Err(NoCall::Root),
             Event::Eof => return Ok(encoding),
             _ => {}
+        }
+    }
+}
+
+/// The names of members in the structs that are open: one that stands twice would be lost.
+#[derive(Default)]
+struct Names {
+    structs: Vec<HashSet<String>>,
+    /// The name that is being read.
+    name: Option<String>,
+}
+
+impl Names {
+    fn see(&mut self, event: &Event<'_>) -> Result<(), NoCall> {
+        match event {
+            Event::Start(element) if element.name().as_ref() == "struct" => {
+                self.structs.push(HashSet::new());
+            }
+            Event::Start(element) if element.name().as_ref() == "name" => {
+                self.name = Some(String::new());
+            }
+            Event::End(element) if element.name().as_ref() == "struct" => {
+                self.structs.pop();
+            }
+            Event::End(element) if element.name().as_ref() == "name" => {
+                let name = self.name.take().unwrap_or_default();
+                if self
+                    .structs
+                    .last_mut()
+                    .is_some_and(|names| !names.insert(name))
+                {
+                    return Err(NoCall::Twice);
+                }
+            }
+            Event::Text(text) => self.add(text),
+            Event::CData(text) => self.add(text),
+            Event::GeneralRef(reference) => match reference.resolve_char_ref() {
+                Ok(Some(c)) => self.add(c.encode_utf8(&mut [0; 4])),
+                _ => self.add(resolve_predefined_entity(reference).unwrap_or_default()),
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, text: &str) {
+        if let Some(name) = &mut self.name {
+            name.push_str(text);
         }
     }
 }
@@ -218,6 +273,31 @@ mod tests {
             assert!(expected(&error), "{shown}: {error:?}");
             assert!(!error.to_string().contains("secret"), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_in_a_struct_is_refused() {
+        let member = |name: &str, value: &str| {
+            format!("<member><name>{name}</name><value>{value}</value></member>")
+        };
+        let holder = |members: &[String]| {
+            with_value(&format!(
+                "<value><struct>{}</struct></value>",
+                members.concat()
+            ))
+        };
+        let inner = format!("<struct>{}</struct>", member("a", "1"));
+        let fine = [member("a", &inner), member("b", &inner), member("A", "1")];
+        assert!(read(holder(&fine).as_bytes(), None).is_ok());
+        for again in ["a", "&#97;", "&#x61;", "<![CDATA[a]]>"] {
+            let twice = holder(&[member("a", "1"), member("b", "2"), member(again, "3")]);
+            assert_eq!(read(twice.as_bytes(), None), Err(NoCall::Twice), "{again}");
+        }
+        let entities = holder(&[member("&lt;", "1"), member("<![CDATA[<]]>", "2")]);
+        assert_eq!(read(entities.as_bytes(), None), Err(NoCall::Twice));
+        let deep = format!("<struct>{}{}</struct>", member("x", "1"), member("x", "1"));
+        let deep = holder(&[member("a", &deep)]);
+        assert_eq!(read(deep.as_bytes(), None), Err(NoCall::Twice));
     }
 
     #[test]

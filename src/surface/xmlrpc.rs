@@ -1,24 +1,23 @@
-//! XML-RPC at `/rpc/api`. The route is our own: the stock one of `dxr_server` repeats a
-//! request that it can't parse in its fault, and refuses chunked and compressed requests.
+//! XML-RPC at `/rpc/api`. The route is our own: the stock one of the crate `dxr_server`
+//! repeats a request that it can't parse in its fault, and refuses chunked and compressed requests.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use dxr::{Fault, Value};
-use futures_util::stream;
 
 use super::body::{BodyError, Sender};
 use super::rooms::Visit;
 use super::server::Surface;
-use super::xml_write::Document;
-use super::{apidoc, xml};
-use crate::api::error::code;
+use super::{answer, apidoc, xml};
 use crate::api::{ApiError, Peer};
+use crate::time_zone::server_zone;
+
+/// The zone of an answer's dates.
+const TIME_ZONE: HeaderName = HeaderName::from_static("registrysync-time-zone");
 
 /// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
 pub(super) async fn call(
@@ -40,22 +39,16 @@ pub(super) async fn call(
     let peer = Peer {
         address: address.ip(),
     };
-    let outcome = answer(&surface, peer, visit, &parts.headers, content).await;
-    (
-        [(CONTENT_TYPE, "text/xml; charset=utf-8")],
-        document_body(Document::of(outcome)),
-    )
-        .into_response()
-}
-
-/// In one piece with its length, or as the client takes it.
-fn document_body(mut document: Document) -> Body {
-    let first = document.next().unwrap_or_default();
-    if document.is_done() {
-        return Body::from(first);
-    }
-    let pieces = std::iter::once(first).chain(document);
-    Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))
+    let document = match answer(&surface, peer, visit, &parts.headers, content).await {
+        Ok(document) => document,
+        Err(error) => answer::fault(&error).await,
+    };
+    // Dates have no zone on this wire.
+    let headers = [
+        (CONTENT_TYPE, "text/xml; charset=utf-8"),
+        (TIME_ZONE, server_zone().name()),
+    ];
+    (headers, document).into_response()
 }
 
 async fn answer(
@@ -64,44 +57,30 @@ async fn answer(
     visit: Option<Visit>,
     headers: &HeaderMap,
     content: Body,
-) -> Result<Value, Fault> {
+) -> Result<Body, ApiError> {
     let Surface {
         dispatcher, intake, ..
     } = surface;
     let sender = Sender::Document(dispatcher);
     let received = intake.read(headers, content, sender).await;
-    let received = received.map_err(|error| refusal(&error))?;
     let charset = charset(headers);
     let parser = move |content: &[u8]| xml::read(content, charset.as_deref());
-    let (call, held) = intake
-        .parse(received, parser)
-        .await
-        .map_err(|error| fault(&error))?;
-    let call = call.map_err(|error| Fault::new(-1, error.to_string()))?;
-    let reply = async {
-        let seen = || visit.iter().for_each(Visit::known);
-        let reply = dispatcher
-            .call_positional_seen(peer, &call.name, call.args, seen)
-            .await?;
-        reply.value()
+    let (call, held) = intake.parse(received.map_err(refusal)?, parser).await?;
+    let call = call.map_err(|error| ApiError::malformed(error.to_string()))?;
+    let seen = || visit.iter().for_each(Visit::known);
+    let reply = tokio::select! {
+        reply = dispatcher.call_positional_seen(peer, &call.name, call.args, seen) => reply?,
+        () = held.cut() => return Err(refusal(BodyError::Crowded)),
     };
-    tokio::select! {
-        value = reply => value.map_err(|error| fault(&error)),
-        () = held.cut() => Err(refusal(&BodyError::Crowded)),
+    answer::xml(reply, held).await
+}
+
+fn refusal(error: BodyError) -> ApiError {
+    match error {
+        BodyError::Session(error) => error,
+        BodyError::Crowded => ApiError::unavailable(error.to_string()),
+        _ => ApiError::malformed(error.to_string()),
     }
-}
-
-fn refusal(error: &BodyError) -> Fault {
-    let code = match error {
-        BodyError::Session(error) => return fault(error),
-        BodyError::Crowded => code::UNAVAILABLE,
-        _ => code::GENERAL,
-    };
-    Fault::new(code, error.to_string())
-}
-
-fn fault(error: &ApiError) -> Fault {
-    Fault::new(error.code(), error.message().to_owned())
 }
 
 /// The `charset` of the content type.

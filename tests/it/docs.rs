@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
+use registrysync::config::{KEYS, OTHER_VARIABLES, PREFIX, Settings};
 
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -64,4 +65,35 @@ fn every_relative_link_of_the_pages_leads_somewhere() {
         }
     }
     assert_eq!(dead, Vec::<String>::new());
+}
+
+/// Each key has its row, in the order of the code, with its text and default.
+#[test]
+fn the_page_of_the_configuration_has_every_key() {
+    let page = include_str!("../../docs/configuration.md");
+    let none = std::collections::BTreeMap::new();
+    let settings = Settings::collect(&none, |_| None, None).unwrap();
+    let rows: Vec<String> = settings
+        .all()
+        .into_iter()
+        .map(|key| {
+            let default = match (key.name, key.default) {
+                ("time_zone", _) => "the system's".to_owned(),
+                (_, None) => "none".to_owned(),
+                (_, Some(text)) => {
+                    format!("`{}`", text.replace("./registrysync-data/", "<data_dir>/"))
+                }
+            };
+            format!("| `{}` | {default} | {} |\n", key.name, key.about)
+        })
+        .collect();
+    let expected = rows.concat();
+    assert_eq!(settings.all().len(), KEYS.len());
+    assert!(
+        page.contains(&expected),
+        "docs/configuration.md: the rows of the table are to be\n{expected}"
+    );
+    for name in OTHER_VARIABLES {
+        assert!(page.contains(&format!("`{PREFIX}{name}`")), "{name}");
+    }
 }

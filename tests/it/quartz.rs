@@ -332,7 +332,9 @@ fn a_refusal_says_why_and_what_to_write() {
             "minute: `*/61`: the step after `/` must be 1 to 59",
         ),
         ("0 */0 3 * * ?", "the step after `/` must be at least 1"),
-        ("0 1,,2 3 * * ?", "minute: ``"),
+        ("0", "it has 1 field, expected"),
+        ("0 , 3 * * ?", "minute: `,`: expected 0 to 59"),
+        ("0 0 3 , * ?", "day-of-month: ``: expected 1 to 31"),
         ("0 ? 3 * * ?", "only a day field may be `?`"),
         ("0 0 3 * * ? ?", "only a day field may be `?`"),
         ("0 5- 3 * * ?", "minute: "),
@@ -343,6 +345,24 @@ fn a_refusal_says_why_and_what_to_write() {
     }
     let long = format!("0 0 3 {} * ?", "1,".repeat(60));
     assert_eq!(Expression::parse(&long), Err(CronError::TooLong(120)));
+}
+
+/// Quartz takes a list apart by a `StringTokenizer`, which gives no empty parts.
+#[test]
+fn commas_too_many_are_as_if_they_were_not_there() {
+    let start = "2026-01-01T00:00:00Z";
+    for (with, without) in [
+        ("0 0 1, * * ?", "0 0 1 * * ?"),
+        ("0 ,5,, 1 * * ?", "0 5 1 * * ?"),
+        ("0 1,,2 3 * * ?", "0 1,2 3 * * ?"),
+        ("0 0 3 ,L,15W, * ?", "0 0 3 L,15W * ?"),
+        ("0 0 3 ?, JAN,,MAR MON,,6#3,", "0 0 3 ? JAN,MAR MON,6#3"),
+        ("0 0 3 1 1 ? 2027,,", "0 0 3 1 1 ? 2027"),
+    ] {
+        assert_eq!(dates(with, start, 5), dates(without, start, 5), "{with}");
+        let line = Expression::parse(with).unwrap();
+        assert_eq!(line.to_string(), with);
+    }
 }
 
 #[test]
@@ -358,6 +378,8 @@ fn a_line_is_told_in_words() {
         ("* * * * * ?", "every second, every day"),
         ("10 * * * * ?", "at second 10 every minute, every day"),
         ("0 0/15 * * * ?", "every 15 minutes, every day"),
+        ("*/5 * * * * ?", "every 5 seconds, every day"),
+        ("*/5 * 3 ? * MON", "every 5 seconds in hour 3, on Monday"),
         ("0 0 * * * ?", "at minute 0, every day"),
         ("0 0 */2 * * ?", "at minute 0 in every 2 hours, every day"),
         (

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::value::Timestamp;
-use crate::api::{ApiError, Builder, Context, param};
+use crate::api::{ApiError, Builder, Context, List, param};
 use crate::service::Role;
 use crate::service::audit::audit_events;
 use crate::store::audit::{AuditEvent, AuditFilter};
@@ -102,11 +102,11 @@ pub(super) fn define(builder: &mut Builder) {
     });
 }
 
-async fn list(context: Context, limit: i32) -> Result<Vec<Event>, ApiError> {
+async fn list(context: Context, limit: i32) -> Result<List<Event>, ApiError> {
     events(&context, limit, 0, Filter::default()).await
 }
 
-async fn list_before(context: Context, limit: i32, before: i32) -> Result<Vec<Event>, ApiError> {
+async fn list_before(context: Context, limit: i32, before: i32) -> Result<List<Event>, ApiError> {
     events(&context, limit, before, Filter::default()).await
 }
 
@@ -115,7 +115,7 @@ async fn list_filtered(
     limit: i32,
     before: i32,
     filter: Filter,
-) -> Result<Vec<Event>, ApiError> {
+) -> Result<List<Event>, ApiError> {
     events(&context, limit, before, filter).await
 }
 
@@ -124,8 +124,8 @@ async fn events(
     limit: i32,
     before: i32,
     filter: Filter,
-) -> Result<Vec<Event>, ApiError> {
+) -> Result<List<Event>, ApiError> {
     let (app, caller) = (context.app(), context.caller());
     let events = audit_events(app, caller, limit.into(), before.into(), filter.into()).await?;
-    Ok(events.into_iter().map(Event::from).collect())
+    Ok(List::of_rows(events, Event::from))
 }

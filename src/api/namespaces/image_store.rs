@@ -6,7 +6,7 @@ use crate::api::method::{Param, param};
 use crate::api::registry::{Builder, Namespace};
 use crate::api::value::Done;
 use crate::service::image_store::{self as service, StoreDetails, StoreType};
-use crate::service::run_history::Slice;
+use crate::service::rows::Slice;
 use crate::service::store_settings::{StoreChange, StoreCredentials};
 
 const LABEL: Param = param("label", "the label of the image store");
@@ -59,8 +59,8 @@ pub(super) fn define(builder: &mut Builder) {
 }
 
 fn slices(ns: &mut Namespace) {
-    let limit = param("limit", "at most so many entries");
-    let offset = param("offset", "leave out so many entries first");
+    let limit = param("limit", super::LIMIT);
+    let offset = param("offset", super::OFFSET);
     ns.method(
         "listImageStores",
         "List a part of the image stores.",

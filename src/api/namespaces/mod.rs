@@ -26,8 +26,8 @@ pub use run_events::{RunNews, RunWatcher};
 
 use super::registry::Registry;
 
-const LIMIT: &str = "at most so many entries";
-const OFFSET: &str = "leave out so many entries first";
+const LIMIT: &str = "maximum number of entries, 10000 at most";
+const OFFSET: &str = "number of entries to skip";
 
 /// Every method of the server.
 pub fn registry() -> Registry {

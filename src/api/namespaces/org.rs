@@ -8,7 +8,7 @@ use crate::api::value::{Done, Timestamp};
 use crate::api::{ApiError, Builder, Context, Namespace, param};
 use crate::service::Role;
 use crate::service::org::{self as service, OrgName, OrgView};
-use crate::service::run_history::Slice;
+use crate::service::rows::Slice;
 use crate::service::store_settings::Password;
 use crate::service::user::NewUser;
 

@@ -4,16 +4,18 @@
 use std::time::Duration;
 
 use super::registrysync::{LogLine, Run};
-use crate::api::{ApiError, Dispatcher, Reply as _};
+use crate::api::reply::Content;
+use crate::api::value::Wire;
+use crate::api::{ApiError, Dispatcher};
 use crate::service::{Caller, Role, RunEvent, RunWatch};
 
 /// What a watcher is told.
 #[derive(Clone, Debug)]
 pub enum RunNews {
-    /// As of `getRun`.
-    Run(serde_json::Value),
-    /// As of `getRunLog`, with its number.
-    Line(i64, serde_json::Value),
+    /// As of `getRun`, in JSON.
+    Run(String),
+    /// As of `getRunLog`, in JSON, with its number.
+    Line(i64, String),
     /// The final status.
     End(&'static str),
 }
@@ -52,10 +54,10 @@ impl RunWatcher {
     pub async fn news(&mut self) -> Result<Vec<RunNews>, ApiError> {
         let events = self.watch.news(self.dispatcher.app()).await?;
         let news = events.into_iter().map(|event| match event {
-            RunEvent::Run(run) => Run::from(*run).json().map(RunNews::Run),
+            RunEvent::Run(run) => json(&Run::from(*run)).map(RunNews::Run),
             RunEvent::Line(line) => {
                 let seq = line.seq;
-                let line = LogLine::from(line).json();
+                let line = json(&LogLine::from(line));
                 line.map(|line| RunNews::Line(seq, line))
             }
             RunEvent::End(status) => Ok(RunNews::End(status.as_str())),
@@ -67,4 +69,10 @@ impl RunWatcher {
     pub async fn wait(&mut self, longest: Duration) {
         self.watch.wait(longest).await;
     }
+}
+
+fn json(content: &impl Content) -> Result<String, ApiError> {
+    let mut out = Vec::new();
+    content.write(Wire::Json, &mut out)?;
+    String::from_utf8(out).map_err(ApiError::unexpected)
 }

@@ -1,15 +1,18 @@
 //! `system`: introspection, and several calls in one, as generic XML-RPC tools expect them.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dxr::Value;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::ser::{Error as _, Serialize, Serializer};
+use tokio::sync::{Semaphore, mpsc};
+use tracing::Instrument as _;
 
+use crate::api::Dispatcher;
 use crate::api::context::Visitor;
 use crate::api::error::ApiError;
 use crate::api::method::{Answer as Replied, Method, Param, SessionUse, param};
 use crate::api::registry::{Builder, Namespace};
+use crate::api::reply::{Called, IntoReply, Reply};
 use crate::api::value::Raw;
 
 /// More calls in one would keep a connection for too long.
@@ -106,33 +109,69 @@ async fn help(visitor: Visitor, name: String) -> Answer<String> {
     Ok(all.collect::<Vec<_>>().join("\n\n"))
 }
 
-async fn multicall(visitor: Visitor, calls: Vec<InnerCall>) -> Answer<Vec<Outcome>> {
+async fn multicall(visitor: Visitor, calls: Vec<InnerCall>) -> Answer<Outcomes> {
     if calls.len() > CALLS_LIMIT {
         return Err(ApiError::validation(
             "calls",
             format!("{} calls; send at most {CALLS_LIMIT} at once", calls.len()),
         ));
     }
-    let mut outcomes = Vec::with_capacity(calls.len());
-    for (index, InnerCall(Raw(call))) in calls.into_iter().enumerate() {
-        outcomes.push(Outcome(inner(&visitor, index, call).await));
-    }
-    Ok(outcomes)
+    let (sender, outcomes) = mpsc::channel(1);
+    tokio::spawn(calls_make(visitor, calls, sender).in_current_span());
+    Ok(Outcomes(outcomes))
 }
 
-async fn inner(visitor: &Visitor, index: usize, call: Value) -> Replied {
-    let (name, params) =
-        parts(call).map_err(|reason| ApiError::validation(&format!("calls[{index}]"), reason))?;
-    let refused = match name.as_str() {
-        MULTICALL => Some("a multicall within a multicall is refused"),
-        // Each failed one waits, and all the others would be kept meanwhile.
-        LOGIN => Some("a login within a multicall is refused; call auth.login by itself"),
-        _ => None,
-    };
-    if let Some(reason) = refused {
-        return Err(ApiError::validation(&format!("calls[{index}]"), reason));
-    }
+/// Makes calls one after the other, each when the outcome of the one before was written. When
+/// nobody wants outcomes any more, calls that change something are made all the same.
+async fn calls_make(visitor: Visitor, calls: Vec<InnerCall>, sender: mpsc::Sender<Called>) {
+    let turns = Arc::new(Semaphore::new(1));
     let dispatcher = visitor.dispatcher();
+    for (index, InnerCall(Raw(call))) in calls.into_iter().enumerate() {
+        let turn = tokio::select! {
+            turn = Arc::clone(&turns).acquire_owned() => turn.ok(),
+            () = sender.closed() => None,
+        };
+        let call = parts(call);
+        let is_reading = call
+            .as_ref()
+            .is_ok_and(|(name, _)| dispatcher.is_reading(name));
+        if is_reading && sender.is_closed() {
+            continue;
+        }
+        let made = inner(&visitor, &dispatcher, index, call);
+        let outcome = if is_reading {
+            tokio::select! {
+                outcome = made => outcome,
+                () = sender.closed() => continue,
+            }
+        } else {
+            made.await
+        };
+        if let Some(turn) = turn {
+            // Where nobody wants it there is nobody to tell.
+            let _ = sender.send(Called { outcome, turn }).await;
+        }
+    }
+}
+
+async fn inner(
+    visitor: &Visitor,
+    dispatcher: &Dispatcher,
+    index: usize,
+    call: Result<(String, Vec<Value>), &'static str>,
+) -> Replied {
+    let refused = |reason| ApiError::validation(&format!("calls[{index}]"), reason);
+    let (name, params) = call.map_err(refused)?;
+    match name.as_str() {
+        MULTICALL => return Err(refused("a multicall within a multicall is refused")),
+        // Each failed one waits, and all the others would be kept meanwhile.
+        LOGIN => {
+            return Err(refused(
+                "a login within a multicall is refused; call auth.login by itself",
+            ));
+        }
+        _ => {}
+    }
     dispatcher
         .call_positional(visitor.peer(), &name, params)
         .await
@@ -179,27 +218,31 @@ impl JsonSchema for InnerCall {
     }
 }
 
-/// What came of one call: an array with its result, or its fault.
-struct Outcome(Replied);
+/// What came of each call: an array with its result, or its fault.
+struct Outcomes(mpsc::Receiver<Called>);
 
-impl Serialize for Outcome {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let error = match &self.0 {
-            Ok(reply) if serializer.is_human_readable() => {
-                return [reply.json().map_err(S::Error::custom)?].serialize(serializer);
-            }
-            Ok(reply) => {
-                return [Raw(reply.value().map_err(S::Error::custom)?)].serialize(serializer);
-            }
-            Err(error) => error,
-        };
-        let members = BTreeMap::from([
-            ("faultCode", Raw(Value::Integer(error.code()))),
-            ("faultString", Raw(Value::String(error.message().into()))),
-        ]);
-        members.serialize(serializer)
+impl IntoReply for Outcomes {
+    fn into_reply(self) -> Reply {
+        Reply::Calls(self.0)
     }
 }
+
+impl JsonSchema for Outcomes {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Vec::<Outcome>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Vec::<Outcome>::json_schema(generator)
+    }
+}
+
+/// How one of them is described.
+enum Outcome {}
 
 impl JsonSchema for Outcome {
     fn schema_name() -> std::borrow::Cow<'static, str> {

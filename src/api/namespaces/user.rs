@@ -7,7 +7,7 @@ use super::{LIMIT, OFFSET};
 use crate::api::value::{Done, Timestamp};
 use crate::api::{ApiError, Builder, Context, Namespace, param};
 use crate::service::Role;
-use crate::service::run_history::Slice;
+use crate::service::rows::Slice;
 use crate::service::store_settings::Password;
 use crate::service::user::{self as service, NewUser, UserDetails, UserView};
 use crate::store::account::Account;

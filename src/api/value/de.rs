@@ -18,6 +18,10 @@ use super::{BridgeError, Timestamp};
 pub const DATE_FOR_TEXT: &str = "expected string, got date: the client turned text that looks like a date into one, \
      and the original text is lost; send it as a string (in spacecmd, put it into JSON quotes)";
 
+/// Why a number with a fraction or an exponent is refused where text is meant, and what to do.
+pub const NUMBER_FOR_TEXT: &str = "expected string, got double: a number such as `1.10` or `1e3` loses the form in which it \
+     was written; send it as a string, in quotes";
+
 /// Reads an argument. A struct's members that its type doesn't know are refused, all at once.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, BridgeError> {
     T::deserialize(Bridge(value))
@@ -35,9 +39,10 @@ pub fn boolean(value: &Value) -> Option<bool> {
     }
 }
 
-/// What counts as a whole number.
+/// What counts as a whole number. JSON has one sort of number: `148.0` is whole.
 pub fn whole(value: &Value) -> Option<i64> {
     match value {
+        Value::Double(number) => number.to_string().parse().ok(),
         Value::Integer(number) => Some((*number).into()),
         Value::Long(number) => Some(*number),
         Value::String(text) => text.parse().ok(),
@@ -55,13 +60,13 @@ pub fn fractional(value: &Value) -> Option<f64> {
     }
 }
 
-/// What counts as text: a number is taken as its text.
+/// What counts as text: a whole number is taken as its digits. One with a fraction or an exponent
+/// isn't, since nobody knows any more how it was written.
 pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
         Value::Long(number) => Some(number.to_string()),
-        Value::Double(number) => Some(number.to_string()),
         _ => None,
     }
 }
@@ -112,6 +117,7 @@ impl Bridge {
             (Some(text), _) if text.contains('\0') => Err(BridgeError::mismatch(NUL_IN_TEXT)),
             (Some(text), _) => visitor.visit_string(text),
             (None, Value::DateTime(_)) => Err(BridgeError::mismatch(DATE_FOR_TEXT)),
+            (None, Value::Double(_)) => Err(BridgeError::mismatch(NUMBER_FOR_TEXT)),
             (None, _) => Err(self.unexpected(&"string")),
         }
     }

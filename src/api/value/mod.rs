@@ -1,27 +1,27 @@
 //! Between `serde` types and XML-RPC values.
 //!
-//! - [`ser`]: a result to a [`Value`](dxr::Value).
+//! - [`write`](mod@write): a result as text, for either wire.
 //! - [`de`]: an argument from a [`Value`](dxr::Value), with the conversions that clients rely on.
 //! - [`json`]: a JSON argument as a value.
 //! - [`raw`]: a value that is handed on as it came.
 //! - [`wire`]: the newtypes whose form differs between the surfaces.
 //!
-//! Both bridges report `is_human_readable() == false`; that is how the newtypes of [`wire`] tell
+//! Reading, and writing for XML-RPC, report `is_human_readable() == false`; that is how the newtypes of [`wire`] tell
 //! XML-RPC from JSON.
 
 pub mod de;
 pub mod json;
 pub mod raw;
-pub mod ser;
 pub mod wire;
+pub mod write;
 
 use std::fmt;
 
 pub use de::from_value;
-pub use json::from_json;
+pub use json::{from_json, parse as json_parse};
 pub use raw::Raw;
-pub use ser::{to_json, to_value, xml_text};
 pub use wire::{ByteCount, Bytes, Done, Timestamp};
+pub use write::Wire;
 
 /// Why a value couldn't be carried over. Names types and places, never the value itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

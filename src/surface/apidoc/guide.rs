@@ -84,10 +84,10 @@ context = ssl.create_default_context(cafile="ca.pem")
 server = xmlrpc.client.ServerProxy("SERVER/rpc/api", context=context)
 "#;
 
-const CURL: &str = r#"curl -sS -c cookies.txt -H 'Content-Type: application/json' --data @- \
-  'SERVER/rhn/manager/api/auth/login' <<JSON
-{"login": "$LOGIN", "password": "$PASSWORD"}
-JSON
+const CURL: &str = r#"python3 -c 'import json, os; print(json.dumps({"login": os.environ["LOGIN"],
+    "password": os.environ["PASSWORD"]}))' |
+  curl -sS -c cookies.txt -H 'Content-Type: application/json' --data @- \
+    'SERVER/rhn/manager/api/auth/login'
 curl -sS -b cookies.txt 'SERVER/rhn/manager/api/registrysync/listProjects'
 curl -sS -b cookies.txt -X POST 'SERVER/rhn/manager/api/auth/logout'
 rm cookies.txt
@@ -115,6 +115,18 @@ pub fn scripts(server: &str) -> Guide {
         )
     };
     let section = |title, blocks| Section { title, blocks };
+    // spacecmd speaks https unless it is told otherwise; mgrctl always does.
+    let plain = server.starts_with("http://");
+    let spacecmd = if plain {
+        SPACECMD.replace("spacecmd -s", "spacecmd --nossl -s")
+    } else {
+        SPACECMD.to_owned()
+    };
+    let mgrctl_note = if plain {
+        "This server is asked by plain http, which `mgrctl api` doesn't speak: the calls below work once it is reached by https."
+    } else {
+        "The server's certificate has to be one that the system trusts, or be named by `--api-cacert`."
+    };
     Guide {
         title: "Scripts",
         sections: vec![
@@ -146,7 +158,7 @@ pub fn scripts(server: &str) -> Guide {
                     Block::Text(
                         "`spacecmd api` calls any method over XML-RPC; it asks for the password, and keeps the session. The arguments after the session key follow `-A`.",
                     ),
-                    code("bash", SPACECMD),
+                    code("bash", &spacecmd),
                 ],
             ),
             section(
@@ -155,6 +167,7 @@ pub fn scripts(server: &str) -> Guide {
                     Block::Text(
                         "`mgrctl api` speaks JSON, over https only; it asks for the password. Parameters go by name; a `post` with one parameter alone takes it as JSON. `get` sends a value as it is typed, so a space is written `%20`, a double quote `%22`, `<` `%3C`, `>` `%3E`. `--api-cacert ca.pem` names the certificate's authority.",
                     ),
+                    Block::Text(mgrctl_note),
                     code("bash", MGRCTL),
                 ],
             ),
@@ -241,5 +254,22 @@ fn fault_codes() -> Section {
             ),
             Block::Code("text", table),
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scripts;
+
+    #[test]
+    fn samples_know_whether_the_server_speaks_tls() {
+        let plain = scripts("http://a:8080").asciidoc("x");
+        assert!(plain.contains("spacecmd --nossl -s a:8080 -u"), "{plain}");
+        assert!(plain.contains("once it is reached by https"), "{plain}");
+        let tls = scripts("https://a").asciidoc("x");
+        assert!(
+            tls.contains("spacecmd -s a -u") && !tls.contains("--nossl"),
+            "{tls}"
+        );
     }
 }

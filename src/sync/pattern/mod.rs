@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_alternation_as_long_as_a_text_may_be_is_taken() {
-        let tags: Vec<String> = (0..450).map(|n| format!(r"1\.{n}\.0")).collect();
+        let tags: Vec<String> = (0..400).map(|n| format!(r"1\.{n}\.0")).collect();
         let text = format!("^({})$", tags.join("|"));
         assert!(
             (TEXT_LIMIT - 600..TEXT_LIMIT).contains(&text.len()),
@@ -158,7 +158,7 @@ mod tests {
             text.len()
         );
         let pattern = Pattern::new(&text).expect("a pattern");
-        assert!(pattern.is_match("1.449.0") && !pattern.is_match("1.450.0"));
+        assert!(pattern.is_match("1.399.0") && !pattern.is_match("1.400.0"));
         assert!(Pattern::new(r"^\w+-\w+\.\w+$").is_ok());
     }
 }

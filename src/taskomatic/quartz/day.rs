@@ -3,7 +3,7 @@
 use chrono::{Datelike as _, NaiveDate};
 
 use super::CronError;
-use super::field::{Field, MONTH_DAYS, Set, WEEK_DAYS, number, set_parse};
+use super::field::{Field, MONTH_DAYS, Set, WEEK_DAYS, number, parts, set_parse};
 
 /// Days before the last that `L-…` may name.
 const BEFORE_LAST_MAX: u32 = 30;
@@ -43,10 +43,11 @@ pub(super) enum WeekDay {
 
 impl Days {
     pub(super) fn parse(month_days: &str, week_days: &str) -> Result<Self, CronError> {
+        let [month_days, week_days] = [month_days, week_days].map(|list| list.trim_matches(','));
         match (month_days, week_days) {
             ("?", "?") => Err(CronError::Days { both: true }),
-            (list, "?") => Ok(Self::OfMonth(rules(list, month_day)?)),
-            ("?", list) => Ok(Self::OfWeek(rules(list, week_day)?)),
+            (list, "?") => Ok(Self::OfMonth(rules(&MONTH_DAYS, list, month_day)?)),
+            ("?", list) => Ok(Self::OfWeek(rules(&WEEK_DAYS, list, week_day)?)),
             _ => Err(CronError::Days { both: false }),
         }
     }
@@ -83,8 +84,12 @@ impl Days {
     }
 }
 
-fn rules<T>(list: &str, rule: fn(&str) -> Result<T, CronError>) -> Result<Vec<T>, CronError> {
-    list.split(',').map(rule).collect()
+fn rules<T>(
+    field: &Field,
+    list: &str,
+    rule: fn(&str) -> Result<T, CronError>,
+) -> Result<Vec<T>, CronError> {
+    parts(field, list)?.into_iter().map(rule).collect()
 }
 
 fn month_day(part: &str) -> Result<MonthDay, CronError> {

@@ -12,7 +12,7 @@ pub enum CronError {
     #[error("it is longer than {0} bytes")]
     TooLong(usize),
     /// Neither six nor seven fields.
-    #[error("it has {count} fields, expected 6 or 7: second minute hour day-of-month month day-of-week [year]{}", hint(*.count, .corrected.as_deref()))]
+    #[error("it has {count} field{}, expected 6 or 7: second minute hour day-of-month month day-of-week [year]{}", if *.count == 1 { "" } else { "s" }, hint(*.count, .corrected.as_deref()))]
     Fields {
         /// How many there are.
         count: usize,
@@ -108,6 +108,7 @@ fn week_day_shifted(list: &str) -> Option<String> {
         let days: Option<Vec<String>> = range.split('-').map(day).collect();
         Some(format!("{}{step}", days?.join("-")))
     };
-    let parts: Option<Vec<String>> = list.split(',').map(part).collect();
+    let given = list.split(',').filter(|part| !part.is_empty());
+    let parts: Option<Vec<String>> = given.map(part).collect();
     Some(parts?.join(","))
 }

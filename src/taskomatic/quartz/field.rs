@@ -140,10 +140,19 @@ pub(super) fn number(text: &str) -> Option<u32> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
+/// The parts of a list, without empty ones: Quartz doesn't see those between, before and after commas.
+pub(super) fn parts<'a>(field: &Field, list: &'a str) -> Result<Vec<&'a str>, CronError> {
+    let parts: Vec<&str> = list.split(',').filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        return Err(field.error(list, field.expected()));
+    }
+    Ok(parts)
+}
+
 /// All numbers of a field, sorted, each once.
 pub(super) fn numbers_parse(field: &Field, list: &str) -> Result<Vec<u32>, CronError> {
     let mut numbers = Vec::new();
-    for part in list.split(',') {
+    for part in parts(field, list)? {
         match part {
             "?" => return Err(field.error(part, "only a day field may be `?`")),
             _ => numbers.extend(field.part(part)?),

@@ -61,12 +61,15 @@ fn time(line: &Expression) -> String {
             .collect();
         return format!("at {}", list(&times));
     }
-    let second = match rhythm(seconds, &SECONDS) {
+    let rhythm_of_seconds = rhythm(seconds, &SECONDS);
+    let goes_on = !matches!(rhythm_of_seconds, Rhythm::Listed(_));
+    let second = match rhythm_of_seconds {
         Rhythm::Listed(which) if which == "0" => String::new(),
         other => other.words("second"),
     };
     let minute = match rhythm(minutes, &MINUTES) {
-        Rhythm::Every if seconds.is_all(&SECONDS) => String::new(),
+        // What happens every few seconds happens in every minute.
+        Rhythm::Every if goes_on => String::new(),
         other => other.words("minute"),
     };
     let hour = match rhythm(hours, &HOURS) {

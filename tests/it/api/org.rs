@@ -31,7 +31,7 @@ on_both_databases! {
         assert_eq!(ada.get("user/listRoles?login=ada-admin").await, Ok(json!(["org_admin"])));
         assert_eq!(ada.get("user/getDetails?login=ada-admin").await.unwrap()["org_name"], "Acme");
         assert_eq!(ada.get("user/listUsers").await.unwrap().as_array().unwrap().len(), 1);
-        assert_eq!(ada.get("user/getDetails?login=admin").await, Err((-213, "No such user".into())));
+        assert_eq!(ada.get("user/getDetails?login=admin").await, Err((-213, "No such user: admin".into())));
         for (label, uri) in [("src", "a.example"), ("dest", "b.example")] {
             let store = json!({"label": label, "uri": uri, "storeType": "registry", "credentials": {}});
             assert_eq!(ada.post("image/store/create", store).await, Ok(json!(1)));

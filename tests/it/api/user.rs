@@ -10,7 +10,7 @@ use crate::support::database::TestDatabase;
 const LAST: &str = "Cannot delete the last remaining satellite administrator.";
 
 fn no_such_user() -> Answer {
-    Err((-213, "No such user".into()))
+    Err((-213, "No such user: grace".into()))
 }
 
 on_both_databases! {
@@ -76,10 +76,10 @@ on_both_databases! {
             ("user/setDetails", set(json!({"shoe_size": 1, "age": 2})), 2801, "Invalid argument(s): age, shoe_size"),
             ("user/setDetails", set(json!({"password": ""})), 2800, "`password`"),
             ("user/setDetails", set(json!({"first_name": "a", "first_names": "b"})), 2800, "`first_names`: it is the same"),
-            ("user/setDetails", json!({"login": "nobody", "details": {}}), -213, "No such user"),
+            ("user/setDetails", json!({"login": "nobody", "details": {}}), -213, "No such user: nobody"),
             ("user/addRole", json!({"login": "taken", "role": "king"}), -2005, "No such role: king"),
             ("user/removeRole", json!({"login": "taken", "role": "king"}), -2005, "No such role: king"),
-            ("user/addRole", json!({"login": "nobody", "role": "king"}), -213, "No such user"),
+            ("user/addRole", json!({"login": "nobody", "role": "king"}), -213, "No such user: nobody"),
         ]).await;
         assert_eq!(admin.get("user/listUsers").await, before);
         assert_eq!(admin.get("user/listRoles?login=taken").await, Ok(json!([])));
@@ -191,10 +191,12 @@ on_both_databases! {
         assert_eq!(server.json("GET", probe, Some(&grace.key), None).await.0, 401);
         assert!(server.log_in("grace", "second pass").await.is_err());
 
-        // One's own new password ends nothing.
+        // One's own new password ends all sessions but the one that gave it.
+        let other = server.log_in("admin", ADMIN_PASSWORD).await.unwrap();
         let own = json!({"login": "admin", "details": {"password": "another one"}});
         assert_eq!(admin.post("user/setDetails", own).await, Ok(json!(1)));
         assert!(admin.get(probe).await.is_ok());
+        assert_eq!(server.json("GET", probe, Some(&other.key), None).await.0, 401);
         assert!(server.log_in("admin", ADMIN_PASSWORD).await.is_err());
     }
 }

@@ -4,16 +4,20 @@
 //! - `cron`: what a cron line means.
 //! - `list_tags`: selectors over a listing.
 //! - `surroundings`: proxies, certificates and auth files.
+//! - `terminal`: what others wrote steers none; `trust`: certificates of one's own; `help`: its examples.
 //! - `memory`: a layer that is larger than what the process may use.
 //!
 //! This file: a desk, which is a directory with files and a clean environment to start the binary in.
 
 mod bad_input;
 mod cron;
+mod help;
 mod list_tags;
 pub(crate) mod memory;
 mod surroundings;
 mod sync;
+mod terminal;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -52,15 +56,22 @@ impl Desk {
         path.to_str().unwrap().to_owned()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// The binary, without anything of the user's own configuration.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
+        self.command_of(env!("CARGO_BIN_EXE_registrysync"))
+    }
+
+    /// Another program, in the same way.
+    pub(crate) fn command_of(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         let home: &Path = self.directory.path();
         command.env_clear().env("HOME", home).current_dir(home);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.env("PATH", path);
         command.stdin(Stdio::null());
         command
     }

@@ -471,3 +471,92 @@ async fn what_a_run_leaves_out_is_counted_and_told() {
         (&1.into(), &1.into())
     );
 }
+
+/// What skopeo's users type, and what comes through a pipe.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_comes_by_standard_input_and_references_have_their_transport() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::artifact(1, "a/b").store(&source, "team/app", Some("1"));
+    let desk = Desk::new();
+    let to = format!("docker://{}", target.address());
+    let yaml = format!("{}:\n  images:\n    team/app: ['1']\n", source.address());
+    let piped = |input: String| {
+        let mut command = desk.command();
+        command.args(["sync", "-", "--to", &to, "--plain-http"]);
+        assert_cmd::Command::from_std(command)
+            .write_stdin(input)
+            .assert()
+    };
+    piped(yaml).code(0);
+    assert_eq!(target.tags("app").len(), 1);
+    let refused = piped("a: [".to_owned()).code(2);
+    let said = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(
+        said.starts_with("registrysync: standard input: line "),
+        "{said}"
+    );
+
+    let from = format!("docker://{}", source.address());
+    let words = ["--repository", "docker://team/app", "--plain-http"];
+    let sync = ["sync", "--from", &from, "--to", &to];
+    desk.run(&[&sync[..], &words].concat()).ended(0);
+    assert_eq!(target.tags("team/app").len(), 1);
+    let name = format!("{from}/team/app");
+    let listed = desk.run(&["list-tags", &name, "--plain-http"]).ended(0);
+    assert_eq!(listed.out, "1\n");
+}
+
+#[test]
+fn a_file_for_regsync_is_called_one() {
+    let desk = Desk::new();
+    let file = desk.file(
+        "regsync.yml",
+        "version: 1\ncreds:\n  - registry: r.example\nsync:\n  - source: busybox\n    type: image\n",
+    );
+    let said = desk.run(&["sync", &file, "--to", "localhost:1"]).ended(2);
+    assert!(said.err.contains("a file for regsync"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_is_singular() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let desk = Desk::new();
+    let (from, to) = (http(&source), http(&target));
+    for (number, words) in [(1, "1 tag: "), (2, "2 tags: ")] {
+        let tag = number.to_string();
+        Image::artifact(number, "a/b").store(&source, "app", Some(&tag));
+        let sync = ["sync", "--from", &from, "--to", &to, "--repository", "app"];
+        let said = desk.run(&sync).ended(0);
+        assert!(said.err.contains(words), "{said:?}");
+    }
+}
+
+/// cron mails what is printed.
+#[tokio::test(flavor = "multi_thread")]
+async fn quiet_says_nothing_where_nothing_was_to_be_done() {
+    let (source, target) = (source().await, Registry::start().await);
+    let desk = Desk::new();
+    let (from, to) = (http(&source), http(&target));
+    let sync = [
+        "sync",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--repository",
+        "team/app",
+        "--quiet",
+    ];
+    let first = desk.run(&sync).ended(0);
+    assert!(
+        first.out.contains("copied") && first.err.contains("4 tags: "),
+        "{first:?}"
+    );
+    let second = desk.run(&sync).ended(0);
+    assert_eq!((second.out.as_str(), second.err.as_str()), ("", ""));
+    source.fault_add(Fault::status("HEAD", "/manifests/", 500));
+    source.fault_add(Fault::status("GET", "/manifests/", 500));
+    let third = desk.run(&[&sync[..], &["--tag", "1.0"]].concat());
+    assert_ne!(third.code, 0);
+    assert!(third.out.contains("failed"), "{third:?}");
+}

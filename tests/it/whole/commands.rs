@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::server::Server;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
+use crate::support::registry::faults::Fault;
 
 /// A person at a terminal of their own.
 struct Person {
@@ -72,12 +73,14 @@ async fn a_project_is_made_run_and_looked_at_by_commands() {
     assert!(again.contains("`web` exists already"), "{again}");
     person.hears(&["project", "run", "web", "--wait"], 0);
     assert_eq!(target.tags("team/app").len(), 2);
+    let again = person.says(&["project", "run", "web", "--wait", "--quiet"]);
+    assert!(again.status.success() && again.stderr.is_empty() && again.stdout.is_empty());
     assert!(
         person
             .hears(&["project", "show", "web"], 0)
             .contains("team/app")
     );
-    let log = person.hears(&["project", "log", "web"], 0);
+    let log = person.hears(&["project", "log", "web", "--run", "1"], 0);
     assert!(log.contains("`team/app:1.1` copied"), "{log}");
     let listed = person.hears(&["project", "list", "--json"], 0);
     let listed: Value = serde_json::from_str(listed.trim()).unwrap();
@@ -127,7 +130,8 @@ async fn a_method_is_called_by_place_or_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_is_set_shown_and_removed_by_commands() {
-    let server = Server::start(None);
+    let zone = vec![("REGISTRYSYNC_TIME_ZONE", "Asia/Tokyo".to_owned())];
+    let server = Server::with_environment(zone);
     let person = Person::at(&server);
     for (label, address) in [("from", "a.example.org"), ("to", "b.example.org")] {
         person.hears(&["store", "add", label, address], 0);
@@ -140,7 +144,13 @@ async fn a_schedule_is_set_shown_and_removed_by_commands() {
     assert_eq!(schedule(&["show", "web"], 0), "");
     let set = schedule(&["set", "web", "0 0 3 ? * MON-FRI"], 0);
     assert!(
-        set.starts_with("0 0 3 ? * MON-FRI  at 03:00, on Monday to Friday\n  20"),
+        set.starts_with("0 0 3 ? * MON-FRI  at 03:00, on Monday to Friday (Asia/Tokyo)\n  20"),
+        "{set}"
+    );
+    assert!(
+        set.lines()
+            .skip(1)
+            .all(|line| line.ends_with("T03:00:00+09:00")),
         "{set}"
     );
     assert_eq!(set.lines().count(), 6);
@@ -152,6 +162,43 @@ async fn a_schedule_is_set_shown_and_removed_by_commands() {
         listed,
         serde_json::json!({"label": "web", "cron_expr": "0 0 3 ? * MON-FRI"})
     );
+    // Both wires show the same moments.
+    let by_place = person.hears(&["api", "registrysync.getSchedule", "web"], 0);
+    let by_name = person.hears(&["api", "registrysync.getSchedule", "label=web"], 0);
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(parsed(&by_place), parsed(&by_name));
+    assert!(by_name.contains("T18:00:00Z\""), "{by_name}");
     schedule(&["remove", "web"], 0);
     assert_eq!(schedule(&["show", "web"], 0), "");
+    let again = person.says(&["project", "schedule", "remove", "web"]);
+    assert!(again.status.success());
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(said.contains("`web` has no schedule"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_is_named_at_the_end_of_a_run() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    for (seed, tag) in [(1, "good"), (2, "bad")] {
+        let image = Image::single(Format::Oci, AMD64, &[Blob::layer(seed, 2000)]);
+        image.store(&source, "team/app", Some(tag));
+    }
+    for method in ["GET", "HEAD"] {
+        source.fault_add(Fault::status(method, "/manifests/", 403));
+    }
+    let server = Server::start(None);
+    let person = Person::at(&server);
+    let addresses = [&source, &target].map(|registry| format!("http://{}", registry.address()));
+    person.hears(&["store", "add", "from", &addresses[0]], 0);
+    person.hears(&["store", "add", "to", &addresses[1]], 0);
+    let make = ["project", "create", "web", "--from", "from", "--to", "to"];
+    person.hears(&[&make[..], &["--repository", "team/app"]].concat(), 0);
+    let said = person.hears(&["project", "run", "web", "--wait"], 1);
+    for tag in ["good", "bad"] {
+        let start = format!("failed  team/app:{tag}: ");
+        assert!(said.lines().any(|line| line.starts_with(&start)), "{said}");
+    }
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("run 1: FAILED: "), "{said}");
+    assert_eq!(last.matches("2 failed").count(), 1, "{said}");
 }

@@ -251,5 +251,6 @@ async fn a_server_without_channels_tells_nobody() {
     let answer = session
         .post("registrysync/testNotification", json!({}))
         .await;
-    assert_eq!(answer, Ok(json!([])));
+    let error = answer.expect_err("nobody is told");
+    assert!(error.contains("no channel is configured"), "{error}");
 }

@@ -225,21 +225,36 @@ fn worker_spawn(
         .args(["worker", "--database", database, "--data-dir"])
         .arg(files.join("data"))
         .arg("--key-file")
-        .arg(key_file)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .env("NO_COLOR", "1");
+        .arg(key_file);
+    ours_remove(&mut command);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.stderr(said).spawn().unwrap();
     assert_eq!(first_line(&mut child), "registrysync worker is ready");
     child
 }
 
+/// Asks a process to end; what it said, and its exit code.
+pub(super) fn end_asked(child: Child) -> Output {
+    signal(&child, "TERM");
+    child.wait_with_output().unwrap()
+}
+
 /// The first line that a process prints; "" where it ends without one.
-fn first_line(child: &mut Child) -> String {
+pub(super) fn first_line(child: &mut Child) -> String {
     let mut line = String::new();
     let stdout = child.stdout.as_mut().unwrap();
     BufReader::new(stdout).read_line(&mut line).unwrap();
     line.trim_end().to_owned()
+}
+
+/// The variables that tell the tests something are none of the program's.
+fn ours_remove(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("REGISTRYSYNC_") {
+            command.env_remove(name);
+        }
+    }
 }
 
 fn spawn(
@@ -253,8 +268,9 @@ fn spawn(
         .arg(files.join("data"))
         .arg("--admin-password-file")
         .arg(files.join("password"))
-        .args(arguments)
-        .envs(environment.iter().map(|(name, value)| (name, value)));
+        .args(arguments);
+    ours_remove(&mut command);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,9 +1,9 @@
 //! What is in a store.
 
 use super::{Answer, LIMIT, OFFSET};
-use crate::api::{Context, Namespace, param};
+use crate::api::{Context, List, Namespace, param};
 use crate::service::registry_browse as browse;
-use crate::service::run_history::Slice;
+use crate::service::rows::Slice;
 
 pub(super) fn define(ns: &mut Namespace) {
     const NATURAL: &str = "names, in natural order";
@@ -42,8 +42,19 @@ pub(super) fn define(ns: &mut Namespace) {
     .read_only();
 }
 
-async fn list_images(context: Context, store: String, filter: String) -> Answer<Vec<String>> {
-    Ok(browse::repository_list(context.app(), context.caller(), store, &filter).await?)
+async fn list_images(context: Context, store: String, filter: String) -> Answer<List<String>> {
+    images(context, store, filter, Slice::ALL).await
+}
+
+async fn images(
+    context: Context,
+    store: String,
+    filter: String,
+    slice: Slice,
+) -> Answer<List<String>> {
+    let (app, caller) = (context.app(), context.caller());
+    let found = browse::repository_list(app, caller, store, &filter).await?;
+    Ok(List::whole(slice.of(found)))
 }
 
 async fn list_images_slice(
@@ -52,13 +63,24 @@ async fn list_images_slice(
     filter: String,
     limit: i32,
     offset: i32,
-) -> Answer<Vec<String>> {
+) -> Answer<List<String>> {
     let slice = Slice::new(limit.into(), offset.into())?;
-    Ok(slice.of(list_images(context, store, filter).await?))
+    images(context, store, filter, slice).await
 }
 
-async fn list_tags(context: Context, store: String, image: String) -> Answer<Vec<String>> {
-    Ok(browse::tag_list(context.app(), context.caller(), store, &image, "").await?)
+async fn list_tags(context: Context, store: String, image: String) -> Answer<List<String>> {
+    tags(context, store, image, Slice::ALL).await
+}
+
+async fn tags(
+    context: Context,
+    store: String,
+    image: String,
+    slice: Slice,
+) -> Answer<List<String>> {
+    let (app, caller) = (context.app(), context.caller());
+    let found = browse::tag_list(app, caller, store, &image, "").await?;
+    Ok(List::whole(slice.of(found)))
 }
 
 async fn list_tags_slice(
@@ -67,7 +89,7 @@ async fn list_tags_slice(
     image: String,
     limit: i32,
     offset: i32,
-) -> Answer<Vec<String>> {
+) -> Answer<List<String>> {
     let slice = Slice::new(limit.into(), offset.into())?;
-    Ok(slice.of(list_tags(context, store, image).await?))
+    tags(context, store, image, slice).await
 }

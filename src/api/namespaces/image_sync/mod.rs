@@ -8,12 +8,10 @@ mod images;
 mod items;
 mod projects;
 
+use super::{LIMIT, OFFSET};
 use crate::api::{ApiError, Builder};
 
 type Answer<T> = Result<T, ApiError>;
-
-const LIMIT: &str = "at most so many entries";
-const OFFSET: &str = "leave out so many entries first";
 
 /// Adds the namespace.
 pub(super) fn define(builder: &mut Builder) {

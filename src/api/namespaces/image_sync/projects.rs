@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::items::SyncItem;
 use super::{Answer, LIMIT, OFFSET};
 use crate::api::value::Done;
-use crate::api::{Context, Namespace, param};
+use crate::api::{Context, List, Namespace, param};
 use crate::service::image_store::store_label;
 use crate::service::project::{self, ProjectName, ProjectView};
 use crate::service::project_settings::{ProjectDetails, ProjectOptions};
-use crate::service::run_history::Slice;
+use crate::service::rows::Slice;
 use crate::sync::Placement;
 
 const NAME: &str = "name of the project";
@@ -137,17 +137,17 @@ fn change(ns: &mut Namespace) {
     );
 }
 
-async fn list(context: Context) -> Answer<Vec<SyncProject>> {
+async fn list(context: Context) -> Answer<List<SyncProject>> {
     projects_of(&context, Slice::ALL).await
 }
 
-async fn list_slice(context: Context, limit: i32, offset: i32) -> Answer<Vec<SyncProject>> {
+async fn list_slice(context: Context, limit: i32, offset: i32) -> Answer<List<SyncProject>> {
     projects_of(&context, Slice::new(limit.into(), offset.into())?).await
 }
 
-async fn projects_of(context: &Context, slice: Slice) -> Answer<Vec<SyncProject>> {
+async fn projects_of(context: &Context, slice: Slice) -> Answer<List<SyncProject>> {
     let found = project::project_list(context.app(), context.caller(), slice).await?;
-    Ok(found.into_iter().map(SyncProject::from).collect())
+    Ok(List::of_rows(found, SyncProject::from))
 }
 
 async fn details_by_id(context: Context, id: i32) -> Answer<SyncProject> {

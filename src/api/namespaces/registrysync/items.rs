@@ -6,7 +6,7 @@ use crate::api::value::Done;
 use crate::api::{Context, Namespace, param};
 use crate::service::item::{self, ItemDetails, ItemOptions};
 use crate::service::project::ProjectName;
-use crate::service::run_history::Slice;
+use crate::service::rows::Slice;
 
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
 const TAGS: &str = "tags and digests, named literally";

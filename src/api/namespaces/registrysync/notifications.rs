@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Answer;
-use crate::api::{Context, Namespace};
+use crate::api::{ApiError, Context, Namespace};
 use crate::service::{Role, notification};
 
 pub(super) fn define(ns: &mut Namespace) {
@@ -14,7 +14,7 @@ pub(super) fn define(ns: &mut Namespace) {
         [],
         test_notification,
     )
-    .returns("what came of it, by channel; nothing where no channel is configured")
+    .returns("what came of it, by channel; a fault where none is configured")
     .role(Role::SatelliteAdmin);
 }
 
@@ -30,6 +30,11 @@ struct Told {
 
 async fn test_notification(context: Context) -> Answer<Vec<Told>> {
     let told = notification::notification_test(context.app()).await;
+    if told.is_empty() {
+        let reason = "no channel is configured, so nobody is told; set `webhook_url` or `smtp_url` \
+                      in the server's configuration";
+        return Err(ApiError::validation("channel", reason));
+    }
     let told = told.into_iter().map(|(channel, message)| Told {
         channel: channel.to_string(),
         ok: message.is_empty(),

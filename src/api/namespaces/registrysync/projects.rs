@@ -3,10 +3,10 @@
 use super::wire::Project;
 use super::{Answer, LABEL, LIMIT, OFFSET};
 use crate::api::value::Done;
-use crate::api::{Context, Namespace, param};
+use crate::api::{Context, List, Namespace, param};
 use crate::service::project::{self, ProjectName};
 use crate::service::project_settings::{ProjectDetails, ProjectOptions};
-use crate::service::run_history::Slice;
+use crate::service::rows::Slice;
 
 pub(super) fn define(ns: &mut Namespace) {
     show(ns);
@@ -43,17 +43,17 @@ fn show(ns: &mut Namespace) {
     .read_only();
 }
 
-async fn list_projects(context: Context) -> Answer<Vec<Project>> {
+async fn list_projects(context: Context) -> Answer<List<Project>> {
     projects_of(&context, Slice::ALL).await
 }
 
-async fn list_projects_slice(context: Context, limit: i32, offset: i32) -> Answer<Vec<Project>> {
+async fn list_projects_slice(context: Context, limit: i32, offset: i32) -> Answer<List<Project>> {
     projects_of(&context, Slice::new(limit.into(), offset.into())?).await
 }
 
-async fn projects_of(context: &Context, slice: Slice) -> Answer<Vec<Project>> {
+async fn projects_of(context: &Context, slice: Slice) -> Answer<List<Project>> {
     let found = project::project_list(context.app(), context.caller(), slice).await?;
-    Ok(found.into_iter().map(Project::from).collect())
+    Ok(List::of_rows(found, Project::from))
 }
 
 async fn details_by_id(context: Context, id: i32) -> Answer<Project> {

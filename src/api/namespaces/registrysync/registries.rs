@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use super::image_answer::{ImageAnswer, PlatformAnswer};
 use super::{LIMIT, OFFSET};
 use crate::api::registry::Namespace;
-use crate::api::{ApiError, Context, param};
+use crate::api::{ApiError, Context, List, param};
 use crate::oci::ping::{Ping, PingStep};
 use crate::service::registry_browse as browse;
-use crate::service::run_history::Slice;
+use crate::service::rows::Slice;
 use crate::sync::SelectorSpec;
 
 /// Adds the methods.
@@ -194,16 +194,16 @@ async fn ping(context: Context, store: String) -> Result<PingAnswer, ApiError> {
     Ok(ping.into())
 }
 
-async fn list_repositories(context: Context, store: String) -> Result<Vec<String>, ApiError> {
-    list_repositories_filter(context, store, String::new()).await
+async fn list_repositories(context: Context, store: String) -> Result<List<String>, ApiError> {
+    repositories(context, store, String::new(), Slice::ALL).await
 }
 
 async fn list_repositories_filter(
     context: Context,
     store: String,
     filter: String,
-) -> Result<Vec<String>, ApiError> {
-    Ok(browse::repository_list(context.app(), context.caller(), store, &filter).await?)
+) -> Result<List<String>, ApiError> {
+    repositories(context, store, filter, Slice::ALL).await
 }
 
 async fn list_repositories_page(
@@ -212,17 +212,28 @@ async fn list_repositories_page(
     filter: String,
     limit: i32,
     offset: i32,
-) -> Result<Vec<String>, ApiError> {
+) -> Result<List<String>, ApiError> {
     let slice = Slice::new(limit.into(), offset.into())?;
-    Ok(slice.of(list_repositories_filter(context, store, filter).await?))
+    repositories(context, store, filter, slice).await
+}
+
+async fn repositories(
+    context: Context,
+    store: String,
+    filter: String,
+    slice: Slice,
+) -> Result<List<String>, ApiError> {
+    let (app, caller) = (context.app(), context.caller());
+    let found = browse::repository_list(app, caller, store, &filter).await?;
+    Ok(List::whole(slice.of(found)))
 }
 
 async fn list_tags(
     context: Context,
     store: String,
     repository: String,
-) -> Result<Vec<String>, ApiError> {
-    list_tags_filter(context, store, repository, String::new()).await
+) -> Result<List<String>, ApiError> {
+    tags(context, store, repository, String::new(), Slice::ALL).await
 }
 
 async fn list_tags_filter(
@@ -230,9 +241,8 @@ async fn list_tags_filter(
     store: String,
     repository: String,
     filter: String,
-) -> Result<Vec<String>, ApiError> {
-    let (app, caller) = (context.app(), context.caller());
-    Ok(browse::tag_list(app, caller, store, &repository, &filter).await?)
+) -> Result<List<String>, ApiError> {
+    tags(context, store, repository, filter, Slice::ALL).await
 }
 
 async fn list_tags_page(
@@ -242,9 +252,21 @@ async fn list_tags_page(
     filter: String,
     limit: i32,
     offset: i32,
-) -> Result<Vec<String>, ApiError> {
+) -> Result<List<String>, ApiError> {
     let slice = Slice::new(limit.into(), offset.into())?;
-    Ok(slice.of(list_tags_filter(context, store, repository, filter).await?))
+    tags(context, store, repository, filter, slice).await
+}
+
+async fn tags(
+    context: Context,
+    store: String,
+    repository: String,
+    filter: String,
+    slice: Slice,
+) -> Result<List<String>, ApiError> {
+    let (app, caller) = (context.app(), context.caller());
+    let found = browse::tag_list(app, caller, store, &repository, &filter).await?;
+    Ok(List::whole(slice.of(found)))
 }
 
 /// Which tags, as `addImage` takes it.
@@ -280,7 +302,17 @@ async fn preview_tags(
     store: String,
     repository: String,
     selector: SelectorOptions,
-) -> Result<Vec<Preview>, ApiError> {
+) -> Result<List<Preview>, ApiError> {
+    preview(context, store, repository, selector, Slice::ALL).await
+}
+
+async fn preview(
+    context: Context,
+    store: String,
+    repository: String,
+    selector: SelectorOptions,
+    slice: Slice,
+) -> Result<List<Preview>, ApiError> {
     let (app, caller) = (context.app(), context.caller());
     let spec = SelectorSpec::from(selector);
     let found = browse::tag_preview(app, caller, store, &repository, &spec).await?;
@@ -294,7 +326,7 @@ async fn preview_tags(
         selected: false,
         reason: "not a legal tag".into(),
     });
-    Ok(tags.chain(dropped).collect())
+    Ok(List::whole(slice.of(tags.chain(dropped))))
 }
 
 async fn list_architectures(
@@ -327,9 +359,9 @@ async fn preview_tags_page(
     selector: SelectorOptions,
     limit: i32,
     offset: i32,
-) -> Result<Vec<Preview>, ApiError> {
+) -> Result<List<Preview>, ApiError> {
     let slice = Slice::new(limit.into(), offset.into())?;
-    Ok(slice.of(preview_tags(context, store, repository, selector).await?))
+    preview(context, store, repository, selector, slice).await
 }
 
 async fn get_image_details(

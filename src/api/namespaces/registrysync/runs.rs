@@ -2,8 +2,9 @@
 
 use super::wire::{LogLine, Run, RunResult};
 use super::{Answer, LABEL, LIMIT, OFFSET};
-use crate::api::{Context, Namespace, param};
-use crate::service::run_history::{self, Slice};
+use crate::api::{Context, List, Namespace, param};
+use crate::service::rows::Slice;
+use crate::service::run_history;
 
 pub(super) fn define(ns: &mut Namespace) {
     history(ns);
@@ -49,11 +50,11 @@ async fn get_run(context: Context, id: i32) -> Answer<Run> {
     Ok(Run::from(run).waiting_for(waits_for))
 }
 
-async fn list_runs(context: Context, label: String) -> Answer<Vec<Run>> {
+async fn list_runs(context: Context, label: String) -> Answer<List<Run>> {
     runs_of(&context, label, None, None).await
 }
 
-async fn list_runs_limit(context: Context, label: String, limit: i32) -> Answer<Vec<Run>> {
+async fn list_runs_limit(context: Context, label: String, limit: i32) -> Answer<List<Run>> {
     runs_of(&context, label, Some(limit.into()), None).await
 }
 
@@ -62,7 +63,7 @@ async fn list_runs_before(
     label: String,
     limit: i32,
     before: i32,
-) -> Answer<Vec<Run>> {
+) -> Answer<List<Run>> {
     runs_of(&context, label, Some(limit.into()), Some(before.into())).await
 }
 
@@ -71,10 +72,10 @@ async fn runs_of(
     label: String,
     limit: Option<i64>,
     before: Option<i64>,
-) -> Answer<Vec<Run>> {
+) -> Answer<List<Run>> {
     let (app, caller) = (context.app(), context.caller());
     let runs = run_history::run_history(app, caller, label, limit, before).await?;
-    Ok(runs.into_iter().map(Run::from).collect())
+    Ok(List::of_rows(runs, Run::from))
 }
 
 fn results(ns: &mut Namespace) {
@@ -110,11 +111,11 @@ fn results(ns: &mut Namespace) {
     .read_only();
 }
 
-async fn list_results(context: Context, id: i32) -> Answer<Vec<RunResult>> {
+async fn list_results(context: Context, id: i32) -> Answer<List<RunResult>> {
     results_of(&context, id, None, Slice::ALL).await
 }
 
-async fn list_results_status(context: Context, id: i32, status: String) -> Answer<Vec<RunResult>> {
+async fn list_results_status(context: Context, id: i32, status: String) -> Answer<List<RunResult>> {
     results_of(&context, id, Some(status), Slice::ALL).await
 }
 
@@ -124,7 +125,7 @@ async fn list_results_slice(
     status: String,
     limit: i32,
     offset: i32,
-) -> Answer<Vec<RunResult>> {
+) -> Answer<List<RunResult>> {
     let slice = Slice::new(limit.into(), offset.into())?;
     results_of(&context, id, Some(status), slice).await
 }
@@ -134,22 +135,22 @@ async fn results_of(
     id: i32,
     status: Option<String>,
     slice: Slice,
-) -> Answer<Vec<RunResult>> {
+) -> Answer<List<RunResult>> {
     let (app, caller) = (context.app(), context.caller());
     let results = run_history::run_results(app, caller, id.into(), status, slice).await?;
-    Ok(results.into_iter().map(RunResult::from).collect())
+    Ok(List::of_rows(results, RunResult::from))
 }
 
-async fn log(context: Context, id: i32) -> Answer<Vec<LogLine>> {
+async fn log(context: Context, id: i32) -> Answer<List<LogLine>> {
     log_of(&context, id, Slice::ALL).await
 }
 
-async fn log_slice(context: Context, id: i32, offset: i32, limit: i32) -> Answer<Vec<LogLine>> {
+async fn log_slice(context: Context, id: i32, offset: i32, limit: i32) -> Answer<List<LogLine>> {
     log_of(&context, id, Slice::new(limit.into(), offset.into())?).await
 }
 
-async fn log_of(context: &Context, id: i32, slice: Slice) -> Answer<Vec<LogLine>> {
+async fn log_of(context: &Context, id: i32, slice: Slice) -> Answer<List<LogLine>> {
     let (app, caller) = (context.app(), context.caller());
     let lines = run_history::run_log(app, caller, id.into(), slice).await?;
-    Ok(lines.into_iter().map(LogLine::from).collect())
+    Ok(List::of_rows(lines, LogLine::from))
 }

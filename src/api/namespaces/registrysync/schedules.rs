@@ -7,6 +7,7 @@ use super::{Answer, LABEL};
 use crate::api::value::{Done, Timestamp};
 use crate::api::{Context, Namespace, param};
 use crate::service::schedule::{self, ScheduleView};
+use crate::time_zone::server_zone;
 
 pub(super) fn define(ns: &mut Namespace) {
     let label = param("label", LABEL);
@@ -41,6 +42,8 @@ struct Schedule {
     next_fire_times: Vec<Timestamp>,
     /// The line in words.
     description: String,
+    /// The zone that the line goes by, such as `Europe/Berlin`.
+    time_zone: String,
     /// Why it doesn't fire: the scheduler found that it can't use it. Setting it anew helps.
     disabled_reason: Option<String>,
 }
@@ -52,6 +55,7 @@ impl From<ScheduleView> for Schedule {
             cron_expr: view.cron_expr,
             next_fire_times: times.map(Timestamp).collect(),
             description: view.description,
+            time_zone: server_zone().name().to_owned(),
             disabled_reason: view.disabled_reason,
         }
     }

@@ -38,6 +38,8 @@ pub(super) struct Project {
     on_empty: OnEmpty,
     /// Tags worked on at once.
     max_parallel: usize,
+    /// Why the options can't be read, where that is so.
+    problem: Option<&'static str>,
     /// The items, where one project is shown.
     items: Option<Vec<Item>>,
 }
@@ -78,6 +80,7 @@ impl From<ProjectView> for Project {
             architectures: settings.architectures,
             on_empty: settings.on_empty.unwrap_or_default(),
             max_parallel: settings.max_parallel,
+            problem: view.problem,
             items: None,
         }
     }

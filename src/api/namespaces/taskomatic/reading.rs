@@ -2,8 +2,8 @@
 
 use super::wire::{Bunch, Run, Schedule};
 use super::{Answer, BUNCH, JOB_LABEL, PAGE, Side};
-use crate::api::{Context, Namespace, param};
-use crate::service::run_history::Slice;
+use crate::api::{Context, List, LongText, Namespace, param};
+use crate::service::rows::Slice;
 use crate::service::tasko::{self, LogPart, Owner, Wanted};
 
 const BY_ID: &str = "schedules, by id";
@@ -57,10 +57,10 @@ async fn schedule_list(
     owner: Owner,
     wanted: Wanted,
     slice: Slice,
-) -> Answer<Vec<Schedule>> {
+) -> Answer<List<Schedule>> {
     let (app, caller) = (context.app(), context.caller());
     let found = tasko::schedules(app, caller, owner, wanted, slice).await?;
-    Ok(found.into_iter().map(Schedule::from).collect())
+    Ok(List::of_rows(found, Schedule::from))
 }
 
 fn schedules(ns: &mut Namespace, side: Side) {
@@ -191,10 +191,10 @@ fn runs(ns: &mut Namespace, side: Side) {
     }
 }
 
-async fn run_list(context: Context, owner: Owner, id: i32, slice: Slice) -> Answer<Vec<Run>> {
+async fn run_list(context: Context, owner: Owner, id: i32, slice: Slice) -> Answer<List<Run>> {
     let (app, caller) = (context.app(), context.caller());
     let runs = tasko::schedule_runs(app, caller, owner, id.into(), slice).await?;
-    Ok(runs.into_iter().map(Run::from).collect())
+    Ok(List::of_rows(runs, Run::from))
 }
 
 fn bunch_runs(ns: &mut Namespace, Side { role, .. }: Side) {
@@ -217,9 +217,9 @@ fn bunch_runs(ns: &mut Namespace, Side { role, .. }: Side) {
         .role(role);
 }
 
-async fn bunch_run_list(context: Context, name: String, slice: Slice) -> Answer<Vec<Run>> {
+async fn bunch_run_list(context: Context, name: String, slice: Slice) -> Answer<List<Run>> {
     let runs = tasko::bunch_runs(context.app(), name, slice).await?;
-    Ok(runs.into_iter().map(Run::from).collect())
+    Ok(List::of_rows(runs, Run::from))
 }
 
 fn logs(ns: &mut Namespace, side: Side) {
@@ -244,7 +244,7 @@ fn logs(ns: &mut Namespace, side: Side) {
             let (app, caller) = (context.app(), context.caller());
             let bytes = usize::try_from(bytes).ok();
             let text = tasko::run_log_text(app, caller, owner, id.into(), part, bytes).await?;
-            Ok(text)
+            Ok(LongText::of_rows(text))
         };
         ns.method(name, doc, params, show)
             .returns("the lines, each with time and level")

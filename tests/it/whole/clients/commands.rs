@@ -368,7 +368,7 @@ async fn a_failed_tag_and_a_refused_item_are_told() {
     person.well(&make);
     let err = person.fails(&["project", "run", "web", "--wait"], 1);
     assert!(
-        err.contains("FAILED") && err.contains("1 copied, 1 failed"),
+        err.contains("FAILED") && err.contains("1 copied") && err.contains("1 failed"),
         "{err}"
     );
     let (code, out, _) = person.says(&["project", "run", "web", "--wait", "--json"], "");

@@ -1,6 +1,7 @@
 """Runs a command at a terminal of its own: `terminal.py QUESTION ANSWER COMMAND...`.
 
-Types ANSWER once QUESTION is on the screen; prints all that the screen showed, and ends with the
+Types ANSWER once QUESTION is on the screen (`terminal.py --interrupt TEXT COMMAND...`: Ctrl-C once
+TEXT is there); prints all that the screen showed, and ends with the
 command's exit code.
 """
 
@@ -10,7 +11,12 @@ import sys
 import termios
 import time
 
-question, answer, *command = sys.argv[1:]
+interrupt = sys.argv[1] == "--interrupt"
+if interrupt:
+    question, *command = sys.argv[2:]
+    answer = ""
+else:
+    question, answer, *command = sys.argv[1:]
 child, screen = pty.fork()
 if child == 0:
     os.execvp(command[0], command)
@@ -26,6 +32,9 @@ while True:
     shown += part
     if not asked and question.encode() in shown:
         asked = True
+        if interrupt:
+            os.write(screen, b"\x03")
+            continue
         # What is typed before the echo is off is thrown away with it.
         while termios.tcgetattr(screen)[3] & termios.ECHO:
             time.sleep(0.01)

@@ -1,0 +1,84 @@
+//! Calls under way. One that changes something is carried to its end whatever becomes of its
+//! client; one that only reads ends when nobody waits for it, or when its session ends.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
+
+use super::error::ApiError;
+use super::method::Answer;
+use crate::service::session::session_still_there;
+use crate::service::{App, Caller};
+
+/// How often a session is looked at while a call goes on.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs a call that changes something as a task of its own: a client that goes away doesn't stop
+/// it halfway, and a panic ends this call only.
+pub(super) async fn changing(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    apart(call).await.map_err(ApiError::of_a_change)
+}
+
+/// Runs a call as a task of its own.
+pub(super) async fn apart(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    match tokio::spawn(call.in_current_span()).await {
+        Ok(answer) => answer,
+        Err(failure) => Err(ApiError::unexpected(failure)),
+    }
+}
+
+/// Runs a call that only reads. A panic ends this call only; so does the end of the future, or of
+/// the session of `caller`, also while a long reply is written.
+pub(super) async fn reading(
+    call: impl Future<Output = Answer> + Send + 'static,
+    app: Arc<App>,
+    caller: Option<Caller>,
+) -> Answer {
+    let mut work = AbortOnDropHandle::new(tokio::spawn(call.in_current_span()));
+    let Some(caller) = caller else {
+        return work
+            .await
+            .unwrap_or_else(|failure| Err(ApiError::unexpected(failure)));
+    };
+    let watch = Arc::new(Watch {
+        app,
+        caller,
+        begun: Instant::now(),
+        looked: AtomicU64::new(0),
+    });
+    let answer = loop {
+        tokio::select! {
+            answer = &mut work => break answer,
+            () = tokio::time::sleep(LOOK_EVERY) => watch.check().await?,
+        }
+    };
+    let reply = answer.unwrap_or_else(|failure| Err(ApiError::unexpected(failure)))?;
+    Ok(reply.watched(move || {
+        let watch = Arc::clone(&watch);
+        async move { watch.check().await }
+    }))
+}
+
+/// Looks after the session of a call.
+struct Watch {
+    app: Arc<App>,
+    caller: Caller,
+    begun: Instant,
+    /// When it was looked at last, in whole periods since the beginning.
+    looked: AtomicU64,
+}
+
+impl Watch {
+    /// Refuses once the session has ended.
+    async fn check(&self) -> Result<(), ApiError> {
+        let now = self.begun.elapsed().as_secs() / LOOK_EVERY.as_secs();
+        if self.looked.swap(now, Ordering::Relaxed) == now {
+            return Ok(());
+        }
+        Ok(session_still_there(&self.app, &self.caller).await?)
+    }
+}

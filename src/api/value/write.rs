@@ -1,0 +1,591 @@
+//! A result as text for either wire, written as it is read: no tree stands in between.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use quick_xml::escape::partial_escape;
+use serde::Serialize;
+use serde::ser::{self, Serializer};
+
+use super::BridgeError;
+use super::wire::TIMESTAMP;
+
+/// A form in which results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// A `<value>` of XML-RPC: nothing is `nil`, whole numbers are `i4` (one that doesn't fit is
+    /// decimal text), and text holds only what XML 1.0 allows.
+    Xml,
+    /// A value of JSON.
+    Json,
+}
+
+/// Appends `result`. Members and items without a value are left out; `false` where the whole has
+/// none, and nothing was appended.
+pub fn write<T: Serialize + ?Sized>(
+    wire: Wire,
+    result: &T,
+    out: &mut Vec<u8>,
+) -> Result<bool, BridgeError> {
+    result.serialize(Writer {
+        wire,
+        out,
+        kind: "string",
+    })
+}
+
+/// `text` with U+FFFD for each character that XML 1.0 forbids.
+pub fn xml_text(text: &str) -> Cow<'_, str> {
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..);
+    if text.chars().all(allowed) {
+        return Cow::Borrowed(text);
+    }
+    let replaced = text
+        .chars()
+        .map(|c| if allowed(c) { c } else { '\u{FFFD}' });
+    Cow::Owned(replaced.collect())
+}
+
+/// Appends a part of a text, without what stands around a text.
+pub fn text_part(wire: Wire, text: &str, out: &mut Vec<u8>) -> Result<(), BridgeError> {
+    match wire {
+        Wire::Xml => out.extend_from_slice(partial_escape(&*xml_text(text)).as_bytes()),
+        Wire::Json => {
+            let begin = out.len();
+            json(out, text)?;
+            out.pop();
+            out.remove(begin);
+        }
+    }
+    Ok(())
+}
+
+fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, scalar: &T) -> Written {
+    serde_json::to_writer(out, scalar).map_err(BridgeError::mismatch)?;
+    Ok(true)
+}
+
+type Written = Result<bool, BridgeError>;
+
+struct Writer<'o> {
+    wire: Wire,
+    out: &'o mut Vec<u8>,
+    /// The element of a text.
+    kind: &'static str,
+}
+
+impl<'o> Writer<'o> {
+    fn put(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    /// For the wire that has them.
+    fn either(&mut self, xml: &str, json: &str) {
+        self.put(match self.wire {
+            Wire::Xml => xml,
+            Wire::Json => json,
+        });
+    }
+
+    fn scalar(mut self, kind: &str, text: &str) -> Written {
+        for part in ["<value><", kind, ">", text, "</", kind, "></value>"] {
+            self.put(part);
+        }
+        Ok(true)
+    }
+
+    fn whole<N: Serialize + ToString + TryInto<i32> + Copy>(self, number: N) -> Written {
+        if self.wire == Wire::Json {
+            return json(self.out, &number);
+        }
+        let text = number.to_string();
+        match number.try_into() {
+            Ok::<i32, _>(_) => self.scalar("i4", &text),
+            Err(_) => self.scalar("string", &text),
+        }
+    }
+
+    fn items(mut self, end: &'static str) -> Group<'o> {
+        self.either("<value><array><data>", "[");
+        Group::new(self, "</data></array></value>", "]", end)
+    }
+
+    fn members(mut self, end: &'static str) -> Group<'o> {
+        self.either("<value><struct>", "{");
+        Group::new(self, "</struct></value>", "}", end)
+    }
+
+    /// Begins a struct of the one member `variant`; returns what ends it.
+    fn variant(&mut self, variant: &str) -> Result<&'static str, BridgeError> {
+        self.either("<value><struct>", "{");
+        name(self.wire, self.out, variant)?;
+        Ok(match self.wire {
+            Wire::Xml => "</member></struct></value>",
+            Wire::Json => "}",
+        })
+    }
+}
+
+/// Begins a member.
+fn name(wire: Wire, out: &mut Vec<u8>, name: &str) -> Result<(), BridgeError> {
+    match wire {
+        Wire::Xml => {
+            out.extend_from_slice(b"<member><name>");
+            text_part(wire, name, out)?;
+            out.extend_from_slice(b"</name>");
+        }
+        Wire::Json => {
+            json(out, name)?;
+            out.push(b':');
+        }
+    }
+    Ok(())
+}
+
+macro_rules! whole_numbers {
+    ($($method:ident: $type:ty),*) => {
+        $(fn $method(self, number: $type) -> Written {
+            self.whole(number)
+        })*
+    };
+}
+
+impl<'o> Serializer for Writer<'o> {
+    type Ok = bool;
+    type Error = BridgeError;
+    type SerializeSeq = Group<'o>;
+    type SerializeTuple = Group<'o>;
+    type SerializeTupleStruct = Group<'o>;
+    type SerializeTupleVariant = Group<'o>;
+    type SerializeMap = Group<'o>;
+    type SerializeStruct = Group<'o>;
+    type SerializeStructVariant = Group<'o>;
+
+    /// How the newtypes of [`super::wire`] tell the wires apart.
+    fn is_human_readable(&self) -> bool {
+        self.wire == Wire::Json
+    }
+
+    whole_numbers!(
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64
+    );
+
+    fn serialize_bool(self, truth: bool) -> Written {
+        match (self.wire, truth) {
+            (Wire::Json, _) => json(self.out, &truth),
+            (Wire::Xml, true) => self.scalar("boolean", "1"),
+            (Wire::Xml, false) => self.scalar("boolean", "0"),
+        }
+    }
+
+    fn serialize_f32(self, number: f32) -> Written {
+        self.serialize_f64(number.into())
+    }
+
+    fn serialize_f64(self, number: f64) -> Written {
+        match self.wire {
+            _ if !number.is_finite() => {
+                Err(BridgeError::mismatch("a result is not a finite number"))
+            }
+            Wire::Json => json(self.out, &number),
+            Wire::Xml => self.scalar("double", &number.to_string()),
+        }
+    }
+
+    fn serialize_char(self, c: char) -> Written {
+        self.serialize_str(c.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, text: &str) -> Written {
+        if self.wire == Wire::Json {
+            return json(self.out, text);
+        }
+        let kind = self.kind;
+        self.scalar(kind, &partial_escape(&*xml_text(text)))
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Written {
+        let text = BASE64.encode(bytes);
+        match self.wire {
+            Wire::Json => json(self.out, &text),
+            Wire::Xml => self.scalar("base64", &text),
+        }
+    }
+
+    fn serialize_none(self) -> Written {
+        Ok(false)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, inner: &T) -> Written {
+        inner.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Written {
+        Ok(false)
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Written {
+        Ok(false)
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Written {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        mut self,
+        name: &'static str,
+        inner: &T,
+    ) -> Written {
+        if name == TIMESTAMP {
+            self.kind = "dateTime.iso8601";
+        }
+        inner.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        inner: &T,
+    ) -> Written {
+        let mark = self.out.len();
+        let end = self.variant(variant)?;
+        if write(self.wire, inner, self.out)? {
+            self.put(end);
+            return Ok(true);
+        }
+        self.out.truncate(mark);
+        self.members("").end()
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Group<'o>, BridgeError> {
+        Ok(self.items(""))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Group<'o>, BridgeError> {
+        Ok(self.items(""))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Group<'o>, BridgeError> {
+        Ok(self.items(""))
+    }
+
+    fn serialize_tuple_variant(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Group<'o>, BridgeError> {
+        let end = self.variant(variant)?;
+        Ok(self.items(end))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Group<'o>, BridgeError> {
+        Ok(self.members(""))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Group<'o>, BridgeError> {
+        Ok(self.members(""))
+    }
+
+    fn serialize_struct_variant(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Group<'o>, BridgeError> {
+        let end = self.variant(variant)?;
+        Ok(self.members(end))
+    }
+}
+
+/// An array or a struct so far.
+struct Group<'o> {
+    writer: Writer<'o>,
+    end: [&'static str; 2],
+    is_empty: bool,
+    /// The name that waits for its value.
+    name: Option<String>,
+}
+
+impl<'o> Group<'o> {
+    fn new(writer: Writer<'o>, xml: &'static str, json: &'static str, more: &'static str) -> Self {
+        let end = match writer.wire {
+            Wire::Xml => xml,
+            Wire::Json => json,
+        };
+        Group {
+            writer,
+            end: [end, more],
+            is_empty: true,
+            name: None,
+        }
+    }
+
+    fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), BridgeError> {
+        self.push(None, item)
+    }
+
+    fn push<T: Serialize + ?Sized>(
+        &mut self,
+        member: Option<&str>,
+        item: &T,
+    ) -> Result<(), BridgeError> {
+        let wire = self.writer.wire;
+        let out = &mut *self.writer.out;
+        let mark = out.len();
+        if wire == Wire::Json && !self.is_empty {
+            out.push(b',');
+        }
+        if let Some(member) = member {
+            name(wire, out, member)?;
+        }
+        if !write(wire, item, out)? {
+            out.truncate(mark);
+            return Ok(());
+        }
+        if member.is_some() && wire == Wire::Xml {
+            out.extend_from_slice(b"</member>");
+        }
+        self.is_empty = false;
+        Ok(())
+    }
+
+    fn end(mut self) -> Written {
+        for end in self.end {
+            self.writer.put(end);
+        }
+        Ok(true)
+    }
+}
+
+macro_rules! group {
+    (struct $($trait:ident),*) => {
+        $(impl ser::$trait for Group<'_> {
+            type Ok = bool;
+            type Error = BridgeError;
+
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                member: &T,
+            ) -> Result<(), BridgeError> {
+                self.push(Some(name), member)
+            }
+
+            fn end(self) -> Written {
+                Group::end(self)
+            }
+        })*
+    };
+    ($($trait:ident $method:ident),*) => {
+        $(impl ser::$trait for Group<'_> {
+            type Ok = bool;
+            type Error = BridgeError;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), BridgeError> {
+                self.item(item)
+            }
+
+            fn end(self) -> Written {
+                Group::end(self)
+            }
+        })*
+    };
+}
+
+group!(
+    SerializeSeq serialize_element,
+    SerializeTuple serialize_element,
+    SerializeTupleStruct serialize_field,
+    SerializeTupleVariant serialize_field
+);
+group!(struct SerializeStruct, SerializeStructVariant);
+
+impl ser::SerializeMap for Group<'_> {
+    type Ok = bool;
+    type Error = BridgeError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), BridgeError> {
+        self.name = match serde_json::to_value(key) {
+            Ok(serde_json::Value::String(name)) => Some(name),
+            Ok(serde_json::Value::Number(number)) => Some(number.to_string()),
+            _ => return Err(BridgeError::mismatch("the name of a member must be text")),
+        };
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, member: &T) -> Result<(), BridgeError> {
+        let name = self.name.take().unwrap_or_default();
+        self.push(Some(&name), member)
+    }
+
+    fn end(self) -> Written {
+        Group::end(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Wire, text_part, write, xml_text};
+    use crate::api::value::{ByteCount, Bytes, Raw, Timestamp};
+    use dxr::{MethodResponse, Value};
+    use proptest::prelude::*;
+    use serde::Serialize;
+    use std::collections::BTreeMap;
+
+    #[derive(Serialize)]
+    struct Sample {
+        here: Option<i32>,
+        gone: Option<String>,
+        when: Timestamp,
+        raw: Bytes,
+        size: ByteCount,
+        big: i64,
+        list: Vec<Option<u8>>,
+        nothing: Vec<Option<u8>>,
+    }
+
+    fn json<T: Serialize + ?Sized>(result: &T) -> serde_json::Value {
+        let mut out = Vec::new();
+        assert!(write(Wire::Json, result, &mut out).expect("written"));
+        serde_json::from_slice(&out).expect("JSON")
+    }
+
+    fn xml<T: Serialize + ?Sized>(result: &T) -> Value {
+        let mut out = b"<methodResponse><params><param>".to_vec();
+        assert!(write(Wire::Xml, result, &mut out).expect("written"));
+        out.extend_from_slice(b"</param></params></methodResponse>");
+        let text = String::from_utf8(out).expect("UTF-8");
+        MethodResponse::from_xml(&text).expect(&text).value
+    }
+
+    #[test]
+    fn both_wires_have_the_same_members_in_their_own_forms() {
+        let sample = Sample {
+            here: Some(1),
+            gone: None,
+            when: Timestamp(chrono::DateTime::UNIX_EPOCH),
+            raw: Bytes(vec![0, 255]),
+            size: ByteCount(1 << 40),
+            big: 1 << 40,
+            list: vec![None, Some(1), None, Some(2), None],
+            nothing: vec![None],
+        };
+        let Value::Struct(members) = xml(&sample) else {
+            panic!("not a struct");
+        };
+        let json = json(&sample);
+        let keys: Vec<_> = members.keys().cloned().collect();
+        assert_eq!(
+            keys,
+            ["big", "here", "list", "nothing", "raw", "size", "when"]
+        );
+        assert_eq!(json.as_object().map(serde_json::Map::len), Some(keys.len()));
+        assert!(matches!(members["when"], Value::DateTime(_)));
+        assert_eq!(members["raw"], Value::Base64(vec![0, 255]));
+        assert_eq!(members["size"], Value::String("1099511627776".into()));
+        assert_eq!(members["big"], Value::String("1099511627776".into()));
+        let list = vec![Value::Integer(1), Value::Integer(2)];
+        assert_eq!(members["list"], Value::Array(list));
+        assert_eq!(json["when"], "1970-01-01T00:00:00Z");
+        assert_eq!(json["raw"], "AP8=");
+        assert_eq!(json["size"], "1099511627776");
+        assert_eq!(json["big"], 1_i64 << 40);
+        assert_eq!(json["list"], serde_json::json!([1, 2]));
+        assert_eq!(json["nothing"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn what_has_no_value_is_not_written() {
+        for wire in [Wire::Xml, Wire::Json] {
+            let mut out = Vec::new();
+            assert_eq!(write(wire, &(), &mut out), Ok(false));
+            assert_eq!(write(wire, &None::<i32>, &mut out), Ok(false));
+            assert_eq!(out, b"");
+            assert!(write(wire, &f64::NAN, &mut out).is_err());
+        }
+    }
+
+    #[test]
+    fn choices_with_content_are_structs() {
+        #[derive(Serialize)]
+        enum Choice {
+            Bare,
+            One(Option<i32>),
+            Pair(i32, i32),
+            Named { a: i32 },
+        }
+        let all = [
+            Choice::Bare,
+            Choice::One(Some(1)),
+            Choice::One(None),
+            Choice::Pair(1, 2),
+            Choice::Named { a: 1 },
+        ];
+        let expected =
+            serde_json::json!(["Bare", {"One": 1}, {}, {"Pair": [1, 2]}, {"Named": {"a": 1}}]);
+        assert_eq!(json(&all), expected);
+        let Value::Array(items) = xml(&all) else {
+            panic!("no array");
+        };
+        let one = BTreeMap::from([("One".to_owned(), Value::Integer(1))]);
+        assert_eq!(items[1], Value::Struct(one));
+        assert_eq!(items[2], Value::Struct(BTreeMap::new()));
+    }
+
+    #[test]
+    fn a_text_in_parts_is_the_text() {
+        let parts = ["a\"<", "&\u{1b}", "é\n"];
+        for (wire, whole) in [
+            (Wire::Json, "a\\\"<&\\u001bé\\n"),
+            (Wire::Xml, "a\"&lt;&amp;\u{FFFD}é\n"),
+        ] {
+            let mut out = Vec::new();
+            for part in parts {
+                text_part(wire, part, &mut out).expect("written");
+            }
+            assert_eq!(String::from_utf8(out).expect("UTF-8"), whole);
+        }
+    }
+
+    #[test]
+    fn characters_that_xml_forbids_are_replaced() {
+        assert_eq!(
+            xml_text("a\u{1b}[0m\0\u{FFFE}\u{FFFF}\u{10FFFF}\t"),
+            "a\u{FFFD}[0m\u{FFFD}\u{FFFD}\u{FFFD}\u{10FFFF}\t"
+        );
+        assert!(matches!(
+            xml_text("plain\r\n"),
+            std::borrow::Cow::Borrowed(_)
+        ));
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<i32>().prop_map(Value::Integer),
+            any::<bool>().prop_map(Value::Boolean),
+            "[ -~é€]{0,12}".prop_map(Value::String),
+            any::<Vec<u8>>().prop_map(Value::Base64),
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
+                prop::collection::btree_map("[a-z<&>\"]{1,8}", inner, 0..5).prop_map(Value::Struct),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(value in value()) {
+            prop_assert_eq!(xml(&Raw(value.clone())), value);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Lists that are read from the database as they are wanted, page by page.
+
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+
+use super::{App, Error};
+use crate::store::DbConnection;
+
+/// Rows read at once, so that a long list is neither a long query nor much memory.
+const PAGE: i64 = 1000;
+/// The largest page that a caller may ask for.
+pub const LIMIT: i64 = 10_000;
+
+/// Which part of a listing is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Slice {
+    offset: usize,
+    limit: usize,
+}
+
+impl Slice {
+    /// Everything.
+    pub const ALL: Slice = Slice {
+        offset: 0,
+        limit: usize::MAX,
+    };
+
+    /// At most `limit` entries, which is at most [`LIMIT`], after the first `offset`; neither may be
+    /// negative.
+    pub fn new(limit: i64, offset: i64) -> Result<Slice, Error> {
+        let whole = |field: &str, number: i64| {
+            usize::try_from(number)
+                .map_err(|_| Error::invalid(field, format!("`{number}`: it must not be negative")))
+        };
+        if limit > LIMIT {
+            let message = format!(
+                "`{limit}`: a page has at most {LIMIT} entries; ask for page after page, or leave \
+                 `limit` out for the whole list"
+            );
+            return Err(Error::invalid("limit", message));
+        }
+        Ok(Slice {
+            limit: whole("limit", limit)?,
+            offset: whole("offset", offset)?,
+        })
+    }
+
+    /// The entries that are left out first.
+    pub(super) fn offset(self) -> i64 {
+        i64::try_from(self.offset).unwrap_or(i64::MAX)
+    }
+
+    /// The same from the first entry on.
+    pub(super) fn without_offset(self) -> Slice {
+        Slice { offset: 0, ..self }
+    }
+
+    /// The part of `all`.
+    pub fn of<T>(self, all: impl IntoIterator<Item = T>) -> Vec<T> {
+        all.into_iter().skip(self.offset).take(self.limit).collect()
+    }
+}
+
+/// A list of which the first page was read. The rest is read while it is wanted, each page by a
+/// query of its own: rows that come or go meanwhile may be in it or not.
+pub struct Rows<T>(BoxStream<'static, Result<Vec<T>, Error>>);
+
+impl<T> std::fmt::Debug for Rows<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rows")
+    }
+}
+
+impl<T: Send + 'static> Rows<T> {
+    /// The pages.
+    pub fn pages(self) -> BoxStream<'static, Result<Vec<T>, Error>> {
+        self.0
+    }
+
+    /// Of what is there already.
+    pub(super) fn of(all: Vec<T>) -> Rows<T> {
+        Rows(stream::iter([Ok(all)]).boxed())
+    }
+
+    /// Every row made into what `body` says.
+    pub(super) fn map<U: Send + 'static>(
+        self,
+        mut body: impl FnMut(T) -> Option<U> + Send + 'static,
+    ) -> Rows<U> {
+        let pages = self
+            .0
+            .map(move |page| Ok(page?.into_iter().filter_map(&mut body).collect()));
+        Rows(pages.boxed())
+    }
+}
+
+/// Reads the first page. `begin` checks what is asked for; it gives the key before the first row,
+/// and a function that gets a key and a number, and gives at most so many rows behind it with the
+/// last one's key.
+pub(super) async fn rows<T, R>(
+    app: &App,
+    slice: Slice,
+    begin: impl FnOnce(&mut DbConnection) -> Result<(i64, R), Error> + Send + 'static,
+) -> Result<Rows<T>, Error>
+where
+    T: Send + 'static,
+    R: FnMut(&mut DbConnection, i64, i64) -> Result<(Option<i64>, Vec<T>), Error> + Send + 'static,
+{
+    let first = app.db.call(move |conn| {
+        let (key, read) = begin(conn)?;
+        Reader {
+            key,
+            read,
+            skip: slice.offset,
+            left: slice.limit,
+        }
+        .page(conn)
+    });
+    let (first, rest) = first.await?;
+    let db = app.db.clone();
+    let rest = stream::try_unfold(rest, move |rest| {
+        let db = db.clone();
+        async move {
+            let Some(reader) = rest else {
+                return Ok(None);
+            };
+            let page = db.call(move |conn| reader.page(conn)).await?;
+            Ok::<_, Error>(Some(page))
+        }
+    });
+    Ok(Rows(stream::iter([Ok(first)]).chain(rest).boxed()))
+}
+
+/// Where a list was read to.
+struct Reader<R> {
+    key: i64,
+    read: R,
+    /// Still to be left out.
+    skip: usize,
+    /// Still to be given.
+    left: usize,
+}
+
+impl<R> Reader<R> {
+    /// The next page, and the reader for the one after it where there may be one.
+    fn page<T>(mut self, conn: &mut DbConnection) -> Result<(Vec<T>, Option<Reader<R>>), Error>
+    where
+        R: FnMut(&mut DbConnection, i64, i64) -> Result<(Option<i64>, Vec<T>), Error>,
+    {
+        while self.left > 0 {
+            let wanted = i64::try_from(self.skip.saturating_add(self.left));
+            let wanted = wanted.map_or(PAGE, |wanted| wanted.min(PAGE));
+            let (last, page) = (self.read)(conn, self.key, wanted)?;
+            let Some(last) = last else { break };
+            self.key = last;
+            let is_last = i64::try_from(page.len()).is_ok_and(|count| count < wanted);
+            let skipped = self.skip.min(page.len());
+            self.skip -= skipped;
+            let page: Vec<T> = page.into_iter().skip(skipped).take(self.left).collect();
+            self.left -= page.len();
+            if is_last {
+                return Ok((page, None));
+            }
+            if !page.is_empty() {
+                return Ok((page, Some(self)));
+            }
+        }
+        Ok((Vec::new(), None))
+    }
+}
