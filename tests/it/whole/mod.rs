@@ -10,7 +10,6 @@ mod commits;
 mod events;
 mod faults;
 mod files;
-mod flood;
 mod image_sync;
 mod listing;
 mod lists;
