@@ -39,6 +39,11 @@ impl Dispatcher {
         Dispatcher { registry, app }
     }
 
+    /// What the methods work on.
+    pub(super) fn app(&self) -> &App {
+        &self.app
+    }
+
     /// All methods.
     pub fn registry(&self) -> &Registry {
         &self.registry
@@ -55,6 +60,13 @@ impl Dispatcher {
     /// The same without renewing the session; `None` if there is no such session.
     pub async fn session_peek(&self, key: &str) -> Result<Option<Caller>, ApiError> {
         Ok(session_peek(&self.app, key).await?)
+    }
+
+    /// Whether calls can be answered: the database is there, at the version that this program knows,
+    /// and this process has its key.
+    pub async fn ready(&self) -> Result<(), ApiError> {
+        let checked = self.app.db.run_checked().await;
+        checked.map_err(|error| ApiError::from(crate::service::Error::from(error)))
     }
 
     /// A call by position, as XML-RPC makes it: `name` with namespace, the session key first.

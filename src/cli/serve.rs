@@ -11,6 +11,7 @@ use crate::api::{Dispatcher, namespaces};
 use crate::config::{Config, Settings, TlsSource};
 use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
+use crate::surface::descriptors::connections_max;
 use crate::surface::{self, Certificate, Door, listen, router, serve};
 
 use super::CliError;
@@ -44,7 +45,11 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let mut tasks = node.start(config.works).await?;
     let routes = router(
         Dispatcher::new(namespaces::registry(), app),
-        surface::Limits::default(),
+        surface::Limits {
+            body_bytes: config.request_mib << 20,
+            strangers_bytes: config.strangers_mib << 20,
+            ..surface::Limits::default()
+        },
         tasks.stop().clone(),
     );
 
@@ -116,6 +121,7 @@ fn door(config: &Config) -> Result<Door, CliError> {
     Ok(Door {
         certificate,
         public_url: config.public_url.clone(),
+        connections: config.connections.min(connections_max()),
         ..Door::default()
     })
 }

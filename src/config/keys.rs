@@ -86,6 +86,22 @@ pub const KEYS: &[Key] = &[
         about: "runs of a project that are kept however old they are, 1 to 100000",
     },
     Key {
+        name: "audit_days",
+        about: "days that the audit trail is kept, 0 to 36500; 0: for ever",
+    },
+    Key {
+        name: "connections",
+        about: "connections at once, 16 to 100000; the oldest idle one is closed for a new one",
+    },
+    Key {
+        name: "request_mib",
+        about: "MiB of the largest request of somebody with a session, 1 to 64",
+    },
+    Key {
+        name: "strangers_mib",
+        about: "MiB of memory for all requests of those who have no session, together, 4 to 1024",
+    },
+    Key {
         name: "log_level",
         about: "least important lines of the log that are written: `error`, `warn`, `info`, `debug` or `trace`; the variable RUST_LOG wins",
     },

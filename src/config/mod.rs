@@ -93,6 +93,12 @@ pub struct Config {
     pub schedule_rules: ScheduleRules,
     /// What of old runs is kept.
     pub history: HistoryRules,
+    /// Connections at once.
+    pub connections: usize,
+    /// The largest request, in MiB.
+    pub request_mib: usize,
+    /// What all requests without a session may take together, in MiB.
+    pub strangers_mib: usize,
     /// What is logged, and how.
     pub log: LogRules,
     /// Where the server's certificate comes from; `None` is plain http.

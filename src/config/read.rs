@@ -54,7 +54,11 @@ impl Settings {
             history: HistoryRules {
                 days: self.number("history_days", 0, 36_500)?,
                 runs: self.number("history_runs", 1, 100_000)?,
+                audit_days: self.number("audit_days", 0, 36_500)?,
             },
+            connections: self.number("connections", 16, 100_000)?,
+            request_mib: self.number("request_mib", 1, 64)?,
+            strangers_mib: self.number("strangers_mib", 4, 1024)?,
             log: self.log()?,
             tls: self.tls()?,
             public_url: self.public_url()?,

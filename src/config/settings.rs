@@ -96,6 +96,10 @@ impl Settings {
         let history = HistoryRules::default();
         self.fill("history_days", history.days.to_string());
         self.fill("history_runs", history.runs.to_string());
+        self.fill("audit_days", history.audit_days.to_string());
+        self.fill("connections", "1000".into());
+        self.fill("request_mib", "8".into());
+        self.fill("strangers_mib", "32".into());
         self.fill("log_level", "info".into());
         self.fill("log_format", "text".into());
     }

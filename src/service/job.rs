@@ -55,10 +55,14 @@ pub struct Parts {
     pub places: Vec<String>,
 }
 
-/// Divides a run. Err: its project is gone, disabled, or can't be used as it is stored.
-pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Parts, Error> {
+/// Divides a run; `None`: its project was disabled while it waited. Err: its project is gone, or
+/// can't be used as it is stored.
+pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, Error> {
     let (org_id, project_id) = run.project().ok_or_else(gone)?;
-    let project = project_enabled(conn, org_id, project_id)?;
+    let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
+    if !project.enabled {
+        return Ok(None);
+    }
     let ends = places_of(conn, &project)?;
     let items = items_load(conn, org_id, project_id)?;
     let place = |item: &ItemSpec| ends.place(&item.repository, item.target_repository.as_ref());
@@ -68,34 +72,40 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Parts, Error> {
             places.retain(|place| retry.tags.touches(place));
             format!("what failed of run {}", retry.run_id)
         }
+        None if items.len() == 1 => "1 item".to_owned(),
         None => format!("{} items", items.len()),
     };
     let parts = match places.len() {
         0 | 1 => String::new(),
         parts => format!(" in {parts} parts"),
     };
-    Ok(Parts {
+    Ok(Some(Parts {
         about: format!("`{}` to `{}`: {what}{parts}", ends.source, ends.target),
         places: places.into_iter().collect(),
-    })
+    }))
 }
 
-/// Loads what a run works on. Err: its project is gone, disabled, or can't be used as it is stored.
+/// Loads what a run that has begun works on: it goes on to its end though its project is disabled
+/// meanwhile. Err: its project is gone, or can't be used as it is stored.
 pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
     let (key, run) = (db.key().clone(), run.clone());
     let load = move |conn: &mut DbConnection| {
         let (org_id, project_id) = run.project().ok_or_else(gone)?;
         let only = retry_of(conn, &run)?.map(|retry| retry.tags);
-        let stored = stored_load(conn, &key, org_id, project_id)?;
+        let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
+        let stored = stored_load(conn, &key, org_id, &project)?;
         Ok::<_, Error>(Stored { only, ..stored })
     };
     db.call(load).await?.into_job_outside().await
 }
 
-/// Loads all of a project, with the same errors.
+/// Loads all of a project. Err: it is gone, disabled, or can't be used as it is stored.
 pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Error> {
     let key = db.key().clone();
-    let load = move |conn: &mut DbConnection| stored_load(conn, &key, org_id, project_id);
+    let load = move |conn: &mut DbConnection| {
+        let project = project_enabled(conn, org_id, project_id)?;
+        stored_load(conn, &key, org_id, &project)
+    };
     db.call(load).await?.into_job_outside().await
 }
 
@@ -103,15 +113,14 @@ fn stored_load(
     conn: &mut DbConnection,
     key: &SealKey,
     org_id: i64,
-    project_id: i64,
+    project: &Project,
 ) -> Result<Stored, Error> {
-    let project = project_enabled(conn, org_id, project_id)?;
     let mut store =
         |id| -> Result<ImageStore, Error> { image_store_by_id(conn, org_id, id)?.ok_or_else(gone) };
     let source = client_options(&store(project.src_store_id)?, key)?;
     let target = client_options(&store(project.dest_store_id)?, key)?;
-    let settings = ProjectSettings::of(&project)?;
-    let items = items_load(conn, org_id, project_id)?;
+    let settings = ProjectSettings::of(project)?;
+    let items = items_load(conn, org_id, project.id)?;
     let pair = StorePair {
         src: project.src_store_id,
         dest: project.dest_store_id,

@@ -15,7 +15,8 @@
 //! - [`registry_browse`]: what is in a registry.
 //! - [`job`]: from a stored project to what the engine works on; [`run_start`] plans it or puts a run
 //!   into the queue, `run_retry` what is to be tried again; [`run_cancel`] ends it early; [`run_settle`] ends
-//!   it when its parts have ended; [`run_history`] says what became of it.
+//!   it when its parts have ended; [`run_history`] says what became of it, and
+//!   [`run_watch`] tells while it goes on.
 //! - [`schedule`]: when a project runs by itself, by what [`schedule_rules`] hold
 //!   (`schedule_line` checks a line, `schedule_reckon` reckons all anew); [`tasko`] is the
 //!   same by the names of the job runner, and for house-keeping; [`statistics`]: numbers for dashboards.
@@ -50,6 +51,7 @@ pub mod run_history;
 mod run_retry;
 pub mod run_settle;
 pub mod run_start;
+pub mod run_watch;
 pub mod schedule;
 mod schedule_line;
 mod schedule_reckon;
@@ -68,6 +70,7 @@ pub use account::{LoginPolicy, Logins};
 pub use caller::Caller;
 pub use error::Error;
 pub use role::Role;
+pub use run_watch::{RunEvent, RunWakes, RunWatch};
 pub use schedule_rules::{Misfire, ScheduleRules};
 pub use tell::Tell;
 
@@ -93,6 +96,8 @@ pub struct App {
     pub cancel_wake: Arc<Notify>,
     /// How people are told.
     pub notifier: Arc<Notifier>,
+    /// What wakes those who watch a run.
+    pub run_wakes: RunWakes,
 }
 
 impl App {
@@ -105,6 +110,7 @@ impl App {
             cancel_wake: Arc::default(),
             schedule_rules: ScheduleRules::default(),
             notifier: Arc::default(),
+            run_wakes: RunWakes::default(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The audit trail: rows are added and read, never changed.
+//! The audit trail: rows are added and read, never changed; house-keeping removes old ones.
 
 use super::run::clock_sql;
 use super::schema::audit_event;
@@ -67,6 +67,22 @@ pub fn audit_add(conn: &mut DbConnection, new: &NewAuditEvent<'_>) -> Result<(),
         }
     };
     Ok(())
+}
+
+/// Removes at most `limit` of the events before this time, the oldest first; how many it were.
+pub fn audit_remove(conn: &mut DbConnection, before: Moment, limit: i64) -> Result<usize, Error> {
+    let oldest: Vec<(i64, Moment)> = audit_event::table
+        .order(audit_event::id)
+        .limit(limit)
+        .select((audit_event::id, audit_event::time))
+        .load(conn)?;
+    // Their order by id is that of their times, but for calls at the same moment.
+    let last = oldest.iter().rfind(|(_, time)| *time < before);
+    let Some((last, _)) = last else { return Ok(0) };
+    let old = audit_event::table
+        .filter(audit_event::id.le(*last))
+        .filter(audit_event::time.lt(before));
+    Ok(diesel::delete(old).execute(conn)?)
 }
 
 /// At most `limit` events with an id below `before_id`, latest first.

@@ -59,6 +59,16 @@ impl Db {
         &self.key
     }
 
+    /// Whether it is there, has this program's version, and has nothing that another key sealed.
+    pub async fn run_checked(&self) -> Result<(), Error> {
+        let key = self.key.clone();
+        self.run(move |conn| {
+            migrate::is_current(conn)?;
+            seal::key_fits(conn, &key)
+        })
+        .await
+    }
+
     /// Runs `body` with a connection on a thread that may block.
     pub async fn run<T, F>(&self, body: F) -> Result<T, Error>
     where

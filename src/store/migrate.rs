@@ -5,6 +5,9 @@ use super::{DbConnection, Error};
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection as _;
 use diesel::migration::MigrationSource;
+use diesel::pg::Pg;
+use diesel::sqlite::Sqlite;
+use diesel::{QueryDsl as _, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::path::Path;
 
@@ -38,6 +41,27 @@ pub(super) fn migrate(conn: &mut DbConnection, target: &Target) -> Result<(), Er
     Ok(())
 }
 
+/// Refuses a database of another version; changes nothing.
+pub(super) fn is_current(conn: &mut DbConnection) -> Result<(), Error> {
+    use __diesel_schema_migrations::{table, version};
+    let applied: Vec<String> = table.select(version).load(conn)?;
+    let missing = match conn {
+        DbConnection::Postgres(_) => missing_of::<Pg>(&applied, &POSTGRES)?,
+        DbConnection::Sqlite(_) => missing_of::<Sqlite>(&applied, &SQLITE)?,
+    };
+    match missing {
+        None => Ok(()),
+        Some(_) => Err(Error::Migrate("some migrations are missing".to_owned())),
+    }
+}
+
+diesel::table! {
+    /// What diesel keeps of the migrations that were made.
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}
+
 struct Missing {
     database_has_content: bool,
 }
@@ -47,16 +71,21 @@ fn migrations_missing<DB: Backend>(
     source: &EmbeddedMigrations,
 ) -> Result<Option<Missing>, Error> {
     let applied = conn.applied_migrations().map_err(failed)?;
+    let applied: Vec<String> = applied.iter().map(ToString::to_string).collect();
+    missing_of::<DB>(&applied, source)
+}
+
+fn missing_of<DB: Backend>(
+    applied: &[String],
+    source: &EmbeddedMigrations,
+) -> Result<Option<Missing>, Error> {
     let known: Vec<String> = MigrationSource::<DB>::migrations(source)
         .map_err(failed)?
         .iter()
         .map(|migration| migration.name().version().to_string())
         .collect();
-    if let Some(version) = applied
-        .iter()
-        .map(ToString::to_string)
-        .find(|version| !known.contains(version))
-    {
+    if let Some(version) = applied.iter().find(|version| !known.contains(version)) {
+        let version = version.clone();
         return Err(Error::Newer { version });
     }
     Ok((applied.len() < known.len()).then_some(Missing {
@@ -67,7 +96,6 @@ fn migrations_missing<DB: Backend>(
 /// Copies the database beside itself; the name tells when. The copy is as complete as a
 /// transaction sees it.
 fn sqlite_backup(conn: &mut diesel::SqliteConnection, path: &Path) -> Result<(), Error> {
-    use diesel::RunQueryDsl as _;
     let mut name = path.as_os_str().to_owned();
     name.push(
         chrono::Utc::now()

@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
-use axum::http::header::HOST;
-use axum::http::{HeaderMap, HeaderValue, Request, Response};
+use axum::http::header::{HOST, STRICT_TRANSPORT_SECURITY};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -27,13 +28,26 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
+use super::gate::{Gate, Pace, Passing};
 use super::misdirected;
+use super::rooms::{Place, Rooms};
 use super::tls::Certificate;
 
 /// The first byte of a TLS connection: a handshake record.
 const HANDSHAKE: u8 = 0x16;
 /// Without file descriptors a connection can't be accepted; some are free again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// So much of a connection waits in memory, at most, in each direction.
+const BUFFER: usize = 64 * 1024;
+/// The same for HTTP/2: requests at once, what their bodies may be ahead of being read, one and all
+/// together, and the size of a head.
+const STREAMS: u32 = 32;
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+const HEAD: u32 = 32 * 1024;
+/// How long a browser that was here by https comes by nothing else.
+const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// How connections are let in.
 #[derive(Clone, Debug)]
@@ -45,6 +59,10 @@ pub struct Door {
     pub public_url: Option<String>,
     /// How long a connection may take to say what it wants.
     pub head_time: Duration,
+    /// How long a client may take nothing of an answer.
+    pub write_time: Duration,
+    /// Connections at once.
+    pub connections: usize,
 }
 
 impl Default for Door {
@@ -54,6 +72,8 @@ impl Default for Door {
             certificate: None,
             public_url: None,
             head_time: Duration::from_mins(1),
+            write_time: Duration::from_secs(30),
+            connections: 1000,
         }
     }
 }
@@ -68,6 +88,13 @@ impl Origin {
     pub(super) fn is_secure(&self) -> bool {
         self.0.starts_with("https:")
     }
+
+    /// Whether this is the default https port of its host. `Strict-Transport-Security` counts for
+    /// all ports of a host, so only who has this one may say it.
+    fn is_all_of_its_host(&self) -> bool {
+        let url = url::Url::parse(&self.0);
+        url.is_ok_and(|url| url.scheme() == "https" && url.port().is_none())
+    }
 }
 
 /// What each connection needs.
@@ -76,6 +103,7 @@ struct Hall {
     door: Door,
     acceptor: Option<TlsAcceptor>,
     builder: Builder<TokioExecutor>,
+    rooms: Rooms,
 }
 
 /// Serves until `shutdown` is done and the requests under way are answered.
@@ -102,8 +130,17 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let Some(place) = hall.rooms.enter() else {
+                    tracing::debug!(%peer, "no place for a connection: all others have a session");
+                    continue;
+                };
                 let (hall, watcher) = (Arc::clone(&hall), graceful.watcher());
-                tokio::spawn(async move { hall.welcome(stream, peer, watcher).await });
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = hall.welcome(stream, peer, &place, watcher) => {}
+                        () = place.cut() => tracing::debug!(%peer, "a connection is closed"),
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection can't be accepted");
@@ -124,13 +161,20 @@ impl Hall {
         builder
             .http1()
             .timer(TokioTimer::new())
+            .max_buf_size(BUFFER)
             .header_read_timeout(door.head_time);
         builder
             .http2()
+            .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(BUFFER)
+            .max_header_list_size(HEAD)
             .timer(TokioTimer::new())
             .keep_alive_interval(door.head_time)
             .keep_alive_timeout(door.head_time);
         Ok(Self {
+            rooms: Rooms::new(door.connections),
             router,
             acceptor: config.map(|config| TlsAcceptor::from(Arc::new(config))),
             door,
@@ -139,14 +183,20 @@ impl Hall {
     }
 
     /// Errors of a connection are the client's: nobody else is told, and nothing else ends.
-    async fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+    async fn welcome(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: &Arc<Place>,
+        watcher: Watcher,
+    ) {
         // Without TCP_NODELAY small writes wait for the acknowledgement of earlier ones.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY can't be set");
         }
         let Some(acceptor) = &self.acceptor else {
             let router = self.router.clone();
-            return self.serve(stream, peer, router, watcher).await;
+            return self.serve(stream, peer, router, place, watcher).await;
         };
         let mut first = [0];
         let peeked = tokio::time::timeout(self.door.head_time, stream.peek(&mut first)).await;
@@ -155,15 +205,16 @@ impl Hall {
                 let handshake = acceptor.accept(stream);
                 match tokio::time::timeout(self.door.head_time, handshake).await {
                     Ok(Ok(stream)) => {
-                        self.serve(stream, peer, self.router.clone(), watcher).await;
+                        let router = self.router.clone();
+                        self.serve(stream, peer, router, place, watcher).await;
                     }
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
                     Err(_) => tracing::debug!(%peer, "the TLS handshake takes too long"),
                 }
             }
             Ok(Ok(1)) => {
-                self.serve(stream, peer, misdirected::router(), watcher)
-                    .await;
+                let router = misdirected::router();
+                self.serve(stream, peer, router, place, watcher).await;
             }
             _ => tracing::debug!(%peer, "nothing was said"),
         }
@@ -174,33 +225,56 @@ impl Hall {
         stream: S,
         peer: SocketAddr,
         router: Router,
+        place: &Arc<Place>,
         watcher: Watcher,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let asked = Arc::new(AtomicBool::new(false));
+        let flow = Pace::new();
         let (hall, began) = (Arc::clone(self), Arc::clone(&asked));
-        let service = service_fn(move |request: Request<Incoming>| {
+        let (room, steps) = (Arc::clone(place), flow.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
             began.store(true, Ordering::Relaxed);
-            let (hall, router) = (Arc::clone(&hall), router.clone());
-            async move { hall.answer(router, request.map(Body::new), peer).await }
+            steps.request();
+            let visit = room.visit();
+            request.extensions_mut().insert(visit.clone());
+            let (hall, router, steps) = (Arc::clone(&hall), router.clone(), steps.clone());
+            async move {
+                let request = request.map(|body| {
+                    if body.is_end_stream() {
+                        Body::empty()
+                    } else {
+                        Body::new(Passing::request(Body::new(body), steps.clone(), ()))
+                    }
+                });
+                let response = hall.answer(router, request, peer).await?;
+                let pass = |body| Body::new(Passing::answer(body, steps, visit));
+                Ok::<_, Infallible>(response.map(pass))
+            }
         });
+        let stream = Gate::new(stream, flow.clone(), self.door.write_time);
         let connection = self
             .builder
             .serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut connection = pin!(watcher.watch(connection));
         // The protocol is told by the first bytes, before any bound of the protocol's own holds.
-        let ended = tokio::select! {
-            ended = &mut connection => Some(ended),
-            () = tokio::time::sleep(self.door.head_time) => None,
+        let silent = async {
+            tokio::time::sleep(self.door.head_time).await;
+            if asked.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
         };
-        let ended = match ended {
-            Some(ended) => ended,
-            None if asked.load(Ordering::Relaxed) => connection.await,
-            None => return tracing::debug!(%peer, "no request came"),
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%peer, %error, "a connection ended");
+        tokio::select! {
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%peer, %error, "a connection ended");
+                }
+            }
+            () = silent => tracing::debug!(%peer, "no request came"),
+            () = flow.stalled(self.door.write_time) => {
+                tracing::debug!(%peer, "the client doesn't read");
+            }
         }
     }
 
@@ -210,6 +284,10 @@ impl Hall {
         mut request: Request<Body>,
         peer: SocketAddr,
     ) -> Result<Response<Body>, Infallible> {
+        if !is_host_clear(&request) {
+            let text = "a request has one Host header, with the host that it is sent to\n";
+            return Ok((StatusCode::BAD_REQUEST, text).into_response());
+        }
         // HTTP/2 has the host in the request's own address.
         if let Some(host) = request.uri().authority()
             && let Ok(host) = HeaderValue::from_str(host.as_str())
@@ -218,8 +296,15 @@ impl Hall {
         }
         let origin = self.origin(request.headers());
         request.extensions_mut().insert(ConnectInfo(peer));
+        let is_strict = origin.is_all_of_its_host();
         request.extensions_mut().insert(origin);
-        router.call(request).await
+        let mut response = router.call(request).await?;
+        if is_strict {
+            response
+                .headers_mut()
+                .insert(STRICT_TRANSPORT_SECURITY, A_YEAR);
+        }
+        Ok(response)
     }
 
     fn origin(&self, headers: &HeaderMap) -> Origin {
@@ -233,5 +318,21 @@ impl Hall {
         };
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         Origin(format!("{scheme}://{}", host.unwrap_or("localhost")))
+    }
+}
+
+/// Whether a request names one host, or none where that is allowed, and in the characters of one:
+/// pages repeat it.
+fn is_host_clear(request: &Request<Body>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (first, second) = (hosts.next(), hosts.next());
+    let is_host = |host: &HeaderValue| {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_:[]%~".contains(byte);
+        host.as_bytes().iter().all(is_plain)
+    };
+    match (first, second) {
+        (Some(host), None) => is_host(host),
+        (None, None) => request.version() != Version::HTTP_11,
+        _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! Server-sent events of a run: what it does, while it does it.
 //!
 //! `GET /rhn/manager/runs/{id}/events` with the session of the JSON surface. The events are what
-//! two methods answer, so whoever may not call these is told nothing:
+//! two methods answer; whoever may not call these is told nothing:
 //! - `run`: the struct of `registrysync.getRun`, at once and whenever it has changed.
 //! - `log`: a line of `registrysync.getRunLog`. Its id is the line's number; a client that comes
 //!   back with it (`Last-Event-ID`) hears what it missed.
@@ -10,44 +10,40 @@
 //!
 //! The stream also ends with the session and with the server.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use dxr::Value;
 use futures_util::stream::poll_fn;
-use serde_json::Value as Json;
 use tokio::sync::mpsc::{Sender, channel, error::SendError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cookie::Carried;
 use super::json;
+use super::rooms::Visit;
 use super::server::Surface;
 use crate::api::error::code;
-use crate::api::{ApiError, Dispatcher, Peer};
-use crate::service::Caller;
+use crate::api::namespaces::{RunNews, RunWatcher};
+use crate::api::{ApiError, Dispatcher};
+use crate::service::error::shortened;
 
 /// Where the events of the run `{id}` are.
 pub(super) const PATH: &str = "/rhn/manager/runs/{id}/events";
-/// A run writes its progress down once a second.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Whether the session still lives is asked at each such look.
-const SESSION_LOOKS: u32 = 10;
-/// Lines read at once.
-const PAGE: u16 = 500;
+/// How often it is asked whether the session still lives.
+const SESSION_EVERY: Duration = Duration::from_secs(10);
 /// Events that may wait for a slow client.
 const AHEAD: usize = 16;
-/// Streams at once; each costs two small queries a second.
+/// Streams at once.
 const STREAMS: usize = 256;
 const LAST_EVENT: &str = "last-event-id";
+const UNBUFFERED: &str = "x-accel-buffering";
 
 /// What all streams share.
 #[derive(Clone, Debug)]
@@ -69,67 +65,71 @@ impl Streams {
 /// Answers a request for the events of a run.
 pub(super) async fn listen(
     State(surface): State<Surface>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    Path(id): Path<i32>,
+    Path(id): Path<String>,
+    visit: Option<Extension<Visit>>,
     headers: HeaderMap,
 ) -> Response {
     let carried = Carried::of(&headers);
     let (key, caller) = match json::session(&surface, &carried).await {
         Ok((key, caller)) => (key.to_owned(), caller),
-        Err(refusal) => return refusal.into_response(),
+        Err(refusal) => return refusal.for_streams(),
+    };
+    visit.iter().for_each(|Extension(visit)| visit.known());
+    let Ok(id) = id.parse() else {
+        let error = ApiError::not_found(format!(
+            "there is no run with the id {}; it is a whole number",
+            shortened(&id)
+        ));
+        return failure(&error);
     };
     let heard = headers.get(LAST_EVENT).and_then(|id| id.to_str().ok());
-    let mut watch = Watch {
-        dispatcher: surface.dispatcher.clone(),
-        peer: Peer {
-            address: address.ip(),
-        },
-        key,
-        caller,
-        id,
-        run: Json::Null,
-        heard: heard.and_then(|seq| seq.parse().ok()).unwrap_or(0),
+    let heard = heard.and_then(|seq| seq.parse().ok()).unwrap_or(0);
+    let Ok(place) = Arc::clone(&surface.streams.places).try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")]).into_response();
     };
-    match watch.news().await {
-        Err(error) => {
-            let mut response = json::fault(&error).into_response();
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
+    let mut watcher = match RunWatcher::new(&surface.dispatcher, &caller, id, heard) {
+        Ok(watcher) => watcher,
+        Err(error) => return failure(&error),
+    };
+    match watcher.news().await {
+        Err(error) => failure(&error),
+        Ok(news) if heard > 0 && is_old(&news) => StatusCode::NO_CONTENT.into_response(),
+        Ok(news) => {
+            let watch = Watch {
+                dispatcher: surface.dispatcher.clone(),
+                key,
+                watcher,
+            };
+            watch.stream(news, place, surface.streams.stop)
         }
-        Ok(news) if news.has_ended && news.lines.is_empty() && watch.heard > 0 => {
-            StatusCode::NO_CONTENT.into_response()
-        }
-        Ok(news) => match Arc::clone(&surface.streams.places).try_acquire_owned() {
-            Ok(place) => watch.stream(news, place, surface.streams.stop),
-            Err(_) => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")]).into_response(),
-        },
     }
+}
+
+/// Whether the run has ended and no line is new.
+fn is_old(news: &[RunNews]) -> bool {
+    let has_lines = news.iter().any(|news| matches!(news, RunNews::Line(..)));
+    matches!(news.last(), Some(RunNews::End(_))) && !has_lines
+}
+
+/// What a browser comes back after is 503; it stays away after anything else.
+fn failure(error: &ApiError) -> Response {
+    json::fault(error).for_streams()
 }
 
 /// One client that watches one run.
 struct Watch {
     dispatcher: Dispatcher,
-    peer: Peer,
     key: String,
-    caller: Caller,
-    id: i32,
-    /// What was told of the run last.
-    run: Json,
-    /// The number of the last line that was told.
-    heard: i32,
-}
-
-/// What has changed since the last look.
-struct News {
-    run: Option<Json>,
-    lines: Vec<Json>,
-    /// No more lines are there now.
-    is_whole: bool,
-    has_ended: bool,
+    watcher: RunWatcher,
 }
 
 impl Watch {
-    fn stream(self, first: News, place: OwnedSemaphorePermit, stop: CancellationToken) -> Response {
+    fn stream(
+        self,
+        first: Vec<RunNews>,
+        place: OwnedSemaphorePermit,
+        stop: CancellationToken,
+    ) -> Response {
         let (sender, mut receiver) = channel(AHEAD);
         tokio::spawn(async move {
             tokio::select! {
@@ -140,90 +140,57 @@ impl Watch {
             drop(place);
         });
         let events = poll_fn(move |context| receiver.poll_recv(context));
-        Sse::new(events)
-            .keep_alive(KeepAlive::default())
-            .into_response()
+        let stream = Sse::new(events).keep_alive(KeepAlive::default());
+        // A proxy passes events on when they come.
+        ([(UNBUFFERED, "no")], stream).into_response()
     }
 
     /// Tells all there is until the run or the session ends.
-    async fn tell(mut self, first: News, client: Sender<Told>) -> Result<(), SendError<Told>> {
-        let mut news: Result<News, ApiError> = Ok(first);
-        for look in 1_u32.. {
+    async fn tell(
+        mut self,
+        first: Vec<RunNews>,
+        client: Sender<Told>,
+    ) -> Result<(), SendError<Told>> {
+        let mut news: Result<Vec<RunNews>, ApiError> = Ok(first);
+        let mut asked = Instant::now();
+        loop {
             match news {
                 Ok(news) => {
-                    self.pass_on(&news, &client).await?;
-                    if news.is_whole && news.has_ended {
-                        let status = self.run["status"].as_str().unwrap_or_default();
-                        let event = Event::default().event("end").data(status);
-                        return client.send(Ok(event)).await;
-                    }
-                    if news.is_whole {
-                        tokio::time::sleep(LOOK_EVERY).await;
+                    for news in news {
+                        let is_end = matches!(news, RunNews::End(_));
+                        client.send(Ok(event(news))).await?;
+                        if is_end {
+                            return Ok(());
+                        }
                     }
                 }
-                Err(error) if error.code() == code::UNAVAILABLE => {
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
+                Err(error) if error.code() == code::UNAVAILABLE => {}
                 // The run was deleted, or may not be seen any more.
                 Err(_) => return Ok(()),
             }
-            if look % SESSION_LOOKS == 0 {
+            self.watcher.wait(SESSION_EVERY).await;
+            if asked.elapsed() >= SESSION_EVERY {
+                asked = Instant::now();
                 match self.dispatcher.session_peek(&self.key).await {
-                    Ok(Some(caller)) => self.caller = caller,
-                    Ok(None) => return Ok(()),
+                    Ok(Some(caller)) if RunWatcher::admit(&caller).is_ok() => {}
+                    Ok(_) => return Ok(()),
                     // Told by the next look, too.
                     Err(_) => {}
                 }
             }
-            news = self.news().await;
+            news = self.watcher.news().await;
         }
-        Ok(())
     }
+}
 
-    async fn pass_on(&self, news: &News, client: &Sender<Told>) -> Result<(), SendError<Told>> {
-        if let Some(run) = &news.run {
-            let event = Event::default().event("run").data(run.to_string());
-            client.send(Ok(event)).await?;
+fn event(news: RunNews) -> Event {
+    match news {
+        RunNews::Run(run) => Event::default().event("run").data(run),
+        RunNews::Line(seq, line) => {
+            let event = Event::default().event("log").id(seq.to_string());
+            event.data(line)
         }
-        for line in &news.lines {
-            let event = Event::default().event("log").id(line["seq"].to_string());
-            client.send(Ok(event.data(line.to_string()))).await?;
-        }
-        Ok(())
-    }
-
-    /// Looks: the run first, so that an ended one has no line that isn't seen.
-    async fn news(&mut self) -> Result<News, ApiError> {
-        let run = self.ask("registrysync.getRun", &[]).await?;
-        let page = [("offset", self.heard), ("limit", PAGE.into())];
-        let lines = self.ask("registrysync.getRunLog", &page).await?;
-        let lines = lines.as_array().cloned().unwrap_or_default();
-        if let Some(seq) = lines.last().and_then(|line| line["seq"].as_i64()) {
-            self.heard = i32::try_from(seq).unwrap_or(i32::MAX);
-        }
-        let status = run["status"].as_str().unwrap_or_default();
-        let has_ended = !matches!(status, "READY" | "RUNNING");
-        let run = (run != self.run).then(|| {
-            self.run = run.clone();
-            run
-        });
-        Ok(News {
-            run,
-            is_whole: lines.len() < usize::from(PAGE),
-            lines,
-            has_ended,
-        })
-    }
-
-    async fn ask(&self, method: &str, more: &[(&str, i32)]) -> Result<Json, ApiError> {
-        let mut args = BTreeMap::from([("runId".to_owned(), Value::Integer(self.id))]);
-        args.extend(
-            more.iter()
-                .map(|(name, number)| ((*name).to_owned(), Value::Integer(*number))),
-        );
-        let caller = Some(self.caller.clone());
-        let reply = self.dispatcher.call_named(self.peer, caller, method, args);
-        reply.await?.json().await
+        RunNews::End(status) => Event::default().event("end").data(status),
     }
 }
 

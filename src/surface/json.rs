@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{ALLOW, CONTENT_TYPE, SET_COOKIE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +20,7 @@ use super::cookie::{self, Carried};
 use super::door::Origin;
 use super::openapi;
 use super::origin::is_foreign;
+use super::rooms::Visit;
 use super::server::Surface;
 use crate::api::error::{Sort, code};
 use crate::api::value::from_json;
@@ -37,6 +38,8 @@ pub(super) struct Refusal {
     body: String,
     /// The verb that would be right.
     allow: Option<&'static str>,
+    /// The fault's code, where it is one.
+    code: Option<i32>,
 }
 
 const JSON_TYPE: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/json; charset=utf-8")];
@@ -147,7 +150,10 @@ async fn method_call(
     if first.is_none_or(|method| method.session() != SessionUse::Never) {
         // Row 45: before anything else is said about the method.
         match session(surface, &carried).await {
-            Ok(session) => known = Some(session),
+            Ok(session) => {
+                parts.extensions.get().into_iter().for_each(Visit::known);
+                known = Some(session);
+            }
             Err(refusal) => {
                 surface.intake.discard(content).await;
                 return Err(refusal);
@@ -302,6 +308,7 @@ fn refusal(status: StatusCode, message: &str) -> Refusal {
         status,
         body: json!({"success": false, "message": message}).to_string(),
         allow: None,
+        code: None,
     }
 }
 
@@ -324,6 +331,7 @@ fn unauthorized() -> Refusal {
         status: StatusCode::UNAUTHORIZED,
         body: String::new(),
         allow: None,
+        code: None,
     }
 }
 
@@ -333,6 +341,7 @@ pub(super) fn fault(error: &ApiError) -> Refusal {
             let body = json!({"success": false, "message": error.message(), "code": error.code()});
             Refusal {
                 body: body.to_string(),
+                code: Some(error.code()),
                 ..refusal(StatusCode::OK, "")
             }
         }
@@ -350,6 +359,25 @@ fn cookie_set(response: &mut Response, parts: &Parts, key: &str, lifetime: Durat
     let secure = parts.extensions.get().is_some_and(Origin::is_secure);
     if let Some(cookie) = cookie::set(key, lifetime, secure) {
         response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+}
+
+impl Refusal {
+    /// As a stream of events begins: 404 for what isn't there, 503 for what may be there later.
+    pub(super) fn for_streams(mut self) -> Response {
+        let is_away = self.code == Some(code::UNAVAILABLE);
+        if self.status == StatusCode::OK {
+            self.status = match self.code {
+                Some(code::NOT_FOUND | code::PERMISSION) => StatusCode::NOT_FOUND,
+                _ => StatusCode::SERVICE_UNAVAILABLE,
+            };
+        }
+        let mut response = self.into_response();
+        if is_away {
+            let soon = HeaderValue::from_static("5");
+            response.headers_mut().insert(RETRY_AFTER, soon);
+        }
+        response
     }
 }
 

@@ -3,11 +3,13 @@
 //! Reading order:
 //! - [`server`]: routes, listener, limits.
 //! - [`door`]: connections, with or without TLS, and shutdown; [`tls`]: the certificate;
+//!   `rooms`: how many at once, `gate`: who is cut, `descriptors`: how many files may be open;
 //!   `misdirected`: what plain http is told at a TLS port.
 //! - `xmlrpc`: `/rpc/api`; `xml` reads its documents.
 //! - `json`: `/rhn/manager/api`; `cookie` carries its session, `arguments` reads what is sent,
 //!   `origin` tells other sites' pages.
 //! - `events`: a run's progress, told while it goes on.
+//! - `health`: whether the server lives, and whether it is ready, for load balancers.
 //! - [`openapi`]: the description of that surface.
 //! - [`asciidoc`]: the same methods as pages to read, `roles` among them: who may call what;
 //!   [`apidoc`]: the same as HTML.
@@ -22,14 +24,18 @@ pub mod asciidoc;
 mod body;
 mod budget;
 mod cookie;
+pub mod descriptors;
 pub mod door;
 mod events;
+mod gate;
 mod glance;
+mod health;
 mod json;
 mod misdirected;
 pub mod openapi;
 mod origin;
 mod roles;
+mod rooms;
 pub mod server;
 pub mod tls;
 mod xml;

@@ -109,11 +109,6 @@ impl Place {
         self.cut.cancelled().await;
     }
 
-    /// Ends the connection.
-    pub(super) fn close(&self) {
-        self.cut.cancel();
-    }
-
     /// A request begins.
     pub(super) fn visit(self: &Arc<Self>) -> Visit {
         self.rooms.lock().change(self.id, |room| room.requests += 1);

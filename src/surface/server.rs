@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::Response;
@@ -16,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
 use super::body::Intake;
+use super::health::{self, Readiness};
 use super::{apidoc, events, json, openapi, xmlrpc};
 use crate::api::Dispatcher;
 
@@ -60,6 +63,7 @@ pub(super) struct Surface {
     /// The document, which never changes while the server runs.
     pub(super) openapi: Bytes,
     pub(super) streams: events::Streams,
+    pub(super) readiness: Readiness,
 }
 
 /// The routes of both wires. What goes on for long ends at `stop`.
@@ -71,6 +75,9 @@ pub fn router(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -
     }
     router
         .merge(apidoc::router())
+        .route("/", get(|| async { (StatusCode::SEE_OTHER, [(LOCATION, apidoc::ROOT)]) }))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
         .route(events::PATH, get(events::listen))
         .route(json::ROOT, any(json::call))
         .route(&format!("{}/", json::ROOT), any(json::call))
@@ -84,6 +91,7 @@ pub fn router(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -
         .layer(map_response(headers_secure))
         .layer(CompressionLayer::new())
         .with_state(Surface {
+            readiness: Readiness::new(dispatcher.clone()),
             dispatcher,
             intake: Intake::new(limits),
             openapi,
@@ -94,12 +102,15 @@ pub fn router(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -
 /// What every answer says to browsers: it is what it says it is, nobody may frame it, and nobody is
 /// told where a link came from. A page that is more than data has its own policy.
 async fn headers_secure(mut response: Response) -> Response {
+    const NEVER: HeaderValue = HeaderValue::from_static("no-store");
     const DATA: HeaderValue =
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(DATA);
+    // Answers hold sessions and what only their caller may see.
+    headers.entry(CACHE_CONTROL).or_insert(NEVER);
     response
 }
 

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::body::{BodyError, Sender};
+use super::rooms::Visit;
 use super::server::Surface;
 use super::{answer, apidoc, xml};
 use crate::api::{ApiError, Peer};
@@ -33,11 +34,12 @@ pub(super) async fn call(
             "this is the XML-RPC API: POST a methodCall, such as auth.login, to this address\n";
         return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], usage).into_response();
     }
+    let visit = request.extensions().get::<Visit>().cloned();
     let (parts, content) = request.into_parts();
     let peer = Peer {
         address: address.ip(),
     };
-    let document = match answer(&surface, peer, &parts.headers, content).await {
+    let document = match answer(&surface, peer, visit, &parts.headers, content).await {
         Ok(document) => document,
         Err(error) => answer::fault(&error).await,
     };
@@ -52,6 +54,7 @@ pub(super) async fn call(
 async fn answer(
     surface: &Surface,
     peer: Peer,
+    visit: Option<Visit>,
     headers: &HeaderMap,
     content: Body,
 ) -> Result<Body, ApiError> {
@@ -64,8 +67,9 @@ async fn answer(
     let parser = move |content: &[u8]| xml::read(content, charset.as_deref());
     let (call, held) = intake.parse(received.map_err(refusal)?, parser).await?;
     let call = call.map_err(|error| ApiError::malformed(error.to_string()))?;
+    let seen = || visit.iter().for_each(Visit::known);
     let reply = tokio::select! {
-        reply = dispatcher.call_positional(peer, &call.name, call.args) => reply?,
+        reply = dispatcher.call_positional_seen(peer, &call.name, call.args, seen) => reply?,
         () = held.cut() => return Err(refusal(BodyError::Crowded)),
     };
     answer::xml(reply, held).await

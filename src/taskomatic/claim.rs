@@ -13,7 +13,8 @@ use crate::store::run::{Run, RunStatus, run_begin, run_end, run_waiting, runs_op
 use crate::store::run_log::{LogLevel, log_now};
 use crate::text::{NAME, SENTENCE, readable};
 
-use super::execution::public;
+/// What is said of a run that found its project disabled when its turn came.
+const DISABLED: &str = "the project was disabled before the run began";
 
 /// A part to be worked on, and its run.
 #[derive(Debug)]
@@ -65,36 +66,32 @@ pub fn claim(
 
 /// Begins a run, or ends it where that can't be.
 fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Error> {
-    let planned = match parts_plan(conn, run) {
-        Ok(Parts { about, places }) if places.is_empty() => {
-            run_begin(conn, run.id, worker, &[])?;
-            Err((RunStatus::Finished, format!("{about}; 0 tags selected")))
+    let (places, about, end) = match parts_plan(conn, run) {
+        Ok(Some(Parts { about, places })) if places.is_empty() => {
+            let message = format!("{about}; 0 tags selected");
+            (places, message, Some((RunStatus::Finished, LogLevel::Info)))
         }
-        Ok(parts) => Ok(parts),
+        Ok(Some(Parts { about, places })) => (places, about, None),
+        Ok(None) => {
+            let end = (RunStatus::Skipped, LogLevel::Warn);
+            (Vec::new(), DISABLED.to_owned(), Some(end))
+        }
         Err(error) if error.is_passing() => return Err(error),
         Err(error) => {
-            run_begin(conn, run.id, worker, &[])?;
-            Err((RunStatus::Failed, public(&error)))
+            let end = (RunStatus::Failed, LogLevel::Error);
+            (Vec::new(), error.to_string(), Some(end))
         }
     };
-    let (level, message) = match planned {
-        Ok(parts) => {
-            if !run_begin(conn, run.id, worker, &parts.places)? {
-                return Ok(());
-            }
-            (LogLevel::Info, parts.about)
-        }
-        Err((status, message)) => {
-            run_end(conn, run.id, status, &message)?;
-            let level = match status {
-                RunStatus::Finished => LogLevel::Info,
-                _ => LogLevel::Error,
-            };
-            (level, message)
-        }
-    };
-    run_log(run, &message);
-    Ok(log_now(conn, run.id, level, message)?)
+    if !run_begin(conn, run.id, worker, &places)? {
+        return Ok(());
+    }
+    let mut level = LogLevel::Info;
+    if let Some((status, of_end)) = end {
+        run_end(conn, run.id, status, &about)?;
+        level = of_end;
+    }
+    run_log(run, &about);
+    Ok(log_now(conn, run.id, level, about)?)
 }
 
 /// Tells the log of the process that a run begins.

@@ -12,7 +12,7 @@ use crate::store::Db;
 use crate::store::part::PartStatus;
 use crate::sync::progress::Reporter;
 use crate::sync::{Halt, RunEnd};
-use crate::text::{NAME, SENTENCE, readable};
+use crate::text::{NAME, readable};
 
 use super::claim::Claimed;
 use super::held::{Held, Hold, Holds};
@@ -89,7 +89,7 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
                 }
                 tokio::time::sleep(DATABASE_PAUSE).await;
             }
-            Err(error) => return recorder.fail(&public(&error)).await,
+            Err(error) => return recorder.fail(&error.to_string()).await,
         }
     };
     let engine = share.get().and_then(|share| {
@@ -122,16 +122,6 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
     } else {
         recorder.release(&place.stopped()).await;
     }
-}
-
-/// What the run says of an error: what isn't meant for people is in the log of the process.
-pub(super) fn public(error: &Error) -> String {
-    if let Error::Unexpected(reason) = error {
-        let reason = readable(reason, SENTENCE);
-        tracing::error!(%reason, "a run can't go on");
-        return INTERNAL.to_owned();
-    }
-    error.to_string()
 }
 
 /// What came of a part; `None`: it isn't at its end.

@@ -17,9 +17,12 @@ mod image_store;
 mod image_sync;
 mod org;
 mod registrysync;
+mod run_events;
 mod system;
 mod taskomatic;
 mod user;
+
+pub use run_events::{RunNews, RunWatcher};
 
 use super::registry::Registry;
 

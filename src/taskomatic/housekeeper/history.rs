@@ -5,6 +5,7 @@ use std::time::Instant;
 use chrono::TimeDelta;
 
 use crate::service::Error;
+use crate::store::audit::audit_remove;
 use crate::store::house_run::{Removed, history_list, history_remove, schedules_remove};
 use crate::store::run::clock;
 use crate::store::synced_tag::synced_forget_unused;
@@ -13,6 +14,9 @@ use crate::store::{Db, Moment};
 /// Rows that one transaction removes: some milliseconds, for which others wait.
 const BATCH: usize = 1000;
 
+/// Events that one statement removes.
+const EVENTS: i64 = 1000;
+
 /// A run is removed when it is neither young enough nor among the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryRules {
@@ -20,11 +24,17 @@ pub struct HistoryRules {
     pub days: i64,
     /// Runs of a project, and of a bunch of house-keeping, that are kept however old they are.
     pub runs: i64,
+    /// Days that events of the audit trail are kept; 0: for ever.
+    pub audit_days: i64,
 }
 
 impl Default for HistoryRules {
     fn default() -> Self {
-        Self { days: 30, runs: 50 }
+        Self {
+            days: 30,
+            runs: 50,
+            audit_days: 400,
+        }
     }
 }
 
@@ -55,9 +65,31 @@ pub(super) async fn history_clean(db: &Db, rules: HistoryRules) -> Result<String
     }
     while db.run(|conn| synced_forget_unused(conn, BATCH)).await? > 0 {}
     let schedules = db.run(move |conn| schedules_remove(conn, before)).await?;
+    let events = audit_clean(db, rules.audit_days).await?;
     Ok(format!(
         "{runs} runs removed that were older than {} days and not among the last {}; {schedules} \
-         schedules removed that were over",
+         schedules removed that were over; {events} events of the audit trail removed",
         rules.days, rules.runs
     ))
+}
+
+/// Removes events that are older than `days`, and says how many.
+async fn audit_clean(db: &Db, days: i64) -> Result<usize, Error> {
+    if days == 0 {
+        return Ok(0);
+    }
+    let age = TimeDelta::try_days(days).unwrap_or(TimeDelta::MAX);
+    let mut events = 0;
+    loop {
+        let gone = db
+            .run(move |conn| {
+                let before = clock(conn)?.checked_sub_signed(age).unwrap_or(Moment::MIN);
+                audit_remove(conn, before, EVENTS)
+            })
+            .await?;
+        events += gone;
+        if gone == 0 {
+            return Ok(events);
+        }
+    }
 }

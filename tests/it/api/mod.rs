@@ -7,6 +7,7 @@ mod apidoc;
 mod audit;
 mod auth;
 mod docs;
+mod door;
 mod every_method;
 mod image_store;
 mod image_sync;

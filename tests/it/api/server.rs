@@ -61,6 +61,11 @@ impl Server {
         Server::on(TestDatabase::sqlite(), registry, limits, quick_policy()).await
     }
 
+    /// The whole API on a fresh `SQLite` database.
+    pub(crate) async fn on_api() -> Server {
+        Server::start(registrysync::api::namespaces::registry(), Limits::default()).await
+    }
+
     pub(crate) async fn on(
         database: TestDatabase,
         registry: Registry,

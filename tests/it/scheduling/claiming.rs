@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use registrysync::service::job::run_job_load;
 use registrysync::store::account::org_create;
 use registrysync::store::image_store::{NewImageStore, image_store_create};
 use registrysync::store::item::item_create;
@@ -187,5 +188,32 @@ on_both_databases! {
         })
         .await
         .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_project_that_is_disabled_begins_no_run_and_ends_what_has_begun(db) {
+        let key = db.key().clone();
+        let run = db.run(move |conn| {
+            let (org, begun) = waiting(conn, &key, &ends("a", "one.example", "two.example"), 2);
+            let first = next(conn, Limits::default()).expect("a part");
+            let (other, late) = waiting(conn, &key, &ends("b", "one.example", "two.example"), 2);
+            diesel::RunQueryDsl::execute(
+                diesel::sql_query("UPDATE sync_project SET enabled = FALSE"),
+                conn,
+            )?;
+            let second = next(conn, Limits::default()).expect("the other part of what has begun");
+            assert_eq!((first.run.id, second.run.id), (begun, begun));
+            assert!(next(conn, Limits::default()).is_none());
+            let late = run_get(conn, other, late)?.expect("the run");
+            assert_eq!(late.status, RunStatus::Skipped);
+            assert_eq!(late.message, "the project was disabled before the run began");
+            assert!(late.end_time.is_some());
+            assert_eq!(run_get(conn, org, begun)?.expect("the run").status, RunStatus::Running);
+            Ok(second.run)
+        })
+        .await
+        .expect("no error");
+        run_job_load(&db, &run).await.expect("what the run works on");
     }
 }

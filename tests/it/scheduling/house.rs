@@ -54,7 +54,10 @@ impl Place {
         let keeper = Housekeeper::new(
             (*self.db).clone(),
             "w".to_owned(),
-            HistoryRules { days: 30, runs: 3 },
+            HistoryRules {
+                runs: 3,
+                ..HistoryRules::default()
+            },
         );
         let keeper = tokio::spawn(keeper.run(stop.clone()));
         let mut ended = None;

@@ -41,6 +41,7 @@ async fn listen(server: &Server, key: &str, run: i64, last: Option<u64>) -> Resp
 async fn events(answer: Response, last: &str) -> Vec<Event> {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    assert_eq!(answer.headers()["x-accel-buffering"], "no");
     let mut stream = answer.bytes_stream();
     let mut text = String::new();
     let read = async {
@@ -136,6 +137,19 @@ async fn who_may_not_see_a_run_hears_nothing_of_it() {
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     let unknown: Value = serde_json::from_str(&unknown.text().await.unwrap()).unwrap();
     assert_eq!(unknown["code"], json!(10101));
+    let url = format!("{}/rhn/manager/runs/x/events", server.url);
+    let odd = client()
+        .get(url)
+        .bearer_auth(&session.key)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(odd.status(), StatusCode::NOT_FOUND);
+    let odd: Value = serde_json::from_str(&odd.text().await.unwrap()).unwrap();
+    assert!(
+        odd["message"].as_str().unwrap().contains("whole number"),
+        "{odd}"
+    );
     let url = format!("{}/rhn/manager/runs/{id}/events", server.url);
     let posted = client().post(url).bearer_auth(&session.key);
     let posted = posted.send().await.unwrap();

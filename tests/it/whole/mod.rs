@@ -10,6 +10,7 @@ mod commits;
 mod events;
 mod faults;
 mod files;
+mod flood;
 mod image_sync;
 mod listing;
 mod lists;

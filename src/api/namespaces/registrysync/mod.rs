@@ -20,6 +20,8 @@ mod wire;
 mod work;
 mod workers;
 
+pub(super) use wire::{LogLine, Run};
+
 use super::{LIMIT, OFFSET};
 use crate::api::{ApiError, Builder};
 

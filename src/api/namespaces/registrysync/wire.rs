@@ -136,7 +136,7 @@ impl From<ItemView> for Item {
 
 /// A run.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Run {
+pub(in crate::api::namespaces) struct Run {
     id: i64,
     project_label: String,
     /// READY, RUNNING, FINISHED, FAILED, SKIPPED or INTERRUPTED.
@@ -250,7 +250,7 @@ impl From<run_result::RunResult> for RunResult {
 
 /// A line of a run's log.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct LogLine {
+pub(in crate::api::namespaces) struct LogLine {
     seq: i64,
     time: Timestamp,
     /// debug, info, warn or error.
