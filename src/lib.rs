@@ -22,6 +22,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod api;
+mod blocking;
 pub mod cli;
 pub mod client;
 pub mod config;

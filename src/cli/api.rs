@@ -12,7 +12,8 @@ use crate::client::{Error, Verb};
 use super::CliError;
 use super::api_help;
 use super::client_args::ApiArguments;
-use super::connection::{CallError, Session, file_read};
+use super::connection::{CallError, Session};
+use super::file::file_read;
 use super::output::{data_text, json_indented, json_line, talk_line};
 
 /// What the words mean.

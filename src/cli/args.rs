@@ -304,6 +304,9 @@ pub struct NodeArguments {
     /// `sqlite:PATH` or `postgres://…` [default: `registrysync.db` in the data directory]
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
+    /// Its first line is PostgreSQL's password
+    #[arg(long, value_name = "FILE")]
+    pub database_password_file: Option<String>,
     /// Where database, keys and the first password are kept [default: ./registrysync-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,

@@ -1,8 +1,5 @@
 //! A session with a server: kept from the last command, or opened anew.
 
-use std::fs;
-use std::path::Path;
-
 use console::Term;
 use dxr::Value;
 use secrecy::SecretString;
@@ -14,6 +11,7 @@ use crate::client::{Client, Error, Options, Verb};
 
 use super::CliError;
 use super::client_args::ConnectionArguments;
+use super::file::{file_read, password_read};
 use super::output::talk_line;
 use crate::text::readable;
 
@@ -206,23 +204,6 @@ impl From<CallError> for CliError {
             CallError::Call(error) => error.into(),
         }
     }
-}
-
-/// The first line of a file.
-pub(super) fn password_read(path: &Path) -> Result<SecretString, CliError> {
-    let text = file_read(path)?;
-    match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(line.into()),
-        _ => Err(CliError::Input(format!(
-            "`{}`: its first line, which should be the password, is empty",
-            path.display()
-        ))),
-    }
-}
-
-/// What a file holds.
-pub(super) fn file_read(path: &Path) -> Result<String, CliError> {
-    fs::read_to_string(path).map_err(|e| CliError::Input(format!("`{}`: {e}", path.display())))
 }
 
 /// Asks on the terminal; without one the option has to be given.

@@ -23,6 +23,7 @@ mod complete;
 mod config;
 mod connection;
 mod cron;
+mod file;
 mod interrupts;
 mod list_tags;
 mod logs;

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use crate::config::{Config, Settings};
@@ -16,7 +15,7 @@ use crate::oci::policy::server_policy_set;
 use crate::private_file;
 use crate::store::notify::Listener;
 use crate::store::worker::{NewWorker, worker_register};
-use crate::store::{Db, SealKey};
+use crate::store::{Db, DbOptions, SealKey};
 use crate::supervisor::{Supervisor, TaskEnded};
 use crate::taskomatic::{
     Housekeeper, LeaseRules, Limits, LostParts, Notifications, Scheduler, Worker, WorkerOptions,
@@ -26,6 +25,7 @@ use crate::time_zone::server_zone_set;
 
 use super::CliError;
 use super::args::NodeArguments;
+use super::file::password_of_key;
 
 /// Locked as long as a process uses the data directory.
 const LOCK_FILE: &str = "lock";
@@ -183,6 +183,10 @@ pub(super) fn settings<const N: usize>(
     let flags: BTreeMap<&'static str, String> = [
         ("data_dir", arguments.data_dir.clone()),
         ("database", arguments.database.clone()),
+        (
+            "database_password_file",
+            arguments.database_password_file.clone(),
+        ),
         ("key_file", arguments.key_file.clone()),
         ("worker_slots", arguments.worker_slots.clone()),
         ("time_zone", arguments.time_zone.clone()),
@@ -296,9 +300,16 @@ fn file_lock(path: &Path, key: &str) -> Result<Option<fs::File>, CliError> {
 
 async fn db_open(config: &Config) -> Result<Db, CliError> {
     let (url, key_file) = (config.database.clone(), config.key_file.clone());
+    let password = config.database_password_file.as_deref();
+    let options = DbOptions {
+        password: password
+            .map(|path| password_of_key("database_password_file", path))
+            .transpose()?,
+        ..DbOptions::default()
+    };
     let opened = tokio::task::spawn_blocking(move || -> Result<Db, CliError> {
         let key = SealKey::from_file(&key_file).map_err(CliError::input)?;
-        Db::open(&url, key).map_err(|error| {
+        Db::open_with(&url, key, options).map_err(|error| {
             if error.is_healed_by_waiting() {
                 CliError::Unreachable(error.to_string())
             } else {
@@ -307,33 +318,6 @@ async fn db_open(config: &Config) -> Result<Db, CliError> {
         })
     });
     opened.await.map_err(CliError::input)?
-}
-
-/// The first line of a file, which holds a password.
-pub(super) fn password_read(key: &str, path: &Path) -> Result<SecretString, CliError> {
-    let fail = |detail: &dyn std::fmt::Display| {
-        CliError::Input(format!("`{key}`: `{}`: {detail}", path.display()))
-    };
-    // Anything else, such as a pipe that nobody writes to, could keep the start waiting for ever.
-    if !fs::metadata(path).map_err(|e| fail(&e))?.is_file() {
-        return Err(fail(&"it is no file"));
-    }
-    if private_file::is_open_to_others(path) {
-        tracing::warn!(
-            "others can read the password file `{}`: make it its owner's (chmod 600)",
-            path.display()
-        );
-    }
-    let text = fs::read_to_string(path).map_err(|e| fail(&e))?;
-    match text
-        .lines()
-        .next()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-    {
-        Some(line) => Ok(line.to_owned().into()),
-        None => Err(fail(&"its first line is empty")),
-    }
 }
 
 /// Writes a file that only its owner can read.

@@ -16,9 +16,10 @@ use crate::surface::{self, Certificate, Door, listen, router, serve};
 
 use super::CliError;
 use super::args::ServeArguments;
+use super::file::password_of_key;
 use super::interrupts::Interrupts;
 use super::logs;
-use super::node::{self, Node, password_read, private_write};
+use super::node::{self, Node, private_write};
 use super::output::{data_line, talk_line};
 
 /// The first password of `admin`, where none was given.
@@ -145,7 +146,7 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
 /// owner can read, and shown once where somebody sits before a terminal.
 async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     let given = match &config.admin_password_file {
-        Some(path) if path.exists() => Some(password_read("admin_password_file", path)?),
+        Some(path) if path.exists() => Some(password_of_key("admin_password_file", path)?),
         _ => None,
     };
     let Some(password) = bootstrap(app, given).await.map_err(CliError::input)? else {

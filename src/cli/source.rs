@@ -12,7 +12,7 @@ use crate::sync::{Placement, Selector, SyncItem};
 
 use super::CliError;
 use super::args::{SelectArguments, SyncArguments, TrustArguments};
-use super::connection::file_read;
+use super::file::file_read;
 
 /// What to copy, and how targets are named.
 pub(super) struct Source {

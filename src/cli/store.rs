@@ -6,7 +6,8 @@ use secrecy::ExposeSecret as _;
 
 use super::CliError;
 use super::client_args::{StoreAddArguments, StoreArguments, StoreCommand};
-use super::connection::{Session, file_read, password_read, prompt_password};
+use super::connection::{Session, prompt_password};
+use super::file::{file_read, password_read};
 use super::output::{json_line, talk_line};
 use super::project::{members, rows};
 use super::source::reference;

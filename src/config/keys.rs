@@ -26,6 +26,10 @@ pub const KEYS: &[Key] = &[
         about: "`sqlite:PATH` or `postgres://…`",
     },
     Key {
+        name: "database_password_file",
+        about: "its first line is PostgreSQL's password; without it `PGPASSWORD` and `~/.pgpass` are looked at",
+    },
+    Key {
         name: "key_file",
         about: "the key of the sealed credentials, the same for all processes at one database; made where it is missing",
     },

@@ -69,6 +69,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite:PATH` or `postgres://…`.
     pub database: String,
+    /// The file with PostgreSQL's password.
+    pub database_password_file: Option<PathBuf>,
     /// The file with the first password of `admin`.
     pub admin_password_file: Option<PathBuf>,
     /// The key of the sealed credentials.

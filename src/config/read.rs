@@ -35,6 +35,7 @@ impl Settings {
             })?,
             data_dir: PathBuf::from(self.text("data_dir")),
             database: self.text("database").to_owned(),
+            database_password_file: self.path("database_password_file"),
             admin_password_file: self.path("admin_password_file"),
             key_file: PathBuf::from(self.text("key_file")),
             works: !self.switch("no_worker")?,

@@ -1,9 +1,9 @@
 //! Manifests so large that they are worked on apart: a registry may make one up with hundreds of
 //! thousands of entries.
 
-use std::panic::resume_unwind;
-
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::blocking::blocking;
 
 /// From so many bytes on a manifest is large; ordinary ones have a few KiB.
 const LARGE: u64 = 1024 * 1024;
@@ -42,12 +42,5 @@ pub(crate) async fn apart<T: Send + 'static>(
     if size as u64 <= LARGE {
         return work();
     }
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failure) => match failure.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // Only the end of the runtime cancels such a task, and this one with it.
-            Err(_) => std::future::pending().await,
-        },
-    }
+    blocking(work).await
 }

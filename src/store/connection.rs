@@ -1,14 +1,15 @@
-//! The two backends as one connection type, and the pool's way to make one.
+//! The two backends as one connection type, and how one is made.
 
-use super::Error;
-use super::trouble::Meaning;
+use super::link::{Address, Link};
+use super::trouble::{Meaning, Trouble};
+use super::{DbOptions, Error};
 use diesel::connection::{
     AnsiTransactionManager, Connection as _, SimpleConnection as _, TransactionManager,
     TransactionManagerStatus,
 };
-use diesel::r2d2::{ManageConnection, R2D2Connection as _};
 use diesel::{PgConnection, SqliteConnection};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A connection to either backend.
 #[derive(diesel::MultiConnection)]
@@ -37,6 +38,29 @@ const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NO
 /// ever: the server ends it.
 const POSTGRES_SETTINGS: &str =
     "SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '15s'";
+
+/// How long PostgreSQL may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// To answer a statement of a call; afterwards the connection is given up. PostgreSQL itself
+    /// ends the statement a little earlier.
+    pub statement: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            statement: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How long it may take to answer a statement of a migration, which may have to wait for that of another node.
+const MIGRATION_LIMIT: Duration = Duration::from_hours(1);
+/// How long it may take to say that it is there.
+const PING_LIMIT: Duration = Duration::from_secs(1);
+/// A connection on which the server was heard so recently isn't tried before it is used.
+const FRESH: Duration = Duration::from_secs(1);
 
 impl DbConnection {
     /// Whether other nodes may use the database at the same time.
@@ -103,11 +127,57 @@ impl DbConnection {
     }
 }
 
+/// A connection, and the way to PostgreSQL that it goes.
+pub(super) struct Place {
+    pub(super) conn: DbConnection,
+    /// With the limit of a statement.
+    link: Option<(Link, Duration)>,
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Place({:?})", self.link)
+    }
+}
+
+impl Place {
+    /// Whether it needs no trial.
+    pub(super) fn is_fresh(&self) -> bool {
+        // SQLite has no server that could have gone.
+        self.link
+            .as_ref()
+            .is_none_or(|(link, _)| link.is_fresh(FRESH))
+    }
+
+    /// Whether the server answers soon. Blocks.
+    pub(super) fn answers(&mut self) -> bool {
+        let (Some((link, limit)), DbConnection::Postgres(conn)) = (&self.link, &mut self.conn)
+        else {
+            return true;
+        };
+        link.limit_set(PING_LIMIT);
+        let answered = conn.batch_execute("SELECT 1").is_ok();
+        link.limit_set(*limit);
+        answered && !link.is_closed()
+    }
+
+    /// Whether it can't be used any more.
+    pub(super) fn has_broken(&mut self) -> bool {
+        <DbConnection as TransactionManager<DbConnection>>::is_broken_transaction_manager(
+            &mut self.conn,
+        ) || self.link.as_ref().is_some_and(|(link, _)| link.is_closed())
+    }
+}
+
 /// Where a database is; its `Debug` and its errors never show the password.
 #[derive(Clone)]
 pub(super) enum Target {
-    Sqlite(PathBuf),
-    Postgres(String),
+    Sqlite {
+        path: PathBuf,
+        /// Which file it was when it was opened.
+        file: Option<FileId>,
+    },
+    Postgres(Box<Address>, Limits),
 }
 
 impl std::fmt::Debug for Target {
@@ -117,22 +187,54 @@ impl std::fmt::Debug for Target {
 }
 
 impl Target {
-    pub(super) fn parse(url: &str) -> Result<Self, Error> {
+    /// Reads a URL.
+    pub(super) fn parse(url: &str, options: DbOptions) -> Result<Self, Error> {
         match url.split_once(':') {
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite {
+                path: PathBuf::from(path),
+                file: None,
+            }),
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
-                Ok(Self::Postgres(url.to_owned()))
+                let address = Address::parse(url, options.password)?;
+                Ok(Self::Postgres(Box::new(address), options.limits))
             }
             _ => Err(Error::Url),
         }
     }
 
-    pub(super) fn connect(&self) -> Result<DbConnection, Error> {
+    /// A connection for calls, whose statements take seconds at most. Blocks.
+    pub(super) fn connect(&self) -> Result<Place, Error> {
+        let limit = match self {
+            Self::Sqlite { .. } => Duration::ZERO,
+            Self::Postgres(_, limits) => limits.statement,
+        };
+        self.connect_with(limit)
+    }
+
+    /// A connection for migrations. Blocks.
+    pub(super) fn connect_patiently(&self) -> Result<Place, Error> {
+        self.connect_with(MIGRATION_LIMIT)
+    }
+
+    fn connect_with(&self, limit: Duration) -> Result<Place, Error> {
         match self {
-            Self::Sqlite(path) => self.sqlite_connect(path).map(DbConnection::Sqlite),
-            Self::Postgres(url) => postgres_connect(url)
-                .map(DbConnection::Postgres)
-                .map_err(|reason| self.unreachable(reason)),
+            Self::Sqlite { path, .. } => Ok(Place {
+                conn: DbConnection::Sqlite(self.sqlite_connect(path)?),
+                link: None,
+            }),
+            Self::Postgres(address, _) => {
+                let (mut conn, link) = Link::connect(address)?;
+                // The server gives up before we do, and tells.
+                let ms = (limit * 9 / 10).as_millis();
+                conn.batch_execute(&format!(
+                    "{POSTGRES_SETTINGS}; SET statement_timeout = {ms}"
+                ))?;
+                link.limit_set(limit);
+                Ok(Place {
+                    conn: DbConnection::Postgres(conn),
+                    link: Some((link, limit)),
+                })
+            }
         }
     }
 
@@ -152,14 +254,6 @@ impl Target {
         Ok(conn)
     }
 
-    /// The file that has the name of an SQLite database at the moment.
-    pub(super) fn file(&self) -> Option<FileId> {
-        match self {
-            Self::Sqlite(path) => FileId::of(path),
-            Self::Postgres(_) => None,
-        }
-    }
-
     /// It is there, or should be, and waiting doesn't help.
     fn refused(&self, reason: String) -> Error {
         Error::Refused {
@@ -168,22 +262,37 @@ impl Target {
         }
     }
 
-    fn unreachable(&self, reason: String) -> Error {
-        let reason = match self {
-            Self::Sqlite(_) => reason,
-            Self::Postgres(url) => hide_passwords(reason, url),
-        };
-        Error::Connect {
-            database: self.shown(),
-            reason: reason.trim().replace('\n', "; "),
+    /// Notes which file the database is, for [`Target::check`].
+    pub(super) fn remember(&mut self) {
+        if let Self::Sqlite { path, file } = self {
+            *file = FileId::of(path);
+        }
+    }
+
+    /// Refuses where the file was moved, removed or replaced since it was opened: what is written
+    /// to the open one is lost for who looks at its name.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite { path, file } if *file != FileId::of(path) => {
+                Err(Error::Trouble(Trouble::Moved, path.display().to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How long a new connection may take. SQLite waits for other programs' locks only.
+    pub(super) fn patience(&self) -> Duration {
+        match self {
+            Self::Sqlite { .. } => Duration::from_secs(15),
+            Self::Postgres(..) => Duration::ZERO,
         }
     }
 
     /// The URL as it may be shown.
     fn shown(&self) -> String {
         match self {
-            Self::Sqlite(path) => format!("sqlite:{}", path.display()),
-            Self::Postgres(url) => hide_passwords(url.clone(), url),
+            Self::Sqlite { path, .. } => format!("sqlite:{}", path.display()),
+            Self::Postgres(address, _) => address.shown(),
         }
     }
 }
@@ -210,7 +319,6 @@ impl FileId {
 fn sqlite_file_make(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
@@ -218,82 +326,9 @@ fn sqlite_file_make(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn postgres_connect(url: &str) -> Result<PgConnection, String> {
-    let mut conn = PgConnection::establish(url).map_err(|error| error.to_string())?;
-    conn.batch_execute(POSTGRES_SETTINGS)
-        .map_err(|error| error.to_string())?;
-    Ok(conn)
-}
-
-/// Replaces the passwords of `url` in `text`: the one before the host, also as decoded, and
-/// those given as a parameter. The client library repeats parts of a URL that it can't read.
-fn hide_passwords(mut text: String, url: &str) -> String {
-    let rest = url.split_once("//").map_or(url, |(_, rest)| rest);
-    // The last `@`, since a password with an unescaped `@` or `/` is just when errors show it.
-    let before_host = rest
-        .rsplit_once('@')
-        .and_then(|(user, _)| user.split_once(':'))
-        .map(|(_, password)| password);
-    let parameters = url
-        .split(['?', '&'])
-        .filter_map(|pair| pair.split_once('='))
-        .filter(|(key, _)| matches!(*key, "password" | "sslpassword"))
-        .map(|(_, value)| value);
-    for secret in before_host.into_iter().chain(parameters) {
-        let decoded = percent_encoding::percent_decode_str(secret).decode_utf8_lossy();
-        for form in [secret, decoded.as_ref()] {
-            if !form.is_empty() {
-                text = text.replace(form, "***");
-            }
-        }
-    }
-    text
-}
-
-/// Makes the pool's connections. Diesel's own manager would hide why a connection failed.
-#[derive(Debug)]
-pub(super) struct Manager(pub(super) Target);
-
-impl ManageConnection for Manager {
-    type Connection = DbConnection;
-    type Error = Error;
-
-    fn connect(&self) -> Result<DbConnection, Error> {
-        self.0.connect()
-    }
-
-    fn is_valid(&self, conn: &mut DbConnection) -> Result<(), Error> {
-        match conn {
-            DbConnection::Postgres(c) => c.ping().map_err(Error::from),
-            // There is no server that could have gone.
-            DbConnection::Sqlite(_) => Ok(()),
-        }
-    }
-
-    fn has_broken(&self, conn: &mut DbConnection) -> bool {
-        // A panic in the middle leaves a transaction open.
-        std::thread::panicking() || conn.is_broken()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::Target;
-
-    #[test]
-    fn passwords_are_not_shown() {
-        for (url, secret) in [
-            ("postgres://u:s3cret@host/db", "s3cret"),
-            ("postgresql://u:p@ss/w@host/db", "p@ss/w"),
-            ("postgres://host/db?user=u&password=s3cret", "s3cret"),
-            ("postgres://u:a%40b@host/db", "a%40b"),
-        ] {
-            let target = Target::parse(url).expect("a good URL");
-            assert!(!target.shown().contains(secret), "{}", target.shown());
-            let error = target.unreachable(format!("invalid port number: \"{secret}\""));
-            assert!(!error.to_string().contains(secret), "{error}");
-        }
-    }
+    use super::{DbOptions, Target};
 
     #[test]
     fn other_schemes_are_refused() {
@@ -304,7 +339,7 @@ mod tests {
             "registrysync.db",
             "postgres:db",
         ] {
-            assert!(Target::parse(url).is_err(), "{url}");
+            assert!(Target::parse(url, DbOptions::default()).is_err(), "{url}");
         }
     }
 }

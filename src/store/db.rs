@@ -1,57 +1,50 @@
-//! [`Db`]: a pool of connections that knows the key of the sealed credentials.
+//! [`Db`]: a database that is open, and the key of the sealed credentials.
 
-use super::connection::{FileId, Manager, Target};
-use super::{DbConnection, Error, SealKey, Trouble, migrate, seal};
-use diesel::r2d2::Pool;
+use super::connection::{Limits, Target};
+use super::pool::Pool;
+use super::{DbConnection, Error, SealKey, migrate, seal};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Semaphore;
 
-/// Connections at once. Statements are short; more only queue at the disk.
-const POOL_SIZE: u32 = 8;
-
-/// How long a caller waits for a connection before it hears [`Error::Busy`].
-const POOL_WAIT: Duration = Duration::from_secs(15);
-
-/// An open database. Clones share the pool.
+/// An open database. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Db {
-    pool: Pool<Manager>,
-    /// As many as there are connections: waiting for one costs no thread.
-    turns: Arc<Semaphore>,
+    pool: Arc<Pool>,
     key: SealKey,
-    target: Target,
-    /// Which file an SQLite database was when it was opened.
-    file: Option<FileId>,
+}
+
+/// What may be said of a database besides its URL.
+#[derive(Clone, Debug, Default)]
+pub struct DbOptions {
+    /// PostgreSQL's password; it comes before one in the URL.
+    pub password: Option<secrecy::SecretString>,
+    /// How long PostgreSQL may take.
+    pub limits: Limits,
 }
 
 impl Db {
     /// Opens `sqlite:PATH` or `postgres://…`, making and migrating it where needed, and checks
     /// that `key` opens what is sealed in it. Blocks; call it before serving.
     pub fn open(url: &str, key: SealKey) -> Result<Self, Error> {
-        let target = Target::parse(url)?;
-        let mut conn = target.connect()?;
-        migrate::migrate(&mut conn, &target)?;
-        let key = seal::key_check(&mut conn, key)?;
-        drop(conn);
-        let pool = Pool::builder()
-            .max_size(POOL_SIZE)
-            .min_idle(Some(1))
-            .connection_timeout(POOL_WAIT)
-            .build_unchecked(Manager(target.clone()));
-        let turns = Arc::new(Semaphore::new(POOL_SIZE as usize));
+        Self::open_with(url, key, DbOptions::default())
+    }
+
+    /// The same with options.
+    pub fn open_with(url: &str, key: SealKey, options: DbOptions) -> Result<Self, Error> {
+        let mut target = Target::parse(url, options)?;
+        let mut place = target.connect_patiently()?;
+        migrate::migrate(&mut place.conn, &target)?;
+        let key = seal::key_check(&mut place.conn, key)?;
+        drop(place);
+        target.remember();
         Ok(Self {
-            pool,
-            turns,
+            pool: Pool::new(target),
             key,
-            file: target.file(),
-            target,
         })
     }
 
     /// Where it is.
     pub(super) fn target(&self) -> &Target {
-        &self.target
+        &self.pool.target
     }
 
     /// The key of the sealed credentials.
@@ -78,6 +71,16 @@ impl Db {
         self.call(body).await
     }
 
+    /// Runs `body` like [`Db::run`], on a connection that is kept for what must not wait behind
+    /// calls: the renewal of leases.
+    pub async fn run_urgently<T, F>(&self, body: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
+    {
+        self.on_connection(true, body).await
+    }
+
     /// Runs `body` in one write transaction; for use cases with errors of their own that write.
     pub async fn transaction<T, E, F>(&self, body: F) -> Result<T, E>
     where
@@ -95,22 +98,18 @@ impl Db {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
     {
-        // What is written to the open file is lost for who looks at its name.
-        if self.file != self.target.file() {
-            return Err(Error::Trouble(Trouble::Moved, format!("{:?}", self.target)).into());
-        }
-        let turn = Arc::clone(&self.turns).acquire_owned();
-        let turn = tokio::time::timeout(POOL_WAIT, turn)
+        self.on_connection(false, body).await
+    }
+
+    async fn on_connection<T, E, F>(&self, urgent: bool, body: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+    {
+        let mut taken = self.pool.take(urgent).await?;
+        tokio::task::spawn_blocking(move || body(taken.conn()?))
             .await
-            .map_err(|_| Error::Busy("all connections are in use".to_owned()))?
-            .map_err(|_| Error::Task)?;
-        let pool = self.pool.clone();
-        tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let mut conn = pool.get().map_err(|error| Error::Busy(error.to_string()))?;
-            body(&mut conn)
-        })
-        .await
-        .map_err(|_| Error::Task)?
+            .map_err(|_| Error::Task)?
     }
 }

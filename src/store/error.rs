@@ -15,6 +15,9 @@ pub enum Error {
          `sqlite:/var/lib/registrysync/registrysync.db`"
     )]
     Url,
+    /// A part of a PostgreSQL URL can't be read.
+    #[error("the database URL: {0}")]
+    Address(String),
     /// The database can't be reached at the moment. `database` is the URL without its password.
     #[error("can't connect to the database `{database}`: {reason}")]
     Connect {

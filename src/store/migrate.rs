@@ -28,7 +28,7 @@ pub(super) fn migrate(conn: &mut DbConnection, target: &Target) -> Result<(), Er
                 conn.run_pending_migrations(POSTGRES).map_err(failed)?;
             }
         }
-        (DbConnection::Sqlite(conn), Target::Sqlite(path)) => {
+        (DbConnection::Sqlite(conn), Target::Sqlite { path, .. }) => {
             if let Some(missing) = migrations_missing(conn, &SQLITE)? {
                 if missing.database_has_content {
                     sqlite_backup(conn, path)?;
@@ -36,7 +36,7 @@ pub(super) fn migrate(conn: &mut DbConnection, target: &Target) -> Result<(), Er
                 conn.run_pending_migrations(SQLITE).map_err(failed)?;
             }
         }
-        (DbConnection::Sqlite(_), Target::Postgres(_)) => return Err(Error::Url),
+        (DbConnection::Sqlite(_), Target::Postgres(..)) => return Err(Error::Url),
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The database: one set of functions over SQLite or PostgreSQL, chosen by URL at run time.
 //!
 //! In reading order:
-//! - [`Db`] (`db.rs`): opens, migrates, and runs a closure on a pooled connection.
+//! - [`Db`] (`db.rs`): opens, migrates, and runs a closure on a connection of its `pool`.
+//! - `link`: the way to PostgreSQL: TLS, limits of waits, codes of errors.
 //! - [`DbConnection`] (`connection.rs`): the two backends as one; write transactions.
 //! - `migrate.rs`: embedded migrations, the refusal of a newer database, the backup before.
 //! - [`SealKey`] (`seal.rs`): how credentials are encrypted at rest.
@@ -30,12 +31,14 @@ pub mod house_run;
 pub mod image_store;
 pub mod item;
 mod kept;
+mod link;
 pub mod login_failure;
 mod migrate;
 pub mod notification;
 pub mod notify;
 pub mod org;
 pub mod part;
+mod pool;
 pub mod project;
 pub mod run;
 pub mod run_cancel;
@@ -52,8 +55,8 @@ pub mod tasko_run;
 mod trouble;
 pub mod worker;
 
-pub use connection::DbConnection;
-pub use db::Db;
+pub use connection::{DbConnection, Limits};
+pub use db::{Db, DbOptions};
 pub use error::Error;
 pub use seal::{SealError, SealKey};
 pub use trouble::Trouble;

@@ -44,7 +44,7 @@ impl Listener {
     /// A listener at the database; `None` on SQLite, which has one node.
     pub fn of(db: &Db) -> Option<Listener> {
         let target = db.target();
-        matches!(target, Target::Postgres(_)).then(|| Listener {
+        matches!(target, Target::Postgres(..)).then(|| Listener {
             target: target.clone(),
             conn: None,
         })
@@ -53,7 +53,7 @@ impl Listener {
     /// Connects, anew where it was connected. Blocks.
     pub fn connect(&mut self) -> Result<(), Error> {
         self.conn = None;
-        if let DbConnection::Postgres(mut conn) = self.target.connect()? {
+        if let DbConnection::Postgres(mut conn) = self.target.connect()?.conn {
             conn.batch_execute(LISTEN)?;
             self.conn = Some(conn);
         }

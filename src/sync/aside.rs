@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Semaphore;
 
+use crate::blocking::blocking;
+
 /// At most so many at once: whatever they match, the machine goes on answering.
 static PLACES: Semaphore = Semaphore::const_new(2);
 
@@ -37,16 +39,11 @@ pub async fn aside<T: Send + 'static>(work: impl FnOnce(&Wanted) -> T + Send + '
     let place = PLACES.acquire().await;
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let _waiting = Waiting(wanted.clone());
-    let done = tokio::task::spawn_blocking(move || {
+    blocking(move || {
         let _place = place;
         work(&wanted)
-    });
-    match done.await {
-        Ok(done) => done,
-        Err(failure) if failure.is_panic() => std::panic::resume_unwind(failure.into_panic()),
-        // The process ends, and nobody waits any more.
-        Err(_) => std::future::pending().await,
-    }
+    })
+    .await
 }
 
 #[cfg(test)]

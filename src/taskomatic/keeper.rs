@@ -65,7 +65,7 @@ impl Keeper {
         let (worker, rules) = (self.worker.clone(), self.rules);
         let (stored, overdue) = self
             .db
-            .run(move |conn| {
+            .run_urgently(move |conn| {
                 if renew {
                     leases_renew(conn, &leases, rules.lease())?;
                     worker_seen(conn, &worker)?;

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use diesel::RunQueryDsl as _;
 use dxr::Value;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
+use registrysync::store::DbConnection;
 use registrysync::surface::Limits;
 
 use super::server::{Server, members, text};
@@ -122,17 +124,35 @@ async fn a_listing_ends_with_its_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listing_ends_with_its_session() {
+    listing_ends_by(async |server, key| {
+        let out = server.xml("auth.logout", vec![text(key)]).await;
+        assert_eq!(out, Ok(Value::Integer(1)));
+    })
+    .await;
+    for statement in [
+        "UPDATE session SET expires = '2020-01-01 00:00:00'",
+        "UPDATE account SET enabled = FALSE",
+    ] {
+        listing_ends_by(async move |server, _| {
+            let change =
+                move |conn: &mut DbConnection| Ok(diesel::sql_query(statement).execute(conn)?);
+            assert_ne!(server.app.db.run(change).await.expect(statement), 0);
+        })
+        .await;
+    }
+}
+
+async fn listing_ends_by(end: impl AsyncFnOnce(&Server, &str)) {
     let server = server().await;
     let key = server.key(&ADMIN, false).await;
     let registry = endless(&server, &key).await;
     let params = vec![text(&key), text("from"), text("app")];
     let listing = server.xml("registrysync.listTags", params);
-    let logout = async {
+    let end = async {
         until("it begins", async || asked(&registry) > 5).await;
-        server.xml("auth.logout", vec![text(&key)]).await
+        end(&server, &key).await;
     };
-    let (listed, out) = tokio::join!(listing, logout);
-    assert_eq!(out, Ok(Value::Integer(1)));
+    let (listed, ()) = tokio::join!(listing, end);
     let (code, message) = listed.expect_err("the session has ended");
     assert_eq!(code, -1);
     assert!(

@@ -5,12 +5,14 @@
 //! - `runs`: the queue, its fence, results, logs.
 //! - `synced`: what was seen at targets.
 //! - `notifications`: what people are to be told.
+//! - `link`: the way to PostgreSQL: what hangs, what is lost, TLS.
 //! - `opening`: connecting, migrating, keys.
 //! - `workers`: who works, and how nodes hear of each other.
 //! - `trouble`: what errors mean.
 //! - `tables`: what the migrations make, and which queries use an index.
 
 mod accounts;
+mod link;
 mod notifications;
 mod opening;
 mod projects;

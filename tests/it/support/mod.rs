@@ -15,6 +15,7 @@ pub(crate) mod database;
 pub(crate) mod docker_registry;
 pub(crate) mod images;
 pub(crate) mod postgres;
+pub(crate) mod postgres_proxy;
 pub(crate) mod queue;
 pub(crate) mod raw;
 pub(crate) mod registry;

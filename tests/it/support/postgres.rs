@@ -93,7 +93,7 @@ impl Server {
         if !dir.join("ready").exists() || try_connect(&dir).is_err() {
             cluster_make(bin, &dir, &owner);
             watchdog_start(bin, &dir, &owner);
-            wait(&dir);
+            wait(&dir, &url(&dir, "postgres"));
             fs::write(dir.join("ready"), "").expect("the file `ready`");
         }
         server
@@ -106,22 +106,39 @@ pub(crate) struct OwnServer {
     dir: tempfile::TempDir,
     owner: Owner,
     child: Option<Child>,
+    /// Settings besides the usual ones, `name=value`.
+    further: Vec<String>,
 }
 
 impl OwnServer {
     /// A server that runs; `None` as with [`Server::shared`].
     pub(crate) fn start() -> Option<OwnServer> {
+        OwnServer::start_with(|_| Vec::new())
+    }
+
+    /// The same with further settings, which `prepare` returns; it may write files to the server's
+    /// directory, which then belong to the server. `pg_hba.conf` there takes the place of its own.
+    pub(crate) fn start_with(prepare: impl FnOnce(&Path) -> Vec<String>) -> Option<OwnServer> {
         let bin = binaries_or_skip()?;
         let dir = tempfile::Builder::new().prefix("rs-pg-").tempdir();
         let dir = dir.expect("a temporary directory");
         let owner = Owner::of_server();
         owner.chown(dir.path());
         cluster_make(&bin, dir.path(), &owner);
+        let mut further = prepare(dir.path());
+        for file in fs::read_dir(dir.path()).expect("the directory") {
+            owner.chown(&file.expect("a file").path());
+        }
+        let hba = dir.path().join("pg_hba.conf");
+        if hba.exists() {
+            further.push(format!("hba_file={}", hba.display()));
+        }
         let mut server = OwnServer {
             bin,
             dir,
             owner,
             child: None,
+            further,
         };
         server.start_again();
         Some(server)
@@ -129,7 +146,15 @@ impl OwnServer {
 
     /// The URL of its only database.
     pub(crate) fn url(&self) -> String {
-        url(self.dir.path(), "postgres")
+        format!("{}&port={}", url(self.dir.path(), "postgres"), self.port())
+    }
+
+    fn port(&self) -> &str {
+        let mut ports = self
+            .further
+            .iter()
+            .filter_map(|one| one.strip_prefix("port="));
+        ports.next().unwrap_or("5432")
     }
 
     /// Ends it, and with it all its connections.
@@ -145,12 +170,15 @@ impl OwnServer {
     /// Starts it on what it left.
     pub(crate) fn start_again(&mut self) {
         let log = File::create(self.dir.path().join("server.log")).expect("a log file");
-        let line = server_line(&self.bin, self.dir.path(), &self.owner);
+        let mut line = server_line(&self.bin, self.dir.path(), &self.owner);
+        for one in &self.further {
+            line.extend(["-c".to_owned(), one.clone()]);
+        }
         let mut command = Command::new(&line[0]);
         command.args(&line[1..]).current_dir(self.dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::null());
         self.child = Some(command.stderr(log).spawn().expect("a server"));
-        wait(self.dir.path());
+        wait(self.dir.path(), &self.url());
     }
 }
 
@@ -170,9 +198,9 @@ fn try_connect(dir: &Path) -> diesel::ConnectionResult<diesel::PgConnection> {
     diesel::Connection::establish(&url(dir, "postgres"))
 }
 
-fn wait(dir: &Path) {
+fn wait(dir: &Path, url: &str) {
     let deadline = Instant::now() + START_WAIT;
-    while let Err(error) = try_connect(dir) {
+    while let Err(error) = <diesel::PgConnection as diesel::Connection>::establish(url) {
         let log = fs::read_to_string(dir.join("server.log")).unwrap_or_default();
         assert!(Instant::now() < deadline, "no PostgreSQL: {error}\n{log}");
         std::thread::sleep(Duration::from_millis(50));

@@ -112,6 +112,11 @@ impl Server {
     }
 
     pub(super) async fn login(&self) -> Session {
+        self.try_login().await.unwrap()
+    }
+
+    /// Err: what was answered instead.
+    pub(super) async fn try_login(&self) -> Result<Session, String> {
         let url = format!("{}/rhn/manager/api/auth/login", self.url);
         let body = json!({"login": "admin", "password": PASSWORD});
         let request = client()
@@ -119,13 +124,15 @@ impl Server {
             .header("content-type", "application/json");
         let answer = request.body(body.to_string()).send().await.unwrap();
         assert_eq!(answer.status(), 200);
-        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
-        let key = cookie.split(['=', ';']).nth(1).unwrap().to_owned();
-        Session {
+        let Some(cookie) = answer.headers().get("set-cookie") else {
+            return Err(answer.text().await.unwrap());
+        };
+        let key = cookie.to_str().unwrap().split(['=', ';']).nth(1).unwrap();
+        Ok(Session {
             root: format!("{}/rhn/manager/api", self.url),
-            key,
+            key: key.to_owned(),
             contract: Arc::new(Contract::of(&self.url).await),
-        }
+        })
     }
 }
 

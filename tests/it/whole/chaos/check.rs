@@ -15,6 +15,7 @@ use super::world::PERIOD;
 /// Looks until something is so: every 200 ms, for three minutes.
 const LOOKS: usize = 900;
 const GOING: [RunStatus; 2] = [RunStatus::Ready, RunStatus::Running];
+const WELL: [RunStatus; 2] = [RunStatus::Finished, RunStatus::Skipped];
 
 async fn until(what: &str, db: &Db, is_so: fn(&mut DbConnection, Moment) -> bool) {
     let since = db.run(clock).await.unwrap();
@@ -55,25 +56,48 @@ pub(super) async fn queue_drains(db: &Db) {
 
 /// Looks at all runs, parts and results; says in words what there was.
 pub(super) async fn nothing_is_missing_or_doubled(db: &Db) -> String {
-    db.run(|conn| {
+    look(db, every_fire_time_has_one_run, &WELL).await
+}
+
+/// The same where schedules may have missed their time.
+pub(super) async fn every_run_has_ended_well(db: &Db) -> String {
+    look(db, |_, _| (), &WELL).await
+}
+
+/// The same where runs may have failed.
+pub(super) async fn every_run_has_ended(db: &Db) -> String {
+    look(
+        db,
+        |_, _| (),
+        &[RunStatus::Finished, RunStatus::Skipped, RunStatus::Failed],
+    )
+    .await
+}
+
+async fn look(
+    db: &Db,
+    further: fn(&mut DbConnection, &[Run]),
+    ends: &'static [RunStatus],
+) -> String {
+    db.run(move |conn| {
         let runs: Vec<Run> = tasko_run::table
             .filter(tasko_run::project_id.is_not_null())
             .select(Run::as_select())
             .load(conn)?;
-        every_fire_time_has_one_run(conn, &runs);
+        further(conn, &runs);
+        let mut statuses: BTreeMap<&str, usize> = BTreeMap::new();
         for run in &runs {
-            let ended = matches!(run.status, RunStatus::Finished | RunStatus::Skipped);
-            assert!(ended && run.end_time.is_some(), "{run:?}");
+            assert!(
+                ends.contains(&run.status) && run.end_time.is_some(),
+                "{run:?}"
+            );
+            *statuses.entry(run.status.as_str()).or_default() += 1;
         }
         let taken_over: i64 = run_part::table
             .filter(run_part::attempt.gt(1))
             .count()
             .get_result(conn)?;
         let copied = no_result_is_doubled(conn, &runs);
-        let mut statuses: BTreeMap<&str, usize> = BTreeMap::new();
-        for run in &runs {
-            *statuses.entry(run.status.as_str()).or_default() += 1;
-        }
         Ok(format!(
             "runs {statuses:?}, {copied} images copied, {taken_over} parts taken over"
         ))

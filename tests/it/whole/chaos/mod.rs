@@ -3,11 +3,13 @@
 //!
 //! - `world`: the registries, the projects, and who moves the tags.
 //! - `check`: what must hold in the end.
+//! - `trouble`: the same projects where nothing dies, but the database can't be relied on.
 //!
 //! `REGISTRYSYNC_CHAOS_KILLS` says how often (default 12; `tests/full` takes 200), and
 //! `REGISTRYSYNC_CHAOS_SEED` in which order.
 
 mod check;
+mod trouble;
 mod world;
 
 use std::time::Duration;

@@ -11,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::super::server::Session;
 use crate::support::docker_registry::DockerRegistry;
 use crate::support::images::{AMD64, Blob, Format, Image, OCI_MANIFEST, client};
+use crate::support::registry::Registry;
 use crate::support::registry::content::digest_of;
 
 const PROJECTS: u64 = 30;
+/// One more, of the registry with odd tags.
+const ODD: &str = "odd";
 const TAGS: u64 = 4;
 /// Seconds between two fire times of a project.
 pub(super) const PERIOD: i64 = 10;
@@ -37,9 +40,11 @@ impl Random {
     }
 }
 
-/// The two registries.
+/// The registries.
 pub(super) struct World {
     source: Arc<DockerRegistry>,
+    /// Lists tags that no database keeps and no terminal should see.
+    odd: Registry,
     target: DockerRegistry,
 }
 
@@ -60,6 +65,11 @@ fn repository(project: u64) -> String {
     format!("app{project}")
 }
 
+/// Of all projects.
+fn labels() -> impl Iterator<Item = String> {
+    (0..PROJECTS).map(repository).chain([ODD.to_owned()])
+}
+
 /// Pushes an image that was never there before under a tag.
 async fn push(source: &DockerRegistry, seed: u64, project: u64, tag: u64) {
     let image = Image::single(Format::Oci, AMD64, &[Blob::layer(seed, LAYER)]);
@@ -74,6 +84,10 @@ impl World {
     pub(super) async fn new() -> Option<World> {
         let source = DockerRegistry::start().await?;
         let target = DockerRegistry::start().await?;
+        let odd = Registry::start().await;
+        for tag in ["v1", "bad\0tag", "esc\u{1b}[2J", "two words"] {
+            Image::single(Format::Oci, AMD64, &[Blob::layer(1, LAYER)]).store(&odd, ODD, Some(tag));
+        }
         for project in 0..PROJECTS {
             for tag in 0..TAGS {
                 push(&source, project * TAGS + tag, project, tag).await;
@@ -81,6 +95,7 @@ impl World {
         }
         Some(World {
             source: Arc::new(source),
+            odd,
             target,
         })
     }
@@ -89,13 +104,14 @@ impl World {
     pub(super) async fn projects_make(&self, session: &Session) {
         session.store("from", self.source.address()).await;
         session.store("to", self.target.address()).await;
-        for number in 0..PROJECTS {
-            let label = repository(number);
-            let project = json!({"label": label, "srcStore": "from", "destStore": "to"});
+        session.store("odd", self.odd.address()).await;
+        for (number, label) in (0..).zip(labels()) {
+            let from = if label == ODD { "odd" } else { "from" };
+            let project = json!({"label": label, "srcStore": from, "destStore": "to"});
             session.post("registrysync/create", project).await.unwrap();
             let item = json!({"label": label, "repository": label, "tags": []});
             session.post("registrysync/addImage", item).await.unwrap();
-            let line = format!("{}/{PERIOD} * * * * ?", number % PERIOD.unsigned_abs());
+            let line = format!("{}/{PERIOD} * * * * ?", number % PERIOD);
             let schedule = json!({"label": label, "cronExpr": line});
             session
                 .post("registrysync/setSchedule", schedule)
@@ -106,8 +122,8 @@ impl World {
 
     /// Lets no schedule fire any more.
     pub(super) async fn projects_disable(&self, session: &Session) {
-        for number in 0..PROJECTS {
-            let change = json!({"label": repository(number), "details": {"enabled": false}});
+        for label in labels() {
+            let change = json!({"label": label, "details": {"enabled": false}});
             session
                 .post("registrysync/setDetails", change)
                 .await
@@ -135,11 +151,10 @@ impl World {
     /// Fetches every tag of the target with all that it needs, and holds it against its digest and
     /// against what the source has.
     pub(super) async fn target_is_whole(&self) {
+        assert_eq!(self.tags(ODD).await, BTreeSet::from(["v1".to_owned()]));
         for project in 0..PROJECTS {
             let repository = repository(project);
-            let listed = fetch(&self.target, &repository, "tags/list").await;
-            let listed: Value = serde_json::from_slice(&listed).unwrap();
-            let tags: BTreeSet<String> = serde_json::from_value(listed["tags"].clone()).unwrap();
+            let tags = self.tags(&repository).await;
             let wanted: BTreeSet<String> = (0..TAGS).map(|tag| format!("v{tag}")).collect();
             assert_eq!(tags, wanted, "{repository}");
             for tag in tags {
@@ -158,6 +173,14 @@ impl World {
                 }
             }
         }
+    }
+}
+
+impl World {
+    async fn tags(&self, repository: &str) -> BTreeSet<String> {
+        let listed = fetch(&self.target, repository, "tags/list").await;
+        let listed: Value = serde_json::from_slice(&listed).unwrap();
+        serde_json::from_value(listed["tags"].clone()).unwrap()
     }
 }
 
