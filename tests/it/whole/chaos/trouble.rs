@@ -1,7 +1,7 @@
 //! Nothing dies, but nothing can be relied on either: the database falls silent, loses the answers to
 //! COMMITs, is full or gone; a registry lists what no database keeps. Afterwards nothing is stuck.
 //!
-//! `REGISTRYSYNC_CHAOS_TROUBLES` says how often (default 12), `REGISTRYSYNC_CHAOS_FULL` for how many
+//! `REGISTRYSYNC_CHAOS_TROUBLES` says how often (default 8), `REGISTRYSYNC_CHAOS_FULL` for how many
 //! seconds the disk is full (default 8); `tests/full` takes 100 and 300.
 
 use std::fs;
@@ -17,7 +17,7 @@ use super::{check, environment, setting};
 use crate::support::database::TestDatabase;
 use crate::support::postgres_proxy::Proxy;
 
-const TROUBLES: u64 = 12;
+const TROUBLES: u64 = 8;
 const FULL_SECONDS: u64 = 8;
 /// What a disk holds that is soon full: the database of this test has less than half of it.
 const DISK: &str = "size=24m";
