@@ -107,8 +107,8 @@ ROOT
 
 # rust_check: ends the script where nothing can be built.
 rust_check() {
-    command -v cc >/dev/null ||
-        die "no C compiler is here, and cargo needs one to link: install gcc and libc6-dev"
+    command -v cc >/dev/null && command -v make >/dev/null ||
+        die "a C compiler or make is missing, and cargo needs both: install gcc, libc6-dev and make"
     # Cargo is where rustup puts it even if the shell that called us doesn't know.
     command -v cargo >/dev/null || export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
     command -v cargo >/dev/null ||

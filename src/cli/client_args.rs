@@ -8,7 +8,7 @@ use clap_complete::ArgValueCompleter;
 use crate::sync::Placement;
 
 use super::args::SelectArguments;
-use super::complete::{project_labels, store_labels};
+use super::complete::{api_words, project_labels, store_labels};
 
 /// Which server, and who asks. The session is kept for later commands.
 #[derive(Args, Clone, Debug)]
@@ -65,7 +65,8 @@ Exit codes: 0 fine, 1 the server refused, 2 bad input, 3 the server can't be rea
 #[command(after_help = API_EXAMPLES)]
 pub struct ApiArguments {
     /// A method, or `get`, `post`, `login`, `logout`, `help`; then its arguments
-    #[arg(value_name = "WORD", required = true, allow_negative_numbers = true)]
+    #[arg(value_name = "WORD", required = true, allow_negative_numbers = true,
+        add = ArgValueCompleter::new(api_words))]
     pub words: Vec<String>,
     /// The result as JSON on one line, texts too
     #[arg(long)]

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use clap_complete::CompletionCandidate;
 use clap_complete::env::Shells;
+use indexmap::IndexSet;
 use serde_json::{Map, Value as Json};
 
+use crate::api::{Method, namespaces};
 use crate::client::cache::Cache;
 use crate::client::{Client, Options, Verb};
 use crate::text::readable;
@@ -18,6 +20,8 @@ use super::client_args::{CompletionsArguments, Shell};
 pub(super) const VARIABLE: &str = "COMPLETE";
 /// A shell that waits longer for the Tab key feels broken.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// What `registrysync api` takes besides methods.
+const API_WORDS: [&str; 5] = ["get", "post", "login", "logout", "help"];
 const URL_VARIABLE: &str = "REGISTRYSYNC_URL";
 const URL_DEFAULT: &str = "http://127.0.0.1:8080";
 
@@ -49,6 +53,20 @@ pub(super) fn project_labels(typed: &OsStr) -> Vec<CompletionCandidate> {
 /// Labels of image stores that begin with what is typed.
 pub(super) fn store_labels(typed: &OsStr) -> Vec<CompletionCandidate> {
     labels("image.store.listImageStores", typed)
+}
+
+/// Methods and words of `registrysync api` that begin with what is typed.
+pub(super) fn api_words(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    let registry = namespaces::registry();
+    let methods = registry.namespaces().flat_map(|namespace| {
+        let name = |method: &Method| format!("{}.{}", namespace.name(), method.name());
+        namespace.methods().map(name)
+    });
+    let words = API_WORDS.map(str::to_owned).into_iter().chain(methods);
+    // Overloads have one name.
+    let found: IndexSet<String> = words.filter(|word| word.starts_with(&*typed)).collect();
+    found.into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// Whatever goes wrong, there is nothing to complete: a shell's line is no place for errors.

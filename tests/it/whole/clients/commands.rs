@@ -432,6 +432,11 @@ async fn tab_completes_commands_and_labels() {
         out.lines().map(str::trim).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(offered(&person, &["project", "sh"]), "show");
+    assert_eq!(
+        offered(&person, &["api", "registrysync.listTa"]),
+        "registrysync.listTags"
+    );
+    assert_eq!(offered(&person, &["api", "log"]), "login logout");
     assert_eq!(offered(&person, &["project", "show", "w"]), "web web-old");
     assert_eq!(offered(&person, &["project", "run", "a"]), "api");
     assert_eq!(offered(&person, &["store", "test", "f"]), "from");
