@@ -165,7 +165,11 @@ on_both_databases! {
             )?;
             assert!(next(conn, Limits::default()).is_none());
             let empty = run_get(conn, org, empty)?.expect("the run");
-            assert_eq!(empty.status, RunStatus::Finished, "{}", empty.message);
+            assert_eq!(empty.status, RunStatus::Failed);
+            assert_eq!(
+                empty.message,
+                "`one.example` to `two.example`: the project has no items, so nothing was copied"
+            );
             let broken = run_get(conn, other, broken)?.expect("the run");
             assert_eq!(broken.status, RunStatus::Failed);
             assert!(!broken.message.is_empty());
