@@ -22,6 +22,12 @@ pub(crate) fn readable(text: &str, limit: usize) -> String {
     out
 }
 
+/// `1 tag`, `2 tags`
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
 /// What stands for `c` in a line that a person reads.
 fn printable(c: char) -> char {
     match c {

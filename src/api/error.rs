@@ -175,6 +175,7 @@ impl ApiError {
     /// -1 with a correlation id: the call was carried out, and its answer can't be written.
     pub(super) fn unwritable(source: impl fmt::Display) -> ApiError {
         let mut error = ApiError::unexpected(source);
+        error.is_unexpected = false;
         error
             .message
             .push_str("; the call was carried out, but its result can't be shown");
@@ -251,5 +252,22 @@ impl From<Error> for ApiError {
             is_unseen: matches!(error, Error::LoginLimited(_) | Error::LoginCrowded),
             ..ApiError::new(code, sort, error.to_string())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ApiError, code};
+
+    #[test]
+    fn an_answer_that_cant_be_written_is_of_a_call_that_was_carried_out() {
+        let error = ApiError::unwritable("a secret reason").of_a_change();
+        assert_eq!(error.code(), code::GENERAL);
+        let text = error.message();
+        assert!(text.contains("the call was carried out"), "{text}");
+        assert!(text.contains("under the id"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+        // It is known.
+        assert!(!text.contains("isn't known"), "{text}");
     }
 }

@@ -174,6 +174,17 @@ impl Node {
     }
 }
 
+/// Waits until the process is asked to end; or, `Some`, until a task has ended that it can't do without.
+pub(super) async fn until_end(
+    asked: impl Future<Output = ()>,
+    tasks: &mut Supervisor,
+) -> Option<TaskEnded> {
+    tokio::select! {
+        () = asked => None,
+        failed = tasks.failed() => Some(failed),
+    }
+}
+
 /// The configuration that the arguments, the environment and the file give; `further` are flags of
 /// one command only.
 pub(super) fn settings<const N: usize>(
@@ -341,4 +352,58 @@ fn name_new(file: &Path, host: &str) -> Result<String, CliError> {
     let name = format!("{host}-{}", hex::encode(random));
     private_write(file, &name)?;
     Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Node, until_end};
+    use crate::cli::CliError;
+    use crate::config::Settings;
+    use crate::supervisor::Supervisor;
+    use std::collections::BTreeMap;
+    use std::future::{pending, ready};
+    use std::path::Path;
+
+    async fn node(directory: &Path) -> Node {
+        let flags = BTreeMap::from([("data_dir", directory.display().to_string())]);
+        let settings = Settings::collect(&flags, |_| None, None).expect("settings");
+        let config = settings.read().expect("a configuration");
+        Node::open(config).await.expect("a node")
+    }
+
+    /// With a task that goes on until it is told to end.
+    fn supervisor() -> Supervisor {
+        let mut tasks = Supervisor::default();
+        let stop = tasks.stop().clone();
+        tasks.spawn("scheduler", async move { stop.cancelled().await });
+        tasks
+    }
+
+    #[tokio::test]
+    async fn a_process_ends_with_code_1_when_one_of_its_tasks_does() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let node = node(directory.path()).await;
+        for panics in [true, false] {
+            let mut tasks = supervisor();
+            tasks.spawn("worker", async move { assert!(!panics, "a fault of ours") });
+            let failed = until_end(pending(), &mut tasks).await;
+            let failed = failed.expect("it is noticed");
+            assert_eq!((failed.name, failed.panicked), ("worker", panics));
+            let error = node.end(tasks, Some(failed)).await.expect_err("an error");
+            assert!(
+                matches!(&error, CliError::Failed(text) if text.contains("the worker has ended")),
+                "{error}"
+            );
+            assert_eq!(error.code(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_asked_to_end_does_in_order() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let node = node(directory.path()).await;
+        let mut tasks = supervisor();
+        assert!(until_end(ready(()), &mut tasks).await.is_none());
+        node.end(tasks, None).await.expect("no task has failed");
+    }
 }

@@ -13,7 +13,7 @@ use crate::oci::Digest;
 use crate::sync::{Action, Plan, PlanAction, Status, TagOutcome, Totals};
 
 use super::CliError;
-use crate::text::{json_escaped, readable};
+use crate::text::{counted, json_escaped, readable};
 
 /// One tag as `--json` prints it.
 #[derive(Serialize)]
@@ -204,11 +204,12 @@ pub(super) fn plan(plan: &Plan, json: bool) {
         }}));
     } else {
         talk_line(&format!(
-            "would copy {}, update {}, leave {}; {} blocked; at most {} to send. nothing was written",
+            "would copy {}, update {}, leave {}; {} blocked, {} failed; at most {} to send. nothing was written",
             plan.copy,
             plan.update,
             plan.skip,
-            plan.blocked,
+            plan.blocked - plan.failed,
+            plan.failed,
             HumanBytes(plan.bytes)
         ));
     }
@@ -223,9 +224,13 @@ fn plan_line(action: &PlanAction) -> String {
         "" => String::new(),
         target => format!(" -> {target}"),
     };
+    let word = match &action.error {
+        // As a run says it.
+        Some(_) => "failed",
+        None => action.action.as_str(),
+    };
     format!(
-        "{:<8}{}{target}{size}: {}",
-        action.action.as_str(),
+        "{word:<8}{}{target}{size}: {}",
         named(&action.repository, &action.tag),
         action.reason
     )
@@ -326,12 +331,6 @@ pub(super) fn complete() -> Result<(), CliError> {
 /// there, which is no reason to stop the work.
 pub(super) fn talk_line(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", line_readable(line));
-}
-
-/// `1 tag`, `2 tags`
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{ending}")
 }
 
 fn duration(took: Duration) -> String {

@@ -8,10 +8,11 @@ use serde_json::{Value as Json, json};
 
 use super::connection::Session;
 use super::interrupts::interrupted;
-use super::output::{counted, data_line, json_line, named, per_second, style, talk_line};
+use super::output::{data_line, json_line, named, per_second, style, talk_line};
 use super::project::{members, rows};
 use super::table::{cell, printable};
 use super::{CliError, INTERRUPTED};
+use crate::text::counted;
 
 /// Often enough for a bar that moves, seldom enough for a server with many watchers.
 const LOOK_EVERY: Duration = Duration::from_millis(300);

@@ -19,7 +19,7 @@ use super::args::ServeArguments;
 use super::file::password_of_key;
 use super::interrupts::Interrupts;
 use super::logs;
-use super::node::{self, Node, private_write};
+use super::node::{self, Node, private_write, until_end};
 use super::output::{data_line, talk_line};
 
 /// The first password of `admin`, where none was given.
@@ -63,8 +63,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     let ended = tasks.stop().clone().cancelled_owned();
     let mut served = tokio::spawn(serve(listener, routes, door, ended));
     let failed = tokio::select! {
-        () = interrupts.first() => None,
-        failed = tasks.failed() => Some(failed),
+        failed = until_end(interrupts.first(), &mut tasks) => failed,
         ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
     };
     let deadline = tokio::time::Instant::now() + config.grace.max(REQUEST_GRACE);

@@ -75,7 +75,7 @@ async fn plan(engine: &Engine, json: bool) -> Result<u8, CliError> {
             Err(CliError::Unreachable(error.clone()))
         }
         _ => {
-            let is_nothing = plan.actions.is_empty() && !plan.warnings.is_empty();
+            let is_nothing = plan.actions.is_empty() && plan.empty > 0;
             Ok(u8::from(plan.blocked > 0 || is_nothing))
         }
     }
@@ -93,7 +93,7 @@ async fn show(mut events: mpsc::Receiver<Event>, display: &Display) {
         };
         match event {
             Some(Event::Selected { tags }) => display.selected(tags),
-            Some(Event::Warning(text)) => display.warning(&text),
+            Some(Event::Warning(text) | Event::Empty(text)) => display.warning(&text),
             Some(Event::Finished(outcome)) => display.finished(&outcome),
             None => return,
         }

@@ -6,7 +6,7 @@ use super::CliError;
 use super::args::NodeArguments;
 use super::interrupts::Interrupts;
 use super::logs;
-use super::node::{Node, settings};
+use super::node::{Node, settings, until_end};
 use super::output::data_line;
 
 pub(super) async fn run(arguments: NodeArguments) -> Result<u8, CliError> {
@@ -17,10 +17,7 @@ pub(super) async fn run(arguments: NodeArguments) -> Result<u8, CliError> {
     let interrupts = Interrupts::listen()?;
     let mut tasks = node.start(true).await?;
     data_line("registrysync worker is ready");
-    let failed = tokio::select! {
-        () = interrupts.first() => None,
-        failed = tasks.failed() => Some(failed),
-    };
+    let failed = until_end(interrupts.first(), &mut tasks).await;
     node.end(tasks, failed).await?;
     Ok(0)
 }

@@ -12,7 +12,7 @@ use super::address::RegistryAddress;
 use super::auth::Credentials;
 use super::reference::Repository;
 
-/// An auth file that is there, but can't be used.
+/// An auth file that is there, but can't be used, or has the credentials in a form that isn't read yet.
 #[derive(Debug, thiserror::Error)]
 #[error("auth file `{path}`: {detail}")]
 pub struct AuthFileError {
@@ -120,18 +120,18 @@ fn file_logins(
     file: &File,
     address: &RegistryAddress,
 ) -> Result<RegistryLogins, AuthFileError> {
+    let fail = |detail: String| AuthFileError {
+        path: path.display().to_string(),
+        detail,
+    };
     let read = |key: &str, entry: &Entry| {
         if !entry.identitytoken.is_empty() {
-            tracing::warn!(
-                "`{}` holds an identity token for `{key}`; these are not supported yet, so no credentials are used",
-                path.display(),
-            );
-            return Ok(None);
+            return Err(fail(format!(
+                "it holds an identity token for `{key}`, which can't be used yet; {INSTEAD}"
+            )));
         }
-        entry.credentials().map_err(|detail| AuthFileError {
-            path: path.display().to_string(),
-            detail: format!("entry `{key}`: {detail}"),
-        })
+        let credentials = entry.credentials();
+        credentials.map_err(|detail| fail(format!("entry `{key}`: {detail}")))
     };
     let mut logins = RegistryLogins::default();
     for (key, entry) in file.auths.iter().filter(|(_, entry)| !entry.is_empty()) {
@@ -145,22 +145,29 @@ fn file_logins(
         logins.all = read(key, entry)?;
         return Ok(logins);
     }
-    let helper = file
+    let mut helpers = file
         .cred_helpers
         .iter()
-        .find(|(key, _)| serves(key, address).is_some())
-        .map(|(_, name)| name)
-        .or(file.creds_store.as_ref());
-    // `docker logout` leaves an empty name.
-    if let Some(name) = helper.filter(|name| !name.is_empty()) {
+        .filter(|(_, name)| !name.is_empty());
+    if let Some((key, name)) = helpers.find(|(key, _)| serves(key, address).is_some()) {
+        return Err(fail(format!(
+            "it names the credential helper `{name}` for `{key}`, which can't be asked yet; {INSTEAD}"
+        )));
+    }
+    // It may have nothing for this registry. `docker logout` leaves an empty name.
+    if let Some(name) = file.creds_store.as_ref().filter(|name| !name.is_empty()) {
         tracing::warn!(
-            "`{}` names the credential helper `{name}` for `{}`; helpers are not supported yet, so no credentials are used",
+            "`{}` names the credential helper `{name}`; helpers can't be asked yet, so no credentials are used for `{}`",
             path.display(),
             address.host(),
         );
     }
     Ok(logins)
 }
+
+/// What to do where credentials are there and can't be used.
+const INSTEAD: &str = "give a user and a password, in the FILE of `sync` or in an auth file that \
+    `REGISTRY_AUTH_FILE` names (one with `{}` in it means no login)";
 
 /// The path of a key for some repositories of the address only.
 fn path_below(key: &str, address: &RegistryAddress) -> Option<Repository> {
@@ -256,6 +263,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_helper_has_is_not_taken_for_nothing() {
+        let file = r#"{"credsStore": "desktop",
+            "credHelpers": {"r.example": "ecr-login", "gone.example": "", "both.example": "gcloud"},
+            "auths": {"both.example": {"auth": "YTp4"}, "r.example": {}}}"#;
+        let refused = find(file, "r.example/team").unwrap_err().to_string();
+        assert!(
+            refused.contains("helper `ecr-login` for `r.example`"),
+            "{refused}"
+        );
+        // A login that is there is used; a helper for all may know nothing of this one.
+        assert_eq!(find(file, "both.example").unwrap().as_deref(), Some("a"));
+        for address in ["other.example", "gone.example", "r.example:5000"] {
+            assert_eq!(find(file, address).unwrap(), None, "{address}");
+        }
+    }
+
+    #[test]
     fn the_nearest_entry_wins() {
         // `a:x`, `b:x`, `c:x`
         let file = r#"{"auths":{
@@ -271,10 +295,16 @@ mod tests {
             ("r.example:5000", None),
             ("sub.r.example", None),
             ("empty.example", None),
-            ("token.example", None),
         ] {
             assert_eq!(find(file, address).unwrap().as_deref(), user, "{address}");
         }
+        let token = find(file, "token.example").unwrap_err().to_string();
+        assert!(
+            token.contains("an identity token for `token.example`"),
+            "{token}"
+        );
+        assert!(token.contains("`REGISTRY_AUTH_FILE`"), "{token}");
+        assert!(find(file, "token.example/team").is_err());
         assert!(find("{", "r.example").is_err());
         assert!(find(r#"{"auths":{"r.example":{"auth":"%%%"}}}"#, "r.example").is_err());
     }

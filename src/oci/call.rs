@@ -146,7 +146,15 @@ impl Answer {
         let (host, what) = (self.host.clone(), self.what.clone());
         let status = self.response.status().as_u16();
         let retry_after = retry_after(self.response.headers());
-        let Refusal { code, message } = self.refusal().await;
+        let is_plain = self.response.url().scheme() == "http";
+        let Refusal { code, mut message } = self.refusal().await;
+        if let Some(message) = message.as_mut()
+            && status == 400
+            && is_plain
+            && wants_tls(message)
+        {
+            message.push_str("; if it speaks TLS, write `https://` before its address");
+        }
         Error::Status {
             host,
             what,
@@ -174,4 +182,14 @@ impl Answer {
         body.truncate(MAX_ERROR_BODY);
         Refusal::read(&body)
     }
+}
+
+/// Whether a server says that http came to its port of https. There is no other sign of it: the status is
+/// that of any bad request. Source: the words of Go's net/http ("Client sent an HTTP request to an HTTPS
+/// server."), nginx ("The plain HTTP request was sent to HTTPS port"), Apache ("You're speaking plain HTTP
+/// to an SSL-enabled server port") and Tomcat ("This combination of host and port requires TLS.").
+fn wants_tls(message: &str) -> bool {
+    let said = message.to_lowercase();
+    let has = |words: &[&str]| words.iter().all(|word| said.contains(word));
+    has(&["http request", "https"]) || has(&["plain http", "ssl"]) || has(&["requires tls"])
 }

@@ -115,8 +115,8 @@ impl Transport {
 }
 
 const UNTRUSTED: &str = "its certificate is signed by an authority that isn't trusted here (UnknownIssuer); if it is the right \
-    one, give the authority's certificate (PEM) as `ca_certificate` of the image store, or on the command line in \
-    the file that `SSL_CERT_FILE` names";
+    one, give the authority's certificate (PEM) as `ca_certificate` of the image store, or on the command line by \
+    `--ca-certificate FILE`, or in the file that `SSL_CERT_FILE` names";
 const NO_TLS: &str =
     "it doesn't speak TLS; if it is meant to be on plain http, write `http://` before its address";
 const NO_HTTP: &str = "it doesn't answer in HTTP; if it speaks TLS, write `https://` before its address, and no \

@@ -17,6 +17,7 @@ use crate::store::synced_tag::{StorePair, synced_lookup, synced_lost};
 use crate::store::{Db, DbConnection, SealKey};
 use crate::sync::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
 use crate::sync::{Selector, SyncItem, SyncSpec};
+use crate::text::counted;
 
 /// Items read at once.
 const PAGE: i64 = 500;
@@ -47,6 +48,8 @@ struct Stored {
 /// How a run is divided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
+    /// The two registries, for the log.
+    pub ends: String,
     /// What is copied from where to where, for the log.
     pub about: String,
     /// The places in the target that the items go to, each once, in the order of the items. Whoever
@@ -72,15 +75,16 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
             places.retain(|place| retry.tags.touches(place));
             format!("what failed of run {}", retry.run_id)
         }
-        None if items.len() == 1 => "1 item".to_owned(),
-        None => format!("{} items", items.len()),
+        None => counted(items.len() as u64, "item"),
     };
     let parts = match places.len() {
         0 | 1 => String::new(),
         parts => format!(" in {parts} parts"),
     };
+    let ends = format!("`{}` to `{}`", ends.source, ends.target);
     Ok(Some(Parts {
-        about: format!("`{}` to `{}`: {what}{parts}", ends.source, ends.target),
+        about: format!("{ends}: {what}{parts}"),
+        ends,
         places: places.into_iter().collect(),
     }))
 }

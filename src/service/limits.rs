@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::Error;
-use super::store_settings::store_host;
+use super::store_settings::host_of;
 use crate::store::DbConnection;
-use crate::store::image_store::image_store_all;
+use crate::store::image_store::{StorePlace, image_store_places};
 use crate::store::part::RunningPart;
 use crate::store::run::Barred;
 
@@ -25,26 +25,54 @@ pub fn barred(
     limits: Limits,
 ) -> Result<Barred, Error> {
     let mut barred = Barred::default();
+    if running.is_empty() {
+        return Ok(barred);
+    }
     if let Some(limit) = limits.per_org {
         barred.orgs = full(running.iter().map(|part| part.org_id), limit);
     }
-    if let Some(limit) = limits.per_host {
-        let hosts: HashMap<i64, String> = image_store_all(conn)?
-            .iter()
-            .filter_map(|store| Some((store.id, store_host(store)?)))
-            .collect();
-        let touched = running.iter().flat_map(|part| {
-            let source = hosts.get(&part.src_store_id);
-            let target = hosts.get(&part.dest_store_id);
-            source
-                .into_iter()
-                .chain(target.filter(|t| source != Some(*t)))
-        });
-        let full = full(touched, limit);
-        let in_full = |(id, host): (&i64, &String)| full.contains(&host).then_some(*id);
-        barred.stores = hosts.iter().filter_map(in_full).collect();
+    // No host has more of them than there are.
+    if let Some(limit) = limits.per_host.filter(|limit| running.len() >= *limit) {
+        barred.stores = full_stores(conn, running, limit)?;
     }
     Ok(barred)
+}
+
+/// The stores at hosts that have reached the limit.
+fn full_stores(
+    conn: &mut DbConnection,
+    running: &[RunningPart],
+    limit: usize,
+) -> Result<Vec<i64>, Error> {
+    let mut ids: Vec<i64> = running
+        .iter()
+        .flat_map(|part| [part.src_store_id, part.dest_store_id])
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let hosts = hosts(conn, Some(&ids))?;
+    let touched = running.iter().flat_map(|part| {
+        let source = hosts.get(&part.src_store_id);
+        let target = hosts.get(&part.dest_store_id);
+        source
+            .into_iter()
+            .chain(target.filter(|t| source != Some(*t)))
+    });
+    let full = full(touched, limit);
+    if full.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Others may be at the same hosts.
+    let all = self::hosts(conn, None)?;
+    let in_full = all.into_iter().filter(|(_, host)| full.contains(&host));
+    Ok(in_full.map(|(id, _)| id).collect())
+}
+
+/// The hosts of these stores, or of all.
+fn hosts(conn: &mut DbConnection, ids: Option<&[i64]>) -> Result<HashMap<i64, String>, Error> {
+    let places = image_store_places(conn, ids)?;
+    let host = |place: &StorePlace| Some((place.id, host_of(&place.uri, &place.options)?));
+    Ok(places.iter().filter_map(host).collect())
 }
 
 /// What occurs so often, or more.

@@ -84,3 +84,91 @@ fn reason(why: &Error) -> &'static str {
         _ => "an unexpected error",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Failures, LINES};
+    use crate::service::account::{LoginPolicy, Logins};
+    use crate::service::{App, Error};
+    use crate::store::{Db, SealKey};
+    use std::io::Write;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    /// Short of a flood, and long beside one round of the loop below.
+    const EVERY: Duration = Duration::from_millis(300);
+
+    #[derive(Clone, Default)]
+    struct Logged(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Logged {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Logged {
+        fn lines(&self, words: &str) -> Vec<String> {
+            let text = self.0.lock().expect("no panic");
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let lines = text.lines().filter(|line| line.contains(words));
+            lines.map(str::to_owned).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_failures_are_told_one_by_one_and_the_others_by_their_number() {
+        let logged = Logged::default();
+        let writer = logged.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
+        let _guard = tracing::subscriber::set_default(subscriber.finish());
+        let dir = tempfile::tempdir().expect("a directory");
+        let key = SealKey::from_file(&dir.path().join("key")).expect("a key");
+        let url = format!("sqlite:{}", dir.path().join("db").display());
+        let db = Db::open(&url, key).expect("a database");
+        let logins = Logins::new(LoginPolicy::default()).expect("logins");
+        let app = Arc::new(App::new(db, logins));
+        let failures = Arc::new(Failures::new(EVERY));
+        let address = IpAddr::from(Ipv4Addr::new(192, 0, 2, 7));
+        let fail = |number: u64, why| failures.add(&app, &format!("u{number}"), address, why);
+        for number in 0..LINES + 10 {
+            fail(number, &Error::LoginRefused);
+        }
+        fail(99, &Error::LoginCrowded);
+        let one_by_one = || logged.lines("a login failed");
+        assert_eq!(one_by_one().len(), 60);
+        for part in ["u59", "192.0.2.7", "no such login and password"] {
+            assert!(one_by_one()[59].contains(part), "{:?}", one_by_one());
+        }
+        let told = async {
+            while logged.lines("refused without a look").is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), told)
+            .await
+            .expect("the numbers");
+        let further = logged.lines("further logins failed");
+        assert!(
+            further.len() == 1 && further[0].contains("count=10"),
+            "{further:?}"
+        );
+        let unseen = logged.lines("refused without a look");
+        assert!(
+            unseen[0].contains("count=1 ") && unseen[0].contains("192.0.2.7"),
+            "{unseen:?}"
+        );
+        // Then it begins anew.
+        fail(0, &Error::AccountDisabled);
+        assert_eq!(one_by_one().len(), 61);
+        assert!(one_by_one()[60].contains("the account is disabled"));
+    }
+}

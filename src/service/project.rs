@@ -220,13 +220,12 @@ pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result
         let delete = move |conn: &mut DbConnection| rows::project_delete(conn, org, project.id);
         Ok(app.db.run(delete).await?)
     };
-    // Two transactions and more: what is away now may have been there for the first.
+    // Two transactions and more: what fails now may have worked for the first.
     deleted.await.map(|_| ()).map_err(|error| match error {
-        Error::Unavailable(_) => Error::Unavailable(
-            "the database can't be reached at the moment; whether the project's runs are \
-             cancelled and it is deleted isn't known: look before you try again"
-                .into(),
-        ),
+        Error::Unavailable(reason) => Error::Unavailable(format!(
+            "{reason}; whether the project's runs are cancelled and it is deleted isn't known: \
+             look before you try again"
+        )),
         other => other,
     })
 }

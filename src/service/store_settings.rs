@@ -116,8 +116,13 @@ impl From<StoreCredentials> for StoreChange {
 
 /// The host (and port) of a store; `None` where it can't be used as it is stored.
 pub fn store_host(store: &ImageStore) -> Option<String> {
-    let address = StoreOptions::of(store).ok()?.address(&store.uri).ok()?;
-    Some(address.host())
+    host_of(&store.uri, &store.options)
+}
+
+/// The same of what its row has.
+pub(super) fn host_of(uri: &str, options: &str) -> Option<String> {
+    let options: StoreOptions = serde_json::from_str(options).ok()?;
+    Some(options.address(uri).ok()?.host())
 }
 
 /// The options as they are kept in the store's row. What a newer version wrote is kept.

@@ -9,6 +9,7 @@ use crate::store::part::{RunningPart, WorkedPart, parts_running, parts_worked_on
 use crate::store::project::project_by_id;
 use crate::store::run::{Run, RunStatus, clock, run_active};
 use crate::store::worker::{Worker, worker_list};
+use crate::text::counted;
 
 /// A worker, and what it holds.
 #[derive(Clone, Debug)]
@@ -111,8 +112,8 @@ fn limit_reached(
             let store = image_store_by_id(conn, org_id, store_id)?;
             let host = store.as_ref().and_then(store_host).unwrap_or_default();
             return Ok(Some(format!(
-                "other runs at the registry `{host}`: `host_parts` lets {limit} parts at one host \
-                 be worked on"
+                "other runs at the registry `{host}`: `host_parts` lets {} at one host be worked on",
+                counted(limit as u64, "part")
             )));
         }
     }
@@ -121,9 +122,17 @@ fn limit_reached(
 
 /// What is said where only slots may be missing.
 fn slot_missing(running: &[RunningPart], alive: &[Worker]) -> Option<String> {
-    let slots: i64 = alive.iter().map(|worker| worker.slots).sum();
-    let busy = i64::try_from(running.len()).unwrap_or(i64::MAX);
+    let slots: u64 = alive
+        .iter()
+        .filter_map(|worker| u64::try_from(worker.slots).ok())
+        .sum();
+    let busy = running.len() as u64;
     (busy >= slots).then(|| {
-        format!("a free slot: {busy} parts are worked on, and the workers have {slots} slots")
+        let are = if busy == 1 { "is" } else { "are" };
+        format!(
+            "a free slot: {} {are} worked on, and the workers have {}",
+            counted(busy, "part"),
+            counted(slots, "slot")
+        )
     })
 }

@@ -106,14 +106,12 @@ pub enum Error {
 
 impl Error {
     /// Whether the same may do later, without anybody having changed what was asked for. One that
-    /// isn't passing is answered, not tried again.
+    /// isn't passing is answered, not tried again. A panic isn't: the same closure would do the same.
     pub fn is_passing(&self) -> bool {
         match self {
-            Error::Connect { .. }
-            | Error::Busy(_)
-            | Error::Lost(_)
-            | Error::OutcomeUnknown(_)
-            | Error::Task => true,
+            Error::Connect { .. } | Error::Busy(_) | Error::Lost(_) | Error::OutcomeUnknown(_) => {
+                true
+            }
             Error::Trouble(trouble, _) => *trouble != Trouble::Corrupt,
             _ => false,
         }

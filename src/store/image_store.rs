@@ -43,11 +43,28 @@ impl ImageStore {
     }
 }
 
-/// The stores of all organisations, for the server's own use.
-pub fn image_store_all(conn: &mut DbConnection) -> Result<Vec<ImageStore>, Error> {
-    Ok(image_store::table
-        .select(ImageStore::as_select())
-        .load(conn)?)
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct StorePlace {
+    /// The store.
+    pub id: i64,
+    /// Its address.
+    pub uri: String,
+    /// Its options, as JSON.
+    pub options: String,
+}
+
+/// Where these stores are, of all organisations; without `ids`, all stores. For the server's own use.
+pub fn image_store_places(
+    conn: &mut DbConnection,
+    ids: Option<&[i64]>,
+) -> Result<Vec<StorePlace>, Error> {
+    let places =
+        image_store::table.select((image_store::id, image_store::uri, image_store::options));
+    match ids {
+        Some(ids) => Ok(places.filter(image_store::id.eq_any(ids)).load(conn)?),
+        None => Ok(places.load(conn)?),
+    }
 }
 
 /// What a store's login is, before it is sealed.

@@ -489,6 +489,20 @@ pub fn part_messages(
         .load(conn)?)
 }
 
+/// Whether one of a run's parts ended this way, with these words.
+pub fn part_says(
+    conn: &mut DbConnection,
+    run_id: i64,
+    status: PartStatus,
+    message: &str,
+) -> Result<bool, Error> {
+    let said = run_part::table
+        .filter(run_part::run_id.eq(run_id))
+        .filter(run_part::status.eq(status))
+        .filter(run_part::message.eq(message));
+    Ok(diesel::select(diesel::dsl::exists(said)).get_result(conn)?)
+}
+
 /// Refuses who doesn't hold the part; otherwise locks its run until the transaction ends.
 pub(super) fn part_hold(conn: &mut DbConnection, lease: Lease) -> Result<Part, Error> {
     run_lock(conn, lease.run_id)?;

@@ -111,7 +111,9 @@ fn is_old(news: &[RunNews]) -> bool {
     matches!(news.last(), Some(RunNews::End(_))) && !has_lines
 }
 
-/// What a browser comes back after is 503; it stays away after anything else.
+/// 404 for what isn't there; 503 for what may be there later. A browser's `EventSource` comes back by
+/// itself where a stream breaks off, but after neither of these (HTML standard, 9.2.2: any status but 200
+/// fails the connection): its page has to make a new one.
 fn failure(error: &ApiError) -> Response {
     json::fault(error).for_streams()
 }

@@ -30,6 +30,13 @@ pub(super) enum NoCall {
          check the types, the range of numbers and the form of dates"
     )]
     Value,
+    #[error("the request is no XML-RPC call: parameter {parameter}: {form}")]
+    Form {
+        /// Which one, from 1 on.
+        parameter: usize,
+        /// How it is to be written.
+        form: &'static str,
+    },
 }
 
 /// A method's name and its arguments.
@@ -53,11 +60,111 @@ pub(super) fn read(body: &[u8], charset: Option<&str>) -> Result<Call, NoCall> {
             return Err(NoCall::Charset);
         }
     }
-    let call = MethodCall::from_xml(text).map_err(|_| NoCall::Value)?;
+    let call = MethodCall::from_xml(text).map_err(|_| wrong_value(text))?;
     Ok(Call {
         name: call.name.trim().to_owned(),
         args: call.params,
     })
+}
+
+/// How values are written, by their elements.
+const FORMS: [(&str, &str); 9] = [
+    (
+        "int",
+        "`int` is a whole number from -2147483648 to 2147483647",
+    ),
+    (
+        "i4",
+        "`i4` is a whole number from -2147483648 to 2147483647",
+    ),
+    ("i8", "`i8` is a whole number of at most 64 bits"),
+    ("boolean", "`boolean` is 0 or 1"),
+    ("double", "`double` is a number such as 1.5"),
+    (
+        "dateTime.iso8601",
+        "`dateTime.iso8601` is written 20260131T03:00:00",
+    ),
+    ("base64", "`base64` is bytes in base64"),
+    ("string", UNREADABLE_TEXT),
+    ("value", UNREADABLE_TEXT),
+];
+const UNREADABLE_TEXT: &str = "text has the entities `&lt;`, `&gt;`, `&amp;`, `&apos;`, `&quot;` and numbers such as `&#233;` only";
+const UNKNOWN_TYPE: &str = "a `value` has an element in it that is no type of XML-RPC";
+/// Elements that hold others.
+const HOLDERS: [&str; 8] = [
+    "methodCall",
+    "params",
+    "param",
+    "array",
+    "data",
+    "struct",
+    "member",
+    "name",
+];
+
+/// Looks for the value that can't be read; the document is well-formed.
+fn wrong_value(text: &str) -> NoCall {
+    let mut reader = Reader::from_str(text);
+    // Open elements: where they begin, and whether there are others in them.
+    let mut open: Vec<(usize, bool)> = Vec::new();
+    let mut parameter = 0;
+    loop {
+        let begin = position(&reader);
+        let Ok(event) = reader.read_event() else {
+            return NoCall::Value;
+        };
+        let (name, begin) = match &event {
+            Event::Start(element) => {
+                parameter += usize::from(open.len() == 2 && element.name().as_ref() == "param");
+                if let Some(above) = open.last_mut() {
+                    above.1 = true;
+                }
+                open.push((begin, false));
+                continue;
+            }
+            Event::Empty(element) => {
+                if let Some(above) = open.last_mut() {
+                    above.1 = true;
+                }
+                (element.local_name().as_ref().to_owned(), begin)
+            }
+            Event::End(element) => match open.pop() {
+                Some((begin, false)) => (element.local_name().as_ref().to_owned(), begin),
+                _ => continue,
+            },
+            Event::Eof => return NoCall::Value,
+            _ => continue,
+        };
+        let whole = text.get(begin..position(&reader)).unwrap_or_default();
+        if parameter > 0
+            && let Some(form) = wrong_form(&name, whole)
+        {
+            return NoCall::Form { parameter, form };
+        }
+    }
+}
+
+fn position(reader: &Reader<&[u8]>) -> usize {
+    usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX)
+}
+
+/// What is wrong with an element that has no others in it, if something is: the parser itself says so.
+fn wrong_form(name: &str, whole: &str) -> Option<&'static str> {
+    if HOLDERS.contains(&name) || name == "nil" {
+        return None;
+    }
+    let Some((_, form)) = FORMS.iter().find(|(known, _)| *known == name) else {
+        return Some(UNKNOWN_TYPE);
+    };
+    let value = if name == "value" {
+        whole.to_owned()
+    } else {
+        format!("<value>{whole}</value>")
+    };
+    let call = format!(
+        "<methodCall><methodName>a</methodName><params><param>{value}</param></params></methodCall>"
+    );
+    MethodCall::from_xml(&call).is_err().then_some(*form)
 }
 
 /// Walks the document without building values. Returns the encoding that it declares.
@@ -248,13 +355,13 @@ mod tests {
             (with_value(&deep).into(), |e| *e == NoCall::Depth),
             (
                 with_value("<value><int>99999999999</int></value>").into(),
-                |e| *e == NoCall::Value,
+                |e| matches!(e, NoCall::Form { parameter: 1, .. }),
             ),
             (with_value("<value><int>secret</int></value>").into(), |e| {
-                *e == NoCall::Value
+                matches!(e, NoCall::Form { parameter: 1, .. })
             }),
             (with_value("<value>&secret;</value>").into(), |e| {
-                *e == NoCall::Value
+                matches!(e, NoCall::Form { parameter: 1, .. })
             }),
             (
                 format!("{}<methodCall/>", with_value("<value/>")).into(),
@@ -272,6 +379,53 @@ mod tests {
             let error = read(&body, None).expect_err(&shown);
             assert!(expected(&error), "{shown}: {error:?}");
             assert!(!error.to_string().contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn of_a_wrong_value_its_parameter_and_its_form_are_told() {
+        let fine =
+            "<param><value><i8>5</i8></value></param><param><value>a &amp; b</value></param>";
+        let third = |value: &str| {
+            format!(
+                "<?xml version='1.0'?><methodCall><methodName>a.b</methodName><params>{fine}<param>{value}</param>\
+                 <param><value><int>secret</int></value></param></params></methodCall>"
+            )
+        };
+        let within = |value: &str| {
+            format!(
+                "<value><struct><member><name>s</name><value><array><data><value/>\
+                 <value><string>x</string></value>{value}</data></array></value></member></struct></value>"
+            )
+        };
+        for (value, form) in [
+            ("<int>1.5</int>", "`int` is a whole number from -2147483648"),
+            ("<i4>secret</i4>", "`i4` is a whole number"),
+            ("<i8>9223372036854775808</i8>", "`i8` is a whole number"),
+            ("<ex:i8>x</ex:i8>", "`i8` is a whole number"),
+            ("<boolean>true</boolean>", "`boolean` is 0 or 1"),
+            ("<double>secret</double>", "`double` is a number"),
+            (
+                "<dateTime.iso8601>2026-01-31T03:00:00Z</dateTime.iso8601>",
+                "`dateTime.iso8601` is written 20260131T03:00:00",
+            ),
+            ("<base64>secret!</base64>", "base64"),
+            ("<string>&secret;</string>", "text has the entities"),
+            ("&secret;", "text has the entities"),
+            ("<secret>1</secret>", "no type of XML-RPC"),
+            ("<secret/>", "no type of XML-RPC"),
+        ] {
+            let value = format!("<value>{value}</value>");
+            for value in [within(&value), value] {
+                let error = read(third(&value).as_bytes(), None)
+                    .expect_err(&value)
+                    .to_string();
+                assert!(
+                    error.contains("parameter 3: ") && error.contains(form),
+                    "{value}: {error}"
+                );
+                assert!(!error.contains("secret"), "{error}");
+            }
         }
     }
 

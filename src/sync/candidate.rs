@@ -48,6 +48,8 @@ pub(super) struct Candidates {
     pub(super) all: Vec<Candidate>,
     pub(super) failed: Vec<TagOutcome>,
     pub(super) warnings: Vec<String>,
+    /// Of items that select nothing, where that is worth knowing.
+    pub(super) empty: Vec<String>,
 }
 
 /// Lists what must be listed, and selects.
@@ -206,7 +208,7 @@ impl Candidates {
             Known::NotNeeded => "none of the tags that it names is selected".to_owned(),
         };
         match item.on_empty {
-            OnEmpty::Warn => self.warnings.push(format!("`{repository}`: {detail}")),
+            OnEmpty::Warn => self.empty.push(format!("`{repository}`: {detail}")),
             OnEmpty::Fail => {
                 let failed = item_failed(item, "it selects nothing", detail);
                 self.failed.push(failed);

@@ -134,6 +134,11 @@ impl Engine {
             end.totals.warnings += 1;
             reporter.send(Event::Warning(warning)).await;
         }
+        for warning in found.empty {
+            end.totals.warnings += 1;
+            end.totals.empty += 1;
+            reporter.send(Event::Empty(warning)).await;
+        }
         for failed in found.failed {
             end.totals.add(&failed);
             reporter.send(Event::Finished(Box::new(failed))).await;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::Digest;
+use crate::text::counted;
 
 /// What is done with a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -156,6 +157,8 @@ pub struct Totals {
     pub failed: u64,
     /// What is worth knowing and stopped nothing.
     pub warnings: u64,
+    /// Those of them that say of an item that it selects nothing.
+    pub empty: u64,
     /// What was moved.
     pub moved: Moved,
 }
@@ -163,7 +166,7 @@ pub struct Totals {
 impl Totals {
     /// Whether nothing was selected, and somebody should know: the run did nothing of what it is for.
     pub fn is_nothing(&self) -> bool {
-        self.selected == 0 && self.failed == 0 && self.warnings > 0
+        self.selected == 0 && self.failed == 0 && self.empty > 0
     }
 
     /// Takes one outcome in. `selected` is counted when tags are selected, not here.
@@ -185,7 +188,7 @@ impl fmt::Display for Totals {
         write!(
             f,
             "{} copied, {} updated, {} unchanged or left out, {} blocked, {} failed{}; \
-             {} in {} blobs sent, {} blobs mounted",
+             {} in {} sent, {} mounted",
             self.copied,
             self.updated,
             self.skipped,
@@ -193,12 +196,11 @@ impl fmt::Display for Totals {
             self.failed,
             match self.warnings {
                 0 => String::new(),
-                1 => ", 1 warning".to_owned(),
-                more => format!(", {more} warnings"),
+                some => format!(", {}", counted(some, "warning")),
             },
             HumanBytes(self.moved.bytes),
-            self.moved.blobs_copied,
-            self.moved.blobs_mounted,
+            counted(self.moved.blobs_copied, "blob"),
+            counted(self.moved.blobs_mounted, "blob"),
         )
     }
 }

@@ -39,6 +39,8 @@ pub struct Plan {
     pub unreachable: Option<String>,
     /// Worth knowing, stops nothing.
     pub warnings: Vec<String>,
+    /// Items that select nothing, where that is worth knowing: they have a warning each.
+    pub empty: usize,
 }
 
 /// What would be done with one tag.
@@ -102,8 +104,12 @@ impl Engine {
     pub async fn plan(&self) -> Plan {
         let unreachable = Unreachable::default();
         let found = candidates_find(&self.target, &self.spec, &self.items, &unreachable).await;
+        let mut warnings = found.warnings;
+        let empty = found.empty.len();
+        warnings.extend(found.empty);
         let mut plan = Plan {
-            warnings: found.warnings,
+            warnings,
+            empty,
             ..Plan::default()
         };
         for failed in found.failed {

@@ -17,6 +17,8 @@ pub enum Event {
     },
     /// Something worth knowing that stops nothing.
     Warning(String),
+    /// The same of an item that selects nothing.
+    Empty(String),
     /// A tag came to its end.
     Finished(Box<TagOutcome>),
 }

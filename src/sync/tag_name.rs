@@ -24,7 +24,10 @@ fn selector_meant(entry: &str) -> &'static str {
     let compares = entry.starts_with(['<', '>', '=', '~', '^', '!'])
         || entry.contains(" - ")
         || entry.contains("||");
-    if compares && Range::parse(entry).is_ok() {
+    let digest = entry.split_once('@').map(|(_, digest)| digest);
+    if digest.is_some_and(|digest| Digest::parse(digest).is_ok()) {
+        "; give the digest alone, without the tag"
+    } else if compares && Range::parse(entry).is_ok() {
         "; a range of versions goes into `semver`"
     } else if entry.contains(['*', '?', '[', '(', '|', '^', '$', '+', '\\', '{']) {
         if Pattern::new(entry).is_ok() {

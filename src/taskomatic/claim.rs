@@ -16,6 +16,9 @@ use crate::text::{NAME, SENTENCE, readable};
 /// What is said of a run that found its project disabled when its turn came.
 const DISABLED: &str = "the project was disabled before the run began";
 
+/// What is said of a run that has nothing to copy.
+const EMPTY: &str = "the project has no items, so nothing was copied";
+
 /// A part to be worked on, and its run.
 #[derive(Debug)]
 pub struct Claimed {
@@ -67,11 +70,16 @@ pub fn claim(
 /// Begins a run, or ends it where that can't be.
 fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Error> {
     let (places, about, end) = match parts_plan(conn, run) {
-        Ok(Some(Parts { about, places })) if places.is_empty() => {
+        Ok(Some(Parts { ends, places, .. })) if places.is_empty() && run.retry_of.is_none() => {
+            let end = (RunStatus::Failed, LogLevel::Error);
+            (places, format!("{ends}: {EMPTY}"), Some(end))
+        }
+        // What failed then isn't in the project any more.
+        Ok(Some(Parts { about, places, .. })) if places.is_empty() => {
             let message = format!("{about}; 0 tags selected");
             (places, message, Some((RunStatus::Finished, LogLevel::Info)))
         }
-        Ok(Some(Parts { about, places })) => (places, about, None),
+        Ok(Some(Parts { about, places, .. })) => (places, about, None),
         Ok(None) => {
             let end = (RunStatus::Skipped, LogLevel::Warn);
             (Vec::new(), DISABLED.to_owned(), Some(end))

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::service::Error;
+use crate::service::run_settle::NOTHING;
 use crate::store::Db;
 use crate::store::part::PartStatus;
 use crate::sync::progress::Reporter;
@@ -133,6 +134,7 @@ fn verdict(end: &RunEnd, failed: u64, cancel_requested: bool) -> Option<(PartSta
         return None;
     }
     Some(match &end.unreachable {
+        _ if end.totals.is_nothing() => (PartStatus::Finished, NOTHING.to_owned()),
         _ if failed == 0 => (PartStatus::Finished, String::new()),
         Some(error) => (PartStatus::Failed, error.clone()),
         None => (PartStatus::Failed, String::new()),

@@ -21,7 +21,7 @@ use crate::store::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert}
 use crate::store::{Db, DbConnection, Error, now};
 use crate::sync::progress::Event;
 use crate::sync::{Action, Status, TagOutcome, Totals};
-use crate::text::{SENTENCE, readable};
+use crate::text::{SENTENCE, counted, readable};
 
 use super::held::Hold;
 
@@ -105,9 +105,9 @@ impl Recorder {
         }
         self.written = written;
         let text = format!(
-            "`{}`: taken over by `{worker}`, {} tags are done",
+            "`{}`: taken over by `{worker}` with {} done",
             self.place,
-            recorded.len()
+            counted(recorded.len() as u64, "tag")
         );
         tracing::info!(attempt = part.attempt, tags = recorded.len(), "taken over");
         self.log(LogLevel::Info, text);
@@ -184,10 +184,11 @@ impl Recorder {
         match event {
             Event::Selected { tags } => {
                 self.totals.selected = tags;
-                let text = format!("`{}`: {tags} tags are selected", self.place);
+                let are = if tags == 1 { "is" } else { "are" };
+                let text = format!("`{}`: {} {are} selected", self.place, counted(tags, "tag"));
                 self.log(LogLevel::Info, text);
             }
-            Event::Warning(text) => {
+            Event::Warning(text) | Event::Empty(text) => {
                 self.totals.warnings += 1;
                 self.log(LogLevel::Warn, text);
             }
@@ -409,11 +410,11 @@ fn outcome_line(outcome: &TagOutcome) -> Option<(LogLevel, String)> {
                 "updated"
             };
             let line = format!(
-                "{name} {verb} to `{}`: {} bytes in {} blobs sent, {} blobs mounted, {} ms",
+                "{name} {verb} to `{}`: {} in {} sent, {} mounted, {} ms",
                 outcome.target,
-                moved.bytes,
-                moved.blobs_copied,
-                moved.blobs_mounted,
+                counted(moved.bytes, "byte"),
+                counted(moved.blobs_copied, "blob"),
+                counted(moved.blobs_mounted, "blob"),
                 outcome.duration.as_millis(),
             );
             (LogLevel::Info, line)

@@ -92,6 +92,9 @@ pub fn curl(namespace: &Namespace, method: &Method, origin: &str) -> String {
         (false, _) => "-b cookies.txt ",
     };
     let mut text = String::new();
+    if !method.is_read_only() {
+        text.push_str(&escapes(&examples, JSON_ESCAPES));
+    }
     if examples.iter().any(|(_, e)| matches!(e, Example::Session)) {
         line(
             &mut text,
@@ -141,9 +144,9 @@ fn curl_xml(
     let params: Vec<String> = values
         .map(|value| format!("  <param><value>{value}</value></param>\n"))
         .collect();
-    let params = params.concat();
+    let (params, escapes) = (params.concat(), escapes(examples, XML_ESCAPES));
     format!(
-        "curl -sS -H 'Content-Type: text/xml' --data @- '{origin}/rpc/api' <<XML\n\
+        "{escapes}curl -sS -H 'Content-Type: text/xml' --data @- '{origin}/rpc/api' <<XML\n\
          <methodCall><methodName>{}.{}</methodName><params>\n{params}</params></methodCall>\nXML\n",
         namespace.name(),
         method.name(),
@@ -271,13 +274,42 @@ fn python_literal(example: &Example) -> String {
     }
 }
 
+/// What `sed` does to a text before it stands in JSON, or in XML.
+const JSON_ESCAPES: &str = r#"s/["\\]/\\&/g"#;
+const XML_ESCAPES: &str = r"s/&/\&amp;/g; s/</\&lt;/g";
+
+/// Lines that write the variables that are used in another form: whoever has `"` or `&` in a password has
+/// it in the call as well. They are kept under their names in small letters.
+fn escapes(examples: &[(&str, Example)], how: &str) -> String {
+    let mut names = Vec::new();
+    examples
+        .iter()
+        .for_each(|(_, example)| variables(example, &mut names));
+    let line = |name: &&str| {
+        let kept = name.to_lowercase();
+        format!("{kept}=$(printf %s \"${name}\" | sed '{how}')\n")
+    };
+    names.iter().map(line).collect()
+}
+
+/// The variables of an example, each once.
+fn variables(example: &Example, names: &mut Vec<&'static str>) {
+    match example {
+        Example::Variable(name) if !names.contains(name) => names.push(*name),
+        Example::Struct(members) => members.iter().for_each(|(_, one)| variables(one, names)),
+        Example::Array(items) => items.iter().for_each(|one| variables(one, names)),
+        _ => {}
+    }
+}
+
 /// JSON as it stands in a here-document, in which the shell replaces variables.
 fn json_literal(example: &Example) -> String {
     match example {
         Example::Plain(json) => json.to_string().replace('\\', "\\\\").replace('$', "\\$"),
         Example::Date => "\"2027-01-02T03:04:05Z\"".into(),
         Example::Bytes => "\"Y29udGVudA==\"".into(),
-        Example::Variable(name) => format!("\"${name}\""),
+        // As `escapes` has kept it.
+        Example::Variable(name) => format!("\"${}\"", name.to_lowercase()),
         Example::Session => "\"$KEY\"".into(),
         Example::Struct(members) => {
             let members = members

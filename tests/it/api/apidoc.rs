@@ -218,6 +218,48 @@ async fn every_python_sample_reaches_its_method() {
     }
 }
 
+/// A password may have characters that mean something in JSON, XML or a shell.
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_samples_take_any_password() {
+    const PASSWORD: &str = r#"a"b\c<d&e$f'g>h \n"#;
+    if !installed(&["bash", "curl"]) {
+        return;
+    }
+    let (server, registry) = (server().await, namespaces::registry());
+    let origin = format!("http://{}", server.address);
+    let grace =
+        json!({"login": "grace", "password": PASSWORD, "first": "", "last": "", "email": ""});
+    server
+        .admin()
+        .await
+        .post("user/create", grace)
+        .await
+        .unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let auth = registry.namespace("auth").unwrap();
+    let mut logins = 0;
+    for method in auth.overloads("login") {
+        let mut command = Command::new("bash");
+        let script = samples::curl(auth, method, &origin);
+        command
+            .args(["-euc", &script])
+            .current_dir(directory.path());
+        let mut command = with_secrets(&mut command);
+        let output = command
+            .env("LOGIN", "grace")
+            .env("PASSWORD", PASSWORD)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{script}\n{output:?}");
+        let is_in = said.contains("\"success\":true")
+            || (said.contains("<methodResponse>") && !said.contains("<fault>"));
+        assert!(is_in, "{script}\n{said}");
+        logins += 1;
+    }
+    assert_eq!(logins, 2);
+}
+
 fn bash(script: &str, directory: &Path) -> String {
     let mut command = Command::new("bash");
     command.args(["-euc", script]).current_dir(directory);

@@ -1,49 +1,13 @@
 //! What the server's log has, and what it must not have (rows 14 and 30).
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use registrysync::api::namespaces;
 use registrysync::service::Role;
 use registrysync::surface::Limits;
 use serde_json::json;
-use tracing::subscriber::DefaultGuard;
 
 use super::sample;
 use super::server::{ADMIN_PASSWORD, Server, text};
-
-/// What is logged by this thread, on which a test's server runs.
-#[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Logged {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Logged {
-    /// Everything, down to what the libraries trace.
-    fn begin() -> (Logged, DefaultGuard) {
-        let logged = Logged::default();
-        let writer = logged.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (logged, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
+use crate::support::logged::Logged;
 
 #[tokio::test]
 async fn the_log_has_the_reason_of_an_unexpected_error_under_its_id() {
@@ -94,4 +58,30 @@ async fn no_password_and_no_key_is_logged() {
         let line = logged.lines().find(|line| line.contains(secret));
         assert_eq!(line, None);
     }
+}
+
+#[tokio::test]
+async fn a_failed_login_is_a_line_with_its_name_its_address_and_the_reason() {
+    let (logged, _guard) = Logged::begin();
+    let server = Server::start(namespaces::registry(), Limits::default()).await;
+    server.admin().await;
+    assert_eq!(logged.lines("a login failed"), Vec::<String>::new());
+    for name in ["nobody", "x\nERROR forged \u{1b}[31m"] {
+        let body = json!({"login": name, "password": "wrong"}).to_string();
+        server.json("POST", "auth/login", None, Some(&body)).await;
+    }
+    let lines = logged.lines("a login failed");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    for (line, name) in lines.iter().zip(["nobody", "x ERROR forged"]) {
+        for part in ["WARN", name, "127.0.0.1", "no such login and password"] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert!(!line.contains('\u{1b}'), "{line}");
+    }
+    assert!(
+        logged
+            .text()
+            .lines()
+            .all(|line| !line.starts_with("ERROR forged"))
+    );
 }

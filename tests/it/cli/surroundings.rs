@@ -118,6 +118,42 @@ async fn logins_by_path_are_for_their_repositories() {
     assert!(!refused.err.contains("WARN"), "{refused:?}");
 }
 
+/// Going on without a login would end with a refusal that says nothing of the reason.
+#[tokio::test]
+async fn credentials_that_cant_be_used_are_told_before_anything_is_asked() {
+    let registry = stored().await;
+    let host = registry.address();
+    let desk = Desk::new();
+    for (file, word) in [
+        (
+            format!(r#"{{"auths":{{"{host}":{{"auth":"Ym90Og==","identitytoken":"s3cret"}}}}}}"#),
+            "an identity token",
+        ),
+        (
+            format!(r#"{{"credHelpers":{{"{host}":"ecr-login"}}}}"#),
+            "the credential helper `ecr-login`",
+        ),
+    ] {
+        let file = desk.file("auth.json", &file);
+        let mut command = desk.command();
+        command.args(["list-tags", &format!("{}/team/app", registry.url())]);
+        let refused = said(command.env("REGISTRY_AUTH_FILE", &file)).ended(2);
+        assert!(
+            refused.err.contains(word) && refused.err.contains(&file),
+            "{refused:?}"
+        );
+        assert!(!refused.err.contains("s3cret"), "{refused:?}");
+    }
+    assert!(registry.requests().0.is_empty());
+    // A helper for everything may have nothing for this registry.
+    let file = desk.file("auth.json", r#"{"credsStore":"desktop"}"#);
+    let mut command = desk.command();
+    command.args(["list-tags", &format!("{}/team/app", registry.url())]);
+    let warned = said(command.env("REGISTRY_AUTH_FILE", &file)).ended(0);
+    assert_eq!(warned.out, "1.0\n");
+    assert!(warned.err.contains("`desktop`"), "{warned:?}");
+}
+
 /// A listing that is too long says how to take all of it.
 #[tokio::test]
 async fn a_long_listing_is_read_where_it_is_wanted() {

@@ -162,6 +162,18 @@ async fn a_dry_run_writes_nothing() {
     assert_eq!(lines[0]["action"], "skip");
     assert!(lines[0].get("previous_digest").is_none() && lines[0].get("error").is_none());
     assert!(lines[1]["error"].as_str().unwrap().contains("not found"));
+    // What can't be looked at fails, as in a run; what can't be listed has no target either.
+    let unlisted = [&base[..5], &["--dry-run", "--repository", "gone"]].concat();
+    let said = desk
+        .run(&[&unlisted[..], &["--tag", "1.0"]].concat())
+        .ended(1);
+    assert!(said.out.starts_with("failed  gone:1.0 -> "), "{said:?}");
+    assert!(said.err.contains("0 blocked, 1 failed"), "{said:?}");
+    let said = desk.run(&unlisted).ended(1);
+    assert!(
+        said.out.starts_with("failed  gone: ") && !said.out.contains("->"),
+        "{said:?}"
+    );
     let writes = target.requests();
     assert!(
         writes

@@ -180,6 +180,9 @@ async fn server() -> String {
                 "time_zone": BAD, "disabled_reason": BAD, "next_fire_times": [BAD]}),
             "registrysync/ping" => json!({"ok": false, "steps": [{"name": BAD, "ok": true,
                 "milliseconds": BAD, "message": BAD}]}),
+            "registrysync/listWorkers" => json!([{"name": BAD, "host": BAD, "status": BAD,
+                "last_seen": BAD, "slots": 2, "busy": 1, "parts": [{"run_id": 7, "project_label": BAD,
+                "part": 1, "target_repository": BAD}]}]),
             "image/store/listImageStores" => json!([{"label": BAD, "uri": BAD, "username": BAD}]),
             // The lines of a text are lines of what is printed.
             "sample/text" => json!(BAD.replace('\n', "")),
@@ -239,6 +242,7 @@ async fn a_servers_words_steer_no_terminal() {
         &["project", "log", "web"],
         &["project", "schedule", "list"],
         &["project", "schedule", "show", "web"],
+        &["workers"],
         &["store", "list"],
         &["store", "test", "hub"],
         &["api", "get", "sample.text"],

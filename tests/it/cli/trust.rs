@@ -21,6 +21,8 @@ async fn an_authority_of_ones_own_is_named_by_a_flag_or_a_variable() {
     for words in [&list[..], &dry, &sync] {
         let said = desk.run(words);
         assert_ne!(said.code, 0, "{said:?}");
+        let told = format!("{}{}", said.out, said.err);
+        assert!(told.contains("`--ca-certificate FILE`"), "{said:?}");
         desk.run(&[words, &trusted].concat()).ended(0);
     }
     assert_eq!(target.tags("app").len(), 1);

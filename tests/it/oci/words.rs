@@ -207,6 +207,7 @@ async fn tls_errors_say_what_to_do() {
         said.contains("`ca_certificate`") && said.contains("SSL_CERT_FILE"),
         "{said}"
     );
+    assert!(said.contains("`--ca-certificate FILE`"), "{said}");
     // http spoken to a port of https, and https to one of http.
     let said = text(
         client(registry.address())
@@ -220,6 +221,58 @@ async fn tls_errors_say_what_to_do() {
     let said = text(mistaken.tag_list(&repository("app")).await);
     assert!(said.contains("write `http://`"), "{said}");
     assert!(plain.requests().0.is_empty());
+}
+
+/// Servers whose port of https answers http with a sentence, as docker-registry and nginx do.
+#[tokio::test]
+async fn a_port_of_https_that_answers_http_is_told_so() {
+    const NGINX: &str = "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\
+        <body><center><h1>400 Bad Request</h1></center></body></html>";
+    const APACHE: &str =
+        "Bad Request: Reason: You're speaking plain HTTP to an SSL-enabled server port.";
+    let hint = "if it speaks TLS, write `https://` before its address";
+    for (status, body, is_told) in [
+        (
+            400,
+            "Client sent an HTTP request to an HTTPS server.\n",
+            true,
+        ),
+        (400, NGINX, true),
+        (400, APACHE, true),
+        (400, "HTTP header too large", false),
+        (403, NGINX, false),
+    ] {
+        let registry = Registry::start().await;
+        let answer = Action::Answer {
+            status,
+            headers: Vec::new(),
+            body: body.to_owned(),
+        };
+        registry.fault_add(Fault::on("GET", "", answer));
+        let failed = client(registry.address())
+            .tag_list(&repository("app"))
+            .await;
+        let said = failed.unwrap_err().to_string();
+        assert_eq!(said.contains(hint), is_told, "{said}");
+    }
+    // Over https it means something else.
+    let registry = Registry::builder().tls().start().await;
+    let answer = Action::Answer {
+        status: 400,
+        headers: Vec::new(),
+        body: "Client sent an HTTP request to an HTTPS server.\n".to_owned(),
+    };
+    registry.fault_add(Fault::on("GET", "", answer));
+    let client = Client::new(options_for(&registry)).unwrap();
+    let said = client
+        .tag_list(&repository("app"))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.contains("HTTPS server") && !said.contains(hint),
+        "{said}"
+    );
 }
 
 /// What answers is no registry and speaks no HTTP.

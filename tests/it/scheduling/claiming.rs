@@ -1,6 +1,9 @@
 //! What is claimed next: fair between projects, within the limits.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use diesel::connection::{Connection as _, InstrumentationEvent};
 
 use registrysync::service::job::run_job_load;
 use registrysync::store::account::org_create;
@@ -165,10 +168,50 @@ on_both_databases! {
             )?;
             assert!(next(conn, Limits::default()).is_none());
             let empty = run_get(conn, org, empty)?.expect("the run");
-            assert_eq!(empty.status, RunStatus::Finished, "{}", empty.message);
+            assert_eq!(empty.status, RunStatus::Failed);
+            assert_eq!(
+                empty.message,
+                "`one.example` to `two.example`: the project has no items, so nothing was copied"
+            );
             let broken = run_get(conn, other, broken)?.expect("the run");
             assert_eq!(broken.status, RunStatus::Failed);
             assert!(!broken.message.is_empty());
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn claims_look_at_stores_only_where_a_limit_may_be_reached(db) {
+        let key = db.key().clone();
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let sink = Arc::clone(&seen);
+        db.run(move |conn| {
+            conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+                if let InstrumentationEvent::StartQuery { query, .. } = event {
+                    sink.lock().expect("no panic").push(query.to_string());
+                }
+            });
+            // How often an idle claim, then one beside one part, and one beside two looks at all of them.
+            let limits = Limits { per_host: Some(2), per_org: Some(9) };
+            let looks = |conn: &mut DbConnection| {
+                seen.lock().expect("no panic").clear();
+                let claimed = next(conn, limits);
+                let seen = seen.lock().expect("no panic");
+                let reads = |text: &&String| {
+                    let text = text.replace(['`', '"'], "");
+                    text.contains("SELECT image_store.id, image_store.uri")
+                };
+                (claimed.is_some(), seen.iter().filter(reads).count())
+            };
+            assert_eq!(looks(conn), (false, 0));
+            waiting(conn, &key, &ends("a", "one.example", "two.example"), 3);
+            assert!(looks(conn).0);
+            assert_eq!(looks(conn), (true, 0));
+            assert_eq!(looks(conn), (false, 2));
+            conn.set_instrumentation(|_: InstrumentationEvent<'_>| {});
             Ok(())
         })
         .await

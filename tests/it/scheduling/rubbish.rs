@@ -3,6 +3,7 @@ use registrysync::store::DbConnection;
 use registrysync::store::schedule::{ScheduleFilter, schedule_list};
 
 use super::Place;
+use crate::support::logged::Logged;
 
 /// What somebody may write into the third schedule, and a part of the reason that is shown.
 const ON_BOTH: [(&str, &str); 4] = [
@@ -26,6 +27,7 @@ const ON_SQLITE: [(&str, &str); 3] = [
 
 on_both_databases! {
     async fn a_row_that_can_t_be_used_is_disabled_with_the_reason_and_all_others_fire(db) {
+        let logged = Logged::of_process();
         let sqlite = db.run(|conn| Ok(matches!(conn, DbConnection::Sqlite(_)))).await.expect("no error");
         let place = Place::new(db, "2026-03-01 02:59:00").await;
         let projects = place.projects(5).await;
@@ -54,6 +56,13 @@ on_both_databases! {
                 let reason = row.disabled_reason.unwrap_or_default();
                 let wanted = if row.id == bad { *part } else { "" };
                 assert!(reason.contains(wanted) && reason.is_empty() == wanted.is_empty(), "{rubbish}: {reason}");
+            }
+            // One line for each time.
+            let lines = logged.lines("a schedule can't be used and is disabled");
+            assert_eq!(lines.len(), number + 1, "{lines:?}");
+            let line = &lines[number];
+            for word in ["ERROR", &format!("schedule={bad}"), *part] {
+                assert!(line.contains(word), "{line}");
             }
             // It stays so.
             assert_eq!(scheduler.look().await.expect("no error"), 0);

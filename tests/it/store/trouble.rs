@@ -94,6 +94,29 @@ fn a_passing_failure_is_told_from_a_lasting_one() {
     assert!(Error::Lost(String::new()).is_passing());
 }
 
+on_both_databases! {
+    async fn a_panic_is_a_lasting_failure_of_its_own_call_only(db) {
+        let in_a_transaction = |conn: &mut DbConnection| {
+            conn.write(|conn| -> Result<i64, Error> {
+                org_create(conn, "half")?;
+                panic!("a fault of ours")
+            })
+        };
+        let error = db.run(in_a_transaction).await.expect_err("it panicked");
+        assert!(matches!(error, Error::Task), "{error:?}");
+        // Else its run would be tried for ever, under a lease that is renewed.
+        assert!(!error.is_passing(), "{error}");
+        assert!(!error.is_healed_by_waiting(), "{error}");
+        // Each of the connections.
+        for _ in 0..20 {
+            db.run(|conn| conn.write(|conn| org_create(conn, "half").map(drop).and_then(|()| {
+                Err::<(), _>(Error::Value("rolled back".to_owned()))
+            }))).await.expect_err("rolled back");
+        }
+        db.run(|conn| conn.write(|conn| org_create(conn, "half"))).await.expect("it works, and nothing is left");
+    }
+}
+
 /// A backup tool holds the lock, or the disk is full: who only reads must not notice.
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_works_where_only_writing_fails() {

@@ -3,6 +3,7 @@
 //! - [`registry`]: a whole registry in this process, with scripted faults.
 //! - [`docker_registry`]: the distribution's real `docker-registry`, and a way to run one test on both.
 //! - [`images`]: images made from seeds, put into either of them.
+//! - [`logged`]: what is logged.
 //! - [`contract`]: answers against the served OpenAPI document.
 //! - [`queue`]: runs as a worker sees them.
 //! - [`raw`]: a server that answers byte by byte.
@@ -14,6 +15,7 @@ pub(crate) mod contract;
 pub(crate) mod database;
 pub(crate) mod docker_registry;
 pub(crate) mod images;
+pub(crate) mod logged;
 pub(crate) mod postgres;
 pub(crate) mod postgres_proxy;
 pub(crate) mod queue;

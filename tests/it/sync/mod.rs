@@ -145,7 +145,7 @@ pub(crate) async fn run(target: &Client, spec: SyncSpec) -> Ran {
         while let Some(event) = receiver.recv().await {
             match event {
                 Event::Finished(outcome) => outcomes.push(*outcome),
-                Event::Warning(text) => warnings.push(text),
+                Event::Warning(text) | Event::Empty(text) => warnings.push(text),
                 Event::Selected { .. } => {}
             }
         }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use diesel::RunQueryDsl as _;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
 use serde_json::{Value, json};
 
 use super::server::{Server, Session};
@@ -78,6 +79,27 @@ async fn a_cancelled_run_ends_in_the_middle_of_a_blob_and_leaves_nothing_half() 
         (&run["status"], &run["counts"]["copied"]),
         (&json!("FINISHED"), &json!(3))
     );
+}
+
+/// Of a deletion, which takes several steps, the reason is told, and that nobody knows how far it came.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_the_database_stops_says_why() {
+    let (source, target) = stalled().await;
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let path = server.data("registrysync.db");
+    let mut other = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let delete = || session.post("registrysync/delete", json!({"label": "web"}));
+    let refused = delete().await.unwrap_err();
+    for part in ["locked by another program", "isn't known: look before"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    other.batch_execute("COMMIT").unwrap();
+    delete().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +200,7 @@ async fn a_part_that_was_deleted_or_taken_stops_its_transfers() {
         uploads_begun(&target).await;
         // Nothing more is to be written for a while: a write would find out by itself.
         tokio::time::timeout(SOON, async {
-            while !session.log(id).await.contains("tags are selected") {
+            while !session.log(id).await.contains("selected") {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         })

@@ -6,19 +6,21 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::server::Server;
+use crate::support::database::TestDatabase;
 use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::postgres_proxy::Proxy;
 use crate::support::registry::Registry;
 use crate::support::registry::faults::Fault;
 
 /// A person at a terminal of their own.
-struct Person {
+pub(super) struct Person {
     home: TempDir,
     url: String,
     password_file: std::path::PathBuf,
 }
 
 impl Person {
-    fn at(server: &Server) -> Self {
+    pub(super) fn at(server: &Server) -> Self {
         Self {
             home: tempfile::tempdir().unwrap(),
             url: server.url.clone(),
@@ -26,19 +28,23 @@ impl Person {
         }
     }
 
-    fn says(&self, words: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_registrysync"))
+    pub(super) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
+        command
             .args(words)
             .env("XDG_CACHE_HOME", self.home.path())
             .env("REGISTRYSYNC_URL", &self.url)
             .env("REGISTRYSYNC_USER", "admin")
-            .env("REGISTRYSYNC_PASSWORD_FILE", &self.password_file)
-            .output()
-            .unwrap()
+            .env("REGISTRYSYNC_PASSWORD_FILE", &self.password_file);
+        command
+    }
+
+    pub(super) fn says(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
     }
 
     /// What it prints, when it ends with `code`.
-    fn hears(&self, words: &[&str], code: i32) -> String {
+    pub(super) fn hears(&self, words: &[&str], code: i32) -> String {
         let output = self.says(words);
         let (out, err) = (
             String::from_utf8(output.stdout).unwrap(),
@@ -201,4 +207,33 @@ async fn what_failed_is_named_at_the_end_of_a_run() {
     let last = said.lines().last().unwrap();
     assert!(last.starts_with("run 1: FAILED: "), "{said}");
     assert_eq!(last.matches("2 failed").count(), 1, "{said}");
+}
+
+/// A client tells a database that is away, which passes, from what it did wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_ends_a_command_with_3() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let proxy = Proxy::start(&database).await;
+    let server = Server::start(Some(proxy.url.clone()));
+    let person = Person::at(&server);
+    person.hears(&["project", "list"], 0);
+    proxy.mute(true);
+    proxy.freeze();
+    // Nobody has changed anything meanwhile: all of them fail.
+    for words in [
+        &["project", "list"][..],
+        &["api", "get", "registrysync.listWorkers"],
+    ] {
+        let said = person.hears(words, 3);
+        assert!(said.contains("database"), "{said}");
+    }
+    proxy.mute(false);
+    let mut looks = 0;
+    while person.says(&["project", "list"]).status.code() != Some(0) {
+        looks += 1;
+        assert!(looks < 100, "it doesn't come back");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
 }

@@ -7,7 +7,9 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::server::{Server, Session};
+use crate::support::database::TestDatabase;
 use crate::support::images::{AMD64, Blob, Format, Image, client};
+use crate::support::postgres_proxy::Proxy;
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
@@ -70,12 +72,17 @@ fn event(text: &str) -> Option<Event> {
 /// A server with a project whose source stops in the middle of each blob, its registries, and the
 /// run under way.
 async fn stalled_run() -> (Server, Session, i64, [Registry; 2]) {
+    stalled_run_at(None).await
+}
+
+/// The same on that database.
+async fn stalled_run_at(database: Option<String>) -> (Server, Session, i64, [Registry; 2]) {
     let source = Registry::start().await;
     let image = Image::single(Format::Oci, AMD64, &[Blob::layer(1, 300_000)]);
     image.store(&source, "app", Some("v1"));
     source.fault_add(Fault::on("GET", "/blobs/", Action::Stall { after: 100 }));
     let target = Registry::start().await;
-    let server = Server::start(None);
+    let server = Server::start(database);
     let session = server.login().await;
     session
         .project(source.address(), target.address(), &["app"])
@@ -169,4 +176,50 @@ async fn watching_ends_with_the_session_and_with_the_run() {
     let delete = json!({"label": "web"});
     session.post("registrysync/delete", delete).await.unwrap();
     events(watcher, "end").await;
+}
+
+/// Who begins to watch while the database is away is told so at once, and when to come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_begins_while_the_database_is_away_is_answered_503() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let proxy = Proxy::start(&database).await;
+    let (server, session, id, _registries) = stalled_run_at(Some(proxy.url.clone())).await;
+    let before = listen(&server, &session.key, id, None).await;
+    assert_eq!(before.status(), StatusCode::OK);
+    proxy.mute(true);
+    proxy.freeze();
+    let away = async {
+        loop {
+            // One that was under way when the silence began waits for its statement's limit.
+            let asked = listen(&server, &session.key, id, None);
+            match tokio::time::timeout(Duration::from_secs(5), asked).await {
+                Ok(answer) if answer.status() != StatusCode::OK => return answer,
+                _ => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    };
+    let away = tokio::time::timeout(2 * SOON, away)
+        .await
+        .expect("an answer");
+    assert_eq!(away.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(away.headers()["retry-after"], "5");
+    let said: Value = serde_json::from_str(&away.text().await.unwrap()).unwrap();
+    assert_eq!(said["code"], json!(2802), "{said}");
+
+    proxy.mute(false);
+    let back = async {
+        loop {
+            let answer = listen(&server, &session.key, id, None).await;
+            if answer.status() == StatusCode::OK {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let back = tokio::time::timeout(2 * SOON, back)
+        .await
+        .expect("it is back");
+    assert_eq!(events(back, "run").await[0].json()["id"], json!(id));
 }

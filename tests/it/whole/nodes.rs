@@ -410,7 +410,7 @@ async fn a_run_says_which_limit_it_waits_for() {
         ),
         (
             "REGISTRYSYNC_WORKER_SLOTS",
-            "a free slot: 1 parts are worked on, and the workers have 1",
+            "a free slot: 1 part is worked on, and the workers have 1 slot",
         ),
     ] {
         let server = Server::with_environment(vec![(key, "1".to_owned())]);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::server::{Server, Session};
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
+use crate::support::registry::faults::{Action, Fault};
 
 /// `app` with an image for three platforms and one for amd64 alone.
 async fn registries() -> (Registry, Registry) {
@@ -118,6 +119,69 @@ async fn a_repository_that_is_missing_fails_the_run_and_so_does_nothing_at_all()
     assert_eq!(nothing["status"], "FAILED", "{nothing}");
     let message = nothing["message"].as_str().unwrap();
     assert!(message.contains("no item selects anything"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_without_items_has_failed() {
+    let (source, target) = registries().await;
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &[])
+        .await;
+    let empty = run(&session).await;
+    assert_eq!(empty["status"], "FAILED", "{empty}");
+    let message = empty["message"].as_str().unwrap();
+    assert!(
+        message.contains("the project has no items, so nothing was copied"),
+        "{message}"
+    );
+    let log = session.log(empty["id"].as_i64().unwrap()).await;
+    assert!(log.contains("has no items"), "{log}");
+}
+
+/// Only an item that says of itself that it is empty makes a run fail; not just any warning.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_item_that_is_to_be_ignored_is_no_failure_whatever_else_is_odd() {
+    let (source, target) = registries().await;
+    let odd = r#"{"name":"app","tags":["a b","multi"]}"#;
+    let listing = Action::Answer {
+        status: 200,
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: odd.into(),
+    };
+    source.fault_add(Fault::on("GET", "/app/tags/list", listing));
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &[])
+        .await;
+    let nothing = json!({"tags_regex": "^nothing$", "on_empty": "ignore"});
+    let added = item(&session, "app", nothing).await.unwrap();
+    let ignored = run(&session).await;
+    assert_eq!(
+        (&ignored["status"], &ignored["counts"]["warnings"]),
+        (&json!("FINISHED"), &json!(1)),
+        "{ignored}"
+    );
+    let warn = json!({"itemId": added["id"], "details": {"on_empty": "warn"}});
+    session
+        .post("registrysync/updateImage", warn)
+        .await
+        .unwrap();
+    let failed = run(&session).await;
+    assert_eq!(
+        (&failed["status"], &failed["counts"]["warnings"]),
+        (&json!("FAILED"), &json!(2)),
+        "{failed}"
+    );
+    // A second item with something to do: it is a warning again.
+    let named = json!({"tags_regex": "^multi$", "target_repository": "other"});
+    item(&session, "app", named).await.unwrap();
+    let warned = run(&session).await;
+    assert_eq!(warned["status"], "FINISHED", "{warned}");
+    let message = warned["message"].as_str().unwrap();
+    assert!(message.starts_with("1 tag selected: 1 copied"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
