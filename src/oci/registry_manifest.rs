@@ -2,17 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 
 use super::auth::Scope;
 use super::call::{Answer, Call, Fetched};
 use super::client::Client;
-use super::digest::Digest;
+use super::digest::{Digest, Hasher};
 use super::error::Error;
-use super::large::apart;
-use super::manifest::{ACCEPT, Manifest, is_schema1};
+use super::large::{LARGE, Room, apart};
+use super::manifest::{ACCEPT, Descriptor, Manifest, is_schema1};
 use super::reference::{Reference, Repository};
 
 /// The largest manifest read: the specification asks registries for 4 MiB, some take more.
@@ -56,31 +56,68 @@ impl Client {
             }
             self.inner.head.missing.store(true, Ordering::Relaxed);
         }
-        match self.manifest_get(repository, reference).await {
-            Ok(manifest) => Ok(Some(ManifestHead {
-                size: Some(manifest.bytes.len() as u64),
-                digest: manifest.digest,
-            })),
+        let call = self.manifest_call(Method::GET, repository, reference);
+        let asked = reference.clone();
+        let look = |answer| head_of(answer, asked.clone());
+        match self.attempt(&call, look).await {
+            Ok(head) => Ok(Some(head)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// A manifest's bytes, checked against the digest asked for and the one that the registry
-    /// names.
+    /// names. A large one waits for room first; who keeps it keeps the room.
     pub async fn manifest_get(
         &self,
         repository: &Repository,
         reference: &Reference,
     ) -> Result<Manifest, Error> {
+        self.manifest_at(repository, reference, 0, None).await
+    }
+
+    /// A child of an index that is `depth` indexes deep, this one included. Its length has to be
+    /// what the index says.
+    pub async fn child_get(
+        &self,
+        repository: &Repository,
+        child: &Descriptor,
+        depth: usize,
+    ) -> Result<Manifest, Error> {
+        let reference = Reference::Digest(child.digest.clone());
+        self.manifest_at(repository, &reference, depth, Some(child.size))
+            .await
+    }
+
+    pub(super) async fn manifest_at(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        depth: usize,
+        size: Option<u64>,
+    ) -> Result<Manifest, Error> {
         let call = self.manifest_call(Method::GET, repository, reference);
+        let mut room = Room::take(size.unwrap_or(0), depth).await;
+        let is_large = size.is_some_and(|size| size > LARGE as u64);
+        let mut limit = if is_large { MAX_MANIFEST } else { LARGE };
+        let fetched = loop {
+            let fetch = |answer| found(answer, limit, size);
+            match self.attempt(&call, fetch).await? {
+                Found::Whole(fetched) => break fetched,
+                // Nothing is kept while it waits, no connection either: who has the room needs some.
+                Found::Longer => {
+                    room = Room::take(MAX_MANIFEST as u64, depth).await;
+                    limit = MAX_MANIFEST;
+                }
+            }
+        };
         let Fetched {
             headers,
             body: bytes,
             host,
             what,
-        } = self.fetch(call, MAX_MANIFEST).await?;
-        let size = bytes.len();
+        } = fetched;
+        let length = bytes.len();
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let content_type = header(CONTENT_TYPE.as_str()).map(str::to_owned);
         let named = digest_named(header(DIGEST_HEADER)).map_err(|detail| Error::Protocol {
@@ -88,12 +125,9 @@ impl Client {
             what: what.clone(),
             detail,
         })?;
-        let asked = match reference {
-            Reference::Digest(digest) => Some(digest.clone()),
-            Reference::Tag(_) => None,
-        };
+        let asked = digest_asked(reference);
         let read = move || manifest_read(bytes, content_type.as_deref(), asked, named);
-        apart(size, read).await.map_err(|wrong| match wrong {
+        let read = apart(length, read).await.map_err(|wrong| match wrong {
             Wrong::Digest { wanted, got } => Error::Corrupt {
                 host,
                 what,
@@ -101,7 +135,8 @@ impl Client {
                 got,
             },
             Wrong::Shape(detail) => Error::Protocol { host, what, detail },
-        })
+        });
+        Ok(read?.within(room))
     }
 
     /// Pushes a manifest's bytes under a tag or its digest. Everything that it names must be there.
@@ -139,6 +174,98 @@ impl Client {
         let what = format!("manifest `{}`", reference.on(repository));
         let url = self.url(repository, &format!("manifests/{reference}"));
         Call::new(method, url, Scope::Pull(repository.clone()), what).accept(ACCEPT)
+    }
+}
+
+/// A manifest, or that it is longer than there is room for.
+enum Found {
+    Whole(Fetched),
+    Longer,
+}
+
+/// Reads an answer of at most `limit` bytes, and of `size` where that is known.
+async fn found(mut answer: Answer, limit: usize, size: Option<u64>) -> Result<Found, Error> {
+    let is_longer = |length: usize| length > limit && limit < MAX_MANIFEST;
+    if answer
+        .response
+        .content_length()
+        .is_some_and(|length| is_longer(usize::try_from(length).unwrap_or(usize::MAX)))
+        && size.is_none()
+    {
+        return Ok(Found::Longer);
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await? {
+        let length = body.len() + chunk.len();
+        if let Some(size) = size.filter(|size| length as u64 > *size) {
+            return Err(answer.protocol(format!("it is longer than its index says, {size} bytes")));
+        }
+        if is_longer(length) {
+            return Ok(Found::Longer);
+        }
+        if length > limit {
+            return Err(answer.protocol(format!("an answer of more than {limit} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if let Some(size) = size.filter(|size| body.len() as u64 != *size) {
+        let detail = format!("it has {} bytes, and its index says {size}", body.len());
+        return Err(answer.protocol(detail));
+    }
+    Ok(Found::Whole(Fetched {
+        headers: answer.response.headers().clone(),
+        host: answer.host.clone(),
+        what: answer.what.clone(),
+        body: body.freeze(),
+    }))
+}
+
+/// Digest and length of a manifest that is read for nothing else: of a large one nothing is kept.
+async fn head_of(mut answer: Answer, reference: Reference) -> Result<ManifestHead, Error> {
+    let named = digest_named(answer.header(DIGEST_HEADER)).map_err(|e| answer.protocol(e))?;
+    let content_type = answer.header(CONTENT_TYPE.as_str()).map(str::to_owned);
+    let asked = digest_asked(&reference);
+    let known = asked.or(named);
+    let mut hasher = known.as_ref().map_or_else(Hasher::default, Digest::hasher);
+    let (mut length, mut begin) = (0, BytesMut::new());
+    while let Some(chunk) = answer.chunk().await? {
+        length += chunk.len();
+        if length > MAX_MANIFEST {
+            return Err(answer.protocol(format!("an answer of more than {MAX_MANIFEST} bytes")));
+        }
+        hasher.update(&chunk);
+        if length <= LARGE {
+            begin.extend_from_slice(&chunk);
+        }
+    }
+    if length == begin.len() {
+        Manifest::parse(begin.freeze(), content_type.as_deref())
+            .map_err(|detail| answer.protocol(detail))?;
+    }
+    let got = hasher.finish();
+    let digest = match known {
+        // The digest of a signed schema 1 manifest is that of its text without the signatures.
+        Some(wanted) if wanted == got || is_schema1(content_type.as_deref()) => wanted,
+        Some(wanted) => {
+            return Err(Error::Corrupt {
+                host: answer.host.clone(),
+                what: answer.what.clone(),
+                wanted,
+                got: got.to_string(),
+            });
+        }
+        None => got,
+    };
+    Ok(ManifestHead {
+        digest,
+        size: Some(length as u64),
+    })
+}
+
+fn digest_asked(reference: &Reference) -> Option<Digest> {
+    match reference {
+        Reference::Digest(digest) => Some(digest.clone()),
+        Reference::Tag(_) => None,
     }
 }
 

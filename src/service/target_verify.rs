@@ -219,7 +219,8 @@ impl Target {
         reference: &Reference,
         wanted: &Digest,
     ) -> Result<Found, crate::oci::Error> {
-        let Some(top) = self.manifest(repository, reference).await? else {
+        let top = self.client.manifest_get(repository, reference).await;
+        let Some(top) = there(top)? else {
             return Ok(Found::Lost("its manifest is gone".into()));
         };
         if top.digest != *wanted {
@@ -236,8 +237,8 @@ impl Target {
             {
                 continue;
             }
-            let reference = Reference::Digest(child.digest.clone());
-            let Some(manifest) = self.manifest(repository, &reference).await? else {
+            let manifest = self.client.child_get(repository, child, 1).await;
+            let Some(manifest) = there(manifest)? else {
                 return Ok(Found::Lost(format!(
                     "its manifest `{}` is gone",
                     child.digest
@@ -249,20 +250,6 @@ impl Target {
             self.seen.insert((repository.clone(), child.digest.clone()));
         }
         Ok(Found::Whole)
-    }
-
-    /// A manifest; one whose bytes are wrong is as good as none.
-    async fn manifest(
-        &self,
-        repository: &Repository,
-        reference: &Reference,
-    ) -> Result<Option<Manifest>, crate::oci::Error> {
-        match self.client.manifest_get(repository, reference).await {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(crate::oci::Error::Corrupt { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     async fn blob_missing(
@@ -281,5 +268,17 @@ impl Target {
             self.seen.insert(place);
         }
         Ok(None)
+    }
+}
+
+/// A manifest; one whose bytes are wrong is as good as none.
+fn there(
+    found: Result<Manifest, crate::oci::Error>,
+) -> Result<Option<Manifest>, crate::oci::Error> {
+    match found {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(crate::oci::Error::Corrupt { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }

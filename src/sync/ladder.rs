@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::oci::large::{MAX_DEPTH, Room};
+use crate::oci::large::MAX_DEPTH;
 use crate::oci::manifest::Content;
 use crate::oci::upload::{Mount, OnBytes, Upload};
 use crate::oci::{Client, Descriptor, Digest, Manifest, Reference, Repository};
@@ -158,8 +158,7 @@ impl Ladder {
                     return Ok(Moved::default());
                 }
             }
-            let _room = Room::take(Some(child.size), depth).await;
-            let manifest = route.from.manifest_get(&route.source, &reference).await;
+            let manifest = route.from.child_get(&route.source, child, depth).await;
             let manifest = manifest.map_err(SyncError::Source)?;
             let moved = self.needs(route, &manifest, None, depth).await?;
             self.put(route, &reference, &manifest).await?;
