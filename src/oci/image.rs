@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::client::Client;
 use super::digest::Digest;
 use super::error::Error;
+use super::large::Room;
 use super::manifest::{Content, Descriptor, Manifest};
 use super::platform::{Platform, PlatformChoice};
 use super::reference::{Reference, Repository};
@@ -116,7 +117,8 @@ impl Client {
         }
         let mut found = Vec::new();
         for child in images() {
-            let image = self.child_get(repository, child, 1).await?;
+            let place = Room::take(child.size, 1).await;
+            let image = self.child_get(repository, child, place).await?;
             let platform = match &child.platform {
                 Some(platform) => platform.clone(),
                 None => self.image_config(repository, &image).await?.platform,
@@ -143,7 +145,10 @@ impl Client {
             (Some(_), None) => false,
         };
         match children.iter().find(wanted) {
-            Some(child) => self.child_get(repository, child, 1).await.map(Some),
+            Some(child) => {
+                let place = Room::take(child.size, 1).await;
+                self.child_get(repository, child, place).await.map(Some)
+            }
             None => Ok(None),
         }
     }

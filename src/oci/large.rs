@@ -17,13 +17,13 @@ static ROOMS: [Semaphore; MAX_DEPTH + 1] = [const { Semaphore::const_new(1) }; M
 
 /// The right to have a large manifest in memory; nothing for an ordinary one.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(crate) struct Room {
     _permit: Option<SemaphorePermit<'static>>,
 }
 
 impl Room {
     /// Waits for room for a manifest of `size` bytes, `depth` indexes deep.
-    pub(super) async fn take(size: u64, depth: usize) -> Self {
+    pub(crate) async fn take(size: u64, depth: usize) -> Self {
         let permit = match ROOMS.get(depth) {
             Some(rooms) if size > LARGE as u64 => rooms.acquire().await.ok(),
             _ => None,

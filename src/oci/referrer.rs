@@ -52,10 +52,7 @@ impl Client {
             return Ok(Vec::new());
         };
         // Beside an index and its child.
-        match self
-            .manifest_at(repository, &Reference::Tag(tag), 2, None)
-            .await
-        {
+        match self.manifest_at(repository, &Reference::Tag(tag), 2).await {
             Ok(index) => Ok(index.children().to_vec()),
             Err(error) if error.is_not_found() => Ok(Vec::new()),
             Err(error) => Err(error),

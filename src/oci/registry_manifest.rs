@@ -73,70 +73,69 @@ impl Client {
         repository: &Repository,
         reference: &Reference,
     ) -> Result<Manifest, Error> {
-        self.manifest_at(repository, reference, 0, None).await
+        self.manifest_at(repository, reference, 0).await
     }
 
-    /// A child of an index that is `depth` indexes deep, this one included. Its length has to be
-    /// what the index says.
-    pub async fn child_get(
-        &self,
-        repository: &Repository,
-        child: &Descriptor,
-        depth: usize,
-    ) -> Result<Manifest, Error> {
-        let reference = Reference::Digest(child.digest.clone());
-        self.manifest_at(repository, &reference, depth, Some(child.size))
-            .await
-    }
-
+    /// The same of what is read while `depth` others are kept.
     pub(super) async fn manifest_at(
         &self,
         repository: &Repository,
         reference: &Reference,
         depth: usize,
-        size: Option<u64>,
     ) -> Result<Manifest, Error> {
-        let call = self.manifest_call(Method::GET, repository, reference);
-        let mut room = Room::take(size.unwrap_or(0), depth).await;
-        let is_large = size.is_some_and(|size| size > LARGE as u64);
-        let mut limit = if is_large { MAX_MANIFEST } else { LARGE };
-        let fetched = loop {
-            let fetch = |answer| found(answer, limit, size);
-            match self.attempt(&call, fetch).await? {
-                Found::Whole(fetched) => break fetched,
-                // Nothing is kept while it waits, no connection either: who has the room needs some.
-                Found::Longer => {
-                    room = Room::take(MAX_MANIFEST as u64, depth).await;
-                    limit = MAX_MANIFEST;
+        match self.fetch(repository, reference, LARGE, None).await? {
+            Found::Whole(fetched) => manifest_of(fetched, reference, Room::default()).await,
+            // Nothing is kept while it waits, no connection either: who has the room needs some.
+            Found::Longer => {
+                let room = Room::take(MAX_MANIFEST as u64, depth).await;
+                match self
+                    .fetch(repository, reference, MAX_MANIFEST, None)
+                    .await?
+                {
+                    Found::Whole(fetched) => manifest_of(fetched, reference, room).await,
+                    Found::Longer => Err(self.too_long(repository, reference)),
                 }
             }
-        };
-        let Fetched {
-            headers,
-            body: bytes,
-            host,
-            what,
-        } = fetched;
-        let length = bytes.len();
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let content_type = header(CONTENT_TYPE.as_str()).map(str::to_owned);
-        let named = digest_named(header(DIGEST_HEADER)).map_err(|detail| Error::Protocol {
-            host: host.clone(),
-            what: what.clone(),
-            detail,
-        })?;
-        let asked = digest_asked(reference);
-        let read = move || manifest_read(bytes, content_type.as_deref(), asked, named);
-        let read = apart(length, read).await.map_err(|wrong| match wrong {
-            Wrong::Digest { wanted, got } => Error::Corrupt {
-                host,
-                what,
-                wanted,
-                got,
-            },
-            Wrong::Shape(detail) => Error::Protocol { host, what, detail },
-        });
-        Ok(read?.within(room))
+        }
+    }
+
+    /// A child of an index, which keeps the room that was taken for its length. That has to be what
+    /// the index says.
+    pub(crate) async fn child_get(
+        &self,
+        repository: &Repository,
+        child: &Descriptor,
+        room: Room,
+    ) -> Result<Manifest, Error> {
+        let reference = Reference::Digest(child.digest.clone());
+        let size = Some(child.size);
+        match self
+            .fetch(repository, &reference, MAX_MANIFEST, size)
+            .await?
+        {
+            Found::Whole(fetched) => manifest_of(fetched, &reference, room).await,
+            Found::Longer => Err(self.too_long(repository, &reference)),
+        }
+    }
+
+    async fn fetch(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        limit: usize,
+        size: Option<u64>,
+    ) -> Result<Found, Error> {
+        let call = self.manifest_call(Method::GET, repository, reference);
+        self.attempt(&call, |answer| found(answer, limit, size))
+            .await
+    }
+
+    fn too_long(&self, repository: &Repository, reference: &Reference) -> Error {
+        Error::Protocol {
+            host: self.host().to_owned(),
+            what: format!("manifest `{}`", reference.on(repository)),
+            detail: format!("an answer of more than {MAX_MANIFEST} bytes"),
+        }
     }
 
     /// Pushes a manifest's bytes under a tag or its digest. Everything that it names must be there.
@@ -185,13 +184,8 @@ enum Found {
 
 /// Reads an answer of at most `limit` bytes, and of `size` where that is known.
 async fn found(mut answer: Answer, limit: usize, size: Option<u64>) -> Result<Found, Error> {
-    let is_longer = |length: usize| length > limit && limit < MAX_MANIFEST;
-    if answer
-        .response
-        .content_length()
-        .is_some_and(|length| is_longer(usize::try_from(length).unwrap_or(usize::MAX)))
-        && size.is_none()
-    {
+    let announced = answer.response.content_length();
+    if size.is_none() && announced.is_some_and(|length| length > limit as u64) {
         return Ok(Found::Longer);
     }
     let mut body = BytesMut::new();
@@ -200,11 +194,8 @@ async fn found(mut answer: Answer, limit: usize, size: Option<u64>) -> Result<Fo
         if let Some(size) = size.filter(|size| length as u64 > *size) {
             return Err(answer.protocol(format!("it is longer than its index says, {size} bytes")));
         }
-        if is_longer(length) {
-            return Ok(Found::Longer);
-        }
         if length > limit {
-            return Err(answer.protocol(format!("an answer of more than {limit} bytes")));
+            return Ok(Found::Longer);
         }
         body.extend_from_slice(&chunk);
     }
@@ -218,6 +209,40 @@ async fn found(mut answer: Answer, limit: usize, size: Option<u64>) -> Result<Fo
         what: answer.what.clone(),
         body: body.freeze(),
     }))
+}
+
+/// Checks and reads what was fetched; what comes of it keeps the room.
+async fn manifest_of(
+    fetched: Fetched,
+    reference: &Reference,
+    room: Room,
+) -> Result<Manifest, Error> {
+    let Fetched {
+        headers,
+        body: bytes,
+        host,
+        what,
+    } = fetched;
+    let length = bytes.len();
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let content_type = header(CONTENT_TYPE.as_str()).map(str::to_owned);
+    let named = digest_named(header(DIGEST_HEADER)).map_err(|detail| Error::Protocol {
+        host: host.clone(),
+        what: what.clone(),
+        detail,
+    })?;
+    let asked = digest_asked(reference);
+    let read = move || manifest_read(bytes, content_type.as_deref(), asked, named);
+    let read = apart(length, read).await.map_err(|wrong| match wrong {
+        Wrong::Digest { wanted, got } => Error::Corrupt {
+            host,
+            what,
+            wanted,
+            got,
+        },
+        Wrong::Shape(detail) => Error::Protocol { host, what, detail },
+    });
+    Ok(read?.within(room))
 }
 
 /// Digest and length of a manifest that is read for nothing else: of a large one nothing is kept.

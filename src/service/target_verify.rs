@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use super::store_settings::client_options;
 use super::{Error, Tell};
+use crate::oci::large::Room;
 use crate::oci::{Client, Digest, Manifest, Reference, Repository};
 use crate::store::image_store::{ImageStore, image_store_by_id};
 use crate::store::run::clock;
@@ -237,7 +238,8 @@ impl Target {
             {
                 continue;
             }
-            let manifest = self.client.child_get(repository, child, 1).await;
+            let room = Room::take(child.size, 1).await;
+            let manifest = self.client.child_get(repository, child, room).await;
             let Some(manifest) = there(manifest)? else {
                 return Ok(Found::Lost(format!(
                     "its manifest `{}` is gone",

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::oci::large::MAX_DEPTH;
+use crate::oci::large::{MAX_DEPTH, Room};
 use crate::oci::manifest::Content;
 use crate::oci::upload::{Mount, OnBytes, Upload};
 use crate::oci::{Client, Descriptor, Digest, Manifest, Reference, Repository};
@@ -150,6 +150,8 @@ impl Ladder {
         depth: usize,
     ) -> Result<Moved, SyncError> {
         let key = (route.target.clone(), child.digest.clone(), route.is_lost);
+        // Before its turn comes: others that wait for this child may have the room.
+        let room = Room::take(child.size, depth).await;
         let copy = async {
             let reference = Reference::Digest(child.digest.clone());
             if !route.is_lost {
@@ -158,7 +160,7 @@ impl Ladder {
                     return Ok(Moved::default());
                 }
             }
-            let manifest = route.from.child_get(&route.source, child, depth).await;
+            let manifest = route.from.child_get(&route.source, child, room).await;
             let manifest = manifest.map_err(SyncError::Source)?;
             let moved = self.needs(route, &manifest, None, depth).await?;
             self.put(route, &reference, &manifest).await?;

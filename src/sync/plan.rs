@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use futures_util::StreamExt;
 use indexmap::IndexMap;
 
+use crate::oci::large::Room;
 use crate::oci::manifest::Content;
 use crate::oci::{Descriptor, Digest, Manifest};
 
@@ -272,7 +273,8 @@ async fn needs(candidate: &Candidate, wanted: &Wanted) -> Result<Vec<(Digest, u6
             let (from, source) = (candidate.from.clone(), candidate.source.clone());
             let child = child.clone();
             async move {
-                let child = from.child_get(&source, &child, 1).await;
+                let place = Room::take(child.size, 1).await;
+                let child = from.child_get(&source, &child, place).await;
                 let mut blobs = Blobs::default();
                 blobs.take(&child.map_err(SyncError::Source)?);
                 Ok::<_, SyncError>(blobs)
