@@ -84,7 +84,9 @@ fn document(surface: &Surface, parts: &Parts) -> Outcome {
 
 async fn route(surface: &Surface, peer: Peer, parts: &Parts, content: Body, name: &str) -> Outcome {
     let is_logout = matches!(name, "logout" | "auth.logout");
-    if is_foreign(&parts.headers) && (parts.method != Method::GET || is_logout) {
+    if is_foreign(&parts.headers, parts.extensions.get())
+        && (parts.method != Method::GET || is_logout)
+    {
         surface.intake.discard(content).await;
         let message = format!(
             "{name}: a request from another site's page is refused (see the headers `Origin` and \
