@@ -436,3 +436,52 @@ fn platforms_of(children: &[Descriptor]) -> String {
         .collect();
     shown.join(", ") + &more
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Chosen, index_chosen};
+    use crate::oci::{Digest, Manifest, PlatformChoice};
+    use std::fmt::Write as _;
+    use std::time::{Duration, Instant};
+
+    /// An index of so many children: images for two platforms, each with its attestation.
+    fn index(children: usize) -> Manifest {
+        let mut text = String::from("{\"schemaVersion\":2,\"manifests\":[");
+        for number in 0..children / 2 {
+            let image = Digest::of(format!("image {number}").as_bytes());
+            let attestation = Digest::of(format!("attestation {number}").as_bytes());
+            let platform = ["amd64", "arm64"][number % 2];
+            let comma = if number == 0 { "" } else { "," };
+            let _ = write!(
+                text,
+                "{comma}{{\"digest\":\"{image}\",\"size\":1,\"platform\":{{\"os\":\"linux\",\"architecture\":\"{platform}\"}}}},\
+                 {{\"digest\":\"{attestation}\",\"size\":1,\"annotations\":{{\"vnd.docker.reference.digest\":\"{image}\"}}}}"
+            );
+        }
+        text.push_str("]}");
+        Manifest::parse(text.into(), None).expect("an index")
+    }
+
+    /// The least of some tries, so that nothing else on the machine counts.
+    fn time_of(children: usize) -> Duration {
+        let choice = [PlatformChoice::parse("amd64").expect("a platform")];
+        let all = index(children);
+        let time = || {
+            let (all, began) = (all.clone(), Instant::now());
+            let Ok(Chosen::Some { wanted, .. }) = index_chosen(all, &choice, true) else {
+                panic!("half of them are wanted");
+            };
+            let kept = wanted.manifest.expect("it was read");
+            assert_eq!(kept.children().len(), children / 2);
+            began.elapsed()
+        };
+        (0..3).map(|_| time()).min().unwrap_or_default()
+    }
+
+    #[test]
+    fn choosing_platforms_takes_time_by_the_number_of_children_only() {
+        let (few, many) = (time_of(10_000), time_of(80_000));
+        // Eight times as long where it grows with the number, 64 times with its square.
+        assert!(many < few * 24, "{few:?} and {many:?}");
+    }
+}
