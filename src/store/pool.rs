@@ -83,13 +83,11 @@ impl Pool {
         if away {
             patience = patience.saturating_sub(begun.elapsed());
         }
-        match tokio::time::timeout(patience, connecting).await {
-            Ok(connected) => connected.map_err(|_| Error::Task)?,
-            Err(_) => {
-                self.away.store(true, Ordering::Relaxed);
-                Err(Error::Busy("the database doesn't answer".to_owned()))
-            }
+        if let Ok(connected) = tokio::time::timeout(patience, connecting).await {
+            return connected.map_err(|_| Error::Task)?;
         }
+        self.away.store(true, Ordering::Relaxed);
+        Err(Error::Busy("the database doesn't answer".to_owned()))
     }
 
     async fn turn(
