@@ -276,14 +276,20 @@ pub async fn item_list(
     app: &App,
     caller: &Caller,
     project_label: String,
-) -> Result<Vec<ItemView>, Error> {
+    slice: Slice,
+) -> Result<Rows<ItemView>, Error> {
     let org = caller.org_id();
-    app.db
-        .call(move |conn| {
-            let project = project_find(conn, org, &ProjectName::Label(project_label))?;
-            items_of(conn, &project)
-        })
-        .await
+    page_by_page(app, slice, move |conn| {
+        let project = project_find(conn, org, &ProjectName::Label(project_label))?;
+        let read = move |conn: &mut DbConnection, after, count| {
+            let page = rows::item_list(conn, org, project.id, after, count)?;
+            let last = page.last().map(|item| item.id);
+            let views = page.iter().map(|item| ItemView::of(item, &project));
+            Ok((last, views.collect::<Result<_, _>>()?))
+        };
+        Ok((0, read))
+    })
+    .await
 }
 
 /// Changes an item: all of `details`, or nothing.
