@@ -42,6 +42,28 @@ pub(crate) fn is_open_to_others(_: &Path) -> bool {
     false
 }
 
+/// Why a directory isn't safe from others: they may put files of theirs in the place of what is in
+/// it. `None` also where that can't be told.
+#[cfg(unix)]
+pub(crate) fn directory_risk(path: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::MetadataExt as _;
+    let meta = fs::metadata(path).ok()?;
+    let (own, root) = (rustix::process::geteuid().as_raw(), 0);
+    if meta.uid() != own && meta.uid() != root {
+        return Some(
+            "it belongs to another user: give it to the one that the server runs as (chown)",
+        );
+    }
+    let is_writable = meta.mode() & 0o022 != 0;
+    is_writable.then_some("others can write to it: make it its owner's (chmod go-w)")
+}
+
+/// Why a directory isn't safe from others. `None` also where that can't be told.
+#[cfg(not(unix))]
+pub(crate) fn directory_risk(_: &Path) -> Option<&'static str> {
+    None
+}
+
 #[cfg_attr(not(unix), allow(unused_variables))]
 fn write_aside(path: &Path, content: &[u8], mode: u32) -> Result<PathBuf> {
     let mut random = [0_u8; 8];

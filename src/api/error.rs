@@ -234,6 +234,7 @@ impl From<Error> for ApiError {
             Error::OrgUnknown(_) => (code::ORG_UNKNOWN, Sort::Fault),
             Error::Permission(_) => (code::PERMISSION, Sort::Fault),
             Error::LoginRefused
+            | Error::LoginImpossible
             | Error::LoginLimited(_)
             | Error::LoginCrowded
             | Error::AccountDisabled => (code::LOGIN, Sort::Fault),
@@ -249,7 +250,7 @@ impl From<Error> for ApiError {
             }
         };
         ApiError {
-            is_unseen: matches!(error, Error::LoginLimited(_) | Error::LoginCrowded),
+            is_unseen: error.is_unseen(),
             ..ApiError::new(code, sort, error.to_string())
         }
     }

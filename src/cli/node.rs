@@ -224,7 +224,11 @@ fn data_dir_make(directory: &Path) -> Result<(), CliError> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(directory)
-        .map_err(|e| CliError::Input(format!("`data_dir`: `{}`: {e}", directory.display())))
+        .map_err(|e| CliError::Input(format!("`data_dir`: `{}`: {e}", directory.display())))?;
+    if let Some(risk) = private_file::directory_risk(directory) {
+        tracing::warn!("the data directory `{}`: {risk}", directory.display());
+    }
+    Ok(())
 }
 
 /// Keeps a second process away: it would have the same worker's name, and take the first one's runs

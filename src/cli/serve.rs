@@ -122,6 +122,7 @@ fn door(config: &Config) -> Result<Door, CliError> {
         certificate,
         public_url: config.public_url.clone(),
         connections: config.connections.min(connections_max()),
+        strangers_bytes: config.strangers_mib << 20,
         ..Door::default()
     })
 }

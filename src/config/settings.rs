@@ -169,8 +169,8 @@ fn file_read(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     };
     let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
     let table: BTreeMap<toml::Spanned<String>, toml::Spanned<toml::Value>> =
-        toml::from_str(&text).map_err(|e| fail(e.to_string().trim().replace('\n', " ")))?;
-    let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+        toml::from_str(&text).map_err(|e| fail(told_without_text(&e, &text)))?;
+    let line = |at: usize| line_of(&text, at);
     let mut values = BTreeMap::new();
     for (key, value) in table {
         let at = line(key.span().start);
@@ -194,6 +194,22 @@ fn file_read(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
         values.insert(name, value);
     }
     Ok(values)
+}
+
+/// What is wrong with a file, and where. Its own text would show the line, which may hold a password.
+fn told_without_text(error: &toml::de::Error, text: &str) -> String {
+    let Some(span) = error.span() else {
+        return error.message().to_owned();
+    };
+    let before = text.get(..span.start).unwrap_or(text);
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    let line = line_of(text, span.start);
+    format!("line {line}, column {column}: {}", error.message())
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or(text);
+    before.matches('\n').count() + 1
 }
 
 /// The value without what nobody should read over somebody's shoulder.

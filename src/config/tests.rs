@@ -228,3 +228,20 @@ fn every_key_is_shown_with_its_default_and_what_holds() {
     );
     assert_eq!(key("mail_to").value, None);
 }
+
+#[test]
+fn what_a_broken_file_says_has_nothing_of_its_text() {
+    for (file, place) in [
+        (
+            "listen = 'x'\ndatabase = \"postgres://u:swordfish@h/db",
+            "line 2, column ",
+        ),
+        ("database = postgres://u:swordfish@h/db", "line 1, column "),
+        ("webhook_token = 'a' swordfish = ", "line 1, column "),
+        ("database = 'a'\ndatabase = 'swordfish'", "line 2, column "),
+    ] {
+        let told = collect(&[], &[], file).unwrap_err().to_string();
+        assert!(told.contains(place), "{told}");
+        assert!(!told.contains("swordfish"), "{told}");
+    }
+}

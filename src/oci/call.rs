@@ -88,15 +88,6 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) async fn fetched(self, limit: usize) -> Result<Fetched, Error> {
-        Ok(Fetched {
-            headers: self.response.headers().clone(),
-            host: self.host.clone(),
-            what: self.what.clone(),
-            body: self.bytes(limit).await?,
-        })
-    }
-
     /// The whole body, refused when longer than `limit` bytes.
     pub(super) async fn bytes(mut self, limit: usize) -> Result<Bytes, Error> {
         let mut body = BytesMut::new();

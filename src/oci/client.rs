@@ -12,7 +12,7 @@ use url::Url;
 
 use super::address::RegistryAddress;
 use super::auth::{Auth, Credentials, Scope};
-use super::call::{Answer, Call, Fetched};
+use super::call::{Answer, Call};
 use super::error::{Error, TransportKind};
 use super::guard::is_same_origin;
 use super::health::{Health, Kind, SickRules, Trial};
@@ -169,12 +169,7 @@ impl Client {
             .await
     }
 
-    /// Sends `call` and reads the whole body, at most `limit` bytes of it; one that breaks off is
-    /// asked for again.
-    pub(super) async fn fetch(&self, call: Call, limit: usize) -> Result<Fetched, Error> {
-        self.attempt(&call, |answer| answer.fetched(limit)).await
-    }
-
+    /// Sends `call` until its answer is read as `read` does; one that breaks off is asked for again.
     pub(super) async fn attempt<T, F>(
         &self,
         call: &Call,

@@ -40,7 +40,7 @@ impl Digest {
 
     /// The SHA-256 digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        let mut hasher = Hasher::Sha256(Sha256::new());
+        let mut hasher = Hasher::default();
         hasher.update(bytes);
         hasher.finish()
     }
@@ -80,6 +80,12 @@ pub enum Hasher {
     Sha256(Sha256),
     /// SHA-512, which the specification allows too.
     Sha512(Sha512),
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::Sha256(Sha256::new())
+    }
 }
 
 impl Hasher {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::client::Client;
+use super::digest::Digest;
 use super::error::Error;
+use super::large::Room;
 use super::manifest::{Content, Descriptor, Manifest};
 use super::platform::{Platform, PlatformChoice};
 use super::reference::{Reference, Repository};
@@ -21,8 +23,8 @@ const MAX_PLATFORMS: usize = 500;
 pub struct ImagePlatform {
     /// What it runs on.
     pub platform: Platform,
-    /// Its manifest.
-    pub manifest: Manifest,
+    /// The digest of its manifest.
+    pub digest: Digest,
     /// Bytes of configuration and layers as stored.
     pub size: u64,
 }
@@ -102,7 +104,7 @@ impl Client {
         let manifest = self.manifest_get(repository, reference).await?;
         let Content::Index(children) = &manifest.content else {
             let platform = self.image_config(repository, &manifest).await?.platform;
-            return Ok(vec![image_platform(platform, manifest)]);
+            return Ok(vec![image_platform(platform, &manifest)]);
         };
         let images = || children.iter().filter(|child| child.attested().is_none());
         let count = images().count();
@@ -115,13 +117,13 @@ impl Client {
         }
         let mut found = Vec::new();
         for child in images() {
-            let reference = Reference::Digest(child.digest.clone());
-            let image = self.manifest_get(repository, &reference).await?;
+            let place = Room::take(child.size, 1).await;
+            let image = self.child_get(repository, child, place).await?;
             let platform = match &child.platform {
                 Some(platform) => platform.clone(),
                 None => self.image_config(repository, &image).await?.platform,
             };
-            found.push(image_platform(platform, image));
+            found.push(image_platform(platform, &image));
         }
         Ok(found)
     }
@@ -144,8 +146,8 @@ impl Client {
         };
         match children.iter().find(wanted) {
             Some(child) => {
-                let reference = Reference::Digest(child.digest.clone());
-                self.manifest_get(repository, &reference).await.map(Some)
+                let place = Room::take(child.size, 1).await;
+                self.child_get(repository, child, place).await.map(Some)
             }
             None => Ok(None),
         }
@@ -176,13 +178,13 @@ impl Client {
     }
 }
 
-fn image_platform(platform: Platform, manifest: Manifest) -> ImagePlatform {
+fn image_platform(platform: Platform, manifest: &Manifest) -> ImagePlatform {
     ImagePlatform {
         platform,
+        digest: manifest.digest.clone(),
         // The sizes are the source's word, and may be too large for any sum.
         size: manifest
             .blobs()
             .fold(0, |sum: u64, blob| sum.saturating_add(blob.size)),
-        manifest,
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::blocking::blocking;
 
 /// From so many bytes on a manifest is large; ordinary ones have a few KiB.
-const LARGE: u64 = 1024 * 1024;
+pub(super) const LARGE: usize = 256 * 1024;
 
 /// Indexes within indexes; real ones have one level, and a circle can't be hashed.
 pub(crate) const MAX_DEPTH: usize = 4;
@@ -23,10 +23,9 @@ pub(crate) struct Room {
 
 impl Room {
     /// Waits for room for a manifest of `size` bytes, `depth` indexes deep.
-    pub(crate) async fn take(size: Option<u64>, depth: usize) -> Self {
-        let is_large = size.unwrap_or(0) > LARGE;
+    pub(crate) async fn take(size: u64, depth: usize) -> Self {
         let permit = match ROOMS.get(depth) {
-            Some(rooms) if is_large => rooms.acquire().await.ok(),
+            Some(rooms) if size > LARGE as u64 => rooms.acquire().await.ok(),
             _ => None,
         };
         Self { _permit: permit }
@@ -39,7 +38,7 @@ pub(crate) async fn apart<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
-    if size as u64 <= LARGE {
+    if size <= LARGE {
         return work();
     }
     blocking(work).await

@@ -1,12 +1,14 @@
 //! Manifests and indexes: the raw bytes, which are what is pushed, beside what they mean.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::digest::Digest;
+use super::large::Room;
 use super::platform::Platform;
 
 /// Media types of manifests that this client asks for, in one `Accept` value.
@@ -90,6 +92,8 @@ pub struct Manifest {
     pub digest: Digest,
     /// What it means.
     pub content: Content,
+    /// For a large one: that it may be in memory.
+    room: Arc<Room>,
 }
 
 #[derive(Deserialize)]
@@ -132,7 +136,16 @@ impl Manifest {
             bytes,
             media_type,
             content,
+            room: Arc::default(),
         })
+    }
+
+    /// The same, which takes this room for as long as it or what was made of it is kept.
+    pub(super) fn within(self, room: Room) -> Self {
+        Self {
+            room: Arc::new(room),
+            ..self
+        }
     }
 
     /// The children of an index; none for an image.
@@ -206,7 +219,11 @@ impl Manifest {
             serde_json::from_slice(&self.bytes).map_err(failed)?;
         members.insert("manifests".into(), &kept);
         let bytes = serde_json::to_vec(&members).map_err(failed)?;
-        Self::parse(bytes.into(), Some(&self.media_type))
+        let smaller = Self::parse(bytes.into(), Some(&self.media_type))?;
+        Ok(Self {
+            room: Arc::clone(&self.room),
+            ..smaller
+        })
     }
 }
 

@@ -51,7 +51,8 @@ impl Client {
         let Ok(tag) = Tag::parse(&digest.as_str().replace(':', "-")) else {
             return Ok(Vec::new());
         };
-        match self.manifest_get(repository, &Reference::Tag(tag)).await {
+        // Beside an index and its child.
+        match self.manifest_at(repository, &Reference::Tag(tag), 2).await {
             Ok(index) => Ok(index.children().to_vec()),
             Err(error) if error.is_not_found() => Ok(Vec::new()),
             Err(error) => Err(error),

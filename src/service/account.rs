@@ -159,11 +159,14 @@ pub async fn login(
     password: SecretString,
     duration: Option<i64>,
 ) -> Result<SessionKey, Error> {
-    let duration = duration_check(duration)?;
     let started = Instant::now();
     let shown = readable(&login, SHOWN);
     match account_verify(app, address, login, password).await {
-        Ok(account) => session_open(app, account.id, duration, address).await,
+        // Only after that: who has no account learns nothing more, and is counted like all others.
+        Ok(account) => {
+            let duration = duration_check(duration)?;
+            session_open(app, account.id, duration, address).await
+        }
         Err(error) => {
             app.logins.failures.add(app, &shown, address, &error);
             drop(shown);
@@ -204,7 +207,7 @@ async fn account_verify(
     } = &app.logins;
     // Before anything of it is copied, waits or is hashed.
     if !can_exist(&login, &password) {
-        return Err(Error::LoginRefused);
+        return Err(Error::LoginImpossible);
     }
     let subjects = Subjects::of(&login, address);
     guard.refused_check(&subjects)?;

@@ -51,6 +51,9 @@ pub enum Error {
     /// Wrong login or password; one text for both, so that nothing leaks.
     #[error("Either the password or username is incorrect.")]
     LoginRefused,
+    /// A login or a password that no account can have; it wasn't even looked at.
+    #[error("Either the password or username is incorrect.")]
+    LoginImpossible,
     /// Too many failures; the password wasn't even looked at.
     #[error(
         "Either the password or username is incorrect. Too many logins failed: wait {} seconds \
@@ -94,6 +97,15 @@ impl Error {
         let id = hex::encode(bits);
         tracing::error!(correlation_id = %id, error = %source, "an unexpected error");
         Error::Unexpected(id)
+    }
+
+    /// Whether it refuses a login without a look at it. There may be any number of them, so that they
+    /// are told of by their number.
+    pub fn is_unseen(&self) -> bool {
+        matches!(
+            self,
+            Error::LoginImpossible | Error::LoginLimited(_) | Error::LoginCrowded
+        )
     }
 
     /// Whether the same may do later: it is to be tried again instead of given up.

@@ -6,6 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use super::error::shortened;
+use super::rows::{Rows, Slice, rows};
+use super::steps::{STEP, in_steps};
 use super::store_settings::{
     StoreChange, StoreCredentials, StoreOptions, certificate_check, login_check, policy_check,
 };
@@ -15,10 +17,9 @@ use crate::store::image_store::{
     image_store_by_label_locked, image_store_create, image_store_delete, image_store_list,
     image_store_projects, image_store_update,
 };
+use crate::store::synced_tag::synced_forget_store;
 use crate::store::{self, DbConnection, SealKey};
 
-/// Rows read at once.
-const PAGE: i64 = 500;
 /// The longest label.
 const LABEL_LIMIT: usize = 128;
 /// The one type of store there is: something that speaks the OCI distribution API.
@@ -154,21 +155,27 @@ pub async fn store_create(
     }
 }
 
-/// Every store of the caller's organisation, by label.
-pub async fn store_list(app: &App, caller: &Caller) -> Result<Vec<StoreDetails>, Error> {
+/// The stores of the caller's organisation, by label.
+pub async fn store_list(
+    app: &App,
+    caller: &Caller,
+    slice: Slice,
+) -> Result<Rows<StoreDetails>, Error> {
     let org_id = caller.org_id();
-    let stores = app.db.run(move |conn| {
-        let mut stores: Vec<ImageStore> = Vec::new();
-        loop {
-            let after = stores.last().map_or("", |store| &store.label).to_owned();
-            let page = image_store_list(conn, org_id, &after, PAGE)?;
-            if page.is_empty() {
-                return Ok(stores);
-            }
-            stores.extend(page);
-        }
-    });
-    Ok(stores.await?.iter().map(StoreDetails::of_any).collect())
+    rows(app, slice, move |_| {
+        let mut after = String::new();
+        let read = move |conn: &mut DbConnection, number: i64, count| {
+            let page = image_store_list(conn, org_id, &after, count)?;
+            let Some(last) = page.last() else {
+                return Ok((None, Vec::new()));
+            };
+            after.clone_from(&last.label);
+            let details = page.iter().map(StoreDetails::of_any).collect();
+            Ok((Some(number + 1), details))
+        };
+        Ok((0, read))
+    })
+    .await
 }
 
 /// One store of the caller's organisation.
@@ -225,21 +232,31 @@ pub async fn store_change(
 /// Removes a store that no project uses.
 pub async fn store_delete(app: &App, caller: &Caller, label: String) -> Result<(), Error> {
     let org_id = caller.org_id();
+    let name = label.clone();
+    let store = app.db.call(move |conn| unused(conn, org_id, &name)).await?;
+    let forget = move |conn: &mut DbConnection| synced_forget_store(conn, store, STEP);
+    in_steps(&app.db, forget).await?;
     app.db
         .transaction(move |conn| {
-            let store = store_by_label(conn, org_id, &label)?;
-            let projects = image_store_projects(conn, org_id, store.id)?;
-            if !projects.is_empty() {
-                let message = format!(
-                    "the image store is used by {}; delete the projects first",
-                    projects.join(", ")
-                );
-                return Err(Error::invalid("label", message));
-            }
-            image_store_delete(conn, org_id, store.id)?;
+            let store = unused(conn, org_id, &label)?;
+            image_store_delete(conn, org_id, store)?;
             Ok(())
         })
         .await
+}
+
+/// The id of a store that no project uses.
+fn unused(conn: &mut DbConnection, org_id: i64, label: &str) -> Result<i64, Error> {
+    let store = store_by_label(conn, org_id, label)?;
+    let projects = image_store_projects(conn, org_id, store.id)?;
+    if projects.is_empty() {
+        return Ok(store.id);
+    }
+    let message = format!(
+        "the image store is used by {}; delete the projects first",
+        projects.join(", ")
+    );
+    Err(Error::invalid("label", message))
 }
 
 fn store_by_label(conn: &mut DbConnection, org_id: i64, label: &str) -> Result<ImageStore, Error> {
@@ -286,6 +303,10 @@ fn row_change(
         && !is_unchecked(&old)
         && !address.is_plain_http()
         && !old_address.is_plain_http();
+    // Who may name a certificate may pass for the registry.
+    let trusts_more = options.ca_certificate.is_some()
+        && options.ca_certificate != old.ca_certificate
+        && !is_unchecked(&old);
     let gives_password = change.password.is_some();
     let password = store.password(key).map_err(Error::unexpected)?;
     let current = store.username.clone().zip(password);
@@ -294,11 +315,16 @@ fn row_change(
     let login = login_change(current, change)?;
     // Or anybody who may change a store could have its password sent to a host of their own, or in
     // a way that others can read.
-    let reason = match (moves, loses_tls, loses_check) {
-        (true, ..) => Some("the address names another registry"),
-        (_, true, _) => Some("the password would be sent in clear text, over plain http"),
-        (.., true) => Some("the registry's certificate would no longer be checked"),
-        _ => None,
+    let reason = if moves {
+        Some("the address names another registry")
+    } else if loses_tls {
+        Some("the password would be sent in clear text, over plain http")
+    } else if loses_check {
+        Some("the registry's certificate would no longer be checked")
+    } else if trusts_more {
+        Some("another certificate would be trusted")
+    } else {
+        None
     };
     let is_kept = had_login && !gives_password && !matches!(login, LoginChange::Remove);
     if let Some(reason) = reason.filter(|_| is_kept) {

@@ -5,12 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::project::{ProjectName, places_of, project_find, project_find_locked};
 use super::project_settings::{Newer, architectures_check, on_empty_parse};
+use super::rows::{Rows, Slice, rows as page_by_page};
 use super::{App, Caller, Error};
-use crate::oci::{Repository, Tag};
+use crate::oci::Repository;
 use crate::store::DbConnection;
 use crate::store::item::{self as rows, Item, item_by_id};
 use crate::store::project::Project;
+use crate::sync::select::SelectError;
 use crate::sync::{OnEmpty, Selector, SelectorSpec};
+
+/// Bytes of all patterns and ranges of a project: each run compiles them, and so does a change of an
+/// item in part, while others wait to write.
+const PATTERNS_LIMIT: usize = 1024 * 1024;
 
 /// What may be said of an item when it is made.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -197,27 +203,21 @@ impl ItemSpec {
         if let Some(text) = details.on_empty {
             spec.on_empty = on_empty_parse(&text)?;
         }
-        spec.selector_compile()?;
+        Selector::compile(&spec.selector).map_err(|error| selector_refused(&error))?;
         Ok(spec)
-    }
-
-    fn selector_compile(&self) -> Result<Selector, Error> {
-        Selector::compile(&self.selector).map_err(|error| {
-            let text = error.to_string();
-            let field = format!("`{}`: ", error.field);
-            Error::invalid(error.field, text.strip_prefix(&field).unwrap_or(&text))
-        })
     }
 
     /// The tags that it will write under their own names, whatever the source has.
     pub(super) fn selector_literal_tags(&self) -> Result<Vec<String>, Error> {
-        let selector = self.selector_compile()?;
-        Ok(selector
-            .literals()
-            .filter(|name| Tag::parse(name).is_ok() && selector.judge(name).selected)
-            .map(str::to_owned)
-            .collect())
+        let tags = self.selector.literal_tags();
+        tags.map_err(|error| selector_refused(&error))
     }
+}
+
+fn selector_refused(error: &SelectError) -> Error {
+    let text = error.to_string();
+    let field = format!("`{}`: ", error.field);
+    Error::invalid(error.field, text.strip_prefix(&field).unwrap_or(&text))
 }
 
 fn repository_parse(field: &str, text: &str) -> Result<Repository, Error> {
@@ -276,14 +276,20 @@ pub async fn item_list(
     app: &App,
     caller: &Caller,
     project_label: String,
-) -> Result<Vec<ItemView>, Error> {
+    slice: Slice,
+) -> Result<Rows<ItemView>, Error> {
     let org = caller.org_id();
-    app.db
-        .call(move |conn| {
-            let project = project_find(conn, org, &ProjectName::Label(project_label))?;
-            items_of(conn, &project)
-        })
-        .await
+    page_by_page(app, slice, move |conn| {
+        let project = project_find(conn, org, &ProjectName::Label(project_label))?;
+        let read = move |conn: &mut DbConnection, after, count| {
+            let page = rows::item_list(conn, org, project.id, after, count)?;
+            let last = page.last().map(|item| item.id);
+            let views = page.iter().map(|item| ItemView::of(item, &project));
+            Ok((last, views.collect::<Result<_, _>>()?))
+        };
+        Ok((0, read))
+    })
+    .await
 }
 
 /// Changes an item: all of `details`, or nothing.
@@ -348,6 +354,16 @@ fn check_among_others(
         .map(|item| item.spec)
         .collect();
     specs.push(spec.clone());
+    let bytes: usize = specs.iter().map(|spec| spec.selector.pattern_bytes()).sum();
+    // What another version let in may stay, as long as nothing is added to it.
+    if bytes > PATTERNS_LIMIT && spec.selector.pattern_bytes() > 0 {
+        let message = format!(
+            "the patterns and ranges of the project's items have more than {} KiB together: use \
+             shorter ones, or another project",
+            PATTERNS_LIMIT / 1024
+        );
+        return Err(Error::invalid("tags_regex", message));
+    }
     places_of(conn, project)?.check_items(&specs)
 }
 

@@ -38,8 +38,7 @@ impl Failures {
     /// A login failed. `shown` is the name, as it may be shown.
     pub(super) fn add(self: &Arc<Self>, app: &Arc<App>, shown: &str, address: IpAddr, why: &Error) {
         let mut period = self.lock();
-        let is_unseen = matches!(why, Error::LoginLimited(_) | Error::LoginCrowded);
-        if is_unseen {
+        if why.is_unseen() {
             period.unseen += 1;
             period.last = Some(address);
         } else if period.lines < LINES {
@@ -65,7 +64,7 @@ impl Failures {
         }
         let Some(address) = period.last else { return };
         let count = period.unseen;
-        tracing::warn!(count, last = %address, "logins were refused without a look: too many failed");
+        tracing::warn!(count, last = %address, "logins were refused without a look: too many failed, or nobody can have them");
         if let Err(error) = unseen_record(app, address, count).await {
             tracing::error!(%error, "refused logins can't be written to the audit trail");
         }

@@ -58,6 +58,7 @@ mod schedule_reckon;
 pub mod schedule_rules;
 pub mod session;
 pub mod statistics;
+pub mod steps;
 pub mod store_settings;
 pub mod target_verify;
 pub mod tasko;

@@ -2,13 +2,19 @@
 
 use super::error::shortened;
 use super::project_settings::label_check;
+use super::run_cancel::runs_cancel;
+use super::steps::{STEP, in_steps};
 use super::user::NewUser;
 use super::user_rules::satellite_admin_stays;
 use super::{App, Caller, Error, Role};
 use crate::store;
 use crate::store::DbConnection;
 use crate::store::account::{org_by_name, org_create as org_insert};
+use crate::store::house_run::project_empty;
+use crate::store::image_store::image_store_list;
 use crate::store::org::{self as rows, Org, org_active_users, org_by_id, org_first};
+use crate::store::project::projects_disable;
+use crate::store::synced_tag::synced_forget_store;
 
 /// How a caller names an organisation.
 #[derive(Clone, Debug)]
@@ -68,25 +74,51 @@ pub async fn org_create(app: &App, name: String, admin: NewUser) -> Result<OrgVi
 }
 
 /// Deletes an organisation with its accounts, stores, projects and runs. The first one stays, and
-/// so does the caller's own.
+/// so does the caller's own. Its projects are disabled and their runs cancelled first; what is
+/// interrupted goes on when it is asked for again.
 pub async fn org_delete(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
-    let own = caller.org_id();
+    let (own, login) = (caller.org_id(), caller.login().to_owned());
+    let (projects, stores) = app
+        .db
+        .transaction(move |conn| {
+            deletable(conn, own, id)?;
+            let projects = projects_disable(conn, id, None)?;
+            for project in &projects {
+                runs_cancel(conn, id, *project, &login)?;
+            }
+            let stores = image_store_list(conn, id, "", i64::MAX)?;
+            let stores: Vec<i64> = stores.into_iter().map(|store| store.id).collect();
+            Ok::<_, Error>((projects, stores))
+        })
+        .await?;
+    app.cancel_wake.notify_one();
+    for project in projects {
+        in_steps(&app.db, move |conn| project_empty(conn, project, STEP)).await?;
+    }
+    for store in stores {
+        in_steps(&app.db, move |conn| synced_forget_store(conn, store, STEP)).await?;
+    }
     app.db
         .transaction(move |conn| {
-            let org = org_find(conn, &OrgName::Id(id))?;
-            if org.id == own {
-                let message = "it is your own organisation: somebody of another can delete it";
-                return Err(Error::invalid("id", message));
-            }
-            if Some(org.id) == org_first(conn)? {
-                let message = "the first organisation can't be deleted; rename it if you like";
-                return Err(Error::invalid("id", message));
-            }
-            satellite_admin_stays(conn, |_, org_id| org_id == org.id)?;
-            rows::org_delete(conn, org.id)?;
+            deletable(conn, own, id)?;
+            rows::org_delete(conn, id)?;
             Ok(())
         })
         .await
+}
+
+/// Refuses organisations that stay.
+fn deletable(conn: &mut DbConnection, own: i64, id: i64) -> Result<(), Error> {
+    let org = org_find(conn, &OrgName::Id(id))?;
+    if org.id == own {
+        let message = "it is your own organisation: somebody of another can delete it";
+        return Err(Error::invalid("id", message));
+    }
+    if Some(org.id) == org_first(conn)? {
+        let message = "the first organisation can't be deleted; rename it if you like";
+        return Err(Error::invalid("id", message));
+    }
+    satellite_admin_stays(conn, |_, org_id| org_id == org.id)
 }
 
 /// Renames an organisation.

@@ -9,10 +9,12 @@ use super::project_settings::{ProjectDetails, ProjectOptions, ProjectSettings, l
 use super::rows::{Rows, Slice, rows as page_by_page};
 use super::run_cancel::project_runs_end;
 use super::schedule::{job_label, project_schedule};
+use super::steps::{STEP, in_steps};
 use super::store_settings::StoreOptions;
 use super::{App, Caller, Error};
 use crate::oci::RegistryAddress;
 use crate::store::DbConnection;
+use crate::store::house_run::project_empty;
 use crate::store::image_store::{
     ImageStore, image_store_by_id, image_store_by_label, image_store_list,
 };
@@ -206,9 +208,9 @@ pub async fn project_set_details(
         .await
 }
 
-/// Deletes a project with its items, schedule, runs, results and logs. A run that goes on is
-/// cancelled first. One that doesn't end in time stops when its worker finds that it no longer
-/// holds it.
+/// Deletes a project with its items, schedule, runs, results and logs. It is disabled and a run that
+/// goes on is cancelled first. One that doesn't end in time stops when its worker finds that it no
+/// longer holds it. What is interrupted goes on when it is asked for again.
 pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result<(), Error> {
     let org = caller.org_id();
     let project = app
@@ -216,7 +218,12 @@ pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result
         .call(move |conn| project_find(conn, org, &ProjectName::Label(label)))
         .await?;
     let deleted = async {
+        // Disabled first, or its schedule would begin another run meanwhile.
+        app.db
+            .run(move |conn| rows::projects_disable(conn, org, Some(project.id)))
+            .await?;
         project_runs_end(app, caller, project.id).await?;
+        in_steps(&app.db, move |conn| project_empty(conn, project.id, STEP)).await?;
         let delete = move |conn: &mut DbConnection| rows::project_delete(conn, org, project.id);
         Ok(app.db.run(delete).await?)
     };

@@ -70,7 +70,7 @@ pub(super) async fn project_runs_end(
 }
 
 /// Cancels each run of a project. Returns whether one goes on for a while.
-fn runs_cancel(
+pub(super) fn runs_cancel(
     conn: &mut DbConnection,
     org: i64,
     project_id: i64,

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use super::store_settings::client_options;
 use super::{Error, Tell};
+use crate::oci::large::Room;
 use crate::oci::{Client, Digest, Manifest, Reference, Repository};
 use crate::store::image_store::{ImageStore, image_store_by_id};
 use crate::store::run::clock;
@@ -219,7 +220,8 @@ impl Target {
         reference: &Reference,
         wanted: &Digest,
     ) -> Result<Found, crate::oci::Error> {
-        let Some(top) = self.manifest(repository, reference).await? else {
+        let top = self.client.manifest_get(repository, reference).await;
+        let Some(top) = there(top)? else {
             return Ok(Found::Lost("its manifest is gone".into()));
         };
         if top.digest != *wanted {
@@ -236,8 +238,9 @@ impl Target {
             {
                 continue;
             }
-            let reference = Reference::Digest(child.digest.clone());
-            let Some(manifest) = self.manifest(repository, &reference).await? else {
+            let room = Room::take(child.size, 1).await;
+            let manifest = self.client.child_get(repository, child, room).await;
+            let Some(manifest) = there(manifest)? else {
                 return Ok(Found::Lost(format!(
                     "its manifest `{}` is gone",
                     child.digest
@@ -249,20 +252,6 @@ impl Target {
             self.seen.insert((repository.clone(), child.digest.clone()));
         }
         Ok(Found::Whole)
-    }
-
-    /// A manifest; one whose bytes are wrong is as good as none.
-    async fn manifest(
-        &self,
-        repository: &Repository,
-        reference: &Reference,
-    ) -> Result<Option<Manifest>, crate::oci::Error> {
-        match self.client.manifest_get(repository, reference).await {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(crate::oci::Error::Corrupt { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     async fn blob_missing(
@@ -281,5 +270,17 @@ impl Target {
             self.seen.insert(place);
         }
         Ok(None)
+    }
+}
+
+/// A manifest; one whose bytes are wrong is as good as none.
+fn there(
+    found: Result<Manifest, crate::oci::Error>,
+) -> Result<Option<Manifest>, crate::oci::Error> {
+    match found {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(crate::oci::Error::Corrupt { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }

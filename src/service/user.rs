@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::error::shortened;
+use super::rows::{Rows, Slice, rows};
 use super::store_settings::Password;
 use super::user_rules::{
     email_check, login_check, may_change, name_check, password_check, role_parse,
@@ -129,12 +130,21 @@ pub struct UserView {
 }
 
 /// Every account of the caller's organisation, by login.
-pub async fn user_list(app: &App, caller: &Caller) -> Result<Vec<Account>, Error> {
+pub async fn user_list(app: &App, caller: &Caller, slice: Slice) -> Result<Rows<Account>, Error> {
     let org = caller.org_id();
-    Ok(app
-        .db
-        .run(move |conn| account_list(conn, org, "", i64::MAX))
-        .await?)
+    rows(app, slice, move |_| {
+        let mut after = String::new();
+        let read = move |conn: &mut DbConnection, number: i64, count| {
+            let page = account_list(conn, org, &after, count)?;
+            let Some(last) = page.last() else {
+                return Ok((None, page));
+            };
+            after = last.login.to_uppercase();
+            Ok((Some(number + 1), page))
+        };
+        Ok((0, read))
+    })
+    .await
 }
 
 /// One account.

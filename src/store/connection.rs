@@ -280,6 +280,11 @@ impl Target {
         }
     }
 
+    /// Whether it is reached over a network, on which answers may get lost.
+    pub(super) fn has_server(&self) -> bool {
+        matches!(self, Self::Postgres(..))
+    }
+
     /// How long a new connection may take. SQLite waits for other programs' locks only.
     pub(super) fn patience(&self) -> Duration {
         match self {

@@ -6,7 +6,7 @@ use super::notification::notification_add_on_change;
 use super::part::lease_end;
 use super::run::{RunStatus, clock};
 use super::run_log::{NewLogLine, log_write};
-use super::schema::{run_log, run_result, tasko_run, tasko_schedule};
+use super::schema::{run_log, run_result, sync_item, tasko_run, tasko_schedule};
 use super::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use std::time::Duration;
@@ -264,6 +264,44 @@ fn rows_remove(conn: &mut DbConnection, run: i64, most: usize) -> Result<usize, 
         gone += diesel::delete(these).execute(conn)?;
     }
     Ok(gone)
+}
+
+/// Removes at most `rows` of a project's results, lines of logs and items, and the runs of which
+/// nothing is left, whatever their state; answers how many rows that were. One step of many, after
+/// which the project itself is soon removed.
+pub fn project_empty(conn: &mut DbConnection, id: i64, rows: usize) -> Result<usize, Error> {
+    conn.write(|conn| {
+        let runs: Vec<i64> = tasko_run::table
+            .filter(tasko_run::project_id.eq(id))
+            .order(tasko_run::id)
+            .limit(RUNS)
+            .select(tasko_run::id)
+            .load(conn)?;
+        let mut gone = 0;
+        for run in &runs {
+            gone += rows_remove(conn, *run, rows - gone)?;
+            if gone >= rows {
+                return Ok(gone);
+            }
+            gone += diesel::delete(tasko_run::table.find(run)).execute(conn)?;
+        }
+        if gone > 0 {
+            return Ok(gone);
+        }
+        let items: Vec<i64> = sync_item::table
+            .filter(sync_item::project_id.eq(id))
+            .order(sync_item::id)
+            .limit(i64::try_from(rows).unwrap_or(i64::MAX))
+            .select(sync_item::id)
+            .load(conn)?;
+        let Some(last) = items.last() else {
+            return Ok(0);
+        };
+        let these = sync_item::table
+            .filter(sync_item::project_id.eq(id))
+            .filter(sync_item::id.le(*last));
+        Ok(diesel::delete(these).execute(conn)?)
+    })
 }
 
 /// Removes schedules that were over before `time` and have no run any more; returns how many.

@@ -1,5 +1,6 @@
 //! Connections that are open, and whose turn it is to use one.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,11 @@ const TURN_WAIT: Duration = Duration::from_secs(15);
 /// The same where the database was away when it was asked last, and how long anybody waits for a new
 /// connection.
 const AWAY_WAIT: Duration = Duration::from_millis(1900);
+/// Who waits longer than this for a turn lets the database be asked whether it is there at all: all
+/// connections may be in statements that are never answered.
+const TURN_SOON: Duration = Duration::from_millis(500);
+/// How long that answer holds.
+const ASKED_HOLDS: Duration = Duration::from_secs(1);
 
 /// The connections of one process to one database.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ pub(super) struct Pool {
     urgent: Arc<Semaphore>,
     /// The database didn't answer when it was asked last.
     away: AtomicBool,
+    /// When that was asked for the sake of those who wait, last.
+    asked: tokio::sync::Mutex<Option<Instant>>,
 }
 
 /// A connection in use; it goes back when this is dropped, unless it broke.
@@ -46,6 +54,7 @@ impl Pool {
             turns: Arc::new(Semaphore::new(PLACES)),
             urgent: Arc::new(Semaphore::new(URGENT_PLACES)),
             away: AtomicBool::new(false),
+            asked: tokio::sync::Mutex::default(),
         })
     }
 
@@ -54,11 +63,7 @@ impl Pool {
         self.target.check()?;
         let turns = Arc::clone(if urgent { &self.urgent } else { &self.turns });
         let (begun, away) = (Instant::now(), self.away.load(Ordering::Relaxed));
-        let wait = if away { AWAY_WAIT } else { TURN_WAIT };
-        let turn = tokio::time::timeout(wait, turns.acquire_owned())
-            .await
-            .map_err(|_| Error::Busy("all connections are in use".to_owned()))?
-            .map_err(|_| Error::Task)?;
+        let turn = self.turn(turns, away).await?;
         let (pool, idle) = (Arc::clone(self), self.idle_take());
         let taken = move |place| Taken {
             place: Some(place),
@@ -78,13 +83,54 @@ impl Pool {
         if away {
             patience = patience.saturating_sub(begun.elapsed());
         }
-        match tokio::time::timeout(patience, connecting).await {
-            Ok(connected) => connected.map_err(|_| Error::Task)?,
-            Err(_) => {
-                self.away.store(true, Ordering::Relaxed);
-                Err(Error::Busy("the database doesn't answer".to_owned()))
+        if let Ok(connected) = tokio::time::timeout(patience, connecting).await {
+            return connected.map_err(|_| Error::Task)?;
+        }
+        self.away.store(true, Ordering::Relaxed);
+        Err(Error::Busy("the database doesn't answer".to_owned()))
+    }
+
+    async fn turn(
+        self: &Arc<Pool>,
+        turns: Arc<Semaphore>,
+        away: bool,
+    ) -> Result<OwnedSemaphorePermit, Error> {
+        let (begun, mut turn) = (Instant::now(), pin!(turns.acquire_owned()));
+        let wait = if away { AWAY_WAIT } else { TURN_WAIT };
+        loop {
+            let left = wait.saturating_sub(begun.elapsed());
+            let soon = if away { left } else { TURN_SOON.min(left) };
+            if let Ok(turn) = tokio::time::timeout(soon, &mut turn).await {
+                return turn.map_err(|_| Error::Task);
+            }
+            if begun.elapsed() >= wait {
+                return Err(Error::Busy("all connections are in use".to_owned()));
+            }
+            tokio::select! {
+                biased;
+                turn = &mut turn => return turn.map_err(|_| Error::Task),
+                is_there = self.is_there() => if !is_there {
+                    return Err(Error::Busy("the database doesn't answer".to_owned()));
+                },
             }
         }
+    }
+
+    /// Whether the database takes a new connection. One asks for all who wait.
+    async fn is_there(self: &Arc<Pool>) -> bool {
+        if !self.target.has_server() {
+            return true;
+        }
+        let mut asked = self.asked.lock().await;
+        if asked.is_none_or(|asked| asked.elapsed() > ASKED_HOLDS) {
+            let pool = Arc::clone(self);
+            let connecting = tokio::task::spawn_blocking(move || pool.target.connect().is_ok());
+            let answer = tokio::time::timeout(AWAY_WAIT.saturating_sub(TURN_SOON), connecting);
+            let is_there = matches!(answer.await, Ok(Ok(true)));
+            self.away.store(!is_there, Ordering::Relaxed);
+            *asked = Some(Instant::now());
+        }
+        !self.away.load(Ordering::Relaxed)
     }
 
     /// An idle connection that answers, or a new one. Blocks.

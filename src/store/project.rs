@@ -198,6 +198,30 @@ pub fn project_update(
     })
 }
 
+/// Disables projects: one of an organisation, or all of them.
+pub fn projects_disable(
+    conn: &mut DbConnection,
+    org_id: i64,
+    only: Option<i64>,
+) -> Result<Vec<i64>, Error> {
+    conn.write(|conn| {
+        let mut found = sync_project::table
+            .filter(sync_project::org_id.eq(org_id))
+            .select(sync_project::id)
+            .into_boxed();
+        if let Some(id) = only {
+            found = found.filter(sync_project::id.eq(id));
+        }
+        let ids: Vec<i64> = found.load(conn)?;
+        for id in &ids {
+            diesel::update(sync_project::table.find(id))
+                .set(sync_project::enabled.eq(false))
+                .execute(conn)?;
+        }
+        Ok(ids)
+    })
+}
+
 /// Removes a project with its items, runs, results and logs; `false` where there is none. A
 /// worker that still runs it finds its next write refused, and stops.
 pub fn project_delete(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<bool, Error> {

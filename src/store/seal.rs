@@ -91,6 +91,10 @@ impl SealKey {
             path: path.to_owned(),
             reason,
         };
+        // A pipe that nobody writes to would keep the start waiting for ever.
+        if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            return Err(fault("it is no file".to_owned()));
+        }
         let mut key = Zeroizing::new([0; 32]);
         let unwritten = match std::fs::read(path).map(Zeroizing::new) {
             Ok(text) => {

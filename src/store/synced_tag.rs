@@ -275,6 +275,39 @@ pub fn synced_forget_unused(conn: &mut DbConnection, limit: usize) -> Result<usi
     })
 }
 
+/// Forgets at most `limit` tags that came from a store or went there.
+pub fn synced_forget_store(
+    conn: &mut DbConnection,
+    store: i64,
+    limit: usize,
+) -> Result<usize, Error> {
+    type Tag = (i64, i64, String, String);
+    let tags: Vec<Tag> = synced_tag::table
+        .filter(
+            synced_tag::src_store_id
+                .eq(store)
+                .or(synced_tag::dest_store_id.eq(store)),
+        )
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select((
+            synced_tag::src_store_id,
+            synced_tag::dest_store_id,
+            synced_tag::repository,
+            synced_tag::tag,
+        ))
+        .load(conn)?;
+    let mut gone = 0;
+    for (src, dest, repository, tag) in tags {
+        let these = synced_tag::table
+            .filter(synced_tag::src_store_id.eq(src))
+            .filter(synced_tag::dest_store_id.eq(dest))
+            .filter(synced_tag::repository.eq(repository))
+            .filter(synced_tag::tag.eq(tag));
+        gone += diesel::delete(these).execute(conn)?;
+    }
+    Ok(gone)
+}
+
 /// Whether projects copy this repository between these stores, and every one of them has done all
 /// its work since `time`: what they left as it was then, they don't copy any more.
 pub fn synced_is_left(

@@ -48,7 +48,11 @@ impl Budget {
 
     /// A share that has nothing yet.
     pub(super) fn share(&self) -> Share {
-        let cut = CancellationToken::new();
+        self.share_of(CancellationToken::new())
+    }
+
+    /// The same; `cut` is cancelled where it is taken away.
+    pub(super) fn share_of(&self, cut: CancellationToken) -> Share {
         let mut open = self.lock();
         let id = open.next;
         open.next += 1;

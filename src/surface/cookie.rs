@@ -8,6 +8,10 @@ use axum::http::{HeaderMap, HeaderValue};
 /// The name of the cookie.
 pub(super) const NAME: &str = "pxt-session-cookie";
 
+/// Cookies of our name that are looked at: each is a question to the database, and a browser has one
+/// for each path at most.
+const TRIED: usize = 4;
+
 /// The session keys that a request carries.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Carried {
@@ -36,7 +40,7 @@ impl Carried {
             .filter_map(|pair| pair.split_once('='))
             .filter(|(name, _)| name.trim() == NAME)
             .map(|(_, value)| value.trim().trim_matches('"').to_owned());
-        Carried::Cookies(values.collect())
+        Carried::Cookies(values.take(TRIED).collect())
     }
 
     /// The keys in the order to try them.
@@ -78,6 +82,11 @@ mod tests {
             HeaderValue::from_static("pxt-session-cookie=\"3x4\""),
         );
         assert_eq!(Carried::of(&headers).keys(), ["1x2", "3x4"]);
+        for number in 0..100 {
+            let cookie = format!("pxt-session-cookie={number}; pxt-session-cookie=x");
+            headers.append(COOKIE, HeaderValue::from_str(&cookie).expect("a header"));
+        }
+        assert_eq!(Carried::of(&headers).keys(), ["1x2", "3x4", "0", "x"]);
         headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer 5x6"));
         assert_eq!(Carried::of(&headers), Carried::Bearer("5x6".into()));
     }

@@ -28,6 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
+use super::encoding::Weight;
 use super::gate::{Gate, Pace, Passing};
 use super::misdirected;
 use super::rooms::{Place, Rooms};
@@ -41,11 +42,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// So much of a connection waits in memory, at most, in each direction.
 const BUFFER: usize = 64 * 1024;
 /// The same for HTTP/2: requests at once, what their bodies may be ahead of being read, one and all
-/// together, and the size of a head.
+/// together, what a field of a head takes besides itself, and the size of a head.
 const STREAMS: u32 = 32;
 const STREAM_WINDOW: u32 = 128 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
-const HEAD: u32 = 32 * 1024;
+const OF_FIELD: usize = 64;
+const HEAD: u32 = 16 * 1024;
 /// How long a browser that was here by https comes by nothing else.
 const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
@@ -63,6 +65,9 @@ pub struct Door {
     pub write_time: Duration,
     /// Connections at once.
     pub connections: usize,
+    /// What all requests without a known session may take together besides their bodies, in bytes:
+    /// their heads, and answers that wait to be taken.
+    pub strangers_bytes: usize,
 }
 
 impl Default for Door {
@@ -74,6 +79,7 @@ impl Default for Door {
             head_time: Duration::from_mins(1),
             write_time: Duration::from_secs(30),
             connections: 1000,
+            strangers_bytes: 32 * 1024 * 1024,
         }
     }
 }
@@ -174,7 +180,7 @@ impl Hall {
             .keep_alive_interval(door.head_time)
             .keep_alive_timeout(door.head_time);
         Ok(Self {
-            rooms: Rooms::new(door.connections),
+            rooms: Rooms::new(door.connections, door.strangers_bytes),
             router,
             acceptor: config.map(|config| TlsAcceptor::from(Arc::new(config))),
             door,
@@ -237,7 +243,7 @@ impl Hall {
         let service = service_fn(move |mut request: Request<Incoming>| {
             began.store(true, Ordering::Relaxed);
             steps.request();
-            let visit = room.visit();
+            let visit = room.visit(head_bytes(&request));
             request.extensions_mut().insert(visit.clone());
             let (hall, router, steps) = (Arc::clone(&hall), router.clone(), steps.clone());
             async move {
@@ -249,6 +255,9 @@ impl Hall {
                     }
                 });
                 let response = hall.answer(router, request, peer).await?;
+                if let Some(Weight(bytes)) = response.extensions().get() {
+                    visit.keeps(*bytes);
+                }
                 let pass = |body| Body::new(Passing::answer(body, steps, visit));
                 Ok::<_, Infallible>(response.map(pass))
             }
@@ -319,6 +328,13 @@ impl Hall {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         Origin(format!("{scheme}://{}", host.unwrap_or("localhost")))
     }
+}
+
+/// What a request's head takes.
+fn head_bytes<B>(request: &Request<B>) -> usize {
+    let fields = request.headers().iter();
+    let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + OF_FIELD);
+    request.uri().path().len() + request.uri().query().map_or(0, str::len) + fields.sum::<usize>()
 }
 
 /// Whether a request names one host, or none where that is allowed, and in the characters of one:

@@ -74,7 +74,9 @@ pub(super) async fn listen(
         Ok((key, caller)) => (key.to_owned(), caller),
         Err(refusal) => return refusal.for_streams(),
     };
-    visit.iter().for_each(|Extension(visit)| visit.known());
+    if let Some(Extension(visit)) = &visit {
+        visit.known();
+    }
     let Ok(id) = id.parse() else {
         let error = ApiError::not_found(format!(
             "there is no run with the id {}; it is a whole number",

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
@@ -18,6 +19,7 @@ use super::arguments;
 use super::body::{BodyError, Held, Sender};
 use super::cookie::{self, Carried};
 use super::door::Origin;
+use super::encoding::Shared;
 use super::openapi;
 use super::origin::is_foreign;
 use super::rooms::Visit;
@@ -76,12 +78,15 @@ pub(super) async fn call(
 /// The description of this surface, for everyone.
 fn document(surface: &Surface, parts: &Parts) -> Outcome {
     method_check(parts, GET, openapi::NAME)?;
-    Ok((JSON_TYPE, surface.openapi.clone()).into_response())
+    let document = (Extension(Shared), JSON_TYPE, surface.openapi.clone());
+    Ok(document.into_response())
 }
 
 async fn route(surface: &Surface, peer: Peer, parts: &Parts, content: Body, name: &str) -> Outcome {
     let is_logout = matches!(name, "logout" | "auth.logout");
-    if is_foreign(&parts.headers) && (parts.method != Method::GET || is_logout) {
+    if is_foreign(&parts.headers, parts.extensions.get())
+        && (parts.method != Method::GET || is_logout)
+    {
         surface.intake.discard(content).await;
         let message = format!(
             "{name}: a request from another site's page is refused (see the headers `Origin` and \

@@ -26,6 +26,7 @@ mod budget;
 mod cookie;
 pub mod descriptors;
 pub mod door;
+mod encoding;
 mod events;
 mod gate;
 mod glance;

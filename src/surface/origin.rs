@@ -4,6 +4,8 @@
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName};
 
+use super::door::Origin;
+
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// What a plain form of a page can send without the browser asking first.
@@ -13,8 +15,11 @@ const FORM_TYPES: [&str; 3] = [
     "text/plain",
 ];
 
-/// Whether the headers say that another site's page sent the request.
-pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
+/// Whether the headers say that another site's page sent the request. `own` is the server's address; a
+/// page of its host that came by plain http is another site's where users reach the server by https:
+/// anybody on the way may have written it. Without TLS a proxy in front may have it, so that nothing
+/// can be said.
+pub(super) fn is_foreign(headers: &HeaderMap, own: Option<&Origin>) -> bool {
     if headers.get(SITE).is_some_and(|site| site == "cross-site") {
         return true;
     }
@@ -24,8 +29,16 @@ pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
     let origin = origin
         .to_str()
         .ok()
-        .and_then(|origin| origin.split_once("://"))
-        .map(|(_, host)| host);
+        .and_then(|origin| origin.split_once("://"));
+    let own = own.filter(|own| own.is_secure());
+    let own = own.and_then(|own| own.0.split_once("://"));
+    if let (Some((scheme, host)), Some((own_scheme, own_host))) = (origin, own)
+        && host.eq_ignore_ascii_case(own_host)
+        && scheme != own_scheme
+    {
+        return true;
+    }
+    let origin = origin.map(|(_, host)| host);
     let mut hosts = [HOST, FORWARDED]
         .into_iter()
         .filter_map(|name| headers.get(name)?.to_str().ok());
@@ -47,6 +60,7 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::door::Origin;
     use super::{FORWARDED, SITE, is_foreign, is_form};
     use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
     use axum::http::{HeaderMap, HeaderValue};
@@ -74,7 +88,7 @@ mod tests {
         ] {
             let shown = format!("{other:?}");
             assert_eq!(
-                is_foreign(&headers(&[host.clone(), other])),
+                is_foreign(&headers(&[host.clone(), other]), None),
                 foreign,
                 "{shown}"
             );
@@ -84,7 +98,28 @@ mod tests {
             (FORWARDED, "outside.example"),
             (ORIGIN, "https://outside.example"),
         ];
-        assert!(!is_foreign(&headers(&proxied)));
+        assert!(!is_foreign(&headers(&proxied), None));
+    }
+
+    #[test]
+    fn a_page_by_plain_http_is_foreign_to_a_server_by_https() {
+        let secure = Origin("https://sync.example".to_owned());
+        let plain = Origin("http://sync.example".to_owned());
+        let host = (HOST, "sync.example");
+        for (origin, own, foreign) in [
+            ("https://sync.example", &secure, false),
+            ("http://sync.example", &secure, true),
+            ("HTTP://SYNC.example", &secure, true),
+            // A proxy may speak https for it.
+            ("https://sync.example", &plain, false),
+            ("http://sync.example", &plain, false),
+        ] {
+            let headers = headers(&[host.clone(), (ORIGIN, origin)]);
+            assert_eq!(is_foreign(&headers, Some(own)), foreign, "{origin} {own:?}");
+        }
+        // By another name than users have for it, inside.
+        let inside = headers(&[(HOST, "inside:8080"), (ORIGIN, "http://inside:8080")]);
+        assert!(!is_foreign(&inside, Some(&secure)));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! - Who has a request with a valid session under way stays.
 //! - Of the others, first those that have no request under way go, then those that nobody is known
 //!   to have made; the oldest first.
+//! - What nobody is known to have asked for, heads of requests and answers that aren't taken, has one
+//!   budget; where it is used up, the connection of the oldest request goes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,10 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::budget::{Budget, Share};
+
+/// What the server keeps for each request besides its head.
+const OF_REQUEST: usize = 8 * 1024;
+
 /// All connections.
 #[derive(Clone, Debug)]
 pub(super) struct Rooms {
     limit: usize,
+    strangers: Budget,
     open: Arc<Mutex<Open>>,
 }
 
@@ -51,12 +59,18 @@ pub(super) struct Visit(Arc<Inner>);
 struct Inner {
     place: Arc<Place>,
     is_known: AtomicBool,
+    /// What it takes, until its session is known.
+    share: Mutex<Option<Share>>,
 }
 
 impl Rooms {
-    pub(super) fn new(limit: usize) -> Rooms {
-        let open = Arc::default();
-        Rooms { limit, open }
+    /// For so many connections, and so many bytes for all requests that nobody is known to have made.
+    pub(super) fn new(limit: usize, bytes: usize) -> Rooms {
+        Rooms {
+            limit,
+            strangers: Budget::new(bytes),
+            open: Arc::default(),
+        }
     }
 
     /// A place for a new connection; `None` where everybody else stays.
@@ -109,13 +123,16 @@ impl Place {
         self.cut.cancelled().await;
     }
 
-    /// A request begins.
-    pub(super) fn visit(self: &Arc<Self>) -> Visit {
+    /// A request begins, whose head has so many bytes.
+    pub(super) fn visit(self: &Arc<Self>, head: usize) -> Visit {
         self.rooms.lock().change(self.id, |room| room.requests += 1);
-        Visit(Arc::new(Inner {
+        let visit = Visit(Arc::new(Inner {
             place: Arc::clone(self),
             is_known: AtomicBool::new(false),
-        }))
+            share: Mutex::new(Some(self.rooms.strangers.share_of(self.cut.clone()))),
+        }));
+        visit.keeps(head.saturating_add(OF_REQUEST));
+        visit
     }
 }
 
@@ -129,9 +146,22 @@ impl Visit {
     /// The request's session is valid.
     pub(super) fn known(&self) {
         if !self.0.is_known.swap(true, Ordering::Relaxed) {
+            self.share().take();
             let place = &self.0.place;
             place.rooms.lock().change(place.id, |room| room.known += 1);
         }
+    }
+
+    /// So many bytes are kept for the request until it is answered.
+    pub(super) fn keeps(&self, bytes: usize) {
+        let is_crowded = |share: &Share| share.grow(bytes).is_err();
+        if self.share().as_ref().is_some_and(is_crowded) {
+            self.0.place.cut.cancel();
+        }
+    }
+
+    fn share(&self) -> MutexGuard<'_, Option<Share>> {
+        self.0.share.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,18 +181,18 @@ mod tests {
 
     #[test]
     fn the_oldest_idle_one_goes_first_and_who_is_known_stays() {
-        let rooms = Rooms::new(3);
+        let rooms = Rooms::new(3, usize::MAX);
         let [busy, idle, known] = [(); 3].map(|()| rooms.enter().expect("a place"));
-        let visit = busy.visit();
-        let other = known.visit();
+        let visit = busy.visit(100);
+        let other = known.visit(100);
         other.known();
         let fourth = rooms.enter().expect("the idle one's place");
         assert!(idle.cut.is_cancelled() && !busy.cut.is_cancelled());
         drop(idle);
-        let of_fourth = fourth.visit();
+        let of_fourth = fourth.visit(100);
         let fifth = rooms.enter().expect("the older stranger's place");
         assert!(busy.cut.is_cancelled() && !fourth.cut.is_cancelled());
-        let of_fifth = fifth.visit();
+        let of_fifth = fifth.visit(100);
         of_fifth.known();
         of_fourth.known();
         assert!(rooms.enter().is_none(), "everybody is known");
@@ -170,5 +200,21 @@ mod tests {
         assert!(rooms.enter().is_some() && known.cut.is_cancelled());
         drop((visit, busy, of_fourth, fourth, of_fifth, fifth, known));
         assert!(rooms.lock().rooms.is_empty());
+    }
+
+    #[test]
+    fn what_strangers_keep_goes_from_the_oldest_and_who_is_known_keeps_all() {
+        let rooms = Rooms::new(10, 30_000);
+        let [known, old, new] = [(); 3].map(|()| rooms.enter().expect("a place"));
+        let visits = [known.visit(0), old.visit(0), new.visit(0)];
+        visits[0].known();
+        visits[0].keeps(1_000_000);
+        visits[2].keeps(20_000);
+        assert!(!known.cut.is_cancelled() && !old.cut.is_cancelled());
+        visits[2].keeps(25_000);
+        assert!(old.cut.is_cancelled() && !new.cut.is_cancelled());
+        visits[2].keeps(40_000);
+        assert!(new.cut.is_cancelled(), "more than there is for all");
+        assert!(!known.cut.is_cancelled());
     }
 }

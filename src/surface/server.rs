@@ -15,9 +15,9 @@ use axum::response::Response;
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::compression::CompressionLayer;
 
 use super::body::Intake;
+use super::encoding::compressed;
 use super::health::{self, Readiness};
 use super::{apidoc, events, json, openapi, xmlrpc};
 use crate::api::Dispatcher;
@@ -73,7 +73,7 @@ pub fn router(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -
     for path in ["/rpc/api", "/rpc/api/", "/rhn/rpc/api", "/rhn/rpc/api/"] {
         router = router.route(path, any(xmlrpc::call));
     }
-    router
+    let router = router
         .merge(apidoc::router())
         .route("/", get(|| async { (StatusCode::SEE_OTHER, [(LOCATION, apidoc::ROOT)]) }))
         .route("/healthz", get(health::healthz))
@@ -88,15 +88,14 @@ pub fn router(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -
                 "nothing here; the API is at /rpc/api and /rhn/manager/api, its documentation at /rhn/apidoc/\n",
             )
         })
-        .layer(map_response(headers_secure))
-        .layer(CompressionLayer::new())
-        .with_state(Surface {
-            readiness: Readiness::new(dispatcher.clone()),
-            dispatcher,
-            intake: Intake::new(limits),
-            openapi,
-            streams: events::Streams::new(stop),
-        })
+        .layer(map_response(headers_secure));
+    compressed(router).with_state(Surface {
+        readiness: Readiness::new(dispatcher.clone()),
+        dispatcher,
+        intake: Intake::new(limits),
+        openapi,
+        streams: events::Streams::new(stop),
+    })
 }
 
 /// What every answer says to browsers: it is what it says it is, nobody may frame it, and nobody is

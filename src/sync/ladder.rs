@@ -150,6 +150,8 @@ impl Ladder {
         depth: usize,
     ) -> Result<Moved, SyncError> {
         let key = (route.target.clone(), child.digest.clone(), route.is_lost);
+        // Before its turn comes: others that wait for this child may have the room.
+        let room = Room::take(child.size, depth).await;
         let copy = async {
             let reference = Reference::Digest(child.digest.clone());
             if !route.is_lost {
@@ -158,8 +160,7 @@ impl Ladder {
                     return Ok(Moved::default());
                 }
             }
-            let _room = Room::take(Some(child.size), depth).await;
-            let manifest = route.from.manifest_get(&route.source, &reference).await;
+            let manifest = route.from.child_get(&route.source, child, room).await;
             let manifest = manifest.map_err(SyncError::Source)?;
             let moved = self.needs(route, &manifest, None, depth).await?;
             self.put(route, &reference, &manifest).await?;

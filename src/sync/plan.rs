@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use crate::oci::large::Room;
 use crate::oci::manifest::Content;
-use crate::oci::{Descriptor, Digest, Manifest, Reference};
+use crate::oci::{Descriptor, Digest, Manifest};
 
 use super::candidate::{Candidate, candidates_find};
 use super::compare::{Comparison, Ends, Wanted};
@@ -277,10 +277,10 @@ async fn needs(candidate: &Candidate, wanted: &Wanted) -> Result<Vec<(Digest, u6
         .filter(chosen)
         .map(|child| {
             let (from, source) = (candidate.from.clone(), candidate.source.clone());
-            let (reference, size) = (Reference::Digest(child.digest.clone()), child.size);
+            let child = child.clone();
             async move {
-                let _room = Room::take(Some(size), 1).await;
-                let child = from.manifest_get(&source, &reference).await;
+                let place = Room::take(child.size, 1).await;
+                let child = from.child_get(&source, &child, place).await;
                 let mut blobs = Blobs::default();
                 blobs.take(&child.map_err(SyncError::Source)?);
                 Ok::<_, SyncError>(blobs)

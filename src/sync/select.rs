@@ -41,6 +41,28 @@ fn given(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
 }
 
+impl SelectorSpec {
+    /// Bytes of its patterns and ranges.
+    pub fn pattern_bytes(&self) -> usize {
+        let texts = [&self.tags_regex, &self.tags_exclude_regex, &self.semver];
+        texts.into_iter().flatten().map(String::len).sum()
+    }
+
+    /// The legal tags that are named literally and aren't excluded. Of the patterns only the one that
+    /// excludes is compiled, and only where there is something to exclude.
+    pub fn literal_tags(&self) -> Result<Vec<String>, SelectError> {
+        let mut tags = self.tags.clone();
+        tags.retain(|name| Tag::parse(name).is_ok());
+        if !tags.is_empty()
+            && let Some(text) = given(self.tags_exclude_regex.as_ref())
+            && let Some(exclude) = pattern("tags_exclude_regex", Some(text))?
+        {
+            tags.retain(|name| !exclude.is_match(name));
+        }
+        Ok(tags)
+    }
+}
+
 /// A selector that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}`: `{}`: {message}", readable(.value, NAME))]
@@ -53,14 +75,22 @@ pub struct SelectError {
     pub message: String,
 }
 
-/// Compiled selectors.
+/// Selectors that can be used. A compiled pattern may take a MiB, and a project may have thousands:
+/// they are compiled when they are needed, and not kept.
 #[derive(Clone, Debug)]
 pub struct Selector {
     tags: IndexSet<String>,
     digests: IndexSet<String>,
+    regex: Option<String>,
+    exclude: Option<String>,
+    semver: Option<Range>,
+}
+
+/// Selectors with their patterns compiled.
+struct Compiled<'a> {
+    selector: &'a Selector,
     regex: Option<Pattern>,
     exclude: Option<Pattern>,
-    semver: Option<Range>,
 }
 
 /// What the selectors say of one tag.
@@ -93,7 +123,7 @@ impl Selection {
 }
 
 impl Selector {
-    /// Compiles selectors, or says which field can't be used and why.
+    /// Reads selectors, or says which field can't be used and why.
     pub fn compile(spec: &SelectorSpec) -> Result<Self, SelectError> {
         let (mut tags, mut digests) = (IndexSet::new(), IndexSet::new());
         for entry in &spec.tags {
@@ -102,15 +132,23 @@ impl Selector {
                 Reference::Digest(_) => digests.insert(entry.clone()),
             };
         }
-        Ok(Self {
+        let text = |given: Option<&str>| given.map(str::to_owned);
+        let selector = Self {
             tags,
             digests,
-            regex: pattern("tags_regex", given(spec.tags_regex.as_ref()))?,
-            exclude: pattern(
-                "tags_exclude_regex",
-                given(spec.tags_exclude_regex.as_ref()),
-            )?,
+            regex: text(given(spec.tags_regex.as_ref())),
+            exclude: text(given(spec.tags_exclude_regex.as_ref())),
             semver: given(spec.semver.as_ref()).map(range).transpose()?,
+        };
+        selector.compiled()?;
+        Ok(selector)
+    }
+
+    fn compiled(&self) -> Result<Compiled<'_>, SelectError> {
+        Ok(Compiled {
+            selector: self,
+            regex: pattern("tags_regex", self.regex.as_deref())?,
+            exclude: pattern("tags_exclude_regex", self.exclude.as_deref())?,
         })
     }
 
@@ -122,46 +160,6 @@ impl Selector {
     /// The tags and digests named literally, excluded tags too.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
         self.tags.iter().chain(&self.digests).map(String::as_str)
-    }
-
-    /// What the selectors say of one tag (or digest), which need not be legal.
-    pub fn judge(&self, tag: &str) -> Verdict {
-        if self.digests.contains(tag) {
-            return selected("digest named in `tags`".to_owned());
-        }
-        if let Err(error) = Tag::parse(tag) {
-            return left_out(format!("not a legal tag: {}", error.reason));
-        }
-        let is_excluded = |exclude: &Pattern| exclude.is_match(tag);
-        if self.exclude.as_ref().is_some_and(is_excluded) {
-            return left_out("excluded by `tags_exclude_regex`".to_owned());
-        }
-        self.judge_included(tag)
-    }
-
-    fn judge_included(&self, tag: &str) -> Verdict {
-        if self.takes_all() {
-            return selected("every tag is selected".to_owned());
-        }
-        let mut reasons = Vec::new();
-        if self.tags.contains(tag) {
-            return selected("named in `tags`".to_owned());
-        } else if !(self.tags.is_empty() && self.digests.is_empty()) {
-            reasons.push("not named in `tags`".to_owned());
-        }
-        if let Some(regex) = &self.regex {
-            if regex.is_match(tag) {
-                return selected("matches `tags_regex`".to_owned());
-            }
-            reasons.push("doesn't match `tags_regex`".to_owned());
-        }
-        if let Some(range) = &self.semver {
-            match outside(range, tag) {
-                None => return selected("version in `semver`".to_owned()),
-                Some(why) => reasons.push(format!("{why} `semver`")),
-            }
-        }
-        left_out(reasons.join("; "))
     }
 
     /// What the selectors say of a listing; literal tags that aren't in it are judged all the same.
@@ -182,10 +180,16 @@ impl Selector {
             kind.insert(name.as_str());
         }
         names.extend(self.literals());
+        let compiled = self.compiled();
+        let judge = |name: &str| match &compiled {
+            Ok(compiled) => compiled.judge(name),
+            // It was seen that they can be; then they still can.
+            Err(error) => left_out(error.to_string()),
+        };
         Selection {
             verdicts: naturally_sorted(names)
                 .take_while(|_| goes_on())
-                .map(|name| (name.to_owned(), self.judge(name)))
+                .map(|name| (name.to_owned(), judge(name)))
                 .collect(),
             dropped: naturally_sorted(dropped).map(str::to_owned).collect(),
         }
@@ -196,6 +200,48 @@ impl Selector {
             && self.digests.is_empty()
             && self.regex.is_none()
             && self.semver.is_none()
+    }
+}
+
+impl Compiled<'_> {
+    /// What the selectors say of one tag (or digest), which need not be legal.
+    fn judge(&self, tag: &str) -> Verdict {
+        if self.selector.digests.contains(tag) {
+            return selected("digest named in `tags`".to_owned());
+        }
+        if let Err(error) = Tag::parse(tag) {
+            return left_out(format!("not a legal tag: {}", error.reason));
+        }
+        let is_excluded = |exclude: &Pattern| exclude.is_match(tag);
+        if self.exclude.as_ref().is_some_and(is_excluded) {
+            return left_out("excluded by `tags_exclude_regex`".to_owned());
+        }
+        self.judge_included(tag)
+    }
+
+    fn judge_included(&self, tag: &str) -> Verdict {
+        if self.selector.takes_all() {
+            return selected("every tag is selected".to_owned());
+        }
+        let mut reasons = Vec::new();
+        if self.selector.tags.contains(tag) {
+            return selected("named in `tags`".to_owned());
+        } else if !(self.selector.tags.is_empty() && self.selector.digests.is_empty()) {
+            reasons.push("not named in `tags`".to_owned());
+        }
+        if let Some(regex) = &self.regex {
+            if regex.is_match(tag) {
+                return selected("matches `tags_regex`".to_owned());
+            }
+            reasons.push("doesn't match `tags_regex`".to_owned());
+        }
+        if let Some(range) = &self.selector.semver {
+            match outside(range, tag) {
+                None => return selected("version in `semver`".to_owned()),
+                Some(why) => reasons.push(format!("{why} `semver`")),
+            }
+        }
+        left_out(reasons.join("; "))
     }
 }
 

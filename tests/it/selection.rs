@@ -273,9 +273,10 @@ proptest! {
             tags_exclude_regex: Some("9$".to_owned()),
             semver: Some(">=1 || ^2.0.0-0".to_owned()),
         }).unwrap();
-        let verdict = selector.judge(&tag);
-        prop_assert!(!verdict.reason.is_empty());
-        prop_assert!(!(verdict.selected && tag.ends_with('9')));
+        for (name, verdict) in selector.select(std::slice::from_ref(&tag)).verdicts {
+            prop_assert!(!verdict.reason.is_empty());
+            prop_assert!(!(verdict.selected && name.ends_with('9')));
+        }
     }
 
     #[test]

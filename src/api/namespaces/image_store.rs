@@ -1,5 +1,6 @@
 //! `image.store`: the registries that are copied from and to.
 
+use crate::api::List;
 use crate::api::context::Context;
 use crate::api::error::ApiError;
 use crate::api::method::{Param, param};
@@ -103,13 +104,17 @@ async fn list_slice(
     context: Context,
     limit: i32,
     offset: i32,
-) -> Result<Vec<StoreDetails>, ApiError> {
-    let slice = Slice::new(limit.into(), offset.into())?;
-    Ok(slice.of(list(context).await?))
+) -> Result<List<StoreDetails>, ApiError> {
+    stores(&context, Slice::new(limit.into(), offset.into())?).await
 }
 
-async fn list(context: Context) -> Result<Vec<StoreDetails>, ApiError> {
-    Ok(service::store_list(context.app(), context.caller()).await?)
+async fn list(context: Context) -> Result<List<StoreDetails>, ApiError> {
+    stores(&context, Slice::ALL).await
+}
+
+async fn stores(context: &Context, slice: Slice) -> Result<List<StoreDetails>, ApiError> {
+    let found = service::store_list(context.app(), context.caller(), slice).await?;
+    Ok(List::of_rows(found, |store| store))
 }
 
 async fn get_details(context: Context, label: String) -> Result<StoreDetails, ApiError> {

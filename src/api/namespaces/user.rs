@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{LIMIT, OFFSET};
 use crate::api::value::{Done, Timestamp};
-use crate::api::{ApiError, Builder, Context, Namespace, param};
+use crate::api::{ApiError, Builder, Context, List, Namespace, param};
 use crate::service::Role;
 use crate::service::rows::Slice;
 use crate::service::store_settings::Password;
@@ -120,17 +120,17 @@ fn show(ns: &mut Namespace) {
     .or_oneself();
 }
 
-async fn list(context: Context) -> Answer<Vec<User>> {
+async fn list(context: Context) -> Answer<List<User>> {
     users(&context, Slice::ALL).await
 }
 
-async fn list_slice(context: Context, limit: i32, offset: i32) -> Answer<Vec<User>> {
+async fn list_slice(context: Context, limit: i32, offset: i32) -> Answer<List<User>> {
     users(&context, Slice::new(limit.into(), offset.into())?).await
 }
 
-async fn users(context: &Context, slice: Slice) -> Answer<Vec<User>> {
-    let all = service::user_list(context.app(), context.caller()).await?;
-    Ok(slice.of(all.into_iter().map(User::from)))
+async fn users(context: &Context, slice: Slice) -> Answer<List<User>> {
+    let found = service::user_list(context.app(), context.caller(), slice).await?;
+    Ok(List::of_rows(found, User::from))
 }
 
 async fn details(context: Context, login: String) -> Answer<Details> {

@@ -97,16 +97,18 @@ struct Server {
 }
 
 impl Server {
-    fn new(stream: impl Stream + 'static, tls: bool) -> Option<Server> {
+    fn new(stream: impl Stream + 'static, tls: bool) -> Server {
         let stream = Box::new(stream);
-        Some(Server { stream, tls })
+        Server { stream, tls }
     }
 }
 
 /// The other end; `None`, with the reason in `state`, where it refuses.
 async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<Server>> {
     let (name, mut tcp) = match host {
-        Host::Socket(path) => return Ok(Server::new(UnixStream::connect(path).await?, false)),
+        Host::Socket(path) => {
+            return Ok(Some(Server::new(UnixStream::connect(path).await?, false)));
+        }
         Host::Tcp(name, port) => (name, TcpStream::connect((name.as_str(), *port)).await?),
     };
     tcp.set_nodelay(true)?;
@@ -117,7 +119,7 @@ async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<
         .with_retries(3);
     socket2::SockRef::from(&tcp).set_tcp_keepalive(&alive)?;
     if address.ssl == SslMode::Disable {
-        return Ok(Server::new(tcp, false));
+        return Ok(Some(Server::new(tcp, false)));
     }
     let refused = |reason: String| {
         state.fail(Failure::Refused(reason));
@@ -130,7 +132,7 @@ async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<
     tcp.write_all(&SSL_REQUEST).await?;
     match tcp.read_u8().await? {
         b'S' => {}
-        b'N' if address.ssl == SslMode::Prefer => return Ok(Server::new(tcp, false)),
+        b'N' if address.ssl == SslMode::Prefer => return Ok(Some(Server::new(tcp, false))),
         _ => {
             let reason = "the server has no TLS, and `sslmode` asks for it: switch it on there \
                           (`ssl = on`), or use `sslmode=prefer`";
@@ -144,12 +146,12 @@ async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<
         .connect(name, tcp)
         .await
     {
-        Ok(stream) => Ok(Server::new(stream, true)),
+        Ok(stream) => Ok(Some(Server::new(stream, true))),
         // The peer's certificate, or ours, isn't taken.
         Err(error)
             if error
                 .get_ref()
-                .is_some_and(|inner| inner.is::<rustls::Error>()) =>
+                .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) =>
         {
             refused(format!("TLS: {error}; see `sslmode` and `sslrootcert`"))
         }

@@ -57,8 +57,7 @@ fn home_file(name: &str) -> Option<PathBuf> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read =
-        CertificateDer::pem_file_iter(path).and_then(|all| all.collect::<Result<Vec<_>, _>>());
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
         Ok(all) if all.is_empty() => Err(format!("`{}` has no certificate", path.display())),
         Ok(all) => Ok(all),

@@ -23,6 +23,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::door::Origin;
+use super::encoding::Shared;
 use super::server::Surface;
 use guide::Guide;
 use view::{Entry, Hit, NamespaceView};
@@ -162,7 +163,7 @@ async fn asset(Path(name): Path<String>) -> Response {
     match assets.into_iter().find(|asset| asset.name == name) {
         Some(asset) => {
             let headers = [(CONTENT_TYPE, asset.kind), (CACHE_CONTROL, FOR_EVER)];
-            (headers, asset.text).into_response()
+            (Extension(Shared), headers, asset.text).into_response()
         }
         None => missing(),
     }

@@ -5,14 +5,12 @@ use std::time::Instant;
 use chrono::TimeDelta;
 
 use crate::service::Error;
+use crate::service::steps::{STEP, in_steps};
 use crate::store::audit::audit_remove;
 use crate::store::house_run::{Removed, history_list, history_remove, schedules_remove};
 use crate::store::run::clock;
 use crate::store::synced_tag::synced_forget_unused;
 use crate::store::{Db, Moment};
-
-/// Rows that one transaction removes: some milliseconds, for which others wait.
-const BATCH: usize = 1000;
 
 /// Events that one statement removes.
 const EVENTS: i64 = 1000;
@@ -53,7 +51,7 @@ pub(super) async fn history_clean(db: &Db, rules: HistoryRules) -> Result<String
         loop {
             let (of, began) = (of.clone(), Instant::now());
             let gone = db
-                .run(move |conn| history_remove(conn, &of, before, rules.runs, BATCH))
+                .run(move |conn| history_remove(conn, &of, before, rules.runs, STEP))
                 .await?;
             runs += gone.runs;
             if gone == Removed::default() {
@@ -63,7 +61,7 @@ pub(super) async fn history_clean(db: &Db, rules: HistoryRules) -> Result<String
             tokio::time::sleep(began.elapsed()).await;
         }
     }
-    while db.run(|conn| synced_forget_unused(conn, BATCH)).await? > 0 {}
+    in_steps(db, |conn| synced_forget_unused(conn, STEP)).await?;
     let schedules = db.run(move |conn| schedules_remove(conn, before)).await?;
     let events = audit_clean(db, rules.audit_days).await?;
     Ok(format!(
@@ -79,17 +77,9 @@ async fn audit_clean(db: &Db, days: i64) -> Result<usize, Error> {
         return Ok(0);
     }
     let age = TimeDelta::try_days(days).unwrap_or(TimeDelta::MAX);
-    let mut events = 0;
-    loop {
-        let gone = db
-            .run(move |conn| {
-                let before = clock(conn)?.checked_sub_signed(age).unwrap_or(Moment::MIN);
-                audit_remove(conn, before, EVENTS)
-            })
-            .await?;
-        events += gone;
-        if gone == 0 {
-            return Ok(events);
-        }
-    }
+    in_steps(db, move |conn| {
+        let before = clock(conn)?.checked_sub_signed(age).unwrap_or(Moment::MIN);
+        audit_remove(conn, before, EVENTS)
+    })
+    .await
 }

@@ -39,6 +39,7 @@ async fn greeter(door: Door) -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
     };
     let router = Router::new()
         .route("/hello", get(async || "hello"))
+        .route("/never", get(async || std::future::pending::<()>().await))
         .route("/endless", get(endless));
     tokio::spawn(serve(listener, router, door, std::future::pending()));
     (address, ended)
@@ -125,6 +126,38 @@ async fn a_client_that_takes_nothing_is_cut() {
         .unwrap();
     drop(writer);
     read.abort();
+}
+
+#[tokio::test]
+async fn heads_of_strangers_have_one_budget() {
+    let door = Door {
+        strangers_bytes: 200_000,
+        ..Door::default()
+    };
+    let (address, _) = greeter(door).await;
+    let mut open = Vec::new();
+    let field = format!("X-Long: {}\r\n\r\n", "x".repeat(12_000));
+    for _ in 0..30 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = HELLO.replace("hello", "never");
+        let request = request.replace("\r\n\r\n", &format!("\r\n{field}"));
+        stream.write_all(request.as_bytes()).await.unwrap();
+        open.push(stream);
+    }
+    // The older ones go, the others wait for their answers.
+    let began = std::time::Instant::now();
+    let mut ended = 0;
+    while ended < 20 && began.elapsed() < BOUND {
+        open.retain(|stream| {
+            let is_open = matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
+            ended += usize::from(!is_open);
+            is_open
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!((20..25).contains(&ended), "{ended} of 30 were closed");
+    let mut new = TcpStream::connect(address).await.unwrap();
+    assert!(greets(&mut new).await);
 }
 
 #[tokio::test]

@@ -349,6 +349,12 @@ async fn types_are_listed_on_both_wires() {
 }
 
 /// A password that was given for a safe way isn't sent on an unsafe one.
+/// Some certificate of an authority, PEM.
+fn authority() -> String {
+    let made = rcgen::generate_simple_self_signed(vec!["r.example".to_owned()]);
+    made.unwrap().cert.pem()
+}
+
 #[tokio::test]
 async fn a_password_doesnt_follow_to_a_way_that_others_can_read() {
     let (server, key) = server(TestDatabase::sqlite()).await;
@@ -365,6 +371,7 @@ async fn a_password_doesnt_follow_to_a_way_that_others_can_read() {
             vec![("uri", text("http://r.example"))],
         ),
         ("r.example", vec![("tls_verify", Value::Boolean(false))]),
+        ("r.example", vec![("ca_certificate", text(&authority()))]),
     ]
     .into_iter()
     .enumerate()

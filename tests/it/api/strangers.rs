@@ -183,27 +183,70 @@ on_both_databases! {
             let refused = server.xml("auth.login", vec![text("somebody"), text("wrong")]).await;
             assert_eq!(refused.unwrap_err().0, 2950);
         }
-        let key = server.key(&[Role::SatelliteAdmin], false).await;
-        let mut tallied = 0;
-        for _ in 0..600 {
-            let path = "audit/listEvents?limit=100";
-            let (_, events) = server.json("GET", path, Some(&key), None).await;
-            let events = events["result"].as_array().unwrap().clone();
-            let (rows, others): (Vec<_>, Vec<_>) =
-                events.iter().partition(|event| event["login"] == "somebody");
-            assert_eq!(rows.len(), 1, "{events:?}");
-            let counts = others.iter().filter_map(|event| {
-                let object = event["object"].as_str()?;
-                object.strip_suffix(" logins refused without a look")?.parse::<u32>().ok()
-            });
-            tallied = counts.sum();
-            if tallied == 19 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        assert_eq!(tallied, 19);
+        let rows = told_of(&server, 19).await;
+        assert_eq!(rows.iter().filter(|login| *login == "somebody").count(), 1, "{rows:?}");
     }
+}
+
+on_both_databases! {
+    async fn what_can_be_no_login_writes_no_rows_of_its_own(database) {
+        let policy = LoginPolicy {
+            limits: LoginLimits { per_account: 5, ..LoginLimits::default() },
+            tally_every: Duration::from_millis(300),
+            ..quick_policy()
+        };
+        let server = Server::on(database, namespaces::registry(), Limits::default(), policy).await;
+        // A session that can't last so long is no way round the counters.
+        let (long, known) = ("x".repeat(65), "nobody".to_owned());
+        for number in 0..25_i32 {
+            let duration = number.min(1) - 1;
+            let wrong = [
+                vec![text(&long), text("wrong")],
+                vec![text("admin"), text(&"x".repeat(5000))],
+                vec![text(&known), text("wrong"), Value::Integer(duration)],
+                vec![text(&known), text("wrong"), Value::Integer(1_000_000)],
+            ];
+            for args in wrong {
+                let refused = server.xml("auth.login", args).await;
+                assert_eq!(refused.unwrap_err().0, 2950);
+            }
+        }
+        let rows = told_of(&server, 95).await;
+        assert_eq!(rows.iter().filter(|login| *login == "nobody").count(), 5, "{rows:?}");
+        assert!(!rows.iter().any(|login| login.starts_with('x') || login == "admin"), "{rows:?}");
+        // Who has an account is told what is wrong with the duration.
+        let args = vec![text("admin"), text(ADMIN_PASSWORD), Value::Integer(0)];
+        let (code, message) = server.xml("auth.login", args).await.unwrap_err();
+        assert_ne!(code, 2950);
+        assert!(message.contains("at least 1 second"), "{message}");
+    }
+}
+
+/// Waits until the audit trail tells of `count` logins that were refused without a look. Returns the
+/// logins of all other events.
+async fn told_of(server: &Server, count: u32) -> Vec<String> {
+    let key = server.key(&[Role::SatelliteAdmin], false).await;
+    let mut tallied = 0;
+    for _ in 0..600 {
+        let path = "audit/listEvents?limit=1000";
+        let (_, events) = server.json("GET", path, Some(&key), None).await;
+        let events = events["result"].as_array().unwrap().clone();
+        let tally = |event: &serde_json::Value| {
+            let object = event["object"].as_str()?;
+            let count = object.strip_suffix(" logins refused without a look")?;
+            count.parse::<u32>().ok()
+        };
+        tallied = events.iter().filter_map(tally).sum();
+        if tallied >= count {
+            let others = events.iter().filter(|event| tally(event).is_none());
+            let logins = others.filter_map(|event| event["login"].as_str());
+            let logins = logins.map(str::to_owned).collect();
+            assert_eq!(tallied, count, "{events:?}");
+            return logins;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{tallied} of {count} were told of");
 }
 
 on_both_databases! {

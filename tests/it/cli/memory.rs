@@ -121,3 +121,54 @@ async fn manifests_with_tens_of_thousands_of_entries_end_within_128_mib() {
         );
     }
 }
+
+/// What a registry says of a manifest's size, or doesn't, changes nothing of that.
+#[tokio::test]
+async fn large_manifests_that_are_called_small_end_within_128_mib() {
+    let child = |number: u64| {
+        let arm = ["amd64", "arm64"][usize::from(number.is_multiple_of(2))];
+        format!(
+            ",\"mediaType\":\"{OCI_MANIFEST}\",\"platform\":{{\"os\":\"linux\",\"architecture\":\"{arm}\"}}"
+        )
+    };
+    let index = |children: &str| {
+        format!("{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{children}]}}")
+    };
+    let large = index(&descriptors(25_000, child));
+    for quirk in [
+        Some(Quirk::HeadWithoutDigest),
+        Some(Quirk::HeadWithoutLength),
+        // Children that say to have 1000 bytes.
+        None,
+    ] {
+        let mut source = Registry::builder();
+        if let Some(quirk) = quirk {
+            source = source.quirk(quirk);
+        }
+        let (source, target) = (source.start().await, Registry::start().await);
+        for tag in 0..8 {
+            let of_tag = |text: &str| text.replacen('{', &format!("{{\"tag\":\"{tag}\","), 1);
+            let manifest = if quirk.is_some() {
+                of_tag(&large)
+            } else {
+                let children = (0..8).map(|number| {
+                    let child = large.replacen('{', &format!("{{\"child\":\"{tag}.{number}\","), 1);
+                    let digest = source.manifest_put("app", None, OCI_INDEX, child);
+                    format!(
+                        "{{\"digest\":\"{digest}\",\"size\":1000,\"mediaType\":\"{OCI_INDEX}\"}}"
+                    )
+                });
+                of_tag(&index(&children.collect::<Vec<_>>().join(",")))
+            };
+            source.manifest_put("app", Some(&tag.to_string()), OCI_INDEX, manifest);
+        }
+        let desk = Desk::new();
+        let (status, most) = watched(sync(&desk, &source, &target, &[])).await;
+        assert_eq!(status.code(), Some(1));
+        assert!(target.tags("app").is_empty());
+        assert!(
+            (1..LARGE_PEAK_MAX_KIB).contains(&most),
+            "{quirk:?}: {most} KiB at most"
+        );
+    }
+}

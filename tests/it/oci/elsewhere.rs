@@ -3,8 +3,10 @@
 
 use registrysync::oci::{Client, NetworkPolicy, Reference};
 use registrysync::sync::Action;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::raw::RawServer;
 use crate::support::registry::auth::{Auth, TokenAuth};
 use crate::support::registry::faults::{Action as Misbehave, Fault};
 use crate::support::registry::{Registry, tls};
@@ -112,6 +114,31 @@ async fn what_the_policy_forbids_is_asked_nothing() {
                 "{host}: {ping:?}"
             );
         }
+    }
+}
+
+/// A redirect names a host that the policy knows by its address only.
+#[tokio::test]
+async fn a_name_is_judged_by_its_address_where_a_registry_points_at_it() {
+    let elsewhere = Registry::start().await;
+    let port = elsewhere.address().rsplit(':').next().unwrap();
+    let head = format!(
+        "HTTP/1.1 307 Elsewhere\r\nLocation: http://localhost:{port}/v2/\r\nContent-Length: 0\r\n\r\n"
+    );
+    let registry = RawServer::start_at("127.0.0.2:0", move |_, _, mut stream| {
+        let head = head.clone();
+        async move { stream.write_all(head.as_bytes()).await.unwrap() }
+    })
+    .await;
+    for (deny, is_allowed) in [("127.0.0.1,::1", false), ("127.0.0.3", true)] {
+        let mut options = options(registry.address());
+        options.policy = Some(NetworkPolicy::parse("", deny).unwrap());
+        let tag = Reference::parse("1").unwrap();
+        let client = Client::new(options).unwrap();
+        let got = client.manifest_get(&repository("app"), &tag).await;
+        let text = got.unwrap_err().to_string();
+        assert_eq!(!elsewhere.requests().0.is_empty(), is_allowed, "{text}");
+        assert_eq!(text.contains("registry_deny"), !is_allowed, "{text}");
     }
 }
 

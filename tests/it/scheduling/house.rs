@@ -1,23 +1,33 @@
 //! House-keeping: what its runs do, and what they say.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
-use registrysync::service::ScheduleRules;
+use registrysync::service::account::{bootstrap, login};
+use registrysync::service::project::project_delete;
+use registrysync::service::session::session_check;
+use registrysync::service::{App, Logins, ScheduleRules};
+use registrysync::store::DbConnection;
 use registrysync::store::account::{NewAccount, account_create};
 use registrysync::store::house_run::{
     HistoryOf, Removed, history_list, history_remove, house_claim, house_end, house_progress,
-    schedules_remove,
+    project_empty, schedules_remove,
 };
+use registrysync::store::image_store::image_store_list;
+use registrysync::store::project::{project_by_id, project_list, projects_disable};
 use registrysync::store::run::RunStatus;
 use registrysync::store::run_log::log_list;
 use registrysync::store::run_log::{LogLevel, NewLogLine};
-use registrysync::store::schema::{session, tasko_run, tasko_schedule};
+use registrysync::store::schema::{run_result, session, tasko_run, tasko_schedule};
 use registrysync::store::session::session_create;
+use registrysync::store::synced_tag::synced_forget_store;
 use registrysync::taskomatic::{HistoryRules, Housekeeper};
 use tokio_util::sync::CancellationToken;
 
 use super::{Place, moment};
+use crate::api::server::quick_policy;
 
 const LEASE: Duration = Duration::from_mins(1);
 /// Looks at a run until it has ended: every 50 ms, for a minute.
@@ -198,6 +208,110 @@ on_both_databases! {
                 assert_eq!(step()?, Removed { runs, rows });
             }
             assert!(log_list(conn, None::<i64>, id, 0, 9)?.is_empty());
+            Ok(())
+        }).await.expect("no error");
+    }
+}
+
+/// Results of the project that is deleted.
+const RESULTS: i64 = 25_000;
+
+impl Place {
+    /// Gives a project a run with many results.
+    async fn results_of(&self, project: i64) {
+        let org = self.org;
+        self.sql(&format!(
+            "INSERT INTO tasko_run (bunch, task, org_id, project_id, project_label, status, trigger_kind, fire_time, end_time, attempt, cancel_requested, message, selected, copied, updated, skipped, deleted, blocked, failed, bytes, blobs_copied, blobs_mounted) \
+             VALUES ('image-registry-sync-bunch', 'image-registry-sync-task', {org}, {project}, 'p', 'FINISHED', 'manual', '2026-01-01 00:00:00', '2026-01-01 00:00:00', 1, FALSE, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)"
+        )).await;
+        self.sql(
+            "INSERT INTO run_part (run_id, number, target_repository, status, fence, attempt, message, selected, copied, updated, skipped, deleted, blocked, failed, bytes, blobs_copied, blobs_mounted) \
+             SELECT MAX(id), 1, 'r', 'FINISHED', 1, 1, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM tasko_run",
+        )
+        .await;
+        self.sql(&format!(
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {RESULTS}) \
+             INSERT INTO run_result (run_id, part_id, repository, tag, target, action, status, bytes, duration_ms) \
+             SELECT run_part.run_id, run_part.id, 'r', CAST(n AS TEXT), 't', 'skip', 'done', 0, 0 FROM numbers, run_part \
+             WHERE run_part.id = (SELECT MAX(id) FROM run_part)"
+        )).await;
+    }
+
+    /// Writes, and answers how many results there are.
+    async fn written_and_counted(&self) -> i64 {
+        self.sql("UPDATE org SET name = name").await;
+        let count = |conn: &mut DbConnection| Ok(run_result::table.count().get_result(conn)?);
+        self.db.run(count).await.expect("a number")
+    }
+}
+
+on_both_databases! {
+    async fn a_project_with_much_history_is_deleted_in_small_steps(db) {
+        let place = Place::new(db, "2026-03-01 12:00:00").await;
+        let projects = place.projects(2).await;
+        let first_id = projects[0];
+        place.results_of(projects[0]).await;
+        let logins = Logins::new(quick_policy()).expect("logins");
+        let app = Arc::new(App::new((*place.db).clone(), logins));
+        let org = place.org;
+        bootstrap(&app, Some("correct horse".into())).await.expect("an account");
+        place.sql(&format!("UPDATE account SET org_id = {org}")).await;
+        let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let key = login(&app, here, "admin".into(), "correct horse".into(), None).await.expect("a session");
+        let caller = session_check(&app, &key).await.expect("the caller");
+        let label = place.db.run(move |conn| Ok(project_list(conn, org, 0, 9)?)).await.expect("projects");
+        let label = label.into_iter().find(|project| project.id == projects[0]).expect("it").label;
+        let delete = || {
+            let (app, caller, label) = (Arc::clone(&app), caller.clone(), label.clone());
+            tokio::spawn(async move { project_delete(&app, &caller, label).await })
+        };
+        // Its end comes in the middle.
+        let first = delete();
+        while place.written_and_counted().await > RESULTS * 3 / 4 {
+            assert!(!first.is_finished(), "all of it went at once");
+        }
+        first.abort();
+        assert!(first.await.is_err(), "it wasn't interrupted");
+        let left = place.db.run(move |conn| project_by_id(conn, org, first_id)).await.expect("a row").expect("it is there");
+        assert!(!left.enabled);
+        // Others write meanwhile, and see it go.
+        let second = delete();
+        let mut seen = std::collections::BTreeSet::new();
+        while !second.is_finished() {
+            seen.insert(place.written_and_counted().await);
+        }
+        second.await.expect("no panic").expect("no error");
+        assert!(seen.len() >= 5, "{seen:?}");
+        assert_eq!(place.written_and_counted().await, 0);
+        let left = place.db.run(move |conn| Ok(project_list(conn, org, 0, 9)?)).await.expect("projects");
+        assert_eq!(left.iter().map(|project| project.id).collect::<Vec<_>>(), projects[1..]);
+    }
+}
+
+on_both_databases! {
+    async fn organisations_and_stores_go_with_all_that_they_have(db) {
+        let place = Place::new(db, "2026-03-01 12:00:00").await;
+        let projects = place.projects(2).await;
+        place.results_of(projects[0]).await;
+        let org = place.org;
+        place.db.run(move |conn| {
+            let stores = image_store_list(conn, org, "", 9)?;
+            let (first, last) = (stores[0].id, stores[stores.len() - 1].id);
+            for number in 0..25 {
+                diesel::sql_query(format!(
+                    "INSERT INTO synced_tag (src_store_id, dest_store_id, repository, tag, target_repository, target_tag, source_digest, target_digest, platforms, verified_at) \
+                     VALUES ({first}, {last}, 'r', '{number}', 'r', '{number}', 's', 't', '', '2026-01-01 00:00:00')"
+                )).execute(conn)?;
+            }
+            assert_eq!(synced_forget_store(conn, last, 10)?, 10);
+            assert_eq!(projects_disable(conn, org, None)?.len(), 2);
+            let mut steps = 0;
+            while project_empty(conn, projects[0], 1000)? > 0 {
+                steps += 1;
+            }
+            assert!(steps >= 25, "{steps} steps");
+            let runs: i64 = tasko_run::table.count().get_result(conn)?;
+            assert_eq!(runs, 0);
             Ok(())
         }).await.expect("no error");
     }

@@ -276,6 +276,31 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn results_wait_for_a_database_that_is_full_for_a_while(db) {
+        let work = Work::begun(db).await;
+        work.sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON run_result BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+             $$BEGIN RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'no space'; END$$; \
+             CREATE TRIGGER refuse BEFORE INSERT ON run_result FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        .await;
+        let id = work.run().await;
+        // Several leases long, and longer than any fixed number of tries.
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let org = work.org;
+        let run = work.db.run(move |conn| run_get(conn, org, id)).await.expect("no error").expect("the run");
+        assert_eq!(run.status, RunStatus::Running, "{}", run.message);
+        work.sql("DROP TRIGGER refuse", "DROP TRIGGER refuse ON run_result").await;
+        let run = work.ended(id).await;
+        assert_eq!((run.status, run.totals.skipped), (RunStatus::Finished, 2), "{}", run.message);
+        let results = work.db.run(move |conn| result_list(conn, org, id, None, 0, 99)).await.expect("results");
+        assert_eq!(results.len(), 2);
+        work.end().await;
+    }
+}
+
+on_both_databases! {
     async fn one_row_that_the_database_refuses_holds_back_no_other(db) {
         let work = Work::new(db).await;
         work.sql(

@@ -74,6 +74,55 @@ async fn connections_that_fall_silent_are_given_up() {
     works_again(&db).await;
 }
 
+/// Where all connections are in statements that are never answered, the others needn't wait for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_silent_database_is_told_soon() {
+    let Some(db) = TestDatabase::postgres() else {
+        return;
+    };
+    // Long enough that nothing but the question whether it is there can tell.
+    let (proxy, db) = through_proxy(&db, BOUND).await;
+    let under_way: Vec<_> = (0..8)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                db.run(|conn| Ok(conn.batch_execute("SELECT pg_sleep(600)")?))
+                    .await
+            })
+        })
+        .collect();
+    // Who is busy is waited for.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let patient = tokio::spawn({
+        let db = db.clone();
+        async move { db.run(account_count).await }
+    });
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(!patient.is_finished(), "it is there, and only busy");
+    proxy.mute(true);
+    proxy.freeze();
+    let began = std::time::Instant::now();
+    let calls: Vec<_> = (0..8)
+        .map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move { db.run(account_count).await })
+        })
+        .collect();
+    for call in calls {
+        let error = call.await.expect("no panic").expect_err("nobody answers");
+        assert!(error.is_passing(), "{error}");
+        assert!(error.to_string().contains("doesn't answer"), "{error}");
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
+    for call in under_way {
+        call.abort();
+    }
+}
+
 /// The renewal of leases doesn't wait behind calls.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_urgent_has_a_connection_of_its_own() {

@@ -22,7 +22,16 @@ impl RawServer {
         F: Fn(String, usize, TcpStream) -> A + Send + Sync + 'static,
         A: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", answer).await
+    }
+
+    /// The same at another address.
+    pub(crate) async fn start_at<F, A>(address: &str, answer: F) -> Self
+    where
+        F: Fn(String, usize, TcpStream) -> A + Send + Sync + 'static,
+        A: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let requests = Arc::new(AtomicUsize::new(0));
         let (counter, answer) = (requests.clone(), Arc::new(answer));

@@ -195,3 +195,31 @@ async fn nodes_whose_clocks_are_years_apart_go_by_the_databases() {
         .collect();
     assert!(times.is_sorted_by(|a, b| a > b), "{times:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_as_old_at_every_server() {
+    let (Some(library), Some(database)) = (library(), TestDatabase::postgres()) else {
+        return;
+    };
+    // Two hours apart, and a session lasts one.
+    let (past, future) = (Hands::new("-1h"), Hands::new("+1h"));
+    let environment = |hands: &Hands| {
+        let mut environment = hands.environment(&library);
+        environment.push(("REGISTRYSYNC_DATABASE", database.url.clone()));
+        environment.push(("REGISTRYSYNC_NO_WORKER", "true".to_owned()));
+        environment
+    };
+    let first = Server::with_environment(environment(&past));
+    let mut environment = environment(&future);
+    let key = first.data("secret.key").display().to_string();
+    environment.push(("REGISTRYSYNC_KEY_FILE", key));
+    let second = Server::with_environment(environment);
+    for (here, there) in [(&first, &second), (&second, &first)] {
+        let session = here.login().await;
+        for server in [there, here, there] {
+            let session = session.at(server);
+            let listed = session.get("registrysync/listProjects", &[]).await;
+            assert_eq!(listed, Ok(json!([])));
+        }
+    }
+}

@@ -94,6 +94,49 @@ fn a_first_password_is_checked_and_written_for_its_owner_only() {
     assert_eq!(kept.permissions().mode() & 0o777, 0o600);
 }
 
+#[test]
+fn a_data_directory_that_others_can_change_is_told() {
+    let files = tempfile::tempdir().unwrap();
+    let data = files.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let said = |mode: u32| {
+        fs::set_permissions(&data, fs::Permissions::from_mode(mode)).unwrap();
+        let ended = serve_to_its_end(&data, &["serve"]);
+        String::from_utf8_lossy(&ended.stderr).into_owned()
+    };
+    for (mode, is_told) in [(0o700, false), (0o755, false), (0o777, true), (0o770, true)] {
+        let said = said(mode);
+        assert_eq!(
+            said.contains("others can write to it"),
+            is_told,
+            "{mode:o}: {said}"
+        );
+    }
+    // Only root can give something away.
+    let given = std::process::Command::new("chown")
+        .arg("65534")
+        .arg(&data)
+        .status();
+    if given.is_ok_and(|status| status.success()) {
+        let said = said(0o700);
+        assert!(said.contains("it belongs to another user"), "{said}");
+    }
+}
+
+#[test]
+fn a_key_file_that_is_no_file_is_refused() {
+    let files = tempfile::tempdir().unwrap();
+    let key = files.path().join("key");
+    let made = std::process::Command::new("mkfifo").arg(&key).status();
+    assert!(made.unwrap().success());
+    let key = key.display().to_string();
+    refused(
+        &files.path().join("data"),
+        &["serve", "--key-file", &key],
+        "it is no file",
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_others_can_read_is_told() {
     let mut server = Server::start(None);

@@ -96,3 +96,67 @@ async fn a_flood_without_a_session_takes_neither_memory_nor_the_api() {
     let most = peak(server.id()).unwrap();
     assert!((1..PEAK_MAX_KIB).contains(&most), "{most} KiB at most");
 }
+
+/// What answers that nobody takes may cost.
+const GROWTH_MAX_KIB: u64 = 80 * 1024;
+
+/// An HTTP/2 connection that takes nothing of its answers, with as many requests as it may have.
+fn taking_nothing(path: &str) -> Vec<u8> {
+    const STREAMS: u8 = 32;
+    const NO_WINDOW: &[u8] = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(NO_WINDOW);
+    for stream in 0..STREAMS {
+        // GET, http, path, authority, accept-encoding: gzip.
+        let mut fields = vec![0x82, 0x86, 0x44, u8::try_from(path.len()).unwrap()];
+        fields.extend(path.as_bytes());
+        fields.extend(b"\x41\x01x\x90");
+        let length = u8::try_from(fields.len()).unwrap();
+        bytes.extend([0, 0, length, 1, 5, 0, 0, 0, stream * 2 + 1]);
+        bytes.extend(fields);
+    }
+    bytes
+}
+
+/// Reads until all answers have begun, or the server has closed the connection.
+async fn answers_begin(stream: &mut TcpStream) {
+    let mut begun = 0;
+    while begun < 32 {
+        let mut head = [0; 9];
+        if stream.read_exact(&mut head).await.is_err() {
+            return;
+        }
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut rest = vec![0; usize::try_from(length).unwrap()];
+        if stream.read_exact(&mut rest).await.is_err() {
+            return;
+        }
+        begun += u32::from(head[3] == 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_nobody_takes_have_a_bound() {
+    // A page is made for each of them, which takes its time.
+    for (path, clients) in [
+        ("/rhn/manager/api/openapi.json", 30),
+        ("/rhn/apidoc/registrysync", 15),
+    ] {
+        let server = Server::start(None);
+        let session = server.login().await;
+        let address = server.url.strip_prefix("http://").unwrap().to_owned();
+        let before = peak(server.id()).unwrap();
+        let mut open = Vec::new();
+        for _ in 0..clients {
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            stream.write_all(&taking_nothing(path)).await.unwrap();
+            let begun = tokio::time::timeout(Duration::from_secs(60), answers_begin(&mut stream));
+            begun.await.unwrap();
+            open.push(stream);
+        }
+        let version = session.get("registrysync/listProjects", &[]).await;
+        assert_eq!(version, Ok(json!([])));
+        let grown = peak(server.id()).unwrap() - before;
+        assert!(grown < GROWTH_MAX_KIB, "{path}: {grown} KiB more");
+    }
+}

@@ -168,3 +168,68 @@ async fn a_list_that_can_not_be_read_on_has_no_end() {
     assert_eq!(answer.status(), 200);
     assert!(answer.bytes().await.is_err(), "the answer looks whole");
 }
+
+/// The same of what people make themselves, by the tens of thousands.
+#[tokio::test(flavor = "multi_thread")]
+async fn items_stores_and_users_are_streamed_too() {
+    const COUNT: usize = 40_000;
+    const FILL: [&str; 3] = [
+        "INSERT INTO sync_item (project_id, repository, options)
+        WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < COUNT)
+        SELECT (SELECT min(id) FROM sync_project), printf('team/app-%06d', i),
+            '{\"tags\":[\"' || printf('%0400d', i) || '\"]}' FROM n",
+        "INSERT INTO image_store (org_id, label, store_type, uri, options, created, modified)
+        WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < COUNT)
+        SELECT (SELECT min(id) FROM org), printf('store-%06d', i), 'registry', printf('r%0200d.example', i),
+            '{}', '2026-01-01 00:00:00', '2026-01-01 00:00:00' FROM n",
+        "INSERT INTO account (org_id, login, login_uc, password_hash, prefix, first_name, last_name, email,
+            enabled, read_only, created)
+        WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < COUNT)
+        SELECT (SELECT min(id) FROM org), printf('user-%06d', i), printf('USER-%06d', i), '', '',
+            printf('%0300d', i), '', '', TRUE, FALSE, '2026-01-01 00:00:00' FROM n",
+    ];
+    let server = Server::start(None);
+    let session = server.login().await;
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    session
+        .project(source.address(), target.address(), &[])
+        .await;
+    let fill = |conn: &mut DbConnection| {
+        for statement in FILL {
+            let statement = statement.replace("COUNT", &COUNT.to_string());
+            assert_eq!(diesel::sql_query(statement).execute(conn)?, COUNT);
+        }
+        Ok(())
+    };
+    server.sqlite().run(fill).await.expect("filled");
+    let key = dxr::Value::String(session.key.clone());
+    let before = peak(server.id()).expect("a process");
+    for (name, more) in [
+        ("registrysync.listImages", Some("web")),
+        ("image.store.listImageStores", None),
+        ("user.listUsers", None),
+    ] {
+        let more = more.map(|text| dxr::Value::String(text.to_owned()));
+        let call = dxr::MethodCall {
+            name: name.to_owned().into(),
+            params: [key.clone()].into_iter().chain(more).collect(),
+        };
+        let (bytes, end) = xml_bytes(&server, call).await;
+        assert!(bytes > COUNT * 200, "{name}: {bytes} bytes, {end}");
+        assert!(end.ends_with("</methodResponse>"), "{name}: {end}");
+    }
+    let after = peak(server.id()).expect("a process");
+    assert!(
+        after < before + 2 * GROWTH_KIB,
+        "{before} KiB, then {after} KiB"
+    );
+    // A part of it, over the seam of two pages.
+    let part = [("limit", "1500"), ("offset", "900")];
+    let stores = session.get("image/store/listImageStores", &part).await;
+    let stores = stores.expect("stores");
+    let stores = stores.as_array().expect("a list");
+    // The first one is a store of the project.
+    let labels = |number: usize| stores[number]["label"].as_str().expect("a label");
+    assert_eq!(stores.len(), 1500);
+    assert_eq!((labels(0), labels(1499)), ("store-000899", "store-002398"));
+}

@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 
 use super::server::{Server, Session, Worker};
 use crate::support::database::TestDatabase;
-use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::images::{AMD64, Blob, Format, Image, OCI_INDEX, OCI_MANIFEST};
 use crate::support::registry::Registry;
+use crate::support::registry::content::digest_of;
 use crate::support::registry::faults::{Action, Fault};
 
 const SCHEDULES: usize = 60;
@@ -242,5 +243,55 @@ async fn three_workers_and_one() {
         one.as_secs_f64(),
         three.as_secs_f64(),
         three.as_secs_f64() / one.as_secs_f64()
+    );
+}
+
+/// Whoever reads an index with 100 000 children does it where nobody else waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_answered_while_a_large_index_is_read() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let child = |number: u64| {
+        let digest = digest_of(&number.to_le_bytes());
+        let architecture = ["amd64", "arm64"][usize::from(number.is_multiple_of(2))];
+        format!(
+            "{{\"digest\":\"{digest}\",\"size\":1000,\"mediaType\":\"{OCI_MANIFEST}\",\"platform\":{{\"os\":\"linux\",\"architecture\":\"{architecture}\"}}}}"
+        )
+    };
+    let children: Vec<String> = (0..100_000).map(child).collect();
+    let index = format!(
+        "{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}",
+        children.join(",")
+    );
+    source.manifest_put("app", Some("1"), OCI_INDEX, index);
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let details = json!({"label": "web", "details": {"architectures": ["amd64"]}});
+    session
+        .post("registrysync/setDetails", details)
+        .await
+        .unwrap();
+    let id = session.run().await;
+    let (mut slowest, mut answers) = (Duration::ZERO, 0);
+    let ended = session.run_ended(id);
+    tokio::pin!(ended);
+    let run = loop {
+        let began = Instant::now();
+        tokio::select! {
+            run = &mut ended => break run,
+            listed = session.get("registrysync/listProjects", &[]) => {
+                assert_eq!(listed.unwrap().as_array().map(Vec::len), Some(1));
+                answers += 1;
+                slowest = slowest.max(began.elapsed());
+            }
+        }
+    };
+    // Its children aren't there.
+    assert_eq!(run["status"], "FAILED", "{run}");
+    assert!(
+        answers > 1 && slowest < Duration::from_secs(5),
+        "{answers} answers, {slowest:?}"
     );
 }

@@ -26,7 +26,7 @@ impl From<ImagePlatform> for PlatformAnswer {
             os: image.platform.os,
             architecture: image.platform.architecture,
             variant: image.platform.variant,
-            digest: image.manifest.digest.into(),
+            digest: image.digest.into(),
             size: ByteCount(image.size),
         }
     }

@@ -3,7 +3,7 @@
 use super::wire::Item;
 use super::{Answer, LABEL, LIMIT, OFFSET};
 use crate::api::value::Done;
-use crate::api::{Context, Namespace, param};
+use crate::api::{Context, List, Namespace, param};
 use crate::service::item::{self, ItemDetails, ItemOptions};
 use crate::service::project::ProjectName;
 use crate::service::rows::Slice;
@@ -182,7 +182,7 @@ fn others(ns: &mut Namespace) {
     );
 }
 
-async fn list_images(context: Context, label: String) -> Answer<Vec<Item>> {
+async fn list_images(context: Context, label: String) -> Answer<List<Item>> {
     items_of(&context, label, Slice::ALL).await
 }
 
@@ -191,13 +191,13 @@ async fn list_images_slice(
     label: String,
     limit: i32,
     offset: i32,
-) -> Answer<Vec<Item>> {
+) -> Answer<List<Item>> {
     items_of(&context, label, Slice::new(limit.into(), offset.into())?).await
 }
 
-async fn items_of(context: &Context, label: String, slice: Slice) -> Answer<Vec<Item>> {
-    let all = item::item_list(context.app(), context.caller(), label).await?;
-    Ok(slice.of(all.into_iter().map(Item::from)))
+async fn items_of(context: &Context, label: String, slice: Slice) -> Answer<List<Item>> {
+    let found = item::item_list(context.app(), context.caller(), label, slice).await?;
+    Ok(List::of_rows(found, Item::from))
 }
 
 async fn update_image(context: Context, id: i32, details: ItemDetails) -> Answer<Item> {

@@ -22,6 +22,8 @@ use regex::Regex;
 pub(crate) enum Quirk {
     /// HEAD of a manifest has no `Docker-Content-Digest`.
     HeadWithoutDigest,
+    /// HEAD of a manifest has no `Content-Length`.
+    HeadWithoutLength,
     /// `Docker-Content-Digest` of a manifest is that of other bytes.
     WrongDigestHeader,
     /// A manifest's `Content-Type` has `; charset=utf-8`.

@@ -50,7 +50,9 @@ fn get(shared: &Shared, method: &Method, repository: &str, reference: &str) -> R
     };
     let mut response = empty(StatusCode::OK);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, manifest.bytes.len().into());
+    if method == Method::GET || !shared.has(Quirk::HeadWithoutLength) {
+        headers.insert(header::CONTENT_LENGTH, manifest.bytes.len().into());
+    }
     if let Some(kind) = content_type(shared, &manifest) {
         set(headers, "content-type", &kind);
     }

@@ -1,0 +1,113 @@
+//! Compressed answers: at most a number of them at once, since each one keeps its own state for as
+//! long as its client takes to read it. The others are sent as they are.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::header::ACCEPT_ENCODING;
+use axum::http::{Extensions, HeaderMap, StatusCode, Version};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
+
+/// Answers that are compressed at once; each takes a quarter of a MiB.
+const AT_ONCE: usize = 64;
+/// Smaller answers are sent as they are.
+const SMALL: u64 = 1024;
+
+/// What an answer keeps in memory until it is taken, in bytes; in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weight(pub(super) usize);
+
+/// In the extensions of an answer whose content is in memory once for all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shared;
+
+/// In the extensions of an answer that isn't compressed, since too many others are.
+#[derive(Clone, Copy, Debug)]
+struct Plainly;
+
+/// Compresses the answers of these routes.
+pub(super) fn compressed<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let may = |_: StatusCode, _: Version, _: &HeaderMap, more: &Extensions| {
+        more.get::<Plainly>().is_none()
+    };
+    let which = is_worth_it().and(may);
+    router
+        .layer(from_fn_with_state(places, place_take))
+        .layer(CompressionLayer::new().compress_when(which))
+}
+
+/// Neither small nor compressed already, and no stream of events.
+fn is_worth_it() -> impl Predicate {
+    DefaultPredicate::new().and(SizeAbove::new(SMALL))
+}
+
+async fn place_take(
+    State(places): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut asked = request.headers().get_all(ACCEPT_ENCODING).iter();
+    let is_asked = asked.any(|value| {
+        let value = value.as_bytes();
+        value.contains(&b'*')
+            || value
+                .windows(4)
+                .any(|part| part.eq_ignore_ascii_case(b"gzip"))
+    });
+    let mut response = next.run(request).await;
+    let exact = response.body().size_hint().exact();
+    if response.extensions().get::<Shared>().is_none()
+        && let Some(bytes) = exact.and_then(|bytes| usize::try_from(bytes).ok())
+    {
+        response.extensions_mut().insert(Weight(bytes));
+    }
+    if !is_asked || !is_worth_it().should_compress(&response) {
+        return response;
+    }
+    let Ok(place) = places.try_acquire_owned() else {
+        response.extensions_mut().insert(Plainly);
+        return response;
+    };
+    response.map(|body| {
+        Body::new(Placed {
+            body,
+            _place: place,
+        })
+    })
+}
+
+/// A body that keeps a place until it is taken.
+struct Placed {
+    body: Body,
+    _place: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Placed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
