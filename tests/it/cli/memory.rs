@@ -91,13 +91,13 @@ async fn manifests_with_tens_of_thousands_of_entries_end_within_128_mib() {
     };
     let index = format!(
         "{{\"schemaVersion\":2,\"mediaType\":\"{OCI_INDEX}\",\"manifests\":[{}]}}",
-        descriptors(40_000, platform)
+        descriptors(35_000, platform)
     );
     let config = Blob::layer(1, 10);
     let image = format!(
         "{{\"schemaVersion\":2,\"mediaType\":\"{OCI_MANIFEST}\",\"config\":{{\"digest\":\"{}\",\"size\":10}},\"layers\":[{}]}}",
         config.digest,
-        descriptors(100_000, |_| String::new())
+        descriptors(80_000, |_| String::new())
     );
     for (media_type, manifest, more) in [
         (OCI_INDEX, index, ["--architecture", "amd64"].as_slice()),
