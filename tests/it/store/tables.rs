@@ -458,7 +458,7 @@ fn is_whole_on_purpose(statement: &str) -> bool {
     let from = |table: &&str| {
         text.contains(&format!("FROM {table} ")) || text.ends_with(&format!("FROM {table}"))
     };
-    let is_one = READ_WHOLE.iter().any(|table| from(&table));
+    let is_one = READ_WHOLE.iter().any(from);
     text.starts_with("SELECT") && is_one && !text.contains(" WHERE ") && !text.contains(" JOIN ")
 }
 
