@@ -321,7 +321,7 @@ impl FileId {
 }
 
 /// Makes the file readable by its owner only: it holds password hashes.
-fn sqlite_file_make(path: &Path) -> std::io::Result<()> {
+pub(super) fn sqlite_file_make(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

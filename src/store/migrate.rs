@@ -1,6 +1,6 @@
 //! Brings a database to the version that this program knows.
 
-use super::connection::Target;
+use super::connection::{Target, sqlite_file_make};
 use super::{DbConnection, Error};
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection as _;
@@ -93,7 +93,8 @@ fn missing_of<DB: Backend>(
     }))
 }
 
-/// Copies the database beside itself; the name tells when. The copy is as complete as a
+/// Copies the database beside itself, for its owner alone from the first byte on: it holds password
+/// hashes. The name tells when. The copy is as complete as a
 /// transaction sees it.
 fn sqlite_backup(conn: &mut diesel::SqliteConnection, path: &Path) -> Result<(), Error> {
     let mut name = path.as_os_str().to_owned();
@@ -103,23 +104,17 @@ fn sqlite_backup(conn: &mut diesel::SqliteConnection, path: &Path) -> Result<(),
             .to_string(),
     );
     let copy = Path::new(&name).to_path_buf();
-    diesel::sql_query("VACUUM INTO ?")
-        .bind::<diesel::sql_types::Text, _>(copy.to_string_lossy().into_owned())
-        .execute(conn)
+    // SQLite fills a file that is empty, and leaves its mode as it is.
+    sqlite_file_make(&copy)
         .map_err(|error| error.to_string())
-        .and_then(|_| owner_only(&copy).map_err(|error| error.to_string()))
+        .and_then(|()| {
+            diesel::sql_query("VACUUM INTO ?")
+                .bind::<diesel::sql_types::Text, _>(copy.to_string_lossy().into_owned())
+                .execute(conn)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        })
         .map_err(|reason| Error::Backup { path: copy, reason })
-}
-
-#[cfg(unix)]
-fn owner_only(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-}
-
-#[cfg(not(unix))]
-fn owner_only(_: &Path) -> std::io::Result<()> {
-    Ok(())
 }
 
 #[allow(clippy::needless_pass_by_value)] // for `map_err`

@@ -282,9 +282,9 @@ const XML_ESCAPES: &str = r"s/&/\&amp;/g; s/</\&lt;/g";
 /// it in the call as well. They are kept under their names in small letters.
 fn escapes(examples: &[(&str, Example)], how: &str) -> String {
     let mut names = Vec::new();
-    examples
-        .iter()
-        .for_each(|(_, example)| variables(example, &mut names));
+    for (_, example) in examples {
+        variables(example, &mut names);
+    }
     let line = |name: &&str| {
         let kept = name.to_lowercase();
         format!("{kept}=$(printf %s \"${name}\" | sed '{how}')\n")

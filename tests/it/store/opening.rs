@@ -1,11 +1,15 @@
 use super::{account, store};
+use crate::support::database::TestDatabase;
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use registrysync::store::account::{account_by_login, account_count};
 use registrysync::store::image_store::{
     Login, NewImageStore, image_store_by_label, image_store_create,
 };
 use registrysync::store::{Db, Error, SealError, SealKey};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 on_both_databases! {
     async fn opening_twice_changes_nothing(db) {
@@ -76,6 +80,46 @@ on_both_databases! {
         let old = Db::open(&url, key).expect("the copy");
         assert_eq!(old.run(account_count).await.expect("no error"), 1);
     }
+}
+
+/// Nobody else reads the copy, not even while it is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_copy_before_a_migration_is_its_owners_from_the_first_byte_on() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let db = TestDatabase::sqlite();
+    // Large enough for the copy to take a while; and the last migrations' state is undone.
+    db.run(|conn| {
+        Ok(conn.batch_execute(
+            "CREATE TABLE ballast AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+                SELECT i, randomblob(1000) AS bytes FROM n;
+            DROP TABLE login_failure;
+            DELETE FROM __diesel_schema_migrations WHERE version = '20261128000015'",
+        )?)
+    })
+    .await
+    .expect("no error");
+    let (dir, done) = (db.dir.path().to_owned(), Arc::new(AtomicBool::new(false)));
+    let over = Arc::clone(&done);
+    let watch = std::thread::spawn(move || {
+        let mut modes = BTreeSet::new();
+        loop {
+            let last = over.load(Ordering::SeqCst);
+            for copy in copies(&dir) {
+                // Its journal goes again.
+                if let Ok(meta) = std::fs::metadata(copy) {
+                    modes.insert(format!("{:o}", meta.permissions().mode() & 0o777));
+                }
+            }
+            if last {
+                return modes;
+            }
+        }
+    });
+    let opened = db.open_again();
+    done.store(true, Ordering::SeqCst);
+    opened.expect("a migrated database");
+    let modes = watch.join().expect("no panic");
+    assert_eq!(modes, BTreeSet::from(["600".to_owned()]));
 }
 
 fn copies(dir: &Path) -> Vec<PathBuf> {

@@ -2,12 +2,16 @@
 //! them goes.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use registrysync::store::schema::run_part;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::commands::Person;
 use super::server::{Server, Session, Worker, serve_to_its_end};
 use crate::support::database::TestDatabase;
 use crate::support::images::{AMD64, Blob, Format, Image};
@@ -434,5 +438,117 @@ async fn a_run_says_which_limit_it_waits_for() {
         let run = run.unwrap();
         let waits_for = run["waits_for"].as_str().unwrap_or_default();
         assert!(waits_for.starts_with(words), "{key}: {run}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_show_the_workers_and_what_a_run_waits_for() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let (source, target) = registries(1, 1).await;
+    let server = server(&database);
+    project(&server, &source, &target, 1).await;
+    let person = Person::at(&server);
+    let nobody = person.says(&["workers"]);
+    let said = String::from_utf8(nobody.stderr).unwrap();
+    assert!(
+        nobody.stdout.is_empty() && said.contains("no worker is at this database"),
+        "{said}"
+    );
+    assert_eq!(person.hears(&["workers", "--json"], 0), "");
+
+    let mut wait = person.command(&["project", "run", "web", "--wait"]);
+    let mut wait = wait.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(wait.stderr.take().unwrap()).lines();
+    let waits = tokio::task::spawn_blocking(move || {
+        let why = lines.find_map(|line| line.ok().filter(|line| line.contains("waits for")));
+        // The others have to be read as well.
+        std::thread::spawn(move || lines.count());
+        why
+    });
+    let waits = tokio::time::timeout(Duration::from_mins(1), waits).await;
+    let waits = waits.expect("a line").unwrap().unwrap_or_default();
+    assert!(
+        waits.contains("READY, waits for a worker: none is alive"),
+        "{waits}"
+    );
+    let _worker = worker(&server, &database);
+    assert!(wait.wait().unwrap().success());
+
+    let table = person.hears(&["workers"], 0);
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(rows.len(), 2, "{table}");
+    for (head, cell) in [("STATUS", "alive"), ("SLOTS", "0 of 2"), ("WORKS ON", "")] {
+        let at = rows[0].find(head).expect(head);
+        assert!(
+            rows[1].get(at..).unwrap_or_default().starts_with(cell),
+            "{table}"
+        );
+    }
+    let listed = person.hears(&["workers", "--json"], 0);
+    let listed: Value = serde_json::from_str(listed.trim_end()).unwrap();
+    assert_eq!(
+        (&listed["status"], &listed["parts"]),
+        (&json!("alive"), &json!([]))
+    );
+    assert!(table.contains(listed["name"].as_str().unwrap()), "{table}");
+}
+
+/// Where PostgreSQL wants a password, it comes from a file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_logs_in_at_its_database_with_the_password_of_a_file() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let database = OwnServer::start_with(|dir| {
+        let rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(dir.join("pg_hba.conf"), rules).unwrap();
+        vec![
+            "listen_addresses=127.0.0.1".to_owned(),
+            format!("port={port}"),
+        ]
+    });
+    let Some(database) = database else { return };
+    PgConnection::establish(&database.url())
+        .unwrap()
+        .batch_execute("CREATE ROLE sync LOGIN SUPERUSER PASSWORD 's3cret phrase'")
+        .unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let url = format!("postgres://sync@127.0.0.1:{port}/postgres");
+    let right = file("right", "s3cret phrase\n");
+    let by_file =
+        |path: &str| ["--database", &url, "--database-password-file", path].map(str::to_owned);
+    let server = Server::with(by_file(&right).to_vec());
+    server.login().await;
+    drop(server);
+    for (path, word) in [
+        (
+            file("wrong", "another one\n"),
+            "password authentication failed",
+        ),
+        (
+            files.path().join("missing").display().to_string(),
+            "database_password_file",
+        ),
+    ] {
+        let words = by_file(&path);
+        let words: Vec<&str> = ["serve"]
+            .into_iter()
+            .chain(words.iter().map(String::as_str))
+            .collect();
+        let output = serve_to_its_end(&files.path().join("data"), &words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(word), "{said}");
+        assert!(
+            !said.contains("another one") && !said.contains("s3cret"),
+            "{said}"
+        );
     }
 }

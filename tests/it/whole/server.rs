@@ -324,6 +324,15 @@ impl Session {
         self.answer("POST", method, request).await
     }
 
+    /// With a key of the server at `url`.
+    pub(super) async fn at(url: &str, key: &str) -> Session {
+        Session {
+            root: format!("{url}/rhn/manager/api"),
+            key: key.to_owned(),
+            contract: Arc::new(Contract::of(url).await),
+        }
+    }
+
     async fn answer(
         &self,
         verb: &str,

@@ -10,7 +10,9 @@
 mod blocks;
 mod reader;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use blocks::{Block, blocks};
@@ -19,12 +21,13 @@ use serde_json::json;
 
 use super::clients::usable;
 use super::scripts::{installed, seed};
-use super::server::{PASSWORD, Server};
+use super::server::{PASSWORD, Server, Session};
 use super::tls::pair_write_for;
 use crate::support::database::TestDatabase;
 use crate::support::docker_registry::AnyRegistry;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
+use crate::support::registry::faults::{Action, Fault};
 
 /// Page, the block's first line, and why nobody types it.
 const NOT_TYPED: [(&str, &str, &str); 2] = [
@@ -328,6 +331,47 @@ async fn tls_and_a_proxy() {
     let trusted = ["-sS", "-i", "--cacert", "sync.pem", "--resolve", &resolve];
     let answer = reader.runs("curl", &[&trusted[..], &body, &[&login]].concat());
     assert!(answer.contains("; Secure"), "{answer}");
+    let (_, key) = answer.split_once("pxt-session-cookie=").expect("a key");
+    let key = key.split(';').next().unwrap();
+    let session = Session::at(&format!("http://{plain}"), key).await;
+    let ca = reader.path("sync.pem").display().to_string();
+    let events = |id: i64| {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "-N", "--cacert", &ca, "--resolve", &resolve]);
+        command.args(["-H", &format!("Authorization: Bearer {key}")]);
+        let port = tls.rsplit_once(':').unwrap().1;
+        command.arg(format!(
+            "https://sync.example.com:{port}/rhn/manager/runs/{id}/events"
+        ));
+        command
+    };
+    events_pass_while_a_run_goes_on(&session, events).await;
+}
+
+/// What happens in a run is heard at once, through whatever is between.
+async fn events_pass_while_a_run_goes_on(session: &Session, events: impl Fn(i64) -> Command) {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let image = Image::single(Format::Oci, AMD64, &[Blob::layer(1, 300_000)]);
+    image.store(&source, "app", Some("v1"));
+    source.fault_add(Fault::on("GET", "/blobs/", Action::Stall { after: 100 }));
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let id = session.run().await;
+    let mut stream = events(id).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(stream.stdout.take().unwrap()).lines();
+    let heard = tokio::task::spawn_blocking(move || {
+        ["event: run", "event: log"].map(|event| lines.any(|line| line.is_ok_and(|l| l == event)))
+    });
+    let heard = tokio::time::timeout(Duration::from_mins(1), heard).await;
+    // The source stalls: the run, and with it the stream, is far from its end.
+    let run = session
+        .get("registrysync/getRun", &[("runId", &id.to_string())])
+        .await;
+    stream.kill().unwrap();
+    stream.wait().unwrap();
+    assert_eq!(heard.expect("events").unwrap(), [true, true]);
+    assert_eq!(run.unwrap()["status"], "RUNNING");
 }
 
 /// Looks until something accepts connections there, for a minute.
