@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Far longer than anything here takes, on a busy machine.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 fn key(dir: &Path) -> SealKey {
     SealKey::from_file(&dir.join("key")).expect("a key")
@@ -130,16 +130,16 @@ async fn what_is_urgent_has_a_connection_of_its_own() {
         return;
     };
     let (_, db) = through_proxy(&db, BOUND).await;
-    let (end, ended) = std::sync::mpsc::channel::<()>();
-    let ended = std::sync::Arc::new(std::sync::Mutex::new(ended));
-    let (begin, mut begun) = tokio::sync::mpsc::channel(8);
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Arc::new(std::sync::Mutex::new(held));
+    let (report, mut reports) = tokio::sync::mpsc::channel(8);
     let all: Vec<_> = (0..8)
         .map(|_| {
-            let (db, ended, begin) = (db.clone(), ended.clone(), begin.clone());
+            let (db, held, report) = (db.clone(), held.clone(), report.clone());
             tokio::spawn(async move {
                 db.run(move |_| {
-                    let _ = begin.blocking_send(());
-                    let _ = ended.lock().map(|ended| ended.recv());
+                    let _ = report.blocking_send(());
+                    let _ = held.lock().map(|held| held.recv());
                     Ok(())
                 })
                 .await
@@ -147,10 +147,10 @@ async fn what_is_urgent_has_a_connection_of_its_own() {
         })
         .collect();
     for _ in 0..8 {
-        begun.recv().await.expect("a call under way");
+        reports.recv().await.expect("a call under way");
     }
     db.run_urgently(account_count).await.expect("an answer");
-    drop(end);
+    drop(release);
     for one in all {
         one.await.expect("no panic").expect("no error");
     }
@@ -309,93 +309,101 @@ fn private(path: &Path, text: &str) {
 }
 
 /// A server with TLS only, as every managed PostgreSQL: by password, or by a client's certificate.
-#[tokio::test(flavor = "multi_thread")]
-async fn postgresql_is_reached_over_tls_and_checked_as_asked() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port();
-    let server = OwnServer::start_with(|dir| {
-        let (certificate, key) = authority.sign(&["localhost"], "server");
-        private(&dir.join("server.crt"), &certificate);
-        private(&dir.join("server.key"), &key);
-        private(&dir.join("ca.crt"), &authority.certificate);
-        private(
-            &dir.join("pg_hba.conf"),
-            "local all all trust\n\
-             hostssl all certified all cert\n\
-             hostssl all all all scram-sha-256\n",
-        );
-        let file = |key: &str, name: &str| format!("{key}={}", dir.join(name).display());
-        vec![
-            "listen_addresses=127.0.0.1".to_owned(),
-            format!("port={port}"),
-            "ssl=on".to_owned(),
-            file("ssl_cert_file", "server.crt"),
-            file("ssl_key_file", "server.key"),
-            file("ssl_ca_file", "ca.crt"),
-        ]
-    });
-    let Some(server) = server else { return };
-    PgConnection::establish(&server.url())
-        .expect("a connection")
-        .batch_execute(
-            "CREATE ROLE me LOGIN SUPERUSER PASSWORD 's3cret'; CREATE ROLE certified LOGIN SUPERUSER",
-        )
-        .expect("roles");
-    let dir = tempfile::tempdir().expect("a directory");
-    let file = |name: &str| dir.path().join(name);
-    private(&file("ca.crt"), &authority.certificate);
-    private(&file("stranger.crt"), &stranger.certificate);
-    let (certificate, client_key) = authority.sign(&[], "certified");
-    private(&file("client.crt"), &certificate);
-    private(&file("client.key"), &client_key);
-    let (ca, other) = (file("ca.crt"), file("stranger.crt"));
-    let (ca, other) = (ca.display(), other.display());
-    let (crt, client) = (file("client.crt"), file("client.key"));
-    let (crt, client) = (crt.display(), client.display());
-    let at = |user: &str, host: &str, query: &str| {
-        format!("postgres://{user}@{host}:{port}/postgres?{query}")
-    };
-    let open = |url: String, password: &str| {
+struct TlsServer {
+    _server: OwnServer,
+    port: u16,
+    /// `ca.crt`, the server's; `stranger.crt`, another one; `client.crt` and `client.key`.
+    files: tempfile::TempDir,
+}
+
+impl TlsServer {
+    fn start() -> Option<TlsServer> {
+        let (authority, stranger) = (Authority::new(), Authority::new());
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
+        let server = OwnServer::start_with(|dir| {
+            let (certificate, key) = authority.sign(&["localhost"], "server");
+            private(&dir.join("server.crt"), &certificate);
+            private(&dir.join("server.key"), &key);
+            private(&dir.join("ca.crt"), &authority.certificate);
+            private(
+                &dir.join("pg_hba.conf"),
+                "local all all trust\n\
+                 hostssl all certified all cert\n\
+                 hostssl all all all scram-sha-256\n",
+            );
+            let file = |key: &str, name: &str| format!("{key}={}", dir.join(name).display());
+            vec![
+                "listen_addresses=127.0.0.1".to_owned(),
+                format!("port={port}"),
+                "ssl=on".to_owned(),
+                file("ssl_cert_file", "server.crt"),
+                file("ssl_key_file", "server.key"),
+                file("ssl_ca_file", "ca.crt"),
+            ]
+        })?;
+        PgConnection::establish(&server.url())
+            .expect("a connection")
+            .batch_execute(
+                "CREATE ROLE me LOGIN SUPERUSER PASSWORD 's3cret'; \
+                 CREATE ROLE certified LOGIN SUPERUSER",
+            )
+            .expect("roles");
+        let files = tempfile::tempdir().expect("a directory");
+        let (certificate, key) = authority.sign(&[], "certified");
+        for (name, text) in [
+            ("ca.crt", authority.certificate),
+            ("stranger.crt", stranger.certificate),
+            ("client.crt", certificate),
+            ("client.key", key),
+        ] {
+            private(&files.path().join(name), &text);
+        }
+        Some(TlsServer {
+            _server: server,
+            port,
+            files,
+        })
+    }
+
+    /// Opens the database by a URL in whose query `DIR/` stands for the directory of the files.
+    async fn open(&self, user: &str, host: &str, query: &str, password: &str) -> Result<Db, Error> {
+        let dir = format!("{}/", self.files.path().display());
+        let query = query.replace("DIR/", &dir);
+        let url = format!("postgres://{user}@{host}:{}/postgres?{query}", self.port);
         let options = DbOptions {
             password: Some(password.into()).filter(|_| !password.is_empty()),
             ..DbOptions::default()
         };
-        let key = key(dir.path());
-        tokio::task::spawn_blocking(move || Db::open_with(&url, key, options))
+        let key = key(self.files.path());
+        let opened = tokio::task::spawn_blocking(move || Db::open_with(&url, key, options));
+        opened.await.expect("no panic")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_is_reached_over_tls() {
+    let Some(server) = TlsServer::start() else {
+        return;
     };
-    for (url, password) in [
+    let full = "sslmode=verify-full&sslrootcert=DIR/ca.crt";
+    let client = format!("{full}&sslcert=DIR/client.crt&sslkey=DIR/client.key");
+    for (user, host, query, password) in [
+        ("me", "localhost", full, "s3cret"),
         (
-            at(
-                "me",
-                "localhost",
-                &format!("sslmode=verify-full&sslrootcert={ca}"),
-            ),
-            "s3cret",
-        ),
-        (
-            at(
-                "me:s3cret",
-                "127.0.0.1",
-                &format!("sslmode=verify-ca&sslrootcert={ca}"),
-            ),
+            "me:s3cret",
+            "127.0.0.1",
+            "sslmode=verify-ca&sslrootcert=DIR/ca.crt",
             "",
         ),
-        (at("me", "127.0.0.1", "sslmode=require"), "s3cret"),
-        (at("me", "127.0.0.1", ""), "s3cret"),
-        (
-            at(
-                "certified",
-                "localhost",
-                &format!("sslmode=verify-full&sslrootcert={ca}&sslcert={crt}&sslkey={client}"),
-            ),
-            "",
-        ),
+        ("me", "127.0.0.1", "sslmode=require", "s3cret"),
+        ("me", "127.0.0.1", "", "s3cret"),
+        ("certified", "localhost", &client, ""),
     ] {
-        let db = open(url.clone(), password).await.expect("no panic");
-        let db = db.unwrap_or_else(|error| panic!("{url}: {error}"));
+        let db = server.open(user, host, query, password).await;
+        let db = db.unwrap_or_else(|error| panic!("{user} {host} {query}: {error}"));
         assert_eq!(db.run(account_count).await.expect("an answer"), 0);
         let encrypted = db.run(|conn| {
             let said = conn.batch_execute(
@@ -406,62 +414,62 @@ async fn postgresql_is_reached_over_tls_and_checked_as_asked() {
         });
         encrypted.await.expect("TLS");
     }
-    for (url, password, wanted) in [
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_checked_as_asked() {
+    let Some(server) = TlsServer::start() else {
+        return;
+    };
+    for (user, host, query, password, wanted) in [
         // Another name than in the certificate.
         (
-            at(
-                "me",
-                "127.0.0.1",
-                &format!("sslmode=verify-full&sslrootcert={ca}"),
-            ),
+            "me",
+            "127.0.0.1",
+            "sslmode=verify-full&sslrootcert=DIR/ca.crt",
             "s3cret",
             "TLS",
         ),
         (
-            at(
-                "me",
-                "localhost",
-                &format!("sslmode=verify-full&sslrootcert={other}"),
-            ),
+            "me",
+            "localhost",
+            "sslmode=verify-full&sslrootcert=DIR/stranger.crt",
             "s3cret",
             "TLS",
         ),
         (
-            at(
-                "me",
-                "localhost",
-                &format!("sslmode=verify-ca&sslrootcert={other}"),
-            ),
+            "me",
+            "localhost",
+            "sslmode=verify-ca&sslrootcert=DIR/stranger.crt",
             "s3cret",
             "TLS",
         ),
         (
-            at(
-                "me",
-                "localhost",
-                &format!("sslmode=require&sslrootcert={other}"),
-            ),
+            "me",
+            "localhost",
+            "sslmode=require&sslrootcert=DIR/stranger.crt",
             "s3cret",
             "TLS",
         ),
         (
-            at(
-                "me",
-                "localhost",
-                "sslmode=verify-full&sslrootcert=/nowhere",
-            ),
+            "me",
+            "localhost",
+            "sslmode=verify-full&sslrootcert=/nowhere",
             "s3cret",
             "`sslrootcert`",
         ),
-        (at("me", "localhost", "sslmode=disable"), "s3cret", "28000"),
-        (at("me", "localhost", "sslmode=require"), "wr0ng", "28P01"),
-        (at("certified", "localhost", "sslmode=require"), "", "28000"),
+        ("me", "localhost", "sslmode=disable", "s3cret", "28000"),
+        ("me", "localhost", "sslmode=require", "wr0ng", "28P01"),
+        ("certified", "localhost", "sslmode=require", "", "28000"),
     ] {
-        let refused = open(url.clone(), password).await.expect("no panic");
-        let error = refused.err().unwrap_or_else(|| panic!("{url} is let in"));
-        assert!(matches!(error, Error::Refused { .. }), "{url}: {error:?}");
+        let what = format!("{user} {host} {query}");
+        let error = server
+            .open(user, host, query, password)
+            .await
+            .expect_err(&what);
+        assert!(matches!(error, Error::Refused { .. }), "{what}: {error:?}");
         let text = error.to_string();
-        assert!(text.contains(wanted), "{url}: {text}");
+        assert!(text.contains(wanted), "{what}: {text}");
         assert!(
             !text.contains("s3cret") && !text.contains("wr0ng"),
             "{text}"

@@ -217,7 +217,7 @@ async fn a_session_is_as_old_at_every_server() {
     for (here, there) in [(&first, &second), (&second, &first)] {
         let session = here.login().await;
         for server in [there, here, there] {
-            let session = session.at(server);
+            let session = Session::at(&server.url, &session.key).await;
             let listed = session.get("registrysync/listProjects", &[]).await;
             assert_eq!(listed, Ok(json!([])));
         }

@@ -299,15 +299,6 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// The same session at another server of the same database.
-    pub(super) fn at(&self, server: &Server) -> Session {
-        Session {
-            root: format!("{}/rhn/manager/api", server.url),
-            key: self.key.clone(),
-            contract: Arc::clone(&self.contract),
-        }
-    }
-
     /// Calls a method that only reads.
     pub(super) async fn get(&self, method: &str, query: &[(&str, &str)]) -> Result<Value, String> {
         let mut url = reqwest::Url::parse(&format!("{}/{method}", self.root)).unwrap();
