@@ -162,7 +162,7 @@ async fn heads_of_strangers_have_one_budget() {
 
 #[tokio::test]
 async fn frames_that_belong_to_no_request_have_an_end() {
-    const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\012345678";
+    const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\x0012345678";
     const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
     let (address, _) = greeter(Door::default()).await;
     for frame in [PING, SETTINGS] {

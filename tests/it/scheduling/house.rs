@@ -259,7 +259,7 @@ on_both_databases! {
         let here = IpAddr::from(Ipv4Addr::LOCALHOST);
         let key = login(&app, here, "admin".into(), "correct horse".into(), None).await.expect("a session");
         let caller = session_check(&app, &key).await.expect("the caller");
-        let label = place.db.run(move |conn| Ok(project_list(conn, org, 0, 9)?)).await.expect("projects");
+        let label = place.db.run(move |conn| project_list(conn, org, 0, 9)).await.expect("projects");
         let label = label.into_iter().find(|project| project.id == projects[0]).expect("it").label;
         let delete = || {
             let (app, caller, label) = (Arc::clone(&app), caller.clone(), label.clone());
@@ -283,7 +283,7 @@ on_both_databases! {
         second.await.expect("no panic").expect("no error");
         assert!(seen.len() >= 5, "{seen:?}");
         assert_eq!(place.written_and_counted().await, 0);
-        let left = place.db.run(move |conn| Ok(project_list(conn, org, 0, 9)?)).await.expect("projects");
+        let left = place.db.run(move |conn| project_list(conn, org, 0, 9)).await.expect("projects");
         assert_eq!(left.iter().map(|project| project.id).collect::<Vec<_>>(), projects[1..]);
     }
 }

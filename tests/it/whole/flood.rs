@@ -72,12 +72,8 @@ async fn a_flood_without_a_session_takes_neither_memory_nor_the_api() {
         request("/rpc/api", "", BODY, &stalled),
     ];
     let mut flood = tokio::task::JoinSet::new();
-    for request in requests
-        .iter()
-        .cycle()
-        .take(requests.len() * CLIENTS)
-        .cloned()
-    {
+    for number in 0..requests.len() * CLIENTS {
+        let request = requests[number % requests.len()].clone();
         let address = address.clone();
         flood.spawn(async move {
             let mut stream = TcpStream::connect(address).await.unwrap();
@@ -150,7 +146,7 @@ async fn answers_that_nobody_takes_have_a_bound() {
         for _ in 0..clients {
             let mut stream = TcpStream::connect(&address).await.unwrap();
             stream.write_all(&taking_nothing(path)).await.unwrap();
-            let begun = tokio::time::timeout(Duration::from_secs(60), answers_begin(&mut stream));
+            let begun = tokio::time::timeout(Duration::from_mins(1), answers_begin(&mut stream));
             begun.await.unwrap();
             open.push(stream);
         }
