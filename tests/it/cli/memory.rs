@@ -1,5 +1,6 @@
 //! Memory doesn't grow with what is copied.
 
+use std::fmt::Write as _;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -171,4 +172,26 @@ async fn large_manifests_that_are_called_small_end_within_128_mib() {
             "{quirk:?}: {most} KiB at most"
         );
     }
+}
+
+/// Of many items, one at a time has its patterns compiled: each of these takes most of a MiB.
+#[tokio::test]
+async fn many_items_with_large_patterns_are_no_more_than_one() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let desk = Desk::new();
+    let mut file = format!(
+        "{}:\n  tls-verify: false\n  images-by-tag-regex:\n",
+        source.address()
+    );
+    for number in 0..40 {
+        let _ = writeln!(file, "    r{number}: ^{number}\\pL{{20}}");
+    }
+    desk.file("many.yaml", &file);
+    let mut command = desk.command();
+    let to = format!("http://{}", target.address());
+    command.args(["sync", "many.yaml", "--to", &to]);
+    let (status, most) = watched(command).await;
+    // None of the repositories is there.
+    assert!(!status.success());
+    assert!((1..72 * 1024).contains(&most), "{most} KiB at most");
 }

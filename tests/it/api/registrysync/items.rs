@@ -1,3 +1,4 @@
+use diesel::RunQueryDsl as _;
 use dxr::Value as Xml;
 use serde_json::{Value, json};
 
@@ -195,4 +196,29 @@ on_both_databases! {
         admin.post("addImage", add("a/nginx", &["1"], &json!({}))).await.expect("an item");
         admin.post("addImage", add("nginx", &["1"], &json!({"target_repository": "b"}))).await.expect("an item");
     }
+}
+
+#[tokio::test]
+async fn patterns_of_a_project_have_a_limit_together() {
+    // All but one of those that fit.
+    const FILL: &str = "INSERT INTO sync_item (project_id, repository, options)
+        WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 255)
+        SELECT (SELECT min(id) FROM sync_project), 'r' || i,
+            '{\"tags_exclude_regex\":\"' || printf('%04096d', 0) || '\"}' FROM n";
+    let admin = Admin::new(TestDatabase::sqlite()).await;
+    admin.project("mirror", json!({})).await;
+    let filled = admin
+        .server
+        .app
+        .db
+        .run(|conn| Ok(diesel::sql_query(FILL).execute(conn)?));
+    assert_eq!(filled.await.expect("no error"), 255);
+    let add = |options: Value| admin.post("addImage", add("more", &[], &options));
+    let longest = add(json!({"tags_regex": "x".repeat(4096)}));
+    longest.await.expect("an item");
+    let (code, message) = add(json!({"semver": "^1"})).await.expect_err("too much");
+    assert_eq!(code, 2800);
+    assert!(message.contains("1024 KiB together"), "{message}");
+    // What has none is no burden.
+    add(json!({})).await.expect("an item");
 }
