@@ -39,7 +39,7 @@ impl Interrupts {
                 _ = self.interrupt.recv() => {}
                 _ = self.terminate.recv() => {}
             }
-            super::output::talk_line("registrysync: told twice: ending at once");
+            super::output::talk_line("registrysync: a second signal: ending at once");
             std::process::exit(INTERRUPTED.into());
         });
     }

@@ -10,6 +10,7 @@ use super::CliError;
 use super::args::ListTagsArguments;
 use super::output::{data_line, json_line, talk_line};
 use super::source::{client, flag_selector, reference};
+use crate::text::counted;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -31,11 +32,13 @@ pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
     let (listing, dropped) = (listed.entries, listed.dropped);
     let mut selection = selector.select(&listing);
     let listed: HashSet<&str> = listing.iter().map(String::as_str).collect();
+    let mut missing = Vec::new();
     for (tag, verdict) in &mut selection.verdicts {
         // A digest is in no list of tags.
         if verdict.selected && !tag.contains(':') && !listed.contains(tag.as_str()) {
             verdict.selected = false;
             verdict.reason = format!("{}, but not in the repository", verdict.reason);
+            missing.push(tag.clone());
         }
     }
     for (tag, verdict) in &selection.verdicts {
@@ -58,7 +61,16 @@ pub(super) async fn run(arguments: ListTagsArguments) -> Result<u8, CliError> {
     if let Some(warning) = dropped.warning() {
         talk_line(&format!("warning: {warning}"));
     }
-    Ok(0)
+    for tag in &missing {
+        talk_line(&format!("`{tag}` is not in the repository"));
+    }
+    if missing.is_empty() && !selection.verdicts.iter().any(|(_, v)| v.selected) {
+        talk_line(&match listing.len() as u64 {
+            0 => "the repository has no tags".to_owned(),
+            count => format!("none of its {} is selected", counted(count, "tag")),
+        });
+    }
+    Ok(u8::from(!missing.is_empty()))
 }
 
 /// Registry and path of a reference. As everywhere, a first part without dot, colon or `localhost`

@@ -11,6 +11,7 @@ use super::project_run;
 use super::project_schedule;
 use super::source::reference;
 use super::table::{self, cell};
+use crate::text::counted;
 
 pub(super) async fn run(arguments: ProjectArguments) -> Result<u8, CliError> {
     let json = arguments.json;
@@ -66,7 +67,7 @@ async fn list(session: &mut Session, json: bool) -> Result<u8, CliError> {
                 cell(&project["src_store_label"]),
                 cell(&project["dest_store_label"]),
                 cell(&project["enabled"]),
-                cell(&last["status"]),
+                last_status(last),
                 cell(&last["end_time"]),
             ]
         })
@@ -77,6 +78,15 @@ async fn list(session: &mut Session, json: bool) -> Result<u8, CliError> {
         "there are no projects; `registrysync project create` makes one",
     );
     Ok(0)
+}
+
+/// The status of a project's last run, with its warnings.
+fn last_status(last: &Json) -> String {
+    let status = cell(&last["status"]);
+    match last["warnings"].as_u64() {
+        Some(warnings @ 1..) => format!("{status}, {}", counted(warnings, "warning")),
+        _ => status,
+    }
 }
 
 async fn details(session: &mut Session, label: &str) -> Result<Json, CliError> {
@@ -102,7 +112,7 @@ fn show(project: &Json, json: bool) {
             "{:<18} {} {} {}",
             "last_run:",
             cell(&last["id"]),
-            cell(&last["status"]),
+            last_status(last),
             cell(&last["end_time"])
         ));
     }
@@ -120,7 +130,7 @@ fn show(project: &Json, json: bool) {
     table::print(
         ["ITEM", "REPOSITORY", "TAGS"],
         &items,
-        "there are no items yet",
+        "there are no items yet; `registrysync api registrysync.addImage` adds one",
     );
 }
 
@@ -194,9 +204,14 @@ async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, Cl
     if json {
         json_line(&project);
     } else {
-        talk_line(&format!(
-            "made the project `{label}`; `registrysync project run {label}` starts it"
-        ));
+        let next = match (&project["items"], &project["enabled"]) {
+            (Json::Array(items), _) if items.is_empty() => {
+                "`registrysync api registrysync.addImage` adds an item".to_owned()
+            }
+            (_, Json::Bool(false)) => "it is disabled".to_owned(),
+            _ => format!("`registrysync project run {label}` starts it"),
+        };
+        talk_line(&format!("made the project `{label}`; {next}"));
     }
     Ok(0)
 }

@@ -61,7 +61,8 @@ pub(super) async fn watch(
         json_line(&run);
     } else {
         failures_show(session, id, &run).await?;
-        let did = ["copied", "updated", "deleted"];
+        warnings_show(session, id, &run).await?;
+        let did = ["copied", "updated", "deleted", "warnings"];
         let did = did.into_iter().any(|name| run["counts"][name] != 0);
         if !quiet || did || run["status"] != "FINISHED" {
             talk_line(&ending(id, &run));
@@ -108,6 +109,35 @@ async fn failures_show(session: &mut Session, id: i64, run: &Json) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Prints the warnings of the run's log, the first of them.
+async fn warnings_show(session: &mut Session, id: i64, run: &Json) -> Result<(), CliError> {
+    let count = run["counts"]["warnings"].as_u64().unwrap_or(0);
+    let (mut offset, mut shown) = (0, 0);
+    while shown < count.min(FAILURES_NAMED as u64) {
+        let lines = log_page(session, id, offset).await?;
+        for line in lines.iter().filter(|line| line["level"] == "warn") {
+            if shown < FAILURES_NAMED as u64 {
+                talk_line(&format!("warning {}", cell(&line["message"])));
+                shown += 1;
+            }
+        }
+        offset += lines.len();
+        if lines.len() < LOG_PAGE {
+            break;
+        }
+    }
+    if count > shown && shown > 0 {
+        talk_line(&format!("{} more", counted(count - shown, "warning")));
+    }
+    Ok(())
+}
+
+async fn log_page(session: &mut Session, id: i64, offset: usize) -> Result<Vec<Json>, CliError> {
+    let args = json!({"runId": id, "offset": offset, "limit": LOG_PAGE});
+    let page = session.get("registrysync.getRunLog", members(args)).await?;
+    Ok(rows(page))
 }
 
 fn failure(result: &Json) -> String {
@@ -216,8 +246,7 @@ pub(super) async fn log(
     let id = run_find(session, label, run).await?;
     let mut offset = 0;
     loop {
-        let args = json!({"runId": id, "offset": offset, "limit": LOG_PAGE});
-        let lines = rows(session.get("registrysync.getRunLog", members(args)).await?);
+        let lines = log_page(session, id, offset).await?;
         for line in &lines {
             if json {
                 json_line(line);

@@ -11,6 +11,7 @@ use crate::api::{Dispatcher, namespaces};
 use crate::config::{Config, Settings, TlsSource};
 use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
+use crate::store::account::account_count;
 use crate::surface::descriptors::connections_max;
 use crate::surface::{self, Certificate, Door, listen, router, serve};
 
@@ -145,8 +146,9 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
 /// Makes `admin` on the first start. A password that was made up is kept in a file that only the
 /// owner can read, and shown once where somebody sits before a terminal.
 async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
+    let is_first = app.db.run(account_count).await.map_err(CliError::input)? == 0;
     let given = match &config.admin_password_file {
-        Some(path) if path.exists() => Some(password_of_key("admin_password_file", path)?),
+        Some(path) if is_first => Some(password_of_key("admin_password_file", path)?),
         _ => None,
     };
     let Some(password) = bootstrap(app, given).await.map_err(CliError::input)? else {
@@ -162,7 +164,7 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     };
     talk_line(&match shown {
         Some(password) => format!("first start: the account `admin` has the password {password}"),
-        None => "first start: the account `admin` has a password of its own".to_owned(),
+        None => "first start: a random password was made for the account `admin`".to_owned(),
     });
     talk_line(&match &written {
         Ok(()) => format!(

@@ -11,7 +11,7 @@ use super::reference::Repository;
 /// What people call Docker Hub, and the host that serves its API.
 const HUB: &str = "docker.io";
 const HUB_API: &str = "registry-1.docker.io";
-const HUB_ALIASES: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+pub(super) const HUB_ALIASES: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
 /// A registry's address: `host[:port][/prefix]`, with `https://` or `http://` in front if wanted.
 ///

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::LINK;
@@ -17,6 +18,9 @@ use super::entries::{Entries, Entry, NoListing};
 use super::error::Error;
 use crate::text::readable;
 
+/// How long one listing may take: a registry that gives a byte every now and then must not keep a run
+/// for hours.
+const LISTING_TIME: Duration = Duration::from_mins(10);
 /// Entries asked for at once; ECR takes no more.
 pub(super) const PAGE_SIZE: usize = 1000;
 /// Names of one listing that are taken, if nobody says otherwise.
@@ -155,8 +159,27 @@ impl From<NoListing> for Refused {
 }
 
 impl Client {
-    /// Reads all pages from `call` on.
+    /// Reads all pages from `call` on, within [`LISTING_TIME`].
     pub(super) async fn pages<T>(
+        &self,
+        call: Call,
+        wanted: &Wanted<'_, T>,
+    ) -> Result<Listing<T>, Error> {
+        let what = call.what.clone();
+        let read = tokio::time::timeout(LISTING_TIME, self.pages_read(call, wanted)).await;
+        read.unwrap_or_else(|_| {
+            Err(Error::Protocol {
+                host: self.host().to_owned(),
+                what,
+                detail: format!(
+                    "the listing takes longer than {} minutes",
+                    LISTING_TIME.as_secs() / 60
+                ),
+            })
+        })
+    }
+
+    async fn pages_read<T>(
         &self,
         mut call: Call,
         wanted: &Wanted<'_, T>,

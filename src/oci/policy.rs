@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use ipnet::IpNet;
 use url::Host;
 
+use super::address::HUB_ALIASES;
 use super::error::NameError;
 use super::reach::{Reach, is_metadata_name, reach_of, spellings};
 
@@ -57,7 +58,7 @@ impl NetworkPolicy {
             Host::Ipv6(v6) => return self.address_check(None, IpAddr::V6(*v6)),
             Host::Domain(name) => plain(name),
         };
-        if self.deny.iter().any(|rule| rule.is_host(&name)) {
+        if aliases(&name).any(|name| self.deny.iter().any(|rule| rule.is_host(name))) {
             return Err(format!("`{name}` is in `registry_deny`"));
         }
         if is_metadata_name(&name) && !self.allows_host(&name) {
@@ -77,11 +78,15 @@ impl NetworkPolicy {
     /// Err: in words, why nothing may be asked of `address`, which `host` was resolved to.
     pub fn address_check(&self, host: Option<&str>, address: IpAddr) -> Result<(), String> {
         let ways = spellings(address);
-        let is_in = |rules: &[Rule]| ways.iter().any(|way| rules.iter().any(|r| r.has(*way)));
-        if is_in(&self.deny) {
+        let is_in = |rules: &[Rule], address| rules.iter().any(|rule| rule.has(address));
+        if ways.iter().any(|way| is_in(&self.deny, *way)) {
             return Err(format!("`{address}` is in `registry_deny`"));
         }
-        if is_in(&self.allow) {
+        // An address within another one allows nothing: where the packets go isn't known.
+        let is_allowed = is_in(&self.allow, address.to_canonical());
+        let may_be_special =
+            |way: &IpAddr| reach_of(*way) == Reach::Special && !is_in(&self.allow, *way);
+        if is_allowed && !ways[1..].iter().any(may_be_special) {
             return Ok(());
         }
         if reach_of(address) == Reach::Special {
@@ -98,7 +103,7 @@ impl NetworkPolicy {
     }
 
     fn allows_host(&self, name: &str) -> bool {
-        self.allow.iter().any(|rule| rule.is_host(name))
+        aliases(name).any(|name| self.allow.iter().any(|rule| rule.is_host(name)))
     }
 }
 
@@ -116,6 +121,13 @@ impl Rule {
                 .is_some_and(|above| above.ends_with('.')),
         }
     }
+}
+
+/// A host's name, and the others that it has: who names one of Docker Hub's means all.
+fn aliases(name: &str) -> impl Iterator<Item = &str> {
+    let of_hub = HUB_ALIASES.contains(&name);
+    let others = HUB_ALIASES.into_iter().filter(move |_| of_hub);
+    std::iter::once(name).chain(others)
 }
 
 /// A host's name as it is compared.
@@ -234,6 +246,30 @@ mod tests {
         assert!(at("r.example.com", "169.254.169.254").is_err());
         assert!(at("elsewhere.example", "203.0.113.1").is_err());
         assert!(at("elsewhere.example", "10.2.0.1").is_ok());
+        // What is within an address allows nothing, and refuses.
+        for embedding in [
+            "64:ff9b:1:a00:0:100:a9fe:a9fe",
+            "2001:0:a00:1::5601:5601",
+            "2002:a00:1::1",
+        ] {
+            assert!(
+                check(&policy, &format!("http://[{embedding}]/")).is_err(),
+                "{embedding}"
+            );
+        }
+        assert!(check(&policy, "http://[::ffff:10.1.1.1]/").is_ok());
+        for hub in ["docker.io", "index.docker.io"] {
+            let denied = NetworkPolicy::parse("", hub).unwrap();
+            assert!(
+                check(&denied, "https://registry-1.docker.io/").is_err(),
+                "{hub}"
+            );
+            let allowed = NetworkPolicy::parse(hub, "").unwrap();
+            assert!(
+                check(&allowed, "https://registry-1.docker.io/").is_ok(),
+                "{hub}"
+            );
+        }
         let names = NetworkPolicy::parse("r.example", "").unwrap();
         assert!(check(&names, "https://r.example/").is_ok());
         assert!(check(&names, "https://x.r.example/").is_err());

@@ -11,6 +11,8 @@ use super::manifest::{Descriptor, OCI_INDEX};
 use super::page::{Found, Wanted};
 use super::reference::{Reference, Repository, Tag};
 
+/// Of more referrers the rest is left out: people look at them, and one may have no end of them.
+const MANY: usize = 1000;
 /// The longest descriptor in bytes, annotations included.
 const LONGEST: usize = 64 * 1024;
 
@@ -31,7 +33,7 @@ impl Client {
         let wanted = Wanted {
             member: "manifests",
             longest: LONGEST,
-            enough: usize::MAX,
+            enough: MANY,
             read: &read,
         };
         match self.pages(call, &wanted).await {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::rows::{Rows, Slice, rows};
+use super::rows::{Rows, Slice, first_before, rows};
 use super::session::session_peek;
 use super::{App, Caller, Error, Role};
 use crate::store::DbConnection;
@@ -104,11 +104,7 @@ pub async fn audit_events(
     filter: AuditFilter,
 ) -> Result<Rows<AuditEvent>, Error> {
     let slice = Slice::new(limit, 0)?;
-    let first = match before_id {
-        0 => i64::MAX,
-        id if id > 0 => id,
-        _ => return Err(Error::invalid("beforeId", "it must not be negative")),
-    };
+    let first = first_before("beforeId", before_id)?;
     let everywhere = caller.has_role(Role::SatelliteAdmin);
     let filter = AuditFilter {
         org_id: (!everywhere).then(|| caller.org_id()),

@@ -304,6 +304,7 @@ fn view_of(conn: &mut DbConnection, org: i64, id: i64) -> Result<ProjectView, Er
             id: run.id,
             status: run.status,
             end_time: run.end_time,
+            warnings: run.totals.warnings,
         }),
         cron_expr: schedule.map(|schedule| schedule.cron_expr),
         project,

@@ -11,7 +11,7 @@ use crate::oci::manifest::Content;
 use crate::oci::ping::Ping;
 use crate::oci::{self, Client, Descriptor, Manifest, PlatformChoice, Reference, Repository};
 use crate::store::image_store::image_store_by_label;
-use crate::sync::aside::aside;
+use crate::sync::aside::{Asker, aside};
 use crate::sync::natural::natural_cmp;
 use crate::sync::pattern::Pattern;
 use crate::sync::select::Selection;
@@ -183,8 +183,9 @@ pub async fn tag_preview(
         .map_err(|error| refused(&error))?;
     let (names, dropped) = (listing.entries, listing.dropped);
     let time = MatchTime::begins();
-    let selection =
-        aside(move |wanted| selector.select_while(&names, || wanted.goes_on() && time.is_left()));
+    let selection = aside(Asker::Call, move |wanted| {
+        selector.select_while(&names, || wanted.goes_on() && time.is_left())
+    });
     let selection = selection.await;
     time.check("selector")?;
     Ok(Selection {
@@ -241,7 +242,7 @@ async fn sorted(
     filter: Option<Pattern>,
 ) -> Result<Vec<String>, Error> {
     let time = MatchTime::begins();
-    let sorted = aside(move |wanted| {
+    let sorted = aside(Asker::Call, move |wanted| {
         let is_match = |name: &str| filter.as_ref().is_none_or(|filter| filter.is_match(name));
         names.retain(|name| {
             name.len() <= longest && wanted.goes_on() && time.is_left() && is_match(name)

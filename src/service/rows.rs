@@ -11,6 +11,15 @@ const PAGE: i64 = 1000;
 /// The largest page that a caller may ask for.
 pub const LIMIT: i64 = 10_000;
 
+/// Where a listing by falling ids begins that wants those before `id`; 0: all.
+pub(super) fn first_before(field: &str, id: i64) -> Result<i64, Error> {
+    match id {
+        0 => Ok(i64::MAX),
+        id if id > 0 => Ok(id),
+        _ => Err(Error::invalid(field, "it must not be negative")),
+    }
+}
+
 /// Which part of a listing is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Slice {

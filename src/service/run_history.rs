@@ -1,7 +1,7 @@
 //! What became of runs: their totals, results and logs.
 
 use super::project::{ProjectName, project_find};
-use super::rows::{Rows, Slice, rows};
+use super::rows::{Rows, Slice, first_before, rows};
 use super::workers::run_waits_for;
 use super::{App, Caller, Error};
 use crate::store::DbConnection;
@@ -24,7 +24,8 @@ pub async fn run_details(
     app.db.call(read).await
 }
 
-/// A project's runs, latest first: at most `limit`, of those asked for before the run `before_id`.
+/// A project's runs, latest first: at most `limit`, of those asked for before the run `before_id`
+/// (0: of all).
 pub async fn run_history(
     app: &App,
     caller: &Caller,
@@ -37,13 +38,14 @@ pub async fn run_history(
         Some(limit) => Slice::new(limit, 0)?,
         None => Slice::ALL,
     };
+    let first = first_before("beforeId", before_id.unwrap_or(0))?;
     rows(app, slice, move |conn| {
         let project = project_find(conn, org, &ProjectName::Label(project_label))?.id;
         let read = move |conn: &mut DbConnection, before, count| {
             let page = run_list(conn, org, project, before, count)?;
             Ok((page.last().map(|run| run.id), page))
         };
-        Ok((before_id.unwrap_or(i64::MAX), read))
+        Ok((first, read))
     })
     .await
 }

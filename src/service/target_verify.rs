@@ -119,7 +119,7 @@ async fn place_verify(
         let name = format!(
             "`{}` at `{}/{}:{}`",
             target.label,
-            target.client.address(),
+            target.client.host(),
             key.target_repository,
             key.target_tag
         );
@@ -222,7 +222,11 @@ impl Target {
     ) -> Result<Found, crate::oci::Error> {
         let top = self.client.manifest_get(repository, reference).await;
         let Some(top) = there(top)? else {
-            return Ok(Found::Lost("its manifest is gone".into()));
+            let what = match reference {
+                Reference::Tag(_) => "the tag is gone",
+                Reference::Digest(_) => "its manifest is gone",
+            };
+            return Ok(Found::Lost(what.into()));
         };
         if top.digest != *wanted {
             let why = format!("it is `{}` now, and was `{wanted}`", top.digest);

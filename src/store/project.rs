@@ -120,6 +120,7 @@ pub struct LastRun {
     pub id: i64,
     pub status: RunStatus,
     pub end_time: Option<Moment>,
+    pub warnings: i64,
 }
 
 /// The last run of each project of an organisation that has one, by project id; of the projects

@@ -219,7 +219,7 @@ impl Reading<'_> {
     async fn all(&mut self, sender: Sender<'_>) -> Result<(), BodyError> {
         self.plain = Plain::of(self.headers)?;
         if self.is_known {
-            self.turn().await?;
+            self.chunks.allow(self.intake.limits.body_time);
         } else {
             self.held = Held::Share(self.intake.strangers.share());
             self.share_grow()?;
@@ -243,10 +243,15 @@ impl Reading<'_> {
         }
     }
 
-    /// Refuses what is too large. A stranger's bound is passed with the key of a session only.
+    /// Refuses what is too large. A stranger's bound is passed with the key of a session only, and
+    /// by then the body is a large one: before so much has come it takes nothing from others.
     async fn bound_keep(&mut self, sender: Sender<'_>) -> Result<(), BodyError> {
         if self.plain.len() > self.bound() && !self.is_known && self.is_session_in(sender).await? {
             self.is_known = true;
+            self.chunks.allow(self.intake.limits.body_time);
+        }
+        let is_large = self.plain.len() > self.intake.limits.stranger_bytes;
+        if self.is_known && is_large && !matches!(self.held, Held::Turn { .. }) {
             self.turn().await?;
         }
         if self.plain.len() > self.bound() {
@@ -280,10 +285,6 @@ impl Reading<'_> {
             (Plain::Identity(_), 1..) => announced.min(limit),
             _ => limit,
         };
-        self.chunks.allow(self.intake.limits.body_time);
-        if bytes <= self.intake.limits.stranger_bytes {
-            return Ok(());
-        }
         let permits = u32::try_from(kib(bytes)).unwrap_or(u32::MAX);
         let turn = Arc::clone(&self.intake.large).acquire_many_owned(permits);
         let turn = tokio::time::timeout(self.intake.limits.body_time, turn).await;

@@ -20,7 +20,11 @@ const FORM_TYPES: [&str; 3] = [
 /// anybody on the way may have written it. Without TLS a proxy in front may have it, so that nothing
 /// can be said.
 pub(super) fn is_foreign(headers: &HeaderMap, own: Option<&Origin>) -> bool {
-    if headers.get(SITE).is_some_and(|site| site == "cross-site") {
+    // A sibling host's page is another site's, too.
+    if headers
+        .get(SITE)
+        .is_some_and(|site| site == "cross-site" || site == "same-site")
+    {
         return true;
     }
     let Some(origin) = headers.get(ORIGIN) else {
@@ -84,6 +88,7 @@ mod tests {
             ((ORIGIN, "https://sync.example:8080.evil.example"), true),
             ((ORIGIN, "null"), true),
             ((SITE, "cross-site"), true),
+            ((SITE, "same-site"), true),
             ((SITE, "same-origin"), false),
         ] {
             let shown = format!("{other:?}");

@@ -49,7 +49,7 @@ impl Default for Limits {
             stranger_bytes: 16 * 1024,
             strangers_bytes: 32 * 1024 * 1024,
             stranger_time: Duration::from_secs(30),
-            body_time: Duration::from_mins(10),
+            body_time: Duration::from_mins(2),
             patience: Duration::from_secs(30),
         }
     }

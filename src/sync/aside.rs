@@ -7,8 +7,19 @@ use tokio::sync::Semaphore;
 
 use crate::blocking::blocking;
 
-/// At most so many at once: whatever they match, the machine goes on answering.
-static PLACES: Semaphore = Semaphore::const_new(2);
+/// Who waits for the work.
+#[derive(Clone, Copy, Debug)]
+pub enum Asker {
+    /// A person's call.
+    Call,
+    /// A run.
+    Run,
+}
+
+/// At most so many at once: whatever they match, the machine goes on answering, and runs keep no
+/// call waiting.
+static OF_CALLS: Semaphore = Semaphore::const_new(2);
+static OF_RUNS: Semaphore = Semaphore::const_new(2);
 
 /// Whether anybody still waits for the work.
 #[derive(Clone, Debug)]
@@ -34,9 +45,16 @@ impl Drop for Waiting {
 ///
 /// # Panics
 /// If `work` does.
-pub async fn aside<T: Send + 'static>(work: impl FnOnce(&Wanted) -> T + Send + 'static) -> T {
+pub async fn aside<T: Send + 'static>(
+    asker: Asker,
+    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+) -> T {
+    let places = match asker {
+        Asker::Call => &OF_CALLS,
+        Asker::Run => &OF_RUNS,
+    };
     // Never closed, so there is always a place in the end.
-    let place = PLACES.acquire().await;
+    let place = places.acquire().await;
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let _waiting = Waiting(wanted.clone());
     blocking(move || {
@@ -48,7 +66,7 @@ pub async fn aside<T: Send + 'static>(work: impl FnOnce(&Wanted) -> T + Send + '
 
 #[cfg(test)]
 mod tests {
-    use super::aside;
+    use super::{Asker, aside};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
     use std::time::{Duration, Instant};
@@ -57,7 +75,7 @@ mod tests {
     async fn work_learns_that_nobody_waits_for_it() {
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, ended) = mpsc::channel();
-        let work = tokio::spawn(aside(move |wanted| {
+        let work = tokio::spawn(aside(Asker::Call, move |wanted| {
             begun.send(()).expect("somebody waits");
             while wanted.goes_on() {
                 std::thread::yield_now();
@@ -73,7 +91,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_worked_out_comes_back() {
-        assert_eq!(aside(|wanted| u8::from(wanted.goes_on())).await, 1);
+        assert_eq!(
+            aside(Asker::Run, |wanted| u8::from(wanted.goes_on())).await,
+            1
+        );
     }
 
     /// Each waits for a third one to be at work, and for a while at most.
@@ -81,7 +102,7 @@ mod tests {
     async fn no_more_than_two_work_at_once() {
         static AT_WORK: AtomicUsize = AtomicUsize::new(0);
         let works = (0..4).map(|_| {
-            aside(|_| {
+            aside(Asker::Call, |_| {
                 AT_WORK.fetch_add(1, Ordering::SeqCst);
                 let begun = Instant::now();
                 let mut most = 0;

@@ -2,19 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 
 use crate::oci::page::{Dropped, Listing};
 use crate::oci::{Client, Digest, Manifest, NameError, PlatformChoice, Reference, Repository};
 
-use super::aside::aside;
+use super::aside::{Asker, aside};
 use super::error::SyncError;
 use super::outcome::{Action, Moved, Status, TagOutcome};
 use super::select::Selection;
 use super::spec::{OnEmpty, OnlyTags, SyncItem, SyncSpec, platforms_text};
 use super::unreachable::Unreachable;
+use crate::text::counted;
 
+/// How long matching the tags of one item may take: patterns run in linear time, and only one made
+/// for the purpose takes longer.
+const MATCH_TIME: Duration = Duration::from_mins(5);
 /// Repositories listed at once.
 const LISTINGS: usize = 8;
 
@@ -86,7 +91,17 @@ pub(super) async fn candidates_find(
                 (Vec::new(), Known::Failed)
             }
         };
-        let selection = selected(&item, tags).await;
+        let count = tags.len();
+        let Some(selection) = selected(&item, tags).await else {
+            let error = format!(
+                "matching {} takes longer than {} minutes; use a simpler pattern",
+                counted(count as u64, "tag"),
+                MATCH_TIME.as_secs() / 60
+            );
+            let failed = item_failed(&item, "its tags can't be selected", error);
+            found.failed.push(failed);
+            continue;
+        };
         if let Err(error) = found.select(target, spec, (number, &item), selection, known) {
             let failed = item_failed(&item, "it can't be placed", error.to_string());
             found.failed.push(failed);
@@ -96,10 +111,16 @@ pub(super) async fn candidates_find(
     found
 }
 
-/// What an item selects of these tags. Matching many names takes its time.
-async fn selected(item: &SyncItem, tags: Vec<String>) -> Selection {
+/// What an item selects of these tags; `None` where that takes too long.
+async fn selected(item: &SyncItem, tags: Vec<String>) -> Option<Selection> {
     let selector = item.selector.clone();
-    aside(move |wanted| selector.select_while(&tags, || wanted.goes_on())).await
+    aside(Asker::Run, move |wanted| {
+        let begun = Instant::now();
+        let is_time = || begun.elapsed() < MATCH_TIME;
+        let selection = selector.select_while(&tags, || wanted.goes_on() && is_time());
+        is_time().then_some(selection)
+    })
+    .await
 }
 
 /// What is known of a repository's tags.
@@ -146,7 +167,7 @@ fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
         platforms: String::new(),
         lack: None,
         moved: Moved::default(),
-        duration: std::time::Duration::ZERO,
+        duration: Duration::ZERO,
         error: Some(error),
     }
 }
@@ -204,7 +225,9 @@ impl Candidates {
         let detail = match known {
             Known::Failed => return,
             Known::Tags(0) => format!("`{host}` has no tags in it"),
-            Known::Tags(listed) => format!("of {listed} tags none is selected"),
+            Known::Tags(listed) => {
+                format!("none of its {} is selected", counted(listed as u64, "tag"))
+            }
             Known::NotNeeded => "none of the tags that it names is selected".to_owned(),
         };
         match item.on_empty {
@@ -293,7 +316,7 @@ impl Candidate {
             platforms: platforms_text(&self.architectures),
             lack: None,
             moved: Moved::default(),
-            duration: std::time::Duration::ZERO,
+            duration: Duration::ZERO,
             error: None,
         }
     }

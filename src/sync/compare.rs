@@ -80,12 +80,19 @@ impl Ends<'_> {
                 .manifest_head(&candidate.source, &candidate.reference),
             self.present(candidate),
         );
-        let head = source
-            .map_err(SyncError::Source)?
-            .ok_or_else(|| SyncError::NotFound {
-                host: candidate.from.host().to_owned(),
-                reference: candidate.reference.on(&candidate.source),
-            })?;
+        let Some(head) = source.map_err(SyncError::Source)? else {
+            return match candidate.rivals.first() {
+                // Whoever copied the other one would hide that this one is missing.
+                Some(rival) => Ok(Comparison::stop(
+                    Action::Blocked,
+                    is_missing(candidate, rival, candidate),
+                )),
+                None => Err(SyncError::NotFound {
+                    host: candidate.from.host().to_owned(),
+                    reference: candidate.reference.on(&candidate.source),
+                }),
+            };
+        };
         let source = head.digest;
         let present = present?;
         if let Some(reason) = self.rival(candidate, &source).await? {
@@ -167,12 +174,12 @@ impl Ends<'_> {
                 .manifest_head(&rival.source, &rival.reference)
                 .await
                 .map_err(SyncError::Source)?;
-            if head.is_some_and(|head| head.digest != *digest) {
-                return Ok(Some(format!(
-                    "`{}` and `{}` both go to this tag, and differ",
-                    candidate.origin(),
-                    rival.origin(),
-                )));
+            match head {
+                None => return Ok(Some(is_missing(candidate, rival, rival))),
+                Some(head) if head.digest != *digest => {
+                    return Ok(Some(format!("{}, and differ", both_go(candidate, rival))));
+                }
+                Some(_) => {}
             }
         }
         Ok(None)
@@ -435,6 +442,17 @@ fn platforms_of(children: &[Descriptor]) -> String {
         .map(|name| format!("`{name}`"))
         .collect();
     shown.join(", ") + &more
+}
+
+/// Two candidates at odds over a tag of the target.
+fn both_go(first: &Candidate, second: &Candidate) -> String {
+    let (first, second) = (first.origin(), second.origin());
+    format!("`{first}` and `{second}` both go to this tag")
+}
+
+fn is_missing(first: &Candidate, second: &Candidate, missing: &Candidate) -> String {
+    let both = both_go(first, second);
+    format!("{both}, and `{}` is not found", missing.origin())
 }
 
 #[cfg(test)]

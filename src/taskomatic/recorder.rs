@@ -354,11 +354,14 @@ impl Recorder {
 
 /// Tells the log of the process how a part ended.
 fn part_log(status: PartStatus, message: &str) {
-    let message = readable(message, SENTENCE);
+    let message = match readable(message, SENTENCE) {
+        message if message.is_empty() => message,
+        message => format!(": {message}"),
+    };
     if status == PartStatus::Failed {
-        tracing::warn!(%status, "the part has ended: {message}");
+        tracing::warn!(%status, "the part has ended{message}");
     } else {
-        tracing::info!(%status, "the part has ended: {message}");
+        tracing::info!(%status, "the part has ended{message}");
     }
 }
 

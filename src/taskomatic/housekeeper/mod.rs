@@ -18,6 +18,7 @@ use crate::store::run::RunStatus;
 use crate::store::run_log::{LogLevel, NewLogLine};
 use crate::store::session::session_delete_expired;
 use crate::store::{Db, Error};
+use crate::text::{SENTENCE, readable};
 
 use history::{HistoryRules, history_clean};
 
@@ -96,6 +97,12 @@ impl Housekeeper {
                     Ok(message) => (RunStatus::Finished, message),
                     Err(error) => (RunStatus::Failed, error.to_string()),
                 };
+                let (run, bunch, said) = (house.run_id, &house.bunch, readable(&message, SENTENCE));
+                if status == RunStatus::Failed {
+                    tracing::warn!(run, bunch, "house-keeping failed: {said}");
+                } else {
+                    tracing::info!(run, bunch, "house-keeping has ended: {said}");
+                }
                 self.db
                     .run(move |conn| house_end(conn, &house, status, &message))
                     .await

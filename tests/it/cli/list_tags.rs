@@ -45,14 +45,32 @@ async fn a_named_tag_that_isnt_there_is_not_listed() {
     let name = format!("http://{}/app", registry.address());
     let arguments = ["list-tags", &name, "--tag", "1", "--tag", "gone"];
     let desk = Desk::new();
-    assert_eq!(desk.run(&arguments).ended(0).out, "1\n");
+    let said = desk.run(&arguments).ended(1);
+    assert_eq!(
+        (said.out.as_str(), said.err.as_str()),
+        ("1\n", "`gone` is not in the repository\n")
+    );
     let why = desk
         .run(&[&arguments[..], &["--why"]].concat())
-        .ended(0)
+        .ended(1)
         .out;
     assert!(
         why.contains("- gone: ") && why.contains("not in the repository"),
         "{why}"
+    );
+}
+
+#[tokio::test]
+async fn nothing_selected_is_said() {
+    let registry = Registry::start().await;
+    Image::artifact(1, "a/b").store(&registry, "app", Some("1"));
+    let name = format!("http://{}/app", registry.address());
+    let said = Desk::new()
+        .run(&["list-tags", &name, "--tag-regex", "^3"])
+        .ended(0);
+    assert_eq!(
+        (said.out.as_str(), said.err.as_str()),
+        ("", "none of its 1 tag is selected\n")
     );
 }
 

@@ -420,7 +420,7 @@ async fn a_repository_that_is_missing_is_named_with_its_registry() {
     let desk = Desk::new();
     for (repository, regex, words) in [
         ("gone", ".", "there is no such repository"),
-        ("team/app", "^nothing$", "tags none is selected"),
+        ("team/app", "^nothing$", "tags is selected"),
     ] {
         let said = desk.run(&[
             "sync",
@@ -573,4 +573,26 @@ async fn quiet_says_nothing_where_nothing_was_to_be_done() {
     let third = desk.run(&[&sync[..], &["--tag", "1.0"]].concat());
     assert_ne!(third.code, 0);
     assert!(third.out.contains("failed"), "{third:?}");
+}
+
+/// Neither hides that the other one is missing, whatever comes first.
+#[tokio::test]
+async fn of_two_images_for_one_tag_both_have_to_be_there() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::artifact(1, "a/b").store(&source, "there/app", Some("1"));
+    let (host, to) = (source.address(), http(&target));
+    let desk = Desk::new();
+    for [first, second] in [["there/app", "gone/app"], ["gone/app", "there/app"]] {
+        let text =
+            format!("\"http://{host}\":\n  images:\n    {first}: [\"1\"]\n    {second}: [\"1\"]\n");
+        let file = desk.file("two.yml", &text);
+        let arguments = ["sync", &file, "--to", &to, "--placement", "flat"];
+        let said = desk.run(&arguments).ended(1);
+        let words = format!("both go to this tag, and `{host}/gone/app:1` is not found");
+        assert!(
+            said.out.contains(&words) || said.err.contains(&words),
+            "{said:?}"
+        );
+        assert!(target.tags("app").is_empty());
+    }
 }

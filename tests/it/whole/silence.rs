@@ -66,7 +66,7 @@ async fn an_item_that_selects_nothing_is_a_warning_a_failure_or_nothing() {
         "{warned}"
     );
     let log = session.log(warned["id"].as_i64().unwrap()).await;
-    assert!(log.contains("of 2 tags none is selected"), "{log}");
+    assert!(log.contains("none of its 2 tags is selected"), "{log}");
 
     set("ignore").await.unwrap();
     let ignored = run(&session).await;

@@ -37,7 +37,11 @@ fn history(ns: &mut Namespace) {
     ns.method(
         "listRuns",
         "List a project's runs before another.",
-        [label, limit, param("beforeId", "id of a run")],
+        [
+            label,
+            limit,
+            param("beforeId", "id of a run; 0: the latest runs"),
+        ],
         list_runs_before,
     )
     .returns(LATEST_FIRST)

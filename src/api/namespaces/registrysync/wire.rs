@@ -49,6 +49,8 @@ struct LastRun {
     id: i64,
     status: String,
     end_time: Option<Timestamp>,
+    /// Things that people should know of, though nothing failed.
+    warnings: i64,
 }
 
 impl From<project_rows::LastRun> for LastRun {
@@ -57,6 +59,7 @@ impl From<project_rows::LastRun> for LastRun {
             id: run.id,
             status: run.status.to_string(),
             end_time: run.end_time.map(utc),
+            warnings: run.warnings,
         }
     }
 }

@@ -113,6 +113,11 @@ on_both_databases! {
         let project = admin.get("getDetails?label=mirror").await.expect("the project");
         assert_eq!(project["last_run"]["id"], json!(id));
         assert_eq!(project["last_run"]["status"], "FAILED");
+        assert_eq!(project["last_run"]["warnings"], 0);
+        let runs = async |before: i64| admin.get(&format!("listRuns?label=mirror&limit=3&beforeId={before}")).await;
+        assert_eq!(texts(&runs(0).await.expect("all runs"), "id"), [id.to_string()]);
+        assert_eq!(runs(id).await, Ok(json!([])));
+        assert!(runs(-1).await.is_err_and(|(_, text)| text.contains("`beforeId`")));
         let listed = admin.get("listProjects").await.expect("projects");
         assert_eq!(listed[0]["last_run"], project["last_run"]);
 
