@@ -252,7 +252,7 @@ fn fault_codes() -> Section {
             Block::Text("These, on both wires; JSON answers have them as `code`."),
             Block::Code("text", table),
             Block::Text(
-                "A call that ends in a fault has changed nothing, with two exceptions. Where the connection to PostgreSQL is lost while a change is being written, nobody knows whether it was made: the fault (2802) says so, and you have to look. The same goes for an unexpected error (-1): its text has an id, under which the server's log has the reason.",
+                "A call that ends in a fault has changed nothing, with three exceptions. Where the connection to PostgreSQL is lost while a change is being written, nobody knows whether it was made: the fault (2802) says so, and you have to look. The same goes for an unexpected error (-1): its text has an id, under which the server's log has the reason. And a project, an organisation or an image store is deleted in steps: ask again, and what is left of it goes.",
             ),
         ],
     }
