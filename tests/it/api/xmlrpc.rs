@@ -102,15 +102,20 @@ async fn gzip_works_both_ways_and_is_bounded() {
         .header("content-encoding", "gzip")
         .header("accept-encoding", "gzip");
     // A small answer isn't worth it.
+    let key = server.key(&[Role::ImageAdmin], false).await;
     let long = "hello".repeat(2000);
-    let call = HELLO.replace("hello", &long);
-    let response = request.body(gzip(call.as_bytes())).send().await.unwrap();
+    let call = dxr::MethodCall {
+        name: "sample.pick".into(),
+        params: vec![text(&key), text(&long)],
+    };
+    let call = gzip(call.to_xml().unwrap().as_bytes());
+    let response = request.body(call).send().await.unwrap();
     assert_eq!(response.headers()["content-encoding"], "gzip");
     let mut plain = String::new();
     let packed = response.bytes().await.unwrap();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&packed[..]), &mut plain)
         .unwrap();
-    assert_eq!(outcome(&plain), Ok(text(&long)));
+    assert_eq!(outcome(&plain), Ok(text(&format!("label {long}"))));
 
     for body in [gzip(&vec![b' '; 10_000_000]), b"no gzip".to_vec()] {
         let request = client()

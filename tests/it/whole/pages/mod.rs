@@ -53,8 +53,8 @@ const TYPED: [&str; 7] = [
     "docs/watching.md",
 ];
 /// What a block may be; `text` is for synopses and other things that nobody types.
-const LANGUAGES: [&str; 8] = [
-    "console", "text", "json", "nginx", "python", "rust", "sql", "yaml",
+const LANGUAGES: [&str; 9] = [
+    "console", "text", "js", "json", "nginx", "python", "rust", "sql", "yaml",
 ];
 
 fn pages() -> Vec<String> {
