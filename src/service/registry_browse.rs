@@ -184,7 +184,7 @@ pub async fn tag_preview(
     let (names, dropped) = (listing.entries, listing.dropped);
     let time = MatchTime::begins();
     let selection = aside(Asker::Call, move |wanted| {
-        selector.select_while(&names, || wanted.goes_on() && time.is_left())
+        selector.select_while(names, || wanted.goes_on() && time.is_left())
     });
     let selection = selection.await;
     time.check("selector")?;

@@ -20,6 +20,10 @@ struct Open {
     used: usize,
     next: u64,
     shares: BTreeMap<u64, Held>,
+    /// What was taken away from its request and is in memory until that has ended: by share, and
+    /// together.
+    cut: BTreeMap<u64, usize>,
+    leaving: usize,
 }
 
 #[derive(Debug)]
@@ -76,8 +80,18 @@ impl Budget {
 
 impl Open {
     fn remove(&mut self, id: u64) {
+        self.leaving -= self.cut.remove(&id).unwrap_or(0);
         if let Some(held) = self.shares.remove(&id) {
             self.used -= held.bytes;
+        }
+    }
+
+    fn take_away(&mut self, id: u64) {
+        if let Some(held) = self.shares.remove(&id) {
+            self.used -= held.bytes;
+            self.leaving += held.bytes;
+            self.cut.insert(id, held.bytes);
+            held.cut.cancel();
         }
     }
 }
@@ -91,17 +105,24 @@ impl Share {
         while open.used.saturating_add(more) > self.budget.bytes {
             let mut others = open.shares.iter();
             let oldest = others.find(|(id, held)| **id != self.id && held.bytes > 0);
-            let (id, cut) = oldest
-                .map(|(id, held)| (*id, held.cut.clone()))
-                .ok_or(NoRoom)?;
-            open.remove(id);
-            cut.cancel();
+            let id = oldest.map(|(id, _)| *id).ok_or(NoRoom)?;
+            open.take_away(id);
         }
         open.used += more;
         if let Some(held) = open.shares.get_mut(&self.id) {
             held.bytes = had + more;
         }
         Ok(())
+    }
+
+    /// The same for what is in memory already: where as much as the budget is still there of requests
+    /// that were cut, it has to go at once.
+    pub(super) fn grow_now(&self, bytes: usize) -> Result<(), NoRoom> {
+        let leaving = self.budget.lock().leaving;
+        if leaving > self.budget.bytes {
+            return Err(NoRoom);
+        }
+        self.grow(bytes)
     }
 
     /// Waits until the share is taken away.
@@ -132,7 +153,18 @@ mod tests {
         assert_eq!(second.grow(50), Ok(()));
         assert_eq!(budget.lock().used, 100);
         assert_eq!(third.grow(101), Err(NoRoom), "larger than all");
-        drop((first, second, third));
+        assert_eq!(budget.lock().leaving, 90);
+        assert_eq!(third.grow_now(1), Ok(()));
+        let fourth = budget.share();
+        assert_eq!(fourth.grow(90), Ok(()));
+        assert_eq!(
+            budget.share().grow_now(1),
+            Err(NoRoom),
+            "what was cut is still there"
+        );
+        drop(first);
+        assert_eq!(budget.share().grow_now(1), Ok(()));
+        drop((second, third, fourth));
         assert_eq!(budget.lock().used, 0);
         assert!(budget.lock().shares.is_empty());
     }

@@ -254,9 +254,13 @@ impl Hall {
                         Body::new(Passing::request(Body::new(body), steps.clone(), ()))
                     }
                 });
-                let response = hall.answer(router, request, peer).await?;
-                if let Some(Weight(bytes)) = response.extensions().get() {
-                    visit.keeps(*bytes);
+                if visit.is_over() {
+                    return Ok(gone());
+                }
+                let mut response = hall.answer(router, request, peer).await?;
+                let weight = response.extensions().get().copied();
+                if weight.is_some_and(|Weight(bytes)| !visit.keeps(bytes)) {
+                    response = gone();
                 }
                 let pass = |body| Body::new(Passing::answer(body, steps, visit));
                 Ok::<_, Infallible>(response.map(pass))
@@ -335,6 +339,11 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
     let fields = request.headers().iter();
     let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + OF_FIELD);
     request.uri().path().len() + request.uri().query().map_or(0, str::len) + fields.sum::<usize>()
+}
+
+/// What nobody waits for: the connection is closed.
+fn gone() -> Response<Body> {
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
 
 /// Whether a request names one host, or none where that is allowed, and in the characters of one:

@@ -22,6 +22,9 @@ const AT_ONCE: usize = 64;
 /// Smaller answers are sent as they are.
 const SMALL: u64 = 1024;
 
+/// What an answer keeps in memory that is written piece by piece: one that waits, and one that is made.
+const STREAMED: usize = 128 * 1024;
+
 /// What an answer keeps in memory until it is taken, in bytes; in its extensions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weight(pub(super) usize);
@@ -65,10 +68,11 @@ async fn place_take(
                 .any(|part| part.eq_ignore_ascii_case(b"gzip"))
     });
     let mut response = next.run(request).await;
-    let exact = response.body().size_hint().exact();
-    if response.extensions().get::<Shared>().is_none()
-        && let Some(bytes) = exact.and_then(|bytes| usize::try_from(bytes).ok())
-    {
+    if response.extensions().get::<Shared>().is_none() {
+        let exact = response.body().size_hint().exact();
+        let bytes = exact.map_or(STREAMED, |bytes| {
+            usize::try_from(bytes).unwrap_or(usize::MAX)
+        });
         response.extensions_mut().insert(Weight(bytes));
     }
     if !is_asked || !is_worth_it().should_compress(&response) {

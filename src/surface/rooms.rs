@@ -131,7 +131,10 @@ impl Place {
             is_known: AtomicBool::new(false),
             share: Mutex::new(Some(self.rooms.strangers.share_of(self.cut.clone()))),
         }));
-        visit.keeps(head.saturating_add(OF_REQUEST));
+        let is_crowded = |share: &Share| share.grow(head.saturating_add(OF_REQUEST)).is_err();
+        if visit.share().as_ref().is_some_and(is_crowded) {
+            visit.0.place.cut.cancel();
+        }
         visit
     }
 }
@@ -152,12 +155,20 @@ impl Visit {
         }
     }
 
-    /// So many bytes are kept for the request until it is answered.
-    pub(super) fn keeps(&self, bytes: usize) {
-        let is_crowded = |share: &Share| share.grow(bytes).is_err();
-        if self.share().as_ref().is_some_and(is_crowded) {
+    /// Whether the connection is about to be closed, so that nothing is worth doing any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.place.cut.is_cancelled()
+    }
+
+    /// Whether an answer of so many bytes may be kept until it is taken. Where it may not, the
+    /// connection is closed.
+    pub(super) fn keeps(&self, bytes: usize) -> bool {
+        let is_crowded = |share: &Share| share.grow_now(bytes).is_err();
+        let is_crowded = self.share().as_ref().is_some_and(is_crowded);
+        if is_crowded {
             self.0.place.cut.cancel();
         }
+        !is_crowded
     }
 
     fn share(&self) -> MutexGuard<'_, Option<Share>> {

@@ -117,7 +117,7 @@ async fn selected(item: &SyncItem, tags: Vec<String>) -> Option<Selection> {
     aside(Asker::Run, move |wanted| {
         let begun = Instant::now();
         let is_time = || begun.elapsed() < MATCH_TIME;
-        let selection = selector.select_while(&tags, || wanted.goes_on() && is_time());
+        let selection = selector.select_while(tags, || wanted.goes_on() && is_time());
         is_time().then_some(selection)
     })
     .await

@@ -1,8 +1,6 @@
 //! Selectors over a tag listing. Literal tags, a regex and a version range are a union; none of them means every tag;
 //! an exclusion is applied last and wins over everything but digests. Every tag gets its reason.
 
-use std::collections::BTreeSet;
-
 use indexmap::IndexSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -164,22 +162,16 @@ impl Selector {
 
     /// What the selectors say of a listing; literal tags that aren't in it are judged all the same.
     pub fn select(&self, listing: &[String]) -> Selection {
-        self.select_while(listing, || true)
+        self.select_while(listing.to_vec(), || true)
     }
 
     /// The same, for a listing that may be long and selectors that may be slow: stops in the middle
     /// when `goes_on` says no, and gives what there is by then.
-    pub fn select_while(&self, listing: &[String], goes_on: impl Fn() -> bool) -> Selection {
-        let (mut dropped, mut names) = (BTreeSet::new(), BTreeSet::new());
-        for name in listing {
-            let kind = if Tag::parse(name).is_ok() {
-                &mut names
-            } else {
-                &mut dropped
-            };
-            kind.insert(name.as_str());
-        }
-        names.extend(self.literals());
+    pub fn select_while(&self, listing: Vec<String>, goes_on: impl Fn() -> bool) -> Selection {
+        let (mut names, dropped): (Vec<String>, Vec<String>) = listing
+            .into_iter()
+            .partition(|name| Tag::parse(name).is_ok());
+        names.extend(self.literals().map(str::to_owned));
         let compiled = self.compiled();
         let judge = |name: &str| match &compiled {
             Ok(compiled) => compiled.judge(name),
@@ -188,10 +180,14 @@ impl Selector {
         };
         Selection {
             verdicts: naturally_sorted(names)
+                .into_iter()
                 .take_while(|_| goes_on())
-                .map(|name| (name.to_owned(), judge(name)))
+                .map(|name| {
+                    let verdict = judge(&name);
+                    (name, verdict)
+                })
                 .collect(),
-            dropped: naturally_sorted(dropped).map(str::to_owned).collect(),
+            dropped: naturally_sorted(dropped),
         }
     }
 
@@ -245,10 +241,11 @@ impl Compiled<'_> {
     }
 }
 
-fn naturally_sorted(names: BTreeSet<&str>) -> impl Iterator<Item = &str> {
-    let mut names: Vec<&str> = names.into_iter().collect();
-    names.sort_unstable_by(|left, right| natural_cmp(left, right));
-    names.into_iter()
+/// In natural order, each once.
+fn naturally_sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable_by(|left, right| natural_cmp(left, right).then_with(|| left.cmp(right)));
+    names.dedup();
+    names
 }
 
 fn selected(reason: String) -> Verdict {

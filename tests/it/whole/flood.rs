@@ -136,6 +136,7 @@ async fn answers_that_nobody_takes_have_a_bound() {
     for (path, clients) in [
         ("/rhn/manager/api/openapi.json", 30),
         ("/rhn/apidoc/registrysync", 15),
+        ("/rhn/manager/api/api/getApiCallList", 40),
     ] {
         let server = Server::start(None);
         let session = server.login().await;
