@@ -1,12 +1,15 @@
 //! Calls under way. One that changes something is carried to its end whatever becomes of its
 //! client; one that only reads ends when nobody waits for it, or when its session ends.
 
+use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio_util::task::AbortOnDropHandle;
+use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use super::error::ApiError;
@@ -38,12 +41,13 @@ pub(super) async fn reading(
     app: Arc<App>,
     caller: Option<Caller>,
 ) -> Answer {
-    let mut work = AbortOnDropHandle::new(tokio::spawn(call.in_current_span()));
+    let call = AssertUnwindSafe(call).catch_unwind().map(|ended| {
+        ended.unwrap_or_else(|panic| Err(ApiError::unexpected(panic_text(panic.as_ref()))))
+    });
     let Some(caller) = caller else {
-        return work
-            .await
-            .unwrap_or_else(|failure| Err(ApiError::unexpected(failure)));
+        return call.await;
     };
+    let mut call = pin!(call);
     let watch = Arc::new(Watch {
         app,
         caller,
@@ -52,15 +56,20 @@ pub(super) async fn reading(
     });
     let answer = loop {
         tokio::select! {
-            answer = &mut work => break answer,
+            answer = &mut call => break answer,
             () = tokio::time::sleep(LOOK_EVERY) => watch.check().await?,
         }
     };
-    let reply = answer.unwrap_or_else(|failure| Err(ApiError::unexpected(failure)))?;
-    Ok(reply.watched(move || {
+    Ok(answer?.watched(move || {
         let watch = Arc::clone(&watch);
         async move { watch.check().await }
     }))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("the call panicked: {}", text.unwrap_or_default())
 }
 
 /// Looks after the session of a call.

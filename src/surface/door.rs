@@ -15,7 +15,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
-use axum::http::header::{HOST, STRICT_TRANSPORT_SECURITY};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
@@ -98,8 +101,8 @@ impl Origin {
     /// Whether this is the default https port of its host. `Strict-Transport-Security` counts for
     /// all ports of a host, so only who has this one may say it.
     fn is_all_of_its_host(&self) -> bool {
-        let url = url::Url::parse(&self.0);
-        url.is_ok_and(|url| url.scheme() == "https" && url.port().is_none())
+        let is_port_default = |url: url::Url| url.port().is_none();
+        self.is_secure() && url::Url::parse(&self.0).is_ok_and(is_port_default)
     }
 }
 
@@ -312,6 +315,7 @@ impl Hall {
         let is_strict = origin.is_all_of_its_host();
         request.extensions_mut().insert(origin);
         let mut response = router.call(request).await?;
+        headers_secure(response.headers_mut());
         if is_strict {
             response
                 .headers_mut()
@@ -332,6 +336,19 @@ impl Hall {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         Origin(format!("{scheme}://{}", host.unwrap_or("localhost")))
     }
+}
+
+/// What every answer says to browsers: it is what it says it is, nobody may frame it, and nobody is
+/// told where a link came from. A page that is more than data has its own policy.
+fn headers_secure(headers: &mut HeaderMap) {
+    const NEVER: HeaderValue = HeaderValue::from_static("no-store");
+    const DATA: HeaderValue =
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(DATA);
+    // Answers hold sessions and what only their caller may see.
+    headers.entry(CACHE_CONTROL).or_insert(NEVER);
 }
 
 /// What a request's head takes.

@@ -64,7 +64,7 @@ impl Streams {
 
 /// Answers a request for the events of a run.
 pub(super) async fn listen(
-    State(surface): State<Surface>,
+    State(surface): State<Arc<Surface>>,
     Path(id): Path<String>,
     visit: Option<Extension<Visit>>,
     headers: HeaderMap,
@@ -102,7 +102,7 @@ pub(super) async fn listen(
                 key,
                 watcher,
             };
-            watch.stream(news, place, surface.streams.stop)
+            watch.stream(news, place, surface.streams.stop.clone())
         }
     }
 }

@@ -88,7 +88,7 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-pub(super) async fn readyz(State(surface): State<Surface>) -> Response {
+pub(super) async fn readyz(State(surface): State<Arc<Surface>>) -> Response {
     match surface.readiness.check().await {
         Ok(()) => "ready\n".into_response(),
         Err(why) => {

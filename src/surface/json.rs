@@ -2,6 +2,7 @@
 //! name, and every answer is JSON.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -50,7 +51,7 @@ type Outcome = Result<Response, Refusal>;
 
 /// Answers a request.
 pub(super) async fn call(
-    State(surface): State<Surface>,
+    State(surface): State<Arc<Surface>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {

@@ -2,16 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::map_response;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +53,7 @@ impl Default for Limits {
 }
 
 /// What the routes share.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Surface {
     pub(super) dispatcher: Dispatcher,
     pub(super) intake: Intake,
@@ -87,30 +84,14 @@ pub fn router(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -
                 StatusCode::NOT_FOUND,
                 "nothing here; the API is at /rpc/api and /rhn/manager/api, its documentation at /rhn/apidoc/\n",
             )
-        })
-        .layer(map_response(headers_secure));
-    compressed(router).with_state(Surface {
+        });
+    compressed(router).with_state(Arc::new(Surface {
         readiness: Readiness::new(dispatcher.clone()),
         dispatcher,
         intake: Intake::new(limits),
         openapi,
         streams: events::Streams::new(stop),
-    })
-}
-
-/// What every answer says to browsers: it is what it says it is, nobody may frame it, and nobody is
-/// told where a link came from. A page that is more than data has its own policy.
-async fn headers_secure(mut response: Response) -> Response {
-    const NEVER: HeaderValue = HeaderValue::from_static("no-store");
-    const DATA: HeaderValue =
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(DATA);
-    // Answers hold sessions and what only their caller may see.
-    headers.entry(CACHE_CONTROL).or_insert(NEVER);
-    response
+    }))
 }
 
 /// Opens the listening socket; port 0 takes a free one.

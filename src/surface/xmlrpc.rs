@@ -2,6 +2,7 @@
 //! repeats a request that it can't parse in its fault, and refuses chunked and compressed requests.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -21,7 +22,7 @@ const TIME_ZONE: HeaderName = HeaderName::from_static("registrysync-time-zone");
 
 /// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
 pub(super) async fn call(
-    State(surface): State<Surface>,
+    State(surface): State<Arc<Surface>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {

@@ -9,6 +9,7 @@ pub mod guide;
 pub mod samples;
 mod view;
 
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use askama::Template;
@@ -92,7 +93,7 @@ struct GuidePage<'a> {
 }
 
 /// The routes.
-pub(super) fn router() -> Router<Surface> {
+pub(super) fn router() -> Router<Arc<Surface>> {
     let to_root = || async { (StatusCode::FOUND, [(LOCATION, ROOT)]) };
     Router::new()
         .route(ROOT.trim_end_matches('/'), get(to_root))
@@ -110,7 +111,7 @@ struct Search {
 }
 
 async fn index(
-    State(surface): State<Surface>,
+    State(surface): State<Arc<Surface>>,
     search: Result<Query<Search>, QueryRejection>,
 ) -> Response {
     let registry = surface.dispatcher.registry();
@@ -126,7 +127,7 @@ async fn index(
 }
 
 async fn namespace(
-    State(surface): State<Surface>,
+    State(surface): State<Arc<Surface>>,
     Extension(Origin(origin)): Extension<Origin>,
     Path(name): Path<String>,
 ) -> Response {
