@@ -258,6 +258,10 @@ mod tests {
             );
         }
         assert!(check(&policy, "http://[::ffff:10.1.1.1]/").is_ok());
+        // Nor does a list that has the whole network around them allow what is special within.
+        let around = NetworkPolicy::parse("2002::/16", "").unwrap();
+        assert!(check(&around, "http://[2002:a9fe:a9fe::1]/").is_err());
+        assert!(check(&around, "http://[2002:cb00:7101::1]/").is_ok());
         for hub in ["docker.io", "index.docker.io"] {
             let denied = NetworkPolicy::parse("", hub).unwrap();
             assert!(

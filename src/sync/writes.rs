@@ -138,3 +138,34 @@ impl Drop for Write<'_> {
         self.writes.ended.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Active, Digest, HashSet, Repository};
+
+    fn write(host: &str, repository: &str, name: &str, children: &[&str]) -> Active {
+        let digest = |name: &&str| Digest::parse(&format!("sha256:{name:0>64}")).unwrap();
+        Active {
+            id: 0,
+            host: host.to_owned(),
+            repository: Repository::parse(repository).unwrap(),
+            digest: digest(&name),
+            children: children.iter().map(digest).collect::<HashSet<_>>(),
+        }
+    }
+
+    #[test]
+    fn an_index_and_its_children_wait_for_each_other_in_both_orders() {
+        let index = write("r.example", "app", "1", &["2", "3"]);
+        let child = write("r.example", "app", "2", &[]);
+        assert!(index.conflicts(&child) && child.conflicts(&index));
+        assert!(child.conflicts(&child));
+        for other in [
+            write("r.example", "app", "4", &["3"]),
+            write("r.example", "other", "2", &[]),
+            write("s.example", "app", "2", &[]),
+        ] {
+            assert!(!index.conflicts(&other) && !other.conflicts(&index));
+        }
+    }
+}
