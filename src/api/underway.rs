@@ -4,7 +4,6 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -47,20 +46,19 @@ pub(super) async fn reading(
     let Some(caller) = caller else {
         return call.await;
     };
-    let mut call = pin!(call);
     let watch = Arc::new(Watch {
         app,
         caller,
         begun: Instant::now(),
         looked: AtomicU64::new(0),
     });
-    let answer = loop {
-        tokio::select! {
-            answer = &mut call => break answer,
-            () = tokio::time::sleep(LOOK_EVERY) => watch.check().await?,
-        }
+    // Both go on at once: a call that isn't polled while its session is looked at may be the one that
+    // the database's next connection is kept for.
+    let answer = tokio::select! {
+        answer = call => answer?,
+        ended = watch.ended() => return Err(ended),
     };
-    Ok(answer?.watched(move || {
+    Ok(answer.watched(move || {
         let watch = Arc::clone(&watch);
         async move { watch.check().await }
     }))
@@ -82,6 +80,16 @@ struct Watch {
 }
 
 impl Watch {
+    /// Waits until the session has ended.
+    async fn ended(&self) -> ApiError {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if let Err(ended) = self.check().await {
+                return ended;
+            }
+        }
+    }
+
     /// Refuses once the session has ended.
     async fn check(&self) -> Result<(), ApiError> {
         let now = self.begun.elapsed().as_secs() / LOOK_EVERY.as_secs();

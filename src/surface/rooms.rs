@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::budget::{Budget, Share};
+use super::budget::{Budget, NoRoom, Share};
 
 /// What the server keeps for each request besides its head.
 const OF_REQUEST: usize = 8 * 1024;
@@ -131,10 +131,7 @@ impl Place {
             is_known: AtomicBool::new(false),
             share: Mutex::new(Some(self.rooms.strangers.share_of(self.cut.clone()))),
         }));
-        let is_crowded = |share: &Share| share.grow(head.saturating_add(OF_REQUEST)).is_err();
-        if visit.share().as_ref().is_some_and(is_crowded) {
-            visit.0.place.cut.cancel();
-        }
+        visit.has_room(|share| share.grow(head.saturating_add(OF_REQUEST)));
         visit
     }
 }
@@ -163,12 +160,18 @@ impl Visit {
     /// Whether an answer of so many bytes may be kept until it is taken. Where it may not, the
     /// connection is closed.
     pub(super) fn keeps(&self, bytes: usize) -> bool {
-        let is_crowded = |share: &Share| share.grow_now(bytes).is_err();
-        let is_crowded = self.share().as_ref().is_some_and(is_crowded);
-        if is_crowded {
+        self.has_room(|share| share.grow_now(bytes))
+    }
+
+    /// Whether the request, until its session is known, gets what it asks of its share. Where it
+    /// doesn't, the connection is closed.
+    fn has_room(&self, grow: impl FnOnce(&Share) -> Result<(), NoRoom>) -> bool {
+        let is_refused = |share: &Share| grow(share).is_err();
+        let is_refused = self.share().as_ref().is_some_and(is_refused);
+        if is_refused {
             self.0.place.cut.cancel();
         }
-        !is_crowded
+        !is_refused
     }
 
     fn share(&self) -> MutexGuard<'_, Option<Share>> {

@@ -9,8 +9,7 @@ pub mod guide;
 pub mod samples;
 mod view;
 
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 use axum::Router;
