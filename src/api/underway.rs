@@ -40,9 +40,7 @@ pub(super) async fn reading(
     app: Arc<App>,
     caller: Option<Caller>,
 ) -> Answer {
-    let call = AssertUnwindSafe(call).catch_unwind().map(|ended| {
-        ended.unwrap_or_else(|panic| Err(ApiError::unexpected(panic_text(panic.as_ref()))))
-    });
+    let call = caught(call);
     let Some(caller) = caller else {
         return call.await;
     };
@@ -62,6 +60,12 @@ pub(super) async fn reading(
         let watch = Arc::clone(&watch);
         async move { watch.check().await }
     }))
+}
+
+/// A panic as the call's error.
+async fn caught(call: impl Future<Output = Answer>) -> Answer {
+    let ended = AssertUnwindSafe(call).catch_unwind().await;
+    ended.unwrap_or_else(|panic| Err(ApiError::unexpected(panic_text(panic.as_ref()))))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
@@ -97,5 +101,19 @@ impl Watch {
             return Ok(());
         }
         Ok(session_still_there(&self.app, &self.caller).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{caught, panic_text};
+
+    #[tokio::test]
+    async fn a_panic_ends_its_own_call_only() {
+        let ended = caught(async { panic!("nobody expects {}", "this") }).await;
+        let error = ended.expect_err("an error");
+        assert!(!error.message().contains("nobody"), "{error}");
+        assert_eq!(panic_text(&"plain"), "the call panicked: plain");
+        assert_eq!(panic_text(&"made".to_owned()), "the call panicked: made");
     }
 }

@@ -469,7 +469,7 @@ impl Default for Plain {
 
 #[cfg(test)]
 mod tests {
-    use super::{BodyError, Intake, Limits, Sender};
+    use super::{BodyError, GZIP_STEP, Intake, LARGE_AT_ONCE, Limits, Plain, Sender};
     use axum::body::{Body, Bytes};
     use axum::http::{
         HeaderMap, HeaderValue,
@@ -566,6 +566,36 @@ mod tests {
                 Err(BodyError::Gzip)
             );
         }
+    }
+
+    /// Of one piece of a body as well, which holds some 60 MiB of such a bomb.
+    #[test]
+    fn no_more_is_unpacked_than_one_step_beyond_the_bound() {
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
+        let mut plain = Plain::of(&headers).expect("gzip is known");
+        let bomb = gzip(&vec![0; 50 << 20]);
+        let rest = plain.take(&bomb, 1000).expect("valid gzip");
+        assert!(plain.len() > 1000 && !rest.is_empty());
+        assert!(plain.len() < 1000 + 1100 * GZIP_STEP, "{}", plain.len());
+    }
+
+    #[tokio::test]
+    async fn large_bodies_wait_for_others() {
+        let short = Duration::from_millis(20);
+        let limits = Limits {
+            body_time: short,
+            ..LIMITS
+        };
+        let (intake, headers) = (Intake::new(limits), HeaderMap::new());
+        let read = |length| intake.read(&headers, Body::from(vec![b'a'; length]), Sender::Known);
+        let mut held = Vec::new();
+        for _ in 0..LARGE_AT_ONCE {
+            held.push(read(1000).await.expect("there is room"));
+        }
+        assert_eq!(read(101).await.err(), Some(BodyError::Crowded));
+        assert!(read(100).await.is_ok(), "a small one waits for nobody");
+        held.pop();
+        assert!(read(1000).await.is_ok());
     }
 
     #[tokio::test]

@@ -39,7 +39,14 @@ struct Plainly;
 
 /// Compresses the answers of these routes.
 pub(super) fn compressed<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    compressed_at_once(router, AT_ONCE)
+}
+
+fn compressed_at_once<S>(router: Router<S>, at_once: usize) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let places = Arc::new(Semaphore::new(at_once));
     let may = |_: StatusCode, _: Version, _: &HeaderMap, more: &Extensions| {
         more.get::<Plainly>().is_none()
     };
@@ -113,5 +120,37 @@ impl HttpBody for Placed {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::Request;
+    use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
+    use axum::response::Response;
+    use axum::routing::get;
+    use tower_service::Service as _;
+
+    use super::{SMALL, compressed_at_once};
+
+    async fn answer(router: &mut Router) -> Response {
+        let request = Request::get("/").header(ACCEPT_ENCODING, "gzip");
+        let answer = router.call(request.body(Body::empty()).expect("a request"));
+        answer.await.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn what_is_compressed_at_once_is_bounded() {
+        let long = "a".repeat(2 * usize::try_from(SMALL).expect("it is small"));
+        let router = Router::new().route("/", get(|| async { long }));
+        let mut router = compressed_at_once(router, 2);
+        let is_compressed = |answer: &Response| answer.headers().contains_key(CONTENT_ENCODING);
+        let [first, second] = [answer(&mut router).await, answer(&mut router).await];
+        assert!(is_compressed(&first) && is_compressed(&second));
+        assert!(!is_compressed(&answer(&mut router).await));
+        drop(first);
+        assert!(is_compressed(&answer(&mut router).await));
     }
 }

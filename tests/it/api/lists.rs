@@ -40,6 +40,8 @@ async fn endless(server: &Server, key: &str) -> Registry {
     registry
 }
 
+/// Connections to a database at once.
+const CONNECTIONS: usize = 8;
 const TAGS: usize = 5_000;
 const BOUND: Duration = Duration::from_mins(1);
 
@@ -139,6 +141,31 @@ async fn a_listing_ends_with_its_session() {
             assert_ne!(server.app.db.run(change).await.expect(statement), 0);
         })
         .await;
+    }
+}
+
+/// Calls that wait for a connection go on while their sessions are looked at, which needs one as well:
+/// as many as there are connections would wait for each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_and_looks_at_their_sessions_dont_wait_for_each_other() {
+    let server = Server::start(super::sample::registry(), Limits::default()).await;
+    let key = server.key(&ADMIN, false).await;
+    let calls = (0..CONNECTIONS).map(|_| server.xml("sample.linger", vec![text(&key)]));
+    let calls = futures_util::future::join_all(calls);
+    let filled = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let slow = (0..CONNECTIONS).map(|_| {
+            server.app.db.run(|_| {
+                std::thread::sleep(Duration::from_secs(2));
+                Ok(())
+            })
+        });
+        futures_util::future::join_all(slow).await
+    };
+    let (answers, filled) = tokio::join!(calls, filled);
+    assert!(filled.iter().all(Result::is_ok), "{filled:?}");
+    for answer in answers {
+        assert_eq!(answer, Ok(Value::Integer(1)));
     }
 }
 

@@ -1,5 +1,7 @@
 //! A namespace with every sort of method and overload.
 
+use std::time::Duration;
+
 use registrysync::api::value::{ByteCount, Bytes, Done, Timestamp};
 use registrysync::api::{ApiError, Context, Registry, Visitor, param};
 use registrysync::service::Role;
@@ -59,6 +61,13 @@ async fn change(_: Context, name: String) -> Answer<Done> {
     }
 }
 
+/// Asks the database shortly before the first look at the session of a call that goes on.
+async fn linger(context: Context) -> Answer<Done> {
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let asked = context.app().db.run(|_| Ok(Done)).await;
+    asked.map_err(ApiError::unexpected)
+}
+
 /// Registers the namespace.
 pub(super) fn registry() -> Registry {
     let mut builder = Registry::builder();
@@ -70,6 +79,15 @@ pub(super) fn registry() -> Registry {
         ns.method("everything", "All types.", [], everything)
             .read_only();
         ns.method("change", "Change.", [param("name", "what")], change);
+        ns.method(
+            "stumble",
+            "Panic.",
+            [],
+            async |_: Context| -> Answer<Done> { panic!("a secret in a panic") },
+        )
+        .read_only();
+        ns.method("linger", "Ask the database after a while.", [], linger)
+            .read_only();
         ns.method("rule", "Rule.", [], async |_: Context| Ok(Done))
             .role(Role::SatelliteAdmin);
         let item = || [param("item", "an id or a label")];

@@ -485,6 +485,16 @@ async fn faults_have_codes_and_unexpected_errors_only_an_id() {
             "{message}"
         );
     }
+    // A call that reads has no task of its own, and its panic is its own all the same.
+    let (code, message) = server
+        .xml("sample.stumble", vec![text(&key)])
+        .await
+        .unwrap_err();
+    assert_eq!(code, -1);
+    assert!(
+        message.starts_with("unhandled internal exception: ") && !message.contains("secret"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

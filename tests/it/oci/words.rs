@@ -154,6 +154,29 @@ async fn a_wrong_password_is_not_tried_for_each_tag() {
     }
 }
 
+/// Nor for each repository, whose tokens differ.
+#[tokio::test]
+async fn a_wrong_password_is_not_tried_for_each_repository() {
+    let guarded = Auth::Token(TokenAuth {
+        account: Some((USER.into(), "right".into())),
+        anonymous_pull: false,
+        ..TokenAuth::default()
+    });
+    let source = Registry::builder().auth(guarded).start().await;
+    let target = Registry::start().await;
+    let mut wrong = options(source.address());
+    wrong.credentials = Credentials::from_parts(USER, "wrong");
+    let wrong = Client::new(wrong).unwrap();
+    let names: Vec<String> = (0..12).map(|n| format!("app{n}")).collect();
+    let items = names
+        .iter()
+        .map(|name| item(&wrong, name, &literal(&["1"])));
+    let ran = run(&client(target.address()), spec(items.collect())).await;
+    assert_eq!(ran.end.totals.failed, 12);
+    let logins = source.requests().of(Kind::Token).len();
+    assert!((1..=2).contains(&logins), "{logins} failed logins");
+}
+
 /// A login that is right is no wrong one because of a repository that it doesn't reach.
 #[tokio::test]
 async fn a_login_for_a_path_is_used_for_its_repositories() {

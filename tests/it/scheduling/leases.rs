@@ -291,6 +291,8 @@ on_both_databases! {
         let org = work.org;
         let run = work.db.run(move |conn| run_get(conn, org, id)).await.expect("no error").expect("the run");
         assert_eq!(run.status, RunStatus::Running, "{}", run.message);
+        let parts = work.db.run(|conn| parts_of(conn, Some("w"))).await.expect("its part");
+        assert!(parts[0].lease_until.is_some_and(|until| until > now()), "it is renewed: {parts:?}");
         work.sql("DROP TRIGGER refuse", "DROP TRIGGER refuse ON run_result").await;
         let run = work.ended(id).await;
         assert_eq!((run.status, run.totals.skipped), (RunStatus::Finished, 2), "{}", run.message);

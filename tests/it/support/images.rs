@@ -154,6 +154,14 @@ impl Image {
         Self::over(format, &entries, &images.collect::<Vec<_>>())
     }
 
+    /// An index that says of its one image that it has one byte more than it has.
+    pub(crate) fn index_mistaken(format: Format, seed: u64) -> Self {
+        let image = Self::single(format, AMD64, &[Blob::layer(seed, 1000)]);
+        let mut entry = image.entry(AMD64);
+        entry["size"] = json!(image.top.bytes.len() + 1);
+        Self::over(format, &[entry], &[&image])
+    }
+
     /// An index over amd64, arm64 and arm/v7: one layer of `size` bytes that they share, and one each of their own.
     pub(crate) fn multi(format: Format, seed: u64, size: u64) -> Self {
         let image = |(number, platform): (u64, Platform)| {

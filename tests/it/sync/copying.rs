@@ -148,6 +148,20 @@ async fn an_update_names_the_old_digest_and_a_missing_tag_stops_nothing() {
     }
 }
 
+/// The right digest under a wrong length: who trusts the index reads too little or waits for more.
+#[tokio::test]
+async fn an_index_that_is_wrong_about_a_length_is_named_and_not_copied() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    for format in [Format::Oci, Format::Docker] {
+        Image::index_mistaken(format, 1).store(&source, "app", Some("wrong"));
+        let (from, to) = (client(source.address()), client(target.address()));
+        let ran = run(&to, spec(vec![item(&from, "app", &literal(&["wrong"]))])).await;
+        let error = ran.error("wrong");
+        assert!(error.contains("bytes, and its index says"), "{error}");
+        assert!(target.tags("app").is_empty());
+    }
+}
+
 #[tokio::test]
 async fn a_digest_is_copied_without_a_tag() {
     let image = Image::multi(Format::Oci, 3, 1000);

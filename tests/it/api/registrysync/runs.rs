@@ -3,7 +3,7 @@ use registrysync::service::Role;
 use registrysync::store::now;
 use registrysync::store::project::project_by_label;
 use registrysync::store::run::{
-    Enqueued, NewRun, Run, RunStatus, RunTotals, RunTrigger, run_enqueue,
+    Enqueued, NewRun, Run, RunStatus, RunTotals, RunTrigger, run_enqueue, run_get,
 };
 use registrysync::store::run_log::{LogLevel, NewLogLine, log_append};
 use registrysync::store::run_result::{NewRunResult, ResultAction, ResultStatus, result_put};
@@ -83,6 +83,49 @@ fn texts(listed: &Value, member: &str) -> Vec<String> {
                 .map_or_else(|| one[member].to_string(), str::to_owned)
         })
         .collect()
+}
+
+on_both_databases! {
+    async fn a_project_that_is_being_deleted_begins_nothing_new(database) {
+        let admin = Admin::new(database).await;
+        admin.project("mirror", json!({})).await;
+        let db = &admin.server.app.db;
+        // A run whose worker takes its time to end.
+        let begun = db.run(|conn| {
+            let project = project_by_label(conn, 1, "mirror")?.expect("the project");
+            let new = NewRun {
+                org_id: 1,
+                project_id: project.id,
+                project_label: "mirror",
+                trigger: RunTrigger::Manual,
+                retry_of: None,
+            };
+            run_enqueue(conn, &new, true)?;
+            let (run, part) = queue::claim(conn, "host-1")?.expect("the run");
+            Ok((run, part.lease()))
+        });
+        let (run, lease) = begun.await.expect("a run");
+        let ended = async {
+            loop {
+                let found = db.run(move |conn| Ok((
+                    project_by_label(conn, 1, "mirror")?.expect("the project"),
+                    run_get(conn, 1, run.id)?.expect("the run"),
+                )));
+                let (project, run) = found.await.expect("both");
+                if run.cancel_requested {
+                    assert!(!project.enabled, "its schedule would begin another run");
+                    let totals = RunTotals::default();
+                    let end = move |conn: &mut DbConnection| {
+                        queue::end(conn, lease, RunStatus::Interrupted, "cancelled", &totals)
+                    };
+                    return db.run(end).await.expect("ended");
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        let (deleted, ()) = tokio::join!(admin.post("delete", json!({"label": "mirror"})), ended);
+        assert_eq!(deleted, Ok(json!(1)));
+    }
 }
 
 on_both_databases! {
