@@ -339,11 +339,12 @@ impl Method {
         };
         match (reading, draft) {
             (Some((app, caller)), _) => underway::reading(call, app, caller).await,
+            // In boxes, or each call that reads would carry the room for them.
             (None, Some(draft)) => {
                 let call = Box::pin(underway::apart(call));
-                underway::changing(draft.around(call)).await
+                Box::pin(underway::changing(draft.around(call))).await
             }
-            (None, None) => underway::changing(call).await,
+            (None, None) => Box::pin(underway::changing(call)).await,
         }
     }
 

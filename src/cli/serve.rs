@@ -13,7 +13,7 @@ use crate::service::App;
 use crate::service::account::{LoginPolicy, Logins, bootstrap};
 use crate::store::account::account_count;
 use crate::surface::descriptors::connections_max;
-use crate::surface::{self, Certificate, Door, listen, router, serve};
+use crate::surface::{self, Certificate, Door, listen, routes, serve};
 
 use super::CliError;
 use super::args::ServeArguments;
@@ -45,7 +45,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
     open_warn(address, &door);
     let interrupts = Interrupts::listen()?;
     let mut tasks = node.start(config.works).await?;
-    let routes = router(
+    let routes = routes(
         Dispatcher::new(namespaces::registry(), app),
         surface::Limits {
             body_bytes: config.request_mib << 20,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio_util::sync::CancellationToken;
+use super::cut::Cut;
 
 /// The budget; clones share it.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ struct Open {
 #[derive(Debug)]
 struct Held {
     bytes: usize,
-    cut: CancellationToken,
+    cut: Cut,
 }
 
 /// What one request has of the budget; given back when this is dropped.
@@ -37,7 +37,7 @@ struct Held {
 pub(super) struct Share {
     budget: Budget,
     id: u64,
-    cut: CancellationToken,
+    cut: Cut,
 }
 
 /// There is no room for a request, or no longer.
@@ -52,11 +52,11 @@ impl Budget {
 
     /// A share that has nothing yet.
     pub(super) fn share(&self) -> Share {
-        self.share_of(CancellationToken::new())
+        self.share_of(Cut::default())
     }
 
-    /// The same; `cut` is cancelled where it is taken away.
-    pub(super) fn share_of(&self, cut: CancellationToken) -> Share {
+    /// The same; `cut` is given where it is taken away.
+    pub(super) fn share_of(&self, cut: Cut) -> Share {
         let mut open = self.lock();
         let id = open.next;
         open.next += 1;
@@ -91,7 +91,7 @@ impl Open {
             self.used -= held.bytes;
             self.leaving += held.bytes;
             self.cut.insert(id, held.bytes);
-            held.cut.cancel();
+            held.cut.give();
         }
     }
 }
@@ -127,7 +127,7 @@ impl Share {
 
     /// Waits until the share is taken away.
     pub(super) async fn cut(&self) {
-        self.cut.cancelled().await;
+        self.cut.given().await;
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(first.grow(40), Ok(()));
         assert_eq!(second.grow(40), Ok(()));
         assert_eq!(third.grow(50), Ok(()));
-        assert!(first.cut.is_cancelled() && !second.cut.is_cancelled());
+        assert!(first.cut.is_given() && !second.cut.is_given());
         assert_eq!(first.grow(1), Err(NoRoom), "it was cut");
         assert_eq!(second.grow(50), Ok(()));
         assert_eq!(budget.lock().used, 100);

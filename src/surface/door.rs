@@ -12,15 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, HttpBody as _};
-use axum::extract::ConnectInfo;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
-use axum::response::IntoResponse as _;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
+use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -29,12 +27,14 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tower_service::Service as _;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::encoding::Weight;
+use super::arrival::{Arrival, Origin};
+use super::encoding::{Encoder, accepted, weight};
 use super::gate::{Gate, Pace, Passing};
 use super::misdirected;
-use super::rooms::{Place, Rooms};
+use super::rooms::{Place, Rooms, Visit};
+use super::server::Routes;
 use super::tls::Certificate;
 
 /// The first byte of a TLS connection: a handshake record.
@@ -87,29 +87,12 @@ impl Default for Door {
     }
 }
 
-/// The address under which a request reached the server: scheme, host and port. In the extensions
-/// of every request.
-#[derive(Clone, Debug)]
-pub(super) struct Origin(pub(super) String);
-
-impl Origin {
-    /// Whether users reach the server by https.
-    pub(super) fn is_secure(&self) -> bool {
-        self.0.starts_with("https:")
-    }
-
-    /// Whether this is the default https port of its host. `Strict-Transport-Security` counts for
-    /// all ports of a host, so only who has this one may say it.
-    fn is_all_of_its_host(&self) -> bool {
-        let is_port_default = |url: url::Url| url.port().is_none();
-        self.is_secure() && url::Url::parse(&self.0).is_ok_and(is_port_default)
-    }
-}
-
 /// What each connection needs.
 struct Hall {
-    router: Router,
+    routes: Routes,
+    encoder: Encoder,
     door: Door,
+    public: Option<Origin>,
     acceptor: Option<TlsAcceptor>,
     builder: Builder<TokioExecutor>,
     rooms: Rooms,
@@ -118,11 +101,11 @@ struct Hall {
 /// Serves until `shutdown` is done and the requests under way are answered.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: impl Into<Routes>,
     door: Door,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let hall = Arc::new(Hall::new(router, door)?);
+    let hall = Arc::new(Hall::new(routes.into(), door)?);
     let watch = async {
         match &hall.door.certificate {
             Some(certificate) => Arc::clone(certificate).watch().await,
@@ -163,7 +146,7 @@ pub async fn serve(
 }
 
 impl Hall {
-    fn new(router: Router, door: Door) -> io::Result<Self> {
+    fn new(routes: Routes, door: Door) -> io::Result<Self> {
         let config = door.certificate.as_ref().map(Certificate::config);
         let config = config.transpose().map_err(io::Error::other)?;
         let mut builder = Builder::new(TokioExecutor::new());
@@ -184,7 +167,12 @@ impl Hall {
             .keep_alive_timeout(door.head_time);
         Ok(Self {
             rooms: Rooms::new(door.connections, door.strangers_bytes),
-            router,
+            routes,
+            encoder: Encoder::new(),
+            public: door
+                .public_url
+                .as_deref()
+                .map(|url| Origin::Public(url.into())),
             acceptor: config.map(|config| TlsAcceptor::from(Arc::new(config))),
             door,
             builder,
@@ -204,8 +192,8 @@ impl Hall {
             tracing::debug!(%error, "TCP_NODELAY can't be set");
         }
         let Some(acceptor) = &self.acceptor else {
-            let router = self.router.clone();
-            return self.serve(stream, peer, router, place, watcher).await;
+            let routes = self.routes.clone();
+            return self.serve(stream, peer, routes, place, watcher).await;
         };
         let mut first = [0];
         let peeked = tokio::time::timeout(self.door.head_time, stream.peek(&mut first)).await;
@@ -214,16 +202,16 @@ impl Hall {
                 let handshake = acceptor.accept(stream);
                 match tokio::time::timeout(self.door.head_time, handshake).await {
                     Ok(Ok(stream)) => {
-                        let router = self.router.clone();
-                        self.serve(stream, peer, router, place, watcher).await;
+                        let routes = self.routes.clone();
+                        self.serve(stream, peer, routes, place, watcher).await;
                     }
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
                     Err(_) => tracing::debug!(%peer, "the TLS handshake takes too long"),
                 }
             }
             Ok(Ok(1)) => {
-                let router = misdirected::router();
-                self.serve(stream, peer, router, place, watcher).await;
+                let routes = misdirected::router().into();
+                self.serve(stream, peer, routes, place, watcher).await;
             }
             _ => tracing::debug!(%peer, "nothing was said"),
         }
@@ -233,7 +221,7 @@ impl Hall {
         self: &Arc<Self>,
         stream: S,
         peer: SocketAddr,
-        router: Router,
+        routes: Routes,
         place: &Arc<Place>,
         watcher: Watcher,
     ) where
@@ -243,37 +231,35 @@ impl Hall {
         let flow = Pace::new();
         let (hall, began) = (Arc::clone(self), Arc::clone(&asked));
         let (room, steps) = (Arc::clone(place), flow.clone());
-        let service = service_fn(move |mut request: Request<Incoming>| {
+        let service = service_fn(move |request: Request<Incoming>| {
             began.store(true, Ordering::Relaxed);
             steps.request();
             let visit = room.visit(head_bytes(&request));
-            request.extensions_mut().insert(visit.clone());
-            let (hall, router, steps) = (Arc::clone(&hall), router.clone(), steps.clone());
-            async move {
+            let (hall, routes, steps) = (Arc::clone(&hall), routes.clone(), steps.clone());
+            // In a box, or each connection would carry the room for a request, idle or not.
+            Box::pin(async move {
                 let request = request.map(|body| {
                     if body.is_end_stream() {
                         Body::empty()
                     } else {
-                        Body::new(Passing::request(Body::new(body), steps.clone(), ()))
+                        Body::new(Passing::request(body, steps.clone(), ()))
                     }
                 });
-                if visit.is_over() {
-                    return Ok(gone());
-                }
-                let mut response = hall.answer(router, request, peer).await?;
-                let weight = response.extensions().get().copied();
-                if weight.is_some_and(|Weight(bytes)| !visit.keeps(bytes)) {
-                    response = gone();
-                }
-                let pass = |body| Body::new(Passing::answer(body, steps, visit));
-                Ok::<_, Infallible>(response.map(pass))
-            }
+                let answer = if visit.is_over() {
+                    gone()
+                } else {
+                    hall.answer(routes, request, peer, &visit).await
+                };
+                Ok::<_, Infallible>(answer.map(|body| Passing::answer(body, steps, visit)))
+            })
         });
         let stream = Gate::new(stream, flow.clone(), self.door.write_time);
         let connection = self
             .builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let mut connection = pin!(watcher.watch(connection));
+            .serve_connection_with_upgrades(TokioIo::new(stream), service)
+            .into_owned();
+        // What watches it isn't asked each time that something comes.
+        let mut connection = AbortOnDropHandle::new(tokio::spawn(watcher.watch(connection)));
         // The protocol is told by the first bytes, before any bound of the protocol's own holds.
         let silent = async {
             tokio::time::sleep(self.door.head_time).await;
@@ -282,11 +268,11 @@ impl Hall {
             }
         };
         tokio::select! {
-            ended = &mut connection => {
-                if let Err(error) = ended {
-                    tracing::debug!(%peer, %error, "a connection ended");
-                }
-            }
+            ended = &mut connection => match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection ended"),
+                Err(error) => tracing::error!(%peer, %error, "a connection ended"),
+            },
             () = silent => tracing::debug!(%peer, "no request came"),
             () = flow.stalled(self.door.write_time) => {
                 tracing::debug!(%peer, "the client doesn't read");
@@ -296,13 +282,14 @@ impl Hall {
 
     async fn answer(
         &self,
-        mut router: Router,
+        mut routes: Routes,
         mut request: Request<Body>,
         peer: SocketAddr,
-    ) -> Result<Response<Body>, Infallible> {
+        visit: &Visit,
+    ) -> Response {
         if !is_host_clear(&request) {
             let text = "a request has one Host header, with the host that it is sent to\n";
-            return Ok((StatusCode::BAD_REQUEST, text).into_response());
+            return (StatusCode::BAD_REQUEST, text).into_response();
         }
         // HTTP/2 has the host in the request's own address.
         if let Some(host) = request.uri().authority()
@@ -310,31 +297,26 @@ impl Hall {
         {
             request.headers_mut().insert(HOST, host);
         }
-        let origin = self.origin(request.headers());
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let is_strict = origin.is_all_of_its_host();
-        request.extensions_mut().insert(origin);
-        let mut response = router.call(request).await?;
+        let is_tls = self.acceptor.is_some();
+        let origin = self.public.clone();
+        let origin = origin.unwrap_or_else(|| Origin::asked(is_tls, request.headers()));
+        let (accepted, is_strict) = (accepted(request.headers()), origin.is_all_of_its_host());
+        let arrival = Arrival {
+            address: peer,
+            origin,
+            visit: visit.clone(),
+        };
+        let mut response = routes.answer(request, arrival).await;
+        if !visit.keeps(weight(&response)) {
+            return gone();
+        }
         headers_secure(response.headers_mut());
         if is_strict {
             response
                 .headers_mut()
                 .insert(STRICT_TRANSPORT_SECURITY, A_YEAR);
         }
-        Ok(response)
-    }
-
-    fn origin(&self, headers: &HeaderMap) -> Origin {
-        if let Some(url) = &self.door.public_url {
-            return Origin(url.clone());
-        }
-        let scheme = if self.acceptor.is_some() {
-            "https"
-        } else {
-            "http"
-        };
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        Origin(format!("{scheme}://{}", host.unwrap_or("localhost")))
+        self.encoder.encode(accepted, response).await
     }
 }
 
@@ -359,7 +341,7 @@ fn head_bytes<B>(request: &Request<B>) -> usize {
 }
 
 /// What nobody waits for: the connection is closed.
-fn gone() -> Response<Body> {
+fn gone() -> Response {
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
 

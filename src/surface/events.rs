@@ -25,9 +25,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::arrival::Arrival;
 use super::cookie::Carried;
 use super::json;
-use super::rooms::Visit;
 use super::server::Surface;
 use crate::api::error::code;
 use crate::api::namespaces::{RunNews, RunWatcher};
@@ -66,7 +66,7 @@ impl Streams {
 pub(super) async fn listen(
     State(surface): State<Arc<Surface>>,
     Path(id): Path<String>,
-    visit: Option<Extension<Visit>>,
+    Extension(arrival): Extension<Arrival>,
     headers: HeaderMap,
 ) -> Response {
     let carried = Carried::of(&headers);
@@ -74,9 +74,7 @@ pub(super) async fn listen(
         Ok((key, caller)) => (key.to_owned(), caller),
         Err(refusal) => return refusal.for_streams(),
     };
-    if let Some(Extension(visit)) = &visit {
-        visit.known();
-    }
+    arrival.visit.known();
     let Ok(id) = id.parse() else {
         let error = ApiError::not_found(format!(
             "there is no run with the id {}; it is a whole number",

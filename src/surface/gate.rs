@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::BoxError;
+use axum::body::{Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
@@ -197,8 +198,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
 
 /// A body as it passes: a request's on its way in, an answer's on its way out.
 #[derive(Debug)]
-pub(super) struct Passing<T> {
-    body: Body,
+pub(super) struct Passing<B, T> {
+    body: B,
     pace: Pace,
     /// An answer's piece that is too large for one.
     rest: Bytes,
@@ -208,16 +209,16 @@ pub(super) struct Passing<T> {
     _held: T,
 }
 
-impl<T> Passing<T> {
-    pub(super) fn request(body: Body, pace: Pace, held: T) -> Passing<T> {
+impl<B: HttpBody<Data = Bytes>, T> Passing<B, T> {
+    pub(super) fn request(body: B, pace: Pace, held: T) -> Passing<B, T> {
         Passing::new(body, pace, held, false)
     }
 
-    pub(super) fn answer(body: Body, pace: Pace, held: T) -> Passing<T> {
+    pub(super) fn answer(body: B, pace: Pace, held: T) -> Passing<B, T> {
         Passing::new(body, pace, held, true)
     }
 
-    fn new(body: Body, pace: Pace, held: T, is_answer: bool) -> Passing<T> {
+    fn new(body: B, pace: Pace, held: T, is_answer: bool) -> Passing<B, T> {
         Passing {
             body,
             pace,
@@ -225,14 +226,6 @@ impl<T> Passing<T> {
             is_answer,
             is_waiting: false,
             _held: held,
-        }
-    }
-
-    fn waits(&mut self, waits: bool) {
-        if self.is_answer && self.is_waiting != waits {
-            self.is_waiting = waits;
-            self.pace
-                .taking(|count| if waits { *count += 1 } else { *count -= 1 });
         }
     }
 
@@ -251,7 +244,21 @@ impl<T> Passing<T> {
     }
 }
 
-impl<T: Unpin> HttpBody for Passing<T> {
+impl<B, T> Passing<B, T> {
+    fn waits(&mut self, waits: bool) {
+        if self.is_answer && self.is_waiting != waits {
+            self.is_waiting = waits;
+            self.pace
+                .taking(|count| if waits { *count += 1 } else { *count -= 1 });
+        }
+    }
+}
+
+impl<B, T> HttpBody for Passing<B, T>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    T: Unpin,
+{
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -271,7 +278,8 @@ impl<T: Unpin> HttpBody for Passing<T> {
                 }
                 Err(frame) => Poll::Ready(Some(Ok(frame))),
             },
-            other => Poll::Ready(other),
+            Some(Err(error)) => Poll::Ready(Some(Err(axum::Error::new(error)))),
+            None => Poll::Ready(None),
         }
     }
 
@@ -290,7 +298,7 @@ impl<T: Unpin> HttpBody for Passing<T> {
     }
 }
 
-impl<T> Drop for Passing<T> {
+impl<B, T> Drop for Passing<B, T> {
     fn drop(&mut self) {
         self.waits(false);
     }

@@ -1,13 +1,11 @@
 //! JSON over HTTP at `/rhn/manager/api`: a method's dots become slashes, its parameters go by
 //! name, and every answer is JSON.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -17,23 +15,28 @@ use serde_json::{Map, Value as Json, json};
 
 use super::answer;
 use super::arguments;
+use super::arrival::Arrival;
 use super::body::{BodyError, Held, Sender};
 use super::cookie::{self, Carried};
-use super::door::Origin;
 use super::encoding::Shared;
 use super::openapi;
 use super::origin::is_foreign;
-use super::rooms::Visit;
 use super::server::Surface;
 use crate::api::error::{Sort, code};
 use crate::api::value::from_json;
-use crate::api::{ApiError, Peer, SessionUse};
+use crate::api::{ApiError, SessionUse};
 use crate::service::Caller;
 
 const GET: &str = "GET";
 const POST: &str = "POST";
 /// Where the JSON surface lives.
 pub(super) const ROOT: &str = "/rhn/manager/api";
+
+/// Whether a path belongs to the JSON surface.
+pub(super) fn is_at(path: &str) -> bool {
+    let below = path.strip_prefix(ROOT);
+    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
 
 /// An answer that isn't a result.
 pub(super) struct Refusal {
@@ -50,15 +53,8 @@ const JSON_TYPE: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/json; ch
 type Outcome = Result<Response, Refusal>;
 
 /// Answers a request.
-pub(super) async fn call(
-    State(surface): State<Arc<Surface>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
+pub(super) async fn call(surface: &Surface, arrival: &Arrival, request: Request) -> Response {
     let (parts, content) = request.into_parts();
-    let peer = Peer {
-        address: address.ip(),
-    };
     let path = parts.uri.path().strip_prefix(ROOT).unwrap_or_default();
     let path = path.trim_matches('/');
     // A dot in the path would be a second spelling of a method; with the slash in front it is none.
@@ -69,9 +65,9 @@ pub(super) async fn call(
     };
     let outcome = if path == openapi::NAME {
         surface.intake.discard(content).await;
-        document(&surface, &parts)
+        document(surface, &parts)
     } else {
-        route(&surface, peer, &parts, content, &name).await
+        route(surface, arrival, &parts, content, &name).await
     };
     outcome.unwrap_or_else(IntoResponse::into_response)
 }
@@ -83,11 +79,15 @@ fn document(surface: &Surface, parts: &Parts) -> Outcome {
     Ok(document.into_response())
 }
 
-async fn route(surface: &Surface, peer: Peer, parts: &Parts, content: Body, name: &str) -> Outcome {
+async fn route(
+    surface: &Surface,
+    arrival: &Arrival,
+    parts: &Parts,
+    content: Body,
+    name: &str,
+) -> Outcome {
     let is_logout = matches!(name, "logout" | "auth.logout");
-    if is_foreign(&parts.headers, parts.extensions.get())
-        && (parts.method != Method::GET || is_logout)
-    {
+    if is_foreign(&parts.headers, &arrival.origin) && (parts.method != Method::GET || is_logout) {
         surface.intake.discard(content).await;
         let message = format!(
             "{name}: a request from another site's page is refused (see the headers `Origin` and \
@@ -97,7 +97,7 @@ async fn route(surface: &Surface, peer: Peer, parts: &Parts, content: Body, name
     }
     if matches!(name, "login" | "auth.login") {
         let (given, _held) = given(surface, parts, content, Sender::Stranger, "auth.login").await?;
-        return login(surface, peer, parts, given).await;
+        return login(surface, arrival, parts, given).await;
     }
     if is_logout {
         // Only the longer name has a body that counts.
@@ -107,9 +107,9 @@ async fn route(surface: &Surface, peer: Peer, parts: &Parts, content: Body, name
         if name == "auth.logout" {
             read?;
         }
-        return logout(surface, peer, parts).await;
+        return logout(surface, arrival, parts).await;
     }
-    method_call(surface, peer, parts, content, name).await
+    method_call(surface, arrival, parts, content, name).await
 }
 
 /// What a body gives by name.
@@ -132,7 +132,7 @@ async fn given(
 
 async fn method_call(
     surface: &Surface,
-    peer: Peer,
+    arrival: &Arrival,
     parts: &Parts,
     content: Body,
     name: &str,
@@ -157,7 +157,7 @@ async fn method_call(
         // Row 45: before anything else is said about the method.
         match session(surface, &carried).await {
             Ok(session) => {
-                parts.extensions.get().into_iter().for_each(Visit::known);
+                arrival.visit.known();
                 known = Some(session);
             }
             Err(refusal) => {
@@ -179,7 +179,7 @@ async fn method_call(
     let (key, caller) = known.unzip();
     let lifetime = caller.as_ref().map(Caller::session_duration);
     let reply = tokio::select! {
-        reply = dispatcher.call_named(peer, caller, name, args) => reply,
+        reply = dispatcher.call_named(arrival.peer(), caller, name, args) => reply,
         () = held.cut() => return Err(body_refusal(name, &BodyError::Crowded)),
     };
     let answered = match reply {
@@ -196,7 +196,7 @@ async fn method_call(
     };
     // The session was renewed, so the browser's copy of the key is, too.
     if let (Carried::Cookies(_), Some(key), Some(lifetime)) = (&carried, key, lifetime) {
-        cookie_set(&mut response, parts, key, lifetime);
+        cookie_set(&mut response, arrival, key, lifetime);
     }
     Ok(response)
 }
@@ -218,7 +218,7 @@ pub(super) async fn session<'a>(
 
 async fn login(
     surface: &Surface,
-    peer: Peer,
+    arrival: &Arrival,
     parts: &Parts,
     mut given: Map<String, Json>,
 ) -> Outcome {
@@ -242,7 +242,7 @@ async fn login(
     let mut args = vec![Value::String(login), Value::String(password)];
     args.extend(duration.filter(|given| !given.is_null()).map(from_json));
     let dispatcher = &surface.dispatcher;
-    let reply = dispatcher.call_positional(peer, NAME, args).await;
+    let reply = dispatcher.call_positional(arrival.peer(), NAME, args).await;
     let result = match reply {
         Ok(reply) => reply.json().await,
         Err(error) => Err(error),
@@ -254,7 +254,7 @@ async fn login(
                 .await
                 .map_err(|error| fault(&error))?;
             let mut response = success();
-            cookie_set(&mut response, parts, &key, caller.session_duration());
+            cookie_set(&mut response, arrival, &key, caller.session_duration());
             Ok(response)
         }
         Ok(_) => Err(fault(&ApiError::unexpected(
@@ -275,12 +275,12 @@ fn login_usage(problem: &str) -> Refusal {
     bad_request("auth.login", &message)
 }
 
-async fn logout(surface: &Surface, peer: Peer, parts: &Parts) -> Outcome {
+async fn logout(surface: &Surface, arrival: &Arrival, parts: &Parts) -> Outcome {
     for key in Carried::of(&parts.headers).keys() {
         let args = vec![Value::String(key.clone())];
         match surface
             .dispatcher
-            .call_positional(peer, "auth.logout", args)
+            .call_positional(arrival.peer(), "auth.logout", args)
             .await
         {
             Err(error) if error.sort() == Sort::Fault => return Err(fault(&error)),
@@ -289,7 +289,7 @@ async fn logout(surface: &Surface, peer: Peer, parts: &Parts) -> Outcome {
         }
     }
     let mut response = success();
-    cookie_set(&mut response, parts, "", Duration::ZERO);
+    cookie_set(&mut response, arrival, "", Duration::ZERO);
     Ok(response)
 }
 
@@ -361,9 +361,8 @@ pub(super) fn fault(error: &ApiError) -> Refusal {
     }
 }
 
-fn cookie_set(response: &mut Response, parts: &Parts, key: &str, lifetime: Duration) {
-    let secure = parts.extensions.get().is_some_and(Origin::is_secure);
-    if let Some(cookie) = cookie::set(key, lifetime, secure) {
+fn cookie_set(response: &mut Response, arrival: &Arrival, key: &str, lifetime: Duration) {
+    if let Some(cookie) = cookie::set(key, lifetime, arrival.origin.is_secure()) {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
 }

@@ -9,8 +9,8 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::arrival::Arrival;
 use super::body::Intake;
-use super::door::Origin;
 use super::json;
 use super::server::Limits;
 
@@ -23,14 +23,14 @@ pub(super) fn router() -> Router {
     Router::new().fallback(refuse)
 }
 
-async fn refuse(Extension(Origin(origin)): Extension<Origin>, request: Request) -> Response {
+async fn refuse(Extension(arrival): Extension<Arrival>, request: Request) -> Response {
     let (parts, content) = request.into_parts();
     let limits = Limits {
         body_bytes: BODY_BYTES,
         ..Limits::default()
     };
     Intake::new(limits).discard(content).await;
-    let path = parts.uri.path();
+    let (origin, path) = (arrival.origin.text(), parts.uri.path());
     let message = format!("this port speaks https only: use {origin}{path}");
     let (kind, text) = if path.starts_with(json::ROOT) {
         let body = json!({"success": false, "message": message});

@@ -13,17 +13,20 @@
 //! - [`openapi`]: the description of that surface.
 //! - [`asciidoc`]: the same methods as pages to read, `roles` among them: who may call what;
 //!   [`apidoc`]: the same as HTML.
-//! - `answer`: replies of both wires as bodies.
+//! - `arrival`: what is known of a request besides itself; `cut`: the word that it is to end.
+//! - `answer`: replies of both wires as bodies; `encoding` compresses them.
 //! - `body`: request bodies, bounded in size, time and compression; `budget` is what those of
 //!   strangers take together, `glance` finds a session's key at the beginning of one.
 
 mod answer;
 pub mod apidoc;
 mod arguments;
+mod arrival;
 pub mod asciidoc;
 mod body;
 mod budget;
 mod cookie;
+mod cut;
 pub mod descriptors;
 pub mod door;
 mod encoding;
@@ -43,5 +46,5 @@ mod xml;
 mod xmlrpc;
 
 pub use door::{Door, serve};
-pub use server::{Limits, listen, router};
+pub use server::{Limits, Routes, listen, routes};
 pub use tls::Certificate;

@@ -4,7 +4,7 @@
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName};
 
-use super::door::Origin;
+use super::arrival::Origin;
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -19,7 +19,7 @@ const FORM_TYPES: [&str; 3] = [
 /// page of its host that came by plain http is another site's where users reach the server by https:
 /// anybody on the way may have written it. Without TLS a proxy in front may have it, so that nothing
 /// can be said.
-pub(super) fn is_foreign(headers: &HeaderMap, own: Option<&Origin>) -> bool {
+pub(super) fn is_foreign(headers: &HeaderMap, own: &Origin) -> bool {
     // A sibling host's page is another site's, too.
     if headers
         .get(SITE)
@@ -34,11 +34,10 @@ pub(super) fn is_foreign(headers: &HeaderMap, own: Option<&Origin>) -> bool {
         .to_str()
         .ok()
         .and_then(|origin| origin.split_once("://"));
-    let own = own.filter(|own| own.is_secure());
-    let own = own.and_then(|own| own.0.split_once("://"));
-    if let (Some((scheme, host)), Some((own_scheme, own_host))) = (origin, own)
-        && host.eq_ignore_ascii_case(own_host)
-        && scheme != own_scheme
+    if let Some((scheme, host)) = origin
+        && own.is_secure()
+        && host.eq_ignore_ascii_case(own.host())
+        && scheme != own.scheme()
     {
         return true;
     }
@@ -64,7 +63,7 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::door::Origin;
+    use super::super::arrival::Origin;
     use super::{FORWARDED, SITE, is_foreign, is_form};
     use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
     use axum::http::{HeaderMap, HeaderValue};
@@ -92,24 +91,23 @@ mod tests {
             ((SITE, "same-origin"), false),
         ] {
             let shown = format!("{other:?}");
-            assert_eq!(
-                is_foreign(&headers(&[host.clone(), other]), None),
-                foreign,
-                "{shown}"
-            );
+            let headers = headers(&[host.clone(), other]);
+            let own = Origin::asked(false, &headers);
+            assert_eq!(is_foreign(&headers, &own), foreign, "{shown}");
         }
         let proxied = [
             host,
             (FORWARDED, "outside.example"),
             (ORIGIN, "https://outside.example"),
         ];
-        assert!(!is_foreign(&headers(&proxied), None));
+        let proxied = headers(&proxied);
+        assert!(!is_foreign(&proxied, &Origin::asked(false, &proxied)));
     }
 
     #[test]
     fn a_page_by_plain_http_is_foreign_to_a_server_by_https() {
-        let secure = Origin("https://sync.example".to_owned());
-        let plain = Origin("http://sync.example".to_owned());
+        let secure = Origin::Public("https://sync.example".into());
+        let plain = Origin::Public("http://sync.example".into());
         let host = (HOST, "sync.example");
         for (origin, own, foreign) in [
             ("https://sync.example", &secure, false),
@@ -120,11 +118,11 @@ mod tests {
             ("http://sync.example", &plain, false),
         ] {
             let headers = headers(&[host.clone(), (ORIGIN, origin)]);
-            assert_eq!(is_foreign(&headers, Some(own)), foreign, "{origin} {own:?}");
+            assert_eq!(is_foreign(&headers, own), foreign, "{origin} {own:?}");
         }
         // By another name than users have for it, inside.
         let inside = headers(&[(HOST, "inside:8080"), (ORIGIN, "http://inside:8080")]);
-        assert!(!is_foreign(&inside, Some(&secure)));
+        assert!(!is_foreign(&inside, &secure));
     }
 
     #[test]

@@ -10,9 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio_util::sync::CancellationToken;
-
 use super::budget::{Budget, NoRoom, Share};
+use super::cut::Cut;
 
 /// What the server keeps for each request besides its head.
 const OF_REQUEST: usize = 8 * 1024;
@@ -40,7 +39,7 @@ struct Room {
     known: usize,
     /// When the last of its requests began or ended.
     since: u64,
-    cut: CancellationToken,
+    cut: Cut,
 }
 
 /// A connection; given back when this is dropped.
@@ -48,7 +47,7 @@ struct Room {
 pub(super) struct Place {
     rooms: Rooms,
     id: u64,
-    cut: CancellationToken,
+    cut: Cut,
 }
 
 /// A request of a connection, until it is answered.
@@ -81,10 +80,10 @@ impl Rooms {
             let first = others.min_by_key(|(_, room)| (room.requests > 0, room.since));
             let id = *first?.0;
             if let Some(room) = open.rooms.remove(&id) {
-                room.cut.cancel();
+                room.cut.give();
             }
         }
-        let (id, cut) = (open.tick(), CancellationToken::new());
+        let (id, cut) = (open.tick(), Cut::default());
         let room = Room {
             requests: 0,
             known: 0,
@@ -120,7 +119,7 @@ impl Open {
 impl Place {
     /// Waits until the connection is to be closed.
     pub(super) async fn cut(&self) {
-        self.cut.cancelled().await;
+        self.cut.given().await;
     }
 
     /// A request begins, whose head has so many bytes.
@@ -154,7 +153,7 @@ impl Visit {
 
     /// Whether the connection is about to be closed, so that nothing is worth doing any more.
     pub(super) fn is_over(&self) -> bool {
-        self.0.place.cut.is_cancelled()
+        self.0.place.cut.is_given()
     }
 
     /// Whether an answer of so many bytes may be kept until it is taken. Where it may not, the
@@ -169,7 +168,7 @@ impl Visit {
         let is_refused = |share: &Share| grow(share).is_err();
         let is_refused = self.share().as_ref().is_some_and(is_refused);
         if is_refused {
-            self.0.place.cut.cancel();
+            self.0.place.cut.give();
         }
         !is_refused
     }
@@ -201,17 +200,17 @@ mod tests {
         let other = known.visit(100);
         other.known();
         let fourth = rooms.enter().expect("the idle one's place");
-        assert!(idle.cut.is_cancelled() && !busy.cut.is_cancelled());
+        assert!(idle.cut.is_given() && !busy.cut.is_given());
         drop(idle);
         let of_fourth = fourth.visit(100);
         let fifth = rooms.enter().expect("the older stranger's place");
-        assert!(busy.cut.is_cancelled() && !fourth.cut.is_cancelled());
+        assert!(busy.cut.is_given() && !fourth.cut.is_given());
         let of_fifth = fifth.visit(100);
         of_fifth.known();
         of_fourth.known();
         assert!(rooms.enter().is_none(), "everybody is known");
         drop(other);
-        assert!(rooms.enter().is_some() && known.cut.is_cancelled());
+        assert!(rooms.enter().is_some() && known.cut.is_given());
         drop((visit, busy, of_fourth, fourth, of_fifth, fifth, known));
         assert!(rooms.lock().rooms.is_empty());
     }
@@ -224,11 +223,11 @@ mod tests {
         visits[0].known();
         visits[0].keeps(1_000_000);
         visits[2].keeps(20_000);
-        assert!(!known.cut.is_cancelled() && !old.cut.is_cancelled());
+        assert!(!known.cut.is_given() && !old.cut.is_given());
         visits[2].keeps(25_000);
-        assert!(old.cut.is_cancelled() && !new.cut.is_cancelled());
+        assert!(old.cut.is_given() && !new.cut.is_given());
         visits[2].keeps(40_000);
-        assert!(new.cut.is_cancelled(), "more than there is for all");
-        assert!(!known.cut.is_cancelled());
+        assert!(new.cut.is_given(), "more than there is for all");
+        assert!(!known.cut.is_given());
     }
 }

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::routing::{any, get};
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, LOCATION};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower_service::Service as _;
 
+use super::arrival::Arrival;
 use super::body::Intake;
-use super::encoding::compressed;
 use super::health::{self, Readiness};
 use super::{apidoc, events, json, openapi, xmlrpc};
 use crate::api::Dispatcher;
@@ -63,35 +66,79 @@ pub(super) struct Surface {
     pub(super) readiness: Readiness,
 }
 
-/// The routes of both wires. What goes on for long ends at `stop`.
-pub fn router(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -> Router {
-    let openapi = Bytes::from(openapi::page(dispatcher.registry()));
-    let mut router = Router::new();
-    for path in ["/rpc/api", "/rpc/api/", "/rhn/rpc/api", "/rhn/rpc/api/"] {
-        router = router.route(path, any(xmlrpc::call));
+/// What answers requests: the wires of the API, and routes for everything else.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    wires: Option<Arc<Surface>>,
+    others: Router,
+}
+
+impl From<Router> for Routes {
+    fn from(others: Router) -> Routes {
+        Routes {
+            wires: None,
+            others,
+        }
     }
-    let router = router
-        .merge(apidoc::router())
-        .route("/", get(|| async { (StatusCode::SEE_OTHER, [(LOCATION, apidoc::ROOT)]) }))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route(events::PATH, get(events::listen))
-        .route(json::ROOT, any(json::call))
-        .route(&format!("{}/", json::ROOT), any(json::call))
-        .route(&format!("{}/{{*path}}", json::ROOT), any(json::call))
-        .fallback(|| async {
-            (
-                StatusCode::NOT_FOUND,
-                "nothing here; the API is at /rpc/api and /rhn/manager/api, its documentation at /rhn/apidoc/\n",
-            )
-        });
-    compressed(router).with_state(Arc::new(Surface {
+}
+
+/// The routes of both wires and of the pages. What goes on for long ends at `stop`.
+pub fn routes(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -> Routes {
+    let openapi = Bytes::from(openapi::page(dispatcher.registry()));
+    let surface = Arc::new(Surface {
         readiness: Readiness::new(dispatcher.clone()),
         dispatcher,
         intake: Intake::new(limits),
         openapi,
         streams: events::Streams::new(stop),
-    }))
+    });
+    let others = apidoc::router()
+        .route("/", get(|| async { (StatusCode::SEE_OTHER, [(LOCATION, apidoc::ROOT)]) }))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route(events::PATH, get(events::listen))
+        .fallback(|| async {
+            (
+                StatusCode::NOT_FOUND,
+                "nothing here; the API is at /rpc/api and /rhn/manager/api, its documentation at /rhn/apidoc/\n",
+            )
+        })
+        .with_state(Arc::clone(&surface));
+    Routes {
+        wires: Some(surface),
+        others,
+    }
+}
+
+impl Routes {
+    /// Answers a request. Calls of the API, nearly all of them, take no way through the router.
+    pub(super) async fn answer(&mut self, mut request: Request, arrival: Arrival) -> Response {
+        let (is_head, path) = (request.method() == Method::HEAD, request.uri().path());
+        let mut response = match &self.wires {
+            Some(surface) if xmlrpc::PATHS.contains(&path) => {
+                xmlrpc::call(surface, &arrival, request).await
+            }
+            Some(surface) if json::is_at(path) => json::call(surface, &arrival, request).await,
+            _ => {
+                request.extensions_mut().insert(arrival);
+                let Ok(response) = self.others.call(request).await;
+                return response;
+            }
+        };
+        if is_head {
+            content_omit(&mut response);
+        }
+        response
+    }
+}
+
+/// The answer to HEAD says how long the one to GET would be.
+fn content_omit(response: &mut Response) {
+    if let Some(length) = response.body().size_hint().exact() {
+        let headers = response.headers_mut();
+        headers.entry(CONTENT_LENGTH).or_insert(length.into());
+    }
+    *response.body_mut() = Body::empty();
 }
 
 /// Opens the listening socket; port 0 takes a free one.

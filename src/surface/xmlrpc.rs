@@ -1,31 +1,27 @@
 //! XML-RPC at `/rpc/api`. The route is our own: the stock one of the crate `dxr_server`
 //! repeats a request that it can't parse in its fault, and refuses chunked and compressed requests.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::arrival::Arrival;
 use super::body::{BodyError, Sender};
-use super::rooms::Visit;
 use super::server::Surface;
 use super::{answer, apidoc, xml};
-use crate::api::{ApiError, Peer};
+use crate::api::ApiError;
 use crate::time_zone::server_zone;
 
 /// The zone of an answer's dates.
 const TIME_ZONE: HeaderName = HeaderName::from_static("registrysync-time-zone");
 
+/// Where calls are taken.
+pub(super) const PATHS: [&str; 4] = ["/rpc/api", "/rpc/api/", "/rhn/rpc/api", "/rhn/rpc/api/"];
+
 /// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
-pub(super) async fn call(
-    State(surface): State<Arc<Surface>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
+pub(super) async fn call(surface: &Surface, arrival: &Arrival, request: Request) -> Response {
     // Who follows the address in a browser wants to read about it.
     if [Method::GET, Method::HEAD].contains(request.method()) {
         return (StatusCode::FOUND, [(LOCATION, apidoc::ROOT)]).into_response();
@@ -35,12 +31,8 @@ pub(super) async fn call(
             "this is the XML-RPC API: POST a methodCall, such as auth.login, to this address\n";
         return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], usage).into_response();
     }
-    let visit = request.extensions().get::<Visit>().cloned();
     let (parts, content) = request.into_parts();
-    let peer = Peer {
-        address: address.ip(),
-    };
-    let document = match answer(&surface, peer, visit, &parts.headers, content).await {
+    let document = match answer(surface, arrival, &parts.headers, content).await {
         Ok(document) => document,
         Err(error) => answer::fault(&error).await,
     };
@@ -54,8 +46,7 @@ pub(super) async fn call(
 
 async fn answer(
     surface: &Surface,
-    peer: Peer,
-    visit: Option<Visit>,
+    arrival: &Arrival,
     headers: &HeaderMap,
     content: Body,
 ) -> Result<Body, ApiError> {
@@ -68,7 +59,7 @@ async fn answer(
     let parser = move |content: &[u8]| xml::read(content, charset.as_deref());
     let (call, held) = intake.parse(received.map_err(refusal)?, parser).await?;
     let call = call.map_err(|error| ApiError::malformed(error.to_string()))?;
-    let seen = || visit.iter().for_each(Visit::known);
+    let (peer, seen) = (arrival.peer(), || arrival.visit.known());
     let reply = tokio::select! {
         reply = dispatcher.call_positional_seen(peer, &call.name, call.args, seen) => reply?,
         () = held.cut() => return Err(refusal(BodyError::Crowded)),

@@ -125,3 +125,55 @@ pub(super) fn holds_check(holds: &[Arc<Hold>], stored: &[HeldPart]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Held, Holds, holds_check};
+    use crate::store::part::{HeldPart, Lease, Part, PartStatus};
+
+    fn stored(held: &Held, fence: i64, cancel_requested: bool) -> HeldPart {
+        let part = Part {
+            id: held.lease.part_id,
+            run_id: held.lease.run_id,
+            number: 1,
+            target_repository: "app".to_owned(),
+            status: PartStatus::Running,
+            worker: Some("w".to_owned()),
+            lease_until: None,
+            fence,
+            attempt: 1,
+            message: String::new(),
+        };
+        HeldPart {
+            part,
+            cancel_requested,
+        }
+    }
+
+    #[test]
+    fn what_was_claimed_anew_or_is_gone_is_lost_and_what_is_to_end_ends() {
+        let holds = Holds::default();
+        let [kept, ended, anew, gone] = [1, 2, 3, 4].map(|part_id| {
+            holds.add(Lease {
+                run_id: 1,
+                part_id,
+                fence: 5,
+            })
+        });
+        let all = [&kept, &ended, &anew, &gone].map(|held| std::sync::Arc::clone(held));
+        let rows = [
+            stored(&kept, 5, false),
+            stored(&ended, 5, true),
+            // By this very worker, under its name.
+            stored(&anew, 6, false),
+        ];
+        holds_check(&all, &rows);
+        let lost = all.each_ref().map(|hold| hold.is_lost());
+        assert_eq!(lost, [false, false, true, true]);
+        let to_end = all.each_ref().map(|hold| hold.is_cancel_requested());
+        assert_eq!(to_end, [false, true, false, false]);
+        let stopped = all.each_ref().map(|hold| hold.cancel.is_cancelled());
+        assert_eq!(stopped, [false, true, true, true]);
+        assert!(holds.contains(1, 5) && !holds.contains(1, 6) && !holds.contains(3, 5));
+    }
+}

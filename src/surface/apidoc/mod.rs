@@ -22,7 +22,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::door::Origin;
+use super::arrival::Arrival;
 use super::encoding::Shared;
 use super::server::Surface;
 use guide::Guide;
@@ -127,7 +127,7 @@ async fn index(
 
 async fn namespace(
     State(surface): State<Arc<Surface>>,
-    Extension(Origin(origin)): Extension<Origin>,
+    Extension(arrival): Extension<Arrival>,
     Path(name): Path<String>,
 ) -> Response {
     let Some(namespace) = surface.dispatcher.registry().namespace(&name) else {
@@ -137,12 +137,12 @@ async fn namespace(
         style: &STYLE.name,
         script: &SCRIPT.name,
         query: "",
-        namespace: NamespaceView::of(namespace, &origin),
+        namespace: NamespaceView::of(namespace, &arrival.origin.text()),
     })
 }
 
-async fn scripts(Extension(Origin(origin)): Extension<Origin>) -> Response {
-    guide_page(guide::scripts(&origin))
+async fn scripts(Extension(arrival): Extension<Arrival>) -> Response {
+    guide_page(guide::scripts(&arrival.origin.text()))
 }
 
 async fn faq() -> Response {

@@ -13,7 +13,7 @@ use registrysync::service::{App, LoginPolicy, Logins, Role};
 use registrysync::store::account::{NewAccount, account_create, org_by_name, org_create};
 use registrysync::store::session::session_create;
 use registrysync::store::{Db, DbConnection};
-use registrysync::surface::{Door, Limits, listen, router, serve};
+use registrysync::surface::{Door, Limits, listen, routes, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{OnceCell, oneshot};
@@ -80,8 +80,8 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let dispatcher = Dispatcher::new(registry, Arc::clone(&app));
-        let router = router(dispatcher, limits, CancellationToken::new());
-        tokio::spawn(serve(listener, router, Door::default(), async move {
+        let routes = routes(dispatcher, limits, CancellationToken::new());
+        tokio::spawn(serve(listener, routes, Door::default(), async move {
             let _ = stopped.await;
         }));
         Server {
