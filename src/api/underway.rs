@@ -40,6 +40,9 @@ pub(super) async fn reading(
     app: Arc<App>,
     caller: Option<Caller>,
 ) -> Answer {
+    // Requests that came together are read together, and their answers leave together: one client's
+    // waking costs as much as the answer.
+    tokio::task::yield_now().await;
     let call = caught(call);
     let Some(caller) = caller else {
         return call.await;
