@@ -2,6 +2,7 @@
 //!
 //! The parts, in reading order:
 //! - [`oci`]: vocabulary and protocol of registries; knows neither database nor web.
+//! - [`quartz`]: what a cron line means.
 //! - [`sync`]: what to copy and how, between two registries.
 //! - [`store`]: the database, on `SQLite` or `PostgreSQL`.
 //! - [`service`]: use cases; authorises, validates, calls `store` and `sync`.
@@ -11,12 +12,12 @@
 //! - [`surface`]: XML-RPC and JSON over HTTP.
 //! - [`client`]: the API from the other side: its client.
 //! - `http_client`: what the HTTP clients of `oci`, `client` and `notify` have in common.
-//! - `private_file`: files for their owner only.
-//! - [`supervisor`]: the tasks that a process can't do without.
+//! - `private_file`: files for their owner only; `blocking`: work on threads that may block.
 //! - `text`: the one door for text that others wrote.
 //! - [`config`]: the server's configuration.
 //! - [`time_zone`]: the server's.
-//! - [`cli`]: the command line, which wires all of it.
+//! - [`node`]: what `serve` and `worker` are made of.
+//! - [`cli`]: the command line.
 
 // What is printed passes `cli::output`, which lets nothing through that steers a terminal.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -27,12 +28,13 @@ pub mod cli;
 pub mod client;
 pub mod config;
 mod http_client;
+pub mod node;
 pub mod notify;
 pub mod oci;
 mod private_file;
+pub mod quartz;
 pub mod service;
 pub mod store;
-pub mod supervisor;
 pub mod surface;
 pub mod sync;
 pub mod taskomatic;

@@ -7,6 +7,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Error, Result, Write as _};
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
+
 const OWNER_ONLY: u32 = 0o600;
 
 /// Makes the file; an error of the kind `AlreadyExists` where something is there.
@@ -27,6 +29,16 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
 pub(crate) fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let aside = write_aside(path, content, mode)?;
     fs::rename(&aside, path).inspect_err(|_| drop(fs::remove_file(&aside)))
+}
+
+/// The first line of a file, which is a password.
+pub(crate) fn password_read(path: &Path) -> Result<SecretString> {
+    match fs::read_to_string(path)?.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.into()),
+        _ => Err(Error::other(
+            "its first line, which should be the password, is empty",
+        )),
+    }
 }
 
 /// Whether others than its owner can read or write the file. `false` where that can't be told.

@@ -11,7 +11,7 @@ use super::error::ApiError;
 use super::method::{Answer, Method, Parameter, Pending};
 use super::types::Kind;
 use super::value::from_value;
-use crate::service::audit::{Actor, Record, TEXT_LIMIT, actor_find, audit_record};
+use crate::service::trail::audit::{Actor, Record, TEXT_LIMIT, actor_find, audit_record};
 use crate::service::{App, Caller, Error};
 
 /// Of login and logout the session key is what tells who it was.

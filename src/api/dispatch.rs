@@ -15,8 +15,8 @@ use super::resolve::{Candidate, Choice, choose};
 use super::types::Kind;
 use super::value::de::type_name;
 use super::value::{BridgeError, from_json, json_parse};
+use crate::service::access::session::{SessionKey, session_check, session_peek};
 use crate::service::error::{listed, shortened};
-use crate::service::session::{SessionKey, session_check, session_peek};
 use crate::service::{App, Caller};
 
 /// Row 11's text.

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::error::ApiError;
 use super::value::write::{Wire, text_part, write};
-use crate::service::rows::Rows;
+use crate::service::paging::Rows;
 
 /// A piece is given out when it has this size. Shorter answers, which is most of them, are one.
 const PIECE_BYTES: usize = 64 * 1024;

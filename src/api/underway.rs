@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 
 use super::error::ApiError;
 use super::method::Answer;
-use crate::service::session::session_still_there;
+use crate::service::access::session::session_still_there;
 use crate::service::{App, Caller};
 
 /// How often a session is looked at while a call goes on.

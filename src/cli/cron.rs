@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use crate::taskomatic::quartz::Expression;
+use crate::quartz::Expression;
 use crate::time_zone::{system_zone, zone_parse};
 
 use super::CliError;

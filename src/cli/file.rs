@@ -16,31 +16,7 @@ pub(super) fn file_read(path: &Path) -> Result<String, CliError> {
 
 /// The first line of a file, which is a password. It may be a pipe, such as `<(pass show hub)`.
 pub(super) fn password_read(path: &Path) -> Result<SecretString, CliError> {
-    match file_read(path)?.lines().next() {
-        Some(line) if !line.is_empty() => Ok(line.into()),
-        _ => Err(refused(
-            path,
-            &"its first line, which should be the password, is empty",
-        )),
-    }
-}
-
-/// The same of a file that a key of the configuration names. A pipe is refused: one that nobody
-/// writes to would keep the start waiting for ever.
-pub(super) fn password_of_key(key: &str, path: &Path) -> Result<SecretString, CliError> {
-    let is_file = fs::metadata(path).map(|meta| meta.is_file());
-    let password = match is_file {
-        Ok(true) => password_read(path),
-        Ok(false) => Err(refused(path, &"it is no file")),
-        Err(error) => Err(refused(path, &error)),
-    };
-    if private_file::is_open_to_others(path) {
-        tracing::warn!(
-            "others can read the password file `{}`: make it its owner's (chmod 600)",
-            path.display()
-        );
-    }
-    password.map_err(|error| CliError::Input(format!("`{key}`: {error}")))
+    private_file::password_read(path).map_err(|error| refused(path, &error))
 }
 
 fn refused(path: &Path, why: &dyn Display) -> CliError {

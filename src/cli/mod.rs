@@ -4,12 +4,13 @@
 //! - `sync` and `list_tags`: the one-shot commands; `source` makes items of their arguments, `output`
 //!   prints lines, JSON and bars.
 //! - `cron`: what a cron line means.
-//! - `serve`: the server; `worker`: one that only works on the queue; `node`: what both have in common;
-//!   `interrupts`: the signals that end them; `config` shows their configuration; `api_docs` writes the reference pages.
+//! - `serve`: the server; `worker`: one that only works on the queue; `settings`: the configuration of both, which
+//!   `config` shows; `interrupts`: the signals that end them; `api_docs` writes the reference pages.
 //! - [`client_args`]: what can be said to the commands that talk to a server: `api` calls any method
-//!   (`api_help` describes them), `project` (with `project_run`), `store` and `workers` are for people.
+//!   (`api_help` describes them), `project` (with `project_run` and `project_schedule`), `store` and `workers` are
+//!   for people.
 //!   `connection` is the session that they share, `table` prints.
-//! - `complete`: completion in shells; `logs`: the lines of the log, of whichever command.
+//! - `file`: files that arguments name; `complete`: completion in shells; `logs`: the lines of the log, of whichever command.
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 fine, 1 done with failures,
 //! 2 bad input or configuration, 3 couldn't reach what it needs, 130 interrupted.
@@ -27,12 +28,12 @@ mod file;
 mod interrupts;
 mod list_tags;
 mod logs;
-mod node;
 mod output;
 mod project;
 mod project_run;
 mod project_schedule;
 mod serve;
+mod settings;
 mod source;
 mod store;
 mod sync;
@@ -47,6 +48,7 @@ use clap::{CommandFactory as _, Parser};
 use args::{Arguments, Command};
 
 use crate::config::{LogRules, variable_check};
+use crate::node::NodeError;
 
 /// Why a command ended without doing its work.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,17 @@ impl CliError {
             Self::Failed(_) => 1,
             Self::Input(_) => 2,
             Self::Unreachable(_) => 3,
+        }
+    }
+}
+
+impl From<NodeError> for CliError {
+    fn from(error: NodeError) -> Self {
+        let text = error.to_string();
+        match error {
+            NodeError::Input(_) => Self::Input(text),
+            NodeError::Unreachable(_) => Self::Unreachable(text),
+            NodeError::Task(_) => Self::Failed(text),
         }
     }
 }

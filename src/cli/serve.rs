@@ -9,18 +9,17 @@ use secrecy::ExposeSecret as _;
 
 use crate::api::{Dispatcher, namespaces};
 use crate::config::{Config, Settings, TlsSource};
+use crate::node::{Node, password_of_key, private_write, until_end};
 use crate::service::App;
-use crate::service::account::{LoginPolicy, Logins, bootstrap};
-use crate::store::account::account_count;
+use crate::service::access::account::{LoginPolicy, Logins, bootstrap};
+use crate::store::access::account::account_count;
 use crate::surface::descriptors::connections_max;
 use crate::surface::{self, Certificate, Door, listen, routes, serve};
 
 use super::CliError;
 use super::args::ServeArguments;
-use super::file::password_of_key;
 use super::interrupts::Interrupts;
 use super::logs;
-use super::node::{self, Node, private_write, until_end};
 use super::output::{data_line, talk_line};
 
 /// The first password of `admin`, where none was given.
@@ -140,7 +139,7 @@ pub(super) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError>
         ("tls_self_signed", switch(arguments.tls_self_signed)),
         ("public_url", arguments.public_url.clone()),
     ];
-    node::settings(&arguments.node, further)
+    super::settings::settings(&arguments.node, further)
 }
 
 /// Makes `admin` on the first start. A password that was made up is kept in a file that only the
@@ -173,7 +172,7 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
         ),
         Err(_) => "it is kept nowhere: write it down".to_owned(),
     });
-    written
+    Ok(written?)
 }
 
 /// Warns where passwords would cross a network in the open.

@@ -1,13 +1,14 @@
 //! `registrysync worker`: works on the queue of a PostgreSQL database, without an API of its own.
 
 use crate::config::Config;
+use crate::node::{Node, until_end};
 
 use super::CliError;
 use super::args::NodeArguments;
 use super::interrupts::Interrupts;
 use super::logs;
-use super::node::{Node, settings, until_end};
 use super::output::data_line;
+use super::settings::settings;
 
 pub(super) async fn run(arguments: NodeArguments) -> Result<u8, CliError> {
     let config = settings(&arguments, [])?.read().map_err(CliError::input)?;

@@ -3,7 +3,7 @@
 //! - [`Client`] (`http`): one server's address and connections; calls by name over JSON, and by
 //!   place over XML-RPC (`xmlrpc` writes and reads those documents).
 //! - [`cache`]: the session of an earlier command, kept in a file that only its owner reads.
-//! - [`Error`]: why a call has no result.
+//! - [`Error`] (`error`): why a call has no result.
 //!
 //! It knows the API as any client does, by its wires; of this crate it uses the values' bridge.
 

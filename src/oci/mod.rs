@@ -4,7 +4,7 @@
 //! `large`), then one registry's HTTP (`client`, with `call`, `refusal`, `auth`, `login`, `challenge`, `transport`, `retry` and
 //! `health`; where requests may go: `guard`, with [`policy`] and `reach`), then the operations: `registry_manifest`, `blob`,
 //! `upload`, `tag`, `catalog` (both with [`page`] and `entries`), `referrer`,
-//! `image`, `ping`. `auth_file` reads the credentials that other tools keep. Every failure is an [`Error`].
+//! `image`, `ping`. `auth_file` reads the credentials that other tools keep. Every failure is an [`Error`] (`error`).
 //!
 //! Source: the OCI distribution specification 1.1 and the OCI image specification 1.1.
 

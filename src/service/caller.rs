@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Role;
-use crate::store::account::Account;
-use crate::store::session::Session;
+use crate::store::access::account::Account;
+use crate::store::access::session::Session;
 
 /// The account behind a checked session. Only [`super::session`] makes one, so holding a
 /// `Caller` proves that the check was done.

@@ -1,7 +1,7 @@
 //! A cheap look at the beginning of an XML-RPC document, before the rest of it is read: the session
 //! key is inside it.
 
-use crate::service::session::SessionKey;
+use crate::service::access::session::SessionKey;
 
 /// Hexadecimal digits of a key's secret.
 const SECRET: usize = 64;

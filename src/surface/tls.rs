@@ -200,8 +200,9 @@ fn trial_make(
     let mut subjects = ["localhost", "127.0.0.1", "::1"]
         .map(str::to_owned)
         .to_vec();
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    subjects.extend(names.iter().cloned().chain([host.trim().to_owned()]));
+    let host = hostname::get().unwrap_or_default();
+    let host = host.to_string_lossy().into_owned();
+    subjects.extend(names.iter().cloned().chain([host]));
     let address: IpAddr = listen.ip();
     subjects.extend((!address.is_unspecified()).then(|| address.to_string()));
     subjects.retain(|name| !name.is_empty());

@@ -5,8 +5,11 @@
 //! that one thing has one writer); [`outcome`] says what became of it, and [`progress`] tells whoever listens. [`native`] drives that for a run, [`plan`]
 //! without writing.
 //!
-//! - [`semver`], [`natural`], [`pattern`]: how tags compare and match; [`aside`]: where.
-//! - [`skopeo_yaml`]: the `skopeo sync` source file.
+//! - [`semver`], [`natural`], [`pattern`]: how tags compare and match; [`aside`]: where; `tag_name`: what may stand in a
+//!   list of tags.
+//! - `lacking`: items without a chosen platform; `unreachable`: registries that a run has given up.
+//! - [`skopeo_yaml`]: the `skopeo sync` source file, over a tree of `yaml`.
+//! - `error`: why a run can't begin.
 
 pub mod aside;
 mod candidate;

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::service::Error;
-use crate::service::job::{Parts, parts_plan};
-use crate::service::limits::{Limits, barred};
+use crate::service::runs::job::{Parts, parts_plan};
+use crate::service::runs::limits::{Limits, barred};
 use crate::store::DbConnection;
-use crate::store::part::{Part, claim_lock, part_claim, parts_running};
-use crate::store::run::{Run, RunStatus, run_begin, run_end, run_waiting, runs_open};
-use crate::store::run_log::{LogLevel, log_now};
+use crate::store::runs::log::{LogLevel, log_now};
+use crate::store::runs::part::{Part, claim_lock, part_claim, parts_running};
+use crate::store::runs::run::{Run, RunStatus, run_begin, run_end, run_waiting, runs_open};
 use crate::text::{NAME, SENTENCE, readable};
 
 /// What is said of a run that found its project disabled when its turn came.

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::service::Error;
-use crate::service::run_settle::NOTHING;
+use crate::service::runs::settle::NOTHING;
 use crate::store::Db;
-use crate::store::part::PartStatus;
+use crate::store::runs::part::PartStatus;
 use crate::sync::progress::Reporter;
 use crate::sync::{Halt, RunEnd};
 use crate::text::{NAME, readable};

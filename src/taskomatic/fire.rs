@@ -7,9 +7,9 @@ use chrono_tz::Tz;
 
 use crate::service::{Misfire, ScheduleRules};
 use crate::store::Moment;
-use crate::store::run::{RunStatus, SYNC_BUNCH};
-use crate::store::schedule::Schedule;
-use crate::store::schedule_fire::{BusyRun, Fire, FiringProject, Next};
+use crate::store::runs::run::{RunStatus, SYNC_BUNCH};
+use crate::store::schedules::fire::{BusyRun, Fire, FiringProject, Next};
+use crate::store::schedules::schedule::Schedule;
 
 /// So late a fire time counts as missed; as in Quartz.
 const MISSED_AFTER: TimeDelta = TimeDelta::minutes(1);

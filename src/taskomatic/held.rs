@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::store::part::{HeldPart, Lease};
+use crate::store::runs::part::{HeldPart, Lease};
 
 /// A part that is worked on: what its worker must know while it does.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ pub(super) fn holds_check(holds: &[Arc<Hold>], stored: &[HeldPart]) {
 #[cfg(test)]
 mod tests {
     use super::{Held, Holds, holds_check};
-    use crate::store::part::{HeldPart, Lease, Part, PartStatus};
+    use crate::store::runs::part::{HeldPart, Lease, Part, PartStatus};
 
     fn stored(held: &Held, fence: i64, cancel_requested: bool) -> HeldPart {
         let part = Part {

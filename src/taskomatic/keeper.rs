@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::part::{
+use crate::store::runs::part::{
     HeldPart, Lease, Part, leases_renew, parts_held, parts_of, parts_overdue,
 };
-use crate::store::worker::{worker_forget, worker_seen};
+use crate::store::runs::worker::{worker_forget, worker_seen};
 use crate::store::{Db, Error};
 
 use super::held::{Holds, holds_check};

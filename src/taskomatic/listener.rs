@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::Error;
-use crate::store::notify::{Listener, Topic};
+use crate::store::base::channel::{Listener, Topic};
 
 /// How often the connection's buffer is looked into; that costs the database nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

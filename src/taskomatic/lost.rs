@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::service::run_settle::run_settle;
-use crate::store::part::{Offered, Part, part_offer, parts_overdue};
+use crate::service::runs::settle::run_settle;
+use crate::store::runs::part::{Offered, Part, part_offer, parts_overdue};
 use crate::store::{Db, Error, Moment};
 
 use super::worker::LeaseRules;

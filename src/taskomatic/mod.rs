@@ -27,13 +27,12 @@ mod keeper;
 mod listener;
 pub mod lost;
 pub mod notifications;
-pub mod quartz;
 mod recorder;
 pub mod scheduler;
 mod shares;
 pub mod worker;
 
-pub use crate::service::limits::Limits;
+pub use crate::service::runs::limits::Limits;
 pub use clock::Clock;
 pub use housekeeper::Housekeeper;
 pub use housekeeper::history::HistoryRules;

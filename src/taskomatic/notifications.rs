@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::notify::Notifier;
-use crate::service::notification::{NAMED, channels, message_of_run, send};
-use crate::store::notification::{
+use crate::service::trail::notification::{NAMED, channels, message_of_run, send};
+use crate::store::runs::log::LogLevel;
+use crate::store::runs::result::{ResultStatus, result_list};
+use crate::store::trail::notification::{
     Channel, Notification, NotificationEvent, notification_claim, notification_drop,
     notification_end, notification_forget,
 };
-use crate::store::run_log::LogLevel;
-use crate::store::run_result::{ResultStatus, result_list};
 use crate::store::{Db, Error};
 
 /// How often it is looked for some.

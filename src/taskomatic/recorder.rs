@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 
-use crate::service::run_settle::run_settle;
-use crate::store::part::{
+use crate::service::runs::settle::run_settle;
+use crate::store::projects::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert};
+use crate::store::runs::log::{LogLevel, NewLogLine, log_append};
+use crate::store::runs::part::{
     Lease, Part, PartStatus, part_end, part_progress, part_release, part_totals,
 };
-use crate::store::run::RunTotals;
-use crate::store::run_log::{LogLevel, NewLogLine, log_append};
-use crate::store::run_result::{
+use crate::store::runs::result::{
     NewRunResult, RecordedTag, ResultAction, ResultStatus, result_put, results_resume,
 };
-use crate::store::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert};
+use crate::store::runs::run::RunTotals;
 use crate::store::{Db, DbConnection, Error, now};
 use crate::sync::progress::Event;
 use crate::sync::{Action, Status, TagOutcome, Totals};

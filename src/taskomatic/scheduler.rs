@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use super::clock::Clock;
 use super::fire::{Firing, Surroundings};
 use crate::service::ScheduleRules;
-use crate::store::schedule::Schedule;
-use crate::store::schedule_fire::{
+use crate::store::schedules::fire::{
     Loaded, Next, active_hold, bunch_tasks, bunches_busy, due_hold, fires_insert, is_any_due,
     next_due, next_set, projects_busy, projects_hold, schedule_disable,
 };
+use crate::store::schedules::schedule::Schedule;
 use crate::store::{Db, DbConnection, Error, Moment};
 use crate::time_zone::server_zone;
 

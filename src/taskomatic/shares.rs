@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::service::Error;
-use crate::service::job::run_job_load;
+use crate::service::runs::job::run_job_load;
 use crate::store::Db;
-use crate::store::run::Run;
-use crate::store::synced_tag::StorePair;
+use crate::store::projects::synced_tag::StorePair;
+use crate::store::runs::run::Run;
 use crate::sync::Engine;
 
 /// Runs remembered while none of their parts is worked on here: the next one may come soon.

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::Error;
-use crate::service::limits::Limits;
+use crate::service::runs::limits::Limits;
 use crate::store::Db;
 
 use super::claim::{Claimed, claim};

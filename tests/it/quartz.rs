@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use registrysync::taskomatic::quartz::{CronError, Expression};
+use registrysync::quartz::{CronError, Expression};
 
 fn moment(text: &str, zone: Tz) -> DateTime<Tz> {
     DateTime::parse_from_rfc3339(text)

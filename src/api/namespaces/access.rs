@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{LIMIT, OFFSET};
 use crate::api::{ApiError, Builder, Context, Namespace, param};
-use crate::service::rows::Slice;
+use crate::service::paging::Slice;
 
 /// A namespace in one mode.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::value::Timestamp;
 use crate::api::{ApiError, Builder, Context, List, param};
 use crate::service::Role;
-use crate::service::audit::audit_events;
-use crate::store::audit::{AuditEvent, AuditFilter};
+use crate::service::trail::audit::audit_events;
+use crate::store::trail::audit::{AuditEvent, AuditFilter};
 
 /// A call that changed something, or was refused.
 #[derive(Debug, Serialize, JsonSchema)]

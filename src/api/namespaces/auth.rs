@@ -6,9 +6,9 @@ use crate::api::method::{Param, param};
 use crate::api::registry::Builder;
 use crate::api::value::Done;
 use crate::service::Caller;
-use crate::service::account;
-use crate::service::session::{SessionKey, session_end, session_peek};
-use crate::service::store_settings::Password;
+use crate::service::access::account;
+use crate::service::access::session::{SessionKey, session_end, session_peek};
+use crate::service::stores::settings::Password;
 
 const LOGIN: Param = param("login", "the login name");
 const PASSWORD: Param = param("password", "the password");

@@ -6,9 +6,9 @@ use crate::api::error::ApiError;
 use crate::api::method::{Param, param};
 use crate::api::registry::{Builder, Namespace};
 use crate::api::value::Done;
-use crate::service::image_store::{self as service, StoreDetails, StoreType};
-use crate::service::rows::Slice;
-use crate::service::store_settings::{StoreChange, StoreCredentials};
+use crate::service::paging::Slice;
+use crate::service::stores::image_store::{self as service, StoreDetails, StoreType};
+use crate::service::stores::settings::{StoreChange, StoreCredentials};
 
 const LABEL: Param = param("label", "the label of the image store");
 

@@ -7,7 +7,7 @@
 //! - `image_sync`: `image.sync`, projects by the prototype's names.
 //! - `system`: introspection as generic XML-RPC tools expect it.
 //! - `taskomatic`: both `taskomatic` and `taskomatic.org`, schedules by Uyuni's names.
-//! - `registrysync`: projects, their items and runs; and what talks to registries.
+//! - `registrysync`: projects, their items and runs; and what talks to registries; `run_events`: a run as it goes on.
 
 mod access;
 mod api;

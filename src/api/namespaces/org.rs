@@ -7,10 +7,10 @@ use super::{LIMIT, OFFSET};
 use crate::api::value::{Done, Timestamp};
 use crate::api::{ApiError, Builder, Context, Namespace, param};
 use crate::service::Role;
-use crate::service::org::{self as service, OrgName, OrgView};
-use crate::service::rows::Slice;
-use crate::service::store_settings::Password;
-use crate::service::user::NewUser;
+use crate::service::access::org::{self as service, OrgName, OrgView};
+use crate::service::access::user::NewUser;
+use crate::service::paging::Slice;
+use crate::service::stores::settings::Password;
 
 type Answer<T> = Result<T, ApiError>;
 

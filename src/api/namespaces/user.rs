@@ -7,10 +7,10 @@ use super::{LIMIT, OFFSET};
 use crate::api::value::{Done, Timestamp};
 use crate::api::{ApiError, Builder, Context, List, Namespace, param};
 use crate::service::Role;
-use crate::service::rows::Slice;
-use crate::service::store_settings::Password;
-use crate::service::user::{self as service, NewUser, UserDetails, UserView};
-use crate::store::account::Account;
+use crate::service::access::user::{self as service, NewUser, UserDetails, UserView};
+use crate::service::paging::Slice;
+use crate::service::stores::settings::Password;
+use crate::store::access::account::Account;
 
 type Answer<T> = Result<T, ApiError>;
 

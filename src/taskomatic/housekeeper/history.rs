@@ -6,10 +6,10 @@ use chrono::TimeDelta;
 
 use crate::service::Error;
 use crate::service::steps::{STEP, in_steps};
-use crate::store::audit::audit_remove;
-use crate::store::house_run::{Removed, history_list, history_remove, schedules_remove};
-use crate::store::run::clock;
-use crate::store::synced_tag::synced_forget_unused;
+use crate::store::projects::synced_tag::synced_forget_unused;
+use crate::store::runs::house_run::{Removed, history_list, history_remove, schedules_remove};
+use crate::store::runs::run::clock;
+use crate::store::trail::audit::audit_remove;
 use crate::store::{Db, Moment};
 
 /// Events that one statement removes.

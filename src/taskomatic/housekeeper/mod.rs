@@ -11,12 +11,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, Receiver};
 use tokio_util::sync::CancellationToken;
 
-use crate::service::target_verify::targets_verify;
+use crate::service::runs::verify::targets_verify;
 use crate::service::{Error as ServiceError, Tell};
-use crate::store::house_run::{House, house_claim, house_end, house_progress, house_release};
-use crate::store::run::RunStatus;
-use crate::store::run_log::{LogLevel, NewLogLine};
-use crate::store::session::session_delete_expired;
+use crate::store::access::session::session_delete_expired;
+use crate::store::runs::house_run::{House, house_claim, house_end, house_progress, house_release};
+use crate::store::runs::log::{LogLevel, NewLogLine};
+use crate::store::runs::run::RunStatus;
 use crate::store::{Db, Error};
 use crate::text::{SENTENCE, readable};
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 use diesel::prelude::*;
 use dxr::Value;
 use registrysync::api::namespaces;
-use registrysync::service::account::{LoginPolicy, Logins, bootstrap};
-use registrysync::service::login_guard::LoginLimits;
+use registrysync::service::access::account::{LoginPolicy, Logins, bootstrap};
+use registrysync::service::access::login_guard::LoginLimits;
 use registrysync::service::{App, Role};
-use registrysync::store::account::{
+use registrysync::store::access::account::{
     AccountChange, NewAccount, account_by_login, account_create, account_update, role_list,
 };
+use registrysync::store::access::session::session_find;
 use registrysync::store::schema::session;
-use registrysync::store::session::session_find;
 use registrysync::store::{Db, DbConnection, now};
 use registrysync::surface::Limits;
 use secrecy::ExposeSecret as _;

@@ -299,7 +299,7 @@ on_both_databases! {
 
 on_both_databases! {
     async fn old_events_go_and_young_ones_stay(database) {
-        use registrysync::store::audit::{AuditFilter, NewAuditEvent, audit_add, audit_list, audit_remove};
+        use registrysync::store::trail::audit::{AuditFilter, NewAuditEvent, audit_add, audit_list, audit_remove};
         let left = database.run(|conn| {
             for method in ["a", "b", "c", "d"] {
                 let new = NewAuditEvent {

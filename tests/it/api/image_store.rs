@@ -3,7 +3,7 @@
 use dxr::Value;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
-use registrysync::store::project::{NewProject, project_create};
+use registrysync::store::projects::project::{NewProject, project_create};
 use registrysync::surface::Limits;
 use serde_json::json;
 
@@ -248,7 +248,7 @@ async fn a_password_never_comes_back_and_never_follows_to_another_host() {
     let file = server
         .app
         .db
-        .run(|conn| registrysync::store::image_store::image_store_by_label(conn, 1, "hub"));
+        .run(|conn| registrysync::store::stores::image_store::image_store_by_label(conn, 1, "hub"));
     assert!(!file.await.unwrap().unwrap().has_password());
 }
 
@@ -306,7 +306,8 @@ async fn a_store_in_use_is_not_deleted() {
     }
     let project = |conn: &mut _| {
         let id = |conn: &mut _, label: &str| {
-            let found = registrysync::store::image_store::image_store_by_label(conn, 1, label);
+            let found =
+                registrysync::store::stores::image_store::image_store_by_label(conn, 1, label);
             found.map(|store| store.unwrap().id)
         };
         let new = NewProject {

@@ -3,7 +3,7 @@
 use dxr::Value as Xml;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
-use registrysync::store::image_store::image_store_by_label;
+use registrysync::store::stores::image_store::image_store_by_label;
 use registrysync::surface::Limits;
 use serde_json::{Value, json};
 

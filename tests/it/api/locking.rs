@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use registrysync::store::account::{Role, account_by_login, role_remove};
+use registrysync::store::access::account::{Role, account_by_login, role_remove};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use dxr::{FaultResponse, MethodCall, MethodResponse, Value};
 use registrysync::api::{Dispatcher, Registry};
-use registrysync::service::account::bootstrap;
-use registrysync::service::password::PasswordCost;
+use registrysync::service::access::account::bootstrap;
+use registrysync::service::access::password::PasswordCost;
 use registrysync::service::{App, LoginPolicy, Logins, Role};
-use registrysync::store::account::{NewAccount, account_create, org_by_name, org_create};
-use registrysync::store::session::session_create;
+use registrysync::store::access::account::{NewAccount, account_create, org_by_name, org_create};
+use registrysync::store::access::session::session_create;
 use registrysync::store::{Db, DbConnection};
 use registrysync::surface::{Door, Limits, listen, routes, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use dxr::Value;
 use registrysync::api::namespaces;
-use registrysync::service::account::{LoginPolicy, Logins, login};
-use registrysync::service::login_guard::LoginLimits;
+use registrysync::service::access::account::{LoginPolicy, Logins, login};
+use registrysync::service::access::login_guard::LoginLimits;
 use registrysync::service::{App, Error, Role};
 use registrysync::store::Db;
 use registrysync::surface::Limits;
@@ -106,8 +106,8 @@ async fn what_can_be_no_login_is_refused_before_it_is_looked_at() {
 
 async fn failures(db: &Db, subject: &str) -> i64 {
     let subject = subject.to_owned();
-    let found =
-        db.run(move |conn| registrysync::store::login_failure::failures_of(conn, &[subject]));
+    let found = db
+        .run(move |conn| registrysync::store::access::login_failure::failures_of(conn, &[subject]));
     found.await.unwrap().first().map_or(0, |found| found.count)
 }
 
@@ -251,7 +251,7 @@ async fn told_of(server: &Server, count: u32) -> Vec<String> {
 
 on_both_databases! {
     async fn of_the_counters_the_oldest_goes_first(database) {
-        use registrysync::store::login_failure::{failure_add, failure_forget, failures_of};
+        use registrysync::store::access::login_failure::{failure_add, failure_forget, failures_of};
         let hour = chrono::TimeDelta::hours(1);
         let names = ["a", "b", "c"].map(str::to_owned);
         let kept = database.run(move |conn| {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use dxr::Value as Xml;
 use registrysync::api::namespaces;
 use registrysync::service::{Role, ScheduleRules};
-use registrysync::store::run::RunStatus;
+use registrysync::store::runs::run::RunStatus;
 use registrysync::surface::Limits;
 use registrysync::taskomatic::Scheduler;
 use serde_json::{Value, json};

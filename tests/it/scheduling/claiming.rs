@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use diesel::connection::{Connection as _, InstrumentationEvent};
 
-use registrysync::service::job::run_job_load;
-use registrysync::store::account::org_create;
-use registrysync::store::image_store::{NewImageStore, image_store_create};
-use registrysync::store::item::item_create;
-use registrysync::store::part::{PartStatus, part_end};
-use registrysync::store::project::{NewProject, project_create};
-use registrysync::store::run::{
+use registrysync::service::runs::job::run_job_load;
+use registrysync::store::access::account::org_create;
+use registrysync::store::projects::item::item_create;
+use registrysync::store::projects::project::{NewProject, project_create};
+use registrysync::store::runs::part::{PartStatus, part_end};
+use registrysync::store::runs::run::{
     Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue, run_get,
 };
+use registrysync::store::stores::image_store::{NewImageStore, image_store_create};
 use registrysync::store::{DbConnection, SealKey};
 use registrysync::taskomatic::Limits;
 use registrysync::taskomatic::claim::{Claimed, claim};

@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 
 use registrysync::service::ScheduleRules;
-use registrysync::store::project::project_delete;
-use registrysync::store::run::RunStatus;
+use registrysync::store::projects::project::project_delete;
+use registrysync::store::runs::run::RunStatus;
 
 use super::Place;
 

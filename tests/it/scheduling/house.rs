@@ -5,24 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
-use registrysync::service::account::{bootstrap, login};
-use registrysync::service::project::project_delete;
-use registrysync::service::session::session_check;
+use registrysync::service::access::account::{bootstrap, login};
+use registrysync::service::access::session::session_check;
+use registrysync::service::projects::project::project_delete;
 use registrysync::service::{App, Logins, ScheduleRules};
 use registrysync::store::DbConnection;
-use registrysync::store::account::{NewAccount, account_create};
-use registrysync::store::house_run::{
+use registrysync::store::access::account::{NewAccount, account_create};
+use registrysync::store::access::session::session_create;
+use registrysync::store::projects::project::{project_by_id, project_list, projects_disable};
+use registrysync::store::projects::synced_tag::synced_forget_store;
+use registrysync::store::runs::house_run::{
     HistoryOf, Removed, history_list, history_remove, house_claim, house_end, house_progress,
     project_empty, schedules_remove,
 };
-use registrysync::store::image_store::image_store_list;
-use registrysync::store::project::{project_by_id, project_list, projects_disable};
-use registrysync::store::run::RunStatus;
-use registrysync::store::run_log::log_list;
-use registrysync::store::run_log::{LogLevel, NewLogLine};
+use registrysync::store::runs::log::log_list;
+use registrysync::store::runs::log::{LogLevel, NewLogLine};
+use registrysync::store::runs::run::RunStatus;
 use registrysync::store::schema::{run_result, session, tasko_run, tasko_schedule};
-use registrysync::store::session::session_create;
-use registrysync::store::synced_tag::synced_forget_store;
+use registrysync::store::stores::image_store::image_store_list;
 use registrysync::taskomatic::{HistoryRules, Housekeeper};
 use tokio_util::sync::CancellationToken;
 

@@ -1,5 +1,5 @@
 use registrysync::service::{Misfire, ScheduleRules};
-use registrysync::store::run::RunStatus;
+use registrysync::store::runs::run::RunStatus;
 
 use super::Place;
 

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use registrysync::store::part::{Lease, leases_renew, parts_of, parts_overdue};
-use registrysync::store::run::{Run, RunStatus, run_get};
-use registrysync::store::run_cancel::{Cancelled, run_cancel};
-use registrysync::store::run_log::{LogLevel, NewLogLine, log_append, log_list};
-use registrysync::store::run_result::{
-    NewRunResult, ResultAction, ResultStatus, result_list, result_put,
-};
-use registrysync::store::schema::run_part;
-use registrysync::store::synced_tag::{
+use registrysync::store::projects::synced_tag::{
     StorePair, SyncedKey, SyncedState, synced_lookup, synced_upsert,
 };
+use registrysync::store::runs::cancel::{Cancelled, run_cancel};
+use registrysync::store::runs::log::{LogLevel, NewLogLine, log_append, log_list};
+use registrysync::store::runs::part::{Lease, leases_renew, parts_of, parts_overdue};
+use registrysync::store::runs::result::{
+    NewRunResult, ResultAction, ResultStatus, result_list, result_put,
+};
+use registrysync::store::runs::run::{Run, RunStatus, run_get};
+use registrysync::store::schema::run_part;
 use registrysync::store::{Db, DbConnection, now};
 use registrysync::taskomatic::claim::claim;
 use registrysync::taskomatic::{LeaseRules, Limits, LostParts, Worker, WorkerOptions};

@@ -22,12 +22,14 @@ use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 use diesel::prelude::*;
 use registrysync::service::ScheduleRules;
-use registrysync::store::account::org_create;
-use registrysync::store::image_store::{NewImageStore, image_store_create};
-use registrysync::store::project::{NewProject, project_create};
-use registrysync::store::run::{Run, RunStatus, SYNC_BUNCH};
-use registrysync::store::schedule::{NewSchedule, Schedule, schedule_by_id, schedule_put};
+use registrysync::store::access::account::org_create;
+use registrysync::store::projects::project::{NewProject, project_create};
+use registrysync::store::runs::run::{Run, RunStatus, SYNC_BUNCH};
+use registrysync::store::schedules::schedule::{
+    NewSchedule, Schedule, schedule_by_id, schedule_put,
+};
 use registrysync::store::schema::tasko_run;
+use registrysync::store::stores::image_store::{NewImageStore, image_store_create};
 use registrysync::store::{Db, Moment};
 use registrysync::taskomatic::{Clock, Scheduler};
 

@@ -1,6 +1,6 @@
 use registrysync::service::ScheduleRules;
 use registrysync::store::DbConnection;
-use registrysync::store::schedule::{ScheduleFilter, schedule_list};
+use registrysync::store::schedules::schedule::{ScheduleFilter, schedule_list};
 
 use super::Place;
 use crate::support::logged::Logged;

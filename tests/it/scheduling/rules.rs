@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
+use registrysync::quartz::Expression;
 use registrysync::service::ScheduleRules;
-use registrysync::store::run::RunStatus;
-use registrysync::taskomatic::quartz::Expression;
+use registrysync::store::runs::run::RunStatus;
 
 use super::{Place, moment};
 

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use registrysync::store::image_store::{NewImageStore, image_store_create};
-use registrysync::store::run::RunStatus;
+use registrysync::store::projects::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert};
+use registrysync::store::runs::run::RunStatus;
 use registrysync::store::schema::synced_tag;
-use registrysync::store::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert};
+use registrysync::store::stores::image_store::{NewImageStore, image_store_create};
 
 use super::{Place, moment};
 use crate::support::images::{AMD64, Blob, Format, Image};

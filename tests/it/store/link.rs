@@ -4,7 +4,7 @@ use crate::support::postgres_proxy::Proxy;
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use registrysync::store::account::{account_count, org_by_name, org_create};
+use registrysync::store::access::account::{account_count, org_by_name, org_create};
 use registrysync::store::{Db, DbOptions, Error, Limits, SealKey, Trouble};
 use std::path::Path;
 use std::time::Duration;

@@ -23,9 +23,9 @@ mod tables;
 mod trouble;
 mod workers;
 
-use registrysync::store::account::{NewAccount, Role, account_create, org_create};
-use registrysync::store::image_store::{Login, NewImageStore, image_store_create};
-use registrysync::store::project::{NewProject, project_create};
+use registrysync::store::access::account::{NewAccount, Role, account_create, org_create};
+use registrysync::store::projects::project::{NewProject, project_create};
+use registrysync::store::stores::image_store::{Login, NewImageStore, image_store_create};
 use registrysync::store::{DbConnection, SealKey};
 
 /// An organisation and an account in it.

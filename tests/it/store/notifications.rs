@@ -1,11 +1,13 @@
 use super::{account, project};
 use crate::support::queue;
 use registrysync::store::DbConnection;
-use registrysync::store::notification::{
+use registrysync::store::runs::log::{LogLevel, log_list};
+use registrysync::store::runs::run::{
+    Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue,
+};
+use registrysync::store::trail::notification::{
     Channel, Notification, notification_claim, notification_end, notification_forget,
 };
-use registrysync::store::run::{Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue};
-use registrysync::store::run_log::{LogLevel, log_list};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_hours(1);

@@ -1,8 +1,8 @@
 use super::{account, store};
 use crate::support::database::TestDatabase;
 use diesel::connection::{Connection as _, SimpleConnection as _};
-use registrysync::store::account::{account_by_login, account_count};
-use registrysync::store::image_store::{
+use registrysync::store::access::account::{account_by_login, account_count};
+use registrysync::store::stores::image_store::{
     Login, NewImageStore, image_store_by_label, image_store_create,
 };
 use registrysync::store::{Db, Error, SealError, SealKey};

@@ -1,7 +1,9 @@
 use super::{account, project};
 use registrysync::store::Error;
-use registrysync::store::item::{item_by_id, item_create, item_delete, item_list, item_update};
-use registrysync::store::project::{
+use registrysync::store::projects::item::{
+    item_by_id, item_create, item_delete, item_list, item_update,
+};
+use registrysync::store::projects::project::{
     NewProject, ProjectChange, project_by_id, project_by_label, project_create, project_delete,
     project_list, project_lock, project_update,
 };

@@ -1,20 +1,20 @@
 use super::{account, project};
 use crate::support::queue::{LEASE, claim, end};
 use diesel::prelude::*;
-use registrysync::service::run_settle::run_settle;
-use registrysync::store::part::{
+use registrysync::service::runs::settle::run_settle;
+use registrysync::store::projects::project::project_delete;
+use registrysync::store::runs::cancel::{Cancelled, run_cancel};
+use registrysync::store::runs::log::{LogLevel, NewLogLine, log_append, log_list};
+use registrysync::store::runs::part::{
     Lease, Offered, Part, PartStatus, leases_renew, part_claim, part_end, part_offer,
     part_progress, part_release, parts_held, parts_of, parts_overdue,
 };
-use registrysync::store::project::project_delete;
-use registrysync::store::run::{
+use registrysync::store::runs::result::{
+    NewRunResult, ResultAction, ResultStatus, result_list, result_put, results_resume,
+};
+use registrysync::store::runs::run::{
     Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_begin, run_enqueue,
     run_get, run_list,
-};
-use registrysync::store::run_cancel::{Cancelled, run_cancel};
-use registrysync::store::run_log::{LogLevel, NewLogLine, log_append, log_list};
-use registrysync::store::run_result::{
-    NewRunResult, ResultAction, ResultStatus, result_list, result_put, results_resume,
 };
 use registrysync::store::schema::{run_log, run_part, run_result, tasko_run};
 use registrysync::store::{DbConnection, Error, now};

@@ -1,12 +1,12 @@
 use super::{account, project, store};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use registrysync::store::image_store::{
+use registrysync::store::projects::project::{project_by_id, project_delete};
+use registrysync::store::schema::image_store;
+use registrysync::store::stores::image_store::{
     ImageStoreChange, Login, image_store_by_id, image_store_by_label, image_store_delete,
     image_store_list, image_store_projects, image_store_update,
 };
-use registrysync::store::project::{project_by_id, project_delete};
-use registrysync::store::schema::image_store;
 use registrysync::store::{Error, SealError};
 use secrecy::ExposeSecret as _;
 
@@ -91,10 +91,10 @@ on_both_databases! {
             let (other, _) = account(conn, "other");
             let id = store(conn, &key, acme, "hub", None);
             let theirs = store(conn, &key, other, "hub", None);
-            let again = registrysync::store::image_store::image_store_create(
+            let again = registrysync::store::stores::image_store::image_store_create(
                 conn,
                 &key,
-                &registrysync::store::image_store::NewImageStore {
+                &registrysync::store::stores::image_store::NewImageStore {
                     org_id: acme,
                     label: "hub".to_owned(),
                     store_type: "registry".to_owned(),

@@ -1,10 +1,10 @@
 use super::{account, project, store};
-use registrysync::store::image_store::image_store_delete;
-use registrysync::store::item::{item_create, item_delete};
-use registrysync::store::project::project_by_id;
-use registrysync::store::synced_tag::{
+use registrysync::store::projects::item::{item_create, item_delete};
+use registrysync::store::projects::project::project_by_id;
+use registrysync::store::projects::synced_tag::{
     StorePair, SyncedKey, SyncedState, synced_forget_unused, synced_lookup, synced_upsert,
 };
+use registrysync::store::stores::image_store::image_store_delete;
 use registrysync::store::{Moment, now};
 use std::collections::HashMap;
 

@@ -3,46 +3,46 @@ use crate::support::queue;
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
-use registrysync::service::run_settle::run_settle;
-use registrysync::store::account::{account_by_login, account_list, role_list};
-use registrysync::store::audit::{AuditFilter, audit_list};
-use registrysync::store::house_run::house_claim;
-use registrysync::store::image_store::{
-    image_store_by_label, image_store_list, image_store_places,
-};
-use registrysync::store::item::{item_by_id, item_list};
-use registrysync::store::login_failure::{failure_add, failure_forget, failures_of};
-use registrysync::store::notification::{Channel, notification_claim};
-use registrysync::store::org::org_list;
-use registrysync::store::part::{
+use registrysync::service::runs::settle::run_settle;
+use registrysync::store::access::account::{account_by_login, account_list, role_list};
+use registrysync::store::access::login_failure::{failure_add, failure_forget, failures_of};
+use registrysync::store::access::org::org_list;
+use registrysync::store::access::session::{session_delete_expired, session_find};
+use registrysync::store::projects::item::{item_by_id, item_list};
+use registrysync::store::projects::project::{project_by_label, project_last_runs, project_list};
+use registrysync::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
+use registrysync::store::runs::cancel::run_cancel;
+use registrysync::store::runs::house_run::house_claim;
+use registrysync::store::runs::log::{log_append, log_list};
+use registrysync::store::runs::part::{
     Part, PartStatus, claim_lock, leases_renew, part_claim, part_end, part_offer, part_progress,
     part_release, parts_held, parts_of, parts_overdue, parts_running, parts_worked_on,
 };
-use registrysync::store::project::{project_by_label, project_last_runs, project_list};
-use registrysync::store::run::{
+use registrysync::store::runs::result::{
+    ResultStatus, result_list, result_put, results_failed, results_resume,
+};
+use registrysync::store::runs::run::{
     Barred, NewRun, RunTotals, RunTrigger, SYNC_BUNCH, SYNC_TASK, run_active, run_enqueue,
     run_list, run_queued, run_waiting, runs_open,
 };
-use registrysync::store::run_cancel::run_cancel;
-use registrysync::store::run_log::{log_append, log_list};
-use registrysync::store::run_result::{
-    ResultStatus, result_list, result_put, results_failed, results_resume,
+use registrysync::store::runs::tasko_run::{bunch_run_list, schedule_run_list};
+use registrysync::store::runs::worker::{
+    NewWorker, worker_forget, worker_list, worker_register, worker_seen,
 };
-use registrysync::store::schedule::{
-    NewSchedule, ScheduleFilter, schedule_by_id, schedule_by_label, schedule_end, schedule_lines,
-    schedule_list, schedule_put,
-};
-use registrysync::store::schedule_fire::{
+use registrysync::store::schedules::fire::{
     Fire, Next, bunches_busy, due_hold, fires_insert, is_any_due, next_due, next_set,
     projects_busy, projects_hold,
 };
-use registrysync::store::session::{session_delete_expired, session_find};
-use registrysync::store::statistics::{Scope, counts, days, run_counts};
-use registrysync::store::synced_tag::{StorePair, synced_lookup, synced_lost};
-use registrysync::store::tasko_run::{bunch_run_list, schedule_run_list};
-use registrysync::store::worker::{
-    NewWorker, worker_forget, worker_list, worker_register, worker_seen,
+use registrysync::store::schedules::schedule::{
+    NewSchedule, ScheduleFilter, schedule_by_id, schedule_by_label, schedule_end, schedule_lines,
+    schedule_list, schedule_put,
 };
+use registrysync::store::stores::image_store::{
+    image_store_by_label, image_store_list, image_store_places,
+};
+use registrysync::store::trail::audit::{AuditFilter, audit_list};
+use registrysync::store::trail::notification::{Channel, notification_claim};
+use registrysync::store::trail::statistics::{Scope, counts, days, run_counts};
 use registrysync::store::{DbConnection, Error, now};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use registrysync::store::notify::{Listener, Topic};
-use registrysync::store::run::{Enqueued, NewRun, RunTrigger, run_enqueue};
-use registrysync::store::run_cancel::{Cancelled, run_cancel};
+use registrysync::store::base::channel::{Listener, Topic};
+use registrysync::store::runs::cancel::{Cancelled, run_cancel};
+use registrysync::store::runs::run::{Enqueued, NewRun, RunTrigger, run_enqueue};
+use registrysync::store::runs::worker::{NewWorker, worker_forget, worker_register, worker_seen};
 use registrysync::store::schema::worker;
-use registrysync::store::worker::{NewWorker, worker_forget, worker_register, worker_seen};
 use registrysync::store::{DbConnection, Error, now};
 
 use super::{account, project};

@@ -1,7 +1,7 @@
 //! Runs as a worker sees them, one part each.
 
-use registrysync::store::part::{Lease, Part, PartStatus, claim_lock, part_claim, part_end};
-use registrysync::store::run::{
+use registrysync::store::runs::part::{Lease, Part, PartStatus, claim_lock, part_claim, part_end};
+use registrysync::store::runs::run::{
     Barred, Run, RunStatus, RunTotals, run_begin, run_end, run_waiting,
 };
 use registrysync::store::{DbConnection, Error};

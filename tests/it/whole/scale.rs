@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use diesel::prelude::*;
 use registrysync::store::Db;
-use registrysync::store::run::{Run, RunStatus, SYNC_BUNCH};
+use registrysync::store::runs::run::{Run, RunStatus, SYNC_BUNCH};
 use registrysync::store::schema::tasko_run;
 use serde_json::{Value, json};
 

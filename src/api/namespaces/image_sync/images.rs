@@ -2,8 +2,8 @@
 
 use super::{Answer, LIMIT, OFFSET};
 use crate::api::{Context, List, Namespace, param};
-use crate::service::registry_browse as browse;
-use crate::service::rows::Slice;
+use crate::service::paging::Slice;
+use crate::service::stores::browse;
 
 pub(super) fn define(ns: &mut Namespace) {
     const NATURAL: &str = "names, in natural order";

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::Answer;
 use crate::api::value::Done;
 use crate::api::{Context, Namespace, param};
-use crate::service::item::{self, ItemDetails, ItemOptions, ItemView};
-use crate::service::project::ProjectName;
+use crate::service::projects::item::{self, ItemDetails, ItemOptions, ItemView};
+use crate::service::projects::project::ProjectName;
 
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
 const TAGS: &str = "tags and digests, named literally";

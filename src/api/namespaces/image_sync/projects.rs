@@ -8,10 +8,10 @@ use super::items::SyncItem;
 use super::{Answer, LIMIT, OFFSET};
 use crate::api::value::Done;
 use crate::api::{Context, List, Namespace, param};
-use crate::service::image_store::store_label;
-use crate::service::project::{self, ProjectName, ProjectView};
-use crate::service::project_settings::{ProjectDetails, ProjectOptions};
-use crate::service::rows::Slice;
+use crate::service::paging::Slice;
+use crate::service::projects::project::{self, ProjectName, ProjectView};
+use crate::service::projects::settings::{ProjectDetails, ProjectOptions};
+use crate::service::stores::image_store::store_label;
 use crate::sync::Placement;
 
 const NAME: &str = "name of the project";

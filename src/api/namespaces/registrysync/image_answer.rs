@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::api::value::ByteCount;
 use crate::oci::Descriptor;
 use crate::oci::image::{HistoryStep, ImagePlatform};
-use crate::service::registry_browse::ImageDetails;
+use crate::service::stores::browse::ImageDetails;
 
 /// One platform of an image.
 #[derive(Serialize, JsonSchema)]

@@ -4,9 +4,9 @@ use super::wire::Item;
 use super::{Answer, LABEL, LIMIT, OFFSET};
 use crate::api::value::Done;
 use crate::api::{Context, List, Namespace, param};
-use crate::service::item::{self, ItemDetails, ItemOptions};
-use crate::service::project::ProjectName;
-use crate::service::rows::Slice;
+use crate::service::paging::Slice;
+use crate::service::projects::item::{self, ItemDetails, ItemOptions};
+use crate::service::projects::project::ProjectName;
 
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
 const TAGS: &str = "tags and digests, named literally";

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::Answer;
 use crate::api::{ApiError, Context, Namespace};
-use crate::service::{Role, notification};
+use crate::service::Role;
+use crate::service::trail::notification;
 
 pub(super) fn define(ns: &mut Namespace) {
     ns.method(

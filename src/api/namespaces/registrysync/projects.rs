@@ -4,9 +4,9 @@ use super::wire::Project;
 use super::{Answer, LABEL, LIMIT, OFFSET};
 use crate::api::value::Done;
 use crate::api::{Context, List, Namespace, param};
-use crate::service::project::{self, ProjectName};
-use crate::service::project_settings::{ProjectDetails, ProjectOptions};
-use crate::service::rows::Slice;
+use crate::service::paging::Slice;
+use crate::service::projects::project::{self, ProjectName};
+use crate::service::projects::settings::{ProjectDetails, ProjectOptions};
 
 pub(super) fn define(ns: &mut Namespace) {
     show(ns);

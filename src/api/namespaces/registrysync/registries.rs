@@ -9,8 +9,8 @@ use super::{LIMIT, OFFSET};
 use crate::api::registry::Namespace;
 use crate::api::{ApiError, Context, List, param};
 use crate::oci::ping::{Ping, PingStep};
-use crate::service::registry_browse as browse;
-use crate::service::rows::Slice;
+use crate::service::paging::Slice;
+use crate::service::stores::browse;
 use crate::sync::SelectorSpec;
 
 /// Adds the methods.

@@ -3,8 +3,8 @@
 use super::wire::{LogLine, Run, RunResult};
 use super::{Answer, LABEL, LIMIT, OFFSET};
 use crate::api::{Context, List, Namespace, param};
-use crate::service::rows::Slice;
-use crate::service::run_history;
+use crate::service::paging::Slice;
+use crate::service::runs::history;
 
 pub(super) fn define(ns: &mut Namespace) {
     history(ns);
@@ -49,8 +49,7 @@ fn history(ns: &mut Namespace) {
 }
 
 async fn get_run(context: Context, id: i32) -> Answer<Run> {
-    let (run, waits_for) =
-        run_history::run_details(context.app(), context.caller(), id.into()).await?;
+    let (run, waits_for) = history::run_details(context.app(), context.caller(), id.into()).await?;
     Ok(Run::from(run).waiting_for(waits_for))
 }
 
@@ -78,7 +77,7 @@ async fn runs_of(
     before: Option<i64>,
 ) -> Answer<List<Run>> {
     let (app, caller) = (context.app(), context.caller());
-    let runs = run_history::run_history(app, caller, label, limit, before).await?;
+    let runs = history::run_history(app, caller, label, limit, before).await?;
     Ok(List::of_rows(runs, Run::from))
 }
 
@@ -141,7 +140,7 @@ async fn results_of(
     slice: Slice,
 ) -> Answer<List<RunResult>> {
     let (app, caller) = (context.app(), context.caller());
-    let results = run_history::run_results(app, caller, id.into(), status, slice).await?;
+    let results = history::run_results(app, caller, id.into(), status, slice).await?;
     Ok(List::of_rows(results, RunResult::from))
 }
 
@@ -155,6 +154,6 @@ async fn log_slice(context: Context, id: i32, offset: i32, limit: i32) -> Answer
 
 async fn log_of(context: &Context, id: i32, slice: Slice) -> Answer<List<LogLine>> {
     let (app, caller) = (context.app(), context.caller());
-    let lines = run_history::run_log(app, caller, id.into(), slice).await?;
+    let lines = history::run_log(app, caller, id.into(), slice).await?;
     Ok(List::of_rows(lines, LogLine::from))
 }

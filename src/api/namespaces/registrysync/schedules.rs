@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Answer, LABEL};
 use crate::api::value::{Done, Timestamp};
 use crate::api::{Context, Namespace, param};
-use crate::service::schedule::{self, ScheduleView};
+use crate::service::schedules::schedule::{self, ScheduleView};
 use crate::time_zone::server_zone;
 
 pub(super) fn define(ns: &mut Namespace) {

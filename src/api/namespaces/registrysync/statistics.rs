@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::{Answer, LABEL};
 use crate::api::value::ByteCount;
 use crate::api::{Context, Namespace, param};
-use crate::service::statistics;
-use crate::store::run::RunStatus;
-use crate::store::statistics::Day;
+use crate::service::trail::statistics;
+use crate::store::runs::run::RunStatus;
+use crate::store::trail::statistics::Day;
 
 pub(super) fn define(ns: &mut Namespace) {
     ns.method(

@@ -5,13 +5,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::api::value::{ByteCount, Timestamp};
-use crate::service::item::ItemView;
-use crate::service::project::ProjectView;
+use crate::service::projects::item::ItemView;
+use crate::service::projects::project::ProjectView;
 use crate::store::Moment;
-use crate::store::project as project_rows;
-use crate::store::run as run_rows;
-use crate::store::run_log;
-use crate::store::run_result;
+use crate::store::projects::project as project_rows;
+use crate::store::runs::log;
+use crate::store::runs::result;
+use crate::store::runs::run as run_rows;
 use crate::sync::OnEmpty;
 
 /// A project.
@@ -232,8 +232,8 @@ pub(super) struct RunResult {
     error: Option<String>,
 }
 
-impl From<run_result::RunResult> for RunResult {
-    fn from(row: run_result::RunResult) -> RunResult {
+impl From<result::RunResult> for RunResult {
+    fn from(row: result::RunResult) -> RunResult {
         let result = row.result;
         RunResult {
             repository: result.repository,
@@ -261,8 +261,8 @@ pub(in crate::api::namespaces) struct LogLine {
     message: String,
 }
 
-impl From<run_log::LogLine> for LogLine {
-    fn from(line: run_log::LogLine) -> LogLine {
+impl From<log::LogLine> for LogLine {
+    fn from(line: log::LogLine) -> LogLine {
         LogLine {
             seq: line.seq,
             time: utc(line.time),

@@ -7,8 +7,8 @@ use super::plan_answer::PlanAnswer;
 use crate::api::registry::Namespace;
 use crate::api::value::Done;
 use crate::api::{ApiError, Context, param};
-use crate::service::run_cancel;
-use crate::service::run_start::{self, RunStart};
+use crate::service::runs::cancel;
+use crate::service::runs::start::{self, RunStart};
 
 /// Adds the methods.
 pub(super) fn define(ns: &mut Namespace) {
@@ -39,12 +39,12 @@ pub(super) fn define(ns: &mut Namespace) {
 }
 
 async fn cancel_run(context: Context, id: i32) -> Result<Done, ApiError> {
-    run_cancel::run_cancel(context.app(), context.caller(), id.into()).await?;
+    cancel::run_cancel(context.app(), context.caller(), id.into()).await?;
     Ok(Done)
 }
 
 async fn plan(context: Context, label: String) -> Result<PlanAnswer, ApiError> {
-    let plan = run_start::project_plan(context.app(), context.caller(), label).await?;
+    let plan = start::project_plan(context.app(), context.caller(), label).await?;
     Ok(plan.into())
 }
 
@@ -65,5 +65,5 @@ async fn run_with(context: Context, label: String, options: RunOptions) -> Resul
         queue: options.queue.unwrap_or(false),
         retry_of: options.retry.map(i64::from),
     };
-    Ok(run_start::run_start(context.app(), context.caller(), label, start).await?)
+    Ok(start::run_start(context.app(), context.caller(), label, start).await?)
 }

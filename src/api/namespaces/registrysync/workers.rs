@@ -7,8 +7,8 @@ use super::wire::utc;
 use super::{Answer, LIMIT, OFFSET};
 use crate::api::value::Timestamp;
 use crate::api::{Context, Namespace, param};
-use crate::service::rows::Slice;
-use crate::service::workers::{WorkerView, workers};
+use crate::service::paging::Slice;
+use crate::service::runs::workers::{WorkerView, workers};
 
 const DOC: &str = "List the workers: what they hold, and their last sign of life. One that ended in order is not there; one that was lost is, for a week.";
 const RETURNS: &str = "workers, by name";
@@ -59,7 +59,7 @@ struct WorkerPart {
 
 impl From<WorkerView> for Worker {
     fn from(view: WorkerView) -> Worker {
-        let part = |part: crate::store::part::WorkedPart| WorkerPart {
+        let part = |part: crate::store::runs::part::WorkedPart| WorkerPart {
             run_id: part.run_id,
             project_label: part.project_label,
             part: part.number,

@@ -12,7 +12,7 @@ use super::{LIMIT, OFFSET};
 use crate::api::method::{Param, param};
 use crate::api::{ApiError, Builder};
 use crate::service::Role;
-use crate::service::tasko::Owner;
+use crate::service::schedules::tasko::Owner;
 
 type Answer<T> = Result<T, ApiError>;
 

@@ -3,8 +3,8 @@
 use super::wire::{Bunch, Run, Schedule};
 use super::{Answer, BUNCH, JOB_LABEL, PAGE, Side};
 use crate::api::{Context, List, LongText, Namespace, param};
-use crate::service::rows::Slice;
-use crate::service::tasko::{self, LogPart, Owner, Wanted};
+use crate::service::paging::Slice;
+use crate::service::schedules::tasko::{self, LogPart, Owner, Wanted};
 
 const BY_ID: &str = "schedules, by id";
 const SCHEDULE_ID: &str = "id of the schedule";

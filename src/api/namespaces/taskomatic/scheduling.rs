@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Answer, BUNCH, JOB_LABEL, Side};
 use crate::api::value::{Done, Timestamp};
 use crate::api::{Context, Namespace, param};
-use crate::service::tasko::{self, NewJob, Owner};
+use crate::service::schedules::tasko::{self, NewJob, Owner};
 
 type Params = BTreeMap<String, String>;
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::api::value::Timestamp;
 use crate::store::Moment;
-use crate::store::run::{Run as RunRow, RunStatus};
-use crate::store::schedule::{Bunch as BunchRow, Schedule as ScheduleRow};
+use crate::store::runs::run::{Run as RunRow, RunStatus};
+use crate::store::schedules::schedule::{Bunch as BunchRow, Schedule as ScheduleRow};
 
 /// A bunch.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -1,12 +1,12 @@
 use dxr::Value as Xml;
 use registrysync::service::Role;
 use registrysync::store::now;
-use registrysync::store::project::project_by_label;
-use registrysync::store::run::{
+use registrysync::store::projects::project::project_by_label;
+use registrysync::store::runs::log::{LogLevel, NewLogLine, log_append};
+use registrysync::store::runs::result::{NewRunResult, ResultAction, ResultStatus, result_put};
+use registrysync::store::runs::run::{
     Enqueued, NewRun, Run, RunStatus, RunTotals, RunTrigger, run_enqueue, run_get,
 };
-use registrysync::store::run_log::{LogLevel, NewLogLine, log_append};
-use registrysync::store::run_result::{NewRunResult, ResultAction, ResultStatus, result_put};
 use registrysync::store::{DbConnection, Error};
 use serde_json::{Value, json};
 

@@ -2,8 +2,10 @@ use chrono::{TimeDelta, Utc};
 use diesel::prelude::*;
 use dxr::Value as Xml;
 use registrysync::service::Role;
-use registrysync::store::project::project_by_label;
-use registrysync::store::run::{Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue};
+use registrysync::store::projects::project::project_by_label;
+use registrysync::store::runs::run::{
+    Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue,
+};
 use registrysync::store::schema::tasko_run;
 use registrysync::store::{DbConnection, Error, now};
 use serde_json::{Value, json};

@@ -1,0 +1,376 @@
+//! Sync items: the repositories of a project and what is selected of each.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::project::{ProjectName, places_of, project_find, project_find_locked};
+use super::settings::{Newer, architectures_check, on_empty_parse};
+use crate::oci::Repository;
+use crate::service::paging::{Rows, Slice, rows as page_by_page};
+use crate::service::{App, Caller, Error};
+use crate::store::DbConnection;
+use crate::store::projects::item::{self as rows, Item, item_by_id};
+use crate::store::projects::project::Project;
+use crate::sync::select::SelectError;
+use crate::sync::{OnEmpty, Selector, SelectorSpec};
+
+/// Bytes of all patterns and ranges of a project: each run compiles them, and so does a change of an
+/// item in part, while others wait to write.
+const PATTERNS_LIMIT: usize = 1024 * 1024;
+
+/// What may be said of an item when it is made.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemOptions {
+    /// Tags and digests, named literally.
+    pub tags: Option<Vec<String>>,
+    /// Tags in which this regular expression is found.
+    pub tags_regex: Option<String>,
+    /// Tags in which this regular expression is found are left out, whatever else selects them.
+    pub tags_exclude_regex: Option<String>,
+    /// Tags that are versions in this range.
+    pub semver: Option<String>,
+    /// Platforms to copy, instead of the project's.
+    pub architectures: Option<Vec<String>>,
+    /// The path at the target, instead of what the placement says.
+    pub target_repository: Option<String>,
+    /// What becomes of it when it selects nothing, instead of what the project says: `warn`, `fail`
+    /// or `ignore`.
+    pub on_empty: Option<String>,
+}
+
+/// What may be changed of an item. What is left out stays as it is; "" and [] unset.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemDetails {
+    /// The source repository.
+    pub repository: Option<String>,
+    /// Tags and digests, named literally.
+    pub tags: Option<Vec<String>>,
+    /// Tags in which this regular expression is found.
+    pub tags_regex: Option<String>,
+    /// Tags in which this regular expression is found are left out, whatever else selects them.
+    pub tags_exclude_regex: Option<String>,
+    /// Tags that are versions in this range.
+    pub semver: Option<String>,
+    /// Platforms to copy, instead of the project's.
+    pub architectures: Option<Vec<String>>,
+    /// The path at the target, instead of what the placement says.
+    pub target_repository: Option<String>,
+    /// What becomes of it when it selects nothing, instead of what the project says: `warn`, `fail`
+    /// or `ignore`.
+    pub on_empty: Option<String>,
+}
+
+impl ItemOptions {
+    /// Adds the selectors that were given as parameters of their own; each may be given once.
+    pub fn with_parameters(
+        mut self,
+        tags: Option<Vec<String>>,
+        tags_regex: Option<String>,
+    ) -> Result<ItemOptions, Error> {
+        let twice = |field: &str| {
+            Error::invalid(
+                field,
+                "it is given as a parameter and in `options`: give it once",
+            )
+        };
+        if tags.is_some() && self.tags.is_some() {
+            return Err(twice("tags"));
+        }
+        if tags_regex.is_some() && self.tags_regex.is_some() {
+            return Err(twice("tags_regex"));
+        }
+        self.tags = tags.or(self.tags);
+        self.tags_regex = tags_regex.or(self.tags_regex);
+        Ok(self)
+    }
+}
+
+impl From<ItemOptions> for ItemDetails {
+    fn from(options: ItemOptions) -> ItemDetails {
+        ItemDetails {
+            repository: None,
+            tags: options.tags,
+            tags_regex: options.tags_regex,
+            tags_exclude_regex: options.tags_exclude_regex,
+            semver: options.semver,
+            architectures: options.architectures,
+            target_repository: options.target_repository,
+            on_empty: options.on_empty,
+        }
+    }
+}
+
+/// What an item's row keeps besides the repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Stored {
+    #[serde(flatten)]
+    selector: SelectorSpec,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    architectures: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target_repository: Option<Repository>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_empty: Option<OnEmpty>,
+    /// Members of a newer version.
+    #[serde(flatten)]
+    newer: Newer,
+}
+
+/// What an item says, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemSpec {
+    /// The source repository, below the store's address.
+    pub repository: Repository,
+    /// Which tags.
+    pub selector: SelectorSpec,
+    /// Platforms to copy; empty: the project's.
+    pub architectures: Vec<String>,
+    /// The path at the target, instead of what the placement says.
+    pub target_repository: Option<Repository>,
+    /// What becomes of it when it selects nothing; `None`: what the project says.
+    pub on_empty: Option<OnEmpty>,
+    /// What a newer version wrote besides; it is kept.
+    newer: Newer,
+}
+
+impl ItemSpec {
+    /// Reads what is stored.
+    pub fn of(item: &Item) -> Result<ItemSpec, Error> {
+        let stored: Stored = serde_json::from_str(&item.options).map_err(Error::unexpected)?;
+        Ok(ItemSpec {
+            repository: Repository::parse(&item.repository).map_err(Error::unexpected)?,
+            selector: stored.selector,
+            architectures: stored.architectures,
+            target_repository: stored.target_repository,
+            on_empty: stored.on_empty,
+            newer: stored.newer,
+        })
+    }
+
+    fn to_json(&self) -> Result<String, Error> {
+        let stored = Stored {
+            selector: self.selector.clone(),
+            architectures: self.architectures.clone(),
+            target_repository: self.target_repository.clone(),
+            on_empty: self.on_empty,
+            newer: self.newer.clone(),
+        };
+        serde_json::to_string(&stored).map_err(Error::unexpected)
+    }
+
+    /// All tags of a repository.
+    fn new(repository: &str) -> Result<ItemSpec, Error> {
+        Ok(ItemSpec {
+            repository: repository_parse("repository", repository)?,
+            selector: SelectorSpec::default(),
+            architectures: Vec::new(),
+            target_repository: None,
+            on_empty: None,
+            newer: Newer::new(),
+        })
+    }
+
+    /// This item with what `details` change.
+    fn changed(self, details: ItemDetails) -> Result<ItemSpec, Error> {
+        let mut spec = self;
+        if let Some(repository) = details.repository {
+            spec.repository = repository_parse("repository", &repository)?;
+        }
+        let set = |text: String| (!text.is_empty()).then_some(text);
+        if let Some(tags) = details.tags {
+            spec.selector.tags = tags;
+        }
+        if let Some(text) = details.tags_regex {
+            spec.selector.tags_regex = set(text);
+        }
+        if let Some(text) = details.tags_exclude_regex {
+            spec.selector.tags_exclude_regex = set(text);
+        }
+        if let Some(text) = details.semver {
+            spec.selector.semver = set(text);
+        }
+        if let Some(architectures) = details.architectures {
+            architectures_check(&architectures)?;
+            spec.architectures = architectures;
+        }
+        if let Some(text) = details.target_repository {
+            spec.target_repository = set(text)
+                .map(|text| repository_parse("target_repository", &text))
+                .transpose()?;
+        }
+        if let Some(text) = details.on_empty {
+            spec.on_empty = on_empty_parse(&text)?;
+        }
+        Selector::compile(&spec.selector).map_err(|error| selector_refused(&error))?;
+        Ok(spec)
+    }
+
+    /// The tags that it will write under their own names, whatever the source has.
+    pub(super) fn selector_literal_tags(&self) -> Result<Vec<String>, Error> {
+        let tags = self.selector.literal_tags();
+        tags.map_err(|error| selector_refused(&error))
+    }
+}
+
+fn selector_refused(error: &SelectError) -> Error {
+    let text = error.to_string();
+    let field = format!("`{}`: ", error.field);
+    Error::invalid(error.field, text.strip_prefix(&field).unwrap_or(&text))
+}
+
+fn repository_parse(field: &str, text: &str) -> Result<Repository, Error> {
+    Repository::parse(text).map_err(|error| Error::invalid(field, error.to_string()))
+}
+
+/// An item as it is shown.
+#[derive(Clone, Debug)]
+pub struct ItemView {
+    /// The item's id.
+    pub id: i64,
+    /// Label of its project.
+    pub project_label: String,
+    /// What it says.
+    pub spec: ItemSpec,
+}
+
+impl ItemView {
+    fn of(item: &Item, project: &Project) -> Result<ItemView, Error> {
+        Ok(ItemView {
+            id: item.id,
+            project_label: project.label.clone(),
+            spec: ItemSpec::of(item)?,
+        })
+    }
+}
+
+/// Adds a repository to a project.
+pub async fn item_add(
+    app: &App,
+    caller: &Caller,
+    project: ProjectName,
+    repository: String,
+    options: ItemOptions,
+) -> Result<ItemView, Error> {
+    let org = caller.org_id();
+    let spec = ItemSpec::new(&repository)?.changed(options.into())?;
+    app.db
+        .transaction(move |conn| {
+            let project = project_find_locked(conn, org, &project)?;
+            check_among_others(conn, &project, None, &spec)?;
+            let options = spec.to_json()?;
+            let id = rows::item_create(conn, org, project.id, spec.repository.as_str(), &options)?
+                .ok_or_else(|| Error::unexpected("a locked project is gone"))?;
+            Ok(ItemView {
+                id,
+                project_label: project.label,
+                spec,
+            })
+        })
+        .await
+}
+
+/// The items of a project, in the order in which they were added.
+pub async fn item_list(
+    app: &App,
+    caller: &Caller,
+    project_label: String,
+    slice: Slice,
+) -> Result<Rows<ItemView>, Error> {
+    let org = caller.org_id();
+    page_by_page(app, slice, move |conn| {
+        let project = project_find(conn, org, &ProjectName::Label(project_label))?;
+        let read = move |conn: &mut DbConnection, after, count| {
+            let page = rows::item_list(conn, org, project.id, after, count)?;
+            let last = page.last().map(|item| item.id);
+            let views = page.iter().map(|item| ItemView::of(item, &project));
+            Ok((last, views.collect::<Result<_, _>>()?))
+        };
+        Ok((0, read))
+    })
+    .await
+}
+
+/// Changes an item: all of `details`, or nothing.
+pub async fn item_update(
+    app: &App,
+    caller: &Caller,
+    id: i64,
+    details: ItemDetails,
+) -> Result<ItemView, Error> {
+    let org = caller.org_id();
+    app.db
+        .transaction(move |conn| {
+            let item = item_find(conn, org, id)?;
+            let project = project_find_locked(conn, org, &ProjectName::Id(item.project_id))?;
+            // Read again: another may have changed it before the project was held.
+            let item = item_find(conn, org, id)?;
+            let spec = ItemSpec::of(&item)?.changed(details)?;
+            check_among_others(conn, &project, Some(id), &spec)?;
+            rows::item_update(conn, org, id, spec.repository.as_str(), &spec.to_json()?)?;
+            Ok(ItemView {
+                id,
+                project_label: project.label,
+                spec,
+            })
+        })
+        .await
+}
+
+/// Takes an item out of its project.
+pub async fn item_remove(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
+    let org = caller.org_id();
+    app.db
+        .transaction(move |conn| {
+            if rows::item_delete(conn, org, id)? {
+                Ok(())
+            } else {
+                Err(no_item(id))
+            }
+        })
+        .await
+}
+
+/// Every item of a project, by id.
+pub fn items_of(conn: &mut DbConnection, project: &Project) -> Result<Vec<ItemView>, Error> {
+    rows::item_list(conn, project.org_id, project.id, 0, i64::MAX)?
+        .iter()
+        .map(|item| ItemView::of(item, project))
+        .collect()
+}
+
+/// Refuses `spec`, in the place of the item `replaced` or as a new one, where it doesn't go with
+/// the project's other items.
+fn check_among_others(
+    conn: &mut DbConnection,
+    project: &Project,
+    replaced: Option<i64>,
+    spec: &ItemSpec,
+) -> Result<(), Error> {
+    let mut specs: Vec<ItemSpec> = items_of(conn, project)?
+        .into_iter()
+        .filter(|item| Some(item.id) != replaced)
+        .map(|item| item.spec)
+        .collect();
+    specs.push(spec.clone());
+    let bytes: usize = specs.iter().map(|spec| spec.selector.pattern_bytes()).sum();
+    // What another version let in may stay, as long as nothing is added to it.
+    if bytes > PATTERNS_LIMIT && spec.selector.pattern_bytes() > 0 {
+        let message = format!(
+            "the patterns and ranges of the project's items have more than {} KiB together: use \
+             shorter ones, or another project",
+            PATTERNS_LIMIT / 1024
+        );
+        return Err(Error::invalid("tags_regex", message));
+    }
+    places_of(conn, project)?.check_items(&specs)
+}
+
+fn item_find(conn: &mut DbConnection, org: i64, id: i64) -> Result<Item, Error> {
+    item_by_id(conn, org, id)?.ok_or_else(|| no_item(id))
+}
+
+fn no_item(id: i64) -> Error {
+    Error::NotFound(format!("there is no item with the id {id}"))
+}

@@ -1,0 +1,133 @@
+//! Where a project's items come from and go to, and what must not be among them: a place copied
+//! onto itself, and a tag that two sources would write.
+
+use std::collections::HashMap;
+
+use super::item::ItemSpec;
+use super::settings::ProjectSettings;
+use crate::oci::{NameError, RegistryAddress, Repository};
+use crate::service::Error;
+use crate::sync::Placement;
+
+/// The two ends of a project, and how one is mapped onto the other.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Where the source store is.
+    pub source: RegistryAddress,
+    /// Where the target store is.
+    pub target: RegistryAddress,
+    /// How a target repository is named.
+    pub placement: Placement,
+}
+
+/// A full path at the source and the one it goes to at the target.
+struct Way {
+    from: Repository,
+    to: Repository,
+}
+
+impl Places {
+    /// Refuses a project whose every repository would go onto itself.
+    pub(super) fn check_ends(&self) -> Result<(), Error> {
+        // Any path of two parts will do: `flat` moves it, `path` between equal addresses doesn't.
+        let probe = Repository::parse("a/b").map_err(Error::unexpected)?;
+        match self.way(&probe, None) {
+            Ok(way) if self.is_same_place(&way) => Err(Error::invalid(
+                "destStore",
+                format!(
+                    "source and target are the same place, `{}`: with the placement `{}` every \
+                     repository would be copied onto itself; choose another store or placement",
+                    self.target, self.placement
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses an item that can't be placed or goes onto itself, and two items that would write
+    /// one tag from different sources, as far as the tags are named literally.
+    pub(super) fn check_items(&self, items: &[ItemSpec]) -> Result<(), Error> {
+        let mut writers: HashMap<(Repository, String), (Repository, &str)> = HashMap::new();
+        for item in items {
+            let way = self
+                .way(&item.repository, item.target_repository.as_ref())
+                .map_err(|error| Error::invalid("target_repository", error.to_string()))?;
+            if self.is_same_place(&way) {
+                return Err(Error::invalid(
+                    "repository",
+                    format!(
+                        "source and target are the same place, `{}/{}`: give another \
+                         `target_repository` or `placement`",
+                        self.target.host(),
+                        way.to
+                    ),
+                ));
+            }
+            for tag in item.selector_literal_tags()? {
+                let place = (way.to.clone(), tag);
+                match writers.get(&place) {
+                    Some((from, other)) if *from != way.from => {
+                        return Err(clash(&place, other, item.repository.as_str()));
+                    }
+                    Some(_) => {}
+                    None => {
+                        writers.insert(place, (way.from.clone(), item.repository.as_str()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The full path that a repository goes to; one that can't be placed has its own, under which it
+    /// fails.
+    pub(in crate::service) fn place(
+        &self,
+        repository: &Repository,
+        target: Option<&Repository>,
+    ) -> String {
+        match self.way(repository, target) {
+            Ok(way) => way.to.to_string(),
+            Err(_) => repository.to_string(),
+        }
+    }
+
+    fn way(&self, repository: &Repository, target: Option<&Repository>) -> Result<Way, NameError> {
+        let below = match target {
+            Some(target) => target.clone(),
+            None => self.placement.target(&self.source, repository)?,
+        };
+        Ok(Way {
+            from: self.source.resolve(repository)?,
+            to: self.target.resolve(&below)?,
+        })
+    }
+
+    fn is_same_place(&self, way: &Way) -> bool {
+        self.source.is_same_registry(&self.target) && way.from == way.to
+    }
+}
+
+fn clash(place: &(Repository, String), one: &str, other: &str) -> Error {
+    let (repository, tag) = place;
+    Error::invalid(
+        "tags",
+        format!(
+            "`{one}` and `{other}` would both be written to `{repository}:{tag}`: give one of \
+             them another `target_repository`, or the project another `placement`"
+        ),
+    )
+}
+
+/// The ends of a project between stores at these addresses.
+pub(in crate::service) fn places(
+    source: RegistryAddress,
+    target: RegistryAddress,
+    settings: &ProjectSettings,
+) -> Places {
+    Places {
+        source,
+        target,
+        placement: settings.placement,
+    }
+}

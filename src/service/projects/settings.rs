@@ -1,0 +1,198 @@
+//! The options of projects, as callers give them and as they are stored.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::oci::PlatformChoice;
+use crate::service::Error;
+use crate::store;
+use crate::sync::spec::MAX_PARALLEL;
+use crate::sync::{OnEmpty, Placement};
+
+/// More tags at once than any pair of registries has a use for.
+const MAX_PARALLEL_LIMIT: i64 = 256;
+
+/// The longest description.
+const DESCRIPTION_LIMIT: usize = 4000;
+
+/// What may be said when a project is made. What is left out has its default.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectOptions {
+    /// `path` (the default), `flat` or `scoped`.
+    pub placement: Option<String>,
+    /// Platforms to copy, such as `arm64` or `linux/arm/v7`; empty: all.
+    pub architectures: Option<Vec<String>>,
+    /// What becomes of an item that selects nothing: `warn` (the default), `fail` or `ignore`.
+    pub on_empty: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// Whether it may run.
+    pub enabled: Option<bool>,
+    /// Tags worked on at once, 1 to 256.
+    #[schemars(range(min = 1, max = 256))]
+    pub max_parallel: Option<i64>,
+}
+
+/// What may be changed of a project. What is left out stays as it is.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectDetails {
+    /// Label of the image store to copy from.
+    pub src_store_label: Option<String>,
+    /// Label of the image store to copy to.
+    pub dest_store_label: Option<String>,
+    /// `path`, `flat` or `scoped`.
+    pub placement: Option<String>,
+    /// Platforms to copy, such as `arm64` or `linux/arm/v7`; empty: all.
+    pub architectures: Option<Vec<String>>,
+    /// What becomes of an item that selects nothing: `warn` (the default), `fail` or `ignore`.
+    pub on_empty: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// Whether it may run.
+    pub enabled: Option<bool>,
+    /// Tags worked on at once, 1 to 256.
+    #[schemars(range(min = 1, max = 256))]
+    pub max_parallel: Option<i64>,
+    /// The version that the change is based on; refused where somebody was faster.
+    pub version: Option<i64>,
+}
+
+impl From<ProjectOptions> for ProjectDetails {
+    fn from(options: ProjectOptions) -> ProjectDetails {
+        ProjectDetails {
+            placement: options.placement,
+            architectures: options.architectures,
+            on_empty: options.on_empty,
+            description: options.description,
+            enabled: options.enabled,
+            max_parallel: options.max_parallel,
+            ..ProjectDetails::default()
+        }
+    }
+}
+
+/// A project's options, checked; so they are stored. What an older version didn't write has its
+/// default, and what a newer one wrote is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProjectSettings {
+    /// How a target repository is named.
+    pub placement: Placement,
+    /// Platforms to copy; empty: all.
+    pub architectures: Vec<String>,
+    /// What becomes of an item that selects nothing and doesn't say it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_empty: Option<OnEmpty>,
+    /// For people.
+    pub description: String,
+    /// Tags worked on at once.
+    pub max_parallel: usize,
+    /// Members of a newer version.
+    #[serde(flatten)]
+    pub(in crate::service) newer: Newer,
+}
+
+/// Members of stored options that a newer version knows: they are written back as they were.
+pub(in crate::service) type Newer = serde_json::Map<String, serde_json::Value>;
+
+impl Default for ProjectSettings {
+    fn default() -> ProjectSettings {
+        ProjectSettings {
+            placement: Placement::Path,
+            architectures: Vec::new(),
+            on_empty: None,
+            description: String::new(),
+            max_parallel: MAX_PARALLEL,
+            newer: Newer::new(),
+        }
+    }
+}
+
+impl ProjectSettings {
+    /// Reads what is stored.
+    pub fn of(project: &store::projects::project::Project) -> Result<ProjectSettings, Error> {
+        serde_json::from_str(&project.options).map_err(Error::unexpected)
+    }
+
+    /// As it is stored.
+    pub(super) fn to_json(&self) -> Result<String, Error> {
+        serde_json::to_string(self).map_err(Error::unexpected)
+    }
+
+    /// These settings with what `details` change.
+    pub(in crate::service) fn changed(
+        mut self,
+        details: &ProjectDetails,
+    ) -> Result<ProjectSettings, Error> {
+        if let Some(placement) = &details.placement {
+            self.placement = placement.parse().map_err(|error: crate::oci::NameError| {
+                Error::invalid("placement", error.to_string())
+            })?;
+        }
+        if let Some(architectures) = &details.architectures {
+            architectures_check(architectures)?;
+            self.architectures.clone_from(architectures);
+        }
+        if let Some(text) = &details.on_empty {
+            self.on_empty = on_empty_parse(text)?;
+        }
+        if let Some(description) = &details.description {
+            if description.chars().count() > DESCRIPTION_LIMIT {
+                return Err(Error::invalid(
+                    "description",
+                    format!("it is longer than {DESCRIPTION_LIMIT} characters"),
+                ));
+            }
+            self.description.clone_from(description);
+        }
+        if let Some(number) = details.max_parallel {
+            self.max_parallel = usize::try_from(number)
+                .ok()
+                .filter(|_| (1..=MAX_PARALLEL_LIMIT).contains(&number))
+                .ok_or_else(|| {
+                    Error::invalid(
+                        "max_parallel",
+                        format!("`{number}`: expected 1 to {MAX_PARALLEL_LIMIT}"),
+                    )
+                })?;
+        }
+        Ok(self)
+    }
+}
+
+/// Reads what becomes of an item that selects nothing; "": what is usual.
+pub(super) fn on_empty_parse(text: &str) -> Result<Option<OnEmpty>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let invalid = |error: crate::oci::NameError| Error::invalid("on_empty", error.to_string());
+    text.parse().map(Some).map_err(invalid)
+}
+
+/// Refuses what names no platform.
+pub(super) fn architectures_check(architectures: &[String]) -> Result<(), Error> {
+    for architecture in architectures {
+        PlatformChoice::parse(architecture)
+            .map_err(|error| Error::invalid("architectures", error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Refuses what can't be a label: 1 to 128 characters, no control characters, no white space at
+/// the ends.
+pub(in crate::service) fn label_check(field: &str, label: &str) -> Result<(), Error> {
+    let reason = if label.is_empty() {
+        "it is empty"
+    } else if label.chars().count() > 128 {
+        "it is longer than 128 characters"
+    } else if label.chars().any(char::is_control) {
+        "it has control characters"
+    } else if label.trim() != label {
+        "it begins or ends with white space"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(field, reason))
+}

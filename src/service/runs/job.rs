@@ -1,0 +1,269 @@
+//! From a stored project to what the engine works on: clients, items, and what earlier runs wrote.
+
+use indexmap::IndexSet;
+
+use super::retry::retry_of;
+use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
+use crate::service::Error;
+use crate::service::projects::item::ItemSpec;
+use crate::service::projects::project::places_of;
+use crate::service::projects::settings::ProjectSettings;
+use crate::service::stores::settings::client_options;
+use crate::store::projects::item::item_list;
+use crate::store::projects::project::{Project, project_by_id};
+use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
+use crate::store::runs::run::Run;
+use crate::store::stores::image_store::{ImageStore, image_store_by_id};
+use crate::store::{Db, DbConnection, SealKey};
+use crate::sync::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
+use crate::sync::{Selector, SyncItem, SyncSpec};
+use crate::text::counted;
+
+/// Items read at once.
+const PAGE: i64 = 500;
+
+/// What a run or a plan of a project works on.
+#[derive(Debug)]
+pub struct Job {
+    /// The target registry.
+    pub target: Client,
+    /// What to copy.
+    pub spec: SyncSpec,
+    /// The two stores.
+    pub pair: StorePair,
+}
+
+/// What the database says of a project.
+struct Stored {
+    source: ClientOptions,
+    target: ClientOptions,
+    pair: StorePair,
+    settings: ProjectSettings,
+    items: Vec<ItemSpec>,
+    known: KnownTags,
+    lost: LostTags,
+    only: Option<OnlyTags>,
+}
+
+/// How a run is divided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The two registries, for the log.
+    pub ends: String,
+    /// What is copied from where to where, for the log.
+    pub about: String,
+    /// The places in the target that the items go to, each once, in the order of the items. Whoever
+    /// works on a place copies all items that go there, so that two of them that are at odds over a
+    /// tag are seen.
+    pub places: Vec<String>,
+}
+
+/// Divides a run; `None`: its project was disabled while it waited. Err: its project is gone, or
+/// can't be used as it is stored.
+pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, Error> {
+    let (org_id, project_id) = run.project().ok_or_else(gone)?;
+    let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
+    if !project.enabled {
+        return Ok(None);
+    }
+    let ends = places_of(conn, &project)?;
+    let items = items_load(conn, org_id, project_id)?;
+    let place = |item: &ItemSpec| ends.place(&item.repository, item.target_repository.as_ref());
+    let mut places: IndexSet<String> = items.iter().map(place).collect();
+    let what = match retry_of(conn, run)? {
+        Some(retry) => {
+            places.retain(|place| retry.tags.touches(place));
+            format!("what failed of run {}", retry.run_id)
+        }
+        None => counted(items.len() as u64, "item"),
+    };
+    let parts = match places.len() {
+        0 | 1 => String::new(),
+        parts => format!(" in {parts} parts"),
+    };
+    let ends = format!("`{}` to `{}`", ends.source, ends.target);
+    Ok(Some(Parts {
+        about: format!("{ends}: {what}{parts}"),
+        ends,
+        places: places.into_iter().collect(),
+    }))
+}
+
+/// Loads what a run that has begun works on: it goes on to its end though its project is disabled
+/// meanwhile. Err: its project is gone, or can't be used as it is stored.
+pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
+    let (key, run) = (db.key().clone(), run.clone());
+    let load = move |conn: &mut DbConnection| {
+        let (org_id, project_id) = run.project().ok_or_else(gone)?;
+        let only = retry_of(conn, &run)?.map(|retry| retry.tags);
+        let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
+        let stored = stored_load(conn, &key, org_id, &project)?;
+        Ok::<_, Error>(Stored { only, ..stored })
+    };
+    db.call(load).await?.into_job_outside().await
+}
+
+/// Loads all of a project. Err: it is gone, disabled, or can't be used as it is stored.
+pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Error> {
+    let key = db.key().clone();
+    let load = move |conn: &mut DbConnection| {
+        let project = project_enabled(conn, org_id, project_id)?;
+        stored_load(conn, &key, org_id, &project)
+    };
+    db.call(load).await?.into_job_outside().await
+}
+
+fn stored_load(
+    conn: &mut DbConnection,
+    key: &SealKey,
+    org_id: i64,
+    project: &Project,
+) -> Result<Stored, Error> {
+    let mut store =
+        |id| -> Result<ImageStore, Error> { image_store_by_id(conn, org_id, id)?.ok_or_else(gone) };
+    let source = client_options(&store(project.src_store_id)?, key)?;
+    let target = client_options(&store(project.dest_store_id)?, key)?;
+    let settings = ProjectSettings::of(project)?;
+    let items = items_load(conn, org_id, project.id)?;
+    let pair = StorePair {
+        src: project.src_store_id,
+        dest: project.dest_store_id,
+    };
+    let mut known = KnownTags::new();
+    // Without a choice of platforms both ends have the same digest, and nothing need be known.
+    for item in &items {
+        if !(item.architectures.is_empty() && settings.architectures.is_empty()) {
+            known.extend(known_load(conn, pair, item)?);
+        }
+    }
+    let lost = synced_lost(conn, pair)?.into_iter().collect();
+    Ok(Stored {
+        source,
+        target,
+        pair,
+        settings,
+        items,
+        known,
+        lost,
+        only: None,
+    })
+}
+
+fn gone() -> Error {
+    Error::NotFound("the project was deleted".into())
+}
+
+fn project_enabled(
+    conn: &mut DbConnection,
+    org_id: i64,
+    project_id: i64,
+) -> Result<Project, Error> {
+    let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
+    if project.enabled {
+        return Ok(project);
+    }
+    let message = format!(
+        "the project `{}` is disabled; enable it with setDetails",
+        project.label
+    );
+    Err(Error::invalid("enabled", message))
+}
+
+fn items_load(
+    conn: &mut DbConnection,
+    org_id: i64,
+    project_id: i64,
+) -> Result<Vec<ItemSpec>, Error> {
+    let mut items = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = item_list(conn, org_id, project_id, after, PAGE)?;
+        let Some(last) = page.last() else {
+            return Ok(items);
+        };
+        after = last.id;
+        for item in &page {
+            items.push(ItemSpec::of(item)?);
+        }
+    }
+}
+
+fn known_load(
+    conn: &mut DbConnection,
+    pair: StorePair,
+    item: &ItemSpec,
+) -> Result<KnownTags, Error> {
+    let found = synced_lookup(conn, pair, item.repository.as_str())?;
+    let known = found.into_iter().filter_map(|(key, state)| {
+        let tag = KnownTag {
+            source_digest: Digest::parse(&state.source_digest).ok()?,
+            target_digest: Digest::parse(&state.target_digest).ok()?,
+            platforms: state.platforms,
+            lack: state.lack,
+        };
+        Some(((key.target_repository, key.target_tag), tag))
+    });
+    Ok(known.collect())
+}
+
+impl Stored {
+    /// Building a TLS client reads the system's certificates.
+    async fn into_job_outside(self) -> Result<Job, Error> {
+        tokio::task::spawn_blocking(move || self.into_job())
+            .await
+            .map_err(Error::unexpected)?
+    }
+
+    fn into_job(self) -> Result<Job, Error> {
+        let source = client(self.source)?;
+        let target = client(self.target)?;
+        let items = self
+            .items
+            .iter()
+            .map(|item| sync_item(item, &self.settings, &source))
+            .collect::<Result<_, _>>()?;
+        Ok(Job {
+            target,
+            spec: SyncSpec {
+                items,
+                placement: self.settings.placement,
+                max_parallel: self.settings.max_parallel,
+                known: self.known,
+                lost: self.lost,
+                only: self.only,
+            },
+            pair: self.pair,
+        })
+    }
+}
+
+fn sync_item(
+    item: &ItemSpec,
+    settings: &ProjectSettings,
+    source: &Client,
+) -> Result<SyncItem, Error> {
+    let names = if item.architectures.is_empty() {
+        &settings.architectures
+    } else {
+        &item.architectures
+    };
+    let architectures = names
+        .iter()
+        .map(|name| PlatformChoice::parse_stored(name))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::invalid("architectures", error.to_string()))?;
+    Ok(SyncItem {
+        source: source.clone(),
+        repository: item.repository.clone(),
+        selector: Selector::compile(&item.selector)
+            .map_err(|error| Error::invalid(error.field, error.to_string()))?,
+        architectures,
+        target_repository: item.target_repository.clone(),
+        on_empty: item.on_empty.or(settings.on_empty).unwrap_or_default(),
+    })
+}
+
+/// A client; what can't be one says so.
+pub(in crate::service) fn client(options: ClientOptions) -> Result<Client, Error> {
+    Client::new(options).map_err(|error| Error::invalid("storeLabel", error.to_string()))
+}

@@ -1,0 +1,87 @@
+//! Asking for work: a plan, at once; a run, by the queue.
+
+use super::job::{Job, job_load};
+use super::retry::retry_check;
+use crate::service::projects::project::{ProjectName, project_find};
+use crate::service::{App, Caller, Error};
+use crate::store::projects::project::project_lock;
+use crate::store::runs::run::{Enqueued, NewRun, RunTrigger, run_enqueue, run_queued};
+use crate::sync::{Engine, Plan};
+
+/// What a run of the project would do; writes nothing.
+pub async fn project_plan(app: &App, caller: &Caller, label: String) -> Result<Plan, Error> {
+    let org = caller.org_id();
+    let project = app
+        .db
+        .call(move |conn| project_find(conn, org, &ProjectName::Label(label)))
+        .await?;
+    let Job { target, spec, .. } = job_load(&app.db, org, project.id).await?;
+    let plan = Engine::new(target, spec).plan().await;
+    match &plan.unreachable {
+        Some(error) if plan.copy + plan.update + plan.skip == 0 => Err(Error::invalid(
+            "label",
+            format!("the project can't be planned: {error}"),
+        )),
+        _ => Ok(plan),
+    }
+}
+
+/// How a run is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunStart {
+    /// Behind a run of the project that runs already, instead of being refused; where one of the
+    /// same kind waits behind it, that one it is.
+    pub queue: bool,
+    /// Try again only what failed of this run of the project.
+    pub retry_of: Option<i64>,
+}
+
+/// Puts a run into the queue and returns its id.
+pub async fn run_start(
+    app: &App,
+    caller: &Caller,
+    label: String,
+    start: RunStart,
+) -> Result<i64, Error> {
+    let org = caller.org_id();
+    let id = app
+        .db
+        .transaction(move |conn| {
+            let project = project_find(conn, org, &ProjectName::Label(label.clone()))?;
+            if !project.enabled {
+                let message = format!("the project `{label}` is disabled; enable it with setDetails");
+                return Err(Error::invalid("label", message));
+            }
+            if let Some(id) = start.retry_of {
+                retry_check(conn, &project, id)?;
+            }
+            let trigger = match start.retry_of {
+                Some(_) => RunTrigger::Retry,
+                None => RunTrigger::Manual,
+            };
+            let run = NewRun {
+                org_id: org,
+                project_id: project.id,
+                project_label: &project.label,
+                trigger,
+                retry_of: start.retry_of,
+            };
+            // One that waits already does what this one would.
+            if start.queue && project_lock(conn, org, project.id)?
+                && let Some(id) = run_queued(conn, &run)?
+            {
+                return Ok(id);
+            }
+            match run_enqueue(conn, &run, start.queue)? {
+                Enqueued::Run(id) => Ok(id),
+                Enqueued::Busy(id) => Err(Error::invalid(
+                    "label",
+                    format!("the project `{label}` waits or runs already as run {id}; ask again with `queue` to run it after that"),
+                )),
+                Enqueued::NoProject => Err(Error::NotFound(format!("project `{label}` was deleted"))),
+            }
+        })
+        .await?;
+    app.queue_wake.notify_one();
+    Ok(id)
+}

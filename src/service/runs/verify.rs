@@ -1,0 +1,290 @@
+//! The check that what was copied still is at its target: manifests with their digests, and every
+//! blob that they need. What isn't there as it was left is noted, so that the next run of its project
+//! looks at all of it and mends it; until then each check tells of it, and fails.
+
+use std::collections::HashSet;
+
+use crate::oci::large::Room;
+use crate::oci::{Client, Digest, Manifest, Reference, Repository};
+use crate::service::stores::settings::client_options;
+use crate::service::{Error, Tell};
+use crate::store::projects::synced_tag::{
+    StorePair, SyncedKey, SyncedPlace, SyncedState, synced_forget, synced_is_left, synced_lookup,
+    synced_lost_set, synced_places,
+};
+use crate::store::runs::log::LogLevel;
+use crate::store::runs::run::clock;
+use crate::store::stores::image_store::{ImageStore, image_store_by_id};
+use crate::store::{Db, DbConnection};
+
+/// Requests to one store that may fail one after the other before the rest of it is left out.
+const FAILURES: u32 = 3;
+
+/// What a look at a target tells.
+enum Found {
+    /// All is there.
+    Whole,
+    /// It isn't as it was left.
+    Lost(String),
+}
+
+/// The numbers of a check.
+#[derive(Default)]
+struct Count {
+    checked: u64,
+    lost: u64,
+    unknown: u64,
+}
+
+/// One target store while it is checked.
+struct Target {
+    client: Client,
+    label: String,
+    failures: u32,
+    /// What was found there already.
+    seen: HashSet<(Repository, Digest)>,
+}
+
+/// Checks everything, tells what it finds, and sums it up. Err: not everything could be checked, or
+/// not everything is there.
+pub async fn targets_verify(db: &Db, tell: &Tell) -> Result<String, Error> {
+    let places = db.run(synced_places).await?;
+    let mut count = Count::default();
+    let mut target: Option<(i64, Option<Target>)> = None;
+    for place in places {
+        let id = place.pair.dest;
+        if target.as_ref().is_none_or(|(known, _)| *known != id) {
+            target = Some((id, target_open(db, &place, tell).await));
+        }
+        if let Some((_, target)) = &mut target {
+            place_verify(db, &place, target.as_mut(), tell, &mut count).await?;
+        }
+    }
+    let sum = format!(
+        "{} targets checked, {} not as they were left, {} could not be checked",
+        count.checked, count.lost, count.unknown
+    );
+    if count.unknown + count.lost == 0 {
+        Ok(sum)
+    } else {
+        Err(Error::Refused(sum))
+    }
+}
+
+async fn target_open(db: &Db, place: &SyncedPlace, tell: &Tell) -> Option<Target> {
+    let (id, org, key) = (place.pair.dest, place.org_id, db.key().clone());
+    let opened = async {
+        let store: Option<ImageStore> =
+            db.run(move |conn| image_store_by_id(conn, org, id)).await?;
+        let store = store.ok_or_else(|| Error::NotFound("the store was deleted".into()))?;
+        let options = client_options(&store, &key)?;
+        // Building a TLS client reads the system's certificates.
+        let client = tokio::task::spawn_blocking(|| super::job::client(options))
+            .await
+            .map_err(Error::unexpected)??;
+        Ok::<_, Error>(Target {
+            client,
+            label: store.label,
+            failures: 0,
+            seen: HashSet::new(),
+        })
+    };
+    match opened.await {
+        Ok(target) => Some(target),
+        Err(error) => {
+            let line = format!("the store with the id {id} can't be checked: {error}");
+            tell.line(LogLevel::Error, line).await;
+            None
+        }
+    }
+}
+
+/// Checks what came from one repository.
+async fn place_verify(
+    db: &Db,
+    place: &SyncedPlace,
+    mut target: Option<&mut Target>,
+    tell: &Tell,
+    count: &mut Count,
+) -> Result<(), Error> {
+    let (pair, repository) = (place.pair, place.repository.clone());
+    let known = db
+        .run(move |conn| synced_lookup(conn, pair, &repository))
+        .await?;
+    for (key, state) in known {
+        let Some(target) = target.as_mut().filter(|target| target.failures < FAILURES) else {
+            count.unknown += 1;
+            continue;
+        };
+        let name = format!(
+            "`{}` at `{}/{}:{}`",
+            target.label,
+            target.client.host(),
+            key.target_repository,
+            key.target_tag
+        );
+        match target.verify(&key, &state).await {
+            Ok(Found::Whole) => {
+                count.checked += 1;
+                note(db, pair, &place.repository, key, state, Note::Whole).await?;
+            }
+            Ok(Found::Lost(why)) => {
+                count.checked += 1;
+                count.lost += 1;
+                let kept = note(db, pair, &place.repository, key, state, Note::Lost).await?;
+                let then = if kept {
+                    "the next run of its project mends it"
+                } else {
+                    "no project copies it any more, so it is forgotten"
+                };
+                tell.line(LogLevel::Warn, format!("{name}: {why}; {then}"))
+                    .await;
+            }
+            Err(error) => {
+                count.unknown += 1;
+                tell.line(LogLevel::Error, format!("{name} can't be checked: {error}"))
+                    .await;
+                if target.failures == FAILURES {
+                    let line = format!("the rest of `{}` is left out", target.label);
+                    tell.line(LogLevel::Error, line).await;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a check found, for the next run and the next check.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Note {
+    Whole,
+    Lost,
+}
+
+/// Notes what was found. Answers whether it is still known: what all of its projects left as it was
+/// when they did their work after an earlier check is forgotten.
+async fn note(
+    db: &Db,
+    pair: StorePair,
+    repository: &str,
+    key: SyncedKey,
+    state: SyncedState,
+    note: Note,
+) -> Result<bool, Error> {
+    if note == Note::Whole && state.lost_at.is_none() {
+        return Ok(true);
+    }
+    let repository = repository.to_owned();
+    let write = move |conn: &mut DbConnection| {
+        let lost_at = match (note, state.lost_at) {
+            (Note::Whole, _) => None,
+            (Note::Lost, None) => Some(clock(conn)?),
+            (Note::Lost, Some(since)) => {
+                if synced_is_left(conn, pair, &repository, since)? {
+                    synced_forget(conn, pair, &repository, &key, &state)?;
+                    return Ok(false);
+                }
+                return Ok(true);
+            }
+        };
+        synced_lost_set(conn, pair, &repository, &key, &state, lost_at)?;
+        Ok(true)
+    };
+    Ok(db.run(write).await?)
+}
+
+impl Target {
+    async fn verify(
+        &mut self,
+        key: &SyncedKey,
+        state: &SyncedState,
+    ) -> Result<Found, crate::oci::Error> {
+        let (Ok(repository), Ok(reference), Ok(wanted)) = (
+            Repository::parse(&key.target_repository),
+            Reference::parse(&key.target_tag),
+            Digest::parse(&state.target_digest),
+        ) else {
+            return Ok(Found::Lost("what is kept of it can't be read".into()));
+        };
+        let found = self.whole(&repository, &reference, &wanted).await;
+        self.failures = match &found {
+            Ok(_) => 0,
+            Err(_) => self.failures + 1,
+        };
+        found
+    }
+
+    async fn whole(
+        &mut self,
+        repository: &Repository,
+        reference: &Reference,
+        wanted: &Digest,
+    ) -> Result<Found, crate::oci::Error> {
+        let top = self.client.manifest_get(repository, reference).await;
+        let Some(top) = there(top)? else {
+            let what = match reference {
+                Reference::Tag(_) => "the tag is gone",
+                Reference::Digest(_) => "its manifest is gone",
+            };
+            return Ok(Found::Lost(what.into()));
+        };
+        if top.digest != *wanted {
+            let why = format!("it is `{}` now, and was `{wanted}`", top.digest);
+            return Ok(Found::Lost(why));
+        }
+        if let Some(missing) = self.blob_missing(repository, &top).await? {
+            return Ok(Found::Lost(missing));
+        }
+        for child in top.children() {
+            if self
+                .seen
+                .contains(&(repository.clone(), child.digest.clone()))
+            {
+                continue;
+            }
+            let room = Room::take(child.size, 1).await;
+            let manifest = self.client.child_get(repository, child, room).await;
+            let Some(manifest) = there(manifest)? else {
+                return Ok(Found::Lost(format!(
+                    "its manifest `{}` is gone",
+                    child.digest
+                )));
+            };
+            if let Some(missing) = self.blob_missing(repository, &manifest).await? {
+                return Ok(Found::Lost(missing));
+            }
+            self.seen.insert((repository.clone(), child.digest.clone()));
+        }
+        Ok(Found::Whole)
+    }
+
+    async fn blob_missing(
+        &mut self,
+        repository: &Repository,
+        manifest: &Manifest,
+    ) -> Result<Option<String>, crate::oci::Error> {
+        for blob in manifest.blobs() {
+            let place = (repository.clone(), blob.digest.clone());
+            if self.seen.contains(&place) {
+                continue;
+            }
+            if !self.client.blob_exists(repository, &blob.digest).await? {
+                return Ok(Some(format!("its blob `{}` is gone", blob.digest)));
+            }
+            self.seen.insert(place);
+        }
+        Ok(None)
+    }
+}
+
+/// A manifest; one whose bytes are wrong is as good as none.
+fn there(
+    found: Result<Manifest, crate::oci::Error>,
+) -> Result<Option<Manifest>, crate::oci::Error> {
+    match found {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(crate::oci::Error::Corrupt { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

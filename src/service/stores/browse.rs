@@ -1,0 +1,325 @@
+//! Looking into a registry: is it there, its repositories, tags, platforms, and what an image is.
+
+use std::time::{Duration, Instant};
+
+use super::settings::client_options;
+use crate::oci::image::{ImageConfig, ImagePlatform};
+use crate::oci::manifest::Content;
+use crate::oci::ping::Ping;
+use crate::oci::{self, Client, Descriptor, Manifest, PlatformChoice, Reference, Repository};
+use crate::service::error::{listed, shortened};
+use crate::service::runs::job::client;
+use crate::service::{App, Caller, Error};
+use crate::store::stores::image_store::image_store_by_label;
+use crate::sync::aside::{Asker, aside};
+use crate::sync::natural::natural_cmp;
+use crate::sync::pattern::Pattern;
+use crate::sync::select::Selection;
+use crate::sync::{Selector, SelectorSpec};
+
+/// The longest tag. Source: OCI distribution specification, "Pulling manifests".
+const TAG_BYTES: usize = 128;
+/// The longest name of a repository that is shown; registries allow 255.
+const NAME_BYTES: usize = 255;
+/// Patterns run in linear time; only one made for the purpose takes longer, over very many names.
+const MATCH_TIME: Duration = Duration::from_mins(1);
+
+/// One image, as far as people want to see it.
+#[derive(Debug)]
+pub struct ImageDetails {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its configuration; empty for an artifact.
+    pub config: ImageConfig,
+    /// Its annotations, and the index's.
+    pub annotations: std::collections::BTreeMap<String, String>,
+    /// Signatures, SBOMs and attestations that refer to it, or to its index.
+    pub referrers: Vec<Descriptor>,
+}
+
+/// Tries a store's registry, step by step.
+pub async fn registry_ping(app: &App, caller: &Caller, store: String) -> Result<Ping, Error> {
+    Ok(store_client(app, caller, store).await?.ping().await)
+}
+
+/// The repositories, sorted; those in which `filter` (a regular expression) finds something.
+pub async fn repository_list(
+    app: &App,
+    caller: &Caller,
+    store: String,
+    filter: &str,
+) -> Result<Vec<String>, Error> {
+    let filter = filter_compile(filter)?;
+    let client = store_client(app, caller, store).await?;
+    let names = client.repository_list().await.map_err(|error| {
+        if matches!(error.status(), Some(401 | 403 | 404 | 405)) {
+            Error::invalid(
+                "storeLabel",
+                format!(
+                    "the registry shows no catalogue (`_catalog`) to this account: {error}; \
+                     give the repository by hand, such as `library/nginx`"
+                ),
+            )
+        } else {
+            refused(&error)
+        }
+    })?;
+    sorted(names, NAME_BYTES, filter).await
+}
+
+/// The tags of a repository in natural order; those in which `filter` finds something.
+pub async fn tag_list(
+    app: &App,
+    caller: &Caller,
+    store: String,
+    repository: &str,
+    filter: &str,
+) -> Result<Vec<String>, Error> {
+    let filter = filter_compile(filter)?;
+    let (client, repository) = place(app, caller, store, repository).await?;
+    let listing = client
+        .tag_listing(&repository)
+        .await
+        .map_err(|error| refused(&error))?;
+    if let Some(warning) = listing.dropped.warning() {
+        tracing::warn!(%repository, "{warning}");
+    }
+    sorted(listing.entries, TAG_BYTES, filter).await
+}
+
+/// The platforms of an image.
+pub async fn platform_list(
+    app: &App,
+    caller: &Caller,
+    store: String,
+    repository: &str,
+    tag: &str,
+) -> Result<Vec<ImagePlatform>, Error> {
+    let reference = reference(tag)?;
+    let (client, repository) = place(app, caller, store, repository).await?;
+    client
+        .image_platforms(&repository, &reference)
+        .await
+        .map_err(|error| refused(&error))
+}
+
+/// What an image is: of an index, the image for `architecture`, or else the first one.
+pub async fn image_details(
+    app: &App,
+    caller: &Caller,
+    store: String,
+    repository: &str,
+    tag: &str,
+    architecture: Option<&str>,
+) -> Result<ImageDetails, Error> {
+    let reference = reference(tag)?;
+    let choice = architecture
+        .map(PlatformChoice::parse)
+        .transpose()
+        .map_err(|error| Error::invalid("architecture", error.to_string()))?;
+    let (client, repository) = place(app, caller, store, repository).await?;
+    let root = client
+        .manifest_get(&repository, &reference)
+        .await
+        .map_err(|error| refused(&error))?;
+    let manifest = client
+        .image_manifest(&repository, &root, choice.as_ref())
+        .await
+        .map_err(|error| refused(&error))?
+        .ok_or_else(|| {
+            no_platform(
+                &reference,
+                &repository,
+                &platform_names(&root),
+                architecture,
+            )
+        })?;
+    let config = client
+        .image_config(&repository, &manifest)
+        .await
+        .map_err(|error| refused(&error))?;
+    if root.digest == manifest.digest
+        && choice.is_some_and(|choice| !choice.matches(&config.platform))
+    {
+        let only = [format!("`{}`", config.platform)];
+        return Err(no_platform(&reference, &repository, &only, architecture));
+    }
+    let mut annotations = root.annotations();
+    annotations.extend(manifest.annotations());
+    let mut referrers = client
+        .referrer_list(&repository, &root.digest)
+        .await
+        .map_err(|error| refused(&error))?;
+    if root.digest != manifest.digest {
+        referrers.extend(
+            client
+                .referrer_list(&repository, &manifest.digest)
+                .await
+                .map_err(|error| refused(&error))?,
+        );
+    }
+    Ok(ImageDetails {
+        manifest,
+        config,
+        annotations,
+        referrers,
+    })
+}
+
+/// What selectors pick of a repository's tags now, and why each other one is left out.
+pub async fn tag_preview(
+    app: &App,
+    caller: &Caller,
+    store: String,
+    repository: &str,
+    spec: &SelectorSpec,
+) -> Result<Selection, Error> {
+    let selector =
+        Selector::compile(spec).map_err(|error| Error::invalid(error.field, error.to_string()))?;
+    let (client, repository) = place(app, caller, store, repository).await?;
+    let listing = client
+        .tag_listing(&repository)
+        .await
+        .map_err(|error| refused(&error))?;
+    let (names, dropped) = (listing.entries, listing.dropped);
+    let time = MatchTime::begins();
+    let selection = aside(Asker::Call, move |wanted| {
+        selector.select_while(names, || wanted.goes_on() && time.is_left())
+    });
+    let selection = selection.await;
+    time.check("selector")?;
+    Ok(Selection {
+        dropped: dropped.named,
+        ..selection
+    })
+}
+
+async fn store_client(app: &App, caller: &Caller, label: String) -> Result<Client, Error> {
+    let (org, key) = (caller.org_id(), app.db.key().clone());
+    let options = app
+        .db
+        .call(move |conn| match image_store_by_label(conn, org, &label)? {
+            Some(store) => client_options(&store, &key),
+            None => Err(Error::ImageStoreNotFound(shortened(&label))),
+        })
+        .await?;
+    tokio::task::spawn_blocking(move || client(options))
+        .await
+        .map_err(Error::unexpected)?
+}
+
+/// A client and the full path of a repository there.
+async fn place(
+    app: &App,
+    caller: &Caller,
+    store: String,
+    repository: &str,
+) -> Result<(Client, Repository), Error> {
+    let invalid = |error: oci::NameError| Error::invalid("repository", error.to_string());
+    let repository = Repository::parse(repository).map_err(invalid)?;
+    let client = store_client(app, caller, store).await?;
+    let repository = client.address().resolve(&repository).map_err(invalid)?;
+    Ok((client, repository))
+}
+
+fn reference(tag: &str) -> Result<Reference, Error> {
+    Reference::parse(tag).map_err(|error| Error::invalid("tag", error.to_string()))
+}
+
+fn filter_compile(filter: &str) -> Result<Option<Pattern>, Error> {
+    Some(filter)
+        .filter(|filter| !filter.is_empty())
+        .map(Pattern::new)
+        .transpose()
+        .map_err(|error| Error::invalid("filter", error.to_string()))
+}
+
+/// Those of `names` that are no longer than `longest` and in which `filter` finds something, in
+/// natural order.
+async fn sorted(
+    mut names: Vec<String>,
+    longest: usize,
+    filter: Option<Pattern>,
+) -> Result<Vec<String>, Error> {
+    let time = MatchTime::begins();
+    let sorted = aside(Asker::Call, move |wanted| {
+        let is_match = |name: &str| filter.as_ref().is_none_or(|filter| filter.is_match(name));
+        names.retain(|name| {
+            name.len() <= longest && wanted.goes_on() && time.is_left() && is_match(name)
+        });
+        names.sort_unstable_by(|a, b| natural_cmp(a, b));
+        names.dedup();
+        names
+    });
+    let sorted = sorted.await;
+    time.check("filter")?;
+    Ok(sorted)
+}
+
+/// How long matching may take.
+#[derive(Clone, Copy)]
+struct MatchTime(Instant);
+
+impl MatchTime {
+    fn begins() -> MatchTime {
+        MatchTime(Instant::now())
+    }
+
+    fn is_left(self) -> bool {
+        self.0.elapsed() < MATCH_TIME
+    }
+
+    /// Refuses what ended for lack of time.
+    fn check(self, field: &str) -> Result<(), Error> {
+        if self.is_left() {
+            return Ok(());
+        }
+        let message = format!(
+            "matching all names takes longer than {} seconds; use a simpler pattern",
+            MATCH_TIME.as_secs()
+        );
+        Err(Error::invalid(field, message))
+    }
+}
+
+/// A registry's refusal: what isn't there is "not found", everything else is about the store.
+fn refused(error: &oci::Error) -> Error {
+    if error.is_not_found() {
+        Error::NotFound(error.to_string())
+    } else {
+        Error::invalid("storeLabel", error.to_string())
+    }
+}
+
+/// The platforms that an index has an image for.
+fn platform_names(root: &Manifest) -> Vec<String> {
+    let Content::Index(children) = &root.content else {
+        return Vec::new();
+    };
+    children
+        .iter()
+        .filter(|child| child.attested().is_none())
+        .filter_map(|child| child.platform.as_ref().map(|p| format!("`{p}`")))
+        .collect()
+}
+
+fn no_platform(
+    reference: &Reference,
+    repository: &Repository,
+    platforms: &[String],
+    architecture: Option<&str>,
+) -> Error {
+    Error::invalid(
+        "architecture",
+        format!(
+            "`{}` has no image for `{}`; it has {}",
+            reference.on(repository),
+            shortened(architecture.unwrap_or_default()),
+            if platforms.is_empty() {
+                "none".to_owned()
+            } else {
+                listed(platforms)
+            },
+        ),
+    )
+}

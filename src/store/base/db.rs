@@ -1,0 +1,116 @@
+//! [`Db`]: a database that is open, and the key of the sealed credentials.
+
+use super::connection::{Limits, Target};
+use super::pool::Pool;
+use super::{migrate, seal};
+use crate::store::{DbConnection, Error, SealKey};
+use std::sync::Arc;
+
+/// An open database. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: Arc<Pool>,
+    key: SealKey,
+}
+
+/// What may be said of a database besides its URL.
+#[derive(Clone, Debug, Default)]
+pub struct DbOptions {
+    /// PostgreSQL's password; it comes before one in the URL.
+    pub password: Option<secrecy::SecretString>,
+    /// How long PostgreSQL may take.
+    pub limits: Limits,
+}
+
+impl Db {
+    /// Opens `sqlite:PATH` or `postgres://…`, making and migrating it where needed, and checks
+    /// that `key` opens what is sealed in it. Blocks; call it before serving.
+    pub fn open(url: &str, key: SealKey) -> Result<Self, Error> {
+        Self::open_with(url, key, DbOptions::default())
+    }
+
+    /// The same with options.
+    pub fn open_with(url: &str, key: SealKey, options: DbOptions) -> Result<Self, Error> {
+        let mut target = Target::parse(url, options)?;
+        let mut place = target.connect_patiently()?;
+        migrate::migrate(&mut place.conn, &target)?;
+        let key = seal::key_check(&mut place.conn, key)?;
+        drop(place);
+        target.remember();
+        Ok(Self {
+            pool: Pool::new(target),
+            key,
+        })
+    }
+
+    /// Where it is.
+    pub(super) fn target(&self) -> &Target {
+        &self.pool.target
+    }
+
+    /// The key of the sealed credentials.
+    pub fn key(&self) -> &SealKey {
+        &self.key
+    }
+
+    /// Whether it is there, has this program's version, and has nothing that another key sealed.
+    pub async fn run_checked(&self) -> Result<(), Error> {
+        let key = self.key.clone();
+        self.run(move |conn| {
+            migrate::is_current(conn)?;
+            seal::key_fits(conn, &key)
+        })
+        .await
+    }
+
+    /// Runs `body` with a connection on a thread that may block.
+    pub async fn run<T, F>(&self, body: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
+    {
+        self.call(body).await
+    }
+
+    /// Runs `body` like [`Db::run`], on a connection that is kept for what must not wait behind
+    /// calls: the renewal of leases.
+    pub async fn run_urgently<T, F>(&self, body: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
+    {
+        self.on_connection(true, body).await
+    }
+
+    /// Runs `body` in one write transaction; for use cases with errors of their own that write.
+    pub async fn transaction<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+    {
+        self.call(move |conn| conn.write(body)).await
+    }
+
+    /// Runs `body` like [`Db::run`]; for use cases with errors of their own that only read.
+    pub async fn call<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+    {
+        self.on_connection(false, body).await
+    }
+
+    async fn on_connection<T, E, F>(&self, urgent: bool, body: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+    {
+        let mut taken = self.pool.take(urgent).await?;
+        tokio::task::spawn_blocking(move || body(taken.conn()?))
+            .await
+            .map_err(|_| Error::Task)?
+    }
+}

@@ -1,0 +1,187 @@
+//! Connections that are open, and whose turn it is to use one.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::connection::{Place, Target};
+use crate::store::{DbConnection, Error};
+
+/// Connections at once. Statements are short; more only queue at the disk.
+const PLACES: usize = 8;
+/// One more, for what must not wait behind calls: the renewal of leases.
+const URGENT_PLACES: usize = 1;
+/// How long a caller waits for its turn before it hears [`Error::Busy`].
+const TURN_WAIT: Duration = Duration::from_secs(15);
+/// The same where the database was away when it was asked last, and how long anybody waits for a new
+/// connection.
+const AWAY_WAIT: Duration = Duration::from_millis(1900);
+/// Who waits longer than this for a turn lets the database be asked whether it is there at all: all
+/// connections may be in statements that are never answered.
+const TURN_SOON: Duration = Duration::from_millis(500);
+/// How long that answer holds.
+const ASKED_HOLDS: Duration = Duration::from_secs(1);
+
+/// The connections of one process to one database.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(in crate::store) target: Target,
+    idle: Mutex<Vec<Place>>,
+    turns: Arc<Semaphore>,
+    urgent: Arc<Semaphore>,
+    /// The database didn't answer when it was asked last.
+    away: AtomicBool,
+    /// When that was asked for the sake of those who wait, last.
+    asked: tokio::sync::Mutex<Option<Instant>>,
+}
+
+/// A connection in use; it goes back when this is dropped, unless it broke.
+pub(super) struct Taken {
+    /// `None` only while it is dropped.
+    place: Option<Place>,
+    pool: Arc<Pool>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    pub(in crate::store) fn new(target: Target) -> Arc<Pool> {
+        Arc::new(Pool {
+            target,
+            idle: Mutex::default(),
+            turns: Arc::new(Semaphore::new(PLACES)),
+            urgent: Arc::new(Semaphore::new(URGENT_PLACES)),
+            away: AtomicBool::new(false),
+            asked: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// A connection that works, as far as can be known; `urgent` ones don't wait for the others.
+    pub(in crate::store) async fn take(self: &Arc<Pool>, urgent: bool) -> Result<Taken, Error> {
+        self.target.check()?;
+        let turns = Arc::clone(if urgent { &self.urgent } else { &self.turns });
+        let (begun, away) = (Instant::now(), self.away.load(Ordering::Relaxed));
+        let turn = self.turn(turns, away).await?;
+        let (pool, idle) = (Arc::clone(self), self.idle_take());
+        let taken = move |place| Taken {
+            place: Some(place),
+            pool,
+            _turn: turn,
+        };
+        if let Some(place) = idle {
+            if place.is_fresh() {
+                return Ok(taken(place));
+            }
+            self.idle_put(place);
+        }
+        // It goes on where nobody waits any more: what comes of it is there for the next one.
+        let pool = Arc::clone(self);
+        let connecting = tokio::task::spawn_blocking(move || Ok(taken(pool.place()?)));
+        let mut patience = AWAY_WAIT.max(self.target.patience());
+        if away {
+            patience = patience.saturating_sub(begun.elapsed());
+        }
+        if let Ok(connected) = tokio::time::timeout(patience, connecting).await {
+            return connected.map_err(|_| Error::Task)?;
+        }
+        self.away.store(true, Ordering::Relaxed);
+        Err(Error::Busy("the database doesn't answer".to_owned()))
+    }
+
+    async fn turn(
+        self: &Arc<Pool>,
+        turns: Arc<Semaphore>,
+        away: bool,
+    ) -> Result<OwnedSemaphorePermit, Error> {
+        let (begun, mut turn) = (Instant::now(), pin!(turns.acquire_owned()));
+        let wait = if away { AWAY_WAIT } else { TURN_WAIT };
+        loop {
+            let left = wait.saturating_sub(begun.elapsed());
+            let soon = if away { left } else { TURN_SOON.min(left) };
+            if let Ok(turn) = tokio::time::timeout(soon, &mut turn).await {
+                return turn.map_err(|_| Error::Task);
+            }
+            if begun.elapsed() >= wait {
+                return Err(Error::Busy("all connections are in use".to_owned()));
+            }
+            tokio::select! {
+                biased;
+                turn = &mut turn => return turn.map_err(|_| Error::Task),
+                is_there = self.is_there() => if !is_there {
+                    return Err(Error::Busy("the database doesn't answer".to_owned()));
+                },
+            }
+        }
+    }
+
+    /// Whether the database takes a new connection. One asks for all who wait.
+    async fn is_there(self: &Arc<Pool>) -> bool {
+        if !self.target.has_server() {
+            return true;
+        }
+        let mut asked = self.asked.lock().await;
+        if asked.is_none_or(|asked| asked.elapsed() > ASKED_HOLDS) {
+            let pool = Arc::clone(self);
+            let connecting = tokio::task::spawn_blocking(move || pool.target.connect().is_ok());
+            let answer = tokio::time::timeout(AWAY_WAIT.saturating_sub(TURN_SOON), connecting);
+            let is_there = matches!(answer.await, Ok(Ok(true)));
+            self.away.store(!is_there, Ordering::Relaxed);
+            *asked = Some(Instant::now());
+        }
+        !self.away.load(Ordering::Relaxed)
+    }
+
+    /// An idle connection that answers, or a new one. Blocks.
+    fn place(&self) -> Result<Place, Error> {
+        while let Some(mut place) = self.idle_take() {
+            if place.is_fresh() || place.answers() {
+                return Ok(place);
+            }
+            // What befell it befell those that were silent as long: to ask each takes too long.
+            let (fresh, _stale): (Vec<_>, Vec<_>) =
+                self.idle().drain(..).partition(Place::is_fresh);
+            self.idle().extend(fresh);
+        }
+        let connected = self.target.connect();
+        self.away.store(connected.is_err(), Ordering::Relaxed);
+        connected
+    }
+
+    fn idle_take(&self) -> Option<Place> {
+        self.idle().pop()
+    }
+
+    fn idle_put(&self, place: Place) {
+        self.idle().push(place);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    /// The connection.
+    pub(in crate::store) fn conn(&mut self) -> Result<&mut DbConnection, Error> {
+        self.place
+            .as_mut()
+            .map(|place| &mut place.conn)
+            .ok_or(Error::Task)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let Some(mut place) = self.place.take() else {
+            return;
+        };
+        // A panic in the middle leaves a transaction open.
+        if std::thread::panicking() || place.has_broken() {
+            return;
+        }
+        self.pool.away.store(false, Ordering::Relaxed);
+        self.pool.idle_put(place);
+    }
+}

@@ -1,0 +1,79 @@
+//! Ending a run early.
+
+use super::log::{LogLevel, log_now};
+use super::part::PartStatus;
+use super::run::{RunStatus, clock, run_end, run_get, run_lock};
+use crate::store::base::channel::{Topic, notify};
+use crate::store::schema::{run_part, tasko_run};
+use crate::store::{DbConnection, Error, Moment};
+use diesel::prelude::*;
+
+/// What became of [`run_cancel`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It waited: it has ended.
+    Ended,
+    /// The parts that nobody works on have ended; the workers of the others are told, and end them
+    /// soon.
+    Asked,
+    /// It had ended before, with this status.
+    WasOver(RunStatus),
+    /// There is no such run.
+    NoRun,
+}
+
+/// Ends a run that waits; of one that is under way, ends the parts that wait or whose worker let
+/// the lease run out, and asks the workers of the others to end them. `login` is who wants that,
+/// for the log.
+pub fn run_cancel(
+    conn: &mut DbConnection,
+    org_id: i64,
+    id: i64,
+    login: &str,
+) -> Result<Cancelled, Error> {
+    conn.write(|conn| {
+        if run_get(conn, org_id, id)?.is_none() {
+            return Ok(Cancelled::NoRun);
+        }
+        let Some(run) = run_lock(conn, id)? else {
+            return Ok(Cancelled::NoRun);
+        };
+        if !matches!(run.status, RunStatus::Ready | RunStatus::Running) {
+            return Ok(Cancelled::WasOver(run.status));
+        }
+        let message = format!("cancelled by `{login}`");
+        log_now(conn, id, LogLevel::Warn, message.clone())?;
+        diesel::update(tasko_run::table.find(id))
+            .set(tasko_run::cancel_requested.eq(true))
+            .execute(conn)?;
+        if run.status == RunStatus::Ready {
+            run_end(conn, id, RunStatus::Interrupted, &message)?;
+            return Ok(Cancelled::Ended);
+        }
+        parts_idle_end(conn, id)?;
+        notify(conn, Topic::Cancel)?;
+        Ok(Cancelled::Asked)
+    })
+}
+
+/// Ends the parts of a run that nobody works on.
+fn parts_idle_end(conn: &mut DbConnection, run_id: i64) -> Result<(), Error> {
+    let lost = run_part::status.eq(PartStatus::Running).and(
+        run_part::lease_until
+            .assume_not_null()
+            .lt(clock(conn)?)
+            .or(run_part::lease_until.is_null()),
+    );
+    let idle = run_part::table
+        .filter(run_part::run_id.eq(run_id))
+        .filter(run_part::status.eq(PartStatus::Ready).or(lost));
+    diesel::update(idle)
+        .set((
+            run_part::status.eq(PartStatus::Interrupted),
+            run_part::message.eq("cancelled"),
+            run_part::lease_until.eq(None::<Moment>),
+            run_part::fence.eq(run_part::fence + 1),
+        ))
+        .execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! The log of a run.
+
+use super::part::{Lease, part_hold};
+use super::run::{clock, is_owned_by};
+use crate::store::base::kept::{text_kept, write_apart};
+use crate::store::schema::{run_log, tasko_run};
+use crate::store::{DbConnection, Error, Moment, now};
+use diesel::prelude::*;
+
+text_enum! {
+    /// How much a line matters.
+    LogLevel {
+        /// For who looks for a fault.
+        Debug => "debug",
+        /// What happened.
+        Info => "info",
+        /// Somebody should look at it.
+        Warn => "warn",
+        /// Something failed.
+        Error => "error",
+    }
+}
+
+/// A line as stored.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = run_log)]
+#[allow(missing_docs)] // the fields are the columns
+pub struct LogLine {
+    /// 1 for the first line of the run.
+    pub seq: i64,
+    pub time: Moment,
+    pub level: LogLevel,
+    pub message: String,
+}
+
+/// A line to be written.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = run_log)]
+#[allow(missing_docs)]
+pub struct NewLogLine {
+    pub time: Moment,
+    pub level: LogLevel,
+    pub message: String,
+}
+
+impl NewLogLine {
+    /// A line of this moment.
+    pub fn now(level: LogLevel, message: String) -> Self {
+        Self {
+            time: now(),
+            level,
+            message,
+        }
+    }
+}
+
+/// A line in its place.
+#[derive(Insertable)]
+#[diesel(table_name = run_log)]
+struct Numbered {
+    run_id: i64,
+    seq: i64,
+    #[diesel(embed)]
+    line: NewLogLine,
+}
+
+impl Numbered {
+    /// What stands in the place of a line that the database refuses.
+    fn refused(&self) -> Numbered {
+        Numbered {
+            line: NewLogLine {
+                level: LogLevel::Error,
+                message: "a line stood here that the database refused; the server's log says why"
+                    .to_owned(),
+                ..self.line
+            },
+            ..*self
+        }
+    }
+}
+
+/// Rows of one statement, far below both databases' limits of parameters.
+const BATCH: usize = 1000;
+
+/// Appends lines in their order, for who holds a part of the run; all or none.
+pub fn log_append(
+    conn: &mut DbConnection,
+    lease: Lease,
+    lines: &[NewLogLine],
+) -> Result<(), Error> {
+    conn.write(|conn| {
+        part_hold(conn, lease)?;
+        log_write(conn, lease.run_id, lines)
+    })
+}
+
+/// Appends a line of this moment, by the database's clock, to a run whose row the transaction has
+/// locked.
+pub fn log_now(
+    conn: &mut DbConnection,
+    run_id: i64,
+    level: LogLevel,
+    message: String,
+) -> Result<(), Error> {
+    let line = NewLogLine {
+        time: clock(conn)?,
+        level,
+        message,
+    };
+    log_write(conn, run_id, &[line])
+}
+
+/// Appends to a run whose row the transaction has locked.
+pub(super) fn log_write(
+    conn: &mut DbConnection,
+    run_id: i64,
+    lines: &[NewLogLine],
+) -> Result<(), Error> {
+    let last: Option<i64> = run_log::table
+        .filter(run_log::run_id.eq(run_id))
+        .select(diesel::dsl::max(run_log::seq))
+        .first(conn)?;
+    let numbered: Vec<Numbered> = (last.unwrap_or(0) + 1..)
+        .zip(lines)
+        .map(|(seq, line)| Numbered {
+            run_id,
+            seq,
+            line: NewLogLine {
+                message: text_kept(&line.message),
+                ..line.clone()
+            },
+        })
+        .collect();
+    let write = |conn: &mut DbConnection, rows: &[Numbered]| {
+        on_backend!(conn, c => diesel::insert_into(run_log::table).values(rows).execute(c))?;
+        Ok(())
+    };
+    for batch in numbered.chunks(BATCH) {
+        write_apart(conn, batch, write, Numbered::refused)?;
+    }
+    Ok(())
+}
+
+/// At most `limit` lines of a run of an organisation (of the whole server, where that is `None`)
+/// after the first `offset`, in order. Lines are numbered without a gap, so that the offset is a key.
+pub fn log_list(
+    conn: &mut DbConnection,
+    org_id: impl Into<Option<i64>>,
+    run_id: i64,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<LogLine>, Error> {
+    Ok(run_log::table
+        .inner_join(tasko_run::table)
+        .filter(run_log::run_id.eq(run_id))
+        .filter(is_owned_by(org_id.into()))
+        .filter(run_log::seq.gt(offset))
+        .order(run_log::seq)
+        .limit(limit)
+        .select(LogLine::as_select())
+        .load(conn)?)
+}

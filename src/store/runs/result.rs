@@ -1,0 +1,262 @@
+//! What came of each tag of a run.
+
+use super::part::{Lease, PartStatus, part_hold};
+use crate::store::base::kept::{name_kept, text_kept, write_apart};
+use crate::store::schema::{run_part, run_result, tasko_run};
+use crate::store::{DbConnection, Error};
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use std::collections::HashMap;
+
+text_enum! {
+    /// What was to be done with a tag.
+    ResultAction {
+        /// It wasn't at the target.
+        Copy => "copy",
+        /// Another image stood under it.
+        Update => "update",
+        /// It is there already.
+        Skip => "skip",
+        /// It is to go from the target.
+        Delete => "delete",
+        /// Something forbids to write it.
+        Blocked => "blocked",
+    }
+}
+
+text_enum! {
+    /// What came of it.
+    ResultStatus {
+        /// It is as it should be.
+        Done => "done",
+        /// It failed; `error` says why.
+        Failed => "failed",
+        /// It wasn't tried; `error` says why.
+        Blocked => "blocked",
+    }
+}
+
+/// A result as stored.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = run_result)]
+#[allow(missing_docs)] // the fields are the columns
+pub struct RunResult {
+    pub id: i64,
+    #[diesel(embed)]
+    pub result: NewRunResult,
+}
+
+/// A result to be written.
+#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = run_result)]
+#[allow(missing_docs)]
+pub struct NewRunResult {
+    pub repository: String,
+    pub tag: String,
+    /// Repository and tag at the target.
+    pub target: String,
+    pub action: ResultAction,
+    pub status: ResultStatus,
+    pub source_digest: Option<String>,
+    pub target_digest: Option<String>,
+    /// What an update overwrote.
+    pub previous_digest: Option<String>,
+    /// Sent to the target.
+    pub bytes: i64,
+    pub duration_ms: i64,
+    pub error: Option<String>,
+}
+
+impl NewRunResult {
+    /// As the database keeps it.
+    fn kept(&self) -> NewRunResult {
+        let digest = |digest: &Option<String>| digest.as_deref().map(name_kept);
+        NewRunResult {
+            repository: name_kept(&self.repository),
+            tag: name_kept(&self.tag),
+            target: name_kept(&self.target),
+            source_digest: digest(&self.source_digest),
+            target_digest: digest(&self.target_digest),
+            previous_digest: digest(&self.previous_digest),
+            error: self.error.as_deref().map(text_kept),
+            ..*self
+        }
+    }
+
+    /// What stands in the place of a result that the database refuses: its numbers.
+    fn refused(&self) -> NewRunResult {
+        use sha2::Digest as _;
+        // Two of them must not be one.
+        let name = format!("{}\0{}", self.repository, self.tag);
+        let name = hex::encode(sha2::Sha256::digest(name));
+        NewRunResult {
+            repository: String::new(),
+            tag: name,
+            target: String::new(),
+            source_digest: None,
+            target_digest: None,
+            previous_digest: None,
+            error: Some("the database refused this result; the server's log says why".to_owned()),
+            ..*self
+        }
+    }
+}
+
+/// Rows of one statement: PostgreSQL takes 65 535 parameters a statement, SQLite 32 766.
+const BATCH: usize = 1000;
+
+/// Inserts, in the place of what stands there.
+macro_rules! put {
+    ($rows:expr) => {
+        diesel::insert_into(run_result::table)
+            .values($rows)
+            .on_conflict((run_result::part_id, run_result::repository, run_result::tag))
+            .do_update()
+            .set((
+                run_result::target.eq(excluded(run_result::target)),
+                run_result::action.eq(excluded(run_result::action)),
+                run_result::status.eq(excluded(run_result::status)),
+                run_result::source_digest.eq(excluded(run_result::source_digest)),
+                run_result::target_digest.eq(excluded(run_result::target_digest)),
+                run_result::previous_digest.eq(excluded(run_result::previous_digest)),
+                run_result::bytes.eq(excluded(run_result::bytes)),
+                run_result::duration_ms.eq(excluded(run_result::duration_ms)),
+                run_result::error.eq(excluded(run_result::error)),
+            ))
+    };
+}
+
+/// Writes results of a part in their order, each in the place of an earlier one of the same tag; all
+/// or none.
+pub fn result_put(
+    conn: &mut DbConnection,
+    lease: Lease,
+    results: &[NewRunResult],
+) -> Result<(), Error> {
+    conn.write(|conn| {
+        part_hold(conn, lease)?;
+        for batch in results.chunks(BATCH) {
+            let batch: Vec<_> = batch.iter().map(NewRunResult::kept).collect();
+            write_apart(
+                conn,
+                &batch,
+                |conn, rows| rows_put(conn, lease, rows),
+                NewRunResult::refused,
+            )?;
+        }
+        Ok(())
+    })
+}
+
+fn rows_put(conn: &mut DbConnection, lease: Lease, results: &[NewRunResult]) -> Result<(), Error> {
+    // PostgreSQL refuses to change a row twice in one statement.
+    let last: HashMap<_, _> = results
+        .iter()
+        .enumerate()
+        .map(|(at, result)| ((&result.repository, &result.tag), at))
+        .collect();
+    let rows: Vec<_> = results
+        .iter()
+        .enumerate()
+        .filter(|(at, result)| last.get(&(&result.repository, &result.tag)) == Some(at))
+        .map(|(_, result)| {
+            let run = run_result::run_id.eq(lease.run_id);
+            (run, run_result::part_id.eq(lease.part_id), result)
+        })
+        .collect();
+    match conn {
+        DbConnection::Postgres(c) => {
+            put!(rows).execute(c)?;
+        }
+        // Diesel has no such statement of many rows for SQLite.
+        DbConnection::Sqlite(c) => {
+            for row in rows {
+                put!(row).execute(c)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What was done with a tag, for who goes on with its part.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[allow(missing_docs)]
+pub struct RecordedTag {
+    pub repository: String,
+    pub tag: String,
+    pub action: ResultAction,
+    pub bytes: i64,
+}
+
+/// What earlier holders of a part recorded as done. What they didn't get done is forgotten: it is
+/// tried again.
+pub fn results_resume(conn: &mut DbConnection, lease: Lease) -> Result<Vec<RecordedTag>, Error> {
+    conn.write(|conn| {
+        part_hold(conn, lease)?;
+        let undone = run_result::table
+            .filter(run_result::part_id.eq(lease.part_id))
+            .filter(run_result::status.ne(ResultStatus::Done));
+        diesel::delete(undone).execute(conn)?;
+        Ok(run_result::table
+            .filter(run_result::part_id.eq(lease.part_id))
+            .select((
+                run_result::repository,
+                run_result::tag,
+                run_result::action,
+                run_result::bytes,
+            ))
+            .load(conn)?)
+    })
+}
+
+/// What of a run failed: places in the target, each with a tag; or with "" where that can't be told
+/// tag by tag, since they couldn't be listed or a worker gave up before it came to them.
+pub fn results_failed(
+    conn: &mut DbConnection,
+    run_id: i64,
+) -> Result<Vec<(String, String)>, Error> {
+    let mut failed: Vec<(String, String)> = run_result::table
+        .inner_join(run_part::table)
+        .filter(run_result::run_id.eq(run_id))
+        .filter(run_result::status.eq(ResultStatus::Failed))
+        .select((run_part::target_repository, run_result::tag))
+        .load(conn)?;
+    let ended = run_part::copied
+        + run_part::updated
+        + run_part::skipped
+        + run_part::deleted
+        + run_part::blocked
+        + run_part::failed;
+    let cut_short: Vec<String> = run_part::table
+        .filter(run_part::run_id.eq(run_id))
+        .filter(run_part::status.eq(PartStatus::Failed))
+        .filter(run_part::failed.eq(0).or(run_part::selected.gt(ended)))
+        .select(run_part::target_repository)
+        .load(conn)?;
+    failed.extend(cut_short.into_iter().map(|place| (place, String::new())));
+    Ok(failed)
+}
+
+/// At most `limit` results of a run with an id above `after_id` (0 begins), in order; of one
+/// status, or of all.
+pub fn result_list(
+    conn: &mut DbConnection,
+    org_id: i64,
+    run_id: i64,
+    status: Option<ResultStatus>,
+    after_id: i64,
+    limit: i64,
+) -> Result<Vec<RunResult>, Error> {
+    let page = run_result::table
+        .inner_join(tasko_run::table)
+        .filter(run_result::run_id.eq(run_id))
+        .filter(tasko_run::org_id.eq(org_id))
+        .filter(run_result::id.gt(after_id))
+        .order(run_result::id)
+        .limit(limit)
+        .select(RunResult::as_select());
+    Ok(match status {
+        Some(status) => page.filter(run_result::status.eq(status)).load(conn)?,
+        None => page.load(conn)?,
+    })
+}

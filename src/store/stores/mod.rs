@@ -1,0 +1,5 @@
+//! Registries that are known.
+//!
+//! - [`image_store`]: image stores, with their sealed credentials.
+
+pub mod image_store;
