@@ -25,7 +25,15 @@ const APART: [(&str, &[&str], &[&str]); 9] = [
     (
         "client",
         &["diesel", "axum"],
-        &["oci", "sync", "store", "service", "taskomatic", "surface", "node"],
+        &[
+            "oci",
+            "sync",
+            "store",
+            "service",
+            "taskomatic",
+            "surface",
+            "node",
+        ],
     ),
     ("sync", &["diesel", "axum", "dxr", "reqwest"], &[]),
     ("taskomatic", &["axum", "dxr", "reqwest"], &[]),
@@ -159,7 +167,10 @@ fn every_module_stands_in_the_map_of_its_folder() {
     let mut seen = 0;
     for path in sources(&root) {
         let text = std::fs::read_to_string(&path).unwrap();
-        let map: Vec<&str> = text.lines().filter(|line| line.starts_with("//!")).collect();
+        let map: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("//!"))
+            .collect();
         let map = map.join("\n");
         for module in modules(&text) {
             seen += 1;

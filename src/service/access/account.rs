@@ -15,8 +15,9 @@ use super::user_rules::{can_exist, password_check};
 use crate::service::{App, Error, Role};
 use crate::store::access::account::{
     Account, NewAccount, account_by_id, account_by_login, account_count, account_create,
-    account_login_stamp, org_by_name, org_create,
+    account_login_stamp,
 };
+use crate::store::access::org::{org_by_name, org_create};
 use crate::store::access::session::{session_create, session_delete_expired};
 use crate::text::readable;
 

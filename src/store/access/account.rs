@@ -1,7 +1,7 @@
-//! Organisations, accounts and their roles.
+//! Accounts and their roles.
 
 use crate::store::runs::run::clock;
-use crate::store::schema::{account, account_role, org};
+use crate::store::schema::{account, account_role};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 
@@ -51,24 +51,6 @@ pub struct NewAccount<'a> {
     pub email: &'a str,
     pub enabled: bool,
     pub read_only: bool,
-}
-
-/// Makes an organisation; [`Error::Exists`] where the name is taken.
-pub fn org_create(conn: &mut DbConnection, name: &str) -> Result<i64, Error> {
-    let row = (org::name.eq(name), org::created.eq(clock(conn)?));
-    let insert = diesel::insert_into(org::table)
-        .values(row)
-        .returning(org::id);
-    Ok(on_backend!(conn, c => insert.get_result(c))?)
-}
-
-/// An organisation's id, by its name.
-pub fn org_by_name(conn: &mut DbConnection, name: &str) -> Result<Option<i64>, Error> {
-    Ok(org::table
-        .filter(org::name.eq(name))
-        .select(org::id)
-        .first(conn)
-        .optional()?)
 }
 
 /// Makes an account with its roles and returns its id; [`Error::Exists`] where the login is

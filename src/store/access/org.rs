@@ -1,5 +1,6 @@
-//! Organisations: show, rename, delete. [`super::account`] makes them, as it does accounts.
+//! Organisations.
 
+use crate::store::runs::run::clock;
 use crate::store::schema::{account, image_store, org, sync_project, tasko_schedule};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;
@@ -13,6 +14,24 @@ pub struct Org {
     pub id: i64,
     pub name: String,
     pub created: Moment,
+}
+
+/// Makes an organisation; [`Error::Exists`] where the name is taken.
+pub fn org_create(conn: &mut DbConnection, name: &str) -> Result<i64, Error> {
+    let row = (org::name.eq(name), org::created.eq(clock(conn)?));
+    let insert = diesel::insert_into(org::table)
+        .values(row)
+        .returning(org::id);
+    Ok(on_backend!(conn, c => insert.get_result(c))?)
+}
+
+/// An organisation's id, by its name.
+pub fn org_by_name(conn: &mut DbConnection, name: &str) -> Result<Option<i64>, Error> {
+    Ok(org::table
+        .filter(org::name.eq(name))
+        .select(org::id)
+        .first(conn)
+        .optional()?)
 }
 
 /// Finds an organisation by its id.

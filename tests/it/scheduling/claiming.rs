@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::connection::{Connection as _, InstrumentationEvent};
 
 use registrysync::service::runs::job::run_job_load;
-use registrysync::store::access::account::org_create;
+use registrysync::store::access::org::org_create;
 use registrysync::store::projects::item::item_create;
 use registrysync::store::projects::project::{NewProject, project_create};
 use registrysync::store::runs::part::{PartStatus, part_end};

@@ -22,7 +22,7 @@ use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 use diesel::prelude::*;
 use registrysync::service::ScheduleRules;
-use registrysync::store::access::account::org_create;
+use registrysync::store::access::org::org_create;
 use registrysync::store::projects::project::{NewProject, project_create};
 use registrysync::store::runs::run::{Run, RunStatus, SYNC_BUNCH};
 use registrysync::store::schedules::schedule::{

@@ -2,8 +2,9 @@ use super::account;
 use registrysync::store::Error;
 use registrysync::store::access::account::{
     AccountChange, NewAccount, Role, account_by_id, account_by_login, account_count,
-    account_create, account_login_stamp, account_update, org_by_name, role_list,
+    account_create, account_login_stamp, account_update, role_list,
 };
+use registrysync::store::access::org::org_by_name;
 use registrysync::store::access::session::{
     session_create, session_delete, session_delete_expired, session_find, session_renew,
 };

@@ -23,7 +23,8 @@ mod tables;
 mod trouble;
 mod workers;
 
-use registrysync::store::access::account::{NewAccount, Role, account_create, org_create};
+use registrysync::store::access::account::{NewAccount, Role, account_create};
+use registrysync::store::access::org::org_create;
 use registrysync::store::projects::project::{NewProject, project_create};
 use registrysync::store::stores::image_store::{Login, NewImageStore, image_store_create};
 use registrysync::store::{DbConnection, SealKey};
