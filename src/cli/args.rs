@@ -33,6 +33,9 @@ pub enum Command {
     /// Run a worker beside servers that share a PostgreSQL database
     #[command(after_help = WORKER_EXAMPLES)]
     Worker(NodeArguments),
+    /// Look after a server's accounts and database, on its machine
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Show the server's configuration, and where each value comes from
     Config(ConfigArguments),
     /// Say a Quartz cron line in words, and when it fires next
@@ -286,18 +289,39 @@ pub struct ConfigArguments {
     pub server: ServeArguments,
 }
 
-const WORKER_EXAMPLES: &str = "\
+const RESET_EXAMPLES: &str = "\
 Examples:
-  registrysync worker --key-file secret.key \\
-      --database postgres://registrysync@db.example.com/registrysync
-  registrysync worker --config /etc/registrysync.toml --worker-slots 8
+  registrysync admin reset-password admin --data-dir /var/lib/registrysync
+  registrysync admin reset-password ann --password-file new-password \\
+      --config /etc/registrysync.toml
 
-The key file is the one of the servers at this database: `secret.key` in their data directory.
-Each flag is also a variable (REGISTRYSYNC_KEY_FILE) and a key of the TOML file (key_file).";
+On SQLite, stop the server first. The account's sessions end. It stays disabled if it was.";
 
-/// `registrysync worker`, and what `registrysync serve` has in common with it
+/// `registrysync admin`
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Give an account a new password, and print it if it was made up
+    #[command(after_help = RESET_EXAMPLES)]
+    ResetPassword(ResetArguments),
+}
+
+/// `registrysync admin reset-password`
 #[derive(Args, Debug)]
-pub struct NodeArguments {
+pub struct ResetArguments {
+    /// The account
+    #[arg(value_name = "LOGIN")]
+    pub login: String,
+    /// Its first line becomes the password; otherwise one is made up
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Which server
+    #[command(flatten)]
+    pub database: DatabaseArguments,
+}
+
+/// Where a server's database is, and what opens it
+#[derive(Args, Debug)]
+pub struct DatabaseArguments {
     /// A TOML file with any of the keys below
     #[arg(long, value_name = "FILE", env = "REGISTRYSYNC_CONFIG")]
     pub config: Option<PathBuf>,
@@ -313,6 +337,23 @@ pub struct NodeArguments {
     /// The key of the sealed credentials [default: `secret.key` in the data directory]
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<String>,
+}
+
+const WORKER_EXAMPLES: &str = "\
+Examples:
+  registrysync worker --key-file secret.key \\
+      --database postgres://registrysync@db.example.com/registrysync
+  registrysync worker --config /etc/registrysync.toml --worker-slots 8
+
+The key file is the one of the servers at this database: `secret.key` in their data directory.
+Each flag is also a variable (REGISTRYSYNC_KEY_FILE) and a key of the TOML file (key_file).";
+
+/// `registrysync worker`, and what `registrysync serve` has in common with it
+#[derive(Args, Debug)]
+pub struct NodeArguments {
+    /// Which database
+    #[command(flatten)]
+    pub database: DatabaseArguments,
     /// Parts of runs worked on at once [default: 2]
     #[arg(long, value_name = "N")]
     pub worker_slots: Option<String>,

@@ -5,7 +5,8 @@
 //!   prints lines, JSON and bars.
 //! - `cron`: what a cron line means.
 //! - `serve`: the server; `worker`: one that only works on the queue; `settings`: the configuration of both, which
-//!   `config` shows; `interrupts`: the signals that end them; `api_docs` writes the reference pages.
+//!   `config` shows; `interrupts`: the signals that end them; `admin` looks after a server's database without
+//!   it; `api_docs` writes the reference pages.
 //! - [`client_args`]: what can be said to the commands that talk to a server: `api` calls any method
 //!   (`api_help` describes them), `project` (with `project_run` and `project_schedule`), `store` and `workers` are
 //!   for people.
@@ -15,6 +16,7 @@
 //! Standard output is data, standard error is talk. Exit codes: 0 fine, 1 done with failures,
 //! 2 bad input or configuration, 3 couldn't reach what it needs, 130 interrupted.
 
+mod admin;
 mod api;
 mod api_docs;
 mod api_help;
@@ -149,6 +151,7 @@ async fn done(command: Command) -> Result<u8, CliError> {
         Command::ListTags(arguments) => list_tags::run(arguments).await,
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Worker(arguments) => worker::run(arguments).await,
+        Command::Admin(command) => admin::run(command).await,
         Command::Config(arguments) => config::run(&arguments),
         Command::Cron(arguments) => cron::run(&arguments),
         Command::ApiDocs { directory } => api_docs::run(&directory),

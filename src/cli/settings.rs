@@ -1,9 +1,9 @@
-//! The configuration of `serve` and `worker`, from their arguments, the environment and the file.
+//! The configuration of `serve`, `worker` and `admin`, from their arguments, the environment and the file.
 
 use std::collections::BTreeMap;
 
 use super::CliError;
-use super::args::NodeArguments;
+use super::args::{DatabaseArguments, NodeArguments};
 use crate::config::Settings;
 
 /// The configuration that the arguments, the environment and the file give; `further` are flags of
@@ -11,6 +11,24 @@ use crate::config::Settings;
 pub(super) fn settings<const N: usize>(
     arguments: &NodeArguments,
     further: [(&'static str, Option<String>); N],
+) -> Result<Settings, CliError> {
+    let node = [
+        ("worker_slots", arguments.worker_slots.clone()),
+        ("time_zone", arguments.time_zone.clone()),
+        ("log_level", arguments.log_level.clone()),
+        ("log_format", arguments.log_format.clone()),
+        ("webhook_url", arguments.webhook_url.clone()),
+        ("smtp_url", arguments.smtp_url.clone()),
+        ("mail_from", arguments.mail_from.clone()),
+        ("mail_to", arguments.mail_to.clone()),
+    ];
+    database_settings(&arguments.database, node.into_iter().chain(further))
+}
+
+/// The same for a command that takes these arguments and a few `further` flags.
+pub(super) fn database_settings(
+    arguments: &DatabaseArguments,
+    further: impl IntoIterator<Item = (&'static str, Option<String>)>,
 ) -> Result<Settings, CliError> {
     let flags: BTreeMap<&'static str, String> = [
         ("data_dir", arguments.data_dir.clone()),
@@ -20,14 +38,6 @@ pub(super) fn settings<const N: usize>(
             arguments.database_password_file.clone(),
         ),
         ("key_file", arguments.key_file.clone()),
-        ("worker_slots", arguments.worker_slots.clone()),
-        ("time_zone", arguments.time_zone.clone()),
-        ("log_level", arguments.log_level.clone()),
-        ("log_format", arguments.log_format.clone()),
-        ("webhook_url", arguments.webhook_url.clone()),
-        ("smtp_url", arguments.smtp_url.clone()),
-        ("mail_from", arguments.mail_from.clone()),
-        ("mail_to", arguments.mail_to.clone()),
     ]
     .into_iter()
     .chain(further)

@@ -1,7 +1,7 @@
 //! What `serve` and `worker` are made of: it opens what the configuration names, starts the tasks that work in the
 //! background, and ends them in order.
 //!
-//! - [`Node`]: a process at a database.
+//! - [`Node`]: a process at a database; [`Database`]: the database alone, for a command that looks after it.
 //! - `data_dir`: the data directory and its locks; `worker_name`: the name that a worker has in the database.
 //! - [`Supervisor`] (`supervisor`): the tasks that a process can't do without.
 //! - [`NodeError`] (`error`): why a node can't start or go on.
@@ -141,6 +141,39 @@ pub async fn until_end(
     tokio::select! {
         () = asked => None,
         failed = tasks.failed() => Some(failed),
+    }
+}
+
+/// The database of a server, for a command that works on it once and for nothing else. On SQLite,
+/// the server must not run meanwhile.
+#[derive(Debug)]
+pub struct Database {
+    /// The database.
+    pub db: Db,
+    /// Held as long as the command works: it has the locks.
+    _data_dir: Option<DataDir>,
+}
+
+impl Database {
+    /// Opens what the configuration names; never a new one.
+    pub async fn open(config: &Config) -> Result<Database, NodeError> {
+        let file = config.sqlite_file();
+        let files = [("database", file), ("key_file", Some(&*config.key_file))];
+        for (key, path) in files {
+            if let Some(path) = path.filter(|path| !path.exists()) {
+                return Err(NodeError::Input(format!(
+                    "`{key}`: there is no `{}`: name the server's data directory (`--data-dir`) or its \
+                     configuration (`--config`)",
+                    path.display()
+                )));
+            }
+        }
+        let data_dir = file.map(|_| DataDir::open(config)).transpose()?;
+        let db = db_open(config).await?;
+        Ok(Database {
+            db,
+            _data_dir: data_dir,
+        })
     }
 }
 

@@ -14,11 +14,12 @@ use super::session::SessionKey;
 use super::user_rules::{can_exist, password_check};
 use crate::service::{App, Error, Role};
 use crate::store::access::account::{
-    Account, NewAccount, account_by_id, account_by_login, account_count, account_create,
-    account_login_stamp,
+    Account, AccountChange, NewAccount, account_by_id, account_by_login, account_by_login_locked,
+    account_count, account_create, account_login_stamp, account_update,
 };
 use crate::store::access::org::{org_by_name, org_create};
-use crate::store::access::session::{session_create, session_delete_expired};
+use crate::store::access::session::{session_create, session_delete_expired, session_delete_of};
+use crate::store::trail::audit::{NewAuditEvent, audit_add};
 use crate::text::readable;
 
 /// So much of a login is shown in the log.
@@ -28,6 +29,8 @@ const SHOWN: usize = 64;
 pub const FIRST_LOGIN: &str = "admin";
 /// The organisation of the first account.
 const FIRST_ORG: &str = "Default";
+/// Where a change comes from that is made on the server's own machine, without a session.
+const LOCAL: &str = "command line";
 /// How long a session lives from each call, and the most that a login may ask for, in seconds.
 pub const SESSION_SECONDS: i64 = 3600;
 
@@ -135,6 +138,47 @@ pub async fn bootstrap(
         })
         .await?;
     Ok(made_up.filter(|_| created))
+}
+
+/// Gives an account a new password, for somebody who has the server's machine and key but no session:
+/// `given`, or one that is made up and returned. Ends the account's sessions.
+pub async fn password_reset(
+    app: &App,
+    login: String,
+    given: Option<SecretString>,
+) -> Result<Option<SecretString>, Error> {
+    if let Some(password) = &given {
+        password_check("password_file", password)?;
+    }
+    let made_up = match &given {
+        Some(_) => None,
+        None => Some(password_generate()?),
+    };
+    let password = given.or_else(|| made_up.clone()).unwrap_or_default();
+    let hash = app.logins.hash(password).await?;
+    app.db
+        .transaction(move |conn| {
+            let account = account_by_login_locked(conn, &login)?
+                .ok_or_else(|| Error::UserUnknown(readable(&login, SHOWN)))?;
+            let change = AccountChange {
+                password_hash: Some(&hash),
+                ..AccountChange::default()
+            };
+            account_update(conn, account.id, change)?;
+            session_delete_of(conn, account.id)?;
+            let event = NewAuditEvent {
+                org_id: Some(account.org_id),
+                login: &account.login,
+                address: LOCAL,
+                method: "admin reset-password",
+                object: &account.login,
+                outcome: "ok",
+            };
+            audit_add(conn, &event)?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    Ok(made_up)
 }
 
 /// 24 characters of 32 that can't be mistaken for each other: 120 random bits.

@@ -1,5 +1,6 @@
 //! The whole way, through the real server: log in, stores, project, items, plan, run, results.
 
+mod admin;
 mod bodies;
 mod cancel;
 mod chaos;

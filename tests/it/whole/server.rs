@@ -117,13 +117,17 @@ impl Server {
 
     /// Err: what was answered instead.
     pub(super) async fn try_login(&self) -> Result<Session, String> {
+        self.try_login_with(PASSWORD).await
+    }
+
+    /// The same with another password.
+    pub(super) async fn try_login_with(&self, password: &str) -> Result<Session, String> {
         let url = format!("{}/rhn/manager/api/auth/login", self.url);
-        let body = json!({"login": "admin", "password": PASSWORD});
+        let body = json!({"login": "admin", "password": password});
         let request = client()
             .post(url)
             .header("content-type", "application/json");
         let answer = request.body(body.to_string()).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
         let Some(cookie) = answer.headers().get("set-cookie") else {
             return Err(answer.text().await.unwrap());
         };
@@ -299,6 +303,13 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Whether it is still valid.
+    pub(super) async fn is_valid(&self) -> bool {
+        let url = format!("{}/user/listAssignableRoles", self.root);
+        let answer = client().get(url).bearer_auth(&self.key).send().await;
+        answer.unwrap().status() == 200
+    }
+
     /// Calls a method that only reads.
     pub(super) async fn get(&self, method: &str, query: &[(&str, &str)]) -> Result<Value, String> {
         let mut url = reqwest::Url::parse(&format!("{}/{method}", self.root)).unwrap();

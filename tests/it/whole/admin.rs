@@ -1,0 +1,86 @@
+//! `registrysync admin`: at a server's database, without a session.
+
+use super::server::{Server, Session};
+use crate::cli::{Desk, Said};
+use crate::support::database::TestDatabase;
+
+fn reset(server: &Server, further: &[&str]) -> Said {
+    let data = server.data("");
+    let data = data.to_str().unwrap();
+    let arguments = ["admin", "reset-password", "--data-dir", data];
+    Desk::new().run(&[&arguments, further].concat())
+}
+
+#[tokio::test]
+async fn who_has_lost_a_password_gets_a_new_one() {
+    let mut server = Server::start(None);
+    let before = server.login().await;
+    let refused = reset(&server, &["admin"]).ended(2);
+    assert!(refused.err.contains("in use"), "{}", refused.err);
+    server.end("TERM");
+
+    for (arguments, words) in [
+        (&["nobody"][..], "there is no account `nobody`"),
+        (&["admin", "--password-file", "none"], "`none`: "),
+    ] {
+        let refused = reset(&server, arguments);
+        assert!(
+            refused.code == 2 && refused.err.contains(words),
+            "{refused:?}"
+        );
+    }
+    let elsewhere = [
+        "admin",
+        "reset-password",
+        "admin",
+        "--data-dir",
+        "elsewhere",
+    ];
+    let refused = Desk::new().run(&elsewhere).ended(2);
+    assert!(
+        refused.err.contains("there is no `elsewhere/"),
+        "{refused:?}"
+    );
+
+    let made = reset(&server, &["ADMIN"]).ended(0);
+    let password = made.out.trim();
+    assert!(
+        password.len() == 24 && !made.err.contains(password),
+        "{made:?}"
+    );
+    assert!(made.err.contains("its sessions have ended"), "{made:?}");
+
+    server.start_again();
+    assert!(server.try_login().await.is_err(), "the old password");
+    let after = server.try_login_with(password).await.expect("the new one");
+    let before = Session::at(&server.url, &before.key).await;
+    assert!(after.is_valid().await && !before.is_valid().await);
+    let events = after.get("audit/listEvents", &[("limit", "9")]).await;
+    let events = events.expect("events").to_string();
+    assert!(
+        events.contains("admin reset-password") && !events.contains(password),
+        "{events}"
+    );
+}
+
+#[tokio::test]
+async fn servers_that_share_a_database_go_on_meanwhile() {
+    let Some(database) = TestDatabase::postgres() else {
+        return;
+    };
+    let server = Server::start(Some(database.url.clone()));
+    let before = server.login().await;
+    let file = server.data("new");
+    std::fs::write(&file, "a new and long one\n").unwrap();
+    let shared = [
+        "admin",
+        "--database",
+        &database.url,
+        "--password-file",
+        file.to_str().unwrap(),
+    ];
+    let done = reset(&server, &shared).ended(0);
+    assert_eq!(done.out, "", "a given one isn't repeated");
+    assert!(!before.is_valid().await);
+    assert!(server.try_login_with("a new and long one").await.is_ok());
+}
