@@ -6,7 +6,7 @@ use super::Role;
 use crate::store::access::account::Account;
 use crate::store::access::session::Session;
 
-/// The account behind a checked session. Only [`super::session`] makes one, so holding a
+/// The account behind a checked session. Only [`super::access::session`] makes one, so holding a
 /// `Caller` proves that the check was done.
 #[derive(Clone, Debug)]
 pub struct Caller {

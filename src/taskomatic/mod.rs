@@ -12,9 +12,8 @@
 //! - [`housekeeper`]: does the runs that belong to no project.
 //! - [`notifications`]: tells people when a project begins to fail, and when it works again.
 //! - `listener`: passes news from other nodes on.
-//! - [`quartz`]: cron lines.
 //!
-//! The queue itself is in the tables of runs and their parts (`store::run`, `store::part`): a claim
+//! The queue itself is in the tables of runs and their parts (`store::runs`): a claim
 //! gives a lease and a fence, and every write names the fence.
 
 pub mod claim;

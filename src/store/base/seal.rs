@@ -85,7 +85,7 @@ impl std::fmt::Debug for SealKey {
 
 impl SealKey {
     /// Reads the key file (64 hexadecimal digits). Where there is none, makes a new key, which
-    /// [`super::Db::open`] writes (0600) unless the database needs the old one.
+    /// [`crate::store::Db::open`] writes (0600) unless the database needs the old one.
     pub fn from_file(path: &Path) -> Result<Self, SealError> {
         let fault = |reason: String| SealError::File {
             path: path.to_owned(),
