@@ -76,7 +76,7 @@ pub(crate) fn directory_risk(_: &Path) -> Option<&'static str> {
     None
 }
 
-#[cfg_attr(not(unix), allow(unused_variables))]
+#[cfg_attr(not(unix), allow(unused_variables, reason = "only Unix has modes"))]
 fn write_aside(path: &Path, content: &[u8], mode: u32) -> Result<PathBuf> {
     let mut random = [0_u8; 8];
     getrandom::fill(&mut random).map_err(|error| Error::other(error.to_string()))?;

@@ -2,14 +2,15 @@
 
 use secrecy::ExposeSecret as _;
 
-use crate::node::{Database, NodeError};
+use crate::node::Database;
+use crate::service::Error;
 use crate::service::access::account::password_reset;
-use crate::service::{App, Error, LoginPolicy, Logins};
 
 use super::CliError;
 use super::args::{AdminCommand, ResetArguments};
 use super::file::password_read;
 use super::output::{data_line, talk_line};
+use super::serve::app_on;
 use super::settings::database_settings;
 
 pub(super) async fn run(command: AdminCommand) -> Result<u8, CliError> {
@@ -28,16 +29,11 @@ async fn reset_password(arguments: ResetArguments) -> Result<u8, CliError> {
     let config = database_settings(&database, [])?;
     let config = config.read().map_err(CliError::input)?;
     let database = Database::open(&config).await?;
-    let logins = tokio::task::spawn_blocking(|| Logins::new(LoginPolicy::default()));
-    let logins = logins
-        .await
-        .map_err(CliError::input)?
-        .map_err(CliError::input)?;
-    let app = App::new(database.db.clone(), logins);
+    let app = app_on(database.db.clone()).await?;
     let reset = password_reset(&app, login.clone(), given).await;
     let made_up = reset.map_err(|error| match error {
         Error::UserUnknown(_) => CliError::Input(format!("there is no account `{login}`")),
-        Error::Unavailable(_) => CliError::from(NodeError::Unreachable(error.to_string())),
+        Error::Unavailable(_) => CliError::Unreachable(error.to_string()),
         error => CliError::Failed(error.to_string()),
     })?;
     if let Some(password) = made_up {

@@ -12,6 +12,7 @@ use crate::config::{Config, Settings, TlsSource};
 use crate::node::{Node, password_of_key, private_write, until_end};
 use crate::service::App;
 use crate::service::access::account::{LoginPolicy, Logins, bootstrap};
+use crate::store::Db;
 use crate::store::access::account::account_count;
 use crate::surface::descriptors::connections_max;
 use crate::surface::{self, Certificate, Door, listen, routes, serve};
@@ -87,16 +88,22 @@ fn worker_check(config: &Config) -> Result<(), CliError> {
 }
 
 async fn app(node: &Node) -> Result<App, CliError> {
-    let logins = tokio::task::spawn_blocking(|| Logins::new(LoginPolicy::default()))
-        .await
-        .map_err(CliError::input)?
-        .map_err(CliError::input)?;
+    let app = app_on(node.db.clone()).await?;
     Ok(App {
         queue_wake: Arc::clone(&node.queue_wake),
         cancel_wake: Arc::clone(&node.cancel_wake),
         notifier: Arc::clone(&node.notifier),
-        ..App::new(node.db.clone(), logins).with_schedule_rules(node.config.schedule_rules)
+        ..app.with_schedule_rules(node.config.schedule_rules)
     })
+}
+
+/// The use cases on a database, and nothing beside it.
+pub(super) async fn app_on(db: Db) -> Result<App, CliError> {
+    let logins = tokio::task::spawn_blocking(|| Logins::new(LoginPolicy::default()))
+        .await
+        .map_err(CliError::input)?
+        .map_err(CliError::input)?;
+    Ok(App::new(db, logins))
 }
 
 fn door(config: &Config) -> Result<Door, CliError> {

@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
-use axum::http::HeaderValue;
 use axum::http::header::HOST;
+use axum::http::{HeaderMap, HeaderValue};
 
 use super::rooms::Visit;
 use crate::api::Peer;

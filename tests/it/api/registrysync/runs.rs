@@ -4,13 +4,11 @@ use registrysync::store::now;
 use registrysync::store::projects::project::project_by_label;
 use registrysync::store::runs::log::{LogLevel, NewLogLine, log_append};
 use registrysync::store::runs::result::{NewRunResult, ResultAction, ResultStatus, result_put};
-use registrysync::store::runs::run::{
-    Enqueued, NewRun, Run, RunStatus, RunTotals, RunTrigger, run_enqueue, run_get,
-};
+use registrysync::store::runs::run::{Run, RunStatus, RunTotals, run_get};
 use registrysync::store::{DbConnection, Error};
 use serde_json::{Value, json};
 
-use super::Admin;
+use super::{Admin, run_enqueue_one};
 use crate::support::queue;
 
 /// More results than are read at once.
@@ -39,15 +37,7 @@ fn result(number: u32) -> NewRunResult {
 
 /// A run as a worker leaves it.
 fn run_done(conn: &mut DbConnection) -> Result<Run, Error> {
-    let project = project_by_label(conn, 1, "mirror")?.expect("the project");
-    let new = NewRun {
-        org_id: 1,
-        project_id: project.id,
-        project_label: "mirror",
-        trigger: RunTrigger::Manual,
-        retry_of: None,
-    };
-    assert!(matches!(run_enqueue(conn, &new, true)?, Enqueued::Run(_)));
+    run_enqueue_one(conn)?;
     let (run, part) = queue::claim(conn, "host-1")?.expect("the run");
     let results: Vec<_> = (0..RESULTS).map(result).collect();
     result_put(conn, part.lease(), &results)?;
@@ -92,15 +82,7 @@ on_both_databases! {
         let db = &admin.server.app.db;
         // A run whose worker takes its time to end.
         let begun = db.run(|conn| {
-            let project = project_by_label(conn, 1, "mirror")?.expect("the project");
-            let new = NewRun {
-                org_id: 1,
-                project_id: project.id,
-                project_label: "mirror",
-                trigger: RunTrigger::Manual,
-                retry_of: None,
-            };
-            run_enqueue(conn, &new, true)?;
+            run_enqueue_one(conn)?;
             let (run, part) = queue::claim(conn, "host-1")?.expect("the run");
             Ok((run, part.lease()))
         });

@@ -2,31 +2,13 @@ use chrono::{TimeDelta, Utc};
 use diesel::prelude::*;
 use dxr::Value as Xml;
 use registrysync::service::Role;
-use registrysync::store::projects::project::project_by_label;
-use registrysync::store::runs::run::{
-    Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue,
-};
+use registrysync::store::runs::run::{RunStatus, RunTotals};
 use registrysync::store::schema::tasko_run;
 use registrysync::store::{DbConnection, Error, now};
 use serde_json::{Value, json};
 
-use super::Admin;
+use super::{Admin, run_enqueue_one};
 use crate::support::queue;
-
-fn run_enqueue_one(conn: &mut DbConnection) -> Result<i64, Error> {
-    let project = project_by_label(conn, 1, "mirror")?.expect("the project");
-    let new = NewRun {
-        org_id: 1,
-        project_id: project.id,
-        project_label: "mirror",
-        trigger: RunTrigger::Manual,
-        retry_of: None,
-    };
-    match run_enqueue(conn, &new, true)? {
-        Enqueued::Run(id) => Ok(id),
-        other => panic!("{other:?}"),
-    }
-}
 
 /// A run that ended so many days ago, with 3 tags copied, 2 updated and 5 GB sent.
 fn run_ended(conn: &mut DbConnection, status: RunStatus, days_ago: i64) -> Result<(), Error> {
