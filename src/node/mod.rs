@@ -205,7 +205,7 @@ pub fn password_of_key(key: &str, path: &Path) -> Result<SecretString, NodeError
     let is_file = fs::metadata(path).map(|meta| meta.is_file());
     let password = match is_file {
         Ok(true) => private_file::password_read(path),
-        Ok(false) => Err(io::Error::other("it is not a file")),
+        Ok(false) => Err(io::Error::other("it is no file")),
         Err(error) => Err(error),
     };
     if private_file::is_open_to_others(path) {

@@ -77,7 +77,7 @@ fn a_first_password_is_checked_and_written_for_its_owner_only() {
     fs::remove_file(&given).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&given).status();
     assert!(made.unwrap().success());
-    refused(&data, &arguments, "it is not a file");
+    refused(&data, &arguments, "it is no file");
 
     let victim = files.path().join("victim");
     fs::write(&victim, "theirs").unwrap();
@@ -133,7 +133,7 @@ fn a_key_file_that_is_no_file_is_refused() {
     refused(
         &files.path().join("data"),
         &["serve", "--key-file", &key],
-        "it is not a file",
+        "it is no file",
     );
 }
 
