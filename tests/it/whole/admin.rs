@@ -1,6 +1,6 @@
 //! `registrysync admin`: at a server's database, without a session.
 
-use super::server::{Server, Session};
+use super::server::{PASSWORD, Server, Session};
 use crate::cli::{Desk, Said};
 use crate::support::database::TestDatabase;
 
@@ -51,8 +51,11 @@ async fn who_has_lost_a_password_gets_a_new_one() {
     assert!(made.err.contains("its sessions have ended"), "{made:?}");
 
     server.start_again();
-    assert!(server.try_login().await.is_err(), "the old password");
-    let after = server.try_login_with(password).await.expect("the new one");
+    let (status, _) = server.try_login_with(PASSWORD).await;
+    assert_eq!(status, 401, "the old password");
+    let (status, after) = server.try_login_with(password).await;
+    let after = after.expect("the new one");
+    assert_eq!(status, 200);
     let before = Session::at(&server.url, &before.key).await;
     assert!(after.is_valid().await && !before.is_valid().await);
     let events = after.get("audit/listEvents", &[("limit", "9")]).await;
@@ -82,5 +85,6 @@ async fn servers_that_share_a_database_go_on_meanwhile() {
     let done = reset(&server, &shared).ended(0);
     assert_eq!(done.out, "", "a given one isn't repeated");
     assert!(!before.is_valid().await);
-    assert!(server.try_login_with("a new and long one").await.is_ok());
+    let (status, _) = server.try_login_with("a new and long one").await;
+    assert_eq!(status, 200);
 }

@@ -117,26 +117,25 @@ impl Server {
 
     /// Err: what was answered instead.
     pub(super) async fn try_login(&self) -> Result<Session, String> {
-        self.try_login_with(PASSWORD).await
+        let (status, session) = self.try_login_with(PASSWORD).await;
+        assert_eq!(status, 200);
+        session
     }
 
-    /// The same with another password.
-    pub(super) async fn try_login_with(&self, password: &str) -> Result<Session, String> {
+    /// The same with any password, and the status of the answer.
+    pub(super) async fn try_login_with(&self, password: &str) -> (u16, Result<Session, String>) {
         let url = format!("{}/rhn/manager/api/auth/login", self.url);
         let body = json!({"login": "admin", "password": password});
         let request = client()
             .post(url)
             .header("content-type", "application/json");
         let answer = request.body(body.to_string()).send().await.unwrap();
+        let status = answer.status().as_u16();
         let Some(cookie) = answer.headers().get("set-cookie") else {
-            return Err(answer.text().await.unwrap());
+            return (status, Err(answer.text().await.unwrap()));
         };
         let key = cookie.to_str().unwrap().split(['=', ';']).nth(1).unwrap();
-        Ok(Session {
-            root: format!("{}/rhn/manager/api", self.url),
-            key: key.to_owned(),
-            contract: Arc::new(Contract::of(&self.url).await),
-        })
+        (status, Ok(Session::at(&self.url, key).await))
     }
 }
 
