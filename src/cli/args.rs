@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::oci::PlatformChoice;
 use crate::sync::{OnEmpty, Placement, SelectorSpec};
 
-use super::client_args::{
+use super::client::args::{
     ApiArguments, CompletionsArguments, ProjectArguments, StoreArguments, WorkersArguments,
 };
 

@@ -14,7 +14,7 @@ use crate::client::{Client, Options, Verb};
 use crate::text::readable;
 
 use super::CliError;
-use super::client_args::{CompletionsArguments, Shell};
+use super::client::args::{CompletionsArguments, Shell};
 
 /// The variable by which a shell asks for completions.
 pub(super) const VARIABLE: &str = "COMPLETE";

@@ -1,47 +1,23 @@
 //! The command line: one binary, whose sub-commands are the roles.
 //!
-//! - [`args`]: what can be said.
-//! - `sync` and `list_tags`: the one-shot commands; `source` makes items of their arguments, `output`
-//!   prints lines, JSON and bars.
-//! - `cron`: what a cron line means.
-//! - `serve`: the server; `worker`: one that only works on the queue; `settings`: the configuration of both, which
-//!   `config` shows; `interrupts`: the signals that end them; `admin` looks after a server's database without
-//!   it; `api_docs` writes the reference pages.
-//! - [`client_args`]: what can be said to the commands that talk to a server: `api` calls any method
-//!   (`api_help` describes them), `project` (with `project_run` and `project_schedule`), `store` and `workers` are
-//!   for people.
-//!   `connection` is the session that they share, `table` prints.
-//! - `file`: files that arguments name; `complete`: completion in shells; `logs`: the lines of the log, of whichever command.
+//! - [`args`]: what can be typed; `complete`: completion in shells.
+//! - `one_shot`: commands that need no server. `server`: the server and its database. [`client`]: commands that
+//!   talk to a server.
+//! - `output` prints lines, JSON and bars; `logs`: the lines of the log; `interrupts`: the signals that end a
+//!   command; `file`: files that arguments name.
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 fine, 1 done with failures,
 //! 2 bad input or configuration, 3 couldn't reach what it needs, 130 interrupted.
 
-mod admin;
-mod api;
-mod api_docs;
-mod api_help;
 pub mod args;
-pub mod client_args;
+pub mod client;
 mod complete;
-mod config;
-mod connection;
-mod cron;
 mod file;
 mod interrupts;
-mod list_tags;
 mod logs;
+mod one_shot;
 mod output;
-mod project;
-mod project_run;
-mod project_schedule;
-mod serve;
-mod settings;
-mod source;
-mod store;
-mod sync;
-mod table;
-mod worker;
-mod workers;
+mod server;
 
 use std::process::ExitCode;
 
@@ -147,18 +123,18 @@ fn variables_check(command: &Command) -> Result<(), CliError> {
 
 async fn done(command: Command) -> Result<u8, CliError> {
     match command {
-        Command::Sync(arguments) => sync::run(*arguments).await,
-        Command::ListTags(arguments) => list_tags::run(arguments).await,
-        Command::Serve(arguments) => serve::run(arguments).await,
-        Command::Worker(arguments) => worker::run(arguments).await,
-        Command::Admin(command) => admin::run(command).await,
-        Command::Config(arguments) => config::run(&arguments),
-        Command::Cron(arguments) => cron::run(&arguments),
-        Command::ApiDocs { directory } => api_docs::run(&directory),
-        Command::Api(arguments) => api::run(*arguments).await,
-        Command::Project(arguments) => project::run(*arguments).await,
-        Command::Store(arguments) => store::run(*arguments).await,
-        Command::Workers(arguments) => workers::run(*arguments).await,
+        Command::Sync(arguments) => one_shot::sync::run(*arguments).await,
+        Command::ListTags(arguments) => one_shot::list_tags::run(arguments).await,
+        Command::Serve(arguments) => server::serve::run(arguments).await,
+        Command::Worker(arguments) => server::worker::run(arguments).await,
+        Command::Admin(command) => server::admin::run(command).await,
+        Command::Config(arguments) => server::config::run(&arguments),
+        Command::Cron(arguments) => one_shot::cron::run(&arguments),
+        Command::ApiDocs { directory } => server::api_docs::run(&directory),
+        Command::Api(arguments) => client::api::run(*arguments).await,
+        Command::Project(arguments) => client::project::run(*arguments).await,
+        Command::Store(arguments) => client::store::run(*arguments).await,
+        Command::Workers(arguments) => client::workers::run(*arguments).await,
         Command::Completions(arguments) => complete::run(&arguments),
     }
 }

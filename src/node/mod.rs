@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::notify::Notifier;
-use crate::oci::policy::server_policy_set;
+use crate::oci::network::policy::server_policy_set;
 use crate::private_file;
 use crate::store::base::channel::Listener;
 use crate::store::{Db, DbOptions, SealKey};

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::digest::Digest;
-use super::retry::PATIENCE;
+use super::http::retry::PATIENCE;
+use super::types::digest::Digest;
 use crate::text::{NAME, readable};
 
 /// A name (repository, tag, digest, address, platform) that isn't one.

@@ -3,17 +3,17 @@
 //! - `field`: `*`, lists, ranges and steps of one field, as a set of numbers.
 //! - `day`: the two day fields with their `L`, `W` and `#`, of which exactly one is `?`.
 //! - `next`: when a line fires next, also over daylight saving.
-//! - `words`: a line in words.
+//! - `describe`: a line in words.
 //! - [`CronError`] (`error`): why a line is refused.
 //!
 //! Facts: <https://www.quartz-scheduler.org/documentation/quartz-2.3.0/tutorials/crontrigger.html>.
 //! A leaf: nothing else of this program is used here, so that every layer may ask what a line means.
 
 mod day;
+mod describe;
 mod error;
 mod field;
 mod next;
-mod words;
 
 use std::fmt;
 use std::str::FromStr;
@@ -83,7 +83,7 @@ impl Expression {
 
     /// The line in words, such as `at 03:00, on Monday to Friday`.
     pub fn describe(&self) -> String {
-        words::describe(self)
+        describe::describe(self)
     }
 }
 

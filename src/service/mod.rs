@@ -1,7 +1,7 @@
 //! The use cases: what an account may ask for, independent of the wire.
 //!
 //! Reading order:
-//! - [`error`]: the one error of this layer; [`caller`]: who asks; [`paging`]: lists page by page; [`steps`]: large
+//! - [`error`]: the one error of this layer; [`caller`]: who asks; [`paging`]: lists page by page; [`batches`]: large
 //!   deletions, a step a transaction.
 //! - [`access`]: accounts, sessions, roles and organisations.
 //! - [`stores`]: the registries that are known, and what is in them.
@@ -13,13 +13,13 @@
 //! Nothing here knows HTTP, XML or SQL.
 
 pub mod access;
+pub mod batches;
 pub mod caller;
 pub mod error;
 pub mod paging;
 pub mod projects;
 pub mod runs;
 pub mod schedules;
-pub mod steps;
 pub mod stores;
 pub mod trail;
 
@@ -27,7 +27,7 @@ pub use access::account::{LoginPolicy, Logins};
 pub use access::role::Role;
 pub use caller::Caller;
 pub use error::Error;
-pub use runs::tell::Tell;
+pub use runs::logger::Tell;
 pub use runs::watch::{RunEvent, RunWakes, RunWatch};
 pub use schedules::rules::{Misfire, ScheduleRules};
 

@@ -25,8 +25,8 @@ pub mod trail;
 pub use base::connection::{DbConnection, Limits};
 pub use base::db::{Db, DbOptions};
 pub use base::error::Error;
+pub use base::meaning::Trouble;
 pub use base::seal::{SealError, SealKey};
-pub use base::trouble::Trouble;
 
 /// A point in time, UTC.
 pub type Moment = chrono::NaiveDateTime;

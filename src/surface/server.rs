@@ -16,10 +16,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
-use super::arrival::Arrival;
-use super::body::Intake;
+use super::docs::{apidoc, openapi};
 use super::health::{self, Readiness};
-use super::{apidoc, events, json, openapi, xmlrpc};
+use super::requests::arrival::Arrival;
+use super::requests::body::Intake;
+use super::wires::{events, json, xmlrpc};
 use crate::api::Dispatcher;
 
 /// What a request may cost.

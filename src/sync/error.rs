@@ -1,6 +1,7 @@
 //! Why a tag can't be synchronised.
 
-use crate::oci::{self, upload::StreamError};
+use crate::oci;
+use crate::oci::registry::upload::StreamError;
 
 /// A failure of one tag, with the side that it is on.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -1,41 +1,25 @@
 //! What to copy and how, between two registries; knows neither database nor web.
 //!
-//! How a tag travels: a [`spec`] names items; `candidate` lists and selects (with [`select`]);
-//! `compare` looks at both ends; `ladder` copies, the cheapest way first (with `once` and `writes`, so
-//! that one thing has one writer); [`outcome`] says what became of it, and [`progress`] tells whoever listens. [`native`] drives that for a run, [`plan`]
-//! without writing.
+//! How a tag travels: [`input`] names items; [`selection`] lists their tags and selects; `copy` looks at
+//! both ends and copies, the cheapest way first; [`outcome`] says what became of it, and [`progress`]
+//! tells who listens. [`native`] drives that for a run, [`plan`] without writing.
 //!
-//! - [`semver`], [`natural`], [`pattern`]: how tags compare and match; [`aside`]: where; `tag_name`: what may stand in a
-//!   list of tags.
-//! - `lacking`: items without a chosen platform; `unreachable`: registries that a run has given up.
-//! - [`skopeo_yaml`]: the `skopeo sync` source file, over a tree of `yaml`.
-//! - `error`: why a run can't begin.
+//! - [`offload`]: work that takes long, such as matching many names, off the runtime's threads.
+//! - [`error`]: why a run can't begin.
 
-pub mod aside;
-mod candidate;
-mod compare;
+mod copy;
 pub mod error;
-mod lacking;
-mod ladder;
+pub mod input;
 pub mod native;
-pub mod natural;
-mod once;
+pub mod offload;
 pub mod outcome;
-pub mod pattern;
 pub mod plan;
 pub mod progress;
-pub mod select;
-pub mod semver;
-pub mod skopeo_yaml;
-pub mod spec;
-mod tag_name;
-mod unreachable;
-mod writes;
-mod yaml;
+pub mod selection;
 
 pub use error::SyncError;
+pub use input::spec::{OnEmpty, Placement, SyncItem, SyncSpec};
 pub use native::{Engine, Halt, RunEnd};
 pub use outcome::{Action, Lack, Moved, Status, TagOutcome, Totals};
 pub use plan::{Plan, PlanAction};
-pub use select::{Selector, SelectorSpec};
-pub use spec::{OnEmpty, Placement, SyncItem, SyncSpec};
+pub use selection::select::{Selector, SelectorSpec};

@@ -11,16 +11,16 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::oci::Client;
 
-use super::candidate::{Candidate, candidates_find};
-use super::compare::{Comparison, Ends};
+use super::copy::compare::{Comparison, Ends};
+use super::copy::ladder::{Homes, Ladder, Route};
+use super::copy::manifest_writes::manifest_write;
+use super::copy::missing_platforms::Lacking;
+use super::copy::unreachable::Unreachable;
 use super::error::SyncError;
-use super::lacking::Lacking;
-use super::ladder::{Homes, Ladder, Route};
+use super::input::spec::{SyncItem, SyncSpec, platforms_text};
 use super::outcome::{Action, Moved, Status, TagOutcome, Totals};
 use super::progress::{Event, Reporter};
-use super::spec::{SyncItem, SyncSpec, platforms_text};
-use super::unreachable::Unreachable;
-use super::writes::manifest_write;
+use super::selection::candidate::{Candidate, candidates_find};
 
 /// Copies to one registry what a [`SyncSpec`] names.
 pub struct Engine {

@@ -100,7 +100,7 @@ pub struct TagOutcome {
     pub target_digest: Option<Digest>,
     /// What the target had before, where that was overwritten.
     pub previous_digest: Option<Digest>,
-    /// The platforms chosen, as [`super::spec::platforms_text`] writes them.
+    /// The platforms chosen, as [`super::input::spec::platforms_text`] writes them.
     pub platforms: String,
     /// Those of them that the image doesn't have.
     pub lack: Option<Lack>,

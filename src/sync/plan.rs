@@ -5,17 +5,17 @@ use std::collections::HashSet;
 use futures_util::StreamExt;
 use indexmap::IndexMap;
 
-use crate::oci::large::Room;
-use crate::oci::manifest::Content;
+use crate::oci::types::large::Room;
+use crate::oci::types::manifest::Content;
 use crate::oci::{Descriptor, Digest, Manifest};
 
-use super::candidate::{Candidate, candidates_find};
-use super::compare::{Comparison, Ends, Wanted};
+use super::copy::compare::{Comparison, Ends, Wanted};
+use super::copy::ladder::CHILDREN;
+use super::copy::unreachable::Unreachable;
 use super::error::SyncError;
-use super::ladder::CHILDREN;
 use super::native::Engine;
 use super::outcome::{Action, Lack};
-use super::unreachable::Unreachable;
+use super::selection::candidate::{Candidate, candidates_find};
 
 /// The actions of a run, and their sums.
 #[derive(Clone, Debug, Default)]

@@ -50,7 +50,7 @@ impl Reporter {
         let _ = self.events.send(event).await;
     }
 
-    pub(super) fn on_bytes(&self) -> crate::oci::upload::OnBytes {
+    pub(super) fn on_bytes(&self) -> crate::oci::registry::upload::OnBytes {
         let bytes = self.bytes();
         Arc::new(move |count| {
             bytes.fetch_add(count, Ordering::Relaxed);

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use registrysync::sync::pattern::Pattern;
-use registrysync::sync::select::{Selector, SelectorSpec};
-use registrysync::sync::semver::{Range, Version};
-use registrysync::sync::skopeo_yaml::SkopeoSource;
+use registrysync::sync::input::skopeo_yaml::SkopeoSource;
+use registrysync::sync::selection::pattern::Pattern;
+use registrysync::sync::selection::select::{Selector, SelectorSpec};
+use registrysync::sync::selection::semver::{Range, Version};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 

@@ -2,10 +2,10 @@
 
 use super::user::NewUser;
 use super::user_rules::satellite_admin_stays;
+use crate::service::batches::{STEP, in_steps};
 use crate::service::error::shortened;
 use crate::service::projects::settings::label_check;
 use crate::service::runs::cancel::runs_cancel;
-use crate::service::steps::{STEP, in_steps};
 use crate::service::{App, Caller, Error, Role};
 use crate::store;
 use crate::store::DbConnection;

@@ -11,7 +11,7 @@ use crate::service::{App, Caller, Error};
 use crate::store::DbConnection;
 use crate::store::projects::item::{self as rows, Item, item_by_id};
 use crate::store::projects::project::Project;
-use crate::sync::select::SelectError;
+use crate::sync::selection::select::SelectError;
 use crate::sync::{OnEmpty, Selector, SelectorSpec};
 
 /// Bytes of all patterns and ranges of a project: each run compiles them, and so does a change of an

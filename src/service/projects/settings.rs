@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::oci::PlatformChoice;
 use crate::service::Error;
 use crate::store;
-use crate::sync::spec::MAX_PARALLEL;
+use crate::sync::input::spec::MAX_PARALLEL;
 use crate::sync::{OnEmpty, Placement};
 
 /// More tags at once than any pair of registries has a use for.

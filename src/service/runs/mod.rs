@@ -4,16 +4,16 @@
 //! - [`start`]: plans a project or queues a run; `retry`: what a retry covers; [`cancel`] and [`settle`]: how runs end.
 //! - [`limits`]: how many runs an organisation or a host may have at a time.
 //! - [`history`]: runs that ended; [`watch`]: runs that go on; [`workers`]: who works.
-//! - [`verify`]: whether what was copied is still there; `tell`: the log of such work.
+//! - [`verify`]: whether what was copied is still there; `logger`: the log of such work.
 
 pub mod cancel;
 pub mod history;
 pub mod job;
 pub mod limits;
+pub(in crate::service) mod logger;
 pub(in crate::service) mod retry;
 pub mod settle;
 pub mod start;
-pub(in crate::service) mod tell;
 pub mod verify;
 pub mod watch;
 pub mod workers;

@@ -5,7 +5,7 @@ use crate::store::DbConnection;
 use crate::store::projects::project::Project;
 use crate::store::runs::result::results_failed;
 use crate::store::runs::run::{Run, RunTrigger, run_get};
-use crate::sync::spec::OnlyTags;
+use crate::sync::input::spec::OnlyTags;
 
 /// What is tried again.
 pub(super) struct Retry {

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use crate::oci::large::Room;
+use crate::oci::types::large::Room;
 use crate::oci::{Client, Digest, Manifest, Reference, Repository};
 use crate::service::stores::settings::client_options;
 use crate::service::{Error, Tell};

@@ -3,18 +3,18 @@
 use std::time::{Duration, Instant};
 
 use super::settings::client_options;
-use crate::oci::image::{ImageConfig, ImagePlatform};
-use crate::oci::manifest::Content;
-use crate::oci::ping::Ping;
+use crate::oci::registry::image::{ImageConfig, ImagePlatform};
+use crate::oci::registry::ping::Ping;
+use crate::oci::types::manifest::Content;
 use crate::oci::{self, Client, Descriptor, Manifest, PlatformChoice, Reference, Repository};
 use crate::service::error::{listed, shortened};
 use crate::service::runs::job::client;
 use crate::service::{App, Caller, Error};
 use crate::store::stores::image_store::image_store_by_label;
-use crate::sync::aside::{Asker, aside};
-use crate::sync::natural::natural_cmp;
-use crate::sync::pattern::Pattern;
-use crate::sync::select::Selection;
+use crate::sync::offload::{Asker, aside};
+use crate::sync::selection::natural::natural_cmp;
+use crate::sync::selection::pattern::Pattern;
+use crate::sync::selection::select::Selection;
 use crate::sync::{Selector, SelectorSpec};
 
 /// The longest tag. Source: OCI distribution specification, "Pulling manifests".

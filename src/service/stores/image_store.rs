@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::settings::{
     StoreChange, StoreCredentials, StoreOptions, certificate_check, login_check, policy_check,
 };
+use crate::service::batches::{STEP, in_steps};
 use crate::service::error::shortened;
 use crate::service::paging::{Rows, Slice, rows};
-use crate::service::steps::{STEP, in_steps};
 use crate::service::{App, Caller, Error};
 use crate::store::projects::synced_tag::synced_forget_store;
 use crate::store::stores::image_store::{

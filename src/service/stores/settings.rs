@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::oci::page::ListingLimit;
-use crate::oci::policy::server_policy;
+use crate::oci::network::policy::server_policy;
+use crate::oci::registry::page::ListingLimit;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress};
 use crate::service::Error;
 use crate::service::projects::settings::Newer;

@@ -1,7 +1,7 @@
 //! The two backends as one connection type, and how one is made.
 
 use super::link::{Address, Link};
-use super::trouble::{Meaning, Trouble};
+use super::meaning::{Meaning, Trouble};
 use crate::store::{DbOptions, Error};
 use diesel::connection::{
     AnsiTransactionManager, Connection as _, SimpleConnection as _, TransactionManager,

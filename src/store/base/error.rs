@@ -1,6 +1,6 @@
 //! What may go wrong in the database layer.
 
-use super::trouble::{Meaning, Trouble};
+use super::meaning::{Meaning, Trouble};
 use crate::store::{Moment, SealError};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use std::path::PathBuf;

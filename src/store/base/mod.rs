@@ -5,8 +5,8 @@
 //! - `connection`: the two backends as one; write transactions.
 //! - `migrate`: embedded migrations, the refusal of a newer database, the backup before.
 //! - `seal`: how credentials are encrypted at rest.
-//! - `error`, `trouble`: what may go wrong, and what a database means by its errors.
-//! - `kept`: foreign text as it is stored; one refused row doesn't lose its neighbours.
+//! - `error`, `meaning`: what may go wrong, and what a database means by its errors.
+//! - `storable`: foreign text as it is stored; one refused row doesn't lose its neighbours.
 //! - [`channel`]: how processes notify each other, by PostgreSQL's `LISTEN` and `NOTIFY`.
 //! - `macros`: enums that are kept as text.
 
@@ -17,9 +17,9 @@ pub mod channel;
 pub(in crate::store) mod connection;
 pub(in crate::store) mod db;
 pub(in crate::store) mod error;
-pub(in crate::store) mod kept;
 pub(in crate::store) mod link;
+pub(in crate::store) mod meaning;
 pub(in crate::store) mod migrate;
 pub(in crate::store) mod pool;
 pub(in crate::store) mod seal;
-pub(in crate::store) mod trouble;
+pub(in crate::store) mod storable;

@@ -1,6 +1,6 @@
 //! What we last saw at a target: lets a run skip what hasn't changed without asking twice.
 
-use crate::store::base::kept::is_name;
+use crate::store::base::storable::is_name;
 use crate::store::runs::run::{RunStatus, RunTrigger};
 use crate::store::schema::{image_store, sync_item, sync_project, synced_tag, tasko_run};
 use crate::store::{DbConnection, Error, Moment};

@@ -4,7 +4,7 @@
 use super::log::{NewLogLine, log_write};
 use super::part::lease_end;
 use super::run::{RunStatus, clock};
-use crate::store::base::kept::text_kept;
+use crate::store::base::storable::text_kept;
 use crate::store::schema::{run_log, run_result, sync_item, tasko_run, tasko_schedule};
 use crate::store::trail::notification::notification_add_on_change;
 use crate::store::{DbConnection, Error, Moment};

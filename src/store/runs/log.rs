@@ -2,7 +2,7 @@
 
 use super::part::{Lease, part_hold};
 use super::run::{clock, is_owned_by};
-use crate::store::base::kept::{text_kept, write_apart};
+use crate::store::base::storable::{text_kept, write_apart};
 use crate::store::schema::{run_log, tasko_run};
 use crate::store::{DbConnection, Error, Moment, now};
 use diesel::prelude::*;

@@ -8,7 +8,7 @@
 use super::log::{LogLevel, log_now};
 use super::run::{RunTotals, clock, run_lock};
 use crate::store::base::channel::{Topic, notify};
-use crate::store::base::kept::text_kept;
+use crate::store::base::storable::text_kept;
 use crate::store::schema::{run_part, sync_project, tasko_run};
 use crate::store::{DbConnection, Error, Moment};
 use chrono::TimeDelta;

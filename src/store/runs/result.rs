@@ -1,7 +1,7 @@
 //! What came of each tag of a run.
 
 use super::part::{Lease, PartStatus, part_hold};
-use crate::store::base::kept::{name_kept, text_kept, write_apart};
+use crate::store::base::storable::{name_kept, text_kept, write_apart};
 use crate::store::schema::{run_part, run_result, tasko_run};
 use crate::store::{DbConnection, Error};
 use diesel::prelude::*;

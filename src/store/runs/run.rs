@@ -6,7 +6,7 @@
 
 use super::part::{PartStatus, parts_insert};
 use crate::store::base::channel::{Topic, notify};
-use crate::store::base::kept::{name_kept, text_kept};
+use crate::store::base::storable::{name_kept, text_kept};
 use crate::store::projects::project::project_lock;
 use crate::store::schema::{run_part, sync_project, tasko_run};
 use crate::store::trail::notification::notification_add_on_change;

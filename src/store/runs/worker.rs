@@ -1,7 +1,7 @@
 //! The processes that work on the queue, by their names.
 
 use super::run::clock;
-use crate::store::base::kept::name_kept;
+use crate::store::base::storable::name_kept;
 use crate::store::schema::worker;
 use crate::store::{DbConnection, Error, Moment};
 use chrono::TimeDelta;

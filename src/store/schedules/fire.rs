@@ -4,7 +4,7 @@
 
 use super::schedule::{Schedule, is_active};
 use crate::store::base::channel::{Topic, notify};
-use crate::store::base::kept::text_kept;
+use crate::store::base::storable::text_kept;
 use crate::store::runs::run::{RunStatus, RunTotals, RunTrigger};
 use crate::store::schema::{sync_project, tasko_run, tasko_schedule, tasko_template};
 use crate::store::{DbConnection, Error, Moment};

@@ -5,7 +5,7 @@ use std::time::Instant;
 use chrono::TimeDelta;
 
 use crate::service::Error;
-use crate::service::steps::{STEP, in_steps};
+use crate::service::batches::{STEP, in_steps};
 use crate::store::projects::synced_tag::synced_forget_unused;
 use crate::store::runs::house_run::{Removed, history_list, history_remove, schedules_remove};
 use crate::store::runs::run::clock;

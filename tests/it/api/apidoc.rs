@@ -6,7 +6,8 @@ use std::process::Command;
 
 use regex::Regex;
 use registrysync::api::{Method, Namespace, Registry, namespaces};
-use registrysync::surface::{Limits, apidoc::samples};
+use registrysync::surface::Limits;
+use registrysync::surface::docs::apidoc::samples;
 use serde_json::{Value, json};
 
 use super::server::{ADMIN_PASSWORD, Server, client};

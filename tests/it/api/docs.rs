@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use registrysync::api::namespaces;
-use registrysync::surface::{asciidoc, openapi};
+use registrysync::surface::docs::{asciidoc, openapi};
 
 /// With `REGISTRYSYNC_RECORD` set, writes the pages instead.
 #[test]

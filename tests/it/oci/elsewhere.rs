@@ -10,7 +10,8 @@ use crate::support::raw::RawServer;
 use crate::support::registry::auth::{Auth, TokenAuth};
 use crate::support::registry::faults::{Action as Misbehave, Fault};
 use crate::support::registry::{Registry, tls};
-use crate::sync::{client, everything, item, options, repository, run, spec};
+use crate::sync::spec;
+use crate::sync::{client, everything, item, options, repository, run};
 
 fn trusting(address: &str) -> Client {
     let mut options = options(address);

@@ -9,7 +9,8 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action as Misbehave, Fault};
 use crate::support::registry::log::Kind;
-use crate::sync::{client, everything, item, options, repository, run, spec};
+use crate::sync::spec;
+use crate::sync::{client, everything, item, options, repository, run};
 
 fn busy(retry_after: Option<&str>) -> Misbehave {
     let header = retry_after.map(|value| ("retry-after", value.to_owned()));

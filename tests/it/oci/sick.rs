@@ -10,7 +10,8 @@ use crate::support::raw::{RawServer, endlessly};
 use crate::support::registry::Registry;
 use crate::support::registry::auth::{Auth, TokenAuth};
 use crate::support::registry::faults::{Action, Fault};
-use crate::sync::{client, everything, item, literal, options, repository, run, spec};
+use crate::sync::spec;
+use crate::sync::{client, everything, item, literal, options, repository, run};
 
 /// All that takes time, short.
 fn hasty(address: &str) -> ClientOptions {

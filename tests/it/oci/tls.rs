@@ -6,7 +6,8 @@ use registrysync::sync::Action;
 use crate::support::images::{Format, Image};
 use crate::support::registry::auth::{Auth, TokenAuth};
 use crate::support::registry::{Builder, LinkStyle, LocationStyle, Registry};
-use crate::sync::{everything, item, options_for, repository, run, spec};
+use crate::sync::spec;
+use crate::sync::{everything, item, options_for, repository, run};
 
 const USER: &str = "user";
 const PASSWORD: &str = "s3cret-w0rd";

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use registrysync::oci::upload::Mount;
+use registrysync::oci::registry::upload::Mount;
 use registrysync::oci::{Client, Credentials, Descriptor, Digest};
 use registrysync::sync::{Action, SyncItem};
 
@@ -10,7 +10,8 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::auth::{Auth, TokenAuth, TokenField};
 use crate::support::registry::log::Kind;
 use crate::support::registry::{Builder, LinkStyle, Registry};
-use crate::sync::{client, everything, item, options, repository, run, spec};
+use crate::sync::spec;
+use crate::sync::{client, everything, item, options, repository, run};
 
 const USER: &str = "user";
 const PASSWORD: &str = "s3cret-w0rd";
@@ -221,7 +222,7 @@ async fn a_mount_without_enough_scopes_spoils_no_upload() {
         artifact_type: None,
     };
     let from = client(source.address());
-    let quiet: registrysync::oci::upload::OnBytes = std::sync::Arc::new(|_| {});
+    let quiet: registrysync::oci::registry::upload::OnBytes = std::sync::Arc::new(|_| {});
     let from = (&from, &repository("app"));
     to.blob_upload(&own, from, &blob, None, &quiet)
         .await

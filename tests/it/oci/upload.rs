@@ -6,7 +6,8 @@ use crate::support::images::{Format, Image};
 use crate::support::registry::auth::{Auth, TokenAuth};
 use crate::support::registry::faults::Quirk;
 use crate::support::registry::{Builder, LocationStyle, Registry};
-use crate::sync::{client, everything, item, run, spec};
+use crate::sync::spec;
+use crate::sync::{client, everything, item, run};
 
 async fn copied_to(target: Builder) -> (Registry, crate::sync::Ran) {
     let (source, target) = (Registry::start().await, target.start().await);

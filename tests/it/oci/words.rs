@@ -8,7 +8,8 @@ use crate::support::registry::Registry;
 use crate::support::registry::auth::{Auth, TokenAuth};
 use crate::support::registry::faults::{Action, Fault};
 use crate::support::registry::log::Kind;
-use crate::sync::{client, item, literal, options, options_for, repository, run, spec};
+use crate::sync::spec;
+use crate::sync::{client, item, literal, options, options_for, repository, run};
 
 const USER: &str = "user";
 

@@ -16,7 +16,7 @@ use registrysync::store::runs::run::{
 use registrysync::store::stores::image_store::{NewImageStore, image_store_create};
 use registrysync::store::{DbConnection, SealKey};
 use registrysync::taskomatic::Limits;
-use registrysync::taskomatic::claim::{Claimed, claim};
+use registrysync::taskomatic::work::claim::{Claimed, claim};
 
 const OPTIONS: &str =
     r#"{"placement":"path","architectures":[],"description":"","max_parallel":4}"#;

@@ -18,7 +18,7 @@ use registrysync::store::runs::result::{
 use registrysync::store::runs::run::{Run, RunStatus, run_get};
 use registrysync::store::schema::run_part;
 use registrysync::store::{Db, DbConnection, now};
-use registrysync::taskomatic::claim::claim;
+use registrysync::taskomatic::work::claim::claim;
 use registrysync::taskomatic::{LeaseRules, Limits, LostParts, Worker, WorkerOptions};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

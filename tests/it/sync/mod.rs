@@ -25,8 +25,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use registrysync::oci::{Client, ClientOptions, RegistryAddress, Repository};
+use registrysync::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use registrysync::sync::progress::{Event, Reporter};
-use registrysync::sync::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use registrysync::sync::{
     Action, Engine, OnEmpty, Placement, RunEnd, Selector, SelectorSpec, Status, SyncItem, SyncSpec,
     TagOutcome,

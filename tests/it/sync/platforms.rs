@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use registrysync::oci::{Client, PlatformChoice};
-use registrysync::sync::spec::{KnownTag, KnownTags};
+use registrysync::sync::input::spec::{KnownTag, KnownTags};
 use registrysync::sync::{Action, Engine, SelectorSpec, Status, SyncItem, SyncSpec};
 
 use super::{Ran, client, everything, item, lacking, literal, run, spec, tags_at};

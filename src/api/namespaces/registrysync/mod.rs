@@ -5,12 +5,10 @@
 //! - `work`: plan and run a project; `workers`: who does it.
 //! - `runs`: what became of runs; `schedules`: when they begin by themselves.
 //! - `notifications`: whether people can be told; `statistics`: numbers for dashboards.
-//! - `wire`, `image_answer`, `plan_answer`: the structs that they answer with.
+//! - `wire`: the structs that they answer with.
 
-mod image_answer;
 mod items;
 mod notifications;
-mod plan_answer;
 mod projects;
 mod registries;
 mod runs;

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use schemars::JsonSchema;
 
-use super::image_answer::{ImageAnswer, PlatformAnswer};
+use super::wire::image::{ImageAnswer, PlatformAnswer};
 use super::{LIMIT, OFFSET};
 use crate::api::registry::Namespace;
 use crate::api::{ApiError, Context, List, param};
-use crate::oci::ping::{Ping, PingStep};
+use crate::oci::registry::ping::{Ping, PingStep};
 use crate::service::paging::Slice;
 use crate::service::stores::browse;
 use crate::sync::SelectorSpec;

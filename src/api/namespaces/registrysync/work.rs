@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::plan_answer::PlanAnswer;
+use super::wire::plan::PlanAnswer;
 use crate::api::registry::Namespace;
 use crate::api::value::Done;
 use crate::api::{ApiError, Context, param};

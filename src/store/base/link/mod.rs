@@ -6,7 +6,7 @@
 //! - speaks TLS with the server where that is asked for (`tls`),
 //! - gives every wait a limit, however it hangs: a connection whose answer doesn't come is cut, and
 //!   `libpq` sees that at once,
-//! - writes the SQLSTATE before each error's message, for [`super::trouble`].
+//! - writes the SQLSTATE before each error's message, for [`super::meaning`].
 //!
 //! `address` says where the server is, `passfile` which password `libpq` would take.
 //!
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use diesel::{Connection as _, PgConnection};
 use tokio::runtime::{Builder, Handle};
 
-use super::trouble::sqlstate;
+use super::meaning::sqlstate;
 use crate::store::Error;
 pub(super) use address::Address;
 use address::Host;

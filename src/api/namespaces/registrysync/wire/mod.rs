@@ -1,0 +1,284 @@
+//! The structs of `registrysync.*`: the same members on every surface; what has no value is left
+//! out.
+
+pub(super) mod image;
+pub(super) mod plan;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::api::value::{ByteCount, Timestamp};
+use crate::service::projects::item::ItemView;
+use crate::service::projects::project::ProjectView;
+use crate::store::Moment;
+use crate::store::projects::project as project_rows;
+use crate::store::runs::log;
+use crate::store::runs::result;
+use crate::store::runs::run as run_rows;
+use crate::sync::OnEmpty;
+
+/// A project.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Project {
+    id: i64,
+    label: String,
+    description: String,
+    src_store_label: String,
+    dest_store_label: String,
+    enabled: bool,
+    created: Timestamp,
+    modified: Timestamp,
+    /// Raised by each change; `setDetails` refuses an older one.
+    version: i64,
+    /// The cron line of its schedule.
+    cron_expr: Option<String>,
+    last_run: Option<LastRun>,
+    /// `path`, `flat` or `scoped`.
+    placement: String,
+    /// Platforms to copy; empty: all.
+    architectures: Vec<String>,
+    /// What becomes of an item that selects nothing: `warn`, `fail` or `ignore`.
+    on_empty: OnEmpty,
+    /// Tags worked on at once.
+    max_parallel: usize,
+    /// Why the options can't be read, where that is so.
+    problem: Option<&'static str>,
+    /// The items, where one project is shown.
+    items: Option<Vec<Item>>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct LastRun {
+    id: i64,
+    status: String,
+    end_time: Option<Timestamp>,
+    /// Things that people should know of, though nothing failed.
+    warnings: i64,
+}
+
+impl From<project_rows::LastRun> for LastRun {
+    fn from(run: project_rows::LastRun) -> LastRun {
+        LastRun {
+            id: run.id,
+            status: run.status.to_string(),
+            end_time: run.end_time.map(utc),
+            warnings: run.warnings,
+        }
+    }
+}
+
+impl From<ProjectView> for Project {
+    fn from(view: ProjectView) -> Project {
+        let (project, settings) = (view.project, view.settings);
+        Project {
+            id: project.id,
+            label: project.label,
+            description: settings.description,
+            src_store_label: view.src_store_label,
+            dest_store_label: view.dest_store_label,
+            enabled: project.enabled,
+            created: utc(project.created),
+            modified: utc(project.modified),
+            version: project.version,
+            cron_expr: view.cron_expr,
+            last_run: view.last_run.map(LastRun::from),
+            placement: settings.placement.to_string(),
+            architectures: settings.architectures,
+            on_empty: settings.on_empty.unwrap_or_default(),
+            max_parallel: settings.max_parallel,
+            problem: view.problem,
+            items: None,
+        }
+    }
+}
+
+impl Project {
+    /// The same with its items.
+    pub(super) fn with_items(self, items: Vec<ItemView>) -> Project {
+        let items = items.into_iter().map(Item::from).collect();
+        Project {
+            items: Some(items),
+            ..self
+        }
+    }
+}
+
+/// An item.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Item {
+    id: i64,
+    project_label: String,
+    repository: String,
+    /// Tags and digests, named literally.
+    tags: Vec<String>,
+    /// "" where there is none.
+    tags_regex: String,
+    tags_exclude_regex: Option<String>,
+    semver: Option<String>,
+    /// Platforms to copy, where they aren't the project's.
+    architectures: Option<Vec<String>>,
+    target_repository: Option<String>,
+    /// What becomes of it when it selects nothing, where that isn't as the project says.
+    on_empty: Option<OnEmpty>,
+}
+
+impl From<ItemView> for Item {
+    fn from(view: ItemView) -> Item {
+        let (spec, selector) = (view.spec.clone(), view.spec.selector);
+        Item {
+            id: view.id,
+            project_label: view.project_label,
+            repository: spec.repository.to_string(),
+            tags: selector.tags,
+            tags_regex: selector.tags_regex.unwrap_or_default(),
+            tags_exclude_regex: selector.tags_exclude_regex,
+            semver: selector.semver,
+            architectures: (!spec.architectures.is_empty()).then_some(spec.architectures),
+            target_repository: spec.target_repository.map(|path| path.to_string()),
+            on_empty: spec.on_empty,
+        }
+    }
+}
+
+/// A run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::api::namespaces) struct Run {
+    id: i64,
+    project_label: String,
+    /// READY, RUNNING, FINISHED, FAILED, SKIPPED or INTERRUPTED.
+    status: String,
+    /// manual, schedule, retry or hook.
+    trigger: String,
+    fire_time: Timestamp,
+    start_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+    attempt: i64,
+    worker: Option<String>,
+    message: String,
+    /// What it waits for while nobody works on it; `getRun` says so.
+    waits_for: Option<String>,
+    /// Numbers of tags.
+    counts: Counts,
+    bytes: ByteCount,
+    blobs_copied: i64,
+    blobs_mounted: i64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Counts {
+    selected: i64,
+    copied: i64,
+    updated: i64,
+    skipped: i64,
+    deleted: i64,
+    blocked: i64,
+    failed: i64,
+    /// What is worth knowing and stopped nothing: an item that selects nothing, a platform that an
+    /// image doesn't have. The log says which.
+    warnings: i64,
+}
+
+impl From<run_rows::Run> for Run {
+    fn from(run: run_rows::Run) -> Run {
+        let totals = run.totals;
+        Run {
+            id: run.id,
+            project_label: run.project_label,
+            status: run.status.to_string(),
+            trigger: run.trigger_kind.to_string(),
+            fire_time: utc(run.fire_time),
+            start_time: run.start_time.map(utc),
+            end_time: run.end_time.map(utc),
+            attempt: run.attempt,
+            worker: run.worker,
+            message: run.message,
+            waits_for: None,
+            counts: Counts {
+                selected: totals.selected,
+                copied: totals.copied,
+                updated: totals.updated,
+                skipped: totals.skipped,
+                deleted: totals.deleted,
+                blocked: totals.blocked,
+                failed: totals.failed,
+                warnings: totals.warnings,
+            },
+            bytes: bytes(totals.bytes),
+            blobs_copied: totals.blobs_copied,
+            blobs_mounted: totals.blobs_mounted,
+        }
+    }
+}
+
+impl Run {
+    /// The same with what it waits for.
+    pub(super) fn waiting_for(self, waits_for: Option<String>) -> Run {
+        Run { waits_for, ..self }
+    }
+}
+
+/// What came of one tag of a run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RunResult {
+    repository: String,
+    tag: String,
+    target: String,
+    /// copy, update, skip, delete or blocked.
+    action: String,
+    /// done, failed or blocked.
+    status: String,
+    source_digest: Option<String>,
+    target_digest: Option<String>,
+    previous_digest: Option<String>,
+    bytes: ByteCount,
+    duration_ms: i64,
+    error: Option<String>,
+}
+
+impl From<result::RunResult> for RunResult {
+    fn from(row: result::RunResult) -> RunResult {
+        let result = row.result;
+        RunResult {
+            repository: result.repository,
+            tag: result.tag,
+            target: result.target,
+            action: result.action.to_string(),
+            status: result.status.to_string(),
+            source_digest: result.source_digest,
+            target_digest: result.target_digest,
+            previous_digest: result.previous_digest,
+            bytes: bytes(result.bytes),
+            duration_ms: result.duration_ms,
+            error: result.error,
+        }
+    }
+}
+
+/// A line of a run's log.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::api::namespaces) struct LogLine {
+    seq: i64,
+    time: Timestamp,
+    /// debug, info, warn or error.
+    level: String,
+    message: String,
+}
+
+impl From<log::LogLine> for LogLine {
+    fn from(line: log::LogLine) -> LogLine {
+        LogLine {
+            seq: line.seq,
+            time: utc(line.time),
+            level: line.level.to_string(),
+            message: line.message,
+        }
+    }
+}
+
+pub(super) fn utc(time: Moment) -> Timestamp {
+    Timestamp(time.and_utc())
+}
+
+fn bytes(count: i64) -> ByteCount {
+    ByteCount(u64::try_from(count).unwrap_or_default())
+}

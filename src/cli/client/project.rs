@@ -1,0 +1,283 @@
+//! `registrysync project`: sync projects, for people; `project_run` starts and watches runs,
+//! `project_schedule` sets when they begin by themselves.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::args::{ProjectArguments, ProjectCommand, ProjectCreateArguments};
+use super::connection::Session;
+use super::project_run;
+use super::project_schedule;
+use super::table::{self, cell};
+use crate::cli::CliError;
+use crate::cli::one_shot::source::reference;
+use crate::cli::output::{data_line, json_line, talk_line};
+use crate::text::counted;
+
+pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliError> {
+    let json = arguments.json;
+    match arguments.command {
+        ProjectCommand::List { connection } => list(&mut Session::open(&connection)?, json).await,
+        ProjectCommand::Show { label, connection } => {
+            let project = details(&mut Session::open(&connection)?, &label).await?;
+            show(&project, json);
+            Ok(0)
+        }
+        ProjectCommand::Create(arguments) => create(&arguments, json).await,
+        ProjectCommand::Run {
+            label,
+            wait,
+            quiet,
+            queue,
+            retry,
+            connection,
+        } => {
+            let mut session = Session::open(&connection)?;
+            let id = project_run::start(&mut session, &label, queue, retry).await?;
+            if wait {
+                return project_run::watch(&mut session, id, json, quiet).await;
+            }
+            if json {
+                json_line(&json!({"run": id}));
+            } else {
+                data_line(&id.to_string());
+            }
+            Ok(0)
+        }
+        ProjectCommand::Log {
+            label,
+            run,
+            connection,
+        } => project_run::log(&mut Session::open(&connection)?, &label, run, json).await,
+        ProjectCommand::Schedule { command } => project_schedule::run(command, json).await,
+    }
+}
+
+async fn list(session: &mut Session, json: bool) -> Result<u8, CliError> {
+    let projects = rows(session.get("registrysync.listProjects", Map::new()).await?);
+    if json {
+        projects.iter().for_each(json_line);
+        return Ok(0);
+    }
+    let lines: Vec<[String; 6]> = projects
+        .iter()
+        .map(|project| {
+            let last = &project["last_run"];
+            [
+                cell(&project["label"]),
+                cell(&project["src_store_label"]),
+                cell(&project["dest_store_label"]),
+                cell(&project["enabled"]),
+                last_status(last),
+                cell(&last["end_time"]),
+            ]
+        })
+        .collect();
+    table::print(
+        ["LABEL", "FROM", "TO", "ENABLED", "LAST RUN", "ENDED"],
+        &lines,
+        "there are no projects; `registrysync project create` makes one",
+    );
+    Ok(0)
+}
+
+/// The status of a project's last run, with its warnings.
+fn last_status(last: &Json) -> String {
+    let status = cell(&last["status"]);
+    match last["warnings"].as_u64() {
+        Some(warnings @ 1..) => format!("{status}, {}", counted(warnings, "warning")),
+        _ => status,
+    }
+}
+
+async fn details(session: &mut Session, label: &str) -> Result<Json, CliError> {
+    session
+        .get("registrysync.getDetails", members(json!({"label": label})))
+        .await
+}
+
+fn show(project: &Json, json: bool) {
+    if json {
+        json_line(project);
+        return;
+    }
+    let Json::Object(all) = project else { return };
+    let plain = all
+        .iter()
+        .filter(|(name, value)| *name != "items" && !value.is_object() && !cell(value).is_empty());
+    for (name, value) in plain {
+        data_line(&format!("{:<18} {}", format!("{name}:"), cell(value)));
+    }
+    if let Some(last) = all.get("last_run") {
+        data_line(&format!(
+            "{:<18} {} {} {}",
+            "last_run:",
+            cell(&last["id"]),
+            last_status(last),
+            cell(&last["end_time"])
+        ));
+    }
+    data_line("");
+    let items: Vec<[String; 3]> = rows(project["items"].clone())
+        .iter()
+        .map(|item| {
+            [
+                cell(&item["id"]),
+                cell(&item["repository"]),
+                selection(item),
+            ]
+        })
+        .collect();
+    table::print(
+        ["ITEM", "REPOSITORY", "TAGS"],
+        &items,
+        "there are no items yet; `registrysync api registrysync.addImage` adds one",
+    );
+}
+
+/// What an item picks, in words.
+fn selection(item: &Json) -> String {
+    let named = [
+        ("", "tags"),
+        ("/", "tags_regex"),
+        ("semver ", "semver"),
+        ("but not /", "tags_exclude_regex"),
+        ("only ", "architectures"),
+        ("to ", "target_repository"),
+    ];
+    let parts: Vec<String> = named
+        .into_iter()
+        .map(|(before, name)| (before, cell(&item[name])))
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(before, text)| {
+            format!(
+                "{before}{text}{}",
+                if before.ends_with('/') { "/" } else { "" }
+            )
+        })
+        .collect();
+    let picks = ["tags", "tags_regex", "semver"];
+    let all = picks.into_iter().all(|name| cell(&item[name]).is_empty());
+    let all = all.then(|| "all".to_owned());
+    all.into_iter().chain(parts).collect::<Vec<_>>().join(", ")
+}
+
+async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, CliError> {
+    let item = item(arguments)?;
+    let mut options = Map::new();
+    let placement = arguments
+        .placement
+        .as_ref()
+        .map(|placement| json!(placement.to_string()));
+    options.extend(placement.map(|text| ("placement".into(), text)));
+    if !arguments.architectures.is_empty() {
+        options.insert("architectures".into(), json!(arguments.architectures));
+    }
+    options.extend(
+        arguments
+            .description
+            .iter()
+            .map(|text| ("description".into(), json!(text))),
+    );
+    options.extend(
+        arguments
+            .max_parallel
+            .map(|count| ("max_parallel".into(), json!(count))),
+    );
+    if arguments.disabled {
+        options.insert("enabled".into(), json!(false));
+    }
+    let label = &arguments.label;
+    let mut session = Session::open(&arguments.connection)?;
+    let args = json!({"label": label, "srcStore": arguments.from, "destStore": arguments.to,
+        "options": options});
+    session.post("registrysync.create", members(args)).await?;
+    if let Some(item) = item
+        && let Err(error) = session.post("registrysync.addImage", item).await
+    {
+        // What was asked for is one thing: either all of it is there or nothing.
+        session
+            .post("registrysync.delete", members(json!({"label": label})))
+            .await?;
+        return Err(error);
+    }
+    let project = details(&mut session, label).await?;
+    if json {
+        json_line(&project);
+    } else {
+        let next = match (&project["items"], &project["enabled"]) {
+            (Json::Array(items), _) if items.is_empty() => {
+                "`registrysync api registrysync.addImage` adds an item".to_owned()
+            }
+            (_, Json::Bool(false)) => "it is disabled".to_owned(),
+            _ => format!("`registrysync project run {label}` starts it"),
+        };
+        talk_line(&format!("made the project `{label}`; {next}"));
+    }
+    Ok(0)
+}
+
+/// The first item, if a repository is named.
+fn item(arguments: &ProjectCreateArguments) -> Result<Option<Map<String, Json>>, CliError> {
+    let select = &arguments.select;
+    let mut options = Map::new();
+    let texts = [
+        ("tags_regex", &select.tag_regex),
+        ("tags_exclude_regex", &select.tag_exclude_regex),
+        ("semver", &select.semver),
+    ];
+    for (name, text) in texts {
+        options.extend(text.iter().map(|text| (name.to_owned(), json!(text))));
+    }
+    let Some(repository) = &arguments.repository else {
+        if options.is_empty() && select.tags.is_empty() {
+            return Ok(None);
+        }
+        return Err(CliError::Input(
+            "to which repository do the tags belong? Give `--repository`".into(),
+        ));
+    };
+    let repository = reference(repository);
+    let args = json!({"label": arguments.label, "repository": repository, "tags": select.tags,
+        "options": options});
+    Ok(Some(members(args)))
+}
+
+/// The members of an object.
+pub(in crate::cli) fn members(value: Json) -> Map<String, Json> {
+    match value {
+        Json::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The entries of a list.
+pub(super) fn rows(value: Json) -> Vec<Json> {
+    match value {
+        Json::Array(rows) => rows,
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::selection;
+    use serde_json::json;
+
+    #[test]
+    fn what_an_item_picks_is_said_in_words() {
+        for (item, expected) in [
+            (json!({"tags": [], "tags_regex": ""}), "all"),
+            (json!({"tags": ["a", "b"]}), "a, b"),
+            (
+                json!({"tags_regex": "^1", "tags_exclude_regex": "rc"}),
+                "/^1/, but not /rc/",
+            ),
+            (
+                json!({"semver": ">=1", "target_repository": "x"}),
+                "semver >=1, to x",
+            ),
+        ] {
+            assert_eq!(selection(&item), expected);
+        }
+    }
+}

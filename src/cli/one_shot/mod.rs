@@ -1,0 +1,10 @@
+//! Commands that need no server.
+//!
+//! - `sync`: copies, or shows the plan; `list_tags`: the tags of a repository, and why each is in or out.
+//! - `source`: makes items of their arguments.
+//! - `cron`: what a cron line means.
+
+pub(in crate::cli) mod cron;
+pub(in crate::cli) mod list_tags;
+pub(in crate::cli) mod source;
+pub(in crate::cli) mod sync;

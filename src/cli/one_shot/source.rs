@@ -1,0 +1,184 @@
+//! From arguments to what the engine works on: clients and items.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+
+use crate::oci::auth::file::logins_find;
+use crate::oci::registry::page::ListingLimit;
+use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress, Repository};
+use crate::sync::input::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
+use crate::sync::{Placement, Selector, SyncItem};
+
+use crate::cli::CliError;
+use crate::cli::args::{SelectArguments, SyncArguments, TrustArguments};
+use crate::cli::file::file_read;
+
+/// What to copy, and how targets are named.
+pub(super) struct Source {
+    pub(in crate::cli) items: Vec<SyncItem>,
+    pub(in crate::cli) placement: Placement,
+}
+
+impl Source {
+    pub(in crate::cli) fn read(arguments: &SyncArguments) -> Result<Self, CliError> {
+        match (&arguments.file, &arguments.from, &arguments.repository) {
+            (Some(file), _, _) => Self::from_file(file, arguments),
+            (None, Some(from), Some(repository)) => Self::from_flags(from, repository, arguments),
+            _ => Err(CliError::Input(
+                "give a FILE, or `--from` and `--repository`".into(),
+            )),
+        }
+    }
+
+    fn from_flags(
+        from: &str,
+        repository: &str,
+        arguments: &SyncArguments,
+    ) -> Result<Self, CliError> {
+        let item = SyncItem {
+            source: client(from, &arguments.trust, arguments.max_names)?,
+            repository: Repository::parse(reference(repository)).map_err(CliError::input)?,
+            selector: flag_selector(&arguments.select)?,
+            architectures: arguments.architecture.clone(),
+            target_repository: None,
+            on_empty: arguments.on_empty,
+        };
+        Ok(Self {
+            items: vec![item],
+            placement: arguments.placement.unwrap_or(Placement::Path),
+        })
+    }
+
+    fn from_file(file: &Path, arguments: &SyncArguments) -> Result<Self, CliError> {
+        let (name, text) = file_text(file)?;
+        let source = SkopeoSource::parse(&text).map_err(|error| {
+            if is_of_regsync(&text) {
+                return CliError::Input(format!(
+                    "{name}: this is a file for regsync; what is read here is a file for \
+                     `skopeo sync --src yaml`, see docs/command-line.md"
+                ));
+            }
+            CliError::Input(format!("{name}: {error}"))
+        })?;
+        let mut items = Vec::new();
+        for registry in &source.registries {
+            let client = file_client(registry, &arguments.trust, arguments.max_names)?;
+            for item in &registry.items {
+                items.push(SyncItem {
+                    source: client.clone(),
+                    repository: item.repository.clone(),
+                    selector: Selector::compile(&item.selector)
+                        .map_err(|e| CliError::Input(format!("{name}: line {}: {e}", item.line)))?,
+                    architectures: arguments.architecture.clone(),
+                    target_repository: None,
+                    on_empty: arguments.on_empty,
+                });
+            }
+        }
+        Ok(Self {
+            items,
+            placement: arguments.placement.unwrap_or(Placement::Flat),
+        })
+    }
+}
+
+/// What a file holds, and how messages call it.
+fn file_text(file: &Path) -> Result<(String, String), CliError> {
+    let (name, text) = if file == Path::new("-") {
+        let text = std::io::read_to_string(std::io::stdin());
+        ("standard input".to_owned(), text)
+    } else {
+        let text = std::fs::read_to_string(file);
+        (format!("`{}`", file.display()), text)
+    };
+    match text {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(CliError::Input(format!("{name}: {error}"))),
+    }
+}
+
+/// Such a file begins its parts with these keys; no registry is called so.
+fn is_of_regsync(text: &str) -> bool {
+    let has = |key: &str| text.lines().any(|line| line.starts_with(key));
+    has("sync:") && (has("version:") || has("creds:") || has("defaults:"))
+}
+
+/// A reference as typed, without the transport that skopeo wants before it.
+pub(in crate::cli) fn reference(text: &str) -> &str {
+    text.strip_prefix("docker://").unwrap_or(text)
+}
+
+/// The selectors of the command line; what is wrong is named as it was given.
+pub(super) fn flag_selector(arguments: &SelectArguments) -> Result<Selector, CliError> {
+    Selector::compile(&arguments.clone().into()).map_err(|error| {
+        let flags = [
+            ("`tags`", "`--tag`"),
+            ("`tags_regex`", "`--tag-regex`"),
+            ("`tags_exclude_regex`", "`--tag-exclude-regex`"),
+            ("`semver`", "`--semver`"),
+        ];
+        let text = flags.iter().fold(error.to_string(), |text, (key, flag)| {
+            text.replace(key, flag)
+        });
+        CliError::Input(text)
+    })
+}
+
+/// A client for an address as typed; credentials come from the auth files.
+pub(in crate::cli) fn client(
+    text: &str,
+    trust: &TrustArguments,
+    max_names: Option<u32>,
+) -> Result<Client, CliError> {
+    let mut options = options(reference(text), trust.plain_http, trust, max_names)?;
+    logins_add(&mut options)?;
+    Client::new(options).map_err(CliError::input)
+}
+
+fn options(
+    text: &str,
+    plain_http: bool,
+    trust: &TrustArguments,
+    max_names: Option<u32>,
+) -> Result<ClientOptions, CliError> {
+    let mut options = ClientOptions::new(address(text, plain_http)?);
+    let certificate = trust.ca_certificate.as_deref();
+    options.ca_certificate = certificate.map(file_read).transpose()?;
+    if let Some(names) = max_names.and_then(|names| usize::try_from(names).ok()) {
+        options.listing = ListingLimit { names };
+    }
+    Ok(options)
+}
+
+/// The logins of the auth files.
+fn logins_add(options: &mut ClientOptions) -> Result<(), CliError> {
+    let logins = logins_find(&options.address).map_err(CliError::input)?;
+    options.credentials = logins.all;
+    options.path_credentials = logins.by_path;
+    Ok(())
+}
+
+/// `https://` in front holds against `--plain-http`, and so does Docker Hub.
+fn address(text: &str, plain_http: bool) -> Result<RegistryAddress, CliError> {
+    let address = RegistryAddress::parse(text).map_err(CliError::input)?;
+    let keeps_tls = text.starts_with("https://") || address.host() == "docker.io";
+    Ok(address.with_plain_http(plain_http && !keeps_tls))
+}
+
+fn file_client(
+    registry: &SkopeoRegistry,
+    trust: &TrustArguments,
+    max_names: Option<u32>,
+) -> Result<Client, CliError> {
+    let plain_http = trust.plain_http && registry.tls_verify != Some(true);
+    let mut options = options(&registry.host, plain_http, trust, max_names)?;
+    options.tls_verify = registry.tls_verify.unwrap_or(true);
+    match &registry.credentials {
+        Some((username, password)) => {
+            options.credentials = Credentials::from_parts(username, password.expose_secret());
+        }
+        None => logins_add(&mut options)?,
+    }
+    Client::new(options).map_err(CliError::input)
+}

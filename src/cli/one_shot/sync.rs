@@ -1,0 +1,118 @@
+//! `registrysync sync`: one run, or its plan, without a server.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::oci::RegistryAddress;
+use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
+use crate::sync::progress::{Event, Reporter};
+use crate::sync::{Engine, RunEnd, SyncItem, SyncSpec};
+
+use super::source::{Source, client};
+use crate::cli::args::SyncArguments;
+use crate::cli::interrupts::interrupted;
+use crate::cli::output::{self, Display};
+use crate::cli::{CliError, INTERRUPTED};
+
+/// Events that may wait for the screen before the engine does.
+const EVENTS: usize = 256;
+
+pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
+    let source = Source::read(&arguments)?;
+    let target = client(&arguments.to, &arguments.trust, arguments.max_names)?;
+    let spec = SyncSpec {
+        items: source.items,
+        placement: source.placement,
+        max_parallel: MAX_PARALLEL,
+        known: KnownTags::new(),
+        lost: LostTags::new(),
+        only: None,
+    };
+    same_place_refuse(&spec, target.address())?;
+    let engine = Engine::new(target, spec);
+    if arguments.dry_run {
+        return plan(&engine, arguments.json).await;
+    }
+    let start = Instant::now();
+    let (sender, receiver) = mpsc::channel(EVENTS);
+    let reporter = Reporter::new(sender);
+    let display = Display::new(arguments.json, arguments.quiet, reporter.bytes());
+    let cancel = CancellationToken::new();
+    let on_signal = cancel.clone();
+    let signal = tokio::spawn(async move {
+        interrupted().await;
+        on_signal.cancel();
+    });
+    let (end, ()) = tokio::join!(engine.run(reporter, cancel), show(receiver, &display));
+    signal.abort();
+    display.totals(&end.totals, start.elapsed());
+    code(&end)
+}
+
+/// Refuses a source that is the target, before anything is asked of it.
+fn same_place_refuse(spec: &SyncSpec, target: &RegistryAddress) -> Result<(), CliError> {
+    let same = |item: &&SyncItem| item.is_same_place(spec.placement, target);
+    match spec.items.iter().find(same) {
+        Some(item) => Err(CliError::Input(format!(
+            "`{}`: with `--to` `{target}` and the placement `{}`, source and target are the same \
+             place; give another `--to` or `--placement`",
+            item.repository, spec.placement
+        ))),
+        None => Ok(()),
+    }
+}
+
+async fn plan(engine: &Engine, json: bool) -> Result<u8, CliError> {
+    let plan = tokio::select! {
+        plan = engine.plan() => plan,
+        () = interrupted() => return Ok(INTERRUPTED),
+    };
+    output::plan(&plan, json);
+    match &plan.unreachable {
+        Some(error) if plan.copy + plan.update + plan.skip == 0 => {
+            Err(CliError::Unreachable(error.clone()))
+        }
+        _ => {
+            let is_nothing = plan.actions.is_empty() && plan.empty > 0;
+            Ok(u8::from(plan.blocked > 0 || is_nothing))
+        }
+    }
+}
+
+async fn show(mut events: mpsc::Receiver<Event>, display: &Display) {
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            _ = tick.tick() => {
+                display.tick();
+                continue;
+            }
+        };
+        match event {
+            Some(Event::Selected { tags }) => display.selected(tags),
+            Some(Event::Warning(text) | Event::Empty(text)) => display.warning(&text),
+            Some(Event::Finished(outcome)) => display.finished(&outcome),
+            None => return,
+        }
+    }
+}
+
+fn code(end: &RunEnd) -> Result<u8, CliError> {
+    if end.cancelled {
+        output::talk_line("registrysync: interrupted; run it again to copy the rest");
+        return Ok(INTERRUPTED);
+    }
+    let totals = &end.totals;
+    let nothing_worked = totals.copied + totals.updated + totals.skipped == 0;
+    match &end.unreachable {
+        Some(error) if nothing_worked => Err(CliError::Unreachable(error.clone())),
+        _ if totals.is_nothing() => {
+            output::talk_line("registrysync: nothing at all is selected");
+            Ok(1)
+        }
+        _ => Ok(u8::from(totals.failed + totals.blocked > 0)),
+    }
+}

@@ -1,0 +1,13 @@
+//! Commands on the machine of a server.
+//!
+//! - `serve`: the server; `worker`: a process that only works on the queue.
+//! - `settings`: the configuration of both, which `config` shows.
+//! - `admin`: looks after a server's database without the server.
+//! - `api_docs`: writes the reference pages.
+
+pub(in crate::cli) mod admin;
+pub(in crate::cli) mod api_docs;
+pub(in crate::cli) mod config;
+pub(in crate::cli) mod serve;
+pub(in crate::cli) mod settings;
+pub(in crate::cli) mod worker;

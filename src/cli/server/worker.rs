@@ -1,0 +1,43 @@
+//! `registrysync worker`: works on the queue of a PostgreSQL database, without an API of its own.
+
+use crate::config::Config;
+use crate::node::{Node, until_end};
+
+use super::settings::settings;
+use crate::cli::CliError;
+use crate::cli::args::NodeArguments;
+use crate::cli::interrupts::Interrupts;
+use crate::cli::logs;
+use crate::cli::output::data_line;
+
+pub(in crate::cli) async fn run(arguments: NodeArguments) -> Result<u8, CliError> {
+    let config = settings(&arguments, [])?.read().map_err(CliError::input)?;
+    logs::start(config.log);
+    check(&config)?;
+    let node = Node::open(config).await?;
+    let interrupts = Interrupts::listen()?;
+    let mut tasks = node.start(true).await?;
+    data_line("registrysync worker is ready");
+    let failed = until_end(interrupts.first(), &mut tasks).await;
+    node.end(tasks, failed).await?;
+    Ok(0)
+}
+
+/// Refuses what would work beside the servers rather than with them.
+fn check(config: &Config) -> Result<(), CliError> {
+    if config.sqlite_file().is_some() {
+        return Err(CliError::Input(format!(
+            "`database`: `{}`: a worker shares a PostgreSQL database with its servers, give \
+             `--database postgres://…`; on SQLite, `registrysync serve` does all the work itself",
+            config.database
+        )));
+    }
+    if !config.key_file.exists() {
+        return Err(CliError::Input(format!(
+            "`key_file`: `{}` is missing: give the worker the key file of its servers (there it is \
+             `secret.key` in the data directory), which opens the credentials of the stores",
+            config.key_file.display()
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,311 @@
+//! Credentials from the files that other container tools keep.
+//!
+//! Source: containers-auth.json(5) and Docker's `config.json`.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use serde::Deserialize;
+
+use super::authorization::Credentials;
+use crate::oci::types::address::RegistryAddress;
+use crate::oci::types::reference::Repository;
+
+/// An auth file that is there, but can't be used, or has the credentials in a form that isn't read yet.
+#[derive(Debug, thiserror::Error)]
+#[error("auth file `{path}`: {detail}")]
+pub struct AuthFileError {
+    path: String,
+    detail: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct File {
+    auths: HashMap<String, Entry>,
+    cred_helpers: HashMap<String, String>,
+    creds_store: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Entry {
+    auth: String,
+    username: String,
+    password: String,
+    identitytoken: String,
+}
+
+/// What auth files hold for one registry.
+#[derive(Clone, Debug, Default)]
+pub struct RegistryLogins {
+    /// For the address as a whole.
+    pub all: Option<Credentials>,
+    /// For the repositories at and below a full path.
+    pub by_path: Vec<(Repository, Credentials)>,
+}
+
+/// The logins for `address`: of `REGISTRY_AUTH_FILE` alone when it is set, else of the containers
+/// tools' files, else of Docker's. What the first file says of a repository holds.
+pub fn logins_find(address: &RegistryAddress) -> Result<RegistryLogins, AuthFileError> {
+    let mut found = RegistryLogins::default();
+    for path in paths() {
+        let Some(file) = file_read(&path)? else {
+            if std::env::var_os(FILE_VARIABLE).is_some_and(|value| !value.is_empty()) {
+                return Err(AuthFileError {
+                    path: path.display().to_string(),
+                    detail: format!("`{FILE_VARIABLE}` names it, and it isn't there"),
+                });
+            }
+            continue;
+        };
+        let logins = file_logins(&path, &file, address)?;
+        for (repository, credentials) in logins.by_path {
+            if found.by_path.iter().all(|(known, _)| *known != repository) {
+                found.by_path.push((repository, credentials));
+            }
+        }
+        if logins.all.is_some() {
+            found.all = logins.all;
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// The variable that names the only file.
+const FILE_VARIABLE: &str = "REGISTRY_AUTH_FILE";
+
+fn paths() -> Vec<PathBuf> {
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    if let Some(path) = variable(FILE_VARIABLE) {
+        return vec![path];
+    }
+    let home = variable("HOME");
+    let below_home = |path: &str| home.as_ref().map(|home| home.join(path));
+    let config = variable("XDG_CONFIG_HOME").or_else(|| below_home(".config"));
+    let docker = variable("DOCKER_CONFIG").or_else(|| below_home(".docker"));
+    [
+        variable("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")),
+        config.map(|dir| dir.join("containers/auth.json")),
+        docker.map(|dir| dir.join("config.json")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// `None` where there is no such file.
+fn file_read(path: &Path) -> Result<Option<File>, AuthFileError> {
+    let fail = |detail: String| AuthFileError {
+        path: path.display().to_string(),
+        detail,
+    };
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fail(error.to_string())),
+    };
+    serde_json::from_slice(&text)
+        .map_err(|e| fail(format!("not the JSON of an auth file, line {}", e.line())))
+}
+
+fn file_logins(
+    path: &Path,
+    file: &File,
+    address: &RegistryAddress,
+) -> Result<RegistryLogins, AuthFileError> {
+    let fail = |detail: String| AuthFileError {
+        path: path.display().to_string(),
+        detail,
+    };
+    let read = |key: &str, entry: &Entry| {
+        if !entry.identitytoken.is_empty() {
+            return Err(fail(format!(
+                "it holds an identity token for `{key}`, which can't be used yet; {INSTEAD}"
+            )));
+        }
+        let credentials = entry.credentials();
+        credentials.map_err(|detail| fail(format!("entry `{key}`: {detail}")))
+    };
+    let mut logins = RegistryLogins::default();
+    for (key, entry) in file.auths.iter().filter(|(_, entry)| !entry.is_empty()) {
+        if let Some(below) = path_below(key, address)
+            && let Some(credentials) = read(key, entry)?
+        {
+            logins.by_path.push((below, credentials));
+        }
+    }
+    if let Some((key, entry)) = best(file, address) {
+        logins.all = read(key, entry)?;
+        return Ok(logins);
+    }
+    let mut helpers = file
+        .cred_helpers
+        .iter()
+        .filter(|(_, name)| !name.is_empty());
+    if let Some((key, name)) = helpers.find(|(key, _)| serves(key, address).is_some()) {
+        return Err(fail(format!(
+            "it names the credential helper `{name}` for `{key}`, which can't be asked yet; {INSTEAD}"
+        )));
+    }
+    // It may have nothing for this registry. `docker logout` leaves an empty name.
+    if let Some(name) = file.creds_store.as_ref().filter(|name| !name.is_empty()) {
+        tracing::warn!(
+            "`{}` names the credential helper `{name}`; helpers can't be asked yet, so no credentials are used for `{}`",
+            path.display(),
+            address.host(),
+        );
+    }
+    Ok(logins)
+}
+
+/// What to do where credentials are there and can't be used.
+const INSTEAD: &str = "give a user and a password, in the FILE of `sync` or in an auth file that \
+    `REGISTRY_AUTH_FILE` names (one with `{}` in it means no login)";
+
+/// The path of a key for some repositories of the address only.
+fn path_below(key: &str, address: &RegistryAddress) -> Option<Repository> {
+    let is_above = serves(key, address).is_some();
+    let key = RegistryAddress::parse(key).ok()?;
+    let path = key
+        .prefix()
+        .filter(|_| !is_above && key.host() == address.host());
+    path.cloned()
+}
+
+/// The entry with the longest path that is for this address, or above it.
+fn best<'a>(file: &'a File, address: &RegistryAddress) -> Option<(&'a String, &'a Entry)> {
+    file.auths
+        .iter()
+        .filter_map(|(key, entry)| Some((serves(key, address)?, key, entry)))
+        .filter(|(_, _, entry)| !entry.is_empty())
+        .max_by_key(|(length, _, _)| *length)
+        .map(|(_, key, entry)| (key, entry))
+}
+
+/// How many characters of path `key` has, if it is for the registry and a path above the address.
+fn serves(key: &str, address: &RegistryAddress) -> Option<usize> {
+    let key = RegistryAddress::parse(key).ok()?;
+    let path = key.prefix().map_or("", |prefix| prefix.as_str());
+    let ours = address.prefix().map_or("", |prefix| prefix.as_str());
+    let above = path.is_empty()
+        || ours
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    (key.host() == address.host() && above).then_some(path.len())
+}
+
+impl Entry {
+    /// Docker leaves one where a helper keeps the credentials.
+    fn is_empty(&self) -> bool {
+        self.auth.is_empty() && self.username.is_empty() && self.identitytoken.is_empty()
+    }
+
+    /// Err: in words, why the entry can't be read.
+    fn credentials(&self) -> Result<Option<Credentials>, &'static str> {
+        const NEITHER: &str = "it is not base64 of `user:password`";
+        if self.auth.is_empty() {
+            return Ok(Credentials::from_parts(&self.username, &self.password));
+        }
+        let encoded = base64::engine::general_purpose::STANDARD.decode(self.auth.trim());
+        let text = String::from_utf8(encoded.map_err(|_| NEITHER)?).map_err(|_| NEITHER)?;
+        let (username, password) = text.split_once(':').ok_or(NEITHER)?;
+        Ok(Credentials::from_parts(
+            username,
+            password.trim_end_matches('\0'),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logins(file: &str, address: &str) -> Result<RegistryLogins, AuthFileError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("auth.json");
+        std::fs::write(&path, file).unwrap();
+        let address = RegistryAddress::parse(address).unwrap();
+        file_logins(&path, &file_read(&path)?.unwrap(), &address)
+    }
+
+    fn find(file: &str, address: &str) -> Result<Option<String>, AuthFileError> {
+        Ok(logins(file, address)?.all.map(|found| found.username))
+    }
+
+    #[test]
+    fn entries_below_an_address_are_for_their_repositories() {
+        let file = r#"{"credsStore": "", "auths":{
+            "r.example":{"auth":"YTp4"}, "r.example/team":{"auth":"Yjp4"},
+            "r.example/team/app":{"auth":"Yzp4"}, "other.example/x":{"auth":"Yzp4"}}}"#;
+        let below = |address: &str| {
+            let found = logins(file, address).unwrap().by_path.into_iter();
+            let mut found: Vec<_> = found
+                .map(|(path, login)| (path.to_string(), login.username))
+                .collect();
+            found.sort();
+            found
+        };
+        let pair = |path: &str, user: &str| (path.to_owned(), user.to_owned());
+        assert_eq!(
+            below("r.example"),
+            [pair("team", "b"), pair("team/app", "c")]
+        );
+        assert_eq!(below("r.example/team"), [pair("team/app", "c")]);
+        assert_eq!(below("r.example/team/app"), []);
+        assert_eq!(below("r.example:5000"), []);
+    }
+
+    #[test]
+    fn what_a_helper_has_is_not_taken_for_nothing() {
+        let file = r#"{"credsStore": "desktop",
+            "credHelpers": {"r.example": "ecr-login", "gone.example": "", "both.example": "gcloud"},
+            "auths": {"both.example": {"auth": "YTp4"}, "r.example": {}}}"#;
+        let refused = find(file, "r.example/team").unwrap_err().to_string();
+        assert!(
+            refused.contains("helper `ecr-login` for `r.example`"),
+            "{refused}"
+        );
+        // A login that is there is used; a helper for all may know nothing of this one.
+        assert_eq!(find(file, "both.example").unwrap().as_deref(), Some("a"));
+        for address in ["other.example", "gone.example", "r.example:5000"] {
+            assert_eq!(find(file, address).unwrap(), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_entry_wins() {
+        // `a:x`, `b:x`, `c:x`
+        let file = r#"{"auths":{
+            "r.example":{"auth":"YTp4"}, "r.example/team":{"auth":"Yjp4"},
+            "https://index.docker.io/v1/":{"auth":"Yzp4"}, "empty.example":{},
+            "token.example":{"auth":"YTo=", "identitytoken":"x"}}}"#;
+        for (address, user) in [
+            ("r.example", Some("a")),
+            ("r.example/team", Some("b")),
+            ("r.example/team/x", Some("b")),
+            ("r.example/teams", Some("a")),
+            ("docker.io", Some("c")),
+            ("r.example:5000", None),
+            ("sub.r.example", None),
+            ("empty.example", None),
+        ] {
+            assert_eq!(find(file, address).unwrap().as_deref(), user, "{address}");
+        }
+        let token = find(file, "token.example").unwrap_err().to_string();
+        assert!(
+            token.contains("an identity token for `token.example`"),
+            "{token}"
+        );
+        assert!(token.contains("`REGISTRY_AUTH_FILE`"), "{token}");
+        assert!(find(file, "token.example/team").is_err());
+        assert!(find("{", "r.example").is_err());
+        assert!(find(r#"{"auths":{"r.example":{"auth":"%%%"}}}"#, "r.example").is_err());
+    }
+}

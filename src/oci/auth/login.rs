@@ -1,0 +1,85 @@
+//! One login at a registry: for which repositories it is, and what became of it. A refused one isn't
+//! tried again, since registries lock accounts after a few wrong passwords.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
+
+use super::authorization::Credentials;
+use crate::oci::error::Error;
+use crate::oci::types::reference::Repository;
+
+/// Credentials, and what is known of them.
+pub(in crate::oci) struct Login {
+    /// The repositories at and below it; none: all.
+    path: Option<Repository>,
+    pub(in crate::oci) credentials: Credentials,
+    /// Whether they were right once: a later 401 is about what was asked for.
+    pub(in crate::oci) accepted: AtomicBool,
+    refused: Mutex<Option<Error>>,
+    tried: AtomicBool,
+    trying: AsyncMutex<()>,
+}
+
+/// The only request for now that tries a login.
+pub(in crate::oci) struct Turn<'a> {
+    login: &'a Login,
+    _trying: AsyncGuard<'a, ()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.login.tried.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Login {
+    pub(in crate::oci) fn new(path: Option<Repository>, credentials: Credentials) -> Self {
+        Self {
+            path,
+            credentials,
+            accepted: AtomicBool::new(false),
+            refused: Mutex::default(),
+            tried: AtomicBool::new(false),
+            trying: AsyncMutex::default(),
+        }
+    }
+
+    /// Whether it is the login for `repository`, or for none in particular.
+    pub(in crate::oci) fn is_for(&self, repository: Option<&Repository>) -> bool {
+        let Some(path) = &self.path else { return true };
+        let rest = repository.and_then(|r| r.as_str().strip_prefix(path.as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Waits while another request tries it for the first time. Err: it is refused.
+    pub(in crate::oci) async fn turn(&self) -> Result<Option<Turn<'_>>, Error> {
+        let turn = if self.tried.load(Ordering::Relaxed) {
+            None
+        } else {
+            let trying = self.trying.lock().await;
+            (!self.tried.load(Ordering::Relaxed)).then_some(Turn {
+                login: self,
+                _trying: trying,
+            })
+        };
+        self.check().map(|()| turn)
+    }
+
+    /// Err: it is refused.
+    pub(in crate::oci) fn check(&self) -> Result<(), Error> {
+        match &*self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers that it was refused, unless it was right before.
+    pub(in crate::oci) fn refuse(&self, error: &Error) {
+        if !self.accepted.load(Ordering::Relaxed) {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.get_or_insert_with(|| error.clone().told_of("signing in"));
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! A request before it is sent, and its answer while it is read.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tokio::sync::OwnedSemaphorePermit;
+use url::Url;
+
+use super::client::{root_cause, silence};
+use super::health::Kind;
+use super::refusal::Refusal;
+use super::retry::retry_after;
+use crate::oci::auth::authorization::Scope;
+use crate::oci::auth::challenge::{Challenge, challenges_parse};
+use crate::oci::error::{Error, TransportKind};
+
+/// Text read of a refusal; registries put a few hundred bytes there.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+
+/// One request, before authorisation.
+pub(in crate::oci) struct Call {
+    pub(in crate::oci) method: Method,
+    pub(in crate::oci) url: Url,
+    pub(in crate::oci) scope: Scope,
+    /// For messages: the operation and its object, such as "manifest of `a:1`".
+    pub(in crate::oci) what: String,
+    pub(in crate::oci) headers: HeaderMap,
+    pub(in crate::oci) body: Bytes,
+    /// Part of a transfer that holds a place among the connections already.
+    pub(in crate::oci) has_place: bool,
+    /// What it does, for the registry's health.
+    pub(in crate::oci) kind: Kind,
+}
+
+impl Call {
+    pub(in crate::oci) fn new(
+        method: Method,
+        url: Url,
+        scope: Scope,
+        what: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind: match method {
+                Method::PUT => Kind::WriteManifest,
+                _ => Kind::Look,
+            },
+            method,
+            url,
+            scope,
+            what: what.into(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            has_place: false,
+        }
+    }
+
+    pub(in crate::oci) fn get(url: Url, scope: Scope, what: impl Into<String>) -> Self {
+        Self::new(Method::GET, url, scope, what)
+    }
+
+    pub(in crate::oci) fn accept(self, value: &'static str) -> Self {
+        self.header(ACCEPT, HeaderValue::from_static(value))
+    }
+
+    pub(in crate::oci) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    pub(in crate::oci) fn body(mut self, body: Bytes) -> Self {
+        self.body = body;
+        self
+    }
+}
+
+/// An answer with its whole body.
+pub(in crate::oci) struct Fetched {
+    pub(in crate::oci) headers: HeaderMap,
+    pub(in crate::oci) body: Bytes,
+    pub(in crate::oci) host: String,
+    pub(in crate::oci) what: String,
+}
+
+/// An answer whose body is still to be read; holds its place among the host's connections.
+pub(in crate::oci) struct Answer {
+    pub(in crate::oci) response: reqwest::Response,
+    pub(in crate::oci) host: String,
+    pub(in crate::oci) what: String,
+    pub(in crate::oci) idle_timeout: Duration,
+    pub(in crate::oci) _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Answer {
+    /// The whole body, refused when longer than `limit` bytes.
+    pub(in crate::oci) async fn bytes(mut self, limit: usize) -> Result<Bytes, Error> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self.chunk().await? {
+            if body.len() + chunk.len() > limit {
+                return Err(self.protocol(format!("an answer of more than {limit} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// The next part of the body; an error when nothing comes for the idle time.
+    pub(in crate::oci) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        match tokio::time::timeout(self.idle_timeout, self.response.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(error)) => Err(Error::Transport {
+                host: self.host.clone(),
+                phase: self.what.clone(),
+                detail: format!("the connection broke off ({})", root_cause(&error)),
+                kind: TransportKind::Broken,
+            }),
+            Err(_) => Err(silence(&self.host, &self.what, self.idle_timeout)),
+        }
+    }
+
+    pub(in crate::oci) fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// How it asks for authorisation.
+    pub(in crate::oci) fn challenges(&self) -> Vec<Challenge> {
+        let headers = self.response.headers().get_all(WWW_AUTHENTICATE);
+        challenges_parse(headers.iter().filter_map(|value| value.to_str().ok()))
+    }
+
+    pub(in crate::oci) fn protocol(&self, detail: impl Into<String>) -> Error {
+        Error::Protocol {
+            host: self.host.clone(),
+            what: self.what.clone(),
+            detail: detail.into(),
+        }
+    }
+
+    /// The refusal that this answer is.
+    pub(in crate::oci) async fn into_error(self) -> Error {
+        let (host, what) = (self.host.clone(), self.what.clone());
+        let status = self.response.status().as_u16();
+        let retry_after = retry_after(self.response.headers());
+        let is_plain = self.response.url().scheme() == "http";
+        let Refusal { code, mut message } = self.refusal().await;
+        if let Some(message) = message.as_mut()
+            && status == 400
+            && is_plain
+            && wants_tls(message)
+        {
+            message.push_str("; if it speaks TLS, write `https://` before its address");
+        }
+        Error::Status {
+            host,
+            what,
+            status,
+            code,
+            message,
+            retry_after,
+        }
+    }
+
+    /// What it says to a refusal: as much of its body as comes in time, up to a limit.
+    pub(in crate::oci) async fn refusal(mut self) -> Refusal {
+        let mut body = BytesMut::new();
+        let patience = self.idle_timeout;
+        let read = async {
+            while body.len() < MAX_ERROR_BODY {
+                match self.response.chunk().await {
+                    Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                    Ok(None) | Err(_) => break,
+                }
+            }
+        };
+        // What came until then is better than nothing.
+        let _ = tokio::time::timeout(patience, read).await;
+        body.truncate(MAX_ERROR_BODY);
+        Refusal::read(&body)
+    }
+}
+
+/// Whether a server says that http came to its port of https. There is no other sign of it: the status is
+/// that of any bad request. Source: the words of Go's net/http ("Client sent an HTTP request to an HTTPS
+/// server."), nginx ("The plain HTTP request was sent to HTTPS port"), Apache ("You're speaking plain HTTP
+/// to an SSL-enabled server port") and Tomcat ("This combination of host and port requires TLS.").
+fn wants_tls(message: &str) -> bool {
+    let said = message.to_lowercase();
+    let has = |words: &[&str]| words.iter().all(|word| said.contains(word));
+    has(&["http request", "https"]) || has(&["plain http", "ssl"]) || has(&["requires tls"])
+}

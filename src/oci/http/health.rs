@@ -1,0 +1,207 @@
+//! Whether a registry is well: after some failures in a row it is looked at once, while its other
+//! requests wait; then one at a time is tried, until one succeeds or it is given up for good.
+//!
+//! Looking at things, reading blobs, writing blobs and writing manifests are told apart, since a
+//! registry may be unable to do one of them and do the others well.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
+use tokio::time::Instant;
+
+use crate::oci::error::{Error, TransportKind};
+
+/// When a registry counts as sick, and how long it gets to recover.
+#[derive(Clone, Copy, Debug)]
+pub struct SickRules {
+    /// Failures in a row, a silence counted twice, after which it is looked at.
+    pub failures: u32,
+    /// Looks (`/v2/`) without any answer, after which it is given up.
+    pub looks: u32,
+    /// How long a look may take.
+    pub look_time: Duration,
+    /// Before the second look, and between single tries; doubled with each look.
+    pub pause: Duration,
+    /// How long single tries go on without success before it is given up.
+    pub limit: Duration,
+}
+
+impl Default for SickRules {
+    fn default() -> Self {
+        Self {
+            failures: 4,
+            // With the pauses between them a minute: as long as a restart takes.
+            looks: 7,
+            look_time: Duration::from_secs(10),
+            pause: Duration::from_secs(1),
+            limit: Duration::from_mins(2),
+        }
+    }
+}
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::oci) enum Kind {
+    Look,
+    ReadBlob,
+    WriteBlob,
+    WriteManifest,
+}
+
+/// What is known of one registry.
+pub(in crate::oci) struct Health {
+    rules: SickRules,
+    kinds: [Watch; 4],
+    given_up: Mutex<Option<String>>,
+}
+
+#[derive(Default)]
+struct Watch {
+    state: Mutex<State>,
+    /// Held by the one that tries.
+    turn: AsyncMutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    /// In a row.
+    failures: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Phase {
+    #[default]
+    Well,
+    /// To be looked at.
+    Suspect,
+    /// It answers, but nothing has succeeded since.
+    Doubtful(Instant),
+}
+
+/// The only request of its kind for now: how it ends decides for the others, which wait.
+pub(in crate::oci) struct Trial<'a> {
+    _turn: AsyncGuard<'a, ()>,
+}
+
+impl Health {
+    pub(in crate::oci) fn new(rules: SickRules) -> Self {
+        Self {
+            rules,
+            kinds: Default::default(),
+            given_up: Mutex::default(),
+        }
+    }
+
+    /// Waits until a request may be made; `look` asks whether the registry answers at all. Err: in
+    /// words, why it was given up.
+    pub(in crate::oci) async fn admit<F>(
+        &self,
+        kind: Kind,
+        look: impl Fn() -> F,
+    ) -> Result<Option<Trial<'_>>, String>
+    where
+        F: Future<Output = bool>,
+    {
+        if self.is_well(kind)? {
+            return Ok(None);
+        }
+        let turn = self.watch(kind).turn.lock().await;
+        if self.is_well(kind)? {
+            return Ok(None);
+        }
+        let phase = self.state(kind).phase;
+        if matches!(phase, Phase::Suspect) {
+            if self.answers(look).await {
+                self.state(kind).phase = Phase::Doubtful(Instant::now());
+            } else {
+                self.give_up(kind, "it doesn't answer");
+            }
+        } else {
+            tokio::time::sleep(self.rules.pause).await;
+        }
+        self.is_well(kind)?;
+        Ok(Some(Trial { _turn: turn }))
+    }
+
+    async fn answers<F: Future<Output = bool>>(&self, look: impl Fn() -> F) -> bool {
+        for number in 0..self.rules.looks {
+            if number > 0 {
+                tokio::time::sleep(self.rules.pause * 2u32.pow(number - 1)).await;
+            }
+            let looked = tokio::time::timeout(self.rules.look_time, look()).await;
+            if looked.unwrap_or(false) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether nothing speaks against a request. Err: as `admit`.
+    pub(in crate::oci) fn is_well(&self, kind: Kind) -> Result<bool, String> {
+        match &*lock(&self.given_up) {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(matches!(self.state(kind).phase, Phase::Well)),
+        }
+    }
+
+    /// Takes in how a request ended that failed.
+    pub(in crate::oci) fn note(&self, kind: Kind, error: &Error) {
+        let weight = match error {
+            Error::Transport { kind, .. } => match kind {
+                TransportKind::Silent => 2,
+                TransportKind::Broken => 1,
+                // Known for what it is at once.
+                TransportKind::Unreachable | TransportKind::Tls | TransportKind::GivenUp => return,
+            },
+            error if error.is_retryable() => 1,
+            _ => return self.note_success(kind),
+        };
+        let mut state = self.state(kind);
+        state.failures = state.failures.saturating_add(weight);
+        let failures = state.failures;
+        match state.phase {
+            Phase::Well if failures >= self.rules.failures => state.phase = Phase::Suspect,
+            Phase::Doubtful(since) if since.elapsed() >= self.rules.limit => {
+                drop(state);
+                self.give_up(kind, &error.reason());
+            }
+            _ => {}
+        }
+    }
+
+    /// Something went well.
+    pub(in crate::oci) fn note_success(&self, kind: Kind) {
+        *self.state(kind) = State::default();
+    }
+
+    fn give_up(&self, kind: Kind, last: &str) {
+        let what = match kind {
+            Kind::Look => "requests",
+            Kind::ReadBlob => "transfers of blobs from it",
+            Kind::WriteBlob => "transfers of blobs to it",
+            Kind::WriteManifest => "pushes of manifests to it",
+        };
+        let reason = format!("given up since all {what} failed for some time (the last: {last})");
+        lock(&self.given_up).get_or_insert(reason);
+    }
+
+    fn watch(&self, kind: Kind) -> &Watch {
+        let [look, read, write, manifest] = &self.kinds;
+        match kind {
+            Kind::Look => look,
+            Kind::ReadBlob => read,
+            Kind::WriteBlob => write,
+            Kind::WriteManifest => manifest,
+        }
+    }
+
+    fn state(&self, kind: Kind) -> MutexGuard<'_, State> {
+        lock(&self.watch(kind).state)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

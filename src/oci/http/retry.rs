@@ -1,0 +1,129 @@
+//! When to try again, and how long to wait: exponential with jitter, and what the host asks for.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use crate::oci::error::Error;
+
+/// Tries after the first one. With the delays below a host gets about 4 s to come back.
+const RETRIES: u32 = 3;
+/// Before the second try; doubled with each one.
+pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
+/// The longest pause taken at a host's request; beyond it the failure is reported instead.
+pub(in crate::oci) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Counts the attempts of one operation.
+pub(in crate::oci) struct Attempts {
+    failed: u32,
+    first_delay: Duration,
+}
+
+impl Attempts {
+    pub(in crate::oci) fn new(first_delay: Duration) -> Self {
+        Self {
+            failed: 0,
+            first_delay,
+        }
+    }
+
+    /// How long to wait before the next try; `None`: give up.
+    pub(in crate::oci) fn next_delay(&mut self, error: &Error) -> Option<Duration> {
+        if !error.is_retryable() || self.failed >= RETRIES {
+            return None;
+        }
+        let backoff = self.first_delay * 2u32.pow(self.failed);
+        self.failed += 1;
+        let least = match error.status() {
+            Some(429) => (self.first_delay * 2).max(backoff),
+            _ => backoff,
+        };
+        match error.retry_after() {
+            Some(asked) if asked > PATIENCE => None,
+            Some(asked) => Some(asked.max(self.first_delay)),
+            None => Some(jittered(least)),
+        }
+    }
+
+    /// Progress was made: the count starts anew.
+    pub(in crate::oci) fn reset(&mut self) {
+        self.failed = 0;
+    }
+}
+
+/// Between the whole and one and a half times of it, so that many tasks don't come back at once.
+fn jittered(delay: Duration) -> Duration {
+    let mut byte = [0u8; 1];
+    // Without randomness the delay is merely not spread.
+    let _ = getrandom::fill(&mut byte);
+    delay + delay.mul_f32(f32::from(byte[0]) / 512.0)
+}
+
+/// `Retry-After`, in seconds or as a date.
+pub(in crate::oci) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers
+        .get(http::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTime::parse_from_rfc2822(value).ok()?;
+    Some((date.to_utc() - Utc::now()).to_std().unwrap_or_default())
+}
+
+/// A pause of a whole host, shared by all its requests.
+#[derive(Default)]
+pub(super) struct Pause {
+    end: Mutex<Option<Instant>>,
+}
+
+impl Pause {
+    pub(in crate::oci) fn until(&self, delay: Duration) {
+        let end = Instant::now() + delay;
+        let mut slot = self.lock();
+        *slot = Some(slot.map_or(end, |old| old.max(end)));
+    }
+
+    pub(in crate::oci) async fn wait(&self) {
+        loop {
+            let end = *self.lock();
+            match end {
+                Some(end) if end > Instant::now() => tokio::time::sleep_until(end).await,
+                _ => return,
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.end
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_reads_seconds_and_dates() {
+        let header = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(http::header::RETRY_AFTER, value.parse().unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(header("7"), Some(Duration::from_secs(7)));
+        assert_eq!(
+            header("Wed, 21 Oct 2015 07:28:00 GMT"),
+            Some(Duration::ZERO)
+        );
+        let soon = (Utc::now() + chrono::Duration::seconds(90)).format("%a, %d %b %Y %H:%M:%S GMT");
+        assert!(header(&soon.to_string()).is_some_and(|d| d > Duration::from_secs(80)));
+        assert_eq!(header("soon"), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! Blobs: whether one is there, and reading one as a verified stream that resumes.
+
+use bytes::Bytes;
+use http::header::{CONTENT_RANGE, RANGE};
+use http::{HeaderValue, Method, StatusCode};
+
+use crate::oci::auth::authorization::Scope;
+use crate::oci::error::{Error, TransportKind};
+use crate::oci::http::call::{Answer, Call};
+use crate::oci::http::client::Client;
+use crate::oci::http::health::Kind;
+use crate::oci::http::retry::Attempts;
+use crate::oci::types::digest::{Digest, Hasher};
+use crate::oci::types::manifest::Descriptor;
+use crate::oci::types::reference::Repository;
+
+/// So many bytes in a row are progress, after which failures are counted anew: a registry that gives
+/// a few bytes at a time and breaks off would never be done.
+const PROGRESS: u64 = 64 * 1024;
+
+impl Client {
+    /// Whether `repository` has the blob.
+    pub async fn blob_exists(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<bool, Error> {
+        let url = self.url(repository, &format!("blobs/{digest}"));
+        let what = format!("blob `{repository}@{digest}`");
+        let call = Call::new(Method::HEAD, url, Scope::Pull(repository.clone()), what);
+        match self.send(call).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A small blob as a whole, verified; refused when its descriptor says more than `limit` bytes.
+    pub async fn blob_get(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        limit: u64,
+    ) -> Result<Bytes, Error> {
+        if blob.size > limit {
+            return Err(Error::Protocol {
+                host: self.host().to_owned(),
+                what: format!("blob `{repository}@{}`", blob.digest),
+                detail: format!("{} bytes where at most {limit} are expected", blob.size),
+            });
+        }
+        let mut reader = BlobReader::open(self, repository, blob).await?;
+        let mut body = bytes::BytesMut::new();
+        while let Some(chunk) = reader.next().await? {
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+}
+
+/// A blob on its way from a registry. The last chunk is given out only after length and digest
+/// were found right, so that nobody downstream ever has a complete wrong blob. A connection that
+/// breaks is taken up again where it broke.
+pub struct BlobReader {
+    client: Client,
+    repository: Repository,
+    digest: Digest,
+    size: u64,
+    answer: Option<Answer>,
+    /// `None` once the blob was found right.
+    hasher: Option<Hasher>,
+    received: u64,
+    /// Bytes to drop, when a registry started anew though asked for the rest.
+    skip: u64,
+    held: Option<Bytes>,
+    attempts: Attempts,
+    /// Bytes since the last failure.
+    fresh: u64,
+    /// Whether its requests belong to a transfer that has a place among the connections already.
+    has_place: bool,
+}
+
+impl BlobReader {
+    /// Asks for the blob; an error when it isn't there.
+    pub async fn open(
+        client: &Client,
+        repository: &Repository,
+        blob: &Descriptor,
+    ) -> Result<Self, Error> {
+        Self::open_with(client, repository, blob, false).await
+    }
+
+    /// As [`BlobReader::open`]; with `has_place` it takes no place among the connections.
+    pub(super) async fn open_with(
+        client: &Client,
+        repository: &Repository,
+        blob: &Descriptor,
+        has_place: bool,
+    ) -> Result<Self, Error> {
+        let mut reader = Self {
+            client: client.clone(),
+            repository: repository.clone(),
+            digest: blob.digest.clone(),
+            size: blob.size,
+            answer: None,
+            hasher: Some(blob.digest.hasher()),
+            received: 0,
+            skip: 0,
+            held: None,
+            attempts: client.attempts(),
+            fresh: 0,
+            has_place,
+        };
+        reader.request().await?;
+        Ok(reader)
+    }
+
+    /// The next verified-so-far chunk; `None` after the last one.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        while self.hasher.is_some() {
+            if let Some(chunk) = self.chunk().await?
+                && let Some(ready) = self.held.replace(chunk)
+            {
+                return Ok(Some(ready));
+            }
+        }
+        Ok(self.held.take())
+    }
+
+    /// Takes in what comes next; `None` when that was the end, or there was nothing new in it.
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        let Some(answer) = self.answer.as_mut() else {
+            self.request().await?;
+            return Ok(None);
+        };
+        let next = answer.chunk().await;
+        let failure = match next {
+            Ok(Some(mut chunk)) => {
+                let dropped = self.skip.min(chunk.len() as u64);
+                self.skip -= dropped;
+                let _ = chunk.split_to(usize::try_from(dropped).unwrap_or(chunk.len()));
+                return self
+                    .take(chunk)
+                    .map(Some)
+                    .map(|c| c.filter(|c| !c.is_empty()));
+            }
+            Ok(None) if self.received == self.size => return self.finish().map(|()| None),
+            Ok(None) => self.broken(),
+            Err(error) => error,
+        };
+        self.answer = None;
+        self.fresh = 0;
+        self.client.inner.health.note(Kind::ReadBlob, &failure);
+        let Some(delay) = self.attempts.next_delay(&failure) else {
+            return Err(failure);
+        };
+        self.client.inner.wait(&failure, delay).await;
+        Ok(None)
+    }
+
+    fn take(&mut self, chunk: Bytes) -> Result<Bytes, Error> {
+        self.received += chunk.len() as u64;
+        if self.received > self.size {
+            return Err(self.corrupt(format!("more than {} bytes", self.size)));
+        }
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&chunk);
+        }
+        self.fresh += chunk.len() as u64;
+        if self.fresh >= PROGRESS {
+            self.attempts.reset();
+        }
+        Ok(chunk)
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        self.answer = None;
+        match self.hasher.take().map(Hasher::finish) {
+            Some(got) if got != self.digest => Err(self.corrupt(got.to_string())),
+            _ => {
+                self.client.inner.health.note_success(Kind::ReadBlob);
+                Ok(())
+            }
+        }
+    }
+
+    async fn request(&mut self) -> Result<(), Error> {
+        let url = self
+            .client
+            .url(&self.repository, &format!("blobs/{}", self.digest));
+        let mut call = Call::get(url, Scope::Pull(self.repository.clone()), self.what());
+        call.has_place = self.has_place;
+        call.kind = Kind::ReadBlob;
+        let range = HeaderValue::from_str(&format!("bytes={}-", self.received)).ok();
+        if let Some(range) = range.filter(|_| self.received > 0) {
+            call = call.header(RANGE, range);
+        }
+        let answer = match self.client.send(call).await {
+            // The rest was asked for, and there is none.
+            Err(error) if error.status() == Some(416) => {
+                return Err(self.corrupt(format!("only {} bytes", self.received)));
+            }
+            other => other?,
+        };
+        self.skip = match (
+            answer.response.status(),
+            answer.header(CONTENT_RANGE.as_str()),
+        ) {
+            (StatusCode::PARTIAL_CONTENT, Some(range))
+                if range.starts_with(&format!("bytes {}-", self.received)) =>
+            {
+                0
+            }
+            (StatusCode::PARTIAL_CONTENT, _) => {
+                return Err(answer.protocol("another part than the one asked for"));
+            }
+            _ => self.received,
+        };
+        self.answer = Some(answer);
+        Ok(())
+    }
+
+    fn what(&self) -> String {
+        format!("blob `{}@{}`", self.repository, self.digest)
+    }
+
+    fn broken(&self) -> Error {
+        Error::Transport {
+            host: self.client.host().to_owned(),
+            phase: self.what(),
+            detail: format!(
+                "the connection ended after {} of {} bytes",
+                self.received, self.size
+            ),
+            kind: TransportKind::Broken,
+        }
+    }
+
+    fn corrupt(&self, got: String) -> Error {
+        Error::Corrupt {
+            host: self.client.host().to_owned(),
+            what: self.what(),
+            wanted: self.digest.clone(),
+            got,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The repositories of a registry, where it has a catalogue.
+
+use super::page::{Found, Listing, PAGE_SIZE, Wanted};
+use crate::oci::auth::authorization::Scope;
+use crate::oci::error::Error;
+use crate::oci::http::call::Call;
+use crate::oci::http::client::Client;
+use crate::oci::types::reference::Repository;
+
+/// The longest repository as JSON; the specification's names have 255 characters.
+const LONGEST: usize = 4096;
+
+impl Client {
+    /// All repositories, named as this address names them: without its prefix, and only those
+    /// below it. Registries without a catalogue answer 401, 403, 404 or 405.
+    pub async fn repository_list(&self) -> Result<Vec<String>, Error> {
+        Ok(self.repositories(usize::MAX).await?.entries)
+    }
+
+    /// As many of them.
+    pub(in crate::oci) async fn repositories(&self, enough: usize) -> Result<Listing, Error> {
+        let mut url = self.root_url("v2/_catalog");
+        url.set_query(Some(&format!("n={PAGE_SIZE}")));
+        let prefix = self.address().prefix().map(|prefix| format!("{prefix}/"));
+        let call = Call::get(url, Scope::Catalog, "catalogue");
+        let read = |json: &[u8]| {
+            let name = serde_json::from_slice::<String>(json).ok();
+            let Some(name) = name.filter(|name| Repository::parse(name).is_ok()) else {
+                return Found::Odd;
+            };
+            match &prefix {
+                None => Found::Entry(name),
+                Some(prefix) => match name.strip_prefix(prefix.as_str()) {
+                    Some(below) => Found::Entry(below.to_owned()),
+                    None => Found::Other,
+                },
+            }
+        };
+        let wanted = Wanted {
+            member: "repositories",
+            longest: LONGEST,
+            enough,
+            read: &read,
+        };
+        self.pages(call, &wanted).await
+    }
+}

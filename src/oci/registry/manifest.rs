@@ -1,0 +1,347 @@
+//! Manifests of a registry: look (HEAD), fetch, push.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method};
+
+use crate::oci::auth::authorization::Scope;
+use crate::oci::error::Error;
+use crate::oci::http::call::{Answer, Call, Fetched};
+use crate::oci::http::client::Client;
+use crate::oci::types::digest::{Digest, Hasher};
+use crate::oci::types::large::{LARGE, Room, apart};
+use crate::oci::types::manifest::{ACCEPT, Descriptor, Manifest, is_schema1};
+use crate::oci::types::reference::{Reference, Repository};
+
+/// The largest manifest read: twice what the specification asks registries to take, and what
+/// `docker-registry` and skopeo take. One needs ten times its size in memory.
+const MAX_MANIFEST: usize = 8 * 1024 * 1024;
+/// What is said of a larger one.
+const TOO_LARGE: &str = "the manifest has more than 8 MiB, the most that is read";
+const DIGEST_HEADER: &str = "docker-content-digest";
+
+/// Whether a host answers HEAD of a manifest with a digest; learnt once.
+#[derive(Default)]
+pub(in crate::oci) struct HeadAbility {
+    missing: AtomicBool,
+}
+
+/// What a look at a manifest tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestHead {
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// Its length in bytes, where the registry said so.
+    pub size: Option<u64>,
+}
+
+impl Client {
+    /// The digest of a manifest; `None` when it isn't there. One HEAD; where a host's HEAD has no
+    /// digest or is refused, one GET.
+    pub async fn manifest_head(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Option<ManifestHead>, Error> {
+        if !self.inner.head.missing.load(Ordering::Relaxed) {
+            let call = self.manifest_call(Method::HEAD, repository, reference);
+            match self.send(call).await {
+                Ok(answer) => {
+                    if let Some(head) = head_read(&answer)? {
+                        return Ok(Some(head));
+                    }
+                }
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) if matches!(error.status(), Some(405 | 501)) => {}
+                Err(error) => return Err(error),
+            }
+            self.inner.head.missing.store(true, Ordering::Relaxed);
+        }
+        let call = self.manifest_call(Method::GET, repository, reference);
+        let asked = reference.clone();
+        let look = |answer| head_of(answer, asked.clone());
+        match self.attempt(&call, look).await {
+            Ok(head) => Ok(Some(head)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A manifest's bytes, checked against the digest asked for and the one that the registry
+    /// names. A large one waits for room first; who keeps it keeps the room.
+    pub async fn manifest_get(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Manifest, Error> {
+        self.manifest_at(repository, reference, 0).await
+    }
+
+    /// The same of what is read while `depth` others are kept.
+    pub(super) async fn manifest_at(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        depth: usize,
+    ) -> Result<Manifest, Error> {
+        match self.fetch(repository, reference, LARGE, None).await? {
+            Found::Whole(fetched) => manifest_of(fetched, reference, Room::default()).await,
+            // Nothing is kept while it waits, no connection either: who has the room needs some.
+            Found::Longer => {
+                let room = Room::take(MAX_MANIFEST as u64, depth).await;
+                match self
+                    .fetch(repository, reference, MAX_MANIFEST, None)
+                    .await?
+                {
+                    Found::Whole(fetched) => manifest_of(fetched, reference, room).await,
+                    Found::Longer => Err(self.too_long(repository, reference)),
+                }
+            }
+        }
+    }
+
+    /// A child of an index, which keeps the room that was taken for its length. That has to be what
+    /// the index says.
+    pub(crate) async fn child_get(
+        &self,
+        repository: &Repository,
+        child: &Descriptor,
+        room: Room,
+    ) -> Result<Manifest, Error> {
+        let reference = Reference::Digest(child.digest.clone());
+        let size = Some(child.size);
+        match self
+            .fetch(repository, &reference, MAX_MANIFEST, size)
+            .await?
+        {
+            Found::Whole(fetched) => manifest_of(fetched, &reference, room).await,
+            Found::Longer => Err(self.too_long(repository, &reference)),
+        }
+    }
+
+    async fn fetch(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        limit: usize,
+        size: Option<u64>,
+    ) -> Result<Found, Error> {
+        let call = self.manifest_call(Method::GET, repository, reference);
+        self.attempt(&call, |answer| found(answer, limit, size))
+            .await
+    }
+
+    fn too_long(&self, repository: &Repository, reference: &Reference) -> Error {
+        Error::Protocol {
+            host: self.host().to_owned(),
+            what: format!("manifest `{}`", reference.on(repository)),
+            detail: TOO_LARGE.to_owned(),
+        }
+    }
+
+    /// Pushes a manifest's bytes under a tag or its digest. Everything that it names must be there.
+    pub async fn manifest_put(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        manifest: &Manifest,
+    ) -> Result<(), Error> {
+        let what = format!("pushing manifest `{}`", reference.on(repository));
+        let url = self.url(repository, &format!("manifests/{reference}"));
+        let mut call = Call::new(Method::PUT, url, Scope::Push(repository.clone()), what)
+            .body(manifest.bytes.clone());
+        if let Ok(value) = HeaderValue::from_str(&manifest.media_type) {
+            call = call.header(CONTENT_TYPE, value);
+        }
+        let answer = self.send(call).await?;
+        match head_read(&answer)? {
+            Some(head) if !head.digest.matches(&manifest.bytes) => Err(Error::Corrupt {
+                host: answer.host.clone(),
+                what: answer.what.clone(),
+                wanted: manifest.digest.clone(),
+                got: head.digest.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn manifest_call(
+        &self,
+        method: Method,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Call {
+        let what = format!("manifest `{}`", reference.on(repository));
+        let url = self.url(repository, &format!("manifests/{reference}"));
+        Call::new(method, url, Scope::Pull(repository.clone()), what).accept(ACCEPT)
+    }
+}
+
+/// A manifest, or that it is longer than there is room for.
+enum Found {
+    Whole(Fetched),
+    Longer,
+}
+
+/// Reads an answer of at most `limit` bytes, and of `size` where that is known.
+async fn found(mut answer: Answer, limit: usize, size: Option<u64>) -> Result<Found, Error> {
+    let announced = answer.response.content_length();
+    if size.is_none() && announced.is_some_and(|length| length > limit as u64) {
+        return Ok(Found::Longer);
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await? {
+        let length = body.len() + chunk.len();
+        if let Some(size) = size.filter(|size| length as u64 > *size) {
+            return Err(answer.protocol(format!("it is longer than its index says, {size} bytes")));
+        }
+        if length > limit {
+            return Ok(Found::Longer);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if let Some(size) = size.filter(|size| body.len() as u64 != *size) {
+        let detail = format!("it has {} bytes, and its index says {size}", body.len());
+        return Err(answer.protocol(detail));
+    }
+    Ok(Found::Whole(Fetched {
+        headers: answer.response.headers().clone(),
+        host: answer.host.clone(),
+        what: answer.what.clone(),
+        body: body.freeze(),
+    }))
+}
+
+/// Checks and reads what was fetched; what comes of it keeps the room.
+async fn manifest_of(
+    fetched: Fetched,
+    reference: &Reference,
+    room: Room,
+) -> Result<Manifest, Error> {
+    let Fetched {
+        headers,
+        body: bytes,
+        host,
+        what,
+    } = fetched;
+    let length = bytes.len();
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let content_type = header(CONTENT_TYPE.as_str()).map(str::to_owned);
+    let named = digest_named(header(DIGEST_HEADER)).map_err(|detail| Error::Protocol {
+        host: host.clone(),
+        what: what.clone(),
+        detail,
+    })?;
+    let asked = digest_asked(reference);
+    let read = move || manifest_read(bytes, content_type.as_deref(), asked, named);
+    let read = apart(length, read).await.map_err(|wrong| match wrong {
+        Wrong::Digest { wanted, got } => Error::Corrupt {
+            host,
+            what,
+            wanted,
+            got,
+        },
+        Wrong::Shape(detail) => Error::Protocol { host, what, detail },
+    });
+    Ok(read?.within(room))
+}
+
+/// Digest and length of a manifest that is read for nothing else: of a large one nothing is kept.
+async fn head_of(mut answer: Answer, reference: Reference) -> Result<ManifestHead, Error> {
+    let named = digest_named(answer.header(DIGEST_HEADER)).map_err(|e| answer.protocol(e))?;
+    let content_type = answer.header(CONTENT_TYPE.as_str()).map(str::to_owned);
+    let asked = digest_asked(&reference);
+    let known = asked.or(named);
+    let mut hasher = known.as_ref().map_or_else(Hasher::default, Digest::hasher);
+    let (mut length, mut begin) = (0, BytesMut::new());
+    while let Some(chunk) = answer.chunk().await? {
+        length += chunk.len();
+        if length > MAX_MANIFEST {
+            return Err(answer.protocol(TOO_LARGE));
+        }
+        hasher.update(&chunk);
+        if length <= LARGE {
+            begin.extend_from_slice(&chunk);
+        }
+    }
+    if length == begin.len() {
+        Manifest::parse(begin.freeze(), content_type.as_deref())
+            .map_err(|detail| answer.protocol(detail))?;
+    }
+    let got = hasher.finish();
+    let digest = match known {
+        // The digest of a signed schema 1 manifest is that of its text without the signatures.
+        Some(wanted) if wanted == got || is_schema1(content_type.as_deref()) => wanted,
+        Some(wanted) => {
+            return Err(Error::Corrupt {
+                host: answer.host.clone(),
+                what: answer.what.clone(),
+                wanted,
+                got: got.to_string(),
+            });
+        }
+        None => got,
+    };
+    Ok(ManifestHead {
+        digest,
+        size: Some(length as u64),
+    })
+}
+
+fn digest_asked(reference: &Reference) -> Option<Digest> {
+    match reference {
+        Reference::Digest(digest) => Some(digest.clone()),
+        Reference::Tag(_) => None,
+    }
+}
+
+/// Why bytes aren't the manifest asked for.
+enum Wrong {
+    Digest { wanted: Digest, got: String },
+    Shape(String),
+}
+
+/// Checks the bytes against the digests asked for and named, and reads them.
+fn manifest_read(
+    bytes: Bytes,
+    content_type: Option<&str>,
+    asked: Option<Digest>,
+    named: Option<Digest>,
+) -> Result<Manifest, Wrong> {
+    // The digest of a signed schema 1 manifest is that of its text without the signatures.
+    let is_checked = !is_schema1(content_type);
+    for wanted in asked.iter().chain(&named) {
+        if is_checked && !wanted.matches(&bytes) {
+            return Err(Wrong::Digest {
+                wanted: wanted.clone(),
+                got: Digest::of(&bytes).to_string(),
+            });
+        }
+    }
+    let mut manifest = Manifest::parse(bytes, content_type).map_err(Wrong::Shape)?;
+    if let Some(digest) = asked.or(named) {
+        manifest.digest = digest;
+    }
+    Ok(manifest)
+}
+
+/// The digest and length that an answer's headers name; a digest that is none is an error.
+fn head_read(answer: &Answer) -> Result<Option<ManifestHead>, Error> {
+    let named = digest_named(answer.header(DIGEST_HEADER)).map_err(|e| answer.protocol(e))?;
+    let Some(digest) = named else {
+        return Ok(None);
+    };
+    let size = answer
+        .header(CONTENT_LENGTH.as_str())
+        .and_then(|length| length.parse().ok());
+    Ok(Some(ManifestHead { digest, size }))
+}
+
+/// The digest that a header names; an empty one names none. Err: in words, why it is no digest.
+fn digest_named(header: Option<&str>) -> Result<Option<Digest>, String> {
+    let text = header.filter(|text| !text.is_empty());
+    text.map(|text| Digest::parse(text).map_err(|e| e.to_string()))
+        .transpose()
+}

@@ -1,0 +1,357 @@
+//! Listings in pages, read as they come and within limits: follows `Link: <…>; rel="next"` as given,
+//! and stops on one seen before.
+//!
+//! Source: RFC 8288; OCI distribution specification, "Listing Tags".
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::LINK;
+use url::Url;
+
+use super::entries::{Entries, Entry, NoListing};
+use crate::oci::error::Error;
+use crate::oci::http::call::{Answer, Call};
+use crate::oci::http::client::Client;
+use crate::oci::types::digest::Digest;
+use crate::text::readable;
+
+/// How long one listing may take: a registry that gives a byte every now and then must not keep a run
+/// for hours.
+const LISTING_TIME: Duration = Duration::from_mins(10);
+/// Entries asked for at once; ECR takes no more.
+pub(super) const PAGE_SIZE: usize = 1000;
+/// Names of one listing that are taken, if nobody says otherwise.
+pub const MAX_NAMES: usize = 200_000;
+/// A listing may have a page for so many of the names that it may have: registries that give small
+/// pages give 50 names.
+const NAMES_A_PAGE: usize = 40;
+/// And so many bytes for each of them: a tag has 128 characters at most.
+const BYTES_A_NAME: usize = 160;
+/// Entries that are left out and named.
+const NAMED: usize = 5;
+/// Characters of one that are shown.
+const NAMED_LENGTH: usize = 100;
+
+/// How much of one listing is read. All else is the same for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListingLimit {
+    /// Names that are taken; pages and bytes are limited in proportion.
+    pub names: usize,
+}
+
+impl Default for ListingLimit {
+    fn default() -> Self {
+        Self { names: MAX_NAMES }
+    }
+}
+
+impl ListingLimit {
+    fn pages(self) -> usize {
+        (self.names / NAMES_A_PAGE).max(2)
+    }
+
+    fn bytes(self) -> usize {
+        self.names.saturating_mul(BYTES_A_NAME).max(64 * 1024)
+    }
+}
+
+/// What a listing holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing<T = String> {
+    /// The entries, in the registry's order.
+    pub entries: Vec<T>,
+    /// Those that can't be used.
+    pub dropped: Dropped,
+}
+
+/// Entries of a listing that can't be used: no legal names, or no names at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// How many there were.
+    pub count: usize,
+    /// The first few, made readable and short.
+    pub named: Vec<String>,
+}
+
+impl Dropped {
+    /// What to tell people of the names in a list of tags that are none; `None` where all are.
+    pub fn warning(&self) -> Option<String> {
+        let are = match self.count {
+            0 => return None,
+            1 => "1 name in the tag list is no legal tag and is left out".to_owned(),
+            count => format!("{count} names in the tag list are no legal tags and are left out"),
+        };
+        let more = if self.count > self.named.len() {
+            ", …"
+        } else {
+            ""
+        };
+        Some(format!("{are}: `{}`{more}", self.named.join("`, `")))
+    }
+
+    fn add(&mut self, entry: &Entry<'_>) {
+        self.count += 1;
+        if self.named.len() < NAMED {
+            // Of one that is cut, the beginning is a text without its end.
+            let whole = serde_json::from_slice(entry.json);
+            let text: String =
+                whole.unwrap_or_else(|_| String::from_utf8_lossy(entry.json).into_owned());
+            self.named.push(readable(&text, NAMED_LENGTH));
+        }
+    }
+
+    fn append(&mut self, other: Dropped) {
+        self.count += other.count;
+        let free = NAMED.saturating_sub(self.named.len());
+        self.named.extend(other.named.into_iter().take(free));
+    }
+}
+
+/// What an entry is.
+pub(super) enum Found<T> {
+    Entry(T),
+    /// A good one that isn't asked for.
+    Other,
+    /// None that can be used.
+    Odd,
+}
+
+/// Which entries are looked for, and how many.
+pub(super) struct Wanted<'a, T> {
+    /// The member that holds the list.
+    pub(in crate::oci) member: &'static str,
+    /// The longest entry in bytes.
+    pub(in crate::oci) longest: usize,
+    /// So many are enough.
+    pub(in crate::oci) enough: usize,
+    /// Reads one from its JSON.
+    pub(in crate::oci) read: &'a (dyn Fn(&[u8]) -> Found<T> + Sync),
+}
+
+/// One page.
+struct Page<T> {
+    listing: Listing<T>,
+    bytes: usize,
+    next: Option<Url>,
+}
+
+/// What is left for further pages.
+#[derive(Clone, Copy)]
+struct Budget {
+    names: usize,
+    bytes: usize,
+}
+
+/// Why a page isn't taken.
+enum Refused {
+    NoListing,
+    Names,
+    Enough,
+}
+
+impl From<NoListing> for Refused {
+    fn from(_: NoListing) -> Self {
+        Self::NoListing
+    }
+}
+
+impl Client {
+    /// Reads all pages from `call` on, within [`LISTING_TIME`].
+    pub(super) async fn pages<T>(
+        &self,
+        call: Call,
+        wanted: &Wanted<'_, T>,
+    ) -> Result<Listing<T>, Error> {
+        let what = call.what.clone();
+        let read = tokio::time::timeout(LISTING_TIME, self.pages_read(call, wanted)).await;
+        read.unwrap_or_else(|_| {
+            Err(Error::Protocol {
+                host: self.host().to_owned(),
+                what,
+                detail: format!(
+                    "the listing takes longer than {} minutes",
+                    LISTING_TIME.as_secs() / 60
+                ),
+            })
+        })
+    }
+
+    async fn pages_read<T>(
+        &self,
+        mut call: Call,
+        wanted: &Wanted<'_, T>,
+    ) -> Result<Listing<T>, Error> {
+        let limit = self.inner.listing;
+        let mut seen = HashSet::new();
+        let mut all = Listing {
+            entries: Vec::new(),
+            dropped: Dropped::default(),
+        };
+        let mut left = Budget {
+            names: limit.names,
+            bytes: limit.bytes(),
+        };
+        loop {
+            let fail = |detail: String| Error::Protocol {
+                host: self.host().to_owned(),
+                what: call.what.clone(),
+                detail,
+            };
+            // A digest, since links may be long and many.
+            if !seen.insert(Digest::of(call.url.as_str().as_bytes())) {
+                return Err(fail("the pages go round in a circle".into()));
+            }
+            if seen.len() > limit.pages() {
+                return Err(fail(too_much(&format!("{} pages", limit.pages()))));
+            }
+            let page = self.attempt(&call, |answer| page_read(answer, wanted, left, limit));
+            let page = page.await?;
+            left.bytes = left.bytes.saturating_sub(page.bytes);
+            let taken = page.listing.entries.len() + page.listing.dropped.count;
+            left.names = left.names.saturating_sub(taken);
+            all.entries.extend(page.listing.entries);
+            all.dropped.append(page.listing.dropped);
+            let Some(next) = page.next.filter(|_| all.entries.len() < wanted.enough) else {
+                return Ok(all);
+            };
+            let headers = call.headers.clone();
+            call = Call::get(next, call.scope.clone(), call.what.clone());
+            call.headers = headers;
+        }
+    }
+}
+
+/// What a listing says that is too long, and what to do.
+fn too_much(limit: &str) -> String {
+    format!(
+        "the listing has more than {limit}; if that is right, raise the `max_names` of the image \
+         store (or `--max-names`)"
+    )
+}
+
+async fn page_read<T>(
+    mut answer: Answer,
+    wanted: &Wanted<'_, T>,
+    left: Budget,
+    limit: ListingLimit,
+) -> Result<Page<T>, Error> {
+    let next = next_link(answer.response.headers(), answer.response.url());
+    let mut entries = Entries::new(wanted.member, wanted.longest);
+    let found = RefCell::new(Listing {
+        entries: Vec::new(),
+        dropped: Dropped::default(),
+    });
+    let mut bytes = 0;
+    while let Some(chunk) = answer.chunk().await? {
+        bytes += chunk.len();
+        if bytes > left.bytes {
+            return Err(answer.protocol(too_much(&format!("{} bytes", limit.bytes()))));
+        }
+        let taken = entries.feed(&chunk, |entry| {
+            let mut found = found.borrow_mut();
+            if found.entries.len() + found.dropped.count >= left.names {
+                return Err(Refused::Names);
+            }
+            let read = if entry.is_cut {
+                Found::Odd
+            } else {
+                (wanted.read)(entry.json)
+            };
+            match read {
+                Found::Entry(entry) => found.entries.push(entry),
+                Found::Other => {}
+                Found::Odd => found.dropped.add(&entry),
+            }
+            if found.entries.len() >= wanted.enough {
+                return Err(Refused::Enough);
+            }
+            Ok(())
+        });
+        match taken {
+            Ok(()) => {}
+            Err(Refused::Enough) => {
+                return Ok(Page {
+                    listing: found.into_inner(),
+                    bytes,
+                    next: None,
+                });
+            }
+            Err(Refused::NoListing) => return Err(answer.protocol(NO_LISTING)),
+            Err(Refused::Names) => {
+                return Err(answer.protocol(too_much(&format!("{} names", limit.names))));
+            }
+        }
+    }
+    if !entries.is_complete() {
+        return Err(answer.protocol(NO_LISTING));
+    }
+    Ok(Page {
+        listing: found.into_inner(),
+        bytes,
+        next,
+    })
+}
+
+const NO_LISTING: &str = "a page that is not the JSON of a listing";
+
+/// The target of the first `rel="next"` link, resolved against `url`.
+fn next_link(headers: &HeaderMap, url: &Url) -> Option<Url> {
+    headers
+        .get_all(LINK)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split('<').skip(1))
+        .find_map(|link| {
+            let (target, parameters) = link.split_once('>')?;
+            let is_next = parameters.split(';').any(|parameter| {
+                let parameter = parameter.trim().trim_end_matches(',').trim();
+                let Some((key, value)) = parameter.split_once('=') else {
+                    return false;
+                };
+                let mut relations = value.trim().trim_matches('"').split_whitespace();
+                key.trim().eq_ignore_ascii_case("rel")
+                    && relations.any(|r| r.eq_ignore_ascii_case("next"))
+            });
+            is_next.then(|| url.join(target).ok()).flatten()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links() {
+        let base = Url::parse("https://r.example/v2/a/tags/list?n=2").unwrap();
+        let next = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LINK, value.parse().unwrap());
+            next_link(&headers, &base).map(|url| url.to_string())
+        };
+        for (header, expected) in [
+            (
+                r#"</v2/a/tags/list?last=b&n=2>; rel="next""#,
+                Some("https://r.example/v2/a/tags/list?last=b&n=2"),
+            ),
+            (
+                r"<?token=Zm9v%2B%3D&x=%2F>; rel=next",
+                Some("https://r.example/v2/a/tags/list?token=Zm9v%2B%3D&x=%2F"),
+            ),
+            (
+                r#"<https://cdn.example/p?2>; title="x"; REL="prev next""#,
+                Some("https://cdn.example/p?2"),
+            ),
+            (
+                r#"</first>; rel="first", </p2>; rel="next""#,
+                Some("https://r.example/p2"),
+            ),
+            (r#"</p2>; rel="prev""#, None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(next(header).as_deref(), expected, "{header}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The tags of a repository.
+
+use super::page::{Found, Listing, PAGE_SIZE, Wanted};
+use crate::oci::auth::authorization::Scope;
+use crate::oci::error::Error;
+use crate::oci::http::call::Call;
+use crate::oci::http::client::Client;
+use crate::oci::types::reference::{Repository, Tag};
+
+/// The longest tag as JSON, with each of its characters as an escape.
+const LONGEST: usize = 128 * 6 + 2;
+
+impl Client {
+    /// The tags of [`Client::tag_listing`], without a word about what was left out.
+    pub async fn tag_list(&self, repository: &Repository) -> Result<Vec<String>, Error> {
+        Ok(self.tag_listing(repository).await?.entries)
+    }
+
+    /// All tags in the repository's list, in the registry's order; names that are no legal tags are
+    /// left out and counted. No list at all (`null`) is an empty one; a repository that isn't there
+    /// is a "not found" error.
+    pub async fn tag_listing(&self, repository: &Repository) -> Result<Listing, Error> {
+        let mut url = self.url(repository, "tags/list");
+        url.set_query(Some(&format!("n={PAGE_SIZE}")));
+        let what = format!("tags of `{repository}`");
+        let call = Call::get(url, Scope::Pull(repository.clone()), what);
+        let read = |json: &[u8]| match serde_json::from_slice::<String>(json) {
+            Ok(name) if Tag::parse(&name).is_ok() => Found::Entry(name),
+            _ => Found::Odd,
+        };
+        let wanted = Wanted {
+            member: "tags",
+            longest: LONGEST,
+            enough: usize::MAX,
+            read: &read,
+        };
+        self.pages(call, &wanted).await
+    }
+}

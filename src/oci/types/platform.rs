@@ -1,0 +1,298 @@
+//! Platforms (`os/architecture[/variant]`) and the choice among them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::platform_names as words;
+use crate::oci::error::NameError;
+
+/// Bytes of a platform's name: far more than any known one has.
+const LONGEST: usize = 64;
+
+/// A platform as an index names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Platform {
+    /// Such as `linux`; `unknown` for attestations.
+    #[serde(default)]
+    pub os: String,
+    /// Such as `amd64`; the API calls the whole platform `architecture`.
+    #[serde(default)]
+    pub architecture: String,
+    /// Such as `v8`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        match &self.variant {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One wanted platform: `arm64`, `linux/arm64` or `linux/arm64/v8`. Parts not given match anything.
+/// The names are Go's; those of other tools (`x86_64`, `aarch64`, `armhf`) are understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlatformChoice {
+    os: Option<String>,
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl PlatformChoice {
+    /// Reads `[os/]architecture[/variant]`. Two parts are `os/architecture`, unless the second one
+    /// is a variant (`arm/v7`). Err: it isn't written so, or a name is unknown; then with the one
+    /// that was probably meant.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::read(text, true)
+    }
+
+    /// Reads what was accepted once, by another version perhaps: names that are unknown now stand
+    /// for themselves.
+    pub fn parse_stored(text: &str) -> Result<Self, NameError> {
+        Self::read(text, false)
+    }
+
+    fn read(text: &str, is_checked: bool) -> Result<Self, NameError> {
+        let fail = |reason: String| NameError::new("architecture", text, reason);
+        let word = |part: &&str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        };
+        let shape = || fail("expected `arm64`, `linux/arm64` or `linux/arm64/v8`".into());
+        let parts: Vec<&str> = text.split('/').collect();
+        if !parts.iter().all(word) || (is_checked && text.len() > LONGEST) {
+            return Err(shape());
+        }
+        let (os, architecture, variant) = match parts[..] {
+            [architecture] => (None, architecture, None),
+            [architecture, variant] if is_variant(architecture, variant) => {
+                (None, architecture, Some(variant))
+            }
+            [os, architecture] => (Some(os), architecture, None),
+            [os, architecture, variant] => (Some(os), architecture, Some(variant)),
+            _ => return Err(shape()),
+        };
+        let choice = Self::named(os, architecture, variant);
+        if is_checked {
+            choice.check().map_err(fail)?;
+        }
+        Ok(choice)
+    }
+
+    /// The same by the names that images use, as far as they are known.
+    fn named(os: Option<&str>, architecture: &str, variant: Option<&str>) -> Self {
+        let known = words::architecture(architecture);
+        let own = |text: &str| text.to_owned();
+        let (architecture, implied) = known.unwrap_or((architecture, None));
+        Self {
+            os: os.map(|os| own(words::system(os).unwrap_or(os))),
+            architecture: own(architecture),
+            variant: match variant {
+                Some(variant) => Some(words::variant(variant).unwrap_or_else(|| own(variant))),
+                None => implied.map(own),
+            },
+        }
+    }
+
+    /// Err: in words, which name is unknown, and which one was probably meant.
+    fn check(&self) -> Result<(), String> {
+        let meant = |near: Option<&'static str>, others: &str| match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("expected a name such as {others}"),
+        };
+        if let Some(os) = self.os.as_deref().filter(|os| words::system(os).is_none()) {
+            let meant = meant(words::system_near(os), "`linux` or `windows`");
+            return Err(format!("`{os}` is no known system: {meant}"));
+        }
+        let architecture = &self.architecture;
+        if matches!(architecture.as_str(), "all" | "any" | "noarch") {
+            return Err("leave it out to copy all platforms".into());
+        }
+        if words::architecture(architecture).is_none() {
+            let near = words::architecture_near(architecture);
+            let meant = meant(near, "`amd64`, `arm64` or `arm/v7`");
+            return Err(format!(
+                "`{architecture}` is no known architecture: {meant}"
+            ));
+        }
+        match &self.variant {
+            Some(variant) if words::variant(variant).is_none() => Err(format!(
+                "`{variant}` is no known variant: expected one such as `v7` or `v8`"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether `platform` is wanted. A variant that is the only one or the usual one needn't be
+    /// written: `arm64` is `arm64/v8`, `arm` is `arm/v7`, `amd64` is `amd64/v1`.
+    pub fn matches(&self, platform: &Platform) -> bool {
+        let (architecture, implied) =
+            words::architecture(&platform.architecture).unwrap_or((&platform.architecture, None));
+        self.architecture == architecture
+            && self.matches_os(&platform.os)
+            && self.variant.as_ref().is_none_or(|wanted| {
+                let usual = match architecture {
+                    "arm64" => Some("v8"),
+                    "arm" => Some("v7"),
+                    "amd64" => Some("v1"),
+                    _ => None,
+                };
+                let given = platform
+                    .variant
+                    .as_deref()
+                    .filter(|given| !given.is_empty());
+                let variant = given.or(implied).or(usual);
+                variant.is_some_and(|variant| {
+                    variant == wanted || words::variant(variant).as_ref() == Some(wanted)
+                })
+            })
+    }
+
+    fn matches_os(&self, os: &str) -> bool {
+        let Some(wanted) = &self.os else {
+            return true;
+        };
+        wanted == os || words::system(os) == Some(wanted)
+    }
+}
+
+/// Whether the second of two parts is a variant rather than an architecture: `arm/v7`, `arm64/8`.
+fn is_variant(first: &str, second: &str) -> bool {
+    let has_v = second
+        .strip_prefix(['v', 'V'])
+        .is_some_and(|rest| rest.bytes().next().is_some_and(|b| b.is_ascii_digit()));
+    has_v
+        || (words::system(first).is_none()
+            && words::architecture(first).is_some()
+            && words::variant(second).is_some()
+            && words::architecture(second).is_none())
+}
+
+impl fmt::Display for PlatformChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(os) = &self.os {
+            write!(f, "{os}/")?;
+        }
+        f.write_str(&self.architecture)?;
+        match &self.variant {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn platform(text: &str) -> Platform {
+        let mut parts = text.split('/').map(str::to_owned);
+        Platform {
+            os: parts.next().unwrap_or_default(),
+            architecture: parts.next().unwrap_or_default(),
+            variant: parts.next(),
+        }
+    }
+
+    #[test]
+    fn choices() {
+        for (choice, of, wanted) in [
+            ("arm64", "linux/arm64", true),
+            ("arm64", "linux/arm64/v8", true),
+            ("linux/arm64/v8", "linux/arm64", true),
+            ("arm/v7", "linux/arm/v7", true),
+            ("arm/v7", "linux/arm", true),
+            ("arm/v7", "linux/arm/v6", false),
+            ("arm", "linux/arm/v6", true),
+            ("windows/amd64", "linux/amd64", false),
+            ("amd64", "windows/amd64", true),
+            ("amd64/v1", "linux/amd64", true),
+            ("amd64/v3", "linux/amd64", false),
+            ("linux/arm/7", "linux/arm/v7", true),
+            // Images are written by people too.
+            ("amd64", "linux/x86_64", true),
+            ("arm64", "Linux/aarch64", true),
+            ("linux/arm/v7", "linux/armv7l", true),
+        ] {
+            let found = PlatformChoice::parse(choice)
+                .unwrap()
+                .matches(&platform(of));
+            assert_eq!(found, wanted, "{choice} {of}");
+        }
+        for bad in ["", "/", "a/b/c/d", "a//b", "arm 64", "linux/"] {
+            assert!(PlatformChoice::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn words_of_other_tools_mean_the_same() {
+        for (word, name) in [
+            ("x86_64", "amd64"),
+            ("X86_64", "amd64"),
+            ("linux/x86_64", "linux/amd64"),
+            ("Linux/AMD64", "linux/amd64"),
+            ("x86_64_v3", "amd64/v3"),
+            ("aarch64", "arm64"),
+            ("arm64v8", "arm64/v8"),
+            ("linux/aarch64/v8", "linux/arm64/v8"),
+            ("armhf", "arm/v7"),
+            ("armv7l", "arm/v7"),
+            ("armv6hl", "arm/v6"),
+            ("armv5tel", "arm/v5"),
+            ("linux/arm32v6", "linux/arm/v6"),
+            ("i386", "386"),
+            ("i686", "386"),
+            ("x86", "386"),
+            ("ppc64el", "ppc64le"),
+            ("mips64el", "mips64le"),
+            ("loongarch64", "loong64"),
+            ("amd64-deb", "amd64"),
+            ("armhf-deb", "arm/v7"),
+            ("ia32-deb", "386"),
+            ("channel-x86_64", "amd64"),
+            ("channel-arm64-deb", "arm64"),
+            ("x86_64-redhat-linux", "amd64"),
+            ("ppc64le-redhat-linux", "ppc64le"),
+            ("amd64-debian-linux", "amd64"),
+            ("macos/arm64", "darwin/arm64"),
+            ("arm/7", "arm/v7"),
+        ] {
+            let choice = PlatformChoice::parse(word).unwrap();
+            assert_eq!(choice.to_string(), name, "{word}");
+            assert_eq!(PlatformChoice::parse(name).unwrap(), choice, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_is_refused_with_the_nearest() {
+        let long = PlatformChoice::parse(&"x".repeat(1_000_000)).unwrap_err();
+        assert!(long.to_string().len() < 1000);
+        for (word, said) in [
+            ("amd46", "did you mean `amd64`?"),
+            ("arm46", "did you mean `arm64`?"),
+            ("aarch46", "did you mean `aarch64`?"),
+            ("linux/s309x", "did you mean `s390x`?"),
+            (
+                "lunix/amd64",
+                "`lunix` is no known system: did you mean `linux`?",
+            ),
+            ("windwos/amd64", "did you mean `windows`?"),
+            ("linux", "`linux` is no known architecture"),
+            ("zzz", "expected a name such as `amd64`"),
+            ("all", "leave it out to copy all platforms"),
+            ("linux/arm/vv7", "`vv7` is no known variant"),
+        ] {
+            let error = PlatformChoice::parse(word).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+            // What an earlier version stored is read all the same.
+            assert!(PlatformChoice::parse_stored(word).is_ok(), "{word}");
+        }
+    }
+}

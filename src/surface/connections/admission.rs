@@ -1,0 +1,233 @@
+//! How many connections are open at once, and which one goes for a new one.
+//!
+//! - Who has a request with a valid session under way stays.
+//! - Of the others, first those that have no request under way go, then those that nobody is known
+//!   to have made; the oldest first.
+//! - What nobody is known to have asked for, heads of requests and answers that aren't taken, has one
+//!   budget; where it is used up, the connection of the oldest request goes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::eviction::Cut;
+use crate::surface::requests::budget::{Budget, NoRoom, Share};
+
+/// What the server keeps for each request besides its head.
+const OF_REQUEST: usize = 8 * 1024;
+
+/// All connections.
+#[derive(Clone, Debug)]
+pub(super) struct Rooms {
+    limit: usize,
+    strangers: Budget,
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    /// Counts what happens, so that it is known what was first.
+    clock: u64,
+    rooms: BTreeMap<u64, Room>,
+}
+
+#[derive(Debug)]
+struct Room {
+    /// Requests under way.
+    requests: usize,
+    /// Those of them whose session is valid.
+    known: usize,
+    /// When the last of its requests began or ended.
+    since: u64,
+    cut: Cut,
+}
+
+/// A connection; given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    rooms: Rooms,
+    id: u64,
+    cut: Cut,
+}
+
+/// A request of a connection, until it is answered.
+#[derive(Clone, Debug)]
+pub(in crate::surface) struct Visit(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    place: Arc<Place>,
+    is_known: AtomicBool,
+    /// What it takes, until its session is known.
+    share: Mutex<Option<Share>>,
+}
+
+impl Rooms {
+    /// For so many connections, and so many bytes for all requests that nobody is known to have made.
+    pub(in crate::surface) fn new(limit: usize, bytes: usize) -> Rooms {
+        Rooms {
+            limit,
+            strangers: Budget::new(bytes),
+            open: Arc::default(),
+        }
+    }
+
+    /// A place for a new connection; `None` where everybody else stays.
+    pub(super) fn enter(&self) -> Option<Arc<Place>> {
+        let mut open = self.lock();
+        if open.rooms.len() >= self.limit {
+            let others = open.rooms.iter().filter(|(_, room)| room.known == 0);
+            let first = others.min_by_key(|(_, room)| (room.requests > 0, room.since));
+            let id = *first?.0;
+            if let Some(room) = open.rooms.remove(&id) {
+                room.cut.give();
+            }
+        }
+        let (id, cut) = (open.tick(), Cut::default());
+        let room = Room {
+            requests: 0,
+            known: 0,
+            since: id,
+            cut: cut.clone(),
+        };
+        open.rooms.insert(id, room);
+        drop(open);
+        let rooms = self.clone();
+        Some(Arc::new(Place { rooms, id, cut }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Room)) {
+        let since = self.tick();
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.since = since;
+            change(room);
+        }
+    }
+}
+
+impl Place {
+    /// Waits until the connection is to be closed.
+    pub(in crate::surface) async fn cut(&self) {
+        self.cut.given().await;
+    }
+
+    /// A request begins, whose head has so many bytes.
+    pub(in crate::surface) fn visit(self: &Arc<Self>, head: usize) -> Visit {
+        self.rooms.lock().change(self.id, |room| room.requests += 1);
+        let visit = Visit(Arc::new(Inner {
+            place: Arc::clone(self),
+            is_known: AtomicBool::new(false),
+            share: Mutex::new(Some(self.rooms.strangers.share_of(self.cut.clone()))),
+        }));
+        visit.has_room(|share| share.grow(head.saturating_add(OF_REQUEST)));
+        visit
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.rooms.lock().rooms.remove(&self.id);
+    }
+}
+
+impl Visit {
+    /// The request's session is valid.
+    pub(in crate::surface) fn known(&self) {
+        if !self.0.is_known.swap(true, Ordering::Relaxed) {
+            self.share().take();
+            let place = &self.0.place;
+            place.rooms.lock().change(place.id, |room| room.known += 1);
+        }
+    }
+
+    /// Whether the connection is about to be closed, so that nothing is worth doing any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.place.cut.is_given()
+    }
+
+    /// Whether an answer of so many bytes may be kept until it is taken. Where it may not, the
+    /// connection is closed.
+    pub(in crate::surface) fn keeps(&self, bytes: usize) -> bool {
+        self.has_room(|share| share.grow_now(bytes))
+    }
+
+    /// Whether the request, until its session is known, gets what it asks of its share. Where it
+    /// doesn't, the connection is closed.
+    fn has_room(&self, grow: impl FnOnce(&Share) -> Result<(), NoRoom>) -> bool {
+        let is_refused = |share: &Share| grow(share).is_err();
+        let is_refused = self.share().as_ref().is_some_and(is_refused);
+        if is_refused {
+            self.0.place.cut.give();
+        }
+        !is_refused
+    }
+
+    fn share(&self) -> MutexGuard<'_, Option<Share>> {
+        self.0.share.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let known = usize::from(*self.is_known.get_mut());
+        self.place.rooms.lock().change(self.place.id, |room| {
+            room.requests -= 1;
+            room.known -= known;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rooms;
+
+    #[test]
+    fn the_oldest_idle_one_goes_first_and_who_is_known_stays() {
+        let rooms = Rooms::new(3, usize::MAX);
+        let [busy, idle, known] = [(); 3].map(|()| rooms.enter().expect("a place"));
+        let visit = busy.visit(100);
+        let other = known.visit(100);
+        other.known();
+        let fourth = rooms.enter().expect("the idle one's place");
+        assert!(idle.cut.is_given() && !busy.cut.is_given());
+        drop(idle);
+        let of_fourth = fourth.visit(100);
+        let fifth = rooms.enter().expect("the older stranger's place");
+        assert!(busy.cut.is_given() && !fourth.cut.is_given());
+        let of_fifth = fifth.visit(100);
+        of_fifth.known();
+        of_fourth.known();
+        assert!(rooms.enter().is_none(), "everybody is known");
+        drop(other);
+        assert!(rooms.enter().is_some() && known.cut.is_given());
+        drop((visit, busy, of_fourth, fourth, of_fifth, fifth, known));
+        assert!(rooms.lock().rooms.is_empty());
+    }
+
+    #[test]
+    fn what_strangers_keep_goes_from_the_oldest_and_who_is_known_keeps_all() {
+        let rooms = Rooms::new(10, 30_000);
+        let [known, old, new] = [(); 3].map(|()| rooms.enter().expect("a place"));
+        let visits = [known.visit(0), old.visit(0), new.visit(0)];
+        visits[0].known();
+        visits[0].keeps(1_000_000);
+        visits[2].keeps(20_000);
+        assert!(!known.cut.is_given() && !old.cut.is_given());
+        visits[2].keeps(25_000);
+        assert!(old.cut.is_given() && !new.cut.is_given());
+        visits[2].keeps(40_000);
+        assert!(new.cut.is_given(), "more than there is for all");
+        assert!(!known.cut.is_given());
+    }
+}

@@ -1,0 +1,64 @@
+//! The word to a request or a connection that it is to end for the sake of others.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use futures_util::task::AtomicWaker;
+
+/// Given once; clones share it. One task waits for it, which makes it cheaper than a
+/// cancellation token: each request has one.
+#[derive(Clone, Debug, Default)]
+pub(in crate::surface) struct Cut(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    is_given: AtomicBool,
+    waiting: AtomicWaker,
+}
+
+impl Cut {
+    pub(in crate::surface) fn give(&self) {
+        self.0.is_given.store(true, Ordering::Release);
+        self.0.waiting.wake();
+    }
+
+    pub(in crate::surface) fn is_given(&self) -> bool {
+        self.0.is_given.load(Ordering::Acquire)
+    }
+
+    /// Waits for it. Of several tasks, the one that began to wait last is woken.
+    pub(in crate::surface) async fn given(&self) {
+        poll_fn(|context| {
+            self.0.waiting.register(context.waker());
+            // Given between two looks, it wakes the one that is registered by now.
+            if self.is_given() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cut;
+
+    #[tokio::test]
+    async fn who_waits_is_woken_and_who_comes_later_does_not_wait() {
+        let cut = Cut::default();
+        assert!(!cut.is_given());
+        let waiting = tokio::spawn({
+            let cut = cut.clone();
+            async move { cut.given().await }
+        });
+        tokio::task::yield_now().await;
+        cut.give();
+        waiting.await.expect("woken");
+        cut.given().await;
+        assert!(cut.is_given());
+    }
+}

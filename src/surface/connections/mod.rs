@@ -1,0 +1,15 @@
+//! Connections: how they are accepted, bounded and closed.
+//!
+//! - [`acceptor`]: accepts connections, with or without TLS, and shuts them down.
+//! - [`tls`]: the certificate; `plain_http`: what plain http is told at a TLS port.
+//! - `admission`: how many are open at once, and which one is closed for a new one; [`descriptors`]: how many
+//!   files may be open; `eviction`: the signal to a connection that it is to close.
+//! - `watchdog`: closes connections that don't read, or that send anything but requests.
+
+pub mod acceptor;
+pub(in crate::surface) mod admission;
+pub mod descriptors;
+pub(in crate::surface) mod eviction;
+pub(in crate::surface) mod plain_http;
+pub mod tls;
+pub(in crate::surface) mod watchdog;

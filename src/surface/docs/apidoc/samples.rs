@@ -1,0 +1,344 @@
+//! Each method as Python calls it over XML-RPC and as curl calls it over JSON, with the method's
+//! own parameter names. No sample holds a password: they come from the environment, and reach
+//! curl by its standard input.
+
+use std::fmt::Write as _;
+
+use serde_json::Value as Json;
+
+use crate::api::registry::camel_case;
+use crate::api::types::{Kind, Member, Shape};
+use crate::api::{Method, Namespace, SessionUse};
+
+/// Members of a struct that a sample shows at least, where so many can be given.
+const MEMBERS_SHOWN: usize = 2;
+
+/// A value in a sample.
+enum Example {
+    /// Written the same in JSON; Python differs in its words for true and false.
+    Plain(Json),
+    Date,
+    Bytes,
+    /// From this variable of the environment.
+    Variable(&'static str),
+    /// The key of the sample's own session.
+    Session,
+    Struct(Vec<(String, Example)>),
+    Array(Vec<Example>),
+}
+
+/// How Python calls it; `origin` is the server's address.
+pub fn python(namespace: &Namespace, method: &Method, origin: &str) -> String {
+    let is_login = is_login(namespace, method);
+    let examples = examples(namespace, method);
+    let session = method.session() == SessionUse::Always;
+    let needs_key = session || examples.iter().any(|(_, e)| matches!(e, Example::Session));
+    let mut body = String::new();
+    for (name, example) in &examples {
+        line(&mut body, &format!("{name} = {}", python_literal(example)));
+    }
+    let names = examples.iter().map(|(name, _)| *name);
+    let arguments: Vec<&str> = session.then_some("key").into_iter().chain(names).collect();
+    let call = format!(
+        "server.{}.{}({})",
+        namespace.name(),
+        method.name(),
+        arguments.join(", ")
+    );
+    line(
+        &mut body,
+        &if is_login {
+            format!("key = {call}")
+        } else {
+            format!("print({call})")
+        },
+    );
+    let mut text = String::new();
+    for module in ["datetime", "os"] {
+        let needed = body.contains(&format!("{module}.")) || (module == "os" && needs_key);
+        if needed {
+            line(&mut text, &format!("import {module}"));
+        }
+    }
+    line(&mut text, "import xmlrpc.client\n");
+    line(
+        &mut text,
+        &format!("server = xmlrpc.client.ServerProxy(\"{origin}/rpc/api\")"),
+    );
+    if needs_key {
+        line(
+            &mut text,
+            "key = server.auth.login(os.environ[\"LOGIN\"], os.environ[\"PASSWORD\"])",
+        );
+    }
+    text.push_str(&body);
+    if session {
+        line(&mut text, "server.auth.logout(key)");
+    }
+    text
+}
+
+/// How curl calls it, with the session in `cookies.txt`; `origin` is the server's address.
+pub fn curl(namespace: &Namespace, method: &Method, origin: &str) -> String {
+    let examples = examples(namespace, method);
+    if is_login(namespace, method) && examples.len() > 2 {
+        return curl_xml(namespace, method, &examples, origin);
+    }
+    let path = format!("{}/{}", namespace.name(), method.name()).replace('.', "/");
+    let url = format!("'{origin}{}/{path}'", crate::surface::wires::json::ROOT);
+    let cookies = match (is_login(namespace, method), method.session()) {
+        (true, _) => "-c cookies.txt ",
+        (false, SessionUse::Never) if namespace.name() != "auth" => "",
+        (false, _) => "-b cookies.txt ",
+    };
+    let mut text = String::new();
+    if !method.is_read_only() {
+        text.push_str(&escapes(&examples, JSON_ESCAPES));
+    }
+    if examples.iter().any(|(_, e)| matches!(e, Example::Session)) {
+        line(
+            &mut text,
+            "KEY=$(awk '$6 == \"pxt-session-cookie\" { print $7 }' cookies.txt)",
+        );
+    }
+    let _ = write!(text, "curl -sS {cookies}");
+    if method.is_read_only() {
+        let get = if examples.is_empty() { "" } else { "-G " };
+        let _ = write!(text, "{get}{url}");
+        for (name, example) in &examples {
+            let _ = write!(
+                text,
+                " \\\n  --data-urlencode {}",
+                query_part(name, example)
+            );
+        }
+        text.push('\n');
+    } else if examples.is_empty() {
+        line(&mut text, &format!("-X POST {url}"));
+    } else {
+        let members: Vec<String> = examples
+            .iter()
+            .map(|(name, example)| format!("\"{name}\": {}", json_literal(example)))
+            .collect();
+        let members = format!("{{{}}}", members.join(", "));
+        line(
+            &mut text,
+            "-H 'Content-Type: application/json' --data @- \\",
+        );
+        line(&mut text, &format!("  {url} <<JSON\n{members}\nJSON"));
+    }
+    text
+}
+
+/// What JSON has no form of goes over XML-RPC.
+fn curl_xml(
+    namespace: &Namespace,
+    method: &Method,
+    examples: &[(&str, Example)],
+    origin: &str,
+) -> String {
+    let values = examples.iter().map(|(_, example)| match example {
+        Example::Plain(number) if number.is_i64() => format!("<int>{number}</int>"),
+        other => format!("<string>{}</string>", json_literal(other).trim_matches('"')),
+    });
+    let params: Vec<String> = values
+        .map(|value| format!("  <param><value>{value}</value></param>\n"))
+        .collect();
+    let (params, escapes) = (params.concat(), escapes(examples, XML_ESCAPES));
+    format!(
+        "{escapes}curl -sS -H 'Content-Type: text/xml' --data @- '{origin}/rpc/api' <<XML\n\
+         <methodCall><methodName>{}.{}</methodName><params>\n{params}</params></methodCall>\nXML\n",
+        namespace.name(),
+        method.name(),
+    )
+}
+
+fn is_login(namespace: &Namespace, method: &Method) -> bool {
+    namespace.name() == "auth" && method.name() == "login"
+}
+
+fn examples<'a>(namespace: &Namespace, method: &'a Method) -> Vec<(&'a str, Example)> {
+    let parameters = method.parameters().iter();
+    parameters
+        .map(|p| {
+            let own = match (namespace.name(), p.name) {
+                ("auth", "login") => Some(Example::Variable("LOGIN")),
+                ("auth", "password") => Some(Example::Variable("PASSWORD")),
+                ("auth", "sessionKey" | "token") => Some(Example::Session),
+                _ => None,
+            };
+            (p.name, own.unwrap_or_else(|| example(p.name, &p.shape)))
+        })
+        .collect()
+}
+
+fn example(name: &str, shape: &Shape) -> Example {
+    match shape.kind() {
+        Kind::Struct => struct_example(&shape.members()),
+        Kind::Array if shape.item_kind() == Some(Kind::Struct) => {
+            Example::Array(vec![struct_example(&shape.members())])
+        }
+        Kind::Array if shape.item_kind() == Some(Kind::Int) => {
+            Example::Array(vec![Example::Plain(1.into())])
+        }
+        kind => scalar_example(name, kind),
+    }
+}
+
+fn struct_example(members: &[Member]) -> Example {
+    let needed = members.iter().filter(|member| member.required).count();
+    let shown = needed.max(MEMBERS_SHOWN);
+    let (first, others): (Vec<&Member>, Vec<&Member>) =
+        members.iter().partition(|member| member.required);
+    let chosen = first.into_iter().chain(others).take(shown);
+    Example::Struct(
+        chosen
+            .map(|m| (m.name.clone(), scalar_example(&m.name, m.kind)))
+            .collect(),
+    )
+}
+
+fn scalar_example(name: &str, kind: Kind) -> Example {
+    let name = camel_case(name);
+    match kind {
+        Kind::Text if name.to_lowercase().contains("password") => Example::Variable("NEW_PASSWORD"),
+        Kind::Text => Example::Plain(text_example(&name).into()),
+        Kind::Int => Example::Plain(match name.as_str() {
+            "limit" => 100.into(),
+            "offset" => 0.into(),
+            "duration" => 600.into(),
+            _ => 1.into(),
+        }),
+        Kind::Boolean => Example::Plain(true.into()),
+        Kind::Double => Example::Plain(1.5.into()),
+        Kind::Date => Example::Date,
+        Kind::Bytes => Example::Bytes,
+        Kind::Struct => Example::Struct(Vec::new()),
+        Kind::Array => Example::Array(match name.as_str() {
+            "params" => Vec::new(),
+            "architectures" => vec![Example::Plain("linux/amd64".into())],
+            _ => vec![Example::Plain("1.27".into()), Example::Plain("1.28".into())],
+        }),
+    }
+}
+
+/// What a text of that name could be.
+fn text_example(name: &str) -> &'static str {
+    match name {
+        "storeLabel" | "srcStore" | "sourceStore" => "hub",
+        "destStore" => "mirror",
+        "repository" | "image" => "library/nginx",
+        "tag" => "1.27",
+        "tagsRegex" => "^1\\.2[78]$",
+        "filter" => "^1",
+        "architecture" => "linux/arm64",
+        "placement" => "path",
+        "uri" => "registry.example.com",
+        "storeType" => "registry",
+        "status" => "failed",
+        "login" | "adminLogin" => "anna.k",
+        "username" => "robot",
+        "email" => "anna@example.com",
+        "first" | "firstName" => "Anna",
+        "last" | "lastName" => "Kern",
+        "prefix" => "Ms.",
+        "role" => "image_admin",
+        "cronExpr" => "0 0 2 * * ?",
+        "namespace" => "image.store",
+        "method" | "methodName" => "api.getVersion",
+        "description" => "nightly mirror",
+        _ => "web",
+    }
+}
+
+fn python_literal(example: &Example) -> String {
+    match example {
+        Example::Plain(Json::Bool(true)) => "True".into(),
+        Example::Plain(Json::Bool(false)) => "False".into(),
+        // Escapes of JSON mean the same in Python.
+        Example::Plain(json) => json.to_string(),
+        Example::Date => "datetime.datetime(2027, 1, 2, 3, 4, 5)".into(),
+        Example::Bytes => "xmlrpc.client.Binary(b\"content\")".into(),
+        Example::Variable(name) => format!("os.environ[\"{name}\"]"),
+        Example::Session => "key".into(),
+        Example::Struct(members) => {
+            let members = members
+                .iter()
+                .map(|(name, value)| format!("\"{name}\": {}", python_literal(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        Example::Array(items) => {
+            let items: Vec<String> = items.iter().map(python_literal).collect();
+            format!("[{}]", items.join(", "))
+        }
+    }
+}
+
+/// What `sed` does to a text before it stands in JSON, or in XML.
+const JSON_ESCAPES: &str = r#"s/["\\]/\\&/g"#;
+const XML_ESCAPES: &str = r"s/&/\&amp;/g; s/</\&lt;/g";
+
+/// Lines that write the variables that are used in another form: whoever has `"` or `&` in a password has
+/// it in the call as well. They are kept under their names in small letters.
+fn escapes(examples: &[(&str, Example)], how: &str) -> String {
+    let mut names = Vec::new();
+    for (_, example) in examples {
+        variables(example, &mut names);
+    }
+    let line = |name: &&str| {
+        let kept = name.to_lowercase();
+        format!("{kept}=$(printf %s \"${name}\" | sed '{how}')\n")
+    };
+    names.iter().map(line).collect()
+}
+
+/// The variables of an example, each once.
+fn variables(example: &Example, names: &mut Vec<&'static str>) {
+    match example {
+        Example::Variable(name) if !names.contains(name) => names.push(*name),
+        Example::Struct(members) => members.iter().for_each(|(_, one)| variables(one, names)),
+        Example::Array(items) => items.iter().for_each(|one| variables(one, names)),
+        _ => {}
+    }
+}
+
+/// JSON as it stands in a here-document, in which the shell replaces variables.
+fn json_literal(example: &Example) -> String {
+    match example {
+        Example::Plain(json) => json.to_string().replace('\\', "\\\\").replace('$', "\\$"),
+        Example::Date => "\"2027-01-02T03:04:05Z\"".into(),
+        Example::Bytes => "\"Y29udGVudA==\"".into(),
+        // As `escapes` has kept it.
+        Example::Variable(name) => format!("\"${}\"", name.to_lowercase()),
+        Example::Session => "\"$KEY\"".into(),
+        Example::Struct(members) => {
+            let members = members
+                .iter()
+                .map(|(name, value)| format!("\"{name}\": {}", json_literal(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        Example::Array(items) => {
+            let items: Vec<String> = items.iter().map(json_literal).collect();
+            format!("[{}]", items.join(", "))
+        }
+    }
+}
+
+/// `name=value`, quoted for the shell.
+fn query_part(name: &str, example: &Example) -> String {
+    let value = match example {
+        Example::Plain(Json::String(text)) => text.clone(),
+        Example::Variable(variable) => return format!("\"{name}=${variable}\""),
+        Example::Session => return format!("\"{name}=$KEY\""),
+        // Without the here-document's escapes.
+        other => json_literal(other)
+            .replace("\\\\", "\\")
+            .replace("\\$", "$"),
+    };
+    format!("'{name}={}'", value.replace('\'', "'\\''"))
+}
+
+/// Writing into a `String` can't fail.
+fn line(text: &mut String, line: &str) {
+    let _ = writeln!(text, "{line}");
+}

@@ -1,0 +1,10 @@
+//! The reference, made from the registry of methods.
+//!
+//! - [`openapi`]: a description of the JSON surface for generators of clients.
+//! - [`asciidoc`]: the methods as pages; `roles`: who may call which.
+//! - [`apidoc`]: the same as HTML, served at `/rhn/apidoc/`.
+
+pub mod apidoc;
+pub mod asciidoc;
+pub mod openapi;
+pub(in crate::surface) mod roles;

@@ -1,0 +1,80 @@
+//! Who may call what, as a page: a row a method, a column a role.
+
+use std::fmt::Write as _;
+
+use crate::api::{Method, Namespace, Registry, SessionUse};
+use crate::service::Role;
+
+const HEAD: &str = "\
+[#apidoc-roles]
+= Roles
+
+Who may call which method. `org_admin` implies `image_admin`; `satellite_admin` implies neither. Every role reaches only
+what belongs to its own organisation, save `satellite_admin` in `org` and `audit`; `taskomatic` is about the
+server's own house-keeping.
+
+An account that may only read may call what is marked in the last column, as far as its roles allow.
+
+`yes`: may call it; `own`: only about the caller's own account; `open`: needs no session on XML-RPC.
+
+";
+
+/// The page.
+pub(in crate::surface) fn page(registry: &Registry) -> String {
+    let mut page = HEAD.to_owned();
+    page.push_str("[cols=\"3,1,1,1,1,1\",options=\"header\"]\n|===\n");
+    page.push_str(
+        "| method | no role | image_admin | org_admin | satellite_admin | only reading\n",
+    );
+    for namespace in registry.namespaces() {
+        let mut last = "";
+        // Overloads of one name are allowed alike.
+        for method in namespace.methods() {
+            if method.name() != last {
+                row(&mut page, namespace, method);
+            }
+            last = method.name();
+        }
+    }
+    page.push_str("|===\n");
+    page
+}
+
+fn row(page: &mut String, namespace: &Namespace, method: &Method) {
+    let columns = [
+        None,
+        Some(Role::ImageAdmin),
+        Some(Role::OrgAdmin),
+        Some(Role::SatelliteAdmin),
+    ];
+    let cells = columns.map(|role| cell(method, role));
+    let open = method.session() != SessionUse::Always;
+    let reads = if open || method.is_read_only() {
+        "yes"
+    } else {
+        "-"
+    };
+    // Writing into a `String` can't fail.
+    let _ = writeln!(
+        page,
+        "| `{}.{}` | {} | {reads}",
+        namespace.name(),
+        method.name(),
+        cells.join(" | ")
+    );
+}
+
+fn cell(method: &Method, held: Option<Role>) -> &'static str {
+    let needed = method.needed_roles();
+    if method.session() != SessionUse::Always {
+        "open"
+    } else if needed.is_empty()
+        || held.is_some_and(|held| needed.iter().any(|role| held.implies(*role)))
+    {
+        "yes"
+    } else if method.is_open_to_oneself() {
+        "own"
+    } else {
+        "-"
+    }
+}

@@ -1,0 +1,663 @@
+//! Request bodies: bounded in size (as sent and decompressed), in time, and in what all of them
+//! take together.
+//!
+//! - Who isn't known to have a session sends little ([`Limits::stranger_bytes`]), within a short
+//!   time, and shares one budget with all others of that sort.
+//! - Who has one may send [`Limits::body_bytes`]; large bodies take turns.
+//!
+//! What is refused is read to its end and thrown away, since many clients only read the answer
+//! after they have written everything.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use flate2::write::MultiGzDecoder;
+use futures_util::StreamExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::budget::{Budget, NoRoom, Share};
+use super::session_peek;
+use crate::api::{ApiError, Dispatcher};
+use crate::surface::server::Limits;
+
+/// So much beyond the limit is still read and thrown away.
+const DRAIN_FACTOR: usize = 16;
+/// Bytes that a parsed document takes for each of its own, at most: an array of empty values.
+const PARSED: usize = 16;
+/// What the state of a decompression takes.
+const GZIP_STATE: usize = 80 * 1024;
+/// So much is decompressed at once: a byte gives a thousand at most, and they are counted then.
+const GZIP_STEP: usize = 256;
+/// Large documents parsed at once, and the factor by which their bytes may wait for that.
+const PARSED_AT_ONCE: usize = 2;
+const LARGE_AT_ONCE: usize = 16;
+
+/// Why a body can't be used. The texts are for the user.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub(in crate::surface) enum BodyError {
+    #[error(
+        "the request body is larger than {0} bytes; send less at once, or raise the server's \
+         limit (`request_mib`)"
+    )]
+    TooLarge(usize),
+    #[error(
+        "the request body is larger than {0} bytes, and so much is only read of who has a valid \
+         session; log in first, or send less"
+    )]
+    Stranger(usize),
+    #[error("the request body broke off, or nothing came for {} seconds", .0.as_secs())]
+    Broken(Duration),
+    #[error("the request body took longer than {} seconds; send less at once", .0.as_secs())]
+    Slow(Duration),
+    #[error(
+        "the request body is compressed in a way that isn't supported; send it plain or with gzip"
+    )]
+    Encoding,
+    #[error("the request body is no valid gzip")]
+    Gzip,
+    #[error("too many requests without a session are under way; try again later")]
+    Crowded,
+    #[error("{0}")]
+    Session(ApiError),
+}
+
+impl From<NoRoom> for BodyError {
+    fn from(_: NoRoom) -> BodyError {
+        BodyError::Crowded
+    }
+}
+
+/// What is known of who sends a body.
+#[derive(Clone, Copy)]
+pub(in crate::surface) enum Sender<'a> {
+    /// Has a valid session.
+    Known,
+    /// Has none, or says nothing of it.
+    Stranger,
+    /// The document may hold a session's key.
+    Document(&'a Dispatcher),
+}
+
+/// Reads bodies.
+#[derive(Clone, Debug)]
+pub(in crate::surface) struct Intake {
+    limits: Limits,
+    strangers: Budget,
+    /// KiB of large bodies that are read or wait to be parsed.
+    large: Arc<Semaphore>,
+    parsers: Arc<Semaphore>,
+}
+
+/// A body, decompressed.
+#[derive(Debug)]
+pub(in crate::surface) struct Received {
+    pub(in crate::surface) bytes: Bytes,
+    pub(in crate::surface) held: Held,
+}
+
+/// What a request takes from others as long as this lives.
+#[derive(Debug)]
+pub(in crate::surface) enum Held {
+    Nothing,
+    Share(Share),
+    Turn { _permit: OwnedSemaphorePermit },
+}
+
+impl Held {
+    /// Waits until the request is to end for the sake of others.
+    pub(in crate::surface) async fn cut(&self) {
+        match self {
+            Held::Share(share) => share.cut().await,
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl Intake {
+    pub(in crate::surface) fn new(limits: Limits) -> Intake {
+        let large = kib(limits.body_bytes) * LARGE_AT_ONCE;
+        Intake {
+            strangers: Budget::new(limits.strangers_bytes),
+            large: Arc::new(Semaphore::new(large)),
+            parsers: Arc::new(Semaphore::new(PARSED_AT_ONCE)),
+            limits,
+        }
+    }
+
+    /// Reads a whole body.
+    pub(in crate::surface) async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        sender: Sender<'_>,
+    ) -> Result<Received, BodyError> {
+        let is_known = matches!(sender, Sender::Known);
+        if body.is_end_stream() {
+            return Ok(Received {
+                bytes: Bytes::new(),
+                held: Held::Nothing,
+            });
+        }
+        if announced(headers) > self.limits.body_bytes.saturating_mul(DRAIN_FACTOR) {
+            return Err(BodyError::TooLarge(self.limits.body_bytes));
+        }
+        let mut reading = Reading {
+            intake: self,
+            headers,
+            chunks: Chunks::new(body, self.limits),
+            plain: Plain::default(),
+            held: Held::Nothing,
+            is_known,
+        };
+        match reading.all(sender).await {
+            Ok(()) => Ok(Received {
+                bytes: reading.plain.into_bytes(),
+                held: reading.held,
+            }),
+            Err(refused) => Err(reading.throw_away(refused).await),
+        }
+    }
+
+    /// Reads a body of which nothing is wanted.
+    pub(in crate::surface) async fn discard(&self, body: Body) {
+        let bound = self.limits.body_bytes.saturating_mul(DRAIN_FACTOR);
+        Chunks::new(body, self.limits).drain(bound).await;
+    }
+
+    /// Parses a body: a small one at once, a large one in its turn and away from the threads that
+    /// serve requests.
+    pub(in crate::surface) async fn parse<T: Send + 'static>(
+        &self,
+        received: Received,
+        parser: impl FnOnce(&[u8]) -> T + Send + 'static,
+    ) -> Result<(T, Held), ApiError> {
+        let Received { bytes, held, .. } = received;
+        if bytes.len() <= self.limits.stranger_bytes {
+            return Ok((parser(&bytes), held));
+        }
+        let turn = Arc::clone(&self.parsers).acquire_owned().await;
+        let turn = turn.map_err(ApiError::unexpected)?;
+        let parsed = tokio::task::spawn_blocking(move || {
+            let parsed = parser(&bytes);
+            drop((bytes, turn));
+            parsed
+        });
+        // The document was large, what is left of it is the call's.
+        Ok((parsed.await.map_err(ApiError::unexpected)?, Held::Nothing))
+    }
+}
+
+fn kib(bytes: usize) -> usize {
+    bytes.div_ceil(1024).max(1)
+}
+
+/// How much the client says that it will send; nothing where it doesn't say.
+fn announced(headers: &HeaderMap) -> usize {
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    // A number that is too large is a length all the same.
+    length.map_or(0, |digits| digits.parse().unwrap_or(usize::MAX))
+}
+
+/// A body that is being read.
+struct Reading<'a> {
+    intake: &'a Intake,
+    headers: &'a HeaderMap,
+    chunks: Chunks,
+    plain: Plain,
+    held: Held,
+    is_known: bool,
+}
+
+impl Reading<'_> {
+    async fn all(&mut self, sender: Sender<'_>) -> Result<(), BodyError> {
+        self.plain = Plain::of(self.headers)?;
+        if self.is_known {
+            self.chunks.allow(self.intake.limits.body_time);
+        } else {
+            self.held = Held::Share(self.intake.strangers.share());
+            self.share_grow()?;
+        }
+        loop {
+            let chunk = tokio::select! {
+                chunk = self.chunks.next() => chunk?,
+                () = self.held.cut() => return Err(BodyError::Crowded),
+            };
+            let Some(chunk) = chunk else {
+                // A decompression gives its last bytes at its end.
+                self.plain = std::mem::take(&mut self.plain).finish()?;
+                return self.bound_keep(sender).await;
+            };
+            let mut rest = &chunk[..];
+            while !rest.is_empty() {
+                rest = self.plain.take(rest, self.bound())?;
+                self.bound_keep(sender).await?;
+            }
+            self.share_grow()?;
+        }
+    }
+
+    /// Refuses what is too large. A stranger's bound is passed with the key of a session only, and
+    /// by then the body is a large one: before so much has come it takes nothing from others.
+    async fn bound_keep(&mut self, sender: Sender<'_>) -> Result<(), BodyError> {
+        if self.plain.len() > self.bound() && !self.is_known && self.is_session_in(sender).await? {
+            self.is_known = true;
+            self.chunks.allow(self.intake.limits.body_time);
+        }
+        let is_large = self.plain.len() > self.intake.limits.stranger_bytes;
+        if self.is_known && is_large && !matches!(self.held, Held::Turn { .. }) {
+            self.turn().await?;
+        }
+        if self.plain.len() > self.bound() {
+            return Err(self.over());
+        }
+        Ok(())
+    }
+
+    fn bound(&self) -> usize {
+        let limits = self.intake.limits;
+        if self.is_known {
+            limits.body_bytes
+        } else {
+            limits.stranger_bytes.min(limits.body_bytes)
+        }
+    }
+
+    fn over(&self) -> BodyError {
+        if self.is_known {
+            BodyError::TooLarge(self.bound())
+        } else {
+            BodyError::Stranger(self.bound())
+        }
+    }
+
+    /// A large body waits until others are done with theirs.
+    async fn turn(&mut self) -> Result<(), BodyError> {
+        let limit = self.intake.limits.body_bytes;
+        let announced = announced(self.headers);
+        let bytes = match (&self.plain, announced) {
+            (Plain::Identity(_), 1..) => announced.min(limit),
+            _ => limit,
+        };
+        let permits = u32::try_from(kib(bytes)).unwrap_or(u32::MAX);
+        let turn = Arc::clone(&self.intake.large).acquire_many_owned(permits);
+        let turn = tokio::time::timeout(self.intake.limits.body_time, turn).await;
+        match turn {
+            Ok(Ok(permit)) => self.held = Held::Turn { _permit: permit },
+            _ => return Err(BodyError::Crowded),
+        }
+        Ok(())
+    }
+
+    fn share_grow(&self) -> Result<(), BodyError> {
+        if let Held::Share(share) = &self.held {
+            share.grow(self.plain.weight())?;
+        }
+        Ok(())
+    }
+
+    /// Whether what came until now holds the key of a session.
+    async fn is_session_in(&mut self, sender: Sender<'_>) -> Result<bool, BodyError> {
+        let Sender::Document(dispatcher) = sender else {
+            return Ok(false);
+        };
+        for key in session_peek::keys(self.plain.bytes()) {
+            let found = dispatcher.session_peek(&key).await;
+            if found.map_err(BodyError::Session)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Lets go of everything, and waits until the client has sent the rest.
+    async fn throw_away(mut self, refused: BodyError) -> BodyError {
+        self.plain = Plain::default();
+        self.held = Held::Nothing;
+        let limit = self.intake.limits.body_bytes;
+        // Who stalls, or was cut for others, is waited for no longer.
+        if let BodyError::Broken(_) | BodyError::Slow(_) | BodyError::Crowded = refused {
+            return refused;
+        }
+        let sent = self.chunks.drain(limit.saturating_mul(DRAIN_FACTOR)).await;
+        match refused {
+            BodyError::Stranger(_) if sent > limit => BodyError::TooLarge(limit),
+            refused => refused,
+        }
+    }
+}
+
+/// A body as it comes: with a bound for silence, and one for all of it.
+struct Chunks {
+    stream: axum::body::BodyDataStream,
+    sent: usize,
+    limits: Limits,
+    time: Duration,
+    began: Instant,
+}
+
+impl Chunks {
+    fn new(body: Body, limits: Limits) -> Chunks {
+        Chunks {
+            stream: body.into_data_stream(),
+            sent: 0,
+            limits,
+            time: limits.stranger_time,
+            began: Instant::now(),
+        }
+    }
+
+    /// Gives it so much time from its beginning.
+    fn allow(&mut self, time: Duration) {
+        self.time = time;
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let end = self.began + self.time;
+        let silence = Instant::now() + self.limits.patience;
+        match tokio::time::timeout_at(end.min(silence), self.stream.next()).await {
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(chunk))) => {
+                self.sent = self.sent.saturating_add(chunk.len());
+                Ok(Some(chunk))
+            }
+            Err(_) if end <= silence => Err(BodyError::Slow(self.time)),
+            _ => Err(BodyError::Broken(self.limits.patience)),
+        }
+    }
+
+    /// Throws away what comes, until `bound` bytes came in all. Returns how many that were.
+    async fn drain(mut self, bound: usize) -> usize {
+        self.began = Instant::now();
+        self.time = self.limits.stranger_time;
+        while self.sent <= bound && matches!(self.next().await, Ok(Some(_))) {}
+        self.sent
+    }
+}
+
+/// What a body is decompressed to.
+enum Plain {
+    Identity(Vec<u8>),
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+}
+
+impl Plain {
+    fn of(headers: &HeaderMap) -> Result<Plain, BodyError> {
+        let encodings = headers.get_all(CONTENT_ENCODING).iter();
+        let names: Vec<String> = encodings
+            .flat_map(|value| value.to_str().unwrap_or("?").split(','))
+            .map(|name| name.trim().to_ascii_lowercase())
+            .filter(|name| !name.is_empty() && name != "identity")
+            .collect();
+        match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => Ok(Plain::Identity(Vec::new())),
+            ["gzip" | "x-gzip"] => Ok(Plain::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))),
+            _ => Err(BodyError::Encoding),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Plain::Identity(bytes) => bytes,
+            Plain::Gzip(decoder) => decoder.get_ref(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    /// What it costs while it is read and parsed.
+    fn weight(&self) -> usize {
+        let state = match self {
+            Plain::Identity(_) => 0,
+            Plain::Gzip(_) => GZIP_STATE,
+        };
+        self.len().saturating_mul(PARSED).saturating_add(state)
+    }
+
+    /// Takes bytes until there are more than `bound`; returns those that are left.
+    fn take<'b>(&mut self, mut rest: &'b [u8], bound: usize) -> Result<&'b [u8], BodyError> {
+        match self {
+            Plain::Identity(bytes) => {
+                let room = (bound + 1).saturating_sub(bytes.len()).min(rest.len());
+                let (taken, left) = rest.split_at(room);
+                bytes.extend_from_slice(taken);
+                Ok(left)
+            }
+            Plain::Gzip(decoder) => {
+                while !rest.is_empty() && decoder.get_ref().len() <= bound {
+                    let (step, left) = rest.split_at(rest.len().min(GZIP_STEP));
+                    decoder.write_all(step).map_err(|_| BodyError::Gzip)?;
+                    rest = left;
+                }
+                Ok(rest)
+            }
+        }
+    }
+
+    /// All of it, when nothing more comes.
+    fn finish(self) -> Result<Plain, BodyError> {
+        match self {
+            Plain::Identity(bytes) => Ok(Plain::Identity(bytes)),
+            Plain::Gzip(decoder) => {
+                let bytes = decoder.finish().map_err(|_| BodyError::Gzip)?;
+                Ok(Plain::Identity(bytes))
+            }
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Plain::Identity(bytes) => bytes.into(),
+            Plain::Gzip(_) => Bytes::new(),
+        }
+    }
+}
+
+impl Default for Plain {
+    fn default() -> Plain {
+        Plain::Identity(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BodyError, GZIP_STEP, Intake, LARGE_AT_ONCE, Limits, Plain, Sender};
+    use axum::body::{Body, Bytes};
+    use axum::http::{
+        HeaderMap, HeaderValue,
+        header::{CONTENT_ENCODING, CONTENT_LENGTH},
+    };
+    use flate2::{Compression, write::GzEncoder};
+    use futures_util::{StreamExt as _, stream};
+    use std::convert::Infallible;
+    use std::io::Write as _;
+    use std::time::Duration;
+
+    const LIMITS: Limits = Limits {
+        body_bytes: 1000,
+        stranger_bytes: 100,
+        strangers_bytes: 1 << 20,
+        stranger_time: Duration::from_hours(2),
+        body_time: Duration::from_hours(3),
+        patience: Duration::from_hours(1),
+    };
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(plain).expect("written");
+        encoder.finish().expect("finished")
+    }
+
+    async fn read(
+        encoding: Option<&'static str>,
+        body: impl Into<Body>,
+        sender: Sender<'_>,
+    ) -> Result<Bytes, BodyError> {
+        let encoding = encoding.map(|name| (CONTENT_ENCODING, HeaderValue::from_static(name)));
+        let headers: HeaderMap = encoding.into_iter().collect();
+        read_within(LIMITS, &headers, body.into(), sender).await
+    }
+
+    async fn read_within(
+        limits: Limits,
+        headers: &HeaderMap,
+        body: Body,
+        sender: Sender<'_>,
+    ) -> Result<Bytes, BodyError> {
+        let received = Intake::new(limits).read(headers, body, sender).await;
+        received.map(|received| received.bytes)
+    }
+
+    #[tokio::test]
+    async fn each_sender_has_a_limit_of_its_own_however_a_body_is_packed() {
+        for (sender, limit, error) in [
+            (Sender::Known, 1000, BodyError::TooLarge(1000)),
+            (Sender::Stranger, 100, BodyError::Stranger(100)),
+        ] {
+            let (fits, over) = (vec![b'a'; limit], vec![b'a'; limit + 1]);
+            for (encoding, pack) in [
+                (None, Vec::clone as fn(&Vec<u8>) -> Vec<u8>),
+                (Some("gzip"), |plain| gzip(plain)),
+            ] {
+                let whole = read(encoding, pack(&fits), sender).await;
+                assert_eq!(whole.as_deref(), Ok(&fits[..]), "{encoding:?}");
+                let refused = read(encoding, pack(&over), sender).await;
+                assert_eq!(refused, Err(error.clone()), "{encoding:?}");
+            }
+        }
+        let huge = read(None, vec![b'a'; 1001], Sender::Stranger).await;
+        assert_eq!(huge, Err(BodyError::TooLarge(1000)), "for anybody");
+        assert_eq!(
+            read(Some("br"), "1", Sender::Known).await,
+            Err(BodyError::Encoding)
+        );
+    }
+
+    /// Whoever unpacks all of it before the length is looked at sees the damage.
+    #[tokio::test]
+    async fn a_bomb_is_left_alone_before_its_end() {
+        let mut bomb = gzip(&vec![0; 50 << 20]);
+        let end = bomb.len() - 8;
+        bomb[end] ^= 1;
+        for (sender, error) in [
+            (Sender::Known, BodyError::TooLarge(1000)),
+            (Sender::Stranger, BodyError::TooLarge(1000)),
+        ] {
+            assert_eq!(read(Some("gzip"), bomb.clone(), sender).await, Err(error));
+        }
+        let mut small = gzip(b"hello");
+        let end = small.len() - 8;
+        small[end] ^= 1;
+        let damaged = read(Some("gzip"), small, Sender::Known).await;
+        assert_eq!(damaged, Err(BodyError::Gzip));
+        for cut in [0, 5, 20] {
+            let part = Body::from(gzip(b"hello")[..cut].to_vec());
+            let part = Body::from_stream(stream::iter([part]).flat_map(Body::into_data_stream));
+            assert_eq!(
+                read(Some("gzip"), part, Sender::Known).await,
+                Err(BodyError::Gzip)
+            );
+        }
+    }
+
+    /// Of one piece of a body as well, which holds some 60 MiB of such a bomb.
+    #[test]
+    fn no_more_is_unpacked_than_one_step_beyond_the_bound() {
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
+        let mut plain = Plain::of(&headers).expect("gzip is known");
+        let bomb = gzip(&vec![0; 50 << 20]);
+        let rest = plain.take(&bomb, 1000).expect("valid gzip");
+        assert!(plain.len() > 1000 && !rest.is_empty());
+        assert!(plain.len() < 1000 + 1100 * GZIP_STEP, "{}", plain.len());
+    }
+
+    #[tokio::test]
+    async fn large_bodies_wait_for_others() {
+        let short = Duration::from_millis(20);
+        let limits = Limits {
+            body_time: short,
+            ..LIMITS
+        };
+        let (intake, headers) = (Intake::new(limits), HeaderMap::new());
+        let read = |length| intake.read(&headers, Body::from(vec![b'a'; length]), Sender::Known);
+        let mut held = Vec::new();
+        for _ in 0..LARGE_AT_ONCE {
+            held.push(read(1000).await.expect("there is room"));
+        }
+        assert_eq!(read(101).await.err(), Some(BodyError::Crowded));
+        assert!(read(100).await.is_ok(), "a small one waits for nobody");
+        held.pop();
+        assert!(read(1000).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn so_much_is_not_waited_for() {
+        let length = HeaderValue::from_static("16001");
+        let headers = HeaderMap::from_iter([(CONTENT_LENGTH, length)]);
+        let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        let refused = read_within(LIMITS, &headers, body, Sender::Known).await;
+        assert_eq!(refused, Err(BodyError::TooLarge(1000)));
+    }
+
+    #[tokio::test]
+    async fn silence_and_slowness_have_an_end() {
+        let (short, headers) = (Duration::from_millis(20), HeaderMap::new());
+        let impatient = Limits {
+            patience: short,
+            ..LIMITS
+        };
+        let silent = || Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        let ended = read_within(impatient, &headers, silent(), Sender::Known).await;
+        assert_eq!(ended, Err(BodyError::Broken(short)));
+        // Something comes all the time, though never much.
+        let trickle = || {
+            Body::from_stream(stream::unfold((), async |()| {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                Some((Ok::<_, Infallible>(Bytes::new()), ()))
+            }))
+        };
+        let stranger = Limits {
+            stranger_time: short,
+            ..LIMITS
+        };
+        let ended = read_within(stranger, &headers, trickle(), Sender::Stranger).await;
+        assert_eq!(ended, Err(BodyError::Slow(short)));
+        let known = Limits {
+            body_time: short,
+            ..LIMITS
+        };
+        let ended = read_within(known, &headers, trickle(), Sender::Known).await;
+        assert_eq!(ended, Err(BodyError::Slow(short)));
+    }
+
+    #[tokio::test]
+    async fn strangers_share_what_there_is_and_the_oldest_goes() {
+        let intake = Intake::new(Limits {
+            strangers_bytes: 10 * super::PARSED,
+            ..LIMITS
+        });
+        let stalled = |bytes: &'static str| {
+            let begin = stream::iter([Ok::<_, Infallible>(Bytes::from_static(bytes.as_bytes()))]);
+            Body::from_stream(begin.chain(stream::pending()))
+        };
+        let headers = HeaderMap::new();
+        let first = intake.read(&headers, stalled("12345678"), Sender::Stranger);
+        let second = async {
+            tokio::task::yield_now().await;
+            intake
+                .read(&headers, Body::from("123"), Sender::Stranger)
+                .await
+        };
+        let (first, second) = tokio::join!(first, second);
+        assert_eq!(first.map(|read| read.bytes), Err(BodyError::Crowded));
+        assert_eq!(second.map(|read| read.bytes).as_deref(), Ok(&b"123"[..]));
+    }
+}

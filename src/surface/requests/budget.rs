@@ -1,0 +1,171 @@
+//! Memory of requests that nobody is known to have sent: one budget for all of them together.
+//!
+//! Nobody waits for it. Where it is used up, the oldest request is cut for the newest one: an
+//! honest request without a session takes milliseconds, so what is old is what stalls.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::surface::connections::eviction::Cut;
+
+/// The budget; clones share it.
+#[derive(Clone, Debug)]
+pub(in crate::surface) struct Budget {
+    bytes: usize,
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    used: usize,
+    next: u64,
+    shares: BTreeMap<u64, Held>,
+    /// What was taken away from its request and is in memory until that has ended: by share, and
+    /// together.
+    cut: BTreeMap<u64, usize>,
+    leaving: usize,
+}
+
+#[derive(Debug)]
+struct Held {
+    bytes: usize,
+    cut: Cut,
+}
+
+/// What one request has of the budget; given back when this is dropped.
+#[derive(Debug)]
+pub(in crate::surface) struct Share {
+    budget: Budget,
+    id: u64,
+    cut: Cut,
+}
+
+/// There is no room for a request, or no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::surface) struct NoRoom;
+
+impl Budget {
+    pub(in crate::surface) fn new(bytes: usize) -> Budget {
+        let open = Arc::default();
+        Budget { bytes, open }
+    }
+
+    /// A share that has nothing yet.
+    pub(in crate::surface) fn share(&self) -> Share {
+        self.share_of(Cut::default())
+    }
+
+    /// The same; `cut` is given where it is taken away.
+    pub(in crate::surface) fn share_of(&self, cut: Cut) -> Share {
+        let mut open = self.lock();
+        let id = open.next;
+        open.next += 1;
+        let held = Held {
+            bytes: 0,
+            cut: cut.clone(),
+        };
+        open.shares.insert(id, held);
+        drop(open);
+        Share {
+            budget: self.clone(),
+            id,
+            cut,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn remove(&mut self, id: u64) {
+        self.leaving -= self.cut.remove(&id).unwrap_or(0);
+        if let Some(held) = self.shares.remove(&id) {
+            self.used -= held.bytes;
+        }
+    }
+
+    fn take_away(&mut self, id: u64) {
+        if let Some(held) = self.shares.remove(&id) {
+            self.used -= held.bytes;
+            self.leaving += held.bytes;
+            self.cut.insert(id, held.bytes);
+            held.cut.give();
+        }
+    }
+}
+
+impl Share {
+    /// Makes the share `bytes` large, at the cost of older ones where that is necessary.
+    pub(in crate::surface) fn grow(&self, bytes: usize) -> Result<(), NoRoom> {
+        let mut open = self.budget.lock();
+        let had = open.shares.get(&self.id).ok_or(NoRoom)?.bytes;
+        let more = bytes.saturating_sub(had);
+        while open.used.saturating_add(more) > self.budget.bytes {
+            let mut others = open.shares.iter();
+            let oldest = others.find(|(id, held)| **id != self.id && held.bytes > 0);
+            let id = oldest.map(|(id, _)| *id).ok_or(NoRoom)?;
+            open.take_away(id);
+        }
+        open.used += more;
+        if let Some(held) = open.shares.get_mut(&self.id) {
+            held.bytes = had + more;
+        }
+        Ok(())
+    }
+
+    /// The same for what is in memory already: where as much as the budget is still there of requests
+    /// that were cut, it has to go at once.
+    pub(in crate::surface) fn grow_now(&self, bytes: usize) -> Result<(), NoRoom> {
+        let leaving = self.budget.lock().leaving;
+        if leaving > self.budget.bytes {
+            return Err(NoRoom);
+        }
+        self.grow(bytes)
+    }
+
+    /// Waits until the share is taken away.
+    pub(in crate::surface) async fn cut(&self) {
+        self.cut.given().await;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.lock().remove(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, NoRoom};
+
+    #[test]
+    fn the_oldest_goes_first_and_nothing_is_kept() {
+        let budget = Budget::new(100);
+        let [first, second, third] = [(); 3].map(|()| budget.share());
+        assert_eq!(first.grow(40), Ok(()));
+        assert_eq!(second.grow(40), Ok(()));
+        assert_eq!(third.grow(50), Ok(()));
+        assert!(first.cut.is_given() && !second.cut.is_given());
+        assert_eq!(first.grow(1), Err(NoRoom), "it was cut");
+        assert_eq!(second.grow(50), Ok(()));
+        assert_eq!(budget.lock().used, 100);
+        assert_eq!(third.grow(101), Err(NoRoom), "larger than all");
+        assert_eq!(budget.lock().leaving, 90);
+        assert_eq!(third.grow_now(1), Ok(()));
+        let fourth = budget.share();
+        assert_eq!(fourth.grow(90), Ok(()));
+        assert_eq!(
+            budget.share().grow_now(1),
+            Err(NoRoom),
+            "what was cut is still there"
+        );
+        drop(first);
+        assert_eq!(budget.share().grow_now(1), Ok(()));
+        drop((second, third, fourth));
+        assert_eq!(budget.lock().used, 0);
+        assert!(budget.lock().shares.is_empty());
+    }
+}

@@ -1,0 +1,93 @@
+//! The session of a JSON request: a cookie, or a bearer token.
+
+use std::time::Duration;
+
+use axum::http::header::{AUTHORIZATION, COOKIE};
+use axum::http::{HeaderMap, HeaderValue};
+
+/// The name of the cookie.
+pub(in crate::surface) const NAME: &str = "pxt-session-cookie";
+
+/// Cookies of our name that are looked at: each is a question to the database, and a browser has one
+/// for each path at most.
+const TRIED: usize = 4;
+
+/// The session keys that a request carries.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::surface) enum Carried {
+    /// In `Authorization: Bearer`; takes precedence, since it was given on purpose.
+    Bearer(String),
+    /// In cookies of our name; a browser may send several.
+    Cookies(Vec<String>),
+}
+
+impl Carried {
+    pub(in crate::surface) fn of(headers: &HeaderMap) -> Carried {
+        let bearer = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        if let Some((_, key)) = bearer {
+            return Carried::Bearer(key.trim().to_owned());
+        }
+        let pairs = headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        let values = pairs
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.split_once('='))
+            .filter(|(name, _)| name.trim() == NAME)
+            .map(|(_, value)| value.trim().trim_matches('"').to_owned());
+        Carried::Cookies(values.take(TRIED).collect())
+    }
+
+    /// The keys in the order to try them.
+    pub(in crate::surface) fn keys(&self) -> &[String] {
+        match self {
+            Carried::Bearer(key) => std::slice::from_ref(key),
+            Carried::Cookies(keys) => keys,
+        }
+    }
+}
+
+/// The header that hands a key to the browser for `lifetime`; zero takes it away. A `secure` one
+/// never leaves the browser over plain http.
+pub(in crate::surface) fn set(key: &str, lifetime: Duration, secure: bool) -> Option<HeaderValue> {
+    let seconds = lifetime.as_secs();
+    let secure = if secure { "; Secure" } else { "" };
+    HeaderValue::from_str(&format!(
+        "{NAME}={key}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
+    ))
+    .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Carried;
+    use axum::http::header::{AUTHORIZATION, COOKIE};
+    use axum::http::{HeaderMap, HeaderValue};
+
+    #[test]
+    fn keys_are_found_among_other_cookies_and_a_bearer_wins() {
+        let mut headers = HeaderMap::new();
+        assert!(Carried::of(&headers).keys().is_empty());
+        headers.append(
+            COOKIE,
+            HeaderValue::from_static("a=b; pxt-session-cookie=1x2"),
+        );
+        headers.append(
+            COOKIE,
+            HeaderValue::from_static("pxt-session-cookie=\"3x4\""),
+        );
+        assert_eq!(Carried::of(&headers).keys(), ["1x2", "3x4"]);
+        for number in 0..100 {
+            let cookie = format!("pxt-session-cookie={number}; pxt-session-cookie=x");
+            headers.append(COOKIE, HeaderValue::from_str(&cookie).expect("a header"));
+        }
+        assert_eq!(Carried::of(&headers).keys(), ["1x2", "3x4", "0", "x"]);
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer 5x6"));
+        assert_eq!(Carried::of(&headers), Carried::Bearer("5x6".into()));
+    }
+}

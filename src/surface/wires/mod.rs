@@ -1,0 +1,14 @@
+//! The two wires, and the stream of events.
+//!
+//! - `xmlrpc`: `/rpc/api`; `xml` reads its documents.
+//! - `json`: `/rhn/manager/api`; `arguments` reads what is sent.
+//! - `events`: a run's progress, as it goes on.
+//! - `response`: results as bodies; `encoding` compresses them.
+
+pub(in crate::surface) mod arguments;
+pub(in crate::surface) mod encoding;
+pub(in crate::surface) mod events;
+pub(in crate::surface) mod json;
+pub(in crate::surface) mod response;
+pub(in crate::surface) mod xml;
+pub(in crate::surface) mod xmlrpc;

@@ -1,0 +1,64 @@
+//! Replies as bodies: short ones in one piece with their length, long ones as the client takes
+//! them. One that can't go on breaks off, so that nobody takes a part for the whole. What a request
+//! holds of the memory of strangers is given back with the last piece.
+
+use axum::body::Body;
+use futures_util::{StreamExt as _, stream};
+
+use crate::api::reply::{Fault, IntoReply, Pieces};
+use crate::api::value::Wire;
+use crate::api::{ApiError, Reply};
+use crate::surface::requests::body::Held;
+
+const PROLOGUE: &str =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse><params><param>";
+const FAULT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse><fault>";
+
+/// The answer of JSON over HTTP. The error is one from before anything was sent.
+pub(in crate::surface) async fn json(reply: Reply, held: Held) -> Result<Body, ApiError> {
+    body(
+        reply.pieces(Wire::Json, "{\"success\":true,\"result\":", "}"),
+        Some(held),
+    )
+    .await
+}
+
+/// The document of XML-RPC.
+pub(in crate::surface) async fn xml(reply: Reply, held: Held) -> Result<Body, ApiError> {
+    let end = "</param></params></methodResponse>";
+    body(reply.pieces(Wire::Xml, PROLOGUE, end), Some(held)).await
+}
+
+/// The document of a fault.
+pub(in crate::surface) async fn fault(error: &ApiError) -> Body {
+    let members = serde_json::to_value(Fault::of(error)).unwrap_or_default();
+    let pieces = members
+        .into_reply()
+        .pieces(Wire::Xml, FAULT, "</fault></methodResponse>");
+    // Nothing of it can fail: it is a number and a text.
+    body(pieces, None).await.unwrap_or_default()
+}
+
+async fn body(mut pieces: Pieces, held: Option<Held>) -> Result<Body, ApiError> {
+    let first = pieces.next().await?.unwrap_or_default();
+    if pieces.is_done() {
+        return Ok(Body::from(first));
+    }
+    // Whoever reads slowly keeps nobody else's large request waiting.
+    let held = held.filter(|held| matches!(held, Held::Share(_)));
+    let rest = stream::unfold(
+        (Some(first), pieces, held),
+        |(first, mut pieces, held)| async move {
+            let piece = match first {
+                Some(first) => Ok(Some(first)),
+                None => pieces.next().await,
+            };
+            let piece = piece.inspect_err(|error| {
+                tracing::warn!(%error, "a long answer breaks off");
+            });
+            piece.transpose().map(|piece| (piece, (None, pieces, held)))
+        },
+    );
+    // Compression asks once more after the end.
+    Ok(Body::from_stream(rest.fuse()))
+}

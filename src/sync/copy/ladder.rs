@@ -1,0 +1,316 @@
+//! The copy ladder: for a manifest and all that it needs, the cheapest way first. Blobs before
+//! their manifest, children before their index, the tag last.
+
+use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::{JoinError, JoinSet};
+
+use crate::oci::registry::upload::{Mount, OnBytes, Upload};
+use crate::oci::types::large::{MAX_DEPTH, Room};
+use crate::oci::types::manifest::Content;
+use crate::oci::{Client, Descriptor, Digest, Manifest, Reference, Repository};
+
+use super::manifest_writes::manifest_write;
+use super::once::Once;
+use crate::sync::error::SyncError;
+use crate::sync::outcome::Moved;
+
+/// Children of one index copied at once.
+pub(in crate::sync) const CHILDREN: usize = 8;
+/// Blobs of one manifest copied at once: more than the connections to one host.
+const BLOBS: usize = 16;
+
+/// One way from a repository to a repository.
+#[derive(Clone)]
+pub(in crate::sync) struct Route {
+    pub(in crate::sync) from: Client,
+    pub(in crate::sync) source: Repository,
+    pub(in crate::sync) target: Repository,
+    /// Whether what is there may lack something, so that a manifest alone shows nothing.
+    pub(in crate::sync) is_lost: bool,
+}
+
+/// Copies manifests and blobs within one part of a run; what two tags need is copied once.
+pub(in crate::sync) struct Ladder {
+    target: Client,
+    on_bytes: OnBytes,
+    blobs: Once<(Repository, Digest)>,
+    manifests: Once<(Repository, Digest, bool)>,
+    homes: Arc<Homes>,
+}
+
+/// Where at the target a blob is known to be.
+#[derive(Default)]
+pub(in crate::sync) struct Homes {
+    by_digest: Mutex<HashMap<Digest, Home>>,
+}
+
+type Home = Arc<AsyncMutex<Option<Repository>>>;
+
+impl Ladder {
+    pub(in crate::sync) fn new(target: Client, on_bytes: OnBytes, homes: Arc<Homes>) -> Self {
+        Self {
+            target,
+            on_bytes,
+            blobs: Once::default(),
+            manifests: Once::default(),
+            homes,
+        }
+    }
+
+    /// Copies `manifest` with all that it needs, and writes it under `reference`. Where it is a
+    /// child of an index too, one of them writes it first and the other waits for that.
+    pub(in crate::sync) async fn copy(
+        self: &Arc<Self>,
+        route: &Route,
+        reference: &Reference,
+        manifest: &Manifest,
+    ) -> Result<Moved, SyncError> {
+        let key = (route.target.clone(), manifest.digest.clone(), route.is_lost);
+        let copy = self.whole(route, reference, manifest);
+        match self.manifests.first(key, Box::pin(copy)).await? {
+            Some(moved) => Ok(moved),
+            // Its content is there under another name, so that nothing but this name is missing.
+            None => Box::pin(self.whole(route, reference, manifest)).await,
+        }
+    }
+
+    async fn whole(
+        self: &Arc<Self>,
+        route: &Route,
+        reference: &Reference,
+        manifest: &Manifest,
+    ) -> Result<Moved, SyncError> {
+        let moved = self.needs(route, manifest, None, 0).await?;
+        self.put(route, reference, manifest).await?;
+        Ok(moved)
+    }
+
+    /// Copies those of an index's children that are in `children`, with all that they need; not the
+    /// index.
+    pub(in crate::sync) async fn children_copy(
+        self: &Arc<Self>,
+        route: &Route,
+        index: &Manifest,
+        children: &HashSet<Digest>,
+    ) -> Result<Moved, SyncError> {
+        self.needs(route, index, Some(children), 0).await
+    }
+
+    /// Boxed, since an index copies its children the same way.
+    fn needs<'a>(
+        self: &'a Arc<Self>,
+        route: &'a Route,
+        manifest: &'a Manifest,
+        children: Option<&'a HashSet<Digest>>,
+        depth: usize,
+    ) -> Pin<Box<dyn Future<Output = Result<Moved, SyncError>> + Send + 'a>> {
+        Box::pin(async move {
+            let named = || Reference::Digest(manifest.digest.clone()).on(&route.source);
+            let mut work = Work::default();
+            match &manifest.content {
+                Content::Schema1 => return Err(SyncError::Schema1 { reference: named() }),
+                Content::Index(_) if depth >= MAX_DEPTH => {
+                    return Err(SyncError::Index {
+                        reference: named(),
+                        detail: format!("more than {MAX_DEPTH} indexes within each other"),
+                    });
+                }
+                Content::Index(all) => {
+                    for child in all {
+                        if children.is_some_and(|keep| !keep.contains(&child.digest)) {
+                            continue;
+                        }
+                        let (ladder, route, child) =
+                            (Arc::clone(self), route.clone(), child.clone());
+                        let copy = async move { ladder.child(&route, &child, depth + 1).await };
+                        work.add(CHILDREN, Box::pin(copy)).await?;
+                    }
+                }
+                Content::Image { .. } => {
+                    for blob in manifest.blobs() {
+                        let (ladder, route, blob) = (Arc::clone(self), route.clone(), blob.clone());
+                        let copy = async move { ladder.blob(&route, &blob).await };
+                        work.add(BLOBS, copy).await?;
+                    }
+                }
+            }
+            work.end().await
+        })
+    }
+
+    /// A child of an index: there already, or copied, once a run.
+    async fn child(
+        self: Arc<Self>,
+        route: &Route,
+        child: &Descriptor,
+        depth: usize,
+    ) -> Result<Moved, SyncError> {
+        let key = (route.target.clone(), child.digest.clone(), route.is_lost);
+        // Before its turn comes: others that wait for this child may have the room.
+        let room = Room::take(child.size, depth).await;
+        let copy = async {
+            let reference = Reference::Digest(child.digest.clone());
+            if !route.is_lost {
+                let head = self.target.manifest_head(&route.target, &reference).await;
+                if head.map_err(SyncError::Target)?.is_some() {
+                    return Ok(Moved::default());
+                }
+            }
+            let manifest = route.from.child_get(&route.source, child, room).await;
+            let manifest = manifest.map_err(SyncError::Source)?;
+            let moved = self.needs(route, &manifest, None, depth).await?;
+            self.put(route, &reference, &manifest).await?;
+            Ok(moved)
+        };
+        self.manifests.get(key, Box::pin(copy)).await
+    }
+
+    /// Writes a manifest whose needs are there.
+    async fn put(
+        &self,
+        route: &Route,
+        reference: &Reference,
+        manifest: &Manifest,
+    ) -> Result<(), SyncError> {
+        manifest_write(&self.target, &route.target, reference, manifest, true)
+            .await
+            .map_err(SyncError::Target)
+    }
+
+    /// A blob: there already, mounted, or streamed, once a run and repository.
+    async fn blob(self: Arc<Self>, route: &Route, blob: &Descriptor) -> Result<Moved, SyncError> {
+        let key = (route.target.clone(), blob.digest.clone());
+        self.blobs
+            .get(key, Box::pin(self.blob_copy(route, blob)))
+            .await
+    }
+
+    async fn blob_copy(&self, route: &Route, blob: &Descriptor) -> Result<Moved, SyncError> {
+        let home = self.home(route, &blob.digest);
+        // Whoever holds the lock brings the blob to its first repository; the others then mount it.
+        let mut home = home.lock().await;
+        if let Some(from) = home.clone().filter(|from| *from != route.target) {
+            drop(home);
+            return self.blob_mount(route, blob, &from).await;
+        }
+        let moved = if self.is_there(route, blob).await? {
+            Moved::default()
+        } else {
+            self.blob_upload(route, blob, None).await?
+        };
+        *home = Some(route.target.clone());
+        Ok(moved)
+    }
+
+    async fn blob_mount(
+        &self,
+        route: &Route,
+        blob: &Descriptor,
+        from: &Repository,
+    ) -> Result<Moved, SyncError> {
+        match self
+            .target
+            .blob_mount(&route.target, from, &blob.digest)
+            .await
+        {
+            Ok(Mount::Mounted) => Ok(Moved {
+                blobs_mounted: 1,
+                ..Moved::default()
+            }),
+            Ok(Mount::Session(session)) => {
+                if self.is_there(route, blob).await? {
+                    self.target.upload_cancel(session).await;
+                    return Ok(Moved::default());
+                }
+                self.blob_upload(route, blob, Some(session)).await
+            }
+            // A refused mount, or a token that doesn't reach so far, spoils nothing.
+            Err(error) => {
+                tracing::debug!(%error, "can't mount, so the blob is uploaded");
+                if self.is_there(route, blob).await? {
+                    return Ok(Moved::default());
+                }
+                self.blob_upload(route, blob, None).await
+            }
+        }
+    }
+
+    async fn is_there(&self, route: &Route, blob: &Descriptor) -> Result<bool, SyncError> {
+        let there = self.target.blob_exists(&route.target, &blob.digest).await;
+        there.map_err(SyncError::Target)
+    }
+
+    async fn blob_upload(
+        &self,
+        route: &Route,
+        blob: &Descriptor,
+        session: Option<Upload>,
+    ) -> Result<Moved, SyncError> {
+        let from = (&route.from, &route.source);
+        self.target
+            .blob_upload(&route.target, from, blob, session, &self.on_bytes)
+            .await?;
+        Ok(Moved {
+            bytes: blob.size,
+            blobs_copied: 1,
+            blobs_mounted: 0,
+        })
+    }
+
+    fn home(&self, route: &Route, digest: &Digest) -> Home {
+        let homes = self.homes.by_digest.lock();
+        let mut homes = homes.unwrap_or_else(PoisonError::into_inner);
+        let at_source = route.from.address().is_same_registry(self.target.address());
+        let first = || Arc::new(AsyncMutex::new(at_source.then(|| route.source.clone())));
+        Arc::clone(homes.entry(digest.clone()).or_insert_with(first))
+    }
+}
+
+/// Copies under way, a few at a time; the first failure ends the others.
+#[derive(Default)]
+struct Work {
+    tasks: JoinSet<Result<Moved, SyncError>>,
+    moved: Moved,
+}
+
+impl Work {
+    /// Begins one more, as soon as fewer than `limit` are under way.
+    async fn add(
+        &mut self,
+        limit: usize,
+        copy: impl Future<Output = Result<Moved, SyncError>> + Send + 'static,
+    ) -> Result<(), SyncError> {
+        while self.tasks.len() >= limit
+            && let Some(done) = self.tasks.join_next().await
+        {
+            self.take(done)?;
+        }
+        self.tasks.spawn(copy);
+        Ok(())
+    }
+
+    /// Waits for all.
+    async fn end(mut self) -> Result<Moved, SyncError> {
+        while let Some(done) = self.tasks.join_next().await {
+            self.take(done)?;
+        }
+        Ok(self.moved)
+    }
+
+    fn take(&mut self, done: Result<Result<Moved, SyncError>, JoinError>) -> Result<(), SyncError> {
+        match done {
+            Ok(result) => self.moved += result?,
+            // Nothing but the end of this work aborts these tasks, so this is a panic of ours.
+            Err(failure) => {
+                if let Ok(panic) = failure.try_into_panic() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,277 @@
+//! What is wanted: items of a source registry, and where they go in the target.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::oci::{Client, Digest, NameError, PlatformChoice, RegistryAddress, Repository};
+
+use crate::sync::selection::select::Selector;
+
+/// Tags worked on at once. Twice the work in flight hides the latency of one; more only queues at
+/// the registries' connection limits.
+pub const MAX_PARALLEL: usize = 16;
+
+/// Everything that one plan or run needs to know, besides the target registry.
+#[derive(Clone, Debug)]
+pub struct SyncSpec {
+    /// What to copy.
+    pub items: Vec<SyncItem>,
+    /// How a target repository is named.
+    pub placement: Placement,
+    /// Tags worked on at once.
+    pub max_parallel: usize,
+    /// What earlier runs wrote, for tags whose target digest differs from the source's.
+    pub known: KnownTags,
+    /// What a check found missing or damaged at the target; it is looked at whole and mended.
+    pub lost: LostTags,
+    /// Only these of the selected tags; `None`: all of them.
+    pub only: Option<OnlyTags>,
+}
+
+/// One source repository and what of it is wanted.
+#[derive(Clone, Debug)]
+pub struct SyncItem {
+    /// The source registry.
+    pub source: Client,
+    /// The path below the source's address.
+    pub repository: Repository,
+    /// Which tags.
+    pub selector: Selector,
+    /// Which platforms; empty: all, and an index stays as it is.
+    pub architectures: Vec<PlatformChoice>,
+    /// The path below the target's address, instead of what the placement says.
+    pub target_repository: Option<Repository>,
+    /// What becomes of it when it selects nothing.
+    pub on_empty: OnEmpty,
+}
+
+/// What becomes of an item that selects nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnEmpty {
+    /// A warning, which is counted.
+    #[default]
+    Warn,
+    /// It has failed.
+    Fail,
+    /// Nothing: that is as it should be.
+    Ignore,
+}
+
+impl FromStr for OnEmpty {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "warn" => Ok(Self::Warn),
+            "fail" => Ok(Self::Fail),
+            "ignore" => Ok(Self::Ignore),
+            _ => Err(NameError::new(
+                "on_empty",
+                text,
+                "expected `warn`, `fail` or `ignore`",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for OnEmpty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Ignore => "ignore",
+        })
+    }
+}
+
+impl SyncItem {
+    /// The full paths, at the source and at a target with this address.
+    pub fn way(
+        &self,
+        placement: Placement,
+        target: &RegistryAddress,
+    ) -> Result<(Repository, Repository), NameError> {
+        let source = self.source.address();
+        let below = match &self.target_repository {
+            Some(repository) => repository.clone(),
+            None => placement.target(source, &self.repository)?,
+        };
+        Ok((source.resolve(&self.repository)?, target.resolve(&below)?))
+    }
+
+    /// Whether it would be copied onto itself.
+    pub fn is_same_place(&self, placement: Placement, target: &RegistryAddress) -> bool {
+        self.source.address().is_same_registry(target)
+            && self
+                .way(placement, target)
+                .is_ok_and(|(from, to)| from == to)
+    }
+}
+
+/// Tags by the target repository that they go to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OnlyTags(HashMap<String, Option<HashSet<String>>>);
+
+impl OnlyTags {
+    /// Adds a tag of a target repository; "" stands for all of them.
+    pub fn add(&mut self, target_repository: String, tag: String) {
+        let tags = self.0.entry(target_repository);
+        let tags = tags.or_insert_with(|| Some(HashSet::new()));
+        match tags {
+            _ if tag.is_empty() => *tags = None,
+            Some(tags) => {
+                tags.insert(tag);
+            }
+            None => {}
+        }
+    }
+
+    /// Whether there is no tag in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether all of this target repository is in it.
+    pub fn is_whole(&self, target_repository: &str) -> bool {
+        matches!(self.0.get(target_repository), Some(None))
+    }
+
+    /// Whether a tag of this target repository is in it.
+    pub fn touches(&self, target_repository: &str) -> bool {
+        self.0.contains_key(target_repository)
+    }
+
+    /// Whether the tag is in it.
+    pub fn contains(&self, target_repository: &str, tag: &str) -> bool {
+        let tags = self.0.get(target_repository);
+        tags.is_some_and(|tags| tags.as_ref().is_none_or(|tags| tags.contains(tag)))
+    }
+}
+
+/// Earlier copies of indexes that were made smaller, by target repository and tag.
+pub type KnownTags = HashMap<(String, String), KnownTag>;
+
+/// Target repositories and tags.
+pub type LostTags = HashSet<(String, String)>;
+
+/// One earlier copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownTag {
+    /// The source's index then.
+    pub source_digest: Digest,
+    /// What was written for it.
+    pub target_digest: Digest,
+    /// The platforms chosen then, as [`platforms_text`] writes them.
+    pub platforms: String,
+    /// Those of them that it doesn't have, in words; "": it has all.
+    pub lack: String,
+}
+
+/// A platform choice as text: sorted, joined by commas; "" for all.
+pub fn platforms_text(choice: &[PlatformChoice]) -> String {
+    let mut names: Vec<String> = choice.iter().map(ToString::to_string).collect();
+    names.sort();
+    names.dedup();
+    names.join(",")
+}
+
+/// How a target repository is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// The same repository path.
+    #[default]
+    Path,
+    /// The last part of the path only, as `skopeo sync` does without `--scoped`.
+    Flat,
+    /// `<source host>/<path>`, as `skopeo sync --scoped`; a port is written `host_port`.
+    Scoped,
+}
+
+impl Placement {
+    /// The repository below the target's address for `repository` of the registry `source`.
+    pub fn target(
+        self,
+        source: &RegistryAddress,
+        repository: &Repository,
+    ) -> Result<Repository, NameError> {
+        let path = match self {
+            Self::Flat => return Repository::parse(repository.name()),
+            Self::Path if source.prefix().is_some() => repository.clone(),
+            Self::Path | Self::Scoped => source.resolve(repository)?,
+        };
+        match self {
+            Self::Scoped => {
+                Repository::parse(&format!("{}/{path}", source.host().replace(':', "_")))
+            }
+            _ => Ok(path),
+        }
+    }
+}
+
+impl FromStr for Placement {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "path" => Ok(Self::Path),
+            "flat" => Ok(Self::Flat),
+            "scoped" => Ok(Self::Scoped),
+            _ => Err(NameError::new(
+                "placement",
+                text,
+                "expected `path`, `flat` or `scoped`",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Path => "path",
+            Self::Flat => "flat",
+            Self::Scoped => "scoped",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placements() {
+        for (source, repository, path, flat, scoped) in [
+            ("r.example", "a/b", "a/b", "b", "r.example/a/b"),
+            ("r.example:5000", "a/b", "a/b", "b", "r.example_5000/a/b"),
+            ("r.example/team", "b", "b", "b", "r.example/team/b"),
+            (
+                "docker.io",
+                "alpine",
+                "library/alpine",
+                "alpine",
+                "docker.io/library/alpine",
+            ),
+            ("docker.io", "me/app", "me/app", "app", "docker.io/me/app"),
+        ] {
+            let source = RegistryAddress::parse(source).unwrap();
+            let repository = Repository::parse(repository).unwrap();
+            for (placement, wanted) in [
+                (Placement::Path, path),
+                (Placement::Flat, flat),
+                (Placement::Scoped, scoped),
+            ] {
+                let target = placement.target(&source, &repository).unwrap();
+                assert_eq!(target.as_str(), wanted, "{placement} {source}/{repository}");
+                assert_eq!(
+                    placement.to_string().parse::<Placement>().unwrap(),
+                    placement
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! From items to candidates: each selected tag with the place that it goes to, and what forbids it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+
+use crate::oci::registry::page::{Dropped, Listing};
+use crate::oci::{Client, Digest, Manifest, NameError, PlatformChoice, Reference, Repository};
+
+use super::select::Selection;
+use crate::sync::copy::unreachable::Unreachable;
+use crate::sync::error::SyncError;
+use crate::sync::input::spec::{OnEmpty, OnlyTags, SyncItem, SyncSpec, platforms_text};
+use crate::sync::offload::{Asker, aside};
+use crate::sync::outcome::{Action, Moved, Status, TagOutcome};
+use crate::text::counted;
+
+/// How long matching the tags of one item may take: patterns run in linear time, and only one made
+/// for the purpose takes longer.
+const MATCH_TIME: Duration = Duration::from_mins(5);
+/// Repositories listed at once.
+const LISTINGS: usize = 8;
+
+/// A tag (or digest) on its way from one repository to another.
+#[derive(Clone, Debug)]
+pub(in crate::sync) struct Candidate {
+    /// The source registry.
+    pub(in crate::sync) from: Client,
+    /// As the item names it.
+    pub(in crate::sync) repository: Repository,
+    /// The full path at the source.
+    pub(in crate::sync) source: Repository,
+    /// Tag or digest; the same at both ends.
+    pub(in crate::sync) reference: Reference,
+    /// The full path at the target.
+    pub(in crate::sync) target: Repository,
+    pub(in crate::sync) architectures: Arc<[PlatformChoice]>,
+    /// What selected it.
+    pub(in crate::sync) selected_by: String,
+    /// Why it may not be copied, if so.
+    pub(in crate::sync) blocked: Option<String>,
+    /// Others from elsewhere that end at the same place.
+    pub(in crate::sync) rivals: Vec<Candidate>,
+    /// The items that select it, by their number.
+    pub(in crate::sync) items: Vec<usize>,
+}
+
+/// All candidates, and what went wrong on the way to them.
+#[derive(Default)]
+pub(in crate::sync) struct Candidates {
+    pub(in crate::sync) all: Vec<Candidate>,
+    pub(in crate::sync) failed: Vec<TagOutcome>,
+    pub(in crate::sync) warnings: Vec<String>,
+    /// Of items that select nothing, where that is worth knowing.
+    pub(in crate::sync) empty: Vec<String>,
+}
+
+/// Lists what must be listed, and selects.
+pub(in crate::sync) async fn candidates_find(
+    target: &Client,
+    spec: &SyncSpec,
+    items: &[SyncItem],
+    unreachable: &Unreachable,
+) -> Candidates {
+    let mut found = Candidates::default();
+    let listings = items.iter().cloned().map(|item| async move {
+        let listing = if item.selector.needs_listing() {
+            Some(tags_of(&item, unreachable).await)
+        } else {
+            None
+        };
+        (item, listing)
+    });
+    let listings: Vec<_> = futures_util::stream::iter(listings)
+        .buffered(LISTINGS)
+        .collect()
+        .await;
+    for (number, (item, listing)) in listings.into_iter().enumerate() {
+        let (tags, known) = match listing {
+            None => (Vec::new(), Known::NotNeeded),
+            Some(Ok(listing)) => {
+                found.warn_dropped(&item, &listing.dropped);
+                let count = listing.entries.len();
+                (listing.entries, Known::Tags(count))
+            }
+            Some(Err(error)) => {
+                let failed = item_failed(&item, "its tags can't be listed", error.to_string());
+                found.failed.push(failed);
+                (Vec::new(), Known::Failed)
+            }
+        };
+        let count = tags.len();
+        let Some(selection) = selected(&item, tags).await else {
+            let error = format!(
+                "matching {} takes longer than {} minutes; use a simpler pattern",
+                counted(count as u64, "tag"),
+                MATCH_TIME.as_secs() / 60
+            );
+            let failed = item_failed(&item, "its tags can't be selected", error);
+            found.failed.push(failed);
+            continue;
+        };
+        if let Err(error) = found.select(target, spec, (number, &item), selection, known) {
+            let failed = item_failed(&item, "it can't be placed", error.to_string());
+            found.failed.push(failed);
+        }
+    }
+    found.all = merged(found.all);
+    found
+}
+
+/// What an item selects of these tags; `None` where that takes too long.
+async fn selected(item: &SyncItem, tags: Vec<String>) -> Option<Selection> {
+    let selector = item.selector.clone();
+    aside(Asker::Run, move |wanted| {
+        let begun = Instant::now();
+        let is_time = || begun.elapsed() < MATCH_TIME;
+        let selection = selector.select_while(tags, || wanted.goes_on() && is_time());
+        is_time().then_some(selection)
+    })
+    .await
+}
+
+/// What is known of a repository's tags.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Its item names the tags.
+    NotNeeded,
+    /// So many.
+    Tags(usize),
+    /// Nothing, which is told already.
+    Failed,
+}
+
+async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Listing, SyncError> {
+    let Ok(repository) = item.source.address().resolve(&item.repository) else {
+        return Ok(Listing::default());
+    };
+    if let Some(error) = unreachable.find(item.source.host(), None) {
+        return Err(error);
+    }
+    match item.source.tag_listing(&repository).await {
+        Err(error) if error.is_not_found() => Err(SyncError::NoRepository(error)),
+        Err(error) => {
+            let error = SyncError::Source(error);
+            unreachable.note(item.source.host(), "", &error);
+            Err(error)
+        }
+        Ok(tags) => Ok(tags),
+    }
+}
+
+fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
+    TagOutcome {
+        repository: item.repository.to_string(),
+        tag: String::new(),
+        target: String::new(),
+        target_repository: String::new(),
+        action: Action::Copy,
+        status: Status::Failed,
+        reason: reason.to_owned(),
+        source_digest: None,
+        target_digest: None,
+        previous_digest: None,
+        platforms: String::new(),
+        lack: None,
+        moved: Moved::default(),
+        duration: Duration::ZERO,
+        error: Some(error),
+    }
+}
+
+impl Candidates {
+    fn select(
+        &mut self,
+        target: &Client,
+        spec: &SyncSpec,
+        (number, item): (usize, &SyncItem),
+        selection: Selection,
+        known: Known,
+    ) -> Result<(), NameError> {
+        let (from, to) = item.way(spec.placement, target.address())?;
+        let same = item.is_same_place(spec.placement, target.address());
+        let blocked = same.then(|| format!("source and target are the same place, `{to}`"));
+        let architectures: Arc<[PlatformChoice]> = item.architectures.clone().into();
+        let before = self.all.len();
+        let is_wanted = |name: &str| match &spec.only {
+            Some(only) => only.contains(to.as_str(), name),
+            None => true,
+        };
+        let selected = selection.verdicts.into_iter().filter(|(_, v)| v.selected);
+        for (name, verdict) in selected.filter(|(name, _)| is_wanted(name)) {
+            self.all.push(Candidate {
+                from: item.source.clone(),
+                repository: item.repository.clone(),
+                source: from.clone(),
+                reference: Reference::parse(&name)?,
+                target: to.clone(),
+                architectures: Arc::clone(&architectures),
+                selected_by: verdict.reason,
+                blocked: blocked.clone(),
+                rivals: Vec::new(),
+                items: vec![number],
+            });
+        }
+        let is_asked = |only: &OnlyTags| only.is_whole(to.as_str());
+        let is_nothing = self.all.len() == before && spec.only.as_ref().is_none_or(is_asked);
+        if is_nothing {
+            self.nothing_selected(item, known);
+        }
+        Ok(())
+    }
+
+    fn warn_dropped(&mut self, item: &SyncItem, dropped: &Dropped) {
+        if let Some(warning) = dropped.warning() {
+            self.warnings
+                .push(format!("`{}`: {warning}", item.repository));
+        }
+    }
+
+    fn nothing_selected(&mut self, item: &SyncItem, known: Known) {
+        let (repository, host) = (&item.repository, item.source.host());
+        let detail = match known {
+            Known::Failed => return,
+            Known::Tags(0) => format!("`{host}` has no tags in it"),
+            Known::Tags(listed) => {
+                format!("none of its {} is selected", counted(listed as u64, "tag"))
+            }
+            Known::NotNeeded => "none of the tags that it names is selected".to_owned(),
+        };
+        match item.on_empty {
+            OnEmpty::Warn => self.empty.push(format!("`{repository}`: {detail}")),
+            OnEmpty::Fail => {
+                let failed = item_failed(item, "it selects nothing", detail);
+                self.failed.push(failed);
+            }
+            OnEmpty::Ignore => {}
+        }
+    }
+}
+
+/// One candidate for each place at the target. The same source twice is one; another source is a
+/// rival, and only an equal digest makes peace between them.
+fn merged(all: Vec<Candidate>) -> Vec<Candidate> {
+    let mut places: HashMap<(Repository, Reference), usize> = HashMap::with_capacity(all.len());
+    let mut merged: Vec<Candidate> = Vec::with_capacity(all.len());
+    for candidate in all {
+        let place = (candidate.target.clone(), candidate.reference.clone());
+        let Some(first) = places.get(&place).and_then(|at| merged.get_mut(*at)) else {
+            places.insert(place, merged.len());
+            merged.push(candidate);
+            continue;
+        };
+        if !first.has_same_origin(&candidate) {
+            first.rivals.push(candidate);
+            continue;
+        }
+        first.items.extend(&candidate.items);
+        if first.architectures.is_empty() || candidate.architectures.is_empty() {
+            first.architectures = Arc::default();
+        } else {
+            let both = first.architectures.iter().chain(&*candidate.architectures);
+            first.architectures = both.cloned().collect();
+        }
+    }
+    merged
+}
+
+impl Candidate {
+    fn has_same_origin(&self, other: &Self) -> bool {
+        let (a, b) = (self.from.address(), other.from.address());
+        self.source == other.source && a.is_same_registry(b)
+    }
+
+    /// The manifest that HEAD named. By digest, since the tag may have moved since; where the source
+    /// doesn't know that digest, its image is gone or the digest was wrong, and the tag tells which.
+    pub(in crate::sync) async fn manifest_get(
+        &self,
+        digest: &Digest,
+    ) -> Result<Manifest, SyncError> {
+        let by_digest = Reference::Digest(digest.clone());
+        let found = match self.from.manifest_get(&self.source, &by_digest).await {
+            Err(error) if error.is_not_found() && self.reference != by_digest => {
+                self.from.manifest_get(&self.source, &self.reference).await
+            }
+            other => other,
+        };
+        found.map_err(SyncError::Source)
+    }
+
+    /// `host/repository:tag` at the source.
+    pub(in crate::sync) fn origin(&self) -> String {
+        format!("{}/{}", self.from.host(), self.reference.on(&self.source))
+    }
+
+    /// `host/repository:tag` at the target.
+    pub(in crate::sync) fn place(&self, target: &Client) -> String {
+        format!("{}/{}", target.host(), self.reference.on(&self.target))
+    }
+
+    /// An outcome of this candidate in which nothing was done.
+    pub(in crate::sync) fn outcome(
+        &self,
+        target: &Client,
+        action: Action,
+        reason: String,
+    ) -> TagOutcome {
+        TagOutcome {
+            repository: self.repository.to_string(),
+            tag: self.reference.as_str().to_owned(),
+            target: self.place(target),
+            target_repository: self.target.to_string(),
+            action,
+            status: match action {
+                Action::Blocked => Status::Blocked,
+                _ => Status::Done,
+            },
+            reason,
+            source_digest: None,
+            target_digest: None,
+            previous_digest: None,
+            platforms: platforms_text(&self.architectures),
+            lack: None,
+            moved: Moved::default(),
+            duration: Duration::ZERO,
+            error: None,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What may stand in a list of tags, and words for what can't: which selector was meant.
+
+use super::pattern::Pattern;
+use super::semver::Range;
+use crate::oci::{Digest, Reference, Tag};
+
+/// Reads an entry as a tag or a digest; the error says what is wrong and which selector was meant.
+pub(in crate::sync) fn literal(entry: &str) -> Result<Reference, String> {
+    let is_digest = entry
+        .split_once(':')
+        .is_some_and(|(algorithm, _)| matches!(algorithm, "sha256" | "sha512"));
+    if is_digest {
+        return Digest::parse(entry)
+            .map(Reference::from)
+            .map_err(|error| format!("not a valid digest: {}", error.reason));
+    }
+    Tag::parse(entry)
+        .map(Reference::from)
+        .map_err(|error| format!("not a valid tag: {}{}", error.reason, selector_meant(entry)))
+}
+
+/// A pointer to the selector that a user most likely meant.
+fn selector_meant(entry: &str) -> &'static str {
+    let compares = entry.starts_with(['<', '>', '=', '~', '^', '!'])
+        || entry.contains(" - ")
+        || entry.contains("||");
+    let digest = entry.split_once('@').map(|(_, digest)| digest);
+    if digest.is_some_and(|digest| Digest::parse(digest).is_ok()) {
+        "; give the digest alone, without the tag"
+    } else if compares && Range::parse(entry).is_ok() {
+        "; a range of versions goes into `semver`"
+    } else if entry.contains(['*', '?', '[', '(', '|', '^', '$', '+', '\\', '{']) {
+        if Pattern::new(entry).is_ok() {
+            "; a regular expression goes into `tags_regex`"
+        } else {
+            "; for many tags use `tags_regex`, with `.*` for any text"
+        }
+    } else if entry.contains([',', ' ']) {
+        "; write each tag as an entry of its own"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,142 @@
+//! One part of a run: from the stored project to its final status.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::service::Error;
+use crate::service::runs::settle::NOTHING;
+use crate::store::Db;
+use crate::store::runs::part::PartStatus;
+use crate::sync::progress::Reporter;
+use crate::sync::{Halt, RunEnd};
+use crate::text::{NAME, readable};
+
+use super::claim::Claimed;
+use super::holds::{Held, Hold, Holds};
+use super::recorder::{Recorder, Recording};
+use super::shares::Shares;
+
+/// Events that may wait for the database before the engine does.
+const EVENTS: usize = 1000;
+/// The pause before a database that can't be reached is asked again.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// What is said of a part whose run somebody ended.
+const CANCELLED: &str = "cancelled";
+/// What people are told of a fault of ours.
+const INTERNAL: &str = "an internal error ended it; the server's log says more";
+
+/// What all parts need that this process works on.
+#[derive(Clone)]
+pub(super) struct Workplace {
+    pub(in crate::taskomatic) db: Db,
+    pub(in crate::taskomatic) worker: String,
+    pub(in crate::taskomatic) shares: Shares,
+    pub(in crate::taskomatic) holds: Holds,
+    /// Begin nothing more.
+    pub(super) drain: CancellationToken,
+}
+
+impl Workplace {
+    /// Why a part is given back.
+    fn stopped(&self) -> String {
+        format!("its worker `{}` was stopped", self.worker)
+    }
+}
+
+/// Works on a claimed part, and writes down what comes of it. A panic of ours ends the part as
+/// failed instead of leaving it running until its lease is over.
+pub(super) async fn execute(place: Workplace, claimed: Claimed, held: Held) {
+    let span = tracing::info_span!(
+        "part",
+        run = claimed.run.id,
+        part = claimed.part.number,
+        project = %readable(&claimed.run.project_label, NAME),
+    );
+    let watched = async {
+        let begun = work(place.clone(), claimed, Arc::clone(&held)).in_current_span();
+        if tokio::spawn(begun)
+            .await
+            .is_err_and(|failure| failure.is_panic())
+        {
+            Recorder::new(place.db, &held).fail(INTERNAL).await;
+        }
+    };
+    watched.instrument(span).await;
+}
+
+async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>) {
+    let target = readable(&part.target_repository, NAME);
+    tracing::info!(attempt = part.attempt, "the part begins: to `{target}`");
+    let mut recorder = Recorder::new(place.db.clone(), &hold);
+    let share = loop {
+        let loaded = async {
+            let share = place.shares.get(&place.db, &run).await?;
+            recorder.resume(&part, &place.worker).await?;
+            Ok::<_, Error>(share)
+        };
+        match loaded.await {
+            Ok(share) => break share,
+            Err(error) if error.is_passing() => {
+                tracing::warn!(%error, "the run can't be loaded yet");
+                if hold.is_cancel_requested() {
+                    return recorder.finish(PartStatus::Interrupted, CANCELLED).await;
+                }
+                if hold.cancel.is_cancelled() || place.drain.is_cancelled() {
+                    return recorder.release(&place.stopped()).await;
+                }
+                tokio::time::sleep(DATABASE_PAUSE).await;
+            }
+            Err(error) => return recorder.fail(&error.to_string()).await,
+        }
+    };
+    let engine = share.get().and_then(|share| {
+        let engine = share.engines.get(&part.target_repository)?;
+        Some((share, engine))
+    });
+    let Some((share, engine)) = engine else {
+        // Its items were removed or moved since the run began.
+        return recorder.finish(PartStatus::Finished, "").await;
+    };
+    let (sender, events) = mpsc::channel(EVENTS);
+    let reporter = Reporter::new(sender);
+    let halt = Halt {
+        cancel: hold.cancel.clone(),
+        drain: place.drain.clone(),
+    };
+    let bytes = reporter.bytes();
+    let recording = recorder.record(events, share.pair, &bytes);
+    let (end, recording) = tokio::join!(engine.run(reporter, halt), recording);
+    match recording {
+        // Somebody else holds it now, or it was deleted: nothing more to write.
+        _ if hold.is_lost() => return tracing::warn!("given up, its lease is lost"),
+        Recording::LeaseLost => return tracing::warn!("given up, its lease is lost"),
+        Recording::Refused(error) => return recorder.refused(&error).await,
+        Recording::Complete => {}
+    }
+    let verdict = verdict(&end, recorder.failed(), hold.is_cancel_requested());
+    if let Some((status, message)) = verdict {
+        recorder.finish(status, &message).await;
+    } else {
+        recorder.release(&place.stopped()).await;
+    }
+}
+
+/// What came of a part; `None`: it isn't at its end.
+fn verdict(end: &RunEnd, failed: u64, cancel_requested: bool) -> Option<(PartStatus, String)> {
+    if end.cancelled && cancel_requested {
+        return Some((PartStatus::Interrupted, CANCELLED.to_owned()));
+    }
+    if end.cancelled || end.drained {
+        return None;
+    }
+    Some(match &end.unreachable {
+        _ if end.totals.is_nothing() => (PartStatus::Finished, NOTHING.to_owned()),
+        _ if failed == 0 => (PartStatus::Finished, String::new()),
+        Some(error) => (PartStatus::Failed, error.clone()),
+        None => (PartStatus::Failed, String::new()),
+    })
+}

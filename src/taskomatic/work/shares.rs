@@ -1,0 +1,64 @@
+//! What the parts of a run have in common within this process: loaded once, and connections, tokens
+//! and known blobs with it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use crate::service::Error;
+use crate::service::runs::job::run_job_load;
+use crate::store::Db;
+use crate::store::projects::synced_tag::StorePair;
+use crate::store::runs::run::Run;
+use crate::sync::Engine;
+
+/// Runs remembered while none of their parts is worked on here: the next one may come soon.
+const IDLE: usize = 8;
+
+/// What the parts of one run share.
+pub(super) struct Share {
+    pub(super) pair: StorePair,
+    /// By place in the target.
+    pub(super) engines: HashMap<String, Engine>,
+}
+
+type Cell = Arc<OnceCell<Share>>;
+
+/// The shares of all runs, the one asked for last at the end.
+#[derive(Clone, Default)]
+pub(super) struct Shares(Arc<Mutex<Vec<(i64, Cell)>>>);
+
+impl Shares {
+    /// The share of a run; a failure is not remembered.
+    pub(in crate::taskomatic) async fn get(&self, db: &Db, run: &Run) -> Result<Cell, Error> {
+        let cell = self.cell(run.id);
+        cell.get_or_try_init(|| async {
+            let job = run_job_load(db, run).await?;
+            Ok::<_, Error>(Share {
+                pair: job.pair,
+                engines: Engine::new(job.target, job.spec)
+                    .split()
+                    .into_iter()
+                    .collect(),
+            })
+        })
+        .await?;
+        Ok(cell)
+    }
+
+    fn cell(&self, run_id: i64) -> Cell {
+        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = shares.iter().position(|(id, _)| *id == run_id);
+        let cell = at.map_or_else(Cell::default, |at| shares.remove(at).1);
+        shares.push((run_id, Arc::clone(&cell)));
+        let is_idle = |(_, cell): &(i64, Cell)| Arc::strong_count(cell) == 1;
+        let mut idle = shares.iter().filter(|share| is_idle(share)).count();
+        shares.retain(|share| {
+            let drop = is_idle(share) && idle > IDLE;
+            idle -= usize::from(drop);
+            !drop
+        });
+        cell
+    }
+}

@@ -1,0 +1,202 @@
+//! A worker: claims parts of runs while it has a free slot, and works on them side by side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::service::Error;
+use crate::service::runs::limits::Limits;
+use crate::store::Db;
+
+use super::claim::{Claimed, claim};
+use super::execution::{Workplace, execute};
+use super::holds::Holds;
+use super::lease_keeper::Keeper;
+use super::lost::LostParts;
+use super::shares::Shares;
+
+/// How often the queue is looked at when nobody says that there is something in it.
+const POLL: Duration = Duration::from_secs(1);
+/// The wait after the database failed, before it is asked again.
+const DATABASE_PAUSE: Duration = Duration::from_secs(2);
+/// How long transfers that were ended may take to give up their uploads and write their last.
+const LAST_WORDS: Duration = Duration::from_secs(20);
+
+/// What a worker is made of.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// The worker's name, the same after a restart: its own leftovers are told by it.
+    pub name: String,
+    /// Parts at once.
+    pub slots: usize,
+    /// How leases are kept.
+    pub leases: LeaseRules,
+    /// How much may be worked on at once, over all nodes.
+    pub limits: Limits,
+    /// How long the tags under way may take when the worker is to stop.
+    pub grace: Duration,
+}
+
+/// How leases are kept, the same on all nodes.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseRules {
+    /// So long after its last sign of life a worker counts as gone, at most.
+    pub lost_after: Duration,
+    /// Times that a part is tried whose workers are lost.
+    pub attempts: i64,
+}
+
+impl LeaseRules {
+    /// How long a lease lasts by the database's clock.
+    pub(in crate::taskomatic) fn lease(self) -> Duration {
+        self.lost_after * 2 / 3
+    }
+
+    /// How long a lease that ran out must stay as it is before it counts.
+    pub(super) fn watch(self) -> Duration {
+        self.lost_after / 3
+    }
+
+    /// How often leases are renewed: twice within [`LeaseRules::watch`].
+    pub(super) fn renew_every(self) -> Duration {
+        self.lost_after / 6
+    }
+}
+
+/// Executes runs of the queue.
+pub struct Worker {
+    db: Db,
+    options: WorkerOptions,
+    queue_wake: Arc<Notify>,
+    cancel_wake: Arc<Notify>,
+}
+
+impl Worker {
+    /// A worker on `db`. `queue_wake` is notified when there may be something to claim,
+    /// `cancel_wake` when a run is to end.
+    pub fn new(
+        db: Db,
+        options: WorkerOptions,
+        queue_wake: Arc<Notify>,
+        cancel_wake: Arc<Notify>,
+    ) -> Self {
+        Self {
+            db,
+            options,
+            queue_wake,
+            cancel_wake,
+        }
+    }
+
+    /// Works until `stop`; then lets the tags under way come to their end, within the grace time,
+    /// and gives back what is left.
+    pub async fn run(self, stop: CancellationToken) {
+        let place = Workplace {
+            db: self.db.clone(),
+            worker: self.options.name.clone(),
+            shares: Shares::default(),
+            holds: Holds::default(),
+            drain: stop.clone(),
+        };
+        let keeper = Keeper {
+            db: self.db.clone(),
+            worker: self.options.name.clone(),
+            rules: self.options.leases,
+            holds: place.holds.clone(),
+            lost: LostParts::new(
+                self.db.clone(),
+                self.options.leases,
+                Arc::clone(&self.queue_wake),
+            ),
+            cancel_wake: Arc::clone(&self.cancel_wake),
+        };
+        self.leftovers_offer(&keeper, &stop).await;
+        let done = CancellationToken::new();
+        let mut keeper = tokio::spawn(keeper.run(done.clone()));
+        let mut working = JoinSet::new();
+        let work = async {
+            self.work(&place, &mut working, &stop).await;
+            self.end(&place, working).await;
+        };
+        tokio::select! {
+            () = work => {}
+            ended = &mut keeper => {
+                // Nobody renews the leases: the worker is at its end, and whoever supervises it.
+                tracing::error!(?ended, "what keeps the leases has ended");
+                return place.holds.cancel_all();
+            }
+        }
+        done.cancel();
+        let _ = keeper.await;
+    }
+
+    async fn work(&self, place: &Workplace, working: &mut JoinSet<()>, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            while working.try_join_next().is_some() {}
+            let claimed = if working.len() < self.options.slots.max(1) {
+                self.claim().await
+            } else {
+                Ok(None)
+            };
+            let pause = match claimed {
+                Ok(Some(claimed)) => {
+                    let held = place.holds.add(claimed.part.lease());
+                    working.spawn(execute(place.clone(), claimed, held));
+                    continue;
+                }
+                Ok(None) => POLL,
+                Err(error) => {
+                    tracing::error!(%error, "the queue can't be read");
+                    DATABASE_PAUSE
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.queue_wake.notified() => {}
+                _ = working.join_next(), if !working.is_empty() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn claim(&self) -> Result<Option<Claimed>, Error> {
+        let WorkerOptions {
+            name,
+            leases,
+            limits,
+            ..
+        } = self.options.clone();
+        self.db
+            .transaction(move |conn| claim(conn, &name, leases.lease(), limits))
+            .await
+    }
+
+    /// Before anything is claimed: afterwards, what has this worker's name is its own.
+    async fn leftovers_offer(&self, keeper: &Keeper, stop: &CancellationToken) {
+        while let Err(error) = keeper.leftovers_offer().await {
+            tracing::error!(%error, "what an earlier process left can't be read");
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(DATABASE_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn end(&self, place: &Workplace, mut working: JoinSet<()>) {
+        let all = async { while working.join_next().await.is_some() {} };
+        tokio::pin!(all);
+        if tokio::time::timeout(self.options.grace, &mut all)
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        place.holds.cancel_all();
+        if tokio::time::timeout(LAST_WORDS, all).await.is_err() {
+            tracing::warn!("parts of runs are left to whoever finds that their leases run out");
+        }
+    }
+}
