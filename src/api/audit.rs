@@ -18,7 +18,7 @@ use crate::service::{App, Caller, Error};
 const SESSION_KEY: &str = "sessionKey";
 
 /// A record of a call that hasn't ended yet.
-pub(super) struct Draft {
+pub(super) struct AuditRecord {
     app: Arc<App>,
     actor: Actor,
     address: IpAddr,
@@ -26,7 +26,7 @@ pub(super) struct Draft {
     object: String,
 }
 
-impl Draft {
+impl AuditRecord {
     /// Of a call of `method`; `None` if it leaves no trace, since it changes nothing.
     pub(super) fn of(
         namespace: &str,
@@ -34,7 +34,7 @@ impl Draft {
         visitor: &Visitor,
         caller: Option<&Caller>,
         args: &[Value],
-    ) -> Option<Draft> {
+    ) -> Option<AuditRecord> {
         if !method.is_audited() {
             return None;
         }
@@ -47,7 +47,7 @@ impl Draft {
             (None, text) => Actor::Login(text),
         };
         let named = first.is_some_and(|(parameter, _)| is_name(parameter));
-        Some(Draft {
+        Some(AuditRecord {
             app: Arc::clone(visitor.app()),
             actor,
             address: visitor.peer().address,
@@ -58,7 +58,7 @@ impl Draft {
 
     /// Lets `call` happen, and writes down what came of it. A call whose record can't be written
     /// has happened all the same: the log says so.
-    pub(super) async fn around(self, call: Pending) -> Answer {
+    pub(super) async fn wrap(self, call: Pending) -> Answer {
         let method = self.method.clone();
         // A logout ends the session that tells who it was; nobody needs to know who isn't let in.
         let (before, after) = match self.actor {

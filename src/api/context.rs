@@ -89,7 +89,7 @@ impl Context {
 }
 
 /// The first parameter of a method's function: [`Context`] or [`Visitor`].
-pub trait Origin: Sized + Send + 'static {
+pub trait FirstParameter: Sized + Send + 'static {
     /// Whether a session is needed.
     const SESSION: bool;
 
@@ -97,7 +97,7 @@ pub trait Origin: Sized + Send + 'static {
     fn of(visitor: Visitor, caller: Option<Caller>) -> Option<Self>;
 }
 
-impl Origin for Context {
+impl FirstParameter for Context {
     const SESSION: bool = true;
 
     fn of(visitor: Visitor, caller: Option<Caller>) -> Option<Context> {
@@ -105,7 +105,7 @@ impl Origin for Context {
     }
 }
 
-impl Origin for Visitor {
+impl FirstParameter for Visitor {
     const SESSION: bool = false;
 
     fn of(visitor: Visitor, _: Option<Caller>) -> Option<Visitor> {

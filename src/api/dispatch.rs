@@ -362,13 +362,13 @@ fn no_signature(
 }
 
 /// Why arguments by name don't fit a signature; the lighter, the nearer.
-struct Misfit {
+struct Mismatch {
     weight: usize,
     text: String,
 }
 
 /// Puts arguments by name into the order of a signature.
-fn align(method: &Method, mut args: BTreeMap<String, Value>) -> Result<Vec<Value>, Misfit> {
+fn align(method: &Method, mut args: BTreeMap<String, Value>) -> Result<Vec<Value>, Mismatch> {
     let mut ordered = Vec::new();
     let mut missing = Vec::new();
     for parameter in method.parameters() {
@@ -387,7 +387,7 @@ fn align(method: &Method, mut args: BTreeMap<String, Value>) -> Result<Vec<Value
     if wrong.is_empty() {
         return Ok(ordered);
     }
-    Err(Misfit {
+    Err(Mismatch {
         weight: wrong.len(),
         text: listed(wrong),
     })

@@ -58,7 +58,7 @@ pub mod code {
 
 /// What sort of error it is, as far as an HTTP status depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
+pub enum FaultKind {
     /// The method was reached and refused or failed.
     Fault,
     /// No method of that name.
@@ -76,7 +76,7 @@ pub enum Sort {
 pub struct ApiError {
     code: i32,
     message: String,
-    sort: Sort,
+    sort: FaultKind,
     /// A login that wasn't looked at.
     is_unseen: bool,
     /// Whether nobody knows what was done by then.
@@ -84,7 +84,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    fn new(code: i32, sort: Sort, message: impl Into<String>) -> ApiError {
+    fn new(code: i32, sort: FaultKind, message: impl Into<String>) -> ApiError {
         ApiError {
             code,
             message: message.into(),
@@ -96,19 +96,19 @@ impl ApiError {
 
     /// 10101: what is not there, and where it was looked for.
     pub fn not_found(message: impl Into<String>) -> ApiError {
-        ApiError::new(code::NOT_FOUND, Sort::Fault, message)
+        ApiError::new(code::NOT_FOUND, FaultKind::Fault, message)
     }
 
     /// 10100: the name is taken.
     pub fn exists(message: impl Into<String>) -> ApiError {
-        ApiError::new(code::EXISTS, Sort::Fault, message)
+        ApiError::new(code::EXISTS, FaultKind::Fault, message)
     }
 
     /// 2800: `field` was refused; `message` says why and what to do.
     pub fn validation(field: &str, message: impl fmt::Display) -> ApiError {
         ApiError::new(
             code::VALIDATION,
-            Sort::Fault,
+            FaultKind::Fault,
             format!("`{field}`: {message}"),
         )
     }
@@ -116,12 +116,12 @@ impl ApiError {
     /// 2801: members of a struct that nothing knows.
     pub fn unknown_keys(keys: &[String]) -> ApiError {
         let message = format!("Invalid argument(s): {}", listed(keys));
-        ApiError::new(code::UNKNOWN_KEYS, Sort::Fault, message)
+        ApiError::new(code::UNKNOWN_KEYS, FaultKind::Fault, message)
     }
 
     /// 1213: a parameter of an image store was refused.
     pub fn bad_parameter(message: impl Into<String>) -> ApiError {
-        ApiError::new(code::BAD_PARAMETER, Sort::Fault, message)
+        ApiError::new(code::BAD_PARAMETER, FaultKind::Fault, message)
     }
 
     /// -23: the caller lacks `role`.
@@ -132,27 +132,27 @@ impl ApiError {
     /// The account may only read, and `method` changes something.
     pub fn read_only_user(method: &str) -> ApiError {
         let message = format!("The {method} API is not available to read-only API users");
-        ApiError::new(code::GENERAL, Sort::ReadOnlyUser, message)
+        ApiError::new(code::GENERAL, FaultKind::ReadOnlyUser, message)
     }
 
     /// -1: no method of this name; `message` says what there is.
     pub(super) fn no_such_method(message: impl Into<String>) -> ApiError {
-        ApiError::new(code::GENERAL, Sort::NoSuchMethod, message)
+        ApiError::new(code::GENERAL, FaultKind::NoSuchMethod, message)
     }
 
     /// -1: the arguments fit no signature.
     pub(super) fn bad_arguments(message: impl Into<String>) -> ApiError {
-        ApiError::new(code::GENERAL, Sort::BadArguments, message)
+        ApiError::new(code::GENERAL, FaultKind::BadArguments, message)
     }
 
     /// -1: the request is no call at all; `message` says why without repeating any of it.
     pub fn malformed(message: impl Into<String>) -> ApiError {
-        ApiError::new(code::GENERAL, Sort::BadArguments, message)
+        ApiError::new(code::GENERAL, FaultKind::BadArguments, message)
     }
 
     /// 2802: it can't be done at the moment; `message` says why.
     pub fn unavailable(message: impl Into<String>) -> ApiError {
-        ApiError::new(code::UNAVAILABLE, Sort::Fault, message)
+        ApiError::new(code::UNAVAILABLE, FaultKind::Fault, message)
     }
 
     /// The argument for `parameter` can't be read as its type.
@@ -161,7 +161,7 @@ impl ApiError {
             BridgeError::UnknownKeys(keys) => ApiError::unknown_keys(&keys),
             other @ BridgeError::Mismatch { .. } => ApiError::new(
                 code::VALIDATION,
-                Sort::BadArguments,
+                FaultKind::BadArguments,
                 format!("`{}`: {}", other.place(parameter), other.reason()),
             ),
         }
@@ -207,7 +207,7 @@ impl ApiError {
     }
 
     /// What sort of error it is.
-    pub fn sort(&self) -> Sort {
+    pub fn sort(&self) -> FaultKind {
         self.sort
     }
 }
@@ -223,29 +223,31 @@ impl std::error::Error for ApiError {}
 impl From<Error> for ApiError {
     fn from(error: Error) -> ApiError {
         let (code, sort) = match &error {
-            Error::NotFound(_) => (code::NOT_FOUND, Sort::Fault),
-            Error::Exists(_) => (code::EXISTS, Sort::Fault),
-            Error::Invalid { .. } | Error::Refused(_) => (code::VALIDATION, Sort::Fault),
-            Error::BadParameter(_) => (code::BAD_PARAMETER, Sort::Fault),
-            Error::UnknownKeys(_) => (code::UNKNOWN_KEYS, Sort::Fault),
-            Error::ImageStoreNotFound(_) => (code::IMAGE_STORE_NOT_FOUND, Sort::Fault),
-            Error::UserUnknown(_) => (code::USER_UNKNOWN, Sort::Fault),
-            Error::RoleUnknown(_) => (code::ROLE_UNKNOWN, Sort::Fault),
-            Error::OrgUnknown(_) => (code::ORG_UNKNOWN, Sort::Fault),
-            Error::Permission(_) => (code::PERMISSION, Sort::Fault),
+            Error::NotFound(_) => (code::NOT_FOUND, FaultKind::Fault),
+            Error::Exists(_) => (code::EXISTS, FaultKind::Fault),
+            Error::Invalid { .. } | Error::Refused(_) => (code::VALIDATION, FaultKind::Fault),
+            Error::BadParameter(_) => (code::BAD_PARAMETER, FaultKind::Fault),
+            Error::UnknownKeys(_) => (code::UNKNOWN_KEYS, FaultKind::Fault),
+            Error::ImageStoreNotFound(_) => (code::IMAGE_STORE_NOT_FOUND, FaultKind::Fault),
+            Error::UserUnknown(_) => (code::USER_UNKNOWN, FaultKind::Fault),
+            Error::RoleUnknown(_) => (code::ROLE_UNKNOWN, FaultKind::Fault),
+            Error::OrgUnknown(_) => (code::ORG_UNKNOWN, FaultKind::Fault),
+            Error::Permission(_) => (code::PERMISSION, FaultKind::Fault),
             Error::LoginRefused
             | Error::LoginImpossible
             | Error::LoginLimited(_)
             | Error::LoginCrowded
-            | Error::AccountDisabled => (code::LOGIN, Sort::Fault),
-            Error::SessionUnknown(_) | Error::SessionInvalid(_) => (code::GENERAL, Sort::Session),
-            Error::Unavailable(_) => (code::UNAVAILABLE, Sort::Fault),
+            | Error::AccountDisabled => (code::LOGIN, FaultKind::Fault),
+            Error::SessionUnknown(_) | Error::SessionInvalid(_) => {
+                (code::GENERAL, FaultKind::Session)
+            }
+            Error::Unavailable(_) => (code::UNAVAILABLE, FaultKind::Fault),
             Error::Unexpected(_) => {
                 // Uyuni's words, which its clients look for.
                 let message = format!("unhandled internal exception: {error}");
                 return ApiError {
                     is_unexpected: true,
-                    ..ApiError::new(code::GENERAL, Sort::Fault, message)
+                    ..ApiError::new(code::GENERAL, FaultKind::Fault, message)
                 };
             }
         };

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
-use super::audit::Draft;
-use super::context::{Origin, Visitor};
+use super::audit::AuditRecord;
+use super::context::{FirstParameter, Visitor};
 use super::error::ApiError;
 use super::reply::{IntoReply, Reply};
 use super::types::Shape;
@@ -52,7 +52,7 @@ macro_rules! method_fn {
             F: Fn(O, $($argument),*) -> Answered + Send + Sync + 'static,
             Answered: Future<Output = Result<T, ApiError>> + Send + 'static,
             T: IntoReply + JsonSchema + Send + 'static,
-            O: Origin,
+            O: FirstParameter,
             $($argument: DeserializeOwned + JsonSchema + Send + 'static,)*
         {
             const SESSION: bool = O::SESSION;
@@ -121,7 +121,7 @@ pub struct Parameter {
     pub shape: Shape,
 }
 
-/// The parameter that [`Method::or_oneself`] looks at.
+/// The parameter that [`Method::or_self`] looks at.
 pub(super) const LOGIN_PARAMETER: &str = "login";
 
 /// When a session is needed.
@@ -147,7 +147,7 @@ pub struct Method {
     /// One of them is enough; none: any user.
     roles: Vec<Role>,
     /// Whether a call whose `login` is the caller's own needs no role.
-    or_oneself: bool,
+    or_self: bool,
     call: Box<Call>,
 }
 
@@ -189,7 +189,7 @@ impl Method {
             },
             read_only: false,
             roles: F::SESSION.then_some(Role::ImageAdmin).into_iter().collect(),
-            or_oneself: false,
+            or_self: false,
             call: Box::new(move |visitor, caller, args| {
                 function.call(names, visitor, caller, args)
             }),
@@ -220,8 +220,8 @@ impl Method {
     }
 
     /// Asks for no role where the parameter `login` is the caller's own.
-    pub fn or_oneself(&mut self) -> &mut Method {
-        self.or_oneself = true;
+    pub fn or_self(&mut self) -> &mut Method {
+        self.or_self = true;
         self
     }
 
@@ -277,8 +277,8 @@ impl Method {
     }
 
     /// Whether a call whose `login` is the caller's own needs no role.
-    pub fn is_open_to_oneself(&self) -> bool {
-        self.or_oneself
+    pub fn is_open_to_self(&self) -> bool {
+        self.or_self
     }
 
     /// Whether calls are written to the audit trail: those that change something, login and
@@ -324,7 +324,7 @@ impl Method {
         caller: Option<Caller>,
         args: Vec<Value>,
     ) -> Answer {
-        let draft = Draft::of(namespace, self, &visitor, caller.as_ref(), &args);
+        let draft = AuditRecord::of(namespace, self, &visitor, caller.as_ref(), &args);
         let admitted = match &caller {
             Some(caller) => self.admit(caller, &args),
             None => Ok(()),
@@ -341,8 +341,8 @@ impl Method {
             (Some((app, caller)), _) => underway::reading(call, app, caller).await,
             // In boxes, or each call that reads would carry the room for them.
             (None, Some(draft)) => {
-                let call = Box::pin(underway::apart(call));
-                Box::pin(underway::changing(draft.around(call))).await
+                let call = Box::pin(underway::spawn_detached(call));
+                Box::pin(underway::changing(draft.wrap(call))).await
             }
             (None, None) => Box::pin(underway::changing(call)).await,
         }
@@ -367,7 +367,7 @@ impl Method {
         let mut pairs = self.parameters.iter().zip(args);
         let login = pairs.find(|(parameter, _)| parameter.name == LOGIN_PARAMETER);
         let login = login.and_then(|(_, arg)| value::from_value::<String>(arg.clone()).ok());
-        self.or_oneself
+        self.or_self
             && login.is_some_and(|login| login.to_uppercase() == caller.login().to_uppercase())
     }
 }

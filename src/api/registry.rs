@@ -174,7 +174,7 @@ fn overloads_check(namespace: &str, overloads: &[Method]) {
         );
         let mut parameters = one.parameters().iter();
         assert!(
-            !one.is_open_to_oneself() || parameters.any(|p| p.name == LOGIN_PARAMETER),
+            !one.is_open_to_self() || parameters.any(|p| p.name == LOGIN_PARAMETER),
             "`{namespace}`: {one:?} is open to oneself, but has no `{LOGIN_PARAMETER}`"
         );
         for other in &overloads[index + 1..] {

@@ -22,11 +22,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Runs a call that changes something as a task of its own: a client that goes away doesn't stop
 /// it halfway, and a panic ends this call only.
 pub(super) async fn changing(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
-    apart(call).await.map_err(ApiError::of_a_change)
+    spawn_detached(call).await.map_err(ApiError::of_a_change)
 }
 
 /// Runs a call as a task of its own.
-pub(super) async fn apart(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
+pub(super) async fn spawn_detached(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
     match tokio::spawn(call.in_current_span()).await {
         Ok(answer) => answer,
         Err(failure) => Err(ApiError::unexpected(failure)),

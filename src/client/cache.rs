@@ -23,7 +23,7 @@ pub struct Cache {
 
 /// A session that was kept.
 #[derive(Debug)]
-pub struct Kept {
+pub struct CachedSession {
     /// Whose it is.
     pub user: String,
     /// Its key.
@@ -60,13 +60,13 @@ impl Cache {
     }
 
     /// What is kept. A file that others could have read or written is none of ours.
-    pub fn read(&self) -> Option<Kept> {
+    pub fn read(&self) -> Option<CachedSession> {
         let mode = fs::symlink_metadata(&self.path).ok()?.permissions().mode();
         if mode & FOREIGN_BITS != 0 {
             return None;
         }
         let entry: Entry = serde_json::from_str(&fs::read_to_string(&self.path).ok()?).ok()?;
-        (entry.url == self.url).then(|| Kept {
+        (entry.url == self.url).then(|| CachedSession {
             user: entry.user,
             key: entry.key.into(),
         })

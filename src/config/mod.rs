@@ -25,7 +25,7 @@ use crate::service::ScheduleRules;
 use crate::taskomatic::HistoryRules;
 
 pub use keys::{KEYS, Key, OTHER_VARIABLES, PREFIX, variable_check};
-pub use settings::{Origin, Settings, ShownKey};
+pub use settings::{Settings, ShownKey, ValueSource};
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,7 @@ pub enum ConfigError {
         /// The value, secrets hidden.
         value: String,
         /// Where it comes from.
-        origin: Origin,
+        origin: ValueSource,
         /// What is wrong.
         detail: String,
     },
@@ -76,7 +76,7 @@ pub struct Config {
     /// The key of the sealed credentials.
     pub key_file: PathBuf,
     /// Whether this process does runs.
-    pub works: bool,
+    pub runs_worker: bool,
     /// Parts at once.
     pub worker_slots: usize,
     /// Parts at once of one registry host.

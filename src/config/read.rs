@@ -38,7 +38,7 @@ impl Settings {
             database_password_file: self.path("database_password_file"),
             admin_password_file: self.path("admin_password_file"),
             key_file: PathBuf::from(self.text("key_file")),
-            works: !self.switch("no_worker")?,
+            runs_worker: !self.switch("no_worker")?,
             worker_slots: self.number("worker_slots", 1, MAX_SLOTS)?,
             host_parts: limit("host_parts")?,
             org_parts: limit("org_parts")?,

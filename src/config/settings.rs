@@ -13,7 +13,7 @@ const DATA_DIR: &str = "./registrysync-data";
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum ValueSource {
     /// Given on the command line.
     Flag,
     /// From the environment.
@@ -24,7 +24,7 @@ pub enum Origin {
     Default,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Flag => "flag",
@@ -45,13 +45,13 @@ pub struct ShownKey {
     /// What holds where nobody says anything.
     pub default: Option<String>,
     /// What holds, secrets hidden, and where it comes from.
-    pub value: Option<(String, Origin)>,
+    pub value: Option<(String, ValueSource)>,
 }
 
 /// Values by key, each with its origin, not yet read.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    values: BTreeMap<&'static str, (String, Origin)>,
+    values: BTreeMap<&'static str, (String, ValueSource)>,
 }
 
 impl Settings {
@@ -67,9 +67,12 @@ impl Settings {
             let from_variable = || variable(&variable_of(name));
             let found = flags
                 .get(name)
-                .map(|value| (value.clone(), Origin::Flag))
-                .or_else(|| from_variable().map(|value| (value, Origin::Variable)))
-                .or_else(|| file.get(name).map(|value| (value.clone(), Origin::File)));
+                .map(|value| (value.clone(), ValueSource::Flag))
+                .or_else(|| from_variable().map(|value| (value, ValueSource::Variable)))
+                .or_else(|| {
+                    file.get(name)
+                        .map(|value| (value.clone(), ValueSource::File))
+                });
             settings.values.extend(found.map(|found| (name, found)));
         }
         settings.defaults_fill();
@@ -105,7 +108,9 @@ impl Settings {
     }
 
     fn fill(&mut self, key: &'static str, value: String) {
-        self.values.entry(key).or_insert((value, Origin::Default));
+        self.values
+            .entry(key)
+            .or_insert((value, ValueSource::Default));
     }
 
     pub(super) fn text(&self, key: &str) -> &str {
@@ -113,7 +118,7 @@ impl Settings {
     }
 
     /// Key, value with secrets hidden, and origin of all that is set.
-    pub fn shown(&self) -> impl Iterator<Item = (&'static str, String, Origin)> {
+    pub fn shown(&self) -> impl Iterator<Item = (&'static str, String, ValueSource)> {
         KEYS.iter().filter_map(|&Key { name, .. }| {
             let (value, origin) = self.values.get(name)?;
             Some((name, secret_hidden(name, value), *origin))
@@ -126,7 +131,7 @@ impl Settings {
         // Other defaults are below the directory that was chosen.
         defaults.fill("data_dir", self.text("data_dir").to_owned());
         defaults.defaults_fill();
-        let directory = (DATA_DIR.to_owned(), Origin::Default);
+        let directory = (DATA_DIR.to_owned(), ValueSource::Default);
         defaults.values.insert("data_dir", directory);
         let shown = |&Key { name, about }: &Key| ShownKey {
             name,
@@ -156,7 +161,7 @@ impl Settings {
         ConfigError::Value {
             key,
             value: found.map_or(String::new(), |(value, _)| secret_hidden(key, value)),
-            origin: found.map_or(Origin::Default, |(_, origin)| *origin),
+            origin: found.map_or(ValueSource::Default, |(_, origin)| *origin),
             detail: detail.to_owned(),
         }
     }

@@ -1,4 +1,4 @@
-use super::{ConfigError, LogFormat, LogLevel, LogRules, Origin, Settings, TlsSource};
+use super::{ConfigError, LogFormat, LogLevel, LogRules, Settings, TlsSource, ValueSource};
 use crate::notify::Receivers;
 
 fn collect(
@@ -32,12 +32,12 @@ fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
     assert_eq!(config.listen.port(), 1);
     assert_eq!(config.database, "sqlite:/d/registrysync.db");
     assert_eq!(config.worker_slots, 7);
-    let origins: Vec<Origin> = settings.shown().map(|(_, _, origin)| origin).collect();
+    let origins: Vec<ValueSource> = settings.shown().map(|(_, _, origin)| origin).collect();
     let given = |origin| origins.iter().filter(|found| **found == origin).count();
-    for origin in [Origin::Flag, Origin::Variable, Origin::File] {
+    for origin in [ValueSource::Flag, ValueSource::Variable, ValueSource::File] {
         assert_eq!(given(origin), 1, "{origin}");
     }
-    assert_eq!(given(Origin::Default), origins.len() - 3);
+    assert_eq!(given(ValueSource::Default), origins.len() - 3);
 }
 
 #[test]
@@ -214,7 +214,10 @@ fn every_key_is_shown_with_its_default_and_what_holds() {
     let key = |name: &str| all.iter().find(|key| key.name == name).unwrap().clone();
     let listen = key("listen");
     assert_eq!(listen.default.as_deref(), Some("127.0.0.1:8080"));
-    assert_eq!(listen.value, Some(("127.0.0.1:1".into(), Origin::File)));
+    assert_eq!(
+        listen.value,
+        Some(("127.0.0.1:1".into(), ValueSource::File))
+    );
     assert_eq!(
         key("data_dir").default.as_deref(),
         Some("./registrysync-data")
@@ -224,7 +227,7 @@ fn every_key_is_shown_with_its_default_and_what_holds() {
     assert_eq!(key("webhook_url").default, None);
     assert_eq!(
         key("webhook_url").value,
-        Some(("https://chat/…".into(), Origin::File))
+        Some(("https://chat/…".into(), ValueSource::File))
     );
     assert_eq!(key("mail_to").value, None);
 }

@@ -29,7 +29,7 @@ use crate::private_file;
 use crate::store::base::channel::Listener;
 use crate::store::{Db, DbOptions, SealKey};
 use crate::taskomatic::{
-    Housekeeper, LeaseRules, Limits, LostParts, Notifications, Scheduler, Worker, WorkerOptions,
+    Housekeeper, LeaseRules, LostParts, Notifications, RunLimits, Scheduler, Worker, WorkerOptions,
     listen,
 };
 use crate::time_zone::server_zone_set;
@@ -37,7 +37,7 @@ use crate::time_zone::server_zone_set;
 use data_dir::{DataDir, database_note};
 
 /// How long what works in the background may take to end, beside the grace time of tags under way.
-const LAST_WORDS: Duration = Duration::from_secs(40);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(40);
 
 /// A process at a database.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// Starts what works in the background; the queue only where `works`.
-    pub async fn start(&self, works: bool) -> Result<Supervisor, NodeError> {
+    pub async fn start(&self, runs_worker: bool) -> Result<Supervisor, NodeError> {
         let mut tasks = Supervisor::default();
         let stop = tasks.stop().clone();
         let (db, config) = (&self.db, &self.config);
@@ -90,12 +90,12 @@ impl Node {
         tasks.spawn("scheduler", scheduler.run(stop.clone()));
         let notifications = Notifications::new(db.clone(), Arc::clone(&self.notifier));
         tasks.spawn("sender of notifications", notifications.run(stop.clone()));
-        if works {
+        if runs_worker {
             let options = WorkerOptions {
                 name: worker_name::register(&self.db, config).await?,
                 slots: config.worker_slots,
                 leases,
-                limits: Limits {
+                limits: RunLimits {
                     per_host: config.host_parts,
                     per_org: config.org_parts,
                 },
@@ -120,7 +120,7 @@ impl Node {
     /// `failed`. Then the others get their time all the same.
     pub async fn end(&self, tasks: Supervisor, failed: Option<TaskEnded>) -> Result<(), NodeError> {
         tracing::info!("stopping: tags under way are finished, the rest is left for later");
-        let time = self.config.grace + LAST_WORDS;
+        let time = self.config.grace + SHUTDOWN_GRACE;
         let ended = tokio::time::timeout(time, tasks.end()).await;
         let ended = ended.unwrap_or_else(|_| {
             tracing::warn!("not all that works in the background ended in time");

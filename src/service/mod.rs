@@ -27,7 +27,7 @@ pub use access::account::{LoginPolicy, Logins};
 pub use access::role::Role;
 pub use caller::Caller;
 pub use error::Error;
-pub use runs::logger::Tell;
+pub use runs::logger::RunLogger;
 pub use runs::watch::{RunEvent, RunWakes, RunWatch};
 pub use schedules::rules::{Misfire, ScheduleRules};
 

@@ -22,7 +22,7 @@ pub mod schema;
 pub mod stores;
 pub mod trail;
 
-pub use base::connection::{DbConnection, Limits};
+pub use base::connection::{ConnectionLimits, DbConnection};
 pub use base::db::{Db, DbOptions};
 pub use base::error::Error;
 pub use base::meaning::Trouble;

@@ -14,6 +14,6 @@ mod requests;
 pub mod server;
 mod wires;
 
-pub use connections::acceptor::{Door, serve};
+pub use connections::acceptor::{ServeOptions, serve};
 pub use connections::tls::Certificate;
-pub use server::{Limits, Routes, listen, routes};
+pub use server::{RequestLimits, Routes, listen, routes};

@@ -25,7 +25,7 @@ use crate::api::Dispatcher;
 
 /// What a request may cost.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct RequestLimits {
     /// The largest request body in bytes, as sent and after decompression.
     pub body_bytes: usize,
     /// The largest one of who isn't known to have a session.
@@ -41,11 +41,11 @@ pub struct Limits {
     pub patience: Duration,
 }
 
-impl Default for Limits {
+impl Default for RequestLimits {
     /// 8 MiB: a project with some 100 000 tags still fits. 16 KiB: a login with the longest
     /// password, each character escaped, still fits.
-    fn default() -> Limits {
-        Limits {
+    fn default() -> RequestLimits {
+        RequestLimits {
             body_bytes: 8 * 1024 * 1024,
             stranger_bytes: 16 * 1024,
             strangers_bytes: 32 * 1024 * 1024,
@@ -84,7 +84,7 @@ impl From<Router> for Routes {
 }
 
 /// The routes of both wires and of the pages. What goes on for long ends at `stop`.
-pub fn routes(dispatcher: Dispatcher, limits: Limits, stop: CancellationToken) -> Routes {
+pub fn routes(dispatcher: Dispatcher, limits: RequestLimits, stop: CancellationToken) -> Routes {
     let openapi = Bytes::from(openapi::page(dispatcher.registry()));
     let surface = Arc::new(Surface {
         readiness: Readiness::new(dispatcher.clone()),

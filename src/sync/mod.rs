@@ -19,7 +19,7 @@ pub mod selection;
 
 pub use error::SyncError;
 pub use input::spec::{OnEmpty, Placement, SyncItem, SyncSpec};
-pub use native::{Engine, Halt, RunEnd};
-pub use outcome::{Action, Lack, Moved, Status, TagOutcome, Totals};
+pub use native::{Engine, RunEnd, RunStop};
+pub use outcome::{Action, MissingPlatforms, Moved, Status, TagOutcome, Totals};
 pub use plan::{Plan, PlanAction};
 pub use selection::select::{Selector, SelectorSpec};

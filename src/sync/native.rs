@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::oci::Client;
 
 use super::copy::compare::{Comparison, Ends};
-use super::copy::ladder::{Homes, Ladder, Route};
+use super::copy::ladder::{BlobLocations, Ladder, Route};
 use super::copy::manifest_writes::manifest_write;
 use super::copy::missing_platforms::Lacking;
 use super::copy::unreachable::Unreachable;
@@ -35,21 +35,21 @@ pub struct Engine {
 /// registry that one found out of reach isn't tried by the others, and all of them together work on
 /// no more tags at once than the specification allows.
 struct Shared {
-    homes: Arc<Homes>,
+    homes: Arc<BlobLocations>,
     unreachable: Unreachable,
     permits: Semaphore,
 }
 
 /// How a run is told to end early.
 #[derive(Clone, Debug, Default)]
-pub struct Halt {
+pub struct RunStop {
     /// Ends all transfers at once.
     pub cancel: CancellationToken,
     /// Lets the tags under way come to their end, and begins no others.
     pub drain: CancellationToken,
 }
 
-impl From<CancellationToken> for Halt {
+impl From<CancellationToken> for RunStop {
     fn from(cancel: CancellationToken) -> Self {
         Self {
             cancel,
@@ -114,7 +114,7 @@ impl Engine {
 
     /// Does the work. A failing tag doesn't stop the others. Cancelling ends all transfers at once;
     /// the target stays consistent, since a tag is written last.
-    pub async fn run(&self, reporter: Reporter, halt: impl Into<Halt>) -> RunEnd {
+    pub async fn run(&self, reporter: Reporter, halt: impl Into<RunStop>) -> RunEnd {
         let halt = halt.into();
         let mut end = RunEnd::default();
         let unreachable = &self.shared.unreachable;
@@ -158,11 +158,11 @@ impl Engine {
         &self,
         all: Vec<Candidate>,
         reporter: &Reporter,
-        halt: &Halt,
+        halt: &RunStop,
         end: &mut RunEnd,
     ) {
         let homes = Arc::clone(&self.shared.homes);
-        let worker = Arc::new(Worker {
+        let worker = Arc::new(TagWorker {
             target: self.target.clone(),
             spec: Arc::clone(&self.spec),
             ladder: Arc::new(Ladder::new(self.target.clone(), reporter.on_bytes(), homes)),
@@ -226,14 +226,14 @@ async fn tell(outcome: TagOutcome, reporter: &Reporter, end: &mut RunEnd) {
 }
 
 /// Works on one tag at a time; all of them share the ladder.
-struct Worker {
+struct TagWorker {
     target: Client,
     spec: Arc<SyncSpec>,
     ladder: Arc<Ladder>,
     shared: Arc<Shared>,
 }
 
-impl Worker {
+impl TagWorker {
     async fn tag(&self, candidate: &Candidate) -> TagOutcome {
         let start = Instant::now();
         let mut outcome = Box::pin(self.tag_outcome(candidate)).await;

@@ -61,14 +61,14 @@ impl Status {
 
 /// Chosen platforms that an image doesn't have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lack {
+pub struct MissingPlatforms {
     /// Whether it has none of those that were chosen.
     pub is_all: bool,
     /// Which, and what it has, in words.
     pub words: String,
 }
 
-impl Lack {
+impl MissingPlatforms {
     /// In words, of this tag.
     pub fn told_of(&self, repository: &str, tag: &str) -> String {
         let separator = if tag.contains(':') { '@' } else { ':' };
@@ -103,7 +103,7 @@ pub struct TagOutcome {
     /// The platforms chosen, as [`super::input::spec::platforms_text`] writes them.
     pub platforms: String,
     /// Those of them that the image doesn't have.
-    pub lack: Option<Lack>,
+    pub lack: Option<MissingPlatforms>,
     /// Bytes sent to the target for this tag.
     pub moved: Moved,
     /// How long it took.

@@ -14,7 +14,7 @@ use super::copy::ladder::CHILDREN;
 use super::copy::unreachable::Unreachable;
 use super::error::SyncError;
 use super::native::Engine;
-use super::outcome::{Action, Lack};
+use super::outcome::{Action, MissingPlatforms};
 use super::selection::candidate::{Candidate, candidates_find};
 
 /// The actions of a run, and their sums.
@@ -73,7 +73,7 @@ struct PlannedTag {
     /// What it needs: digest and bytes.
     blobs: Vec<(Digest, u64)>,
     /// Chosen platforms that it doesn't have.
-    lack: Option<Lack>,
+    lack: Option<MissingPlatforms>,
     /// The items that select it.
     items: Vec<usize>,
 }
@@ -81,7 +81,7 @@ struct PlannedTag {
 impl Plan {
     /// A tag has none of the chosen platforms: where other tags of its item have, it is left out,
     /// else it fails with its item.
-    fn lacking(&mut self, at: usize, is_met: bool, lack: Lack) {
+    fn lacking(&mut self, at: usize, is_met: bool, lack: MissingPlatforms) {
         let Some(action) = self.actions.get_mut(at) else {
             return;
         };

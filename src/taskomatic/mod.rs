@@ -15,7 +15,7 @@ pub mod notifications;
 pub mod scheduling;
 pub mod work;
 
-pub use crate::service::runs::limits::Limits;
+pub use crate::service::runs::limits::RunLimits;
 pub use housekeeper::Housekeeper;
 pub use housekeeper::history::HistoryRules;
 pub use listener::listen;

@@ -117,7 +117,7 @@ fn show(ns: &mut Namespace) {
     .returns("the account; \"\" where a text is missing")
     .read_only()
     .role(Role::OrgAdmin)
-    .or_oneself();
+    .or_self();
 }
 
 async fn list(context: Context) -> Answer<List<User>> {
@@ -259,7 +259,7 @@ fn roles(ns: &mut Namespace) {
     .returns("the roles that it holds, without what they imply")
     .read_only()
     .role(Role::OrgAdmin)
-    .or_oneself();
+    .or_self();
     ns.method(
         "listAssignableRoles",
         "List the roles that there are to give.",

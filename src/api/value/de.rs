@@ -24,7 +24,7 @@ pub const NUMBER_FOR_TEXT: &str = "expected string, got double: a number such as
 
 /// Reads an argument. A struct's members that its type doesn't know are refused, all at once.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, BridgeError> {
-    T::deserialize(Bridge(value))
+    T::deserialize(ValueDeserializer(value))
 }
 
 /// Row 11a: what counts as a boolean.
@@ -98,9 +98,9 @@ pub fn type_name(value: &Value) -> &'static str {
 /// Why text with a NUL is refused: PostgreSQL can't keep it, and nothing has a use for it.
 const NUL_IN_TEXT: &str = "text can't hold the character NUL";
 
-struct Bridge(Value);
+struct ValueDeserializer(Value);
 
-impl Bridge {
+impl ValueDeserializer {
     fn unexpected(&self, expected: &dyn Expected) -> BridgeError {
         BridgeError::mismatch(format!("expected {expected}, got {}", type_name(&self.0)))
     }
@@ -131,7 +131,7 @@ macro_rules! deserialize_as {
     };
 }
 
-impl<'de> Deserializer<'de> for Bridge {
+impl<'de> Deserializer<'de> for ValueDeserializer {
     type Error = BridgeError;
 
     fn is_human_readable(&self) -> bool {
@@ -284,7 +284,7 @@ impl<'de> Deserializer<'de> for Bridge {
                 Some((variant, inner)) => visitor.visit_enum(Variant(variant, Some(inner))),
                 None => Err(BridgeError::mismatch("expected one member")),
             },
-            (None, other) => Err(Bridge(other).unexpected(&"string")),
+            (None, other) => Err(ValueDeserializer(other).unexpected(&"string")),
         }
     }
 }
@@ -313,7 +313,7 @@ impl<'de> SeqAccess<'de> for Items {
         };
         let index = self.index;
         self.index += 1;
-        seed.deserialize(Bridge(item))
+        seed.deserialize(ValueDeserializer(item))
             .map(Some)
             .map_err(|error| error.inside(format!("[{index}]")))
     }
@@ -348,7 +348,7 @@ impl<'de> MapAccess<'de> for Members {
         self.current = self.members.find(|(_, member)| *member != Value::Nil);
         match &self.current {
             Some((name, _)) => seed
-                .deserialize(Bridge(Value::String(name.clone())))
+                .deserialize(ValueDeserializer(Value::String(name.clone())))
                 .map(Some),
             None => Ok(None),
         }
@@ -359,7 +359,7 @@ impl<'de> MapAccess<'de> for Members {
         seed: V,
     ) -> Result<V::Value, BridgeError> {
         let (name, member) = self.current.take().unwrap_or((String::new(), Value::Nil));
-        seed.deserialize(Bridge(member))
+        seed.deserialize(ValueDeserializer(member))
             .map_err(|error| error.inside(name))
     }
 }
@@ -375,7 +375,7 @@ impl<'de> EnumAccess<'de> for Variant {
         self,
         seed: V,
     ) -> Result<(V::Value, Content), BridgeError> {
-        let variant = seed.deserialize(Bridge(Value::String(self.0)))?;
+        let variant = seed.deserialize(ValueDeserializer(Value::String(self.0)))?;
         Ok((variant, Content(self.1)))
     }
 }
@@ -384,8 +384,8 @@ impl<'de> EnumAccess<'de> for Variant {
 struct Content(Option<Value>);
 
 impl Content {
-    fn bridge(self) -> Bridge {
-        Bridge(self.0.unwrap_or(Value::Nil))
+    fn bridge(self) -> ValueDeserializer {
+        ValueDeserializer(self.0.unwrap_or(Value::Nil))
     }
 }
 
@@ -395,7 +395,9 @@ impl<'de> VariantAccess<'de> for Content {
     fn unit_variant(self) -> Result<(), BridgeError> {
         match self.0 {
             None => Ok(()),
-            Some(content) => Err(Bridge(content).unexpected(&"a choice without content")),
+            Some(content) => {
+                Err(ValueDeserializer(content).unexpected(&"a choice without content"))
+            }
         }
     }
 

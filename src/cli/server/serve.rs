@@ -15,7 +15,7 @@ use crate::service::access::account::{LoginPolicy, Logins, bootstrap};
 use crate::store::Db;
 use crate::store::access::account::account_count;
 use crate::surface::connections::descriptors::connections_max;
-use crate::surface::{self, Certificate, Door, listen, routes, serve};
+use crate::surface::{self, Certificate, ServeOptions, listen, routes, serve};
 
 use crate::cli::CliError;
 use crate::cli::args::ServeArguments;
@@ -41,28 +41,28 @@ pub(in crate::cli) async fn run(arguments: ServeArguments) -> Result<u8, CliErro
         .await
         .map_err(|e| CliError::Input(format!("`listen`: `{}`: {e}", config.listen)))?;
     let address = listener.local_addr().map_err(CliError::input)?;
-    let door = door(config)?;
-    open_warn(address, &door);
+    let options = options(config)?;
+    open_warn(address, &options);
     let interrupts = Interrupts::listen()?;
-    let mut tasks = node.start(config.works).await?;
+    let mut tasks = node.start(config.runs_worker).await?;
     let routes = routes(
         Dispatcher::new(namespaces::registry(), app),
-        surface::Limits {
+        surface::RequestLimits {
             body_bytes: config.request_mib << 20,
             strangers_bytes: config.strangers_mib << 20,
-            ..surface::Limits::default()
+            ..surface::RequestLimits::default()
         },
         tasks.stop().clone(),
     );
 
-    let scheme = if door.certificate.is_some() {
+    let scheme = if options.certificate.is_some() {
         "https"
     } else {
         "http"
     };
     data_line(&format!("registrysync listening on {scheme}://{address}"));
     let ended = tasks.stop().clone().cancelled_owned();
-    let mut served = tokio::spawn(serve(listener, routes, door, ended));
+    let mut served = tokio::spawn(serve(listener, routes, options, ended));
     let failed = tokio::select! {
         failed = until_end(interrupts.first(), &mut tasks) => failed,
         ended = &mut served => return Err(CliError::Failed(format!("the server ended: {ended:?}"))),
@@ -77,7 +77,7 @@ pub(in crate::cli) async fn run(arguments: ServeArguments) -> Result<u8, CliErro
 
 /// Refuses a server whose runs would wait for ever.
 fn worker_check(config: &Config) -> Result<(), CliError> {
-    if config.works || config.sqlite_file().is_none() {
+    if config.runs_worker || config.sqlite_file().is_none() {
         return Ok(());
     }
     Err(CliError::Input(format!(
@@ -106,7 +106,7 @@ pub(super) async fn app_on(db: Db) -> Result<App, CliError> {
     Ok(App::new(db, logins))
 }
 
-fn door(config: &Config) -> Result<Door, CliError> {
+fn options(config: &Config) -> Result<ServeOptions, CliError> {
     let certificate = match &config.tls {
         None => None,
         Some(TlsSource::Files { certificate, key }) => {
@@ -125,12 +125,12 @@ fn door(config: &Config) -> Result<Door, CliError> {
             Some(made)
         }
     };
-    Ok(Door {
+    Ok(ServeOptions {
         certificate,
         public_url: config.public_url.clone(),
         connections: config.connections.min(connections_max()),
         strangers_bytes: config.strangers_mib << 20,
-        ..Door::default()
+        ..ServeOptions::default()
     })
 }
 
@@ -183,9 +183,9 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
 }
 
 /// Warns where passwords would cross a network in the open.
-fn open_warn(address: SocketAddr, door: &Door) {
-    let by_proxy = (door.public_url.as_ref()).is_some_and(|url| url.starts_with("https://"));
-    if door.certificate.is_none() && !by_proxy && !address.ip().to_canonical().is_loopback() {
+fn open_warn(address: SocketAddr, options: &ServeOptions) {
+    let by_proxy = (options.public_url.as_ref()).is_some_and(|url| url.starts_with("https://"));
+    if options.certificate.is_none() && !by_proxy && !address.ip().to_canonical().is_loopback() {
         tracing::warn!(
             "`listen`: `{address}` can be reached from other machines, without TLS: passwords can be \
              read on the way; give `--tls-cert` and `--tls-key`, or listen on 127.0.0.1 behind a proxy \

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::challenge::Challenge;
-use super::login::{Login, Turn};
+use super::login::{Login, LoginTurn};
 use crate::oci::error::Error;
 use crate::oci::http::client::{Client, host_of};
 use crate::oci::network::guard::is_same_origin;
@@ -219,7 +219,7 @@ impl Auth {
         &self,
         scope: &Scope,
         used: Option<&HeaderValue>,
-    ) -> Result<Option<Turn<'_>>, Error> {
+    ) -> Result<Option<LoginTurn<'_>>, Error> {
         match (self.scheme(), used, self.login(scope)) {
             (Scheme::Basic, Some(_), Some(login)) => login.turn().await,
             _ => Ok(None),

@@ -23,12 +23,12 @@ pub(in crate::oci) struct Login {
 }
 
 /// The only request for now that tries a login.
-pub(in crate::oci) struct Turn<'a> {
+pub(in crate::oci) struct LoginTurn<'a> {
     login: &'a Login,
     _trying: AsyncGuard<'a, ()>,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for LoginTurn<'_> {
     fn drop(&mut self) {
         self.login.tried.store(true, Ordering::Relaxed);
     }
@@ -54,12 +54,12 @@ impl Login {
     }
 
     /// Waits while another request tries it for the first time. Err: it is refused.
-    pub(in crate::oci) async fn turn(&self) -> Result<Option<Turn<'_>>, Error> {
+    pub(in crate::oci) async fn turn(&self) -> Result<Option<LoginTurn<'_>>, Error> {
         let turn = if self.tried.load(Ordering::Relaxed) {
             None
         } else {
             let trying = self.trying.lock().await;
-            (!self.tried.load(Ordering::Relaxed)).then_some(Turn {
+            (!self.tried.load(Ordering::Relaxed)).then_some(LoginTurn {
                 login: self,
                 _trying: trying,
             })

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
-use super::client::{root_cause, silence};
+use super::client::{idle_error, root_cause};
 use super::health::Kind;
 use super::refusal::Refusal;
 use super::retry::retry_after;
@@ -115,7 +115,7 @@ impl Answer {
                 detail: format!("the connection broke off ({})", root_cause(&error)),
                 kind: TransportKind::Broken,
             }),
-            Err(_) => Err(silence(&self.host, &self.what, self.idle_timeout)),
+            Err(_) => Err(idle_error(&self.host, &self.what, self.idle_timeout)),
         }
     }
 

@@ -385,7 +385,7 @@ impl Client {
         match tokio::time::timeout(idle, request.send()).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(Transport::error(self.name_of(url), &call.what, url, &error)),
-            Err(_) => Err(silence(&self.name_of(url), &call.what, idle)),
+            Err(_) => Err(idle_error(&self.name_of(url), &call.what, idle)),
         }
     }
 
@@ -490,7 +490,7 @@ pub(in crate::oci) fn host_of(url: &Url) -> String {
     }
 }
 
-pub(in crate::oci) fn silence(host: &str, what: &str, idle: Duration) -> Error {
+pub(in crate::oci) fn idle_error(host: &str, what: &str, idle: Duration) -> Error {
     Error::Transport {
         host: host.to_owned(),
         phase: what.to_owned(),

@@ -1,7 +1,7 @@
 //! Whether a registry is well: after some failures in a row it is looked at once, while its other
 //! requests wait; then one at a time is tried, until one succeeds or it is given up for good.
 //!
-//! Looking at things, reading blobs, writing blobs and writing manifests are told apart, since a
+//! Looking at things, reading blobs, writing blobs and writing manifests are told offload, since a
 //! registry may be unable to do one of them and do the others well.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -140,7 +140,7 @@ struct Page<T> {
 
 /// What is left for further pages.
 #[derive(Clone, Copy)]
-struct Budget {
+struct ListingBudget {
     names: usize,
     bytes: usize,
 }
@@ -190,7 +190,7 @@ impl Client {
             entries: Vec::new(),
             dropped: Dropped::default(),
         };
-        let mut left = Budget {
+        let mut left = ListingBudget {
             names: limit.names,
             bytes: limit.bytes(),
         };
@@ -235,7 +235,7 @@ fn too_much(limit: &str) -> String {
 async fn page_read<T>(
     mut answer: Answer,
     wanted: &Wanted<'_, T>,
-    left: Budget,
+    left: ListingBudget,
     limit: ListingLimit,
 ) -> Result<Page<T>, Error> {
     let next = next_link(answer.response.headers(), answer.response.url());

@@ -14,7 +14,7 @@ use super::blob::BlobReader;
 use crate::oci::auth::authorization::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::{Answer, Call};
-use crate::oci::http::client::{Client, silence};
+use crate::oci::http::client::{Client, idle_error};
 use crate::oci::http::health::Kind;
 use crate::oci::http::transport::Transport;
 use crate::oci::network::guard::is_same_origin;
@@ -375,7 +375,7 @@ impl Client {
                 idle
             };
             if quiet >= patience {
-                return Err(silence(&self.name_of(url), what, patience));
+                return Err(idle_error(&self.name_of(url), what, patience));
             }
         }
     }

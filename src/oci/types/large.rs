@@ -1,4 +1,4 @@
-//! Manifests so large that they are worked on apart: a registry may make one up with hundreds of
+//! Manifests so large that they are worked on offload: a registry may make one up with hundreds of
 //! thousands of entries.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -34,7 +34,7 @@ impl Room {
 
 /// Does what takes time that grows with a manifest of `size` bytes: here for an ordinary one, for a
 /// large one on a thread on which nobody else waits.
-pub(crate) async fn apart<T: Send + 'static>(
+pub(crate) async fn offload<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {

@@ -98,7 +98,7 @@ pub struct Manifest {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Raw {
+struct RawManifest {
     schema_version: Option<i64>,
     media_type: Option<String>,
     manifests: Option<Vec<Descriptor>>,
@@ -112,7 +112,7 @@ impl Manifest {
     /// Reads a manifest. Its kind comes from `content_type` (parameters ignored), else from its
     /// shape. Err: in words, why this is no manifest.
     pub fn parse(bytes: Bytes, content_type: Option<&str>) -> Result<Self, String> {
-        let raw: Raw =
+        let raw: RawManifest =
             serde_json::from_slice(&bytes).map_err(|e| format!("not a manifest: {e}"))?;
         let media_type = media_type(&raw, content_type);
         let content = if DOCKER_SCHEMA1.contains(&media_type.as_str()) {
@@ -238,7 +238,7 @@ fn essence(content_type: &str) -> String {
     essence.trim().to_ascii_lowercase()
 }
 
-fn media_type(raw: &Raw, content_type: Option<&str>) -> String {
+fn media_type(raw: &RawManifest, content_type: Option<&str>) -> String {
     let header = content_type
         .map(essence)
         .filter(|value| value.contains("manifest") || value.contains("index"));

@@ -104,7 +104,7 @@ impl From<ItemOptions> for ItemDetails {
 
 /// What an item's row keeps besides the repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Stored {
+struct StoredItem {
     #[serde(flatten)]
     selector: SelectorSpec,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -138,7 +138,7 @@ pub struct ItemSpec {
 impl ItemSpec {
     /// Reads what is stored.
     pub fn of(item: &Item) -> Result<ItemSpec, Error> {
-        let stored: Stored = serde_json::from_str(&item.options).map_err(Error::unexpected)?;
+        let stored: StoredItem = serde_json::from_str(&item.options).map_err(Error::unexpected)?;
         Ok(ItemSpec {
             repository: Repository::parse(&item.repository).map_err(Error::unexpected)?,
             selector: stored.selector,
@@ -150,7 +150,7 @@ impl ItemSpec {
     }
 
     fn to_json(&self) -> Result<String, Error> {
-        let stored = Stored {
+        let stored = StoredItem {
             selector: self.selector.clone(),
             architectures: self.architectures.clone(),
             target_repository: self.target_repository.clone(),

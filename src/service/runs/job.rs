@@ -34,7 +34,7 @@ pub struct Job {
 }
 
 /// What the database says of a project.
-struct Stored {
+struct StoredProject {
     source: ClientOptions,
     target: ClientOptions,
     pair: StorePair,
@@ -98,7 +98,7 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
         let only = retry_of(conn, &run)?.map(|retry| retry.tags);
         let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
         let stored = stored_load(conn, &key, org_id, &project)?;
-        Ok::<_, Error>(Stored { only, ..stored })
+        Ok::<_, Error>(StoredProject { only, ..stored })
     };
     db.call(load).await?.into_job_outside().await
 }
@@ -118,7 +118,7 @@ fn stored_load(
     key: &SealKey,
     org_id: i64,
     project: &Project,
-) -> Result<Stored, Error> {
+) -> Result<StoredProject, Error> {
     let mut store =
         |id| -> Result<ImageStore, Error> { image_store_by_id(conn, org_id, id)?.ok_or_else(gone) };
     let source = client_options(&store(project.src_store_id)?, key)?;
@@ -137,7 +137,7 @@ fn stored_load(
         }
     }
     let lost = synced_lost(conn, pair)?.into_iter().collect();
-    Ok(Stored {
+    Ok(StoredProject {
         source,
         target,
         pair,
@@ -206,7 +206,7 @@ fn known_load(
     Ok(known.collect())
 }
 
-impl Stored {
+impl StoredProject {
     /// Building a TLS client reads the system's certificates.
     async fn into_job_outside(self) -> Result<Job, Error> {
         tokio::task::spawn_blocking(move || self.into_job())

@@ -11,7 +11,7 @@ use crate::store::stores::image_store::{StorePlace, image_store_places};
 
 /// How much may be worked on at once, over all nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
+pub struct RunLimits {
     /// Parts that read from or write to one registry host.
     pub per_host: Option<usize>,
     /// Parts of one organisation.
@@ -22,7 +22,7 @@ pub struct Limits {
 pub fn barred(
     conn: &mut DbConnection,
     running: &[RunningPart],
-    limits: Limits,
+    limits: RunLimits,
 ) -> Result<Barred, Error> {
     let mut barred = Barred::default();
     if running.is_empty() {

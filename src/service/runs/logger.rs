@@ -6,12 +6,12 @@ use crate::store::runs::log::{LogLevel, NewLogLine};
 
 /// The log of a run under way.
 #[derive(Clone, Debug)]
-pub struct Tell(Sender<NewLogLine>);
+pub struct RunLogger(Sender<NewLogLine>);
 
-impl Tell {
+impl RunLogger {
     /// One whose lines go to `lines`.
-    pub fn new(lines: Sender<NewLogLine>) -> Tell {
-        Tell(lines)
+    pub fn new(lines: Sender<NewLogLine>) -> RunLogger {
+        RunLogger(lines)
     }
 
     /// Writes a line; waits where many wait already.

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use crate::oci::types::large::Room;
 use crate::oci::{Client, Digest, Manifest, Reference, Repository};
 use crate::service::stores::settings::client_options;
-use crate::service::{Error, Tell};
+use crate::service::{Error, RunLogger};
 use crate::store::projects::synced_tag::{
     StorePair, SyncedKey, SyncedPlace, SyncedState, synced_forget, synced_is_left, synced_lookup,
     synced_lost_set, synced_places,
@@ -47,7 +47,7 @@ struct Target {
 
 /// Checks everything, tells what it finds, and sums it up. Err: not everything could be checked, or
 /// not everything is there.
-pub async fn targets_verify(db: &Db, tell: &Tell) -> Result<String, Error> {
+pub async fn targets_verify(db: &Db, tell: &RunLogger) -> Result<String, Error> {
     let places = db.run(synced_places).await?;
     let mut count = Count::default();
     let mut target: Option<(i64, Option<Target>)> = None;
@@ -71,7 +71,7 @@ pub async fn targets_verify(db: &Db, tell: &Tell) -> Result<String, Error> {
     }
 }
 
-async fn target_open(db: &Db, place: &SyncedPlace, tell: &Tell) -> Option<Target> {
+async fn target_open(db: &Db, place: &SyncedPlace, tell: &RunLogger) -> Option<Target> {
     let (id, org, key) = (place.pair.dest, place.org_id, db.key().clone());
     let opened = async {
         let store: Option<ImageStore> =
@@ -104,7 +104,7 @@ async fn place_verify(
     db: &Db,
     place: &SyncedPlace,
     mut target: Option<&mut Target>,
-    tell: &Tell,
+    tell: &RunLogger,
     count: &mut Count,
 ) -> Result<(), Error> {
     let (pair, repository) = (place.pair, place.repository.clone());

@@ -1,6 +1,6 @@
 //! Who works, on what, and why a run that waits does.
 
-use super::limits::{Limits, barred};
+use super::limits::{RunLimits, barred};
 use crate::service::stores::settings::store_host;
 use crate::service::{App, Caller, Error};
 use crate::store::DbConnection;
@@ -91,7 +91,7 @@ fn limit_reached(
     (org_id, project_id): (i64, i64),
 ) -> Result<Option<String>, Error> {
     let number = |limit: Option<i64>| limit.and_then(|limit| usize::try_from(limit).ok());
-    let limits = Limits {
+    let limits = RunLimits {
         per_host: number(worker.host_parts),
         per_org: number(worker.org_parts),
     };

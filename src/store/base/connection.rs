@@ -41,15 +41,15 @@ const POSTGRES_SETTINGS: &str =
 
 /// How long PostgreSQL may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// To answer a statement of a call; afterwards the connection is given up. PostgreSQL itself
     /// ends the statement a little earlier.
     pub statement: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for ConnectionLimits {
+    fn default() -> ConnectionLimits {
+        ConnectionLimits {
             statement: Duration::from_secs(30),
         }
     }
@@ -128,19 +128,19 @@ impl DbConnection {
 }
 
 /// A connection, and the way to PostgreSQL that it goes.
-pub(super) struct Place {
+pub(super) struct PooledConnection {
     pub(in crate::store) conn: DbConnection,
     /// With the limit of a statement.
     link: Option<(Link, Duration)>,
 }
 
-impl std::fmt::Debug for Place {
+impl std::fmt::Debug for PooledConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Place({:?})", self.link)
+        write!(f, "PooledConnection({:?})", self.link)
     }
 }
 
-impl Place {
+impl PooledConnection {
     /// Whether it needs no trial.
     pub(super) fn is_fresh(&self) -> bool {
         // SQLite has no server that could have gone.
@@ -177,7 +177,7 @@ pub(super) enum Target {
         /// Which file it was when it was opened.
         file: Option<FileId>,
     },
-    Postgres(Box<Address>, Limits),
+    Postgres(Box<Address>, ConnectionLimits),
 }
 
 impl std::fmt::Debug for Target {
@@ -203,7 +203,7 @@ impl Target {
     }
 
     /// A connection for calls, whose statements take seconds at most. Blocks.
-    pub(super) fn connect(&self) -> Result<Place, Error> {
+    pub(super) fn connect(&self) -> Result<PooledConnection, Error> {
         let limit = match self {
             Self::Sqlite { .. } => Duration::ZERO,
             Self::Postgres(_, limits) => limits.statement,
@@ -212,13 +212,13 @@ impl Target {
     }
 
     /// A connection for migrations. Blocks.
-    pub(super) fn connect_patiently(&self) -> Result<Place, Error> {
+    pub(super) fn connect_patiently(&self) -> Result<PooledConnection, Error> {
         self.connect_with(MIGRATION_LIMIT)
     }
 
-    fn connect_with(&self, limit: Duration) -> Result<Place, Error> {
+    fn connect_with(&self, limit: Duration) -> Result<PooledConnection, Error> {
         match self {
-            Self::Sqlite { path, .. } => Ok(Place {
+            Self::Sqlite { path, .. } => Ok(PooledConnection {
                 conn: DbConnection::Sqlite(self.sqlite_connect(path)?),
                 link: None,
             }),
@@ -230,7 +230,7 @@ impl Target {
                     "{POSTGRES_SETTINGS}; SET statement_timeout = {ms}"
                 ))?;
                 link.limit_set(limit);
-                Ok(Place {
+                Ok(PooledConnection {
                     conn: DbConnection::Postgres(conn),
                     link: Some((link, limit)),
                 })

@@ -1,6 +1,6 @@
 //! [`Db`]: a database that is open, and the key of the sealed credentials.
 
-use super::connection::{Limits, Target};
+use super::connection::{ConnectionLimits, Target};
 use super::pool::Pool;
 use super::{migrate, seal};
 use crate::store::{DbConnection, Error, SealKey};
@@ -19,7 +19,7 @@ pub struct DbOptions {
     /// PostgreSQL's password; it comes before one in the URL.
     pub password: Option<secrecy::SecretString>,
     /// How long PostgreSQL may take.
-    pub limits: Limits,
+    pub limits: ConnectionLimits,
 }
 
 impl Db {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connection::{Place, Target};
+use super::connection::{PooledConnection, Target};
 use crate::store::{DbConnection, Error};
 
 /// Connections at once. Statements are short; more only queue at the disk.
@@ -29,7 +29,7 @@ const ASKED_HOLDS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Pool {
     pub(in crate::store) target: Target,
-    idle: Mutex<Vec<Place>>,
+    idle: Mutex<Vec<PooledConnection>>,
     turns: Arc<Semaphore>,
     urgent: Arc<Semaphore>,
     /// The database didn't answer when it was asked last.
@@ -41,7 +41,7 @@ pub(super) struct Pool {
 /// A connection in use; it goes back when this is dropped, unless it broke.
 pub(super) struct Taken {
     /// `None` only while it is dropped.
-    place: Option<Place>,
+    place: Option<PooledConnection>,
     pool: Arc<Pool>,
     _turn: OwnedSemaphorePermit,
 }
@@ -134,14 +134,14 @@ impl Pool {
     }
 
     /// An idle connection that answers, or a new one. Blocks.
-    fn place(&self) -> Result<Place, Error> {
+    fn place(&self) -> Result<PooledConnection, Error> {
         while let Some(mut place) = self.idle_take() {
             if place.is_fresh() || place.answers() {
                 return Ok(place);
             }
             // What befell it befell those that were silent as long: to ask each takes too long.
             let (fresh, _stale): (Vec<_>, Vec<_>) =
-                self.idle().drain(..).partition(Place::is_fresh);
+                self.idle().drain(..).partition(PooledConnection::is_fresh);
             self.idle().extend(fresh);
         }
         let connected = self.target.connect();
@@ -149,15 +149,15 @@ impl Pool {
         connected
     }
 
-    fn idle_take(&self) -> Option<Place> {
+    fn idle_take(&self) -> Option<PooledConnection> {
         self.idle().pop()
     }
 
-    fn idle_put(&self, place: Place) {
+    fn idle_put(&self, place: PooledConnection) {
         self.idle().push(place);
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Place>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<PooledConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

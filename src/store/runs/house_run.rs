@@ -1,4 +1,4 @@
-//! Runs of house-keeping: they have no project and no parts. A claim gives a [`House`], whose
+//! Runs of house-keeping: they have no project and no parts. A claim gives a [`HousekeepingLease`], whose
 //! attempt fences it: whoever claims the run again has a higher one.
 
 use super::log::{NewLogLine, log_write};
@@ -17,7 +17,7 @@ const ATTEMPTS: i64 = 3;
 /// The right to write to a run of house-keeping.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 #[allow(missing_docs)]
-pub struct House {
+pub struct HousekeepingLease {
     pub run_id: i64,
     pub bunch: String,
     /// What the run's attempt was when it was claimed.
@@ -25,11 +25,11 @@ pub struct House {
 }
 
 /// Gives the first run of house-keeping that waits, or whose worker is gone, to `worker`.
-pub fn house_claim(
+pub fn housekeeping_claim(
     conn: &mut DbConnection,
     worker: &str,
     lease: Duration,
-) -> Result<Option<House>, Error> {
+) -> Result<Option<HousekeepingLease>, Error> {
     conn.write(|conn| {
         let now = clock(conn)?;
         let until = lease_end(now, lease);
@@ -79,7 +79,7 @@ pub fn house_claim(
                 tasko_run::attempt.eq(attempt),
             ))
             .execute(conn)?;
-        Ok(Some(House {
+        Ok(Some(HousekeepingLease {
             run_id,
             bunch,
             attempt,
@@ -88,9 +88,9 @@ pub fn house_claim(
 }
 
 /// Renews the lease and appends to the log; `false` where the run is somebody else's by now.
-pub fn house_progress(
+pub fn housekeeping_progress(
     conn: &mut DbConnection,
-    house: &House,
+    house: &HousekeepingLease,
     lines: &[NewLogLine],
     lease: Duration,
 ) -> Result<bool, Error> {
@@ -107,9 +107,9 @@ pub fn house_progress(
 }
 
 /// Ends the run, unless it is somebody else's by now.
-pub fn house_end(
+pub fn housekeeping_end(
     conn: &mut DbConnection,
-    house: &House,
+    house: &HousekeepingLease,
     status: RunStatus,
     message: &str,
 ) -> Result<(), Error> {
@@ -131,7 +131,10 @@ pub fn house_end(
 }
 
 /// Gives the run back, for any worker to do it from its beginning.
-pub fn house_release(conn: &mut DbConnection, house: &House) -> Result<(), Error> {
+pub fn housekeeping_release(
+    conn: &mut DbConnection,
+    house: &HousekeepingLease,
+) -> Result<(), Error> {
     diesel::update(held(house))
         .set((
             tasko_run::status.eq(RunStatus::Ready),
@@ -142,7 +145,7 @@ pub fn house_release(conn: &mut DbConnection, house: &House) -> Result<(), Error
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
-fn held(house: &House) -> _ {
+fn held(house: &HousekeepingLease) -> _ {
     let (id, attempt): (i64, i64) = (house.run_id, house.attempt);
     let running: RunStatus = RunStatus::Running;
     tasko_run::table

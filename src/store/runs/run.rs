@@ -214,7 +214,7 @@ pub fn run_waiting(conn: &mut DbConnection, barred: &Barred) -> Result<Option<Ru
         );
     on_backend!(conn, c => {
         let waiting = tasko_run::table
-            // House-keeping has no project, and is claimed by `house_run`.
+            // HousekeepingLease-keeping has no project, and is claimed by `house_run`.
             .inner_join(sync_project::table)
             .filter(tasko_run::status.eq(RunStatus::Ready))
             .filter(tasko_run::org_id.ne_all(&barred.orgs))

@@ -1,7 +1,7 @@
 //! Connections: accepted, put into TLS where the server has a certificate, and served.
 //!
 //! Nobody can keep a connection open by saying nothing: the first byte, the TLS handshake and each
-//! request's head have [`Door::head_time`] to arrive.
+//! request's head have [`ServeOptions::head_time`] to arrive.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -29,10 +29,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::admission::{Place, Rooms, Visit};
+use super::admission::{Admission, Admitted, Visit};
 use super::plain_http;
 use super::tls::Certificate;
-use super::watchdog::{Gate, Pace, Passing};
+use super::watchdog::{Pace, Passing, Watchdog};
 use crate::surface::requests::arrival::{Arrival, Origin};
 use crate::surface::server::Routes;
 use crate::surface::wires::encoding::{Encoder, accepted, weight};
@@ -56,7 +56,7 @@ const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// How connections are let in.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct ServeOptions {
     /// With a certificate the server speaks https only.
     pub certificate: Option<Arc<Certificate>>,
     /// The address that users call the server by, such as `https://sync.example.com`, where that
@@ -73,7 +73,7 @@ pub struct Door {
     pub strangers_bytes: usize,
 }
 
-impl Default for Door {
+impl Default for ServeOptions {
     /// Plain http; a minute, in which idle clients also keep their connection.
     fn default() -> Self {
         Self {
@@ -88,26 +88,26 @@ impl Default for Door {
 }
 
 /// What each connection needs.
-struct Hall {
+struct Acceptor {
     routes: Routes,
     encoder: Encoder,
-    door: Door,
+    options: ServeOptions,
     public: Option<Origin>,
     acceptor: Option<TlsAcceptor>,
     builder: Builder<TokioExecutor>,
-    rooms: Rooms,
+    admission: Admission,
 }
 
 /// Serves until `shutdown` is done and the requests under way are answered.
 pub async fn serve(
     listener: TcpListener,
     routes: impl Into<Routes>,
-    door: Door,
+    options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let hall = Arc::new(Hall::new(routes.into(), door)?);
+    let acceptor = Arc::new(Acceptor::new(routes.into(), options)?);
     let watch = async {
-        match &hall.door.certificate {
+        match &acceptor.options.certificate {
             Some(certificate) => Arc::clone(certificate).watch().await,
             None => std::future::pending().await,
         }
@@ -122,15 +122,15 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Some(place) = hall.rooms.enter() else {
+                let Some(place) = acceptor.admission.enter() else {
                     tracing::debug!(%peer, "no place for a connection: all others have a session");
                     continue;
                 };
-                let (hall, watcher) = (Arc::clone(&hall), graceful.watcher());
+                let (acceptor, watcher) = (Arc::clone(&acceptor), graceful.watcher());
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = hall.welcome(stream, peer, &place, watcher) => {}
-                        () = place.cut() => tracing::debug!(%peer, "a connection is closed"),
+                        () = acceptor.connection_handle(stream, peer, &place, watcher) => {}
+                        () = place.evicted() => tracing::debug!(%peer, "a connection is closed"),
                     }
                 });
             }
@@ -145,16 +145,16 @@ pub async fn serve(
     Ok(())
 }
 
-impl Hall {
-    fn new(routes: Routes, door: Door) -> io::Result<Self> {
-        let config = door.certificate.as_ref().map(Certificate::config);
+impl Acceptor {
+    fn new(routes: Routes, options: ServeOptions) -> io::Result<Self> {
+        let config = options.certificate.as_ref().map(Certificate::config);
         let config = config.transpose().map_err(io::Error::other)?;
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
             .timer(TokioTimer::new())
             .max_buf_size(BUFFER)
-            .header_read_timeout(door.head_time);
+            .header_read_timeout(options.head_time);
         builder
             .http2()
             .max_concurrent_streams(STREAMS)
@@ -163,28 +163,28 @@ impl Hall {
             .max_send_buf_size(BUFFER)
             .max_header_list_size(HEAD)
             .timer(TokioTimer::new())
-            .keep_alive_interval(door.head_time)
-            .keep_alive_timeout(door.head_time);
+            .keep_alive_interval(options.head_time)
+            .keep_alive_timeout(options.head_time);
         Ok(Self {
-            rooms: Rooms::new(door.connections, door.strangers_bytes),
+            admission: Admission::new(options.connections, options.strangers_bytes),
             routes,
             encoder: Encoder::new(),
-            public: door
+            public: options
                 .public_url
                 .as_deref()
                 .map(|url| Origin::Public(url.into())),
             acceptor: config.map(|config| TlsAcceptor::from(Arc::new(config))),
-            door,
+            options,
             builder,
         })
     }
 
     /// Errors of a connection are the client's: nobody else is told, and nothing else ends.
-    async fn welcome(
+    async fn connection_handle(
         self: &Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
-        place: &Arc<Place>,
+        place: &Arc<Admitted>,
         watcher: Watcher,
     ) {
         // Without TCP_NODELAY small writes wait for the acknowledgement of earlier ones.
@@ -196,11 +196,11 @@ impl Hall {
             return self.serve(stream, peer, routes, place, watcher).await;
         };
         let mut first = [0];
-        let peeked = tokio::time::timeout(self.door.head_time, stream.peek(&mut first)).await;
+        let peeked = tokio::time::timeout(self.options.head_time, stream.peek(&mut first)).await;
         match peeked {
             Ok(Ok(1)) if first == [HANDSHAKE] => {
                 let handshake = acceptor.accept(stream);
-                match tokio::time::timeout(self.door.head_time, handshake).await {
+                match tokio::time::timeout(self.options.head_time, handshake).await {
                     Ok(Ok(stream)) => {
                         let routes = self.routes.clone();
                         self.serve(stream, peer, routes, place, watcher).await;
@@ -222,20 +222,20 @@ impl Hall {
         stream: S,
         peer: SocketAddr,
         routes: Routes,
-        place: &Arc<Place>,
+        place: &Arc<Admitted>,
         watcher: Watcher,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let asked = Arc::new(AtomicBool::new(false));
         let flow = Pace::new();
-        let (hall, began) = (Arc::clone(self), Arc::clone(&asked));
+        let (acceptor, began) = (Arc::clone(self), Arc::clone(&asked));
         let (room, steps) = (Arc::clone(place), flow.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             began.store(true, Ordering::Relaxed);
             steps.request();
             let visit = room.visit(head_bytes(&request));
-            let (hall, routes, steps) = (Arc::clone(&hall), routes.clone(), steps.clone());
+            let (acceptor, routes, steps) = (Arc::clone(&acceptor), routes.clone(), steps.clone());
             // In a box, or each connection would carry the room for a request, idle or not.
             Box::pin(async move {
                 let request = request.map(|body| {
@@ -248,12 +248,12 @@ impl Hall {
                 let answer = if visit.is_over() {
                     gone()
                 } else {
-                    hall.answer(routes, request, peer, &visit).await
+                    acceptor.answer(routes, request, peer, &visit).await
                 };
                 Ok::<_, Infallible>(answer.map(|body| Passing::answer(body, steps, visit)))
             })
         });
-        let stream = Gate::new(stream, flow.clone(), self.door.write_time);
+        let stream = Watchdog::new(stream, flow.clone(), self.options.write_time);
         let connection = self
             .builder
             .serve_connection_with_upgrades(TokioIo::new(stream), service)
@@ -262,7 +262,7 @@ impl Hall {
         let mut connection = AbortOnDropHandle::new(tokio::spawn(watcher.watch(connection)));
         // The protocol is told by the first bytes, before any bound of the protocol's own holds.
         let silent = async {
-            tokio::time::sleep(self.door.head_time).await;
+            tokio::time::sleep(self.options.head_time).await;
             if asked.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
@@ -274,7 +274,7 @@ impl Hall {
                 Err(error) => tracing::error!(%peer, %error, "a connection ended"),
             },
             () = silent => tracing::debug!(%peer, "no request came"),
-            () = flow.stalled(self.door.write_time) => {
+            () = flow.stalled(self.options.write_time) => {
                 tracing::debug!(%peer, "the client doesn't read");
             }
         }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::eviction::Cut;
+use super::eviction::Eviction;
 use crate::surface::requests::budget::{Budget, NoRoom, Share};
 
 /// What the server keeps for each request besides its head.
@@ -18,7 +18,7 @@ const OF_REQUEST: usize = 8 * 1024;
 
 /// All connections.
 #[derive(Clone, Debug)]
-pub(super) struct Rooms {
+pub(super) struct Admission {
     limit: usize,
     strangers: Budget,
     open: Arc<Mutex<Open>>,
@@ -28,7 +28,7 @@ pub(super) struct Rooms {
 struct Open {
     /// Counts what happens, so that it is known what was first.
     clock: u64,
-    rooms: BTreeMap<u64, Room>,
+    admission: BTreeMap<u64, Room>,
 }
 
 #[derive(Debug)]
@@ -39,15 +39,15 @@ struct Room {
     known: usize,
     /// When the last of its requests began or ended.
     since: u64,
-    cut: Cut,
+    eviction: Eviction,
 }
 
 /// A connection; given back when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    rooms: Rooms,
+pub(super) struct Admitted {
+    admission: Admission,
     id: u64,
-    cut: Cut,
+    eviction: Eviction,
 }
 
 /// A request of a connection, until it is answered.
@@ -56,16 +56,16 @@ pub(in crate::surface) struct Visit(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    place: Arc<Place>,
+    place: Arc<Admitted>,
     is_known: AtomicBool,
     /// What it takes, until its session is known.
     share: Mutex<Option<Share>>,
 }
 
-impl Rooms {
+impl Admission {
     /// For so many connections, and so many bytes for all requests that nobody is known to have made.
-    pub(in crate::surface) fn new(limit: usize, bytes: usize) -> Rooms {
-        Rooms {
+    pub(in crate::surface) fn new(limit: usize, bytes: usize) -> Admission {
+        Admission {
             limit,
             strangers: Budget::new(bytes),
             open: Arc::default(),
@@ -73,27 +73,31 @@ impl Rooms {
     }
 
     /// A place for a new connection; `None` where everybody else stays.
-    pub(super) fn enter(&self) -> Option<Arc<Place>> {
+    pub(super) fn enter(&self) -> Option<Arc<Admitted>> {
         let mut open = self.lock();
-        if open.rooms.len() >= self.limit {
-            let others = open.rooms.iter().filter(|(_, room)| room.known == 0);
+        if open.admission.len() >= self.limit {
+            let others = open.admission.iter().filter(|(_, room)| room.known == 0);
             let first = others.min_by_key(|(_, room)| (room.requests > 0, room.since));
             let id = *first?.0;
-            if let Some(room) = open.rooms.remove(&id) {
-                room.cut.give();
+            if let Some(room) = open.admission.remove(&id) {
+                room.eviction.give();
             }
         }
-        let (id, cut) = (open.tick(), Cut::default());
+        let (id, eviction) = (open.tick(), Eviction::default());
         let room = Room {
             requests: 0,
             known: 0,
             since: id,
-            cut: cut.clone(),
+            eviction: eviction.clone(),
         };
-        open.rooms.insert(id, room);
+        open.admission.insert(id, room);
         drop(open);
-        let rooms = self.clone();
-        Some(Arc::new(Place { rooms, id, cut }))
+        let admission = self.clone();
+        Some(Arc::new(Admitted {
+            admission,
+            id,
+            eviction,
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -109,35 +113,39 @@ impl Open {
 
     fn change(&mut self, id: u64, change: impl FnOnce(&mut Room)) {
         let since = self.tick();
-        if let Some(room) = self.rooms.get_mut(&id) {
+        if let Some(room) = self.admission.get_mut(&id) {
             room.since = since;
             change(room);
         }
     }
 }
 
-impl Place {
+impl Admitted {
     /// Waits until the connection is to be closed.
-    pub(in crate::surface) async fn cut(&self) {
-        self.cut.given().await;
+    pub(in crate::surface) async fn evicted(&self) {
+        self.eviction.given().await;
     }
 
     /// A request begins, whose head has so many bytes.
     pub(in crate::surface) fn visit(self: &Arc<Self>, head: usize) -> Visit {
-        self.rooms.lock().change(self.id, |room| room.requests += 1);
+        self.admission
+            .lock()
+            .change(self.id, |room| room.requests += 1);
         let visit = Visit(Arc::new(Inner {
             place: Arc::clone(self),
             is_known: AtomicBool::new(false),
-            share: Mutex::new(Some(self.rooms.strangers.share_of(self.cut.clone()))),
+            share: Mutex::new(Some(
+                self.admission.strangers.share_of(self.eviction.clone()),
+            )),
         }));
         visit.has_room(|share| share.grow(head.saturating_add(OF_REQUEST)));
         visit
     }
 }
 
-impl Drop for Place {
+impl Drop for Admitted {
     fn drop(&mut self) {
-        self.rooms.lock().rooms.remove(&self.id);
+        self.admission.lock().admission.remove(&self.id);
     }
 }
 
@@ -147,13 +155,16 @@ impl Visit {
         if !self.0.is_known.swap(true, Ordering::Relaxed) {
             self.share().take();
             let place = &self.0.place;
-            place.rooms.lock().change(place.id, |room| room.known += 1);
+            place
+                .admission
+                .lock()
+                .change(place.id, |room| room.known += 1);
         }
     }
 
     /// Whether the connection is about to be closed, so that nothing is worth doing any more.
     pub(super) fn is_over(&self) -> bool {
-        self.0.place.cut.is_given()
+        self.0.place.eviction.is_given()
     }
 
     /// Whether an answer of so many bytes may be kept until it is taken. Where it may not, the
@@ -168,7 +179,7 @@ impl Visit {
         let is_refused = |share: &Share| grow(share).is_err();
         let is_refused = self.share().as_ref().is_some_and(is_refused);
         if is_refused {
-            self.0.place.cut.give();
+            self.0.place.eviction.give();
         }
         !is_refused
     }
@@ -181,7 +192,7 @@ impl Visit {
 impl Drop for Inner {
     fn drop(&mut self) {
         let known = usize::from(*self.is_known.get_mut());
-        self.place.rooms.lock().change(self.place.id, |room| {
+        self.place.admission.lock().change(self.place.id, |room| {
             room.requests -= 1;
             room.known -= known;
         });
@@ -190,44 +201,44 @@ impl Drop for Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::Rooms;
+    use super::Admission;
 
     #[test]
     fn the_oldest_idle_one_goes_first_and_who_is_known_stays() {
-        let rooms = Rooms::new(3, usize::MAX);
-        let [busy, idle, known] = [(); 3].map(|()| rooms.enter().expect("a place"));
+        let admission = Admission::new(3, usize::MAX);
+        let [busy, idle, known] = [(); 3].map(|()| admission.enter().expect("a place"));
         let visit = busy.visit(100);
         let other = known.visit(100);
         other.known();
-        let fourth = rooms.enter().expect("the idle one's place");
-        assert!(idle.cut.is_given() && !busy.cut.is_given());
+        let fourth = admission.enter().expect("the idle one's place");
+        assert!(idle.eviction.is_given() && !busy.eviction.is_given());
         drop(idle);
         let of_fourth = fourth.visit(100);
-        let fifth = rooms.enter().expect("the older stranger's place");
-        assert!(busy.cut.is_given() && !fourth.cut.is_given());
+        let fifth = admission.enter().expect("the older stranger's place");
+        assert!(busy.eviction.is_given() && !fourth.eviction.is_given());
         let of_fifth = fifth.visit(100);
         of_fifth.known();
         of_fourth.known();
-        assert!(rooms.enter().is_none(), "everybody is known");
+        assert!(admission.enter().is_none(), "everybody is known");
         drop(other);
-        assert!(rooms.enter().is_some() && known.cut.is_given());
+        assert!(admission.enter().is_some() && known.eviction.is_given());
         drop((visit, busy, of_fourth, fourth, of_fifth, fifth, known));
-        assert!(rooms.lock().rooms.is_empty());
+        assert!(admission.lock().admission.is_empty());
     }
 
     #[test]
     fn what_strangers_keep_goes_from_the_oldest_and_who_is_known_keeps_all() {
-        let rooms = Rooms::new(10, 30_000);
-        let [known, old, new] = [(); 3].map(|()| rooms.enter().expect("a place"));
+        let admission = Admission::new(10, 30_000);
+        let [known, old, new] = [(); 3].map(|()| admission.enter().expect("a place"));
         let visits = [known.visit(0), old.visit(0), new.visit(0)];
         visits[0].known();
         visits[0].keeps(1_000_000);
         visits[2].keeps(20_000);
-        assert!(!known.cut.is_given() && !old.cut.is_given());
+        assert!(!known.eviction.is_given() && !old.eviction.is_given());
         visits[2].keeps(25_000);
-        assert!(old.cut.is_given() && !new.cut.is_given());
+        assert!(old.eviction.is_given() && !new.eviction.is_given());
         visits[2].keeps(40_000);
-        assert!(new.cut.is_given(), "more than there is for all");
-        assert!(!known.cut.is_given());
+        assert!(new.eviction.is_given(), "more than there is for all");
+        assert!(!known.eviction.is_given());
     }
 }

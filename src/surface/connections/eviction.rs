@@ -10,7 +10,7 @@ use futures_util::task::AtomicWaker;
 /// Given once; clones share it. One task waits for it, which makes it cheaper than a
 /// cancellation token: each request has one.
 #[derive(Clone, Debug, Default)]
-pub(in crate::surface) struct Cut(Arc<Inner>);
+pub(in crate::surface) struct Eviction(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -18,7 +18,7 @@ struct Inner {
     waiting: AtomicWaker,
 }
 
-impl Cut {
+impl Eviction {
     pub(in crate::surface) fn give(&self) {
         self.0.is_given.store(true, Ordering::Release);
         self.0.waiting.wake();
@@ -45,20 +45,20 @@ impl Cut {
 
 #[cfg(test)]
 mod tests {
-    use super::Cut;
+    use super::Eviction;
 
     #[tokio::test]
     async fn who_waits_is_woken_and_who_comes_later_does_not_wait() {
-        let cut = Cut::default();
-        assert!(!cut.is_given());
+        let eviction = Eviction::default();
+        assert!(!eviction.is_given());
         let waiting = tokio::spawn({
-            let cut = cut.clone();
-            async move { cut.given().await }
+            let eviction = eviction.clone();
+            async move { eviction.given().await }
         });
         tokio::task::yield_now().await;
-        cut.give();
+        eviction.give();
         waiting.await.expect("woken");
-        cut.given().await;
-        assert!(cut.is_given());
+        eviction.given().await;
+        assert!(eviction.is_given());
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::surface::requests::arrival::Arrival;
 use crate::surface::requests::body::Intake;
-use crate::surface::server::Limits;
+use crate::surface::server::RequestLimits;
 use crate::surface::wires::json;
 
 /// Some times so much is read of a body that isn't wanted; many clients read no answer before they
@@ -25,9 +25,9 @@ pub(in crate::surface) fn router() -> Router {
 
 async fn refuse(Extension(arrival): Extension<Arrival>, request: Request) -> Response {
     let (parts, content) = request.into_parts();
-    let limits = Limits {
+    let limits = RequestLimits {
         body_bytes: BODY_BYTES,
-        ..Limits::default()
+        ..RequestLimits::default()
     };
     Intake::new(limits).discard(content).await;
     let (origin, path) = (arrival.origin.text(), parts.uri.path());

@@ -94,7 +94,7 @@ impl Pace {
 
 /// The bytes of a connection.
 #[derive(Debug)]
-pub(super) struct Gate<S> {
+pub(super) struct Watchdog<S> {
     stream: S,
     pace: Pace,
     /// Whether it is HTTP/2; `None` until something came.
@@ -105,9 +105,9 @@ pub(super) struct Gate<S> {
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Gate<S> {
-    pub(in crate::surface) fn new(stream: S, pace: Pace, time: Duration) -> Gate<S> {
-        Gate {
+impl<S> Watchdog<S> {
+    pub(in crate::surface) fn new(stream: S, pace: Pace, time: Duration) -> Watchdog<S> {
+        Watchdog {
             stream,
             pace,
             http2: None,
@@ -139,7 +139,7 @@ impl<S> Gate<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Watchdog<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -162,7 +162,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watchdog<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

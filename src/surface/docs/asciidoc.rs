@@ -90,7 +90,7 @@ fn method_section(page: &mut String, namespace: &Namespace, method: &Method) {
         .map(|role| format!("`{role}`"))
         .collect();
     if !roles.is_empty() {
-        let oneself = if method.is_open_to_oneself() {
+        let oneself = if method.is_open_to_self() {
             ", save for one's own account"
         } else {
             ""

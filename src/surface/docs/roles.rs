@@ -72,7 +72,7 @@ fn cell(method: &Method, held: Option<Role>) -> &'static str {
         || held.is_some_and(|held| needed.iter().any(|role| held.implies(*role)))
     {
         "yes"
-    } else if method.is_open_to_oneself() {
+    } else if method.is_open_to_self() {
         "own"
     } else {
         "-"

@@ -1,9 +1,9 @@
 //! Request bodies: bounded in size (as sent and decompressed), in time, and in what all of them
 //! take together.
 //!
-//! - Who isn't known to have a session sends little ([`Limits::stranger_bytes`]), within a short
+//! - Who isn't known to have a session sends little ([`RequestLimits::stranger_bytes`]), within a short
 //!   time, and shares one budget with all others of that sort.
-//! - Who has one may send [`Limits::body_bytes`]; large bodies take turns.
+//! - Who has one may send [`RequestLimits::body_bytes`]; large bodies take turns.
 //!
 //! What is refused is read to its end and thrown away, since many clients only read the answer
 //! after they have written everything.
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::budget::{Budget, NoRoom, Share};
 use super::session_peek;
 use crate::api::{ApiError, Dispatcher};
-use crate::surface::server::Limits;
+use crate::surface::server::RequestLimits;
 
 /// So much beyond the limit is still read and thrown away.
 const DRAIN_FACTOR: usize = 16;
@@ -86,7 +86,7 @@ pub(in crate::surface) enum Sender<'a> {
 /// Reads bodies.
 #[derive(Clone, Debug)]
 pub(in crate::surface) struct Intake {
-    limits: Limits,
+    limits: RequestLimits,
     strangers: Budget,
     /// KiB of large bodies that are read or wait to be parsed.
     large: Arc<Semaphore>,
@@ -97,29 +97,29 @@ pub(in crate::surface) struct Intake {
 #[derive(Debug)]
 pub(in crate::surface) struct Received {
     pub(in crate::surface) bytes: Bytes,
-    pub(in crate::surface) held: Held,
+    pub(in crate::surface) held: BodyShare,
 }
 
 /// What a request takes from others as long as this lives.
 #[derive(Debug)]
-pub(in crate::surface) enum Held {
+pub(in crate::surface) enum BodyShare {
     Nothing,
     Share(Share),
     Turn { _permit: OwnedSemaphorePermit },
 }
 
-impl Held {
+impl BodyShare {
     /// Waits until the request is to end for the sake of others.
-    pub(in crate::surface) async fn cut(&self) {
+    pub(in crate::surface) async fn evicted(&self) {
         match self {
-            Held::Share(share) => share.cut().await,
+            BodyShare::Share(share) => share.evicted().await,
             _ => std::future::pending().await,
         }
     }
 }
 
 impl Intake {
-    pub(in crate::surface) fn new(limits: Limits) -> Intake {
+    pub(in crate::surface) fn new(limits: RequestLimits) -> Intake {
         let large = kib(limits.body_bytes) * LARGE_AT_ONCE;
         Intake {
             strangers: Budget::new(limits.strangers_bytes),
@@ -140,7 +140,7 @@ impl Intake {
         if body.is_end_stream() {
             return Ok(Received {
                 bytes: Bytes::new(),
-                held: Held::Nothing,
+                held: BodyShare::Nothing,
             });
         }
         if announced(headers) > self.limits.body_bytes.saturating_mul(DRAIN_FACTOR) {
@@ -151,7 +151,7 @@ impl Intake {
             headers,
             chunks: Chunks::new(body, self.limits),
             plain: Plain::default(),
-            held: Held::Nothing,
+            held: BodyShare::Nothing,
             is_known,
         };
         match reading.all(sender).await {
@@ -175,7 +175,7 @@ impl Intake {
         &self,
         received: Received,
         parser: impl FnOnce(&[u8]) -> T + Send + 'static,
-    ) -> Result<(T, Held), ApiError> {
+    ) -> Result<(T, BodyShare), ApiError> {
         let Received { bytes, held, .. } = received;
         if bytes.len() <= self.limits.stranger_bytes {
             return Ok((parser(&bytes), held));
@@ -188,7 +188,10 @@ impl Intake {
             parsed
         });
         // The document was large, what is left of it is the call's.
-        Ok((parsed.await.map_err(ApiError::unexpected)?, Held::Nothing))
+        Ok((
+            parsed.await.map_err(ApiError::unexpected)?,
+            BodyShare::Nothing,
+        ))
     }
 }
 
@@ -211,7 +214,7 @@ struct Reading<'a> {
     headers: &'a HeaderMap,
     chunks: Chunks,
     plain: Plain,
-    held: Held,
+    held: BodyShare,
     is_known: bool,
 }
 
@@ -221,13 +224,13 @@ impl Reading<'_> {
         if self.is_known {
             self.chunks.allow(self.intake.limits.body_time);
         } else {
-            self.held = Held::Share(self.intake.strangers.share());
+            self.held = BodyShare::Share(self.intake.strangers.share());
             self.share_grow()?;
         }
         loop {
             let chunk = tokio::select! {
                 chunk = self.chunks.next() => chunk?,
-                () = self.held.cut() => return Err(BodyError::Crowded),
+                () = self.held.evicted() => return Err(BodyError::Crowded),
             };
             let Some(chunk) = chunk else {
                 // A decompression gives its last bytes at its end.
@@ -251,7 +254,7 @@ impl Reading<'_> {
             self.chunks.allow(self.intake.limits.body_time);
         }
         let is_large = self.plain.len() > self.intake.limits.stranger_bytes;
-        if self.is_known && is_large && !matches!(self.held, Held::Turn { .. }) {
+        if self.is_known && is_large && !matches!(self.held, BodyShare::Turn { .. }) {
             self.turn().await?;
         }
         if self.plain.len() > self.bound() {
@@ -289,14 +292,14 @@ impl Reading<'_> {
         let turn = Arc::clone(&self.intake.large).acquire_many_owned(permits);
         let turn = tokio::time::timeout(self.intake.limits.body_time, turn).await;
         match turn {
-            Ok(Ok(permit)) => self.held = Held::Turn { _permit: permit },
+            Ok(Ok(permit)) => self.held = BodyShare::Turn { _permit: permit },
             _ => return Err(BodyError::Crowded),
         }
         Ok(())
     }
 
     fn share_grow(&self) -> Result<(), BodyError> {
-        if let Held::Share(share) = &self.held {
+        if let BodyShare::Share(share) = &self.held {
             share.grow(self.plain.weight())?;
         }
         Ok(())
@@ -319,7 +322,7 @@ impl Reading<'_> {
     /// Lets go of everything, and waits until the client has sent the rest.
     async fn throw_away(mut self, refused: BodyError) -> BodyError {
         self.plain = Plain::default();
-        self.held = Held::Nothing;
+        self.held = BodyShare::Nothing;
         let limit = self.intake.limits.body_bytes;
         // Who stalls, or was cut for others, is waited for no longer.
         if let BodyError::Broken(_) | BodyError::Slow(_) | BodyError::Crowded = refused {
@@ -337,13 +340,13 @@ impl Reading<'_> {
 struct Chunks {
     stream: axum::body::BodyDataStream,
     sent: usize,
-    limits: Limits,
+    limits: RequestLimits,
     time: Duration,
     began: Instant,
 }
 
 impl Chunks {
-    fn new(body: Body, limits: Limits) -> Chunks {
+    fn new(body: Body, limits: RequestLimits) -> Chunks {
         Chunks {
             stream: body.into_data_stream(),
             sent: 0,
@@ -469,7 +472,7 @@ impl Default for Plain {
 
 #[cfg(test)]
 mod tests {
-    use super::{BodyError, GZIP_STEP, Intake, LARGE_AT_ONCE, Limits, Plain, Sender};
+    use super::{BodyError, GZIP_STEP, Intake, LARGE_AT_ONCE, Plain, RequestLimits, Sender};
     use axum::body::{Body, Bytes};
     use axum::http::{
         HeaderMap, HeaderValue,
@@ -481,7 +484,7 @@ mod tests {
     use std::io::Write as _;
     use std::time::Duration;
 
-    const LIMITS: Limits = Limits {
+    const LIMITS: RequestLimits = RequestLimits {
         body_bytes: 1000,
         stranger_bytes: 100,
         strangers_bytes: 1 << 20,
@@ -507,7 +510,7 @@ mod tests {
     }
 
     async fn read_within(
-        limits: Limits,
+        limits: RequestLimits,
         headers: &HeaderMap,
         body: Body,
         sender: Sender<'_>,
@@ -582,7 +585,7 @@ mod tests {
     #[tokio::test]
     async fn large_bodies_wait_for_others() {
         let short = Duration::from_millis(20);
-        let limits = Limits {
+        let limits = RequestLimits {
             body_time: short,
             ..LIMITS
         };
@@ -610,7 +613,7 @@ mod tests {
     #[tokio::test]
     async fn silence_and_slowness_have_an_end() {
         let (short, headers) = (Duration::from_millis(20), HeaderMap::new());
-        let impatient = Limits {
+        let impatient = RequestLimits {
             patience: short,
             ..LIMITS
         };
@@ -624,13 +627,13 @@ mod tests {
                 Some((Ok::<_, Infallible>(Bytes::new()), ()))
             }))
         };
-        let stranger = Limits {
+        let stranger = RequestLimits {
             stranger_time: short,
             ..LIMITS
         };
         let ended = read_within(stranger, &headers, trickle(), Sender::Stranger).await;
         assert_eq!(ended, Err(BodyError::Slow(short)));
-        let known = Limits {
+        let known = RequestLimits {
             body_time: short,
             ..LIMITS
         };
@@ -640,7 +643,7 @@ mod tests {
 
     #[tokio::test]
     async fn strangers_share_what_there_is_and_the_oldest_goes() {
-        let intake = Intake::new(Limits {
+        let intake = Intake::new(RequestLimits {
             strangers_bytes: 10 * super::PARSED,
             ..LIMITS
         });

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::surface::connections::eviction::Cut;
+use crate::surface::connections::eviction::Eviction;
 
 /// The budget; clones share it.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub(in crate::surface) struct Budget {
 struct Open {
     used: usize,
     next: u64,
-    shares: BTreeMap<u64, Held>,
+    shares: BTreeMap<u64, Reserved>,
     /// What was taken away from its request and is in memory until that has ended: by share, and
     /// together.
     cut: BTreeMap<u64, usize>,
@@ -27,9 +27,9 @@ struct Open {
 }
 
 #[derive(Debug)]
-struct Held {
+struct Reserved {
     bytes: usize,
-    cut: Cut,
+    eviction: Eviction,
 }
 
 /// What one request has of the budget; given back when this is dropped.
@@ -37,7 +37,7 @@ struct Held {
 pub(in crate::surface) struct Share {
     budget: Budget,
     id: u64,
-    cut: Cut,
+    eviction: Eviction,
 }
 
 /// There is no room for a request, or no longer.
@@ -52,24 +52,24 @@ impl Budget {
 
     /// A share that has nothing yet.
     pub(in crate::surface) fn share(&self) -> Share {
-        self.share_of(Cut::default())
+        self.share_of(Eviction::default())
     }
 
     /// The same; `cut` is given where it is taken away.
-    pub(in crate::surface) fn share_of(&self, cut: Cut) -> Share {
+    pub(in crate::surface) fn share_of(&self, eviction: Eviction) -> Share {
         let mut open = self.lock();
         let id = open.next;
         open.next += 1;
-        let held = Held {
+        let held = Reserved {
             bytes: 0,
-            cut: cut.clone(),
+            eviction: eviction.clone(),
         };
         open.shares.insert(id, held);
         drop(open);
         Share {
             budget: self.clone(),
             id,
-            cut,
+            eviction,
         }
     }
 
@@ -91,7 +91,7 @@ impl Open {
             self.used -= held.bytes;
             self.leaving += held.bytes;
             self.cut.insert(id, held.bytes);
-            held.cut.give();
+            held.eviction.give();
         }
     }
 }
@@ -126,8 +126,8 @@ impl Share {
     }
 
     /// Waits until the share is taken away.
-    pub(in crate::surface) async fn cut(&self) {
-        self.cut.given().await;
+    pub(in crate::surface) async fn evicted(&self) {
+        self.eviction.given().await;
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(first.grow(40), Ok(()));
         assert_eq!(second.grow(40), Ok(()));
         assert_eq!(third.grow(50), Ok(()));
-        assert!(first.cut.is_given() && !second.cut.is_given());
+        assert!(first.eviction.is_given() && !second.eviction.is_given());
         assert_eq!(first.grow(1), Err(NoRoom), "it was cut");
         assert_eq!(second.grow(50), Ok(()));
         assert_eq!(budget.lock().used, 100);

@@ -16,13 +16,13 @@ use serde_json::{Map, Value as Json, json};
 use super::arguments;
 use super::encoding::Shared;
 use super::response;
-use crate::api::error::{Sort, code};
+use crate::api::error::{FaultKind, code};
 use crate::api::value::from_json;
 use crate::api::{ApiError, SessionUse};
 use crate::service::Caller;
 use crate::surface::docs::openapi;
 use crate::surface::requests::arrival::Arrival;
-use crate::surface::requests::body::{BodyError, Held, Sender};
+use crate::surface::requests::body::{BodyError, BodyShare, Sender};
 use crate::surface::requests::cookie::{self, Carried};
 use crate::surface::requests::cross_site::is_foreign;
 use crate::surface::server::Surface;
@@ -123,7 +123,7 @@ async fn given(
     content: Body,
     sender: Sender<'_>,
     name: &str,
-) -> Result<(Map<String, Json>, Held), Refusal> {
+) -> Result<(Map<String, Json>, BodyShare), Refusal> {
     let received = surface.intake.read(&parts.headers, content, sender).await;
     let received = received.map_err(|error| body_refusal(name, &error))?;
     let headers = parts.headers.clone();
@@ -184,7 +184,7 @@ async fn method_call(
     let lifetime = caller.as_ref().map(Caller::session_duration);
     let reply = tokio::select! {
         reply = dispatcher.call_named(arrival.peer(), caller, name, args) => reply,
-        () = held.cut() => return Err(body_refusal(name, &BodyError::Crowded)),
+        () = held.evicted() => return Err(body_refusal(name, &BodyError::Crowded)),
     };
     let answered = match reply {
         Ok(reply) => response::json(reply, held).await,
@@ -193,7 +193,9 @@ async fn method_call(
     let mut response = match answered {
         Ok(body) => (JSON_TYPE, body).into_response(),
         // Row 46b: the reader of the log sees which method it was.
-        Err(error) if error.sort() == Sort::BadArguments && error.code() == code::VALIDATION => {
+        Err(error)
+            if error.sort() == FaultKind::BadArguments && error.code() == code::VALIDATION =>
+        {
             bad_request(name, error.message()).into_response()
         }
         Err(error) => fault(&error).into_response(),
@@ -213,7 +215,7 @@ pub(in crate::surface) async fn session<'a>(
     for key in carried.keys() {
         match surface.dispatcher.session(key).await {
             Ok(caller) => return Ok((key.trim(), caller)),
-            Err(error) if error.sort() == Sort::Fault => return Err(fault(&error)),
+            Err(error) if error.sort() == FaultKind::Fault => return Err(fault(&error)),
             Err(_) => {}
         }
     }
@@ -287,7 +289,7 @@ async fn logout(surface: &Surface, arrival: &Arrival, parts: &Parts) -> Outcome 
             .call_positional(arrival.peer(), "auth.logout", args)
             .await
         {
-            Err(error) if error.sort() == Sort::Fault => return Err(fault(&error)),
+            Err(error) if error.sort() == FaultKind::Fault => return Err(fault(&error)),
             // A key that is dead already is logged out (row 25a).
             _ => {}
         }
@@ -347,7 +349,7 @@ fn unauthorized() -> Refusal {
 
 pub(in crate::surface) fn fault(error: &ApiError) -> Refusal {
     match error.sort() {
-        Sort::Fault => {
+        FaultKind::Fault => {
             let body = json!({"success": false, "message": error.message(), "code": error.code()});
             Refusal {
                 body: body.to_string(),
@@ -355,10 +357,10 @@ pub(in crate::surface) fn fault(error: &ApiError) -> Refusal {
                 ..refusal(StatusCode::OK, "")
             }
         }
-        Sort::Session => unauthorized(),
-        Sort::NoSuchMethod => refusal(StatusCode::NOT_FOUND, error.message()),
-        Sort::BadArguments => refusal(StatusCode::BAD_REQUEST, error.message()),
-        Sort::ReadOnlyUser => refusal(
+        FaultKind::Session => unauthorized(),
+        FaultKind::NoSuchMethod => refusal(StatusCode::NOT_FOUND, error.message()),
+        FaultKind::BadArguments => refusal(StatusCode::BAD_REQUEST, error.message()),
+        FaultKind::ReadOnlyUser => refusal(
             StatusCode::FORBIDDEN,
             "The method is not available to read-only API users",
         ),

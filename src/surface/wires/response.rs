@@ -8,14 +8,14 @@ use futures_util::{StreamExt as _, stream};
 use crate::api::reply::{Fault, IntoReply, Pieces};
 use crate::api::value::Wire;
 use crate::api::{ApiError, Reply};
-use crate::surface::requests::body::Held;
+use crate::surface::requests::body::BodyShare;
 
 const PROLOGUE: &str =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse><params><param>";
 const FAULT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse><fault>";
 
 /// The answer of JSON over HTTP. The error is one from before anything was sent.
-pub(in crate::surface) async fn json(reply: Reply, held: Held) -> Result<Body, ApiError> {
+pub(in crate::surface) async fn json(reply: Reply, held: BodyShare) -> Result<Body, ApiError> {
     body(
         reply.pieces(Wire::Json, "{\"success\":true,\"result\":", "}"),
         Some(held),
@@ -24,7 +24,7 @@ pub(in crate::surface) async fn json(reply: Reply, held: Held) -> Result<Body, A
 }
 
 /// The document of XML-RPC.
-pub(in crate::surface) async fn xml(reply: Reply, held: Held) -> Result<Body, ApiError> {
+pub(in crate::surface) async fn xml(reply: Reply, held: BodyShare) -> Result<Body, ApiError> {
     let end = "</param></params></methodResponse>";
     body(reply.pieces(Wire::Xml, PROLOGUE, end), Some(held)).await
 }
@@ -39,13 +39,13 @@ pub(in crate::surface) async fn fault(error: &ApiError) -> Body {
     body(pieces, None).await.unwrap_or_default()
 }
 
-async fn body(mut pieces: Pieces, held: Option<Held>) -> Result<Body, ApiError> {
+async fn body(mut pieces: Pieces, held: Option<BodyShare>) -> Result<Body, ApiError> {
     let first = pieces.next().await?.unwrap_or_default();
     if pieces.is_done() {
         return Ok(Body::from(first));
     }
     // Whoever reads slowly keeps nobody else's large request waiting.
-    let held = held.filter(|held| matches!(held, Held::Share(_)));
+    let held = held.filter(|held| matches!(held, BodyShare::Share(_)));
     let rest = stream::unfold(
         (Some(first), pieces, held),
         |(first, mut pieces, held)| async move {

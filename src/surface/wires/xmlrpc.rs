@@ -68,7 +68,7 @@ async fn answer(
     let (peer, seen) = (arrival.peer(), || arrival.visit.known());
     let reply = tokio::select! {
         reply = dispatcher.call_positional_seen(peer, &call.name, call.args, seen) => reply?,
-        () = held.cut() => return Err(refusal(BodyError::Crowded)),
+        () = held.evicted() => return Err(refusal(BodyError::Crowded)),
     };
     response::xml(reply, held).await
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use crate::oci::types::large::apart;
+use crate::oci::types::large::offload;
 use crate::oci::types::manifest::Content;
 use crate::oci::{Client, Descriptor, Digest, Manifest, Platform, PlatformChoice, Reference};
 use crate::text::{NAME, readable};
@@ -14,7 +14,7 @@ use crate::text::{NAME, readable};
 use super::ladder::CHILDREN;
 use crate::sync::error::SyncError;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, platforms_text};
-use crate::sync::outcome::{Action, Lack};
+use crate::sync::outcome::{Action, MissingPlatforms};
 use crate::sync::selection::candidate::Candidate;
 
 /// What a look at both ends found.
@@ -29,7 +29,7 @@ pub(in crate::sync) struct Comparison {
     /// What the target should have; for an index made smaller it differs from the source's.
     pub(in crate::sync) wanted: Option<Wanted>,
     /// Chosen platforms that the image doesn't have.
-    pub(in crate::sync) lack: Option<Lack>,
+    pub(in crate::sync) lack: Option<MissingPlatforms>,
     /// Whether what is there is known to be damaged.
     pub(in crate::sync) is_lost: bool,
 }
@@ -112,7 +112,7 @@ impl Ends<'_> {
             let wanted = present.clone().unwrap_or_else(|| source.clone());
             let lack = Some(known.lack.clone()).filter(|words| !words.is_empty());
             return Ok(Comparison {
-                lack: lack.map(|words| Lack {
+                lack: lack.map(|words| MissingPlatforms {
                     is_all: false,
                     words,
                 }),
@@ -133,7 +133,7 @@ impl Ends<'_> {
                     comparison.reason =
                         "the target has this index without some of the platforms".into();
                 }
-                comparison.lack = words.map(|words| Lack {
+                comparison.lack = words.map(|words| MissingPlatforms {
                     is_all: false,
                     words,
                 });
@@ -142,7 +142,7 @@ impl Ends<'_> {
             Chosen::None(words) => Ok(Comparison {
                 source_digest: Some(source),
                 present,
-                lack: Some(Lack {
+                lack: Some(MissingPlatforms {
                     is_all: true,
                     words: words.clone(),
                 }),
@@ -244,7 +244,7 @@ impl Ends<'_> {
         // A digest can't hold a smaller index: the same one goes there, with some children.
         let is_rewritten = !matches!(candidate.reference, Reference::Digest(_));
         let choose = move || index_chosen(manifest, &choice, is_rewritten);
-        apart(size, choose)
+        offload(size, choose)
             .await
             .map_err(|detail| SyncError::Index {
                 reference: candidate.reference.on(&candidate.source),

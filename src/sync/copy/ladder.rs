@@ -39,19 +39,23 @@ pub(in crate::sync) struct Ladder {
     on_bytes: OnBytes,
     blobs: Once<(Repository, Digest)>,
     manifests: Once<(Repository, Digest, bool)>,
-    homes: Arc<Homes>,
+    homes: Arc<BlobLocations>,
 }
 
 /// Where at the target a blob is known to be.
 #[derive(Default)]
-pub(in crate::sync) struct Homes {
-    by_digest: Mutex<HashMap<Digest, Home>>,
+pub(in crate::sync) struct BlobLocations {
+    by_digest: Mutex<HashMap<Digest, BlobLocation>>,
 }
 
-type Home = Arc<AsyncMutex<Option<Repository>>>;
+type BlobLocation = Arc<AsyncMutex<Option<Repository>>>;
 
 impl Ladder {
-    pub(in crate::sync) fn new(target: Client, on_bytes: OnBytes, homes: Arc<Homes>) -> Self {
+    pub(in crate::sync) fn new(
+        target: Client,
+        on_bytes: OnBytes,
+        homes: Arc<BlobLocations>,
+    ) -> Self {
         Self {
             target,
             on_bytes,
@@ -261,7 +265,7 @@ impl Ladder {
         })
     }
 
-    fn home(&self, route: &Route, digest: &Digest) -> Home {
+    fn home(&self, route: &Route, digest: &Digest) -> BlobLocation {
         let homes = self.homes.by_digest.lock();
         let mut homes = homes.unwrap_or_else(PoisonError::into_inner);
         let at_source = route.from.address().is_same_registry(self.target.address());

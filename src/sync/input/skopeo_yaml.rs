@@ -66,7 +66,7 @@ impl SkopeoSource {
             )
         };
         let root = yaml::tree(text)?.ok_or_else(nothing)?;
-        let registries = Place::top()
+        let registries = KeyPath::top()
             .map(&root)?
             .iter()
             .map(registry)
@@ -79,9 +79,9 @@ impl SkopeoSource {
 }
 
 /// The keys that lead to a node, for messages.
-struct Place(Vec<String>);
+struct KeyPath(Vec<String>);
 
-impl Place {
+impl KeyPath {
     fn top() -> Self {
         Self(Vec::new())
     }
@@ -151,7 +151,7 @@ impl Place {
 }
 
 fn registry(entry: &Entry) -> Result<SkopeoRegistry, FileError> {
-    let place = Place::top().below(&entry.key);
+    let place = KeyPath::top().below(&entry.key);
     let (host, prefix) = split_key(&entry.key);
     let address = if prefix.is_empty() {
         host.to_owned()
@@ -160,7 +160,7 @@ fn registry(entry: &Entry) -> Result<SkopeoRegistry, FileError> {
     };
     if let Err(error) = RegistryAddress::parse(&address) {
         // It names the address itself, without the password that may stand in it.
-        return Err(Place::top().error(entry.line, error));
+        return Err(KeyPath::top().error(entry.line, error));
     }
     let mut registry = SkopeoRegistry {
         host: host.to_owned(),
@@ -212,9 +212,9 @@ struct Items<'n> {
 impl Items<'_> {
     fn add(
         &mut self,
-        place: &Place,
+        place: &KeyPath,
         node: &Node,
-        selection: fn(&Place, &Node) -> Result<SelectorSpec, FileError>,
+        selection: fn(&KeyPath, &Node) -> Result<SelectorSpec, FileError>,
     ) -> Result<(), FileError> {
         for entry in place.map(node)? {
             let below = place.below(&entry.key);
@@ -253,7 +253,7 @@ fn unite(selector: &mut SelectorSpec, other: SelectorSpec) {
 }
 
 /// Tags and digests; an empty list means every tag.
-fn literal_selection(place: &Place, node: &Node) -> Result<SelectorSpec, FileError> {
+fn literal_selection(place: &KeyPath, node: &Node) -> Result<SelectorSpec, FileError> {
     let entries = match &node.value {
         Value::List(entries) => entries.as_slice(),
         _ if node.is_null() => &[],
@@ -284,7 +284,7 @@ fn literal_selection(place: &Place, node: &Node) -> Result<SelectorSpec, FileErr
     Ok(spec)
 }
 
-fn regex_selection(place: &Place, node: &Node) -> Result<SelectorSpec, FileError> {
+fn regex_selection(place: &KeyPath, node: &Node) -> Result<SelectorSpec, FileError> {
     let text = place.text(node)?;
     let pattern = Pattern::from_go(text)
         .map_err(|error| place.error(node.line, format!("`{text}`: {error}")))?;
@@ -295,7 +295,7 @@ fn regex_selection(place: &Place, node: &Node) -> Result<SelectorSpec, FileError
     })
 }
 
-fn semver_selection(place: &Place, node: &Node) -> Result<SelectorSpec, FileError> {
+fn semver_selection(place: &KeyPath, node: &Node) -> Result<SelectorSpec, FileError> {
     let text = place.text(node)?;
     if text.is_empty() {
         return Err(place.error(node.line, "the range is empty; write `*` for every release"));
@@ -309,7 +309,7 @@ fn semver_selection(place: &Place, node: &Node) -> Result<SelectorSpec, FileErro
     Ok(spec)
 }
 
-fn credentials(place: &Place, node: &Node) -> Result<Option<(String, SecretString)>, FileError> {
+fn credentials(place: &KeyPath, node: &Node) -> Result<Option<(String, SecretString)>, FileError> {
     let (mut user, mut password) = (String::new(), String::new());
     for entry in place.map(node)? {
         let field = match entry.key.as_str() {
@@ -328,7 +328,7 @@ fn credentials(place: &Place, node: &Node) -> Result<Option<(String, SecretStrin
     }
 }
 
-fn boolean(place: &Place, node: &Node) -> Result<Option<bool>, FileError> {
+fn boolean(place: &KeyPath, node: &Node) -> Result<Option<bool>, FileError> {
     match &node.value {
         _ if node.is_null() => Ok(None),
         Value::Scalar {

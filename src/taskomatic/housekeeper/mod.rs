@@ -1,4 +1,4 @@
-//! House-keeping: does the runs that belong to no project, one at a time.
+//! HousekeepingLease-keeping: does the runs that belong to no project, one at a time.
 //!
 //! - `housekeeper`: claims a run, writes its log, keeps its lease.
 //! - [`history`]: what of old runs is kept; `sessions` end by a statement.
@@ -12,9 +12,12 @@ use tokio::sync::mpsc::{self, Receiver};
 use tokio_util::sync::CancellationToken;
 
 use crate::service::runs::verify::targets_verify;
-use crate::service::{Error as ServiceError, Tell};
+use crate::service::{Error as ServiceError, RunLogger};
 use crate::store::access::session::session_delete_expired;
-use crate::store::runs::house_run::{House, house_claim, house_end, house_progress, house_release};
+use crate::store::runs::house_run::{
+    HousekeepingLease, housekeeping_claim, housekeeping_end, housekeeping_progress,
+    housekeeping_release,
+};
 use crate::store::runs::log::{LogLevel, NewLogLine};
 use crate::store::runs::run::RunStatus;
 use crate::store::{Db, Error};
@@ -74,24 +77,29 @@ impl Housekeeper {
         }
     }
 
-    async fn claim(&self) -> Result<Option<House>, Error> {
+    async fn claim(&self) -> Result<Option<HousekeepingLease>, Error> {
         let worker = self.worker.clone();
         self.db
-            .run(move |conn| house_claim(conn, &worker, LEASE))
+            .run(move |conn| housekeeping_claim(conn, &worker, LEASE))
             .await
     }
 
-    async fn work(&self, house: House, stop: &CancellationToken) {
+    async fn work(&self, house: HousekeepingLease, stop: &CancellationToken) {
         let (sender, lines) = mpsc::channel(LINES);
         let (db, history, bunch) = (self.db.clone(), self.history, house.bunch.clone());
         // A task of its own: a panic ends this run only.
-        let work = tokio::spawn(async move { task(&db, history, &bunch, Tell::new(sender)).await });
+        let work =
+            tokio::spawn(async move { task(&db, history, &bunch, RunLogger::new(sender)).await });
         let abort = work.abort_handle();
         let end = self.keep(&house, lines, work, stop).await;
         abort.abort();
         let ended = match end {
             End::Lost => return tracing::warn!(run = house.run_id, "house-keeping was taken over"),
-            End::Stopped => self.db.run(move |conn| house_release(conn, &house)).await,
+            End::Stopped => {
+                self.db
+                    .run(move |conn| housekeeping_release(conn, &house))
+                    .await
+            }
             End::Done(result) => {
                 let (status, message) = match result {
                     Ok(message) => (RunStatus::Finished, message),
@@ -104,7 +112,7 @@ impl Housekeeper {
                     tracing::info!(run, bunch, "house-keeping has ended: {said}");
                 }
                 self.db
-                    .run(move |conn| house_end(conn, &house, status, &message))
+                    .run(move |conn| housekeeping_end(conn, &house, status, &message))
                     .await
             }
         };
@@ -117,7 +125,7 @@ impl Housekeeper {
     /// Writes the log and renews the lease while the work goes on.
     async fn keep(
         &self,
-        house: &House,
+        house: &HousekeepingLease,
         mut lines: Receiver<NewLogLine>,
         mut work: tokio::task::JoinHandle<Result<String, ServiceError>>,
         stop: &CancellationToken,
@@ -151,11 +159,15 @@ impl Housekeeper {
         }
     }
 
-    async fn flush(&self, house: &House, batch: &mut Vec<NewLogLine>) -> Result<bool, Error> {
+    async fn flush(
+        &self,
+        house: &HousekeepingLease,
+        batch: &mut Vec<NewLogLine>,
+    ) -> Result<bool, Error> {
         let (house, lines) = (house.clone(), batch.clone());
         let held = self
             .db
-            .run(move |conn| house_progress(conn, &house, &lines, LEASE))
+            .run(move |conn| housekeeping_progress(conn, &house, &lines, LEASE))
             .await?;
         batch.clear();
         Ok(held)
@@ -166,7 +178,7 @@ async fn task(
     db: &Db,
     history: HistoryRules,
     bunch: &str,
-    tell: Tell,
+    tell: RunLogger,
 ) -> Result<String, ServiceError> {
     match bunch {
         "session-cleanup-bunch" => {

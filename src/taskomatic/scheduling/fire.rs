@@ -29,7 +29,7 @@ pub(super) enum Firing {
 }
 
 /// What there is at the moment of firing.
-pub(super) struct Surroundings {
+pub(super) struct FireContext {
     pub(in crate::taskomatic) now: Moment,
     pub(in crate::taskomatic) rules: ScheduleRules,
     pub(super) zone: Tz,
@@ -42,7 +42,7 @@ pub(super) struct Surroundings {
     pub(in crate::taskomatic) begun: HashSet<(Option<i64>, String)>,
 }
 
-impl Surroundings {
+impl FireContext {
     /// What `schedule` comes to. Err: why it can't be used.
     pub(super) fn firing(&mut self, schedule: &Schedule) -> Result<Firing, String> {
         let next = self.next(schedule)?;

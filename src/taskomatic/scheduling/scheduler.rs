@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
-use super::fire::{Firing, Surroundings};
+use super::fire::{FireContext, Firing};
 use crate::service::ScheduleRules;
 use crate::store::schedules::fire::{
     Loaded, Next, active_hold, bunch_tasks, bunches_busy, due_hold, fires_insert, is_any_due,
@@ -186,7 +186,7 @@ fn batch_fire(
         .filter_map(|s| s.project_id)
         .collect();
     let ids: Vec<i64> = ids.into_iter().collect();
-    let mut surroundings = Surroundings {
+    let mut surroundings = FireContext {
         now,
         rules,
         zone,
@@ -208,7 +208,7 @@ fn batch_fire(
             Err(reason) => rubbish.push((schedule.id, reason)),
         }
     }
-    rubbish_disable(conn, now, &rubbish)?;
+    broken_disable(conn, now, &rubbish)?;
     let made = fires_insert(conn, now, &fires)?;
     next_set(conn, &next)?;
     Ok(Fired {
@@ -240,7 +240,7 @@ fn batch_check(
         }
     }
     next_set(conn, &next)?;
-    rubbish_disable(conn, now, &rubbish)?;
+    broken_disable(conn, now, &rubbish)?;
     let ids = schedules.iter().map(|schedule| schedule.id);
     Ok(ids.chain(rubbish.iter().map(|(id, _)| *id)).max())
 }
@@ -271,7 +271,7 @@ fn next_corrected(
     Ok((!same).then_some(at))
 }
 
-fn rubbish_disable(
+fn broken_disable(
     conn: &mut DbConnection,
     now: Moment,
     rubbish: &[(i64, String)],

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::service::Error;
 use crate::service::runs::job::{Parts, parts_plan};
-use crate::service::runs::limits::{Limits, barred};
+use crate::service::runs::limits::{RunLimits, barred};
 use crate::store::DbConnection;
 use crate::store::runs::log::{LogLevel, log_now};
 use crate::store::runs::part::{Part, claim_lock, part_claim, parts_running};
@@ -34,7 +34,7 @@ pub fn claim(
     conn: &mut DbConnection,
     worker: &str,
     lease_time: Duration,
-    limits: Limits,
+    limits: RunLimits,
 ) -> Result<Option<Claimed>, Error> {
     claim_lock(conn)?;
     let running = parts_running(conn)?;

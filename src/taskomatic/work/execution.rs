@@ -12,7 +12,7 @@ use crate::service::runs::settle::NOTHING;
 use crate::store::Db;
 use crate::store::runs::part::PartStatus;
 use crate::sync::progress::Reporter;
-use crate::sync::{Halt, RunEnd};
+use crate::sync::{RunEnd, RunStop};
 use crate::text::{NAME, readable};
 
 use super::claim::Claimed;
@@ -103,7 +103,7 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
     };
     let (sender, events) = mpsc::channel(EVENTS);
     let reporter = Reporter::new(sender);
-    let halt = Halt {
+    let halt = RunStop {
         cancel: hold.cancel.clone(),
         drain: place.drain.clone(),
     };

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::Error;
-use crate::service::runs::limits::Limits;
+use crate::service::runs::limits::RunLimits;
 use crate::store::Db;
 
 use super::claim::{Claimed, claim};
@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// The wait after the database failed, before it is asked again.
 const DATABASE_PAUSE: Duration = Duration::from_secs(2);
 /// How long transfers that were ended may take to give up their uploads and write their last.
-const LAST_WORDS: Duration = Duration::from_secs(20);
+const CANCEL_GRACE: Duration = Duration::from_secs(20);
 
 /// What a worker is made of.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct WorkerOptions {
     /// How leases are kept.
     pub leases: LeaseRules,
     /// How much may be worked on at once, over all nodes.
-    pub limits: Limits,
+    pub limits: RunLimits,
     /// How long the tags under way may take when the worker is to stop.
     pub grace: Duration,
 }
@@ -195,7 +195,7 @@ impl Worker {
             return;
         }
         place.holds.cancel_all();
-        if tokio::time::timeout(LAST_WORDS, all).await.is_err() {
+        if tokio::time::timeout(CANCEL_GRACE, all).await.is_err() {
             tracing::warn!("parts of runs are left to whoever finds that their leases run out");
         }
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use regex::Regex;
 use registrysync::api::{Method, Namespace, Registry, namespaces};
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use registrysync::surface::docs::apidoc::samples;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::whole::scripts::installed;
 const OPENAPI: &str = "/rhn/manager/api/openapi.json";
 
 async fn server() -> Server {
-    Server::start(namespaces::registry(), Limits::default()).await
+    Server::start(namespaces::registry(), RequestLimits::default()).await
 }
 
 async fn page(server: &Server, path: &str) -> (u16, String) {

@@ -14,7 +14,7 @@ use registrysync::store::access::account::{
 use registrysync::store::access::session::session_find;
 use registrysync::store::schema::session;
 use registrysync::store::{Db, DbConnection, now};
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
@@ -24,7 +24,7 @@ use crate::support::database::TestDatabase;
 const REFUSED: &str = "Either the password or username is incorrect.";
 
 async fn server() -> Server {
-    Server::start(namespaces::registry(), Limits::default()).await
+    Server::start(namespaces::registry(), RequestLimits::default()).await
 }
 
 async fn login(server: &Server) -> String {
@@ -297,7 +297,13 @@ async fn after_too_many_failures_nothing_is_looked_at() {
         ..quick_policy()
     };
     let database = TestDatabase::sqlite();
-    let server = Server::on(database, namespaces::registry(), Limits::default(), policy).await;
+    let server = Server::on(
+        database,
+        namespaces::registry(),
+        RequestLimits::default(),
+        policy,
+    )
+    .await;
     let login = async |name: &str, password: &str| {
         server
             .xml("auth.login", vec![text(name), text(password)])
@@ -324,7 +330,13 @@ async fn a_failed_login_waits_without_holding_up_others() {
         ..quick_policy()
     };
     let database = TestDatabase::sqlite();
-    let server = Server::on(database, namespaces::registry(), Limits::default(), policy).await;
+    let server = Server::on(
+        database,
+        namespaces::registry(),
+        RequestLimits::default(),
+        policy,
+    )
+    .await;
     let mut wrong = (0..8)
         .map(|_| Box::pin(server.xml("auth.login", vec![text("admin"), text("wrong")])))
         .collect::<Vec<_>>();

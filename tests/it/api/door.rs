@@ -11,7 +11,7 @@ use diesel::RunQueryDsl as _;
 use futures_util::stream;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
-use registrysync::surface::{Door, Limits, listen, serve};
+use registrysync::surface::{RequestLimits, ServeOptions, listen, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ const HELLO: &str = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// A server that greets at `/hello`, and sends without end at `/endless`; what is received from the
 /// channel says that such an answer was given up.
-async fn greeter(door: Door) -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
+async fn greeter(door: ServeOptions) -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (told, ended) = mpsc::unbounded_channel();
@@ -73,9 +73,9 @@ async fn greets(stream: &mut TcpStream) -> bool {
 
 #[tokio::test]
 async fn the_oldest_idle_connection_goes_for_a_new_one() {
-    let door = Door {
+    let door = ServeOptions {
         connections: 3,
-        ..Door::default()
+        ..ServeOptions::default()
     };
     let (address, _) = greeter(door).await;
     let mut open = Vec::new();
@@ -95,9 +95,9 @@ async fn the_oldest_idle_connection_goes_for_a_new_one() {
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_cut() {
     let write_time = Duration::from_millis(300);
-    let (address, mut ended) = greeter(Door {
+    let (address, mut ended) = greeter(ServeOptions {
         write_time,
-        ..Door::default()
+        ..ServeOptions::default()
     })
     .await;
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -130,9 +130,9 @@ async fn a_client_that_takes_nothing_is_cut() {
 
 #[tokio::test]
 async fn heads_of_strangers_have_one_budget() {
-    let door = Door {
+    let door = ServeOptions {
         strangers_bytes: 200_000,
-        ..Door::default()
+        ..ServeOptions::default()
     };
     let (address, _) = greeter(door).await;
     let mut open = Vec::new();
@@ -164,7 +164,7 @@ async fn heads_of_strangers_have_one_budget() {
 async fn frames_that_belong_to_no_request_have_an_end() {
     const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\x0012345678";
     const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
-    let (address, _) = greeter(Door::default()).await;
+    let (address, _) = greeter(ServeOptions::default()).await;
     for frame in [PING, SETTINGS] {
         let stream = TcpStream::connect(address).await.unwrap();
         let (mut reader, mut writer) = stream.into_split();
@@ -230,9 +230,9 @@ async fn only_the_default_https_port_speaks_for_its_host() {
         ("https://sync.example.com:8443", false),
         ("http://sync.example.com", false),
     ] {
-        let (address, _) = greeter(Door {
+        let (address, _) = greeter(ServeOptions {
             public_url: Some(public_url.to_owned()),
-            ..Door::default()
+            ..ServeOptions::default()
         })
         .await;
         let answer = client().get(format!("http://{address}/hello")).send();
@@ -263,7 +263,7 @@ async fn another_sites_page_logs_nobody_out() {
 on_both_databases! {
     async fn a_load_balancer_is_told_whether_calls_can_be_answered(database) {
         let registry = namespaces::registry();
-        let server = Server::on(database, registry, Limits::default(), quick_policy()).await;
+        let server = Server::on(database, registry, RequestLimits::default(), quick_policy()).await;
         let asked = async |path: &str| {
             let url = format!("http://{}/{path}", server.address);
             let answer = client().get(url).send().await.unwrap();

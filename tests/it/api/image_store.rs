@@ -4,7 +4,7 @@ use dxr::Value;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
 use registrysync::store::projects::project::{NewProject, project_create};
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use serde_json::json;
 
 use super::server::{Server, members, quick_policy, text};
@@ -14,7 +14,7 @@ const PASSWORD: &str = "hunter2-s3cret";
 
 async fn server(database: TestDatabase) -> (Server, String) {
     let registry = namespaces::registry();
-    let server = Server::on(database, registry, Limits::default(), quick_policy()).await;
+    let server = Server::on(database, registry, RequestLimits::default(), quick_policy()).await;
     let key = server.key(&[Role::ImageAdmin], false).await;
     (server, key)
 }

@@ -4,7 +4,7 @@ use dxr::Value as Xml;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
 use registrysync::store::stores::image_store::image_store_by_label;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use serde_json::{Value, json};
 
 use super::server::{Server, members, quick_policy, text, texts};
@@ -18,7 +18,7 @@ struct Client {
 impl Client {
     async fn new(database: TestDatabase) -> Client {
         let registry = namespaces::registry();
-        let server = Server::on(database, registry, Limits::default(), quick_policy()).await;
+        let server = Server::on(database, registry, RequestLimits::default(), quick_policy()).await;
         let key = server.key(&[Role::ImageAdmin], false).await;
         let client = Client { server, key };
         for label in ["src", "dest", "17"] {

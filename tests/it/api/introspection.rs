@@ -2,13 +2,13 @@
 
 use dxr::Value;
 use registrysync::api::namespaces;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use serde_json::json;
 
 use super::server::{Server, members, text};
 
 async fn server() -> Server {
-    Server::start(namespaces::registry(), Limits::default()).await
+    Server::start(namespaces::registry(), RequestLimits::default()).await
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! JSON over HTTP: rows 40 to 46b of the wire's contract.
 
 use registrysync::service::Role;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use serde_json::json;
 
 use super::sample;
 use super::server::{Server, client};
 
 async fn server() -> (Server, String) {
-    let server = Server::start(sample::registry(), Limits::default()).await;
+    let server = Server::start(sample::registry(), RequestLimits::default()).await;
     let key = server.key(&[Role::ImageAdmin], false).await;
     (server, key)
 }

@@ -7,7 +7,7 @@ use dxr::Value;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
 use registrysync::store::DbConnection;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 
 use super::server::{Server, members, text};
 use crate::support::registry::Registry;
@@ -15,7 +15,7 @@ use crate::support::registry::Registry;
 const ADMIN: [Role; 3] = [Role::OrgAdmin, Role::ImageAdmin, Role::SatelliteAdmin];
 
 async fn server() -> Server {
-    Server::start(namespaces::registry(), Limits::default()).await
+    Server::start(namespaces::registry(), RequestLimits::default()).await
 }
 
 /// A store over a registry whose listing takes thousands of requests.
@@ -148,7 +148,7 @@ async fn a_listing_ends_with_its_session() {
 /// as many as there are connections would wait for each other.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_and_looks_at_their_sessions_dont_wait_for_each_other() {
-    let server = Server::start(super::sample::registry(), Limits::default()).await;
+    let server = Server::start(super::sample::registry(), RequestLimits::default()).await;
     let key = server.key(&ADMIN, false).await;
     let calls = (0..CONNECTIONS).map(|_| server.xml("sample.linger", vec![text(&key)]));
     let calls = futures_util::future::join_all(calls);

@@ -2,7 +2,7 @@
 
 use registrysync::api::namespaces;
 use registrysync::service::Role;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use serde_json::json;
 
 use super::sample;
@@ -12,7 +12,7 @@ use crate::support::logged::Logged;
 #[tokio::test]
 async fn the_log_has_the_reason_of_an_unexpected_error_under_its_id() {
     let (logged, _guard) = Logged::begin();
-    let server = Server::start(sample::registry(), Limits::default()).await;
+    let server = Server::start(sample::registry(), RequestLimits::default()).await;
     let key = server.key(&[Role::ImageAdmin], false).await;
     let params = vec![text(&key), text("broken")];
     let (_, message) = server.xml("sample.change", params).await.unwrap_err();
@@ -28,7 +28,7 @@ async fn the_log_has_the_reason_of_an_unexpected_error_under_its_id() {
 async fn no_password_and_no_key_is_logged() {
     const NEW: &str = "a-new-secret";
     let (logged, _guard) = Logged::begin();
-    let server = Server::start(namespaces::registry(), Limits::default()).await;
+    let server = Server::start(namespaces::registry(), RequestLimits::default()).await;
     let admin = server.admin().await;
     assert!(server.log_in("admin", NEW).await.is_err());
     for password in [ADMIN_PASSWORD, NEW] {
@@ -63,7 +63,7 @@ async fn no_password_and_no_key_is_logged() {
 #[tokio::test]
 async fn a_failed_login_is_a_line_with_its_name_its_address_and_the_reason() {
     let (logged, _guard) = Logged::begin();
-    let server = Server::start(namespaces::registry(), Limits::default()).await;
+    let server = Server::start(namespaces::registry(), RequestLimits::default()).await;
     server.admin().await;
     assert_eq!(logged.lines("a login failed"), Vec::<String>::new());
     for name in ["nobody", "x\nERROR forged \u{1b}[31m"] {

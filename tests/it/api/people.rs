@@ -2,7 +2,7 @@
 
 use registrysync::api::namespaces;
 use registrysync::service::Role;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use serde_json::{Value, json};
 
 use super::server::{ADMIN_PASSWORD, Server, quick_policy};
@@ -13,7 +13,7 @@ pub(super) type Answer = Result<Value, (i64, String)>;
 
 pub(super) async fn server(database: TestDatabase) -> Server {
     let registry = namespaces::registry();
-    Server::on(database, registry, Limits::default(), quick_policy()).await
+    Server::on(database, registry, RequestLimits::default(), quick_policy()).await
 }
 
 /// Somebody with a session, over JSON.

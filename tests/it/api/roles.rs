@@ -54,7 +54,7 @@ fn table() -> BTreeMap<String, Vec<String>> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Door {
+enum ServeOptions {
     Open,
     NoRole,
     OnlyReading,
@@ -68,10 +68,10 @@ async fn knock(
     method: &Method,
     args: Vec<Value>,
     json_args: &serde_json::Value,
-) -> Door {
+) -> ServeOptions {
     let params = std::iter::once(text(key)).chain(args).collect();
     let by_xml = match server.xml(name, params).await {
-        Err((-23, _)) => Door::NoRole,
+        Err((-23, _)) => ServeOptions::NoRole,
         Err((-1, message)) if message.contains("read-only API users") => {
             assert_eq!(
                 message,
@@ -80,10 +80,10 @@ async fn knock(
                     method.name()
                 )
             );
-            Door::OnlyReading
+            ServeOptions::OnlyReading
         }
         Err((-1, message)) => panic!("{name}: {message}"),
-        _ => Door::Open,
+        _ => ServeOptions::Open,
     };
     let verb = if method.is_read_only() { "GET" } else { "POST" };
     let path = name.replace('.', "/");
@@ -91,9 +91,9 @@ async fn knock(
         .json(verb, &path, Some(key), Some(&json_args.to_string()))
         .await;
     let by_json = match (status, answer["code"].as_i64()) {
-        (200, Some(-23)) => Door::NoRole,
-        (403, None) => Door::OnlyReading,
-        (200 | 400, _) => Door::Open,
+        (200, Some(-23)) => ServeOptions::NoRole,
+        (403, None) => ServeOptions::OnlyReading,
+        (200 | 400, _) => ServeOptions::Open,
         other => panic!("{name}: {other:?} {answer}"),
     };
     assert_eq!(by_xml, by_json, "{name} {answer}");
@@ -148,9 +148,9 @@ async fn every_method_lets_in_whom_the_page_says() {
                 let row = &table[&name];
                 let reads = row[4] == "yes";
                 let expected = |allowed: bool| match allowed {
-                    false => Door::NoRole,
-                    true if read_only && !reads => Door::OnlyReading,
-                    true => Door::Open,
+                    false => ServeOptions::NoRole,
+                    true if read_only && !reads => ServeOptions::OnlyReading,
+                    true => ServeOptions::Open,
                 };
                 let (args, by_name) = arguments(method, None);
                 let door = knock(&server, &key, &name, method, args, &by_name).await;

@@ -14,7 +14,7 @@ use registrysync::store::access::account::{NewAccount, account_create};
 use registrysync::store::access::org::{org_by_name, org_create};
 use registrysync::store::access::session::session_create;
 use registrysync::store::{Db, DbConnection};
-use registrysync::surface::{Door, Limits, listen, routes, serve};
+use registrysync::surface::{RequestLimits, ServeOptions, listen, routes, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{OnceCell, oneshot};
@@ -58,19 +58,23 @@ impl Drop for Server {
 
 impl Server {
     /// On a fresh `SQLite` database.
-    pub(crate) async fn start(registry: Registry, limits: Limits) -> Server {
+    pub(crate) async fn start(registry: Registry, limits: RequestLimits) -> Server {
         Server::on(TestDatabase::sqlite(), registry, limits, quick_policy()).await
     }
 
     /// The whole API on a fresh `SQLite` database.
     pub(crate) async fn on_api() -> Server {
-        Server::start(registrysync::api::namespaces::registry(), Limits::default()).await
+        Server::start(
+            registrysync::api::namespaces::registry(),
+            RequestLimits::default(),
+        )
+        .await
     }
 
     pub(crate) async fn on(
         database: TestDatabase,
         registry: Registry,
-        limits: Limits,
+        limits: RequestLimits,
         policy: LoginPolicy,
     ) -> Server {
         let app = App::new(Db::clone(&database), Logins::new(policy).unwrap());
@@ -82,9 +86,14 @@ impl Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let dispatcher = Dispatcher::new(registry, Arc::clone(&app));
         let routes = routes(dispatcher, limits, CancellationToken::new());
-        tokio::spawn(serve(listener, routes, Door::default(), async move {
-            let _ = stopped.await;
-        }));
+        tokio::spawn(serve(
+            listener,
+            routes,
+            ServeOptions::default(),
+            async move {
+                let _ = stopped.await;
+            },
+        ));
         Server {
             address,
             app,

@@ -5,7 +5,7 @@ use diesel::sql_types::Text;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
 use registrysync::store::DbConnection;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use serde_json::{Value as Json, json};
 
 use super::server::{Server, quick_policy};
@@ -38,7 +38,7 @@ struct Stored {
 impl World {
     /// Two stores, two projects with a schedule, and an item.
     async fn new(database: TestDatabase) -> World {
-        let limits = Limits::default();
+        let limits = RequestLimits::default();
         let server = Server::on(database, namespaces::registry(), limits, quick_policy()).await;
         let key = server.key(&ADMIN, false).await;
         let world = World { server, key };

@@ -11,7 +11,7 @@ use registrysync::service::access::account::{LoginPolicy, Logins, login};
 use registrysync::service::access::login_guard::LoginLimits;
 use registrysync::service::{App, Error, Role};
 use registrysync::store::Db;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use serde_json::json;
 
 use super::sample;
@@ -39,7 +39,7 @@ fn long_call(key: &str) -> String {
 
 #[tokio::test]
 async fn only_who_has_a_session_may_send_much() {
-    let server = Server::start(sample::registry(), Limits::default()).await;
+    let server = Server::start(sample::registry(), RequestLimits::default()).await;
     let key = server.key(&[Role::ImageAdmin], false).await;
     let url = format!("http://{}/rpc/api", server.address);
     let wrong = format!("{}0", &key[..key.len() - 1]);
@@ -88,7 +88,7 @@ async fn only_who_has_a_session_may_send_much() {
 
 #[tokio::test]
 async fn what_can_be_no_login_is_refused_before_it_is_looked_at() {
-    let server = Server::start(namespaces::registry(), Limits::default()).await;
+    let server = Server::start(namespaces::registry(), RequestLimits::default()).await;
     let (long, longest) = ("x".repeat(4097), "ä".repeat(1024));
     for (login, password) in [("admin", long.as_str()), (&long, "x"), ("admin", &longest)] {
         let refused = server
@@ -120,7 +120,7 @@ async fn nobody_logs_in_within_a_multicall() {
     let server = Server::on(
         TestDatabase::sqlite(),
         namespaces::registry(),
-        Limits::default(),
+        RequestLimits::default(),
         policy,
     )
     .await;
@@ -178,7 +178,7 @@ on_both_databases! {
             tally_every: Duration::from_millis(300),
             ..quick_policy()
         };
-        let server = Server::on(database, namespaces::registry(), Limits::default(), policy).await;
+        let server = Server::on(database, namespaces::registry(), RequestLimits::default(), policy).await;
         for _ in 0..20 {
             let refused = server.xml("auth.login", vec![text("somebody"), text("wrong")]).await;
             assert_eq!(refused.unwrap_err().0, 2950);
@@ -195,7 +195,7 @@ on_both_databases! {
             tally_every: Duration::from_millis(300),
             ..quick_policy()
         };
-        let server = Server::on(database, namespaces::registry(), Limits::default(), policy).await;
+        let server = Server::on(database, namespaces::registry(), RequestLimits::default(), policy).await;
         // A session that can't last so long is no way round the counters.
         let (long, known) = ("x".repeat(65), "nobody".to_owned());
         for number in 0..25_i32 {

@@ -2,7 +2,7 @@
 
 use dxr::Value;
 use registrysync::api::namespaces;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use serde_json::json;
 
 use super::server::{Server, members, text, texts};
@@ -20,7 +20,7 @@ fn call(name: &str, params: Vec<Value>) -> Value {
 }
 
 async fn server() -> Server {
-    Server::start(namespaces::registry(), Limits::default()).await
+    Server::start(namespaces::registry(), RequestLimits::default()).await
 }
 
 #[tokio::test]

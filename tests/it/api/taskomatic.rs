@@ -5,7 +5,7 @@ use dxr::Value as Xml;
 use registrysync::api::namespaces;
 use registrysync::service::{Role, ScheduleRules};
 use registrysync::store::runs::run::RunStatus;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use registrysync::taskomatic::Scheduler;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ struct Tasko {
 impl Tasko {
     async fn new(database: TestDatabase) -> Tasko {
         let registry = namespaces::registry();
-        let server = Server::on(database, registry, Limits::default(), quick_policy()).await;
+        let server = Server::on(database, registry, RequestLimits::default(), quick_policy()).await;
         let org = server.key(&[Role::OrgAdmin], false).await;
         let sat = server.key(&[Role::SatelliteAdmin], false).await;
         let mut tasko = Tasko {

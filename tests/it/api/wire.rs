@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -15,9 +15,9 @@ const HELLO: &str = "<methodCall><methodName>sample.hello</methodName></methodCa
 async fn server(body_bytes: usize) -> Server {
     Server::start(
         sample::registry(),
-        Limits {
+        RequestLimits {
             body_bytes,
-            ..Limits::default()
+            ..RequestLimits::default()
         },
     )
     .await
@@ -82,7 +82,7 @@ async fn a_packed_body_may_come_in_chunks() {
 /// The client reads only after it has written everything, or never writes all that it announced.
 #[tokio::test]
 async fn too_much_is_a_fault_however_it_comes() {
-    let server = server(Limits::default().body_bytes).await;
+    let server = server(RequestLimits::default().body_bytes).await;
     let large = vec![b' '; 20_000_000];
     let url = format!("http://{}/rpc/api", server.address);
     let request = client().post(&url).body(large.clone());

@@ -7,13 +7,13 @@ use std::path::Path;
 use dxr::Value;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 
 use super::sample;
 use super::server::{Server, client, members, outcome, text, texts};
 
 async fn server() -> (Server, String) {
-    let server = Server::start(sample::registry(), Limits::default()).await;
+    let server = Server::start(sample::registry(), RequestLimits::default()).await;
     let key = server.key(&[Role::ImageAdmin], false).await;
     (server, key)
 }
@@ -85,9 +85,9 @@ async fn old_and_odd_requests_work() {
 async fn gzip_works_both_ways_and_is_bounded() {
     let server = Server::start(
         sample::registry(),
-        Limits {
+        RequestLimits {
             body_bytes: 100_000,
-            ..Limits::default()
+            ..RequestLimits::default()
         },
     )
     .await;
@@ -131,9 +131,9 @@ async fn gzip_works_both_ways_and_is_bounded() {
 async fn a_body_over_the_limit_is_a_fault() {
     let server = Server::start(
         sample::registry(),
-        Limits {
+        RequestLimits {
             body_bytes: 100_000,
-            ..Limits::default()
+            ..RequestLimits::default()
         },
     )
     .await;
@@ -393,7 +393,7 @@ async fn the_session_is_checked_before_the_method_is_looked_up() {
 
 #[tokio::test]
 async fn a_stale_key_before_the_login_is_ignored() {
-    let server = Server::start(namespaces::registry(), Limits::default()).await;
+    let server = Server::start(namespaces::registry(), RequestLimits::default()).await;
     let stale = format!("99x{}", "0".repeat(64));
     // A password of digits could be taken for a duration.
     for password in ["wrong", "17"] {

@@ -15,7 +15,7 @@ use registrysync::store::runs::run::{
 };
 use registrysync::store::stores::image_store::{NewImageStore, image_store_create};
 use registrysync::store::{DbConnection, SealKey};
-use registrysync::taskomatic::Limits;
+use registrysync::taskomatic::RunLimits;
 use registrysync::taskomatic::work::claim::{Claimed, claim};
 
 const OPTIONS: &str =
@@ -78,7 +78,7 @@ pub(super) fn queued(conn: &mut DbConnection, org_id: i64, project_id: i64) -> i
     }
 }
 
-fn next(conn: &mut DbConnection, limits: Limits) -> Option<Claimed> {
+fn next(conn: &mut DbConnection, limits: RunLimits) -> Option<Claimed> {
     conn.write(|conn| claim(conn, "w", Duration::from_mins(1), limits))
         .expect("no error")
 }
@@ -108,8 +108,8 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (_, large) = waiting(conn, &key, &ends("a", "one.example", "two.example"), 6);
-            let first = next(conn, Limits::default()).expect("a part");
-            let second = next(conn, Limits::default()).expect("a part");
+            let first = next(conn, RunLimits::default()).expect("a part");
+            let second = next(conn, RunLimits::default()).expect("a part");
             assert_eq!((first.run.id, second.run.id), (large, large));
             assert_eq!((first.part.number, second.part.number), (1, 2));
             assert_eq!(first.part.target_repository, "app0");
@@ -117,7 +117,7 @@ on_both_databases! {
             let (_, later) = waiting(conn, &key, &ends("c", "one.example", "two.example"), 1);
             // Of whom the fewest are worked on; of the oldest.
             let mut order = Vec::new();
-            while let Some(claimed) = next(conn, Limits::default()) {
+            while let Some(claimed) = next(conn, RunLimits::default()) {
                 order.push(claimed.run.id);
             }
             assert_eq!(order, [small, later, small, large, large, large, large]);
@@ -136,7 +136,7 @@ on_both_databases! {
             waiting(conn, &key, &ends("a", "one.example", "two.example/mirror"), 3);
             waiting(conn, &key, &ends("b", "two.example", "three.example"), 3);
             let (_, free) = waiting(conn, &key, &ends("c", "four.example", "five.example"), 3);
-            let host = Limits { per_host: Some(2), per_org: None };
+            let host = RunLimits { per_host: Some(2), per_org: None };
             let claimed: Vec<Claimed> = std::iter::from_fn(|| next(conn, host)).collect();
             let (theirs, others): (Vec<_>, Vec<_>) = claimed.iter().partition(|c| c.run.id == free);
             assert_eq!((theirs.len(), others.len()), (2, 2));
@@ -145,7 +145,7 @@ on_both_databases! {
             assert_ne!(after.run.id, free);
             assert!(next(conn, host).is_none());
 
-            let org = Limits { per_host: None, per_org: Some(2) };
+            let org = RunLimits { per_host: None, per_org: Some(2) };
             let more: Vec<Claimed> = std::iter::from_fn(|| next(conn, org)).collect();
             assert_eq!(more.len(), 2, "{more:?}");
             assert!(more.iter().all(|claimed| claimed.run.id != free));
@@ -166,7 +166,7 @@ on_both_databases! {
                 diesel::sql_query(format!("UPDATE sync_project SET options = 'rubbish' WHERE org_id = {other}")),
                 conn,
             )?;
-            assert!(next(conn, Limits::default()).is_none());
+            assert!(next(conn, RunLimits::default()).is_none());
             let empty = run_get(conn, org, empty)?.expect("the run");
             assert_eq!(empty.status, RunStatus::Failed);
             assert_eq!(
@@ -195,7 +195,7 @@ on_both_databases! {
                 }
             });
             // How often an idle claim, then one beside one part, and one beside two looks at all of them.
-            let limits = Limits { per_host: Some(2), per_org: Some(9) };
+            let limits = RunLimits { per_host: Some(2), per_org: Some(9) };
             let looks = |conn: &mut DbConnection| {
                 seen.lock().expect("no panic").clear();
                 let claimed = next(conn, limits);
@@ -224,7 +224,7 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             waiting(conn, &key, &ends("a", "one.example/from", "one.example/to"), 3);
-            let host = Limits { per_host: Some(2), per_org: None };
+            let host = RunLimits { per_host: Some(2), per_org: None };
             let claimed: Vec<Claimed> = std::iter::from_fn(|| next(conn, host)).collect();
             assert_eq!(claimed.len(), 2, "{claimed:?}");
             Ok(())
@@ -239,15 +239,15 @@ on_both_databases! {
         let key = db.key().clone();
         let run = db.run(move |conn| {
             let (org, begun) = waiting(conn, &key, &ends("a", "one.example", "two.example"), 2);
-            let first = next(conn, Limits::default()).expect("a part");
+            let first = next(conn, RunLimits::default()).expect("a part");
             let (other, late) = waiting(conn, &key, &ends("b", "one.example", "two.example"), 2);
             diesel::RunQueryDsl::execute(
                 diesel::sql_query("UPDATE sync_project SET enabled = FALSE"),
                 conn,
             )?;
-            let second = next(conn, Limits::default()).expect("the other part of what has begun");
+            let second = next(conn, RunLimits::default()).expect("the other part of what has begun");
             assert_eq!((first.run.id, second.run.id), (begun, begun));
-            assert!(next(conn, Limits::default()).is_none());
+            assert!(next(conn, RunLimits::default()).is_none());
             let late = run_get(conn, other, late)?.expect("the run");
             assert_eq!(late.status, RunStatus::Skipped);
             assert_eq!(late.message, "the project was disabled before the run began");

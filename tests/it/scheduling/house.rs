@@ -1,4 +1,4 @@
-//! House-keeping: what its runs do, and what they say.
+//! HousekeepingLease-keeping: what its runs do, and what they say.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use registrysync::store::access::session::session_create;
 use registrysync::store::projects::project::{project_by_id, project_list, projects_disable};
 use registrysync::store::projects::synced_tag::synced_forget_store;
 use registrysync::store::runs::house_run::{
-    HistoryOf, Removed, history_list, history_remove, house_claim, house_end, house_progress,
-    project_empty, schedules_remove,
+    HistoryOf, Removed, history_list, history_remove, housekeeping_claim, housekeeping_end,
+    housekeeping_progress, project_empty, schedules_remove,
 };
 use registrysync::store::runs::log::log_list;
 use registrysync::store::runs::log::{LogLevel, NewLogLine};
@@ -103,21 +103,21 @@ on_both_databases! {
         let place = Place::new(db, "2026-03-01 12:00:00").await;
         let id = place.house("session-cleanup-bunch", "2026-03-01").await;
         place.db.run(move |conn| {
-            let first = house_claim(conn, "a", LEASE)?.expect("the run");
+            let first = housekeeping_claim(conn, "a", LEASE)?.expect("the run");
             assert_eq!((first.run_id, first.attempt), (id, 1));
-            assert_eq!(house_claim(conn, "b", LEASE)?, None);
+            assert_eq!(housekeeping_claim(conn, "b", LEASE)?, None);
             let line = || vec![NewLogLine::now(LogLevel::Info, "here".to_owned())];
-            assert!(house_progress(conn, &first, &line(), LEASE)?);
+            assert!(housekeeping_progress(conn, &first, &line(), LEASE)?);
             // Its lease ran out, or lasts for years since a clock was set.
             for (attempt, until) in [(2, "2020-01-01 00:00:00"), (3, "2099-01-01 00:00:00")] {
                 diesel::update(tasko_run::table).set(tasko_run::lease_until.eq(moment(until))).execute(conn)?;
-                let next = house_claim(conn, "b", LEASE)?.expect("the run");
+                let next = housekeeping_claim(conn, "b", LEASE)?.expect("the run");
                 assert_eq!((next.run_id, next.attempt), (id, attempt));
-                assert!(!house_progress(conn, &first, &line(), LEASE)?);
+                assert!(!housekeeping_progress(conn, &first, &line(), LEASE)?);
             }
-            house_end(conn, &first, RunStatus::Finished, "not mine any more")?;
+            housekeeping_end(conn, &first, RunStatus::Finished, "not mine any more")?;
             diesel::update(tasko_run::table).set(tasko_run::lease_until.eq(moment("2020-01-01 00:00:00"))).execute(conn)?;
-            assert_eq!(house_claim(conn, "b", LEASE)?, None);
+            assert_eq!(housekeeping_claim(conn, "b", LEASE)?, None);
             let ended: (RunStatus, String) = tasko_run::table.find(id).select((tasko_run::status, tasko_run::message)).first(conn)?;
             assert_eq!(ended, (RunStatus::Failed, "given up: its worker was lost 3 times".to_owned()));
             assert_eq!(log_list(conn, None::<i64>, id, 0, 9)?.len(), 1);
@@ -180,7 +180,7 @@ on_both_databases! {
         place.db.run(move |conn| {
             let now = chrono::Utc::now().naive_utc();
             assert_eq!(history_list(conn, now - chrono::TimeDelta::days(30))?.len(), 2);
-            // House-keeping has a history too; what goes on never goes.
+            // HousekeepingLease-keeping has a history too; what goes on never goes.
             let house = HistoryOf::Bunch("run-history-cleanup-bunch".to_owned());
             assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 1, 9)?, Removed::default());
             assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 0, 9)?.runs, 1);
@@ -197,10 +197,10 @@ on_both_databases! {
         let place = Place::new(db, "2026-03-01 12:00:00").await;
         let id = place.house("session-cleanup-bunch", "2026-03-01").await;
         place.db.run(move |conn| {
-            let house = house_claim(conn, "a", LEASE)?.expect("the run");
+            let house = housekeeping_claim(conn, "a", LEASE)?.expect("the run");
             let lines: Vec<_> = (0..25).map(|n| NewLogLine::now(LogLevel::Info, n.to_string())).collect();
-            assert!(house_progress(conn, &house, &lines, LEASE)?);
-            house_end(conn, &house, RunStatus::Finished, "")?;
+            assert!(housekeeping_progress(conn, &house, &lines, LEASE)?);
+            housekeeping_end(conn, &house, RunStatus::Finished, "")?;
             let of = HistoryOf::Bunch("session-cleanup-bunch".to_owned());
             let later = moment("2099-01-01 00:00:00");
             let mut step = || history_remove(conn, &of, later, 0, 10);

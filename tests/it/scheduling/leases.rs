@@ -19,7 +19,7 @@ use registrysync::store::runs::run::{Run, RunStatus, run_get};
 use registrysync::store::schema::run_part;
 use registrysync::store::{Db, DbConnection, now};
 use registrysync::taskomatic::work::claim::claim;
-use registrysync::taskomatic::{LeaseRules, Limits, LostParts, Worker, WorkerOptions};
+use registrysync::taskomatic::{LeaseRules, LostParts, RunLimits, Worker, WorkerOptions};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +97,7 @@ impl Work {
             name: "w".to_owned(),
             slots: 2,
             leases: RULES,
-            limits: Limits::default(),
+            limits: RunLimits::default(),
             grace: Duration::from_secs(5),
         };
         let db: &Db = &self.db;
@@ -123,7 +123,7 @@ impl Work {
             .run(move |conn| {
                 conn.write(|conn| {
                     let id = queued(conn, org, project);
-                    let claimed = claim(conn, "w", RULES.lost_after * 2 / 3, Limits::default());
+                    let claimed = claim(conn, "w", RULES.lost_after * 2 / 3, RunLimits::default());
                     let claimed = claimed.expect("no error").expect("a part");
                     assert_eq!(claimed.run.id, id);
                     Ok(id)
@@ -206,7 +206,7 @@ on_both_databases! {
         let (org, id) = (work.org, work.first);
         work.db
             .run(move |conn| {
-                conn.write(|conn| claim(conn, "gone", RULES.lost_after / 3, Limits::default()))
+                conn.write(|conn| claim(conn, "gone", RULES.lost_after / 3, RunLimits::default()))
                     .expect("no error")
                     .expect("a part");
                 assert_eq!(run_cancel(conn, org, id, "me")?, Cancelled::Asked);
@@ -230,7 +230,7 @@ on_both_databases! {
             .run(move |conn| {
                 let short = Duration::from_secs(1);
                 let claimed = conn
-                    .write(|conn| claim(conn, "w", short, Limits::default()))
+                    .write(|conn| claim(conn, "w", short, RunLimits::default()))
                     .expect("no error")
                     .expect("a part");
                 let lease = claimed.part.lease();
@@ -314,7 +314,7 @@ on_both_databases! {
         let (org, id) = (work.org, work.first);
         work.db
             .run(move |conn| {
-                let claimed = conn.write(|conn| claim(conn, "w", Duration::from_mins(1), Limits::default()));
+                let claimed = conn.write(|conn| claim(conn, "w", Duration::from_mins(1), RunLimits::default()));
                 let lease = claimed.expect("no error").expect("a part").part.lease();
                 let before = log_list(conn, org, id, 0, 99)?.len();
                 let lines = ["one", "bad", "three"].map(|text| NewLogLine::now(LogLevel::Info, text.to_owned()));
@@ -356,7 +356,7 @@ on_both_databases! {
         let (org, id) = (work.org, work.first);
         work.db
             .run(move |conn| {
-                let claimed = conn.write(|conn| claim(conn, "w", Duration::from_mins(1), Limits::default()));
+                let claimed = conn.write(|conn| claim(conn, "w", Duration::from_mins(1), RunLimits::default()));
                 let lease = claimed.expect("no error").expect("a part").part.lease();
                 let before = log_list(conn, org, id, 0, 99)?.len();
                 let foul = format!("nul\0 esc\u{1b}[31m {}", "x".repeat(8_000_001));

@@ -6,7 +6,7 @@ use diesel::{Connection as _, PgConnection};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use registrysync::store::access::account::account_count;
 use registrysync::store::access::org::{org_by_name, org_create};
-use registrysync::store::{Db, DbOptions, Error, Limits, SealKey, Trouble};
+use registrysync::store::{ConnectionLimits, Db, DbOptions, Error, SealKey, Trouble};
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn through_proxy(db: &TestDatabase, statement: Duration) -> (Proxy, Db) {
     let url = proxy.url.clone();
     let key = key(db.dir.path());
     let options = DbOptions {
-        limits: Limits { statement },
+        limits: ConnectionLimits { statement },
         ..DbOptions::default()
     };
     let opened = tokio::task::spawn_blocking(move || Db::open_with(&url, key, options));

@@ -12,7 +12,7 @@ use registrysync::store::projects::item::{item_by_id, item_list};
 use registrysync::store::projects::project::{project_by_label, project_last_runs, project_list};
 use registrysync::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
 use registrysync::store::runs::cancel::run_cancel;
-use registrysync::store::runs::house_run::house_claim;
+use registrysync::store::runs::house_run::housekeeping_claim;
 use registrysync::store::runs::log::{log_append, log_list};
 use registrysync::store::runs::part::{
     Part, PartStatus, claim_lock, leases_renew, part_claim, part_end, part_offer, part_progress,
@@ -281,7 +281,7 @@ fn hot_calls(
     }
     run_cancel(conn, org, run.id, "x")?;
     notification_claim(conn, Channel::ALL, |_| Duration::ZERO)?;
-    house_claim(conn, "w", queue::LEASE)?;
+    housekeeping_claim(conn, "w", queue::LEASE)?;
     schedule_hot_calls(conn, org, project_id)?;
     Ok(())
 }

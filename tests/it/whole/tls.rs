@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
-use registrysync::surface::{Certificate, Door};
+use registrysync::surface::{Certificate, ServeOptions};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -346,10 +346,10 @@ async fn a_connection_that_does_not_ask_is_closed() {
     let certificate = Certificate::from_files(&path("cert.pem"), &path("key.pem")).unwrap();
     let head_time = Duration::from_millis(400);
     for certificate in [None, Some(certificate)] {
-        let door = Door {
+        let door = ServeOptions {
             certificate,
             head_time,
-            ..Door::default()
+            ..ServeOptions::default()
         };
         let tls = door.certificate.is_some();
         let address = hello_server(door).await;
@@ -380,7 +380,7 @@ async fn ended(stream: &mut (impl tokio::io::AsyncRead + Unpin)) {
     assert!(read.is_ok(), "the connection stays open");
 }
 
-async fn hello_server(door: Door) -> std::net::SocketAddr {
+async fn hello_server(door: ServeOptions) -> std::net::SocketAddr {
     let listener = registrysync::surface::listen("127.0.0.1:0".parse().unwrap())
         .await
         .unwrap();

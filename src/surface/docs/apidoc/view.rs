@@ -134,7 +134,7 @@ pub(super) struct MethodView<'a> {
     pub(super) doc: Vec<Piece<'a>>,
     pub(super) role: Option<String>,
     /// Whether one's own account needs no role.
-    pub(super) or_oneself: bool,
+    pub(super) or_self: bool,
     pub(super) parameters: Vec<ValueView<'a>>,
     pub(super) result: ValueView<'a>,
     pub(super) python: String,
@@ -167,7 +167,7 @@ impl<'a> MethodView<'a> {
             verb: if method.is_read_only() { "GET" } else { "POST" },
             doc: pieces(method.doc()),
             role: one_of(method.needed_roles()),
-            or_oneself: method.is_open_to_oneself(),
+            or_self: method.is_open_to_self(),
             parameters: session.into_iter().chain(named).collect(),
             result: ValueView::of("", method.returns_doc(), method.result()),
             python: samples::python(namespace, method, origin),

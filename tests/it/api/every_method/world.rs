@@ -11,7 +11,7 @@ use registrysync::store::runs::log::{LogLevel, NewLogLine, log_append};
 use registrysync::store::runs::result::{NewRunResult, ResultAction, ResultStatus, result_put};
 use registrysync::store::runs::run::{RunStatus, RunTotals};
 use registrysync::store::{DbConnection, Error, now};
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use registrysync::taskomatic::Scheduler;
 use serde_json::{Value as Json, json};
 
@@ -75,7 +75,7 @@ impl World {
             ..quick_policy()
         };
         let methods = namespaces::registry();
-        let server = Server::on(database, methods, Limits::default(), policy).await;
+        let server = Server::on(database, methods, RequestLimits::default(), policy).await;
         let admin = server.admin().await;
         let made = Made::by(&admin, registry.address()).await;
         let key = admin.key.clone();

@@ -12,7 +12,7 @@ use registrysync::service::Role;
 use registrysync::store::projects::project::project_by_label;
 use registrysync::store::runs::run::{Enqueued, NewRun, RunTrigger, run_enqueue};
 use registrysync::store::{DbConnection, Error};
-use registrysync::surface::Limits;
+use registrysync::surface::RequestLimits;
 use serde_json::{Value, json};
 
 use super::server::{Server, quick_policy, text};
@@ -46,7 +46,7 @@ struct Admin {
 impl Admin {
     async fn new(database: TestDatabase) -> Admin {
         let registry = namespaces::registry();
-        let server = Server::on(database, registry, Limits::default(), quick_policy()).await;
+        let server = Server::on(database, registry, RequestLimits::default(), quick_policy()).await;
         let key = server.key(&[Role::ImageAdmin], false).await;
         let admin = Admin { server, key };
         admin.store("src", "source.example:5000").await;
