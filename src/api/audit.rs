@@ -8,7 +8,8 @@ use dxr::Value;
 
 use super::context::Visitor;
 use super::error::ApiError;
-use super::method::{Answer, Method, Parameter, Pending};
+use super::method::{Method, Parameter};
+use super::reply::{CallResult, PendingCall};
 use super::types::Kind;
 use super::value::from_value;
 use crate::service::trail::audit::{Actor, Record, TEXT_LIMIT, actor_find, audit_record};
@@ -58,7 +59,7 @@ impl AuditRecord {
 
     /// Lets `call` happen, and writes down what came of it. A call whose record can't be written
     /// has happened all the same: the log says so.
-    pub(super) async fn wrap(self, call: Pending) -> Answer {
+    pub(super) async fn wrap(self, call: PendingCall) -> CallResult {
         let method = self.method.clone();
         // A logout ends the session that tells who it was; nobody needs to know who isn't let in.
         let (before, after) = match self.actor {

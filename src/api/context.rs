@@ -3,11 +3,14 @@
 //! The first parameter of a method's function says whether a session is needed: [`Context`] has a
 //! [`Caller`], [`Visitor`] has none.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::dispatch::Dispatcher;
-use super::registry::Registry;
+use dxr::Value;
+
+use super::catalog::Catalog;
+use super::reply::PendingCall;
 use crate::service::{App, Caller};
 
 /// Where a call came from, as far as the service may use it (rate limits, audit).
@@ -21,15 +24,31 @@ pub struct Peer {
 #[derive(Clone, Debug)]
 pub struct Visitor {
     app: Arc<App>,
-    registry: Arc<Registry>,
+    catalog: Arc<Catalog>,
+    calls: Arc<dyn Calls>,
     peer: Peer,
 }
 
+/// What a method that makes calls itself may do.
+pub(super) trait Calls: fmt::Debug + Send + Sync {
+    /// A call by position; see [`Dispatcher::call_positional`](super::Dispatcher::call_positional).
+    fn call_positional(self: Arc<Self>, peer: Peer, name: String, args: Vec<Value>) -> PendingCall;
+
+    /// Whether the method of that name changes nothing.
+    fn is_reading(&self, name: &str) -> bool;
+}
+
 impl Visitor {
-    pub(super) fn new(app: Arc<App>, registry: Arc<Registry>, peer: Peer) -> Visitor {
+    pub(super) fn new(
+        app: Arc<App>,
+        catalog: Arc<Catalog>,
+        calls: Arc<dyn Calls>,
+        peer: Peer,
+    ) -> Visitor {
         Visitor {
             app,
-            registry,
+            catalog,
+            calls,
             peer,
         }
     }
@@ -39,9 +58,9 @@ impl Visitor {
         &self.app
     }
 
-    /// All methods, for introspection.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    /// What there is, for introspection.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// Where the call came from.
@@ -49,9 +68,9 @@ impl Visitor {
         self.peer
     }
 
-    /// Carries calls that stand within this one.
-    pub(super) fn dispatcher(&self) -> Dispatcher {
-        Dispatcher::of(Arc::clone(&self.registry), Arc::clone(&self.app))
+    /// Makes calls that stand within this one.
+    pub(super) fn calls(&self) -> &Arc<dyn Calls> {
+        &self.calls
     }
 }
 
@@ -72,9 +91,9 @@ impl Context {
         &self.visitor.app
     }
 
-    /// All methods, for introspection.
-    pub fn registry(&self) -> &Registry {
-        &self.visitor.registry
+    /// What there is, for introspection.
+    pub fn catalog(&self) -> &Catalog {
+        &self.visitor.catalog
     }
 
     /// Where the call came from.

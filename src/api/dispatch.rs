@@ -1,16 +1,18 @@
 //! From a name and arguments to a result. Every surface goes through here, and here alone are
-//! sessions checked; roles and read-only accounts are checked, and changes written to the audit
-//! trail, by `Method::invoke`, which nothing else can reach.
+//! sessions checked. `invoke` does the rest: permission and audit trail.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dxr::Value;
 
-use super::context::{Peer, Visitor};
+use super::catalog::{Catalog, Namespace, camel_case, snake_case};
+use super::context::{Calls, Peer, Visitor};
 use super::error::ApiError;
-use super::method::{Answer, Method, SessionUse};
-use super::registry::{Namespace, Registry, camel_case, snake_case};
+use super::invoke::invoke;
+use super::method::{ByName, Method, SessionUse};
+use super::registry::Registry;
+use super::reply::{CallResult, PendingCall};
 use super::resolve::{Candidate, Choice, choose};
 use super::types::Kind;
 use super::value::de::type_name;
@@ -25,52 +27,55 @@ const AMBIGUOUS: &str = "more than one method candidate found during conversion 
 /// Carries calls to methods.
 #[derive(Clone, Debug)]
 pub struct Dispatcher {
-    registry: Arc<Registry>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
     app: Arc<App>,
 }
 
 impl Dispatcher {
     /// A dispatcher for the methods of `registry` on `app`.
     pub fn new(registry: Registry, app: Arc<App>) -> Dispatcher {
-        Dispatcher::of(Arc::new(registry), app)
-    }
-
-    pub(super) fn of(registry: Arc<Registry>, app: Arc<App>) -> Dispatcher {
-        Dispatcher { registry, app }
+        Dispatcher {
+            inner: Arc::new(Inner { registry, app }),
+        }
     }
 
     /// What the methods work on.
     pub(super) fn app(&self) -> &App {
-        &self.app
+        &self.inner.app
     }
 
-    /// All methods.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    /// What there is.
+    pub fn catalog(&self) -> &Catalog {
+        self.inner.registry.catalog()
     }
 
     /// The caller behind a session key, whose session is renewed by this.
     pub async fn session(&self, key: &str) -> Result<Caller, ApiError> {
         match SessionKey::parse(key) {
-            Some(key) => Ok(session_check(&self.app, &key).await?),
+            Some(key) => Ok(session_check(self.app(), &key).await?),
             None => Err(ApiError::bad_arguments(NEEDS_SESSION)),
         }
     }
 
     /// The same without renewing the session; `None` if there is no such session.
     pub async fn session_peek(&self, key: &str) -> Result<Option<Caller>, ApiError> {
-        Ok(session_peek(&self.app, key).await?)
+        Ok(session_peek(self.app(), key).await?)
     }
 
     /// Whether calls can be answered: the database is there, at the version that this program knows,
     /// and this process has its key.
     pub async fn ready(&self) -> Result<(), ApiError> {
-        let checked = self.app.db.run_checked().await;
+        let checked = self.app().db.run_checked().await;
         checked.map_err(|error| ApiError::from(crate::service::Error::from(error)))
     }
 
     /// A call by position, as XML-RPC makes it: `name` with namespace, the session key first.
-    pub async fn call_positional(&self, peer: Peer, name: &str, args: Vec<Value>) -> Answer {
+    pub async fn call_positional(&self, peer: Peer, name: &str, args: Vec<Value>) -> CallResult {
         self.call_positional_seen(peer, name, args, || {}).await
     }
 
@@ -81,7 +86,7 @@ impl Dispatcher {
         name: &str,
         args: Vec<Value>,
         seen: impl FnOnce(),
-    ) -> Answer {
+    ) -> CallResult {
         let found = self.find(name);
         if let Ok((namespace, overloads)) = found
             && overloads
@@ -89,10 +94,7 @@ impl Dispatcher {
                 .all(|method| method.session() != SessionUse::Always)
         {
             let candidate = sessionless(namespace, overloads, args)?;
-            return candidate
-                .method
-                .invoke(namespace.name(), self.visitor(peer), None, candidate.args)
-                .await;
+            return self.invoke(namespace, candidate, peer, None).await;
         }
         // Row 25: the session is checked before the method is looked up.
         let caller = match args.first() {
@@ -116,15 +118,7 @@ impl Dispatcher {
         };
         let args: Vec<Value> = args.into_iter().skip(1).collect();
         let candidate = pick(namespace, overloads, of_arity(overloads, args), &types)?;
-        candidate
-            .method
-            .invoke(
-                namespace.name(),
-                self.visitor(peer),
-                Some(caller),
-                candidate.args,
-            )
-            .await
+        self.invoke(namespace, candidate, peer, Some(caller)).await
     }
 
     /// A call by parameter names, as JSON makes it. `caller` is what [`Dispatcher::session`] gave.
@@ -134,7 +128,7 @@ impl Dispatcher {
         caller: Option<Caller>,
         name: &str,
         args: BTreeMap<String, Value>,
-    ) -> Answer {
+    ) -> CallResult {
         let (namespace, overloads) = self.find(name).map_err(|missing| missing.error(&[]))?;
         let args: BTreeMap<String, Value> = args
             .into_iter()
@@ -143,7 +137,10 @@ impl Dispatcher {
         let mut aligned = Vec::new();
         let mut misfits = Vec::new();
         for method in overloads {
-            match align(method, args.clone()) {
+            let Some(by_name) = method.by_name() else {
+                continue;
+            };
+            match align(method, by_name, args.clone()) {
                 Ok(args) => aligned.push(Candidate { method, args }),
                 Err(misfit) => misfits.push(misfit),
             }
@@ -165,32 +162,58 @@ impl Dispatcher {
             Choice::None(candidates) => candidates.into_iter().map(json_conversion).collect(),
         };
         let candidate = pick(namespace, overloads, aligned, &types)?;
-        candidate
-            .method
-            .invoke(namespace.name(), self.visitor(peer), caller, candidate.args)
-            .await
+        self.invoke(namespace, candidate, peer, caller).await
     }
 
-    /// Whether the method of that name changes nothing.
-    pub(super) fn is_reading(&self, name: &str) -> bool {
-        let found = self.find(name.trim());
-        found.is_ok_and(|(_, overloads)| overloads.iter().all(Method::is_read_only))
-    }
-
-    fn visitor(&self, peer: Peer) -> Visitor {
-        Visitor::new(Arc::clone(&self.app), Arc::clone(&self.registry), peer)
+    async fn invoke(
+        &self,
+        namespace: &Namespace,
+        candidate: Candidate<'_>,
+        peer: Peer,
+        caller: Option<Caller>,
+    ) -> CallResult {
+        let (registry, app) = (&self.inner.registry, &self.inner.app);
+        let calls = Arc::clone(&self.inner) as Arc<dyn Calls>;
+        let catalog = Arc::clone(registry.catalog());
+        let visitor = Visitor::new(Arc::clone(app), catalog, calls, peer);
+        let Candidate { method, args } = candidate;
+        invoke(registry, namespace.name(), method, visitor, caller, args).await
     }
 
     fn find<'a>(&'a self, name: &'a str) -> Result<(&'a Namespace, &'a [Method]), Missing<'a>> {
         let (namespace, method) = name.rsplit_once('.').ok_or(Missing::Dot(name))?;
-        let known = self.registry.namespace(namespace).ok_or_else(|| {
-            let names = self.registry.namespaces().map(Namespace::name).collect();
+        let known = self.catalog().namespace(namespace).ok_or_else(|| {
+            let names = self.catalog().namespaces().map(Namespace::name).collect();
             Missing::Namespace(namespace, names)
         })?;
         match known.overloads(method) {
             [] => Err(Missing::Method(known, method)),
             overloads => Ok((known, overloads)),
         }
+    }
+}
+
+impl Calls for Inner {
+    fn call_positional(self: Arc<Self>, peer: Peer, name: String, args: Vec<Value>) -> PendingCall {
+        let dispatcher = Dispatcher { inner: self };
+        Box::pin(async move { dispatcher.call_positional(peer, &name, args).await })
+    }
+
+    fn is_reading(&self, name: &str) -> bool {
+        let found = name
+            .trim()
+            .rsplit_once('.')
+            .and_then(|(namespace, method)| {
+                Some(
+                    self.registry
+                        .catalog()
+                        .namespace(namespace)?
+                        .overloads(method),
+                )
+            });
+        found.is_some_and(|overloads| {
+            !overloads.is_empty() && overloads.iter().all(Method::is_read_only)
+        })
     }
 }
 
@@ -368,7 +391,11 @@ struct Mismatch {
 }
 
 /// Puts arguments by name into the order of a signature.
-fn align(method: &Method, mut args: BTreeMap<String, Value>) -> Result<Vec<Value>, Mismatch> {
+fn align(
+    method: &Method,
+    by_name: ByName,
+    mut args: BTreeMap<String, Value>,
+) -> Result<Vec<Value>, Mismatch> {
     let mut ordered = Vec::new();
     let mut missing = Vec::new();
     for parameter in method.parameters() {
@@ -377,6 +404,9 @@ fn align(method: &Method, mut args: BTreeMap<String, Value>) -> Result<Vec<Value
             .or_else(|| args.remove(&snake_case(parameter.name)));
         match found {
             Some(arg) => ordered.push(arg),
+            None if parameter.is_optional && by_name == ByName::WithoutOptional => {
+                ordered.push(Value::Nil);
+            }
             None => missing.push(format!("`{}` is missing", parameter.name)),
         }
     }
@@ -410,7 +440,7 @@ fn json_conversion(candidate: Candidate<'_>) -> Candidate<'_> {
         match (kind, parsed, arg) {
             (Kind::Struct, Some(parsed @ Value::Struct(_)), _)
             | (Kind::Array, Some(parsed @ Value::Array(_)), _) => parsed,
-            (Kind::Array, _, arg @ Value::Array(_)) => arg,
+            (Kind::Array, _, arg @ (Value::Array(_) | Value::Nil)) => arg,
             (Kind::Array, _, arg) => Value::Array(vec![arg]),
             (_, _, arg) => arg,
         }

@@ -1,101 +1,25 @@
-//! A method: a plain `async fn`, its types, and what the surfaces must know of it.
+//! A method as the surfaces know it: its parameters, its result, and who may call it.
+//!
+//! A [`Definition`] is written once. Optional parameters and parameters with two forms make several
+//! signatures of it; each one is a [`Method`].
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::sync::Arc;
 
 use dxr::Value;
-use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
-use tracing::Instrument as _;
 
-use super::audit::AuditRecord;
-use super::context::{FirstParameter, Visitor};
-use super::error::ApiError;
-use super::reply::{IntoReply, Reply};
 use super::types::Shape;
-use super::underway;
-use super::value;
-use crate::service::{Caller, Role};
+use crate::service::Role;
 
-/// What comes of a call.
-pub type Answer = Result<Reply, ApiError>;
-/// A call under way.
-pub(super) type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
-type Call = dyn Fn(Visitor, Option<Caller>, Vec<Value>) -> Pending + Send + Sync;
-
-/// A function that can be a method with `N` parameters; `Args` is the tuple of its types.
-pub trait MethodFn<Args, const N: usize>: Send + Sync + 'static {
-    /// Whether a session is needed.
-    const SESSION: bool;
-
-    /// The shapes of the parameters, without the first.
-    fn arguments() -> [Shape; N];
-
-    /// The shape of the result.
-    fn result() -> Shape;
-
-    /// Reads the arguments and calls the function.
-    fn call(
-        &self,
-        names: [&'static str; N],
-        visitor: Visitor,
-        caller: Option<Caller>,
-        args: Vec<Value>,
-    ) -> Pending;
-}
-
-macro_rules! method_fn {
-    ($count:literal: $($argument:ident $index:tt),*) => {
-        impl<F, Answered, T, O, $($argument),*> MethodFn<(O, $($argument,)*), $count> for F
-        where
-            F: Fn(O, $($argument),*) -> Answered + Send + Sync + 'static,
-            Answered: Future<Output = Result<T, ApiError>> + Send + 'static,
-            T: IntoReply + JsonSchema + Send + 'static,
-            O: FirstParameter,
-            $($argument: DeserializeOwned + JsonSchema + Send + 'static,)*
-        {
-            const SESSION: bool = O::SESSION;
-
-            fn arguments() -> [Shape; $count] {
-                [$(Shape::argument::<$argument>()),*]
-            }
-
-            fn result() -> Shape {
-                Shape::result::<T>()
-            }
-
-            #[allow(unused_mut, unused_variables, reason = "a method may have no parameter")]
-            fn call(&self, names: [&'static str; $count], visitor: Visitor, caller: Option<Caller>, args: Vec<Value>) -> Pending {
-                let mut args = args.into_iter();
-                let read = || {
-                    let origin = O::of(visitor, caller)
-                        .ok_or_else(|| ApiError::unexpected("a method with session was called without"))?;
-                    Ok::<_, ApiError>(self(origin, $(argument::<$argument>(names[$index], args.next())?),*))
-                };
-                match read() {
-                    Ok(answered) => Box::pin(async move {
-                        answered.await.map(IntoReply::into_reply)
-                    }),
-                    Err(error) => Box::pin(std::future::ready(Err(error))),
-                }
-            }
-        }
-    };
-}
-
-method_fn!(0:);
-method_fn!(1: A 0);
-method_fn!(2: A 0, B 1);
-method_fn!(3: A 0, B 1, C 2);
-method_fn!(4: A 0, B 1, C 2, D 3);
-method_fn!(5: A 0, B 1, C 2, D 3, E 4);
-method_fn!(6: A 0, B 1, C 2, D 3, E 4, G 5);
-method_fn!(8: A 0, B 1, C 2, D 3, E 4, G 5, H 6, I 7);
-
-fn argument<T: DeserializeOwned>(name: &str, argument: Option<Value>) -> Result<T, ApiError> {
-    value::from_value(argument.unwrap_or(Value::Nil))
-        .map_err(|error| ApiError::unreadable(name, error))
+/// When a parameter may be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Required,
+    /// There are overloads with and without it.
+    Optional,
+    /// An overload that has the parameter before it has it as well.
+    WithPrevious,
 }
 
 /// A parameter as a method's definition names it.
@@ -103,11 +27,50 @@ fn argument<T: DeserializeOwned>(name: &str, argument: Option<Value>) -> Result<
 pub struct Param {
     name: &'static str,
     doc: &'static str,
+    /// The name and the documentation of its second form.
+    second: Option<(&'static str, &'static str)>,
+    presence: Presence,
 }
 
 /// A parameter named `name`, in camelCase, with one line of documentation.
 pub const fn param(name: &'static str, doc: &'static str) -> Param {
-    Param { name, doc }
+    Param {
+        name,
+        doc,
+        second: None,
+        presence: Presence::Required,
+    }
+}
+
+impl Param {
+    /// Gives it a second form, of another type: the function takes an
+    /// [`Either`](super::value::Either). A method with several such parameters takes all of them in
+    /// the same form.
+    #[must_use]
+    pub const fn or(self, name: &'static str, doc: &'static str) -> Param {
+        Param {
+            second: Some((name, doc)),
+            ..self
+        }
+    }
+
+    /// It may be left out: the function takes an `Option`.
+    #[must_use]
+    pub const fn optional(self) -> Param {
+        Param {
+            presence: Presence::Optional,
+            ..self
+        }
+    }
+
+    /// It may be left out together with the parameter before it.
+    #[must_use]
+    pub const fn with_previous(self) -> Param {
+        Param {
+            presence: Presence::WithPrevious,
+            ..self
+        }
+    }
 }
 
 /// A parameter of a method.
@@ -119,9 +82,11 @@ pub struct Parameter {
     pub doc: &'static str,
     /// The type.
     pub shape: Shape,
+    /// Whether the method has overloads without it.
+    pub is_optional: bool,
 }
 
-/// The parameter that [`Method::or_self`] looks at.
+/// The parameter that [`Definition::or_self`] looks at.
 pub(super) const LOGIN_PARAMETER: &str = "login";
 
 /// When a session is needed.
@@ -135,11 +100,12 @@ pub enum SessionUse {
     Never,
 }
 
-/// One signature of a method. Only the dispatcher can call it, after its checks.
-pub struct Method {
+/// What is written once of a method, whatever its parameters.
+#[derive(Debug)]
+pub struct Definition {
     name: &'static str,
     doc: &'static str,
-    parameters: Vec<Parameter>,
+    params: Vec<(Param, Vec<Shape>)>,
     result: Shape,
     returns: &'static str,
     session: SessionUse,
@@ -148,7 +114,159 @@ pub struct Method {
     roles: Vec<Role>,
     /// Whether a call whose `login` is the caller's own needs no role.
     or_self: bool,
-    call: Box<Call>,
+    /// The optional parameters of each overload, where they aren't simply left out from the end.
+    choices: Vec<&'static [&'static str]>,
+    /// The place of its function in the registry.
+    function: usize,
+}
+
+impl Definition {
+    pub(super) fn new(
+        name: &'static str,
+        doc: &'static str,
+        params: Vec<(Param, Vec<Shape>)>,
+        result: Shape,
+        needs_session: bool,
+        function: usize,
+    ) -> Definition {
+        Definition {
+            name,
+            doc,
+            params,
+            result,
+            returns: "",
+            session: if needs_session {
+                SessionUse::Always
+            } else {
+                SessionUse::Never
+            },
+            read_only: false,
+            roles: needs_session
+                .then_some(Role::ImageAdmin)
+                .into_iter()
+                .collect(),
+            or_self: false,
+            choices: Vec::new(),
+            function,
+        }
+    }
+
+    /// Documents the result.
+    pub fn returns(&mut self, doc: &'static str) -> &mut Definition {
+        self.returns = doc;
+        self
+    }
+
+    /// Marks the method as one that changes nothing: GET on JSON, allowed to read-only users.
+    pub fn read_only(&mut self) -> &mut Definition {
+        self.read_only = true;
+        self
+    }
+
+    /// Asks for `role` instead of [`Role::ImageAdmin`].
+    pub fn role(&mut self, role: Role) -> &mut Definition {
+        self.one_role_of([role])
+    }
+
+    /// Asks for one of `roles` instead of [`Role::ImageAdmin`].
+    pub fn one_role_of<const N: usize>(&mut self, roles: [Role; N]) -> &mut Definition {
+        self.roles = roles.to_vec();
+        self
+    }
+
+    /// Asks for no role where the parameter `login` is the caller's own.
+    pub fn or_self(&mut self) -> &mut Definition {
+        self.or_self = true;
+        self
+    }
+
+    /// Lets every user call it who has a session.
+    pub fn any_user(&mut self) -> &mut Definition {
+        self.one_role_of([])
+    }
+
+    /// Asks for a session on JSON, though not on XML-RPC. For functions that take a
+    /// [`Visitor`](super::Visitor).
+    pub fn session_on_json(&mut self) -> &mut Definition {
+        self.session = SessionUse::OnJson;
+        self
+    }
+
+    /// Names the optional parameters of each overload, where more is allowed than leaving them out
+    /// from the end, or less.
+    pub fn overloads<const N: usize>(
+        &mut self,
+        choices: [&'static [&'static str]; N],
+    ) -> &mut Definition {
+        self.choices = choices.to_vec();
+        self
+    }
+
+    /// The optional parameters of each overload.
+    fn optional_parameters(&self) -> Vec<Vec<&'static str>> {
+        if !self.choices.is_empty() {
+            return self.choices.iter().map(|names| names.to_vec()).collect();
+        }
+        let mut overloads = vec![Vec::new()];
+        for (param, _) in &self.params {
+            match param.presence {
+                Presence::Required => {}
+                Presence::Optional => {
+                    let mut longer = overloads.last().cloned().unwrap_or_default();
+                    longer.push(param.name);
+                    overloads.push(longer);
+                }
+                Presence::WithPrevious => {
+                    if let Some(last) = overloads.last_mut() {
+                        last.push(param.name);
+                    }
+                }
+            }
+        }
+        overloads
+    }
+
+    /// Every signature: of each overload, each form.
+    pub(super) fn methods(self) -> Vec<Method> {
+        let forms = self.params.iter().map(|(_, shapes)| shapes.len());
+        let forms = forms.max().unwrap_or(1).max(1);
+        let overloads = self.optional_parameters();
+        let all = self.params.iter();
+        let optional = all.filter(|(param, _)| param.presence != Presence::Required);
+        let optional = optional.count();
+        let definition = Arc::new(self);
+        let mut methods = Vec::new();
+        for chosen in &overloads {
+            for form in 0..forms {
+                let by_name = if definition.choices.is_empty() {
+                    (chosen.len() == optional).then_some(ByName::WithoutOptional)
+                } else {
+                    Some(ByName::Whole)
+                };
+                methods.push(Method::of(&definition, form, chosen, by_name));
+            }
+        }
+        methods
+    }
+}
+
+/// How a call that names its arguments finds a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ByName {
+    /// It names all parameters.
+    Whole,
+    /// It may leave out any of the optional ones.
+    WithoutOptional,
+}
+
+/// One signature of a method. Only the dispatcher can call it, after its checks.
+pub struct Method {
+    definition: Arc<Definition>,
+    form: usize,
+    parameters: Vec<Parameter>,
+    /// The place of each parameter among those of the function.
+    places: Vec<usize>,
+    by_name: Option<ByName>,
 }
 
 impl fmt::Debug for Method {
@@ -158,92 +276,49 @@ impl fmt::Debug for Method {
 }
 
 impl Method {
-    pub(super) fn new<Args, F, const N: usize>(
-        name: &'static str,
-        doc: &'static str,
-        params: [Param; N],
-        function: F,
-    ) -> Method
-    where
-        F: MethodFn<Args, N>,
-    {
-        let names = params.map(|param| param.name);
-        let parameters = params
-            .into_iter()
-            .zip(F::arguments())
-            .map(|(param, shape)| Parameter {
-                name: param.name,
-                doc: param.doc,
-                shape,
-            });
+    fn of(
+        definition: &Arc<Definition>,
+        form: usize,
+        chosen: &[&'static str],
+        by_name: Option<ByName>,
+    ) -> Method {
+        let params = definition.params.iter().enumerate();
+        let taken = params.filter(|(_, (param, _))| {
+            param.presence == Presence::Required || chosen.contains(&param.name)
+        });
+        let (places, parameters) = taken
+            .filter_map(|(place, (param, shapes))| {
+                let (name, doc) = match param.second {
+                    Some(second) if form == 1 => second,
+                    _ => (param.name, param.doc),
+                };
+                let shape = shapes.get(form).or(shapes.first())?;
+                let parameter = Parameter {
+                    name,
+                    doc,
+                    shape: shape.clone(),
+                    is_optional: param.presence != Presence::Required,
+                };
+                Some((place, parameter))
+            })
+            .unzip();
         Method {
-            name,
-            doc,
-            parameters: parameters.collect(),
-            result: F::result(),
-            returns: "",
-            session: if F::SESSION {
-                SessionUse::Always
-            } else {
-                SessionUse::Never
-            },
-            read_only: false,
-            roles: F::SESSION.then_some(Role::ImageAdmin).into_iter().collect(),
-            or_self: false,
-            call: Box::new(move |visitor, caller, args| {
-                function.call(names, visitor, caller, args)
-            }),
+            definition: Arc::clone(definition),
+            form,
+            parameters,
+            places,
+            by_name,
         }
-    }
-
-    /// Documents the result.
-    pub fn returns(&mut self, doc: &'static str) -> &mut Method {
-        self.returns = doc;
-        self
-    }
-
-    /// Marks the method as one that changes nothing: GET on JSON, allowed to read-only users.
-    pub fn read_only(&mut self) -> &mut Method {
-        self.read_only = true;
-        self
-    }
-
-    /// Asks for `role` instead of [`Role::ImageAdmin`].
-    pub fn role(&mut self, role: Role) -> &mut Method {
-        self.one_role_of([role])
-    }
-
-    /// Asks for one of `roles` instead of [`Role::ImageAdmin`].
-    pub fn one_role_of<const N: usize>(&mut self, roles: [Role; N]) -> &mut Method {
-        self.roles = roles.to_vec();
-        self
-    }
-
-    /// Asks for no role where the parameter `login` is the caller's own.
-    pub fn or_self(&mut self) -> &mut Method {
-        self.or_self = true;
-        self
-    }
-
-    /// Lets every user call it who has a session.
-    pub fn any_user(&mut self) -> &mut Method {
-        self.one_role_of([])
-    }
-
-    /// Asks for a session on JSON, though not on XML-RPC. For functions that take a [`Visitor`].
-    pub fn session_on_json(&mut self) -> &mut Method {
-        self.session = SessionUse::OnJson;
-        self
     }
 
     /// The name, in camelCase, without namespace.
     pub fn name(&self) -> &'static str {
-        self.name
+        self.definition.name
     }
 
     /// One line of documentation.
     pub fn doc(&self) -> &'static str {
-        self.doc
+        self.definition.doc
     }
 
     /// The parameters, without the session.
@@ -253,121 +328,93 @@ impl Method {
 
     /// The type of the result.
     pub fn result(&self) -> &Shape {
-        &self.result
+        &self.definition.result
     }
 
     /// One line about the result; may be empty.
     pub fn returns_doc(&self) -> &'static str {
-        self.returns
+        self.definition.returns
     }
 
     /// When a session is needed.
     pub fn session(&self) -> SessionUse {
-        self.session
+        self.definition.session
     }
 
     /// Whether it changes nothing.
     pub fn is_read_only(&self) -> bool {
-        self.read_only
+        self.definition.read_only
     }
 
     /// The roles of which a caller needs one; none: any user may call it.
     pub fn needed_roles(&self) -> &[Role] {
-        &self.roles
+        &self.definition.roles
     }
 
     /// Whether a call whose `login` is the caller's own needs no role.
     pub fn is_open_to_self(&self) -> bool {
-        self.or_self
+        self.definition.or_self
+    }
+
+    /// Whether both are signatures of one definition.
+    pub fn is_overload_of(&self, other: &Method) -> bool {
+        Arc::ptr_eq(&self.definition, &other.definition)
     }
 
     /// Whether calls are written to the audit trail: those that change something, login and
     /// logout among them.
     pub fn is_audited(&self) -> bool {
-        !self.read_only && self.session != SessionUse::OnJson
+        !self.definition.read_only && self.definition.session != SessionUse::OnJson
     }
 
     /// As a person reads it: `listTags(string sessionKey, string storeLabel)`.
     pub fn signature(&self) -> String {
-        let session = (self.session == SessionUse::Always).then(|| "string sessionKey".to_owned());
+        let session =
+            (self.session() == SessionUse::Always).then(|| "string sessionKey".to_owned());
         let others = self
             .parameters
             .iter()
             .map(|p| format!("{} {}", p.shape.kind(), p.name));
         let all: Vec<String> = session.into_iter().chain(others).collect();
-        format!("{}({})", self.name, all.join(", "))
+        format!("{}({})", self.name(), all.join(", "))
     }
 
-    /// Checks that `caller` may call this, calls, and writes what changes something to the audit
-    /// trail. The one way to a method's function.
-    pub(super) async fn invoke(
-        &self,
-        namespace: &str,
-        visitor: Visitor,
-        caller: Option<Caller>,
-        args: Vec<Value>,
-    ) -> Answer {
-        // Every line that is logged on the way says which call it belongs to.
-        let span = tracing::info_span!(
-            "call",
-            method = %format_args!("{namespace}.{}", self.name),
-            caller = caller.as_ref().map(Caller::login),
-        );
-        let checked = self.invoke_checked(namespace, visitor, caller, args);
-        checked.instrument(span).await
+    pub(super) fn by_name(&self) -> Option<ByName> {
+        self.by_name
     }
 
-    async fn invoke_checked(
-        &self,
-        namespace: &str,
-        visitor: Visitor,
-        caller: Option<Caller>,
-        args: Vec<Value>,
-    ) -> Answer {
-        let draft = AuditRecord::of(namespace, self, &visitor, caller.as_ref(), &args);
-        let admitted = match &caller {
-            Some(caller) => self.admit(caller, &args),
-            None => Ok(()),
-        };
-        let reading = self.read_only.then(|| {
-            let caller = caller.clone();
-            (std::sync::Arc::clone(visitor.app()), caller)
-        });
-        let call: Pending = match admitted {
-            Ok(()) => (self.call)(visitor, caller, args),
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-        };
-        match (reading, draft) {
-            (Some((app, caller)), _) => underway::reading(call, app, caller).await,
-            // In boxes, or each call that reads would carry the room for them.
-            (None, Some(draft)) => {
-                let call = Box::pin(underway::spawn_detached(call));
-                Box::pin(underway::changing(draft.wrap(call))).await
+    /// The place of its function in the registry.
+    pub(super) fn function(&self) -> usize {
+        self.definition.function
+    }
+
+    /// The names of all parameters of the function, and the arguments in their places: nil for what
+    /// is left out, and the form beside a value that has two.
+    pub(super) fn placed(&self, args: Vec<Value>) -> (Vec<&'static str>, Vec<Value>) {
+        let mut names = Vec::with_capacity(self.definition.params.len());
+        let mut placed = Vec::with_capacity(self.definition.params.len());
+        let mut given = self
+            .places
+            .iter()
+            .zip(&self.parameters)
+            .zip(args)
+            .peekable();
+        for (place, (param, shapes)) in self.definition.params.iter().enumerate() {
+            match given.next_if(|((own, _), _)| **own == place) {
+                Some(((_, parameter), arg)) => {
+                    names.push(parameter.name);
+                    placed.push(if shapes.len() > 1 {
+                        Value::Struct(BTreeMap::from([(self.form.to_string(), arg)]))
+                    } else {
+                        arg
+                    });
+                }
+                None => {
+                    names.push(param.name);
+                    placed.push(Value::Nil);
+                }
             }
-            (None, None) => Box::pin(underway::changing(call)).await,
         }
-    }
-
-    fn admit(&self, caller: &Caller, args: &[Value]) -> Result<(), ApiError> {
-        let held = self.roles.iter().any(|role| caller.has_role(*role));
-        match self.roles.first() {
-            Some(role) if !held && !self.is_about(caller, args) => {
-                return Err(ApiError::permission(*role));
-            }
-            _ => {}
-        }
-        if caller.is_read_only() && !self.read_only && self.session == SessionUse::Always {
-            return Err(ApiError::read_only_user(self.name));
-        }
-        Ok(())
-    }
-
-    /// Whether this is open to oneself and the call's `login` is the caller's own.
-    fn is_about(&self, caller: &Caller, args: &[Value]) -> bool {
-        let mut pairs = self.parameters.iter().zip(args);
-        let login = pairs.find(|(parameter, _)| parameter.name == LOGIN_PARAMETER);
-        let login = login.and_then(|(_, arg)| value::from_value::<String>(arg.clone()).ok());
-        self.or_self
-            && login.is_some_and(|login| login.to_uppercase() == caller.login().to_uppercase())
+        (names, placed)
     }
 }

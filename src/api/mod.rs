@@ -1,16 +1,17 @@
 //! The API: every method written once, whatever the wire.
 //!
 //! Reading order:
-//! - [`registry`]: namespaces and their methods; how one is defined.
-//! - [`method`]: one signature; turns a plain `async fn` into something callable.
+//! - [`registry`]: how namespaces and their methods are defined; [`catalog`]: what there is.
+//! - [`method`]: a definition and its signatures; [`function`]: turns a plain `async fn` into
+//!   something callable.
 //! - [`reply`]: what a function may return, and how it becomes text.
 //! - `underway`: when a call ends early.
 //! - [`context`]: what a function gets besides its arguments.
 //! - [`types`]: the names of types, from their schema.
 //! - `resolve`: which overload a call means.
-//! - [`dispatch`]: a call from name and arguments to its result; the one place that checks
-//!   session, role and read-only accounts.
-//! - `audit`: what the audit trail gets of a call.
+//! - [`dispatch`]: a call from name and arguments to its result; the one place that checks sessions.
+//! - `invoke`: the one way to a method's function; `permission`: who may call it; `audit`: what the
+//!   audit trail gets of a call.
 //! - [`value`]: between Rust types and XML-RPC values.
 //! - [`error`]: faults and their codes.
 //! - [`namespaces`]: the definitions.
@@ -29,7 +30,7 @@
 //!         .returns("the number of tags")
 //!         .read_only();
 //! });
-//! assert!(!builder.build().namespace("sample").unwrap().overloads("tag_count").is_empty());
+//! assert!(!builder.build().catalog().namespace("sample").unwrap().overloads("tag_count").is_empty());
 //! ```
 //! A list of parameters that is longer or shorter than the function's doesn't compile:
 //! ```compile_fail
@@ -45,11 +46,15 @@
 //! ```
 
 mod audit;
+pub mod catalog;
 pub mod context;
 pub mod dispatch;
 pub mod error;
+pub mod function;
+mod invoke;
 pub mod method;
 pub mod namespaces;
+mod permission;
 pub mod registry;
 pub mod reply;
 mod resolve;
@@ -57,9 +62,10 @@ pub mod types;
 mod underway;
 pub mod value;
 
+pub use catalog::{Catalog, Namespace};
 pub use context::{Context, Peer, Visitor};
 pub use dispatch::Dispatcher;
 pub use error::ApiError;
 pub use method::{Method, SessionUse, param};
-pub use registry::{Builder, Namespace, Registry};
+pub use registry::{Builder, NamespaceBuilder, Registry};
 pub use reply::{List, LongText, Reply};

@@ -4,34 +4,61 @@
 //! every test run does.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
-use super::method::{LOGIN_PARAMETER, Method, MethodFn, Param, SessionUse};
+use dxr::Value;
+
+use super::catalog::{Catalog, Namespace};
+use super::context::Visitor;
+use super::error::ApiError;
+use super::function::{Function, MethodFn};
+use super::method::{Definition, LOGIN_PARAMETER, Method, Param, SessionUse};
+use super::reply::PendingCall;
 use super::types::Kind;
+use crate::service::Caller;
 
-/// All methods.
-#[derive(Debug)]
+/// All methods, with the functions behind them.
 pub struct Registry {
-    namespaces: BTreeMap<&'static str, Namespace>,
+    catalog: Arc<Catalog>,
+    functions: Vec<Box<Function>>,
 }
 
-/// The methods of one namespace, by name; several of one name are overloads.
-#[derive(Debug)]
-pub struct Namespace {
-    name: &'static str,
-    handler: &'static str,
-    doc: &'static str,
-    methods: BTreeMap<&'static str, Vec<Method>>,
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.catalog.fmt(f)
+    }
 }
 
 /// Collects namespaces.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Builder {
-    namespaces: BTreeMap<&'static str, Namespace>,
+    catalog: Catalog,
+    functions: Vec<Box<Function>>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.catalog.fmt(f)
+    }
+}
+
+/// Collects the methods of one namespace.
+pub struct NamespaceBuilder<'b> {
+    definitions: Vec<Definition>,
+    functions: &'b mut Vec<Box<Function>>,
+}
+
+impl fmt::Debug for NamespaceBuilder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.definitions.fmt(f)
+    }
 }
 
 impl Builder {
     /// Adds the namespace `name` (such as `image.store`), whose handler introspection calls
-    /// `handler` (such as `ImageStoreHandler`); `define` adds its methods.
+    /// `handler` (such as `ImageStoreHandler`); `define` adds its methods. Namespaces are shown to
+    /// people in the order in which they are added.
     ///
     /// # Panics
     /// If the namespace is there already, or its definitions can't work: two overloads that can't
@@ -41,32 +68,70 @@ impl Builder {
         name: &'static str,
         handler: &'static str,
         doc: &'static str,
-        define: impl FnOnce(&mut Namespace),
+        define: impl FnOnce(&mut NamespaceBuilder<'_>),
     ) -> &mut Builder {
-        let mut namespace = Namespace {
+        let mut builder = NamespaceBuilder {
+            definitions: Vec::new(),
+            functions: &mut self.functions,
+        };
+        define(&mut builder);
+        let mut methods: BTreeMap<&'static str, Vec<Method>> = BTreeMap::new();
+        for method in builder
+            .definitions
+            .into_iter()
+            .flat_map(Definition::methods)
+        {
+            methods.entry(method.name()).or_default().push(method);
+        }
+        methods
+            .values()
+            .for_each(|overloads| overloads_check(name, overloads));
+        let namespace = Namespace {
             name,
             handler,
             doc,
-            methods: BTreeMap::new(),
+            methods,
         };
-        define(&mut namespace);
-        namespace
-            .methods
-            .values()
-            .for_each(|overloads| overloads_check(name, overloads));
-        let previous = self.namespaces.insert(name, namespace);
+        let previous = self.catalog.namespaces.insert(name, namespace);
         assert!(
             previous.is_none(),
             "the namespace `{name}` is defined twice"
         );
+        self.catalog.order.push(name);
         self
     }
 
     /// The finished registry.
     pub fn build(self) -> Registry {
         Registry {
-            namespaces: self.namespaces,
+            catalog: Arc::new(self.catalog),
+            functions: self.functions,
         }
+    }
+}
+
+impl NamespaceBuilder<'_> {
+    /// Adds a method, or an overload of one. Returns it for the finishing touches.
+    pub fn method<Args, F, const N: usize>(
+        &mut self,
+        name: &'static str,
+        doc: &'static str,
+        params: [Param; N],
+        function: F,
+    ) -> &mut Definition
+    where
+        F: MethodFn<Args, N>,
+    {
+        let params = params.into_iter().zip(F::arguments()).collect();
+        let place = self.functions.len();
+        let definition = Definition::new(name, doc, params, F::result(), F::SESSION, place);
+        self.functions
+            .push(Box::new(move |names, visitor, caller, args| {
+                function.call(names, visitor, caller, args)
+            }));
+        self.definitions.push(definition);
+        let last = self.definitions.len() - 1;
+        &mut self.definitions[last]
     }
 }
 
@@ -76,93 +141,28 @@ impl Registry {
         Builder::default()
     }
 
-    /// The namespaces, by name.
-    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
-        self.namespaces.values()
+    /// What there is, without the functions.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
     }
 
-    /// The namespace of that name.
-    pub fn namespace(&self, name: &str) -> Option<&Namespace> {
-        self.namespaces.get(name)
-    }
-}
-
-impl Namespace {
-    /// Adds a method, or an overload of one. Returns it for the finishing touches.
-    pub fn method<Args, F, const N: usize>(
-        &mut self,
-        name: &'static str,
-        doc: &'static str,
-        params: [Param; N],
-        function: F,
-    ) -> &mut Method
-    where
-        F: MethodFn<Args, N>,
-    {
-        let overloads = self.methods.entry(name).or_default();
-        overloads.push(Method::new(name, doc, params, function));
-        let last = overloads.len() - 1;
-        &mut overloads[last]
-    }
-
-    /// The name, such as `image.store`.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// The name that introspection gives to the handler.
-    pub fn handler(&self) -> &'static str {
-        self.handler
-    }
-
-    /// One line of documentation.
-    pub fn doc(&self) -> &'static str {
-        self.doc
-    }
-
-    /// Every signature, by method name.
-    pub fn methods(&self) -> impl Iterator<Item = &Method> {
-        self.methods.values().flatten()
-    }
-
-    /// The overloads of a name, given in camelCase or `snake_case`; empty if there are none.
-    pub fn overloads(&self, name: &str) -> &[Method] {
-        let found = self.methods.get_key_value(name).or_else(|| {
-            let found = self.methods.get_key_value(camel_case(name).as_str());
-            // Other underscores, such as `list__tags`, are no spelling of it.
-            found.filter(|(camel, _)| snake_case(camel) == name)
-        });
-        found.map_or(&[], |(_, overloads)| overloads)
-    }
-}
-
-/// `list_tags` as `listTags`; text without underscores stays.
-pub fn camel_case(name: &str) -> String {
-    let mut camel = String::with_capacity(name.len());
-    let mut upper = false;
-    for c in name.chars() {
-        match c {
-            '_' if !camel.is_empty() => upper = true,
-            _ if upper => {
-                camel.extend(c.to_uppercase());
-                upper = false;
+    /// Calls a method of this registry, without any check.
+    pub(super) fn call(
+        &self,
+        method: &Method,
+        visitor: Visitor,
+        caller: Option<Caller>,
+        args: Vec<Value>,
+    ) -> PendingCall {
+        let (names, args) = method.placed(args);
+        match self.functions.get(method.function()) {
+            Some(function) => function(&names, visitor, caller, args),
+            None => {
+                let error = ApiError::unexpected("a method of another registry");
+                Box::pin(std::future::ready(Err(error)))
             }
-            _ => camel.push(c),
         }
     }
-    camel
-}
-
-/// `listTags` as `list_tags`.
-pub fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_uppercase() {
-            snake.push('_');
-        }
-        snake.extend(c.to_lowercase());
-    }
-    snake
 }
 
 fn overloads_check(namespace: &str, overloads: &[Method]) {

@@ -4,6 +4,7 @@
 //! later page can't be read the text breaks off, which every client notices.
 
 use std::borrow::Cow;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -15,6 +16,11 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::error::ApiError;
 use super::value::write::{Wire, text_part, write};
 use crate::service::paging::Rows;
+
+/// What comes of a call.
+pub type CallResult = Result<Reply, ApiError>;
+/// A call under way.
+pub(super) type PendingCall = Pin<Box<dyn Future<Output = CallResult> + Send>>;
 
 /// A piece is given out when it has this size. Shorter answers, which is most of them, are one.
 const PIECE_BYTES: usize = 64 * 1024;

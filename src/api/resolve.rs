@@ -2,7 +2,7 @@
 
 use dxr::Value;
 
-use super::method::Method;
+use super::method::{Method, Parameter};
 use super::types::Kind;
 use super::value::de::{
     DATE_FOR_TEXT, NUMBER_FOR_TEXT, boolean, fractional, moment, text, type_name, whole,
@@ -59,21 +59,20 @@ pub(super) fn choose(candidates: Vec<Candidate<'_>>) -> Choice<'_> {
 
 impl Candidate<'_> {
     fn fit(&self) -> Fit {
-        let kinds = self.method.parameters().iter().map(|p| p.shape.kind());
-        kinds
+        let parameters = self.method.parameters().iter();
+        parameters
             .zip(&self.args)
-            .map(|(kind, arg)| fit(kind, arg))
+            .map(|(parameter, arg)| fit(parameter, arg))
             .min()
             .unwrap_or(Fit::Exact)
     }
 
     /// The first argument that doesn't fit: the parameter's name, what it takes, what came.
     pub(super) fn first_misfit(&self) -> Option<(&'static str, Kind, &'static str)> {
-        let parameters = self.method.parameters().iter().zip(&self.args);
+        let mut parameters = self.method.parameters().iter().zip(&self.args);
         parameters
-            .map(|(p, arg)| (p.name, p.shape.kind(), arg))
-            .find(|(_, kind, arg)| fit(*kind, arg) == Fit::No)
-            .map(|(name, kind, arg)| (name, kind, type_name(arg)))
+            .find(|(parameter, arg)| fit(parameter, arg) == Fit::No)
+            .map(|(parameter, arg)| (parameter.name, parameter.shape.kind(), type_name(arg)))
     }
 
     /// The parameter to blame, and why, if all that is wrong is a date or a number where text is
@@ -86,7 +85,7 @@ impl Candidate<'_> {
                 (Kind::Text, Value::Double(_)) => Some(NUMBER_FOR_TEXT),
                 _ => None,
             };
-            match (fit(p.shape.kind(), arg), reason) {
+            match (fit(p, arg), reason) {
                 (Fit::No, Some(reason)) => blamed = blamed.or(Some((p.name, reason))),
                 (Fit::No, None) => return None,
                 _ => {}
@@ -96,8 +95,10 @@ impl Candidate<'_> {
     }
 }
 
-fn fit(kind: Kind, arg: &Value) -> Fit {
-    let converts = match (kind, arg) {
+fn fit(parameter: &Parameter, arg: &Value) -> Fit {
+    let converts = match (parameter.shape.kind(), arg) {
+        // It is left out.
+        (_, Value::Nil) if parameter.is_optional => return Fit::Exact,
         (Kind::Text, Value::String(_))
         | (Kind::Int, Value::Integer(_) | Value::Long(_))
         | (Kind::Boolean, Value::Boolean(_))

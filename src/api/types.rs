@@ -49,6 +49,9 @@ impl fmt::Display for Kind {
     }
 }
 
+/// The member of a schema that lists the forms of a parameter that has several.
+pub(super) const FORMS: &str = "x-forms";
+
 /// A type as the surfaces describe it.
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -57,23 +60,27 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape of a parameter.
+    /// The shapes of a parameter: one for each form of an [`Either`](super::value::Either), else one.
+    /// That of an `Option` is the one of its content.
     ///
     /// # Panics
     /// If the type has no name on the wire. The registry is built in every test run, so this is
     /// found before a release.
-    pub fn argument<T: JsonSchema>() -> Shape {
-        Shape::of(
-            SchemaSettings::draft2020_12()
-                .into_generator()
-                .into_root_schema_for::<T>(),
-        )
+    pub fn forms<T: JsonSchema>() -> Vec<Shape> {
+        let generator = SchemaSettings::draft2020_12().into_generator();
+        let mut schema = generator.into_root_schema_for::<T>();
+        if let Some(Json::Array(forms)) = schema.remove(FORMS) {
+            let schemas = forms.into_iter().filter_map(|form| form.try_into().ok());
+            return schemas.map(Shape::of).collect();
+        }
+        null_remove(&mut schema);
+        vec![Shape::of(schema)]
     }
 
     /// The shape of a result.
     ///
     /// # Panics
-    /// As [`Shape::argument`].
+    /// As [`Shape::forms`].
     pub fn result<T: JsonSchema>() -> Shape {
         let settings = SchemaSettings::draft2020_12().for_serialize();
         Shape::of(settings.into_generator().into_root_schema_for::<T>())
@@ -146,6 +153,28 @@ pub struct Member {
     pub required: bool,
 }
 
+/// Takes null out of what a schema allows at its root.
+fn null_remove(schema: &mut Schema) {
+    let Some(members) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(Json::Array(types)) = members.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            members.insert("type".into(), only);
+        }
+    }
+    if let Some(Json::Array(choices)) = members.get_mut("anyOf") {
+        choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+        if let [Json::Object(only)] = choices.as_slice() {
+            let only = only.clone();
+            members.remove("anyOf");
+            members.extend(only);
+        }
+    }
+}
+
 /// The doc comment of a schema, on one line.
 fn description(schema: &Json) -> String {
     let text = schema
@@ -214,7 +243,7 @@ fn kind_of_type(name: &str, schema: &Json) -> Option<Kind> {
 #[cfg(test)]
 mod tests {
     use super::{Kind, Shape};
-    use crate::api::value::{ByteCount, Bytes, Done, Timestamp};
+    use crate::api::value::{ByteCount, Bytes, Done, Either, Timestamp};
     use schemars::JsonSchema;
     use serde::Serialize;
     use std::collections::BTreeMap;
@@ -237,6 +266,22 @@ mod tests {
         choice: Option<Choice>,
     }
 
+    fn only<T: JsonSchema>() -> Kind {
+        let forms = Shape::forms::<T>();
+        let [form] = forms.as_slice() else {
+            panic!("{forms:?}");
+        };
+        assert!(!form.schema().as_value().to_string().contains("null\"]"));
+        form.kind()
+    }
+
+    #[test]
+    fn the_forms_of_a_parameter_are_told_apart() {
+        let forms = Shape::forms::<Either<i32, String>>();
+        let kinds: Vec<Kind> = forms.iter().map(Shape::kind).collect();
+        assert_eq!(kinds, [Kind::Int, Kind::Text]);
+    }
+
     #[test]
     fn every_type_of_the_api_has_its_name() {
         let kinds = [
@@ -255,8 +300,10 @@ mod tests {
                 Shape::result::<BTreeMap<String, Inner>>().kind(),
                 Kind::Struct,
             ),
-            (Shape::argument::<Vec<Inner>>().kind(), Kind::Array),
-            (Shape::argument::<Choice>().kind(), Kind::Text),
+            (only::<Vec<Inner>>(), Kind::Array),
+            (only::<Choice>(), Kind::Text),
+            (only::<Option<i32>>(), Kind::Int),
+            (only::<Option<Inner>>(), Kind::Struct),
         ];
         for (kind, expected) in kinds {
             assert_eq!(kind, expected);

@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
 use super::error::ApiError;
-use super::method::Answer;
+use super::reply::CallResult;
 use crate::service::access::session::session_still_there;
 use crate::service::{App, Caller};
 
@@ -21,12 +21,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs a call that changes something as a task of its own: a client that goes away doesn't stop
 /// it halfway, and a panic ends this call only.
-pub(super) async fn changing(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
+pub(super) async fn changing(
+    call: impl Future<Output = CallResult> + Send + 'static,
+) -> CallResult {
     spawn_detached(call).await.map_err(ApiError::of_a_change)
 }
 
 /// Runs a call as a task of its own.
-pub(super) async fn spawn_detached(call: impl Future<Output = Answer> + Send + 'static) -> Answer {
+pub(super) async fn spawn_detached(
+    call: impl Future<Output = CallResult> + Send + 'static,
+) -> CallResult {
     match tokio::spawn(call.in_current_span()).await {
         Ok(answer) => answer,
         Err(failure) => Err(ApiError::unexpected(failure)),
@@ -36,10 +40,10 @@ pub(super) async fn spawn_detached(call: impl Future<Output = Answer> + Send + '
 /// Runs a call that only reads. A panic ends this call only; so does the end of the future, or of
 /// the session of `caller`, also while a long reply is written.
 pub(super) async fn reading(
-    call: impl Future<Output = Answer> + Send + 'static,
+    call: impl Future<Output = CallResult> + Send + 'static,
     app: Arc<App>,
     caller: Option<Caller>,
-) -> Answer {
+) -> CallResult {
     // Requests that came together are read together, and their answers leave together: one client's
     // waking costs as much as the answer.
     tokio::task::yield_now().await;
@@ -66,7 +70,7 @@ pub(super) async fn reading(
 }
 
 /// A panic as the call's error.
-async fn caught(call: impl Future<Output = Answer>) -> Answer {
+async fn caught(call: impl Future<Output = CallResult>) -> CallResult {
     let ended = AssertUnwindSafe(call).catch_unwind().await;
     ended.unwrap_or_else(|panic| Err(ApiError::unexpected(panic_text(panic.as_ref()))))
 }

@@ -59,7 +59,7 @@ pub(super) fn store_labels(typed: &OsStr) -> Vec<CompletionCandidate> {
 pub(super) fn api_words(typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
     let registry = namespaces::registry();
-    let methods = registry.namespaces().flat_map(|namespace| {
+    let methods = registry.catalog().namespaces().flat_map(|namespace| {
         let name = |method: &Method| format!("{}.{}", namespace.name(), method.name());
         namespace.methods().map(name)
     });

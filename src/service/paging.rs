@@ -54,6 +54,19 @@ impl Slice {
         })
     }
 
+    /// The same of what a caller may leave out: without a limit to the end, without an offset from the
+    /// beginning.
+    pub fn optional(limit: Option<i32>, offset: Option<i32>) -> Result<Slice, Error> {
+        let offset = offset.unwrap_or_default().into();
+        match limit {
+            Some(limit) => Slice::new(limit.into(), offset),
+            None => Ok(Slice {
+                limit: usize::MAX,
+                ..Slice::new(0, offset)?
+            }),
+        }
+    }
+
     /// The entries that are left out first.
     pub(super) fn offset(self) -> i64 {
         i64::try_from(self.offset).unwrap_or(i64::MAX)

@@ -85,7 +85,7 @@ impl From<Router> for Routes {
 
 /// The routes of both wires and of the pages. What goes on for long ends at `stop`.
 pub fn routes(dispatcher: Dispatcher, limits: RequestLimits, stop: CancellationToken) -> Routes {
-    let openapi = Bytes::from(openapi::page(dispatcher.registry()));
+    let openapi = Bytes::from(openapi::page(dispatcher.catalog()));
     let surface = Arc::new(Surface {
         readiness: Readiness::new(dispatcher.clone()),
         dispatcher,

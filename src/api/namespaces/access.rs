@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{LIMIT, OFFSET};
-use crate::api::{ApiError, Builder, Context, Namespace, param};
+use super::{Answer, PAGE};
+use crate::api::{Builder, Context, Namespace};
 use crate::service::paging::Slice;
 
 /// A namespace in one mode.
@@ -20,29 +20,14 @@ struct Access {
 
 pub(super) fn define(builder: &mut Builder) {
     builder.namespace("access", "AccessHandler", "What can be allowed.", |ns| {
-        ns.method("listNamespaces", "List the namespaces.", [], list)
+        ns.method("listNamespaces", "List the namespaces.", PAGE, list)
             .returns("each namespace once for each mode that it has methods of")
             .read_only();
-        ns.method(
-            "listNamespaces",
-            "List a part of the namespaces.",
-            [param("limit", LIMIT), param("offset", OFFSET)],
-            list_slice,
-        )
-        .returns("each namespace once for each mode that it has methods of")
-        .read_only();
     });
 }
 
-async fn list(context: Context) -> Result<Vec<Access>, ApiError> {
-    Ok(accesses(&context, Slice::ALL))
-}
-
-async fn list_slice(context: Context, limit: i32, offset: i32) -> Result<Vec<Access>, ApiError> {
-    Ok(accesses(&context, Slice::new(limit.into(), offset.into())?))
-}
-
-fn accesses(context: &Context, slice: Slice) -> Vec<Access> {
+async fn list(context: Context, limit: Option<i32>, offset: Option<i32>) -> Answer<Vec<Access>> {
+    let slice = Slice::optional(limit, offset)?;
     let modes = |ns: &'static str, doc: &'static str, known: &Namespace| {
         [("R", true), ("W", false)]
             .into_iter()
@@ -54,6 +39,6 @@ fn accesses(context: &Context, slice: Slice) -> Vec<Access> {
             })
             .collect::<Vec<_>>()
     };
-    let namespaces = context.registry().namespaces();
-    slice.of(namespaces.flat_map(|ns| modes(ns.name(), ns.doc(), ns)))
+    let namespaces = context.catalog().namespaces();
+    Ok(slice.of(namespaces.flat_map(|ns| modes(ns.name(), ns.doc(), ns))))
 }

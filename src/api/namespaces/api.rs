@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Answer;
 use crate::api::context::Visitor;
 use crate::api::error::ApiError;
 use crate::api::method::{Method, SessionUse, param};
-use crate::api::registry::{Builder, Namespace};
+use crate::api::{Builder, Namespace};
 
 /// The version of Uyuni's API whose conventions hold here; clients compare it as a number.
 const API_VERSION: &str = "27";
@@ -75,30 +76,30 @@ pub(super) fn define(builder: &mut Builder) {
     });
 }
 
-async fn version(_: Visitor) -> Result<&'static str, ApiError> {
+async fn version(_: Visitor) -> Answer<&'static str> {
     Ok(API_VERSION)
 }
 
-async fn system_version(_: Visitor) -> Result<&'static str, ApiError> {
+async fn system_version(_: Visitor) -> Answer<&'static str> {
     Ok(env!("CARGO_PKG_VERSION"))
 }
 
-async fn product_name(_: Visitor) -> Result<&'static str, ApiError> {
+async fn product_name(_: Visitor) -> Answer<&'static str> {
     Ok(env!("CARGO_PKG_NAME"))
 }
 
-async fn namespaces(visitor: Visitor) -> Result<BTreeMap<&'static str, &'static str>, ApiError> {
-    let namespaces = visitor.registry().namespaces();
+async fn namespaces(visitor: Visitor) -> Answer<BTreeMap<&'static str, &'static str>> {
+    let namespaces = visitor.catalog().namespaces();
     Ok(namespaces.map(|ns| (ns.name(), ns.handler())).collect())
 }
 
-async fn call_list(visitor: Visitor) -> Result<BTreeMap<&'static str, CallList>, ApiError> {
-    let namespaces = visitor.registry().namespaces();
+async fn call_list(visitor: Visitor) -> Answer<BTreeMap<&'static str, CallList>> {
+    let namespaces = visitor.catalog().namespaces();
     Ok(namespaces.map(|ns| (ns.name(), calls(ns))).collect())
 }
 
-async fn namespace_call_list(visitor: Visitor, namespace: String) -> Result<CallList, ApiError> {
-    match visitor.registry().namespace(&namespace) {
+async fn namespace_call_list(visitor: Visitor, namespace: String) -> Answer<CallList> {
+    match visitor.catalog().namespace(&namespace) {
         Some(namespace) => Ok(calls(namespace)),
         None => Err(ApiError::not_found(
             "no such namespace; api.getApiNamespaces lists them",

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Answer;
 use crate::api::value::Timestamp;
-use crate::api::{ApiError, Builder, Context, List, param};
+use crate::api::{Builder, Context, List, param};
 use crate::service::Role;
 use crate::service::trail::audit::audit_events;
 use crate::store::trail::audit::{AuditEvent, AuditFilter};
@@ -76,56 +77,36 @@ pub(super) fn define(builder: &mut Builder) {
     const DOC: &str = "List what was changed, tried and refused, and who logged in.";
     const LATEST_FIRST: &str =
         "events of the organisation, or of all for `satellite_admin`; latest first";
-    let limit = param("limit", "at most so many events");
-    let before = param(
-        "beforeId",
-        "id of an event: only those before it; 0 for the latest",
-    );
-    let filter = param(
-        "filter",
-        "`login`, `method`, `object`, `outcome`, `since`, `until`",
-    );
+    let params = [
+        param("limit", "maximum number of events"),
+        param(
+            "beforeId",
+            "id of an event: only those before it; 0 for the latest",
+        )
+        .optional(),
+        param(
+            "filter",
+            "`login`, `method`, `object`, `outcome`, `since`, `until`",
+        )
+        .optional(),
+    ];
     builder.namespace("audit", "AuditHandler", "Who did what.", |ns| {
         let roles = [Role::OrgAdmin, Role::SatelliteAdmin];
-        ns.method("listEvents", DOC, [limit], list)
-            .returns(LATEST_FIRST)
-            .read_only()
-            .one_role_of(roles);
-        ns.method("listEvents", DOC, [limit, before], list_before)
-            .returns(LATEST_FIRST)
-            .read_only()
-            .one_role_of(roles);
-        ns.method("listEvents", DOC, [limit, before, filter], list_filtered)
+        ns.method("listEvents", DOC, params, list)
             .returns(LATEST_FIRST)
             .read_only()
             .one_role_of(roles);
     });
 }
 
-async fn list(context: Context, limit: i32) -> Result<List<Event>, ApiError> {
-    events(&context, limit, 0, Filter::default()).await
-}
-
-async fn list_before(context: Context, limit: i32, before: i32) -> Result<List<Event>, ApiError> {
-    events(&context, limit, before, Filter::default()).await
-}
-
-async fn list_filtered(
+async fn list(
     context: Context,
     limit: i32,
-    before: i32,
-    filter: Filter,
-) -> Result<List<Event>, ApiError> {
-    events(&context, limit, before, filter).await
-}
-
-async fn events(
-    context: &Context,
-    limit: i32,
-    before: i32,
-    filter: Filter,
-) -> Result<List<Event>, ApiError> {
+    before: Option<i32>,
+    filter: Option<Filter>,
+) -> Answer<List<Event>> {
     let (app, caller) = (context.app(), context.caller());
+    let (before, filter) = (before.unwrap_or_default(), filter.unwrap_or_default());
     let events = audit_events(app, caller, limit.into(), before.into(), filter.into()).await?;
     Ok(List::of_rows(events, Event::from))
 }

@@ -1,9 +1,9 @@
 //! `auth`: log in and out.
 
+use super::Answer;
+use crate::api::Builder;
 use crate::api::context::Visitor;
-use crate::api::error::ApiError;
 use crate::api::method::{Param, param};
-use crate::api::registry::Builder;
 use crate::api::value::Done;
 use crate::service::Caller;
 use crate::service::access::account;
@@ -16,21 +16,13 @@ const KEY: Param = param("sessionKey", "the session key");
 
 pub(super) fn define(builder: &mut Builder) {
     builder.namespace("auth", "AuthHandler", "Log in and out.", |ns| {
-        ns.method(
-            "login",
-            "Log in for an hour from each call.",
-            [LOGIN, PASSWORD],
-            login,
-        )
-        .returns("the session key, which other methods take as their first parameter");
-        let duration = param("duration", "seconds the session lives from each call");
-        ns.method(
-            "login",
-            "Log in with a lifetime.",
-            [LOGIN, PASSWORD, duration],
-            login_for,
-        )
-        .returns("the session key, which other methods take as their first parameter");
+        let duration = param(
+            "duration",
+            "seconds that the session lives after each call; an hour without it",
+        );
+        let params = [LOGIN, PASSWORD, duration.optional()];
+        ns.method("login", "Log in.", params, login)
+            .returns("the session key, which other methods take as their first parameter");
         ns.method("logout", "End the session.", [KEY], logout)
             .returns("1 always");
         ns.method(
@@ -53,42 +45,29 @@ pub(super) fn define(builder: &mut Builder) {
     });
 }
 
-async fn login(visitor: Visitor, login: String, password: Password) -> Result<String, ApiError> {
-    session_open(&visitor, login, password, None).await
-}
-
-async fn login_for(
+async fn login(
     visitor: Visitor,
     login: String,
     password: Password,
-    duration: i64,
-) -> Result<String, ApiError> {
-    session_open(&visitor, login, password, Some(duration)).await
-}
-
-async fn session_open(
-    visitor: &Visitor,
-    login: String,
-    password: Password,
     duration: Option<i64>,
-) -> Result<String, ApiError> {
+) -> Answer<String> {
     let address = visitor.peer().address;
     let key = account::login(visitor.app(), address, login, password.0, duration).await?;
     Ok(key.expose())
 }
 
-async fn logout(visitor: Visitor, key: String) -> Result<Done, ApiError> {
+async fn logout(visitor: Visitor, key: String) -> Answer<Done> {
     if let Some(key) = SessionKey::parse(&key) {
         session_end(visitor.app(), &key).await?;
     }
     Ok(Done)
 }
 
-async fn is_session_key_valid(visitor: Visitor, key: String) -> Result<bool, ApiError> {
+async fn is_session_key_valid(visitor: Visitor, key: String) -> Answer<bool> {
     Ok(session_peek(visitor.app(), &key).await?.is_some())
 }
 
-async fn check_token(visitor: Visitor, login: String, token: String) -> Result<i32, ApiError> {
+async fn check_token(visitor: Visitor, login: String, token: String) -> Answer<i32> {
     let caller = session_peek(visitor.app(), &token).await?;
     let same = |caller: Caller| caller.login().to_uppercase() == login.to_uppercase();
     Ok(caller.is_some_and(same).into())

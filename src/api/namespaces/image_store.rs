@@ -1,10 +1,10 @@
 //! `image.store`: the registries that are copied from and to.
 
+use super::{Answer, PAGE};
+use crate::api::Builder;
 use crate::api::List;
 use crate::api::context::Context;
-use crate::api::error::ApiError;
 use crate::api::method::{Param, param};
-use crate::api::registry::{Builder, Namespace};
 use crate::api::value::Done;
 use crate::service::paging::Slice;
 use crate::service::stores::image_store::{self as service, StoreDetails, StoreType};
@@ -29,15 +29,14 @@ pub(super) fn define(builder: &mut Builder) {
         ns.method(
             "listImageStoreTypes",
             "List the types of image stores.",
-            [],
+            PAGE,
             list_types,
         )
         .returns("the types")
         .read_only();
-        ns.method("listImageStores", "List the image stores.", [], list)
+        ns.method("listImageStores", "List the image stores.", PAGE, list)
             .returns("the image stores, by label")
             .read_only();
-        slices(ns);
         ns.method("getDetails", "Show an image store.", [LABEL], get_details)
             .returns("the image store; its password never comes back")
             .read_only();
@@ -59,78 +58,42 @@ pub(super) fn define(builder: &mut Builder) {
     });
 }
 
-fn slices(ns: &mut Namespace) {
-    let limit = param("limit", super::LIMIT);
-    let offset = param("offset", super::OFFSET);
-    ns.method(
-        "listImageStores",
-        "List a part of the image stores.",
-        [limit, offset],
-        list_slice,
-    )
-    .returns("the image stores, by label")
-    .read_only();
-    ns.method(
-        "listImageStoreTypes",
-        "List a part of the types of image stores.",
-        [limit, offset],
-        list_types_slice,
-    )
-    .returns("the types")
-    .read_only();
-}
-
 async fn create(
     context: Context,
     label: String,
     uri: String,
     store_type: String,
     credentials: StoreCredentials,
-) -> Result<Done, ApiError> {
+) -> Answer<Done> {
     let (app, caller) = (context.app(), context.caller());
     service::store_create(app, caller, label, uri, &store_type, credentials).await?;
     Ok(Done)
 }
 
-async fn list_types(_: Context) -> Result<Vec<StoreType>, ApiError> {
-    Ok(service::store_types())
+async fn list_types(_: Context, limit: Option<i32>, offset: Option<i32>) -> Answer<Vec<StoreType>> {
+    Ok(Slice::optional(limit, offset)?.of(service::store_types()))
 }
 
-async fn list_types_slice(_: Context, limit: i32, offset: i32) -> Result<Vec<StoreType>, ApiError> {
-    Ok(Slice::new(limit.into(), offset.into())?.of(service::store_types()))
-}
-
-async fn list_slice(
+async fn list(
     context: Context,
-    limit: i32,
-    offset: i32,
-) -> Result<List<StoreDetails>, ApiError> {
-    stores(&context, Slice::new(limit.into(), offset.into())?).await
-}
-
-async fn list(context: Context) -> Result<List<StoreDetails>, ApiError> {
-    stores(&context, Slice::ALL).await
-}
-
-async fn stores(context: &Context, slice: Slice) -> Result<List<StoreDetails>, ApiError> {
+    limit: Option<i32>,
+    offset: Option<i32>,
+) -> Answer<List<StoreDetails>> {
+    let slice = Slice::optional(limit, offset)?;
     let found = service::store_list(context.app(), context.caller(), slice).await?;
     Ok(List::of_rows(found, |store| store))
 }
 
-async fn get_details(context: Context, label: String) -> Result<StoreDetails, ApiError> {
+async fn get_details(context: Context, label: String) -> Answer<StoreDetails> {
     Ok(service::store_details(context.app(), context.caller(), label).await?)
 }
 
-async fn set_details(
-    context: Context,
-    label: String,
-    details: StoreChange,
-) -> Result<Done, ApiError> {
+async fn set_details(context: Context, label: String, details: StoreChange) -> Answer<Done> {
     service::store_change(context.app(), context.caller(), label, details).await?;
     Ok(Done)
 }
 
-async fn delete(context: Context, label: String) -> Result<Done, ApiError> {
+async fn delete(context: Context, label: String) -> Answer<Done> {
     service::store_delete(context.app(), context.caller(), label).await?;
     Ok(Done)
 }

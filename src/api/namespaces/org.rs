@@ -3,16 +3,14 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{LIMIT, OFFSET};
-use crate::api::value::{Done, Timestamp};
-use crate::api::{ApiError, Builder, Context, Namespace, param};
+use super::{Answer, PAGE};
+use crate::api::value::{Done, Either, Timestamp};
+use crate::api::{ApiError, Builder, Context, NamespaceBuilder, param};
 use crate::service::Role;
 use crate::service::access::org::{self as service, OrgName, OrgView};
 use crate::service::access::user::NewUser;
 use crate::service::paging::Slice;
 use crate::service::stores::settings::Password;
-
-type Answer<T> = Result<T, ApiError>;
 
 const ID: &str = "id of the organisation";
 
@@ -45,66 +43,37 @@ pub(super) fn define(builder: &mut Builder) {
     });
 }
 
-fn show(ns: &mut Namespace) {
-    ns.method("listOrgs", "List the organisations.", [], list)
+fn show(ns: &mut NamespaceBuilder<'_>) {
+    ns.method("listOrgs", "List the organisations.", PAGE, list)
         .returns("organisations, by name")
         .read_only()
         .role(Role::SatelliteAdmin);
     ns.method(
-        "listOrgs",
-        "List a part of the organisations.",
-        [param("limit", LIMIT), param("offset", OFFSET)],
-        list_slice,
-    )
-    .returns("organisations, by name")
-    .read_only()
-    .role(Role::SatelliteAdmin);
-    ns.method(
         "getDetails",
         "Show an organisation.",
-        [param("id", ID)],
-        details_by_id,
-    )
-    .returns("the organisation")
-    .read_only()
-    .role(Role::SatelliteAdmin);
-    ns.method(
-        "getDetails",
-        "Show an organisation.",
-        [param("name", "name of the organisation")],
-        details_by_name,
+        [param("id", ID).or("name", "name of the organisation")],
+        details,
     )
     .returns("the organisation")
     .read_only()
     .role(Role::SatelliteAdmin);
 }
 
-async fn list(context: Context) -> Answer<Vec<Org>> {
-    orgs(&context, Slice::ALL).await
-}
-
-async fn list_slice(context: Context, limit: i32, offset: i32) -> Answer<Vec<Org>> {
-    orgs(&context, Slice::new(limit.into(), offset.into())?).await
-}
-
-async fn orgs(context: &Context, slice: Slice) -> Answer<Vec<Org>> {
+async fn list(context: Context, limit: Option<i32>, offset: Option<i32>) -> Answer<Vec<Org>> {
+    let slice = Slice::optional(limit, offset)?;
     let all = service::org_list(context.app()).await?;
     Ok(slice.of(all.into_iter().map(Org::from)))
 }
 
-async fn details_by_id(context: Context, id: i32) -> Answer<Org> {
-    details(&context, OrgName::Id(id.into())).await
-}
-
-async fn details_by_name(context: Context, name: String) -> Answer<Org> {
-    details(&context, OrgName::Name(name)).await
-}
-
-async fn details(context: &Context, name: OrgName) -> Answer<Org> {
+async fn details(context: Context, name: Either<i32, String>) -> Answer<Org> {
+    let name = match name {
+        Either::First(id) => OrgName::Id(id.into()),
+        Either::Second(name) => OrgName::Name(name),
+    };
     Ok(service::org_details(context.app(), name).await?.into())
 }
 
-fn change(ns: &mut Namespace) {
+fn change(ns: &mut NamespaceBuilder<'_>) {
     let new = [
         param("name", "name of the new organisation; unique"),
         param(

@@ -7,21 +7,19 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::Instrument as _;
 
-use crate::api::Dispatcher;
-use crate::api::context::Visitor;
+use super::Answer;
+use crate::api::context::{Calls, Visitor};
 use crate::api::error::ApiError;
-use crate::api::method::{Answer as Replied, Method, Param, SessionUse, param};
-use crate::api::registry::{Builder, Namespace};
-use crate::api::reply::{Called, IntoReply, Reply};
+use crate::api::method::{Method, Param, SessionUse, param};
+use crate::api::reply::{CallResult, Called, IntoReply, Reply};
 use crate::api::value::Raw;
+use crate::api::{Builder, Namespace};
 
 /// More calls in one would keep a connection for too long.
 const CALLS_LIMIT: usize = 100;
 const MULTICALL: &str = "system.multicall";
 const LOGIN: &str = "auth.login";
 const NAME: Param = param("methodName", "a method, such as `auth.login`");
-
-type Answer<T> = Result<T, ApiError>;
 
 pub(super) fn define(builder: &mut Builder) {
     let doc = "What generic XML-RPC tools ask for.";
@@ -61,7 +59,7 @@ pub(super) fn define(builder: &mut Builder) {
 }
 
 async fn names(visitor: Visitor) -> Answer<Vec<String>> {
-    let namespaces = visitor.registry().namespaces();
+    let namespaces = visitor.catalog().namespaces();
     let names = namespaces.flat_map(|ns| ns.methods().map(|method| full_name(ns, method)));
     let mut names: Vec<String> = names.collect();
     names.sort();
@@ -75,7 +73,7 @@ fn full_name(namespace: &Namespace, method: &Method) -> String {
 
 fn overloads<'v>(visitor: &'v Visitor, name: &str) -> Answer<&'v [Method]> {
     let found = name.trim().rsplit_once('.').and_then(|(namespace, name)| {
-        Some(visitor.registry().namespace(namespace)?.overloads(name))
+        Some(visitor.catalog().namespace(namespace)?.overloads(name))
     });
     match found.unwrap_or_default() {
         [] => Err(ApiError::not_found(
@@ -125,20 +123,18 @@ async fn multicall(visitor: Visitor, calls: Vec<InnerCall>) -> Answer<Outcomes> 
 /// nobody wants outcomes any more, calls that change something are made all the same.
 async fn calls_make(visitor: Visitor, calls: Vec<InnerCall>, sender: mpsc::Sender<Called>) {
     let turns = Arc::new(Semaphore::new(1));
-    let dispatcher = visitor.dispatcher();
+    let maker = Arc::clone(visitor.calls());
     for (index, InnerCall(Raw(call))) in calls.into_iter().enumerate() {
         let turn = tokio::select! {
             turn = Arc::clone(&turns).acquire_owned() => turn.ok(),
             () = sender.closed() => None,
         };
         let call = parts(call);
-        let is_reading = call
-            .as_ref()
-            .is_ok_and(|(name, _)| dispatcher.is_reading(name));
+        let is_reading = call.as_ref().is_ok_and(|(name, _)| maker.is_reading(name));
         if is_reading && sender.is_closed() {
             continue;
         }
-        let made = inner(&visitor, &dispatcher, index, call);
+        let made = inner(&visitor, &maker, index, call);
         let outcome = if is_reading {
             tokio::select! {
                 outcome = made => outcome,
@@ -156,10 +152,10 @@ async fn calls_make(visitor: Visitor, calls: Vec<InnerCall>, sender: mpsc::Sende
 
 async fn inner(
     visitor: &Visitor,
-    dispatcher: &Dispatcher,
+    calls: &Arc<dyn Calls>,
     index: usize,
     call: Result<(String, Vec<Value>), &'static str>,
-) -> Replied {
+) -> CallResult {
     let refused = |reason| ApiError::validation(&format!("calls[{index}]"), reason);
     let (name, params) = call.map_err(refused)?;
     match name.as_str() {
@@ -172,9 +168,8 @@ async fn inner(
         }
         _ => {}
     }
-    dispatcher
-        .call_positional(visitor.peer(), &name, params)
-        .await
+    let calls = Arc::clone(calls);
+    calls.call_positional(visitor.peer(), name, params).await
 }
 
 /// The name and the arguments of a call within a call.

@@ -3,16 +3,14 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{LIMIT, OFFSET};
+use super::{Answer, PAGE};
 use crate::api::value::{Done, Timestamp};
-use crate::api::{ApiError, Builder, Context, List, Namespace, param};
+use crate::api::{Builder, Context, List, NamespaceBuilder, param};
 use crate::service::Role;
 use crate::service::access::user::{self as service, NewUser, UserDetails, UserView};
 use crate::service::paging::Slice;
 use crate::service::stores::settings::Password;
 use crate::store::access::account::Account;
-
-type Answer<T> = Result<T, ApiError>;
 
 const LOGIN: &str = "the login, in any case of letters";
 const ROLE: &str = "the role: `image_admin`, `org_admin` or `satellite_admin`";
@@ -94,20 +92,11 @@ pub(super) fn define(builder: &mut Builder) {
     });
 }
 
-fn show(ns: &mut Namespace) {
-    ns.method("listUsers", "List the accounts.", [], list)
+fn show(ns: &mut NamespaceBuilder<'_>) {
+    ns.method("listUsers", "List the accounts.", PAGE, list)
         .returns("accounts, by login")
         .read_only()
         .role(Role::OrgAdmin);
-    ns.method(
-        "listUsers",
-        "List a part of the accounts.",
-        [param("limit", LIMIT), param("offset", OFFSET)],
-        list_slice,
-    )
-    .returns("accounts, by login")
-    .read_only()
-    .role(Role::OrgAdmin);
     ns.method(
         "getDetails",
         "Show an account.",
@@ -120,15 +109,8 @@ fn show(ns: &mut Namespace) {
     .or_self();
 }
 
-async fn list(context: Context) -> Answer<List<User>> {
-    users(&context, Slice::ALL).await
-}
-
-async fn list_slice(context: Context, limit: i32, offset: i32) -> Answer<List<User>> {
-    users(&context, Slice::new(limit.into(), offset.into())?).await
-}
-
-async fn users(context: &Context, slice: Slice) -> Answer<List<User>> {
+async fn list(context: Context, limit: Option<i32>, offset: Option<i32>) -> Answer<List<User>> {
+    let slice = Slice::optional(limit, offset)?;
     let found = service::user_list(context.app(), context.caller(), slice).await?;
     Ok(List::of_rows(found, User::from))
 }
@@ -138,7 +120,7 @@ async fn details(context: Context, login: String) -> Answer<Details> {
     Ok(view.into())
 }
 
-fn change(ns: &mut Namespace) {
+fn change(ns: &mut NamespaceBuilder<'_>) {
     let login = param("login", LOGIN);
     let new = [
         param(
@@ -234,7 +216,7 @@ async fn set_read_only(context: Context, login: String, read_only: bool) -> Answ
     Ok(Done)
 }
 
-fn roles(ns: &mut Namespace) {
+fn roles(ns: &mut NamespaceBuilder<'_>) {
     let (login, role) = (param("login", LOGIN), param("role", ROLE));
     ns.method(
         "addRole",

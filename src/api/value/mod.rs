@@ -2,6 +2,7 @@
 //!
 //! - [`write`](mod@write): a result as text, for either wire.
 //! - [`de`]: an argument from a [`Value`](dxr::Value), with the conversions that clients rely on.
+//! - [`either`]: a parameter that has two forms.
 //! - [`json`]: a JSON argument as a value.
 //! - [`raw`]: a value that is handed on as it came.
 //! - [`wire`]: the newtypes whose form differs between the surfaces.
@@ -10,6 +11,7 @@
 //! XML-RPC from JSON.
 
 pub mod de;
+pub mod either;
 pub mod json;
 pub mod raw;
 pub mod wire;
@@ -18,6 +20,7 @@ pub mod write;
 use std::fmt;
 
 pub use de::from_value;
+pub use either::Either;
 pub use json::{from_json, parse as json_parse};
 pub use raw::Raw;
 pub use wire::{ByteCount, Bytes, Done, Timestamp};

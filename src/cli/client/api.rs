@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::api::namespaces;
 use crate::api::value::from_json;
-use crate::api::{Method, Registry, SessionUse};
+use crate::api::{Catalog, Method, SessionUse};
 use crate::client::{Error, Verb};
 
 use super::api_help;
@@ -32,11 +32,12 @@ enum Request {
 
 pub(in crate::cli) async fn run(arguments: ApiArguments) -> Result<u8, CliError> {
     let registry = namespaces::registry();
+    let catalog = registry.catalog();
     let mut words = arguments.words.iter().map(String::as_str);
     let first = words.next().unwrap_or_default();
     let rest: Vec<&str> = words.collect();
     if first == "help" {
-        api_help::show(&registry, &rest)?;
+        api_help::show(catalog, &rest)?;
         return Ok(0);
     }
     let mut session = Session::open(&arguments.connection)?;
@@ -56,21 +57,21 @@ pub(in crate::cli) async fn run(arguments: ApiArguments) -> Result<u8, CliError>
         }
         _ => {}
     }
-    let request = request(&registry, first, &rest)?;
-    let result = send(&mut session, &registry, request).await?;
+    let request = request(catalog, first, &rest)?;
+    let result = send(&mut session, catalog, request).await?;
     print(&result, arguments.json);
     Ok(0)
 }
 
 async fn send(
     session: &mut Session,
-    registry: &Registry,
+    catalog: &Catalog,
     request: Request,
 ) -> Result<Json, CliError> {
     match request {
         Request::Positional { method, args } => {
             // A method that this program doesn't know is newer; those take a session.
-            let takes_session = overloads(registry, &method)
+            let takes_session = overloads(catalog, &method)
                 .first()
                 .is_none_or(|method| method.session() == SessionUse::Always);
             let args: Vec<_> = args.into_iter().map(from_json).collect();
@@ -88,7 +89,7 @@ async fn send(
             method,
             args,
         } => {
-            let known = overloads(registry, &method).first();
+            let known = overloads(catalog, &method).first();
             let verb = match known {
                 Some(method) if method.is_read_only() => Verb::Get,
                 _ => Verb::Post,
@@ -104,7 +105,7 @@ async fn send(
     }
 }
 
-fn request(registry: &Registry, first: &str, rest: &[&str]) -> Result<Request, CliError> {
+fn request(catalog: &Catalog, first: &str, rest: &[&str]) -> Result<Request, CliError> {
     let verb = match first {
         "get" => Some(Verb::Get),
         "post" => Some(Verb::Post),
@@ -129,7 +130,7 @@ fn request(registry: &Registry, first: &str, rest: &[&str]) -> Result<Request, C
         return Ok(Request::Named { verb, method, args });
     }
     if words.is_empty() || named.iter().all(Option::is_some) {
-        let by_place = overloads(registry, &method)
+        let by_place = overloads(catalog, &method)
             .first()
             .is_some_and(|method| method.session() != SessionUse::Always);
         // These are there on XML-RPC only, or need no session there.
@@ -156,7 +157,7 @@ fn request(registry: &Registry, first: &str, rest: &[&str]) -> Result<Request, C
     }
     let args = words.iter().enumerate().map(|(at, text)| {
         let value = value(text)?;
-        let candidates = overloads(registry, &method).iter();
+        let candidates = overloads(catalog, &method).iter();
         let at_place = |method: &crate::api::Method| method.parameters().get(at).map(|p| p.name);
         for name in candidates.filter_map(at_place) {
             password_refuse(Some(name), &value, text)?;
@@ -167,10 +168,10 @@ fn request(registry: &Registry, first: &str, rest: &[&str]) -> Result<Request, C
     Ok(Request::Positional { method, args })
 }
 
-fn overloads<'a>(registry: &'a Registry, method: &str) -> &'a [Method] {
+fn overloads<'a>(catalog: &'a Catalog, method: &str) -> &'a [Method] {
     method
         .rsplit_once('.')
-        .and_then(|(namespace, name)| Some(registry.namespace(namespace)?.overloads(name)))
+        .and_then(|(namespace, name)| Some(catalog.namespace(namespace)?.overloads(name)))
         .unwrap_or_default()
 }
 
@@ -271,7 +272,7 @@ mod tests {
 
     fn of(words: &[&str]) -> Result<Request, String> {
         let (first, rest) = words.split_first().unwrap();
-        request(&namespaces::registry(), first, rest).map_err(|e| e.to_string())
+        request(namespaces::registry().catalog(), first, rest).map_err(|e| e.to_string())
     }
 
     fn by_name(verb: Option<Verb>, method: &str, args: Json) -> Request {

@@ -1,32 +1,32 @@
 //! `registrysync api help`: the methods of this program's version, without asking a server.
 
-use crate::api::{Method, Namespace, Registry};
+use crate::api::{Catalog, Method, Namespace};
 
 use crate::cli::CliError;
 use crate::cli::output::data_line;
 
-pub(in crate::cli) fn show(registry: &Registry, words: &[&str]) -> Result<(), CliError> {
+pub(in crate::cli) fn show(catalog: &Catalog, words: &[&str]) -> Result<(), CliError> {
     match words {
         [] => {
-            for namespace in registry.namespaces() {
+            for namespace in catalog.namespaces() {
                 data_line(&format!("{:<14} {}", namespace.name(), namespace.doc()));
             }
             Ok(())
         }
-        [name] => named(registry, name),
+        [name] => named(catalog, name),
         _ => Err(CliError::Input("help takes one namespace or method".into())),
     }
 }
 
-fn named(registry: &Registry, name: &str) -> Result<(), CliError> {
+fn named(catalog: &Catalog, name: &str) -> Result<(), CliError> {
     let name = name.trim_matches('/').replace('/', ".");
-    if let Some(namespace) = registry.namespace(&name) {
+    if let Some(namespace) = catalog.namespace(&name) {
         listing(namespace);
         return Ok(());
     }
     let found = name
         .rsplit_once('.')
-        .and_then(|(namespace, method)| Some(registry.namespace(namespace)?.overloads(method)))
+        .and_then(|(namespace, method)| Some(catalog.namespace(namespace)?.overloads(method)))
         .unwrap_or_default();
     if found.is_empty() {
         return Err(CliError::Input(format!(

@@ -73,7 +73,7 @@ pub(in crate::cli) async fn run(arguments: ListTagsArguments) -> Result<u8, CliE
     Ok(u8::from(!missing.is_empty()))
 }
 
-/// Registry and path of a reference. As everywhere, a first part without dot, colon or `localhost`
+/// Catalog and path of a reference. As everywhere, a first part without dot, colon or `localhost`
 /// is no host, and the registry is Docker Hub.
 fn split(text: &str) -> Result<(&str, &str), CliError> {
     let text = reference(text);

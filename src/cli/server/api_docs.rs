@@ -12,8 +12,9 @@ pub(in crate::cli) fn run(directory: &Path) -> Result<u8, CliError> {
     fs::create_dir_all(directory)
         .map_err(|e| CliError::Input(format!("`{}`: {e}", directory.display())))?;
     let registry = namespaces::registry();
-    let document = (openapi::NAME.to_owned(), openapi::page(&registry));
-    for (name, text) in asciidoc::pages(&registry).into_iter().chain([document]) {
+    let catalog = registry.catalog();
+    let document = (openapi::NAME.to_owned(), openapi::page(catalog));
+    for (name, text) in asciidoc::pages(catalog).into_iter().chain([document]) {
         let path = directory.join(name);
         fs::write(&path, text)
             .map_err(|e| CliError::Input(format!("`{}`: {e}", path.display())))?;

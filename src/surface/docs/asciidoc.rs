@@ -6,27 +6,27 @@ use std::fmt::Write as _;
 use super::apidoc::guide;
 use super::roles;
 use crate::api::types::{Kind, Shape};
-use crate::api::{Method, Namespace, Registry, SessionUse};
+use crate::api::{Catalog, Method, Namespace, SessionUse};
 
 /// The pages, each with its file name, such as `image.store.adoc`.
-pub fn pages(registry: &Registry) -> Vec<(String, String)> {
+pub fn pages(catalog: &Catalog) -> Vec<(String, String)> {
     let others = [
-        ("index.adoc".to_owned(), index(registry)),
+        ("index.adoc".to_owned(), index(catalog)),
         (
             "scripts.adoc".to_owned(),
             guide::scripts(guide::EXAMPLE_SERVER).asciidoc("apidoc-scripts"),
         ),
         ("faq.adoc".to_owned(), guide::faq().asciidoc("apidoc-faq")),
-        ("roles.adoc".to_owned(), roles::page(registry)),
+        ("roles.adoc".to_owned(), roles::page(catalog)),
     ];
-    let namespaces = registry.namespaces();
+    let namespaces = catalog.namespaces();
     namespaces
         .map(|namespace| (format!("{}.adoc", namespace.name()), page(namespace)))
         .chain(others)
         .collect()
 }
 
-fn index(registry: &Registry) -> String {
+fn index(catalog: &Catalog) -> String {
     let mut page = "[#apidoc-index]\n= API\n\n\
         XML-RPC at `/rpc/api`, and the same methods as JSON over HTTP under `/rhn/manager/api/`.\n\n\
         * xref:scripts.adoc[Scripts]: how they log in, with Python, curl, spacecmd and mgrctl\n\
@@ -34,7 +34,7 @@ fn index(registry: &Registry) -> String {
         * xref:roles.adoc[Roles]: who may call what\n\n\
         *Available namespaces*\n\n"
         .to_owned();
-    for namespace in registry.namespaces() {
+    for namespace in catalog.namespaces() {
         let (name, doc) = (namespace.name(), namespace.doc());
         line(&mut page, &format!("* xref:{name}.adoc[{name}]: {doc}"));
     }

@@ -1,4 +1,4 @@
-//! The JSON surface as an `OpenAPI` 3.1 document, made from the registry.
+//! The JSON surface as an `OpenAPI` 3.1 document, made from the catalog.
 //!
 //! Paths are relative to the server's root. The overloads of a method share one URL: on GET the
 //! query parameters of all of them are listed, on POST their bodies are alternatives.
@@ -12,7 +12,7 @@ mod schemas;
 use serde_json::{Map, Value as Json, json};
 
 use crate::api::types::Kind;
-use crate::api::{Method, Namespace, Registry, SessionUse};
+use crate::api::{Catalog, Method, Namespace, SessionUse};
 use crate::surface::requests::cookie;
 use crate::surface::wires::json::ROOT;
 use schemas::{Schemas, one_of};
@@ -21,15 +21,15 @@ use schemas::{Schemas, one_of};
 pub const NAME: &str = "openapi.json";
 
 /// The document as text, with a line end.
-pub fn page(registry: &Registry) -> String {
-    format!("{:#}\n", document(registry))
+pub fn page(catalog: &Catalog) -> String {
+    format!("{:#}\n", document(catalog))
 }
 
 /// The document.
-pub fn document(registry: &Registry) -> Json {
+pub fn document(catalog: &Catalog) -> Json {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
-    for namespace in registry.namespaces() {
+    for namespace in catalog.namespaces() {
         let methods: Vec<&Method> = namespace.methods().collect();
         for overloads in methods.chunk_by(|a, b| a.name() == b.name()) {
             if let [first, ..] = overloads {
@@ -51,7 +51,7 @@ pub fn document(registry: &Registry) -> Json {
         },
         "servers": [{"url": ROOT}],
         "security": [{"session": []}, {"bearer": []}],
-        "tags": tags(registry),
+        "tags": tags(catalog),
         "paths": paths,
         "components": {
             "schemas": schemas.into_json(),
@@ -68,8 +68,8 @@ const DESCRIPTION: &str = "Copies selected container images between registries. 
     Beyond what is listed here every value may be given as text, a single value may stand for an \
     array of it, the parameters of a POST may stand in its query, and names may be in snake_case.";
 
-fn tags(registry: &Registry) -> Vec<Json> {
-    let namespaces = registry.namespaces();
+fn tags(catalog: &Catalog) -> Vec<Json> {
+    let namespaces = catalog.namespaces();
     namespaces
         .map(|ns| json!({"name": ns.name(), "description": ns.doc()}))
         .collect()

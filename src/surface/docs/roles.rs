@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::api::{Method, Namespace, Registry, SessionUse};
+use crate::api::{Catalog, Method, Namespace, SessionUse};
 use crate::service::Role;
 
 const HEAD: &str = "\
@@ -20,13 +20,13 @@ An account that may only read may call what is marked in the last column, as far
 ";
 
 /// The page.
-pub(in crate::surface) fn page(registry: &Registry) -> String {
+pub(in crate::surface) fn page(catalog: &Catalog) -> String {
     let mut page = HEAD.to_owned();
     page.push_str("[cols=\"3,1,1,1,1,1\",options=\"header\"]\n|===\n");
     page.push_str(
         "| method | no role | image_admin | org_admin | satellite_admin | only reading\n",
     );
-    for namespace in registry.namespaces() {
+    for namespace in catalog.namespaces() {
         let mut last = "";
         // Overloads of one name are allowed alike.
         for method in namespace.methods() {

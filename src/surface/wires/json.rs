@@ -145,12 +145,7 @@ async fn method_call(
     let overloads = name
         .rsplit_once('.')
         .and_then(|(namespace, method)| {
-            Some(
-                dispatcher
-                    .registry()
-                    .namespace(namespace)?
-                    .overloads(method),
-            )
+            Some(dispatcher.catalog().namespace(namespace)?.overloads(method))
         })
         .unwrap_or_default();
     let first = overloads.first();

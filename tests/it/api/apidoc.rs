@@ -26,14 +26,14 @@ async fn page(server: &Server, path: &str) -> (u16, String) {
 }
 
 fn methods(registry: &Registry) -> impl Iterator<Item = (&Namespace, &Method)> {
-    let namespaces = registry.namespaces();
+    let namespaces = registry.catalog().namespaces();
     namespaces.flat_map(|ns| ns.methods().map(move |method| (ns, method)))
 }
 
 #[tokio::test]
 async fn every_method_has_its_anchor_and_both_samples() {
     let (server, registry) = (server().await, namespaces::registry());
-    for namespace in registry.namespaces() {
+    for namespace in registry.catalog().namespaces() {
         let (status, page) = page(&server, &format!("/rhn/apidoc/{}", namespace.name())).await;
         assert_eq!(status, 200);
         let count = namespace.methods().count();
@@ -237,7 +237,7 @@ async fn curl_samples_take_any_password() {
         .await
         .unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let auth = registry.namespace("auth").unwrap();
+    let auth = registry.catalog().namespace("auth").unwrap();
     let mut logins = 0;
     for method in auth.overloads("login") {
         let mut command = Command::new("bash");
@@ -279,11 +279,16 @@ async fn every_curl_sample_reaches_its_method() {
     let origin = format!("http://{}", server.address);
     let directory = tempfile::tempdir().unwrap();
     let login = registry
+        .catalog()
         .namespace("auth")
         .unwrap()
         .overloads("login")
         .first();
-    let login = samples::curl(registry.namespace("auth").unwrap(), login.unwrap(), &origin);
+    let login = samples::curl(
+        registry.catalog().namespace("auth").unwrap(),
+        login.unwrap(),
+        &origin,
+    );
     for (ns, method) in methods(&registry) {
         // One of them may have logged out.
         assert_eq!(bash(&login, directory.path()), "{\"success\":true}");

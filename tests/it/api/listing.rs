@@ -14,7 +14,7 @@ fn every_listing_takes_a_limit_and_where_to_begin() {
     let registry = namespaces::registry();
     let mut listings = 0;
     let mut missing = Vec::new();
-    for namespace in registry.namespaces() {
+    for namespace in registry.catalog().namespaces() {
         for method in namespace.methods() {
             let name = format!("{}.{}", namespace.name(), method.name());
             let lists = method.name().starts_with("list") || method.name() == "previewTags";

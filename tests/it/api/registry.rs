@@ -1,7 +1,7 @@
 //! Definitions that can't work are found when the registry is built.
 
-use registrysync::api::value::Done;
-use registrysync::api::{ApiError, Builder, Context, Namespace, param};
+use registrysync::api::value::{Done, Either};
+use registrysync::api::{ApiError, Builder, Context, Method, NamespaceBuilder, param};
 
 async fn by_text(_: Context, _: String) -> Result<Done, ApiError> {
     Ok(Done)
@@ -19,7 +19,7 @@ async fn by_two_turned(_: Context, _: String, _: i32) -> Result<Done, ApiError> 
     Ok(Done)
 }
 
-fn build(define: fn(&mut Namespace)) -> Result<(), String> {
+fn build(define: fn(&mut NamespaceBuilder<'_>)) -> Result<(), String> {
     let built = std::panic::catch_unwind(|| {
         let mut builder = Builder::default();
         builder.namespace("sample", "SampleHandler", "Samples.", define);
@@ -50,4 +50,75 @@ fn overloads_must_differ_by_position_and_by_name() {
         ns.method("a", "A.", [param("x", "x")], by_id);
     });
     assert!(differing.unwrap_err().contains("differ in read-only"));
+}
+
+async fn paged(_: Context, _: String, _: Option<i32>, _: Option<i32>) -> Result<Done, ApiError> {
+    Ok(Done)
+}
+
+async fn named(_: Context, _: Either<i32, String>, _: Option<bool>) -> Result<Done, ApiError> {
+    Ok(Done)
+}
+
+fn signatures(define: impl FnOnce(&mut NamespaceBuilder<'_>)) -> Vec<String> {
+    let mut builder = Builder::default();
+    builder.namespace("sample", "SampleHandler", "Samples.", define);
+    let registry = builder.build();
+    let namespace = registry.catalog().namespace("sample").unwrap();
+    namespace.methods().map(Method::signature).collect()
+}
+
+#[test]
+fn a_definition_with_optional_parameters_has_overloads() {
+    let listed = signatures(|ns| {
+        let params = [
+            param("label", "l"),
+            param("limit", "l").optional(),
+            param("offset", "o").with_previous(),
+        ];
+        ns.method("list", "L.", params, paged);
+    });
+    assert_eq!(
+        listed,
+        [
+            "list(string sessionKey, string label)",
+            "list(string sessionKey, string label, int limit, int offset)",
+        ]
+    );
+    let single = signatures(|ns| {
+        let params = [
+            param("label", "l"),
+            param("limit", "l").optional(),
+            param("offset", "o").optional(),
+        ];
+        ns.method("list", "L.", params, paged)
+            .overloads([&["limit"], &["limit", "offset"]]);
+    });
+    assert_eq!(
+        single,
+        [
+            "list(string sessionKey, string label, int limit)",
+            "list(string sessionKey, string label, int limit, int offset)",
+        ]
+    );
+}
+
+#[test]
+fn a_parameter_with_two_forms_has_overloads() {
+    let listed = signatures(|ns| {
+        let params = [
+            param("id", "i").or("label", "l"),
+            param("all", "a").optional(),
+        ];
+        ns.method("show", "S.", params, named);
+    });
+    assert_eq!(
+        listed,
+        [
+            "show(string sessionKey, int id)",
+            "show(string sessionKey, string label)",
+            "show(string sessionKey, int id, boolean all)",
+            "show(string sessionKey, string label, boolean all)",
+        ]
+    );
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use jsonschema::Validator;
-use registrysync::api::registry::{camel_case, snake_case};
+use registrysync::api::catalog::{camel_case, snake_case};
 use serde_json::{Value, json};
 
 use super::images::client;

@@ -3,11 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Answer;
-use crate::api::value::Done;
-use crate::api::{Context, Namespace, param};
+use super::{Answer, project_name};
+use crate::api::value::{Done, Either};
+use crate::api::{Context, NamespaceBuilder, param};
 use crate::service::projects::item::{self, ItemDetails, ItemOptions, ItemView};
-use crate::service::projects::project::ProjectName;
 
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
 const TAGS: &str = "tags and digests, named literally";
@@ -37,34 +36,19 @@ impl From<ItemView> for SyncItem {
     }
 }
 
-pub(super) fn define(ns: &mut Namespace) {
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     const ADD: &str = "Add a repository to a project.";
     const ADDED: &str = "the item; without tags and expression it takes all tags";
-    let id = param("project", "id of the project");
-    let name = param("project", "name of the project");
+    let project = param("project", "id of the project").or("project", "name of the project");
     let (repository, tags) = (param("repository", REPOSITORY), param("tags", TAGS));
     let regex = param("tagsRegex", REGEX);
-    ns.method("createSyncItem", ADD, [id, repository, tags], add_tags_id)
-        .returns(ADDED);
-    ns.method("createSyncItem", ADD, [name, repository, tags], add_tags)
-        .returns(ADDED);
-    ns.method("createSyncItem", ADD, [id, repository, regex], add_regex_id)
-        .returns(ADDED);
-    ns.method("createSyncItem", ADD, [name, repository, regex], add_regex)
-        .returns(ADDED);
     ns.method(
         "createSyncItem",
         ADD,
-        [id, repository, tags, regex],
-        add_both_id,
+        [project, repository, tags.optional(), regex.optional()],
+        add,
     )
-    .returns(ADDED);
-    ns.method(
-        "createSyncItem",
-        ADD,
-        [name, repository, tags, regex],
-        add_both,
-    )
+    .overloads([&["tags"], &["tagsRegex"], &["tags", "tagsRegex"]])
     .returns(ADDED);
     ns.method(
         "updateImageSyncItem",
@@ -82,78 +66,16 @@ pub(super) fn define(ns: &mut Namespace) {
 }
 
 async fn add(
-    context: &Context,
-    project: ProjectName,
+    context: Context,
+    project: Either<i32, String>,
     repository: String,
     tags: Option<Vec<String>>,
     regex: Option<String>,
 ) -> Answer<SyncItem> {
     let options = ItemOptions::default().with_parameters(tags, regex)?;
     let (app, caller) = (context.app(), context.caller());
-    let added = item::item_add(app, caller, project, repository, options).await?;
+    let added = item::item_add(app, caller, project_name(project), repository, options).await?;
     Ok(added.into())
-}
-
-async fn add_tags_id(
-    context: Context,
-    project: i32,
-    repository: String,
-    tags: Vec<String>,
-) -> Answer<SyncItem> {
-    let project = ProjectName::Id(project.into());
-    add(&context, project, repository, Some(tags), None).await
-}
-
-async fn add_tags(
-    context: Context,
-    project: String,
-    repository: String,
-    tags: Vec<String>,
-) -> Answer<SyncItem> {
-    let project = ProjectName::Label(project);
-    add(&context, project, repository, Some(tags), None).await
-}
-
-async fn add_regex_id(
-    context: Context,
-    project: i32,
-    repository: String,
-    regex: String,
-) -> Answer<SyncItem> {
-    let project = ProjectName::Id(project.into());
-    add(&context, project, repository, None, Some(regex)).await
-}
-
-async fn add_regex(
-    context: Context,
-    project: String,
-    repository: String,
-    regex: String,
-) -> Answer<SyncItem> {
-    let project = ProjectName::Label(project);
-    add(&context, project, repository, None, Some(regex)).await
-}
-
-async fn add_both_id(
-    context: Context,
-    project: i32,
-    repository: String,
-    tags: Vec<String>,
-    regex: String,
-) -> Answer<SyncItem> {
-    let project = ProjectName::Id(project.into());
-    add(&context, project, repository, Some(tags), Some(regex)).await
-}
-
-async fn add_both(
-    context: Context,
-    project: String,
-    repository: String,
-    tags: Vec<String>,
-    regex: String,
-) -> Answer<SyncItem> {
-    let project = ProjectName::Label(project);
-    add(&context, project, repository, Some(tags), Some(regex)).await
 }
 
 async fn update(

@@ -8,10 +8,8 @@ mod images;
 mod items;
 mod projects;
 
-use super::{LIMIT, OFFSET};
-use crate::api::{ApiError, Builder};
-
-type Answer<T> = Result<T, ApiError>;
+use super::{Answer, PAGE, project_name};
+use crate::api::Builder;
 
 /// Adds the namespace.
 pub(super) fn define(builder: &mut Builder) {

@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::items::SyncItem;
-use super::{Answer, LIMIT, OFFSET};
-use crate::api::value::Done;
-use crate::api::{Context, List, Namespace, param};
+use super::{Answer, PAGE, project_name};
+use crate::api::value::{Done, Either};
+use crate::api::{Context, List, NamespaceBuilder, param};
 use crate::service::paging::Slice;
-use crate::service::projects::project::{self, ProjectName, ProjectView};
+use crate::service::projects::project::{self, ProjectView};
 use crate::service::projects::settings::{ProjectDetails, ProjectOptions};
 use crate::service::stores::image_store::store_label;
 use crate::sync::Placement;
@@ -43,70 +43,36 @@ impl From<ProjectView> for SyncProject {
     }
 }
 
-pub(super) fn define(ns: &mut Namespace) {
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     show(ns);
     change(ns);
 }
 
-fn show(ns: &mut Namespace) {
+fn show(ns: &mut NamespaceBuilder<'_>) {
     const BY_NAME: &str = "projects, by name";
-    ns.method("listProjects", "List all projects.", [], list)
+    ns.method("listProjects", "List the projects.", PAGE, list)
         .returns(BY_NAME)
         .read_only();
     ns.method(
-        "listProjects",
-        "List a part of the projects.",
-        [param("limit", LIMIT), param("offset", OFFSET)],
-        list_slice,
-    )
-    .returns(BY_NAME)
-    .read_only();
-    ns.method(
         "getProjectDetails",
         "Show a project.",
-        [param("id", "id of the project")],
-        details_by_id,
-    )
-    .returns("the project with its items")
-    .read_only();
-    ns.method(
-        "getProjectDetails",
-        "Show a project.",
-        [param("name", NAME)],
-        details_by_name,
+        [param("id", "id of the project").or("name", NAME)],
+        details,
     )
     .returns("the project with its items")
     .read_only();
 }
 
-fn change(ns: &mut Namespace) {
+fn change(ns: &mut NamespaceBuilder<'_>) {
     const MAKE: &str = "Make a project.";
     let name = param("name", NAME);
     let scoped = param("scoped", SCOPED);
-    ns.method(
-        "createProject",
-        MAKE,
-        [
-            name,
-            param("src", "id of the image store to copy from"),
-            param("dest", "id of the image store to copy to"),
-            scoped,
-        ],
-        create_by_ids,
-    )
-    .returns("the project");
-    ns.method(
-        "createProject",
-        MAKE,
-        [
-            name,
-            param("src", "label of the image store to copy from"),
-            param("dest", "label of the image store to copy to"),
-            scoped,
-        ],
-        create,
-    )
-    .returns("the project");
+    let src = param("src", "id of the image store to copy from")
+        .or("src", "label of the image store to copy from");
+    let dest = param("dest", "id of the image store to copy to")
+        .or("dest", "label of the image store to copy to");
+    ns.method("createProject", MAKE, [name, src, dest, scoped], create)
+        .returns("the project");
     let src = param(
         "newSrc",
         "label of another image store to copy from; \"\": as it is",
@@ -117,16 +83,9 @@ fn change(ns: &mut Namespace) {
     );
     ns.method(
         "updateProject",
-        "Give a project other image stores.",
-        [name, src, dest],
+        "Give a project other image stores, or another scope.",
+        [name, src, dest, param("scope", SCOPED).optional()],
         update,
-    )
-    .returns("the project");
-    ns.method(
-        "updateProject",
-        "Give a project other image stores and another scope.",
-        [name, src, dest, param("scope", SCOPED)],
-        update_scope,
     )
     .returns("the project");
     ns.method(
@@ -137,29 +96,19 @@ fn change(ns: &mut Namespace) {
     );
 }
 
-async fn list(context: Context) -> Answer<List<SyncProject>> {
-    projects_of(&context, Slice::ALL).await
-}
-
-async fn list_slice(context: Context, limit: i32, offset: i32) -> Answer<List<SyncProject>> {
-    projects_of(&context, Slice::new(limit.into(), offset.into())?).await
-}
-
-async fn projects_of(context: &Context, slice: Slice) -> Answer<List<SyncProject>> {
+async fn list(
+    context: Context,
+    limit: Option<i32>,
+    offset: Option<i32>,
+) -> Answer<List<SyncProject>> {
+    let slice = Slice::optional(limit, offset)?;
     let found = project::project_list(context.app(), context.caller(), slice).await?;
     Ok(List::of_rows(found, SyncProject::from))
 }
 
-async fn details_by_id(context: Context, id: i32) -> Answer<SyncProject> {
-    details(&context, ProjectName::Id(id.into())).await
-}
-
-async fn details_by_name(context: Context, name: String) -> Answer<SyncProject> {
-    details(&context, ProjectName::Label(name)).await
-}
-
-async fn details(context: &Context, name: ProjectName) -> Answer<SyncProject> {
-    let (view, items) = project::project_details(context.app(), context.caller(), name).await?;
+async fn details(context: Context, name: Either<i32, String>) -> Answer<SyncProject> {
+    let (app, caller) = (context.app(), context.caller());
+    let (view, items) = project::project_details(app, caller, project_name(name)).await?;
     let items = items.into_iter().map(SyncItem::from).collect();
     Ok(SyncProject {
         items: Some(items),
@@ -167,26 +116,22 @@ async fn details(context: &Context, name: ProjectName) -> Answer<SyncProject> {
     })
 }
 
-async fn create_by_ids(
-    context: Context,
-    name: String,
-    src: i32,
-    dest: i32,
-    scoped: bool,
-) -> Answer<SyncProject> {
-    let (app, caller) = (context.app(), context.caller());
-    let src = store_label(app, caller, src.into()).await?;
-    let dest = store_label(app, caller, dest.into()).await?;
-    create(context, name, src, dest, scoped).await
+/// The label of a store that is named by its id or its label.
+async fn label(context: &Context, store: Either<i32, String>) -> Answer<String> {
+    match store {
+        Either::First(id) => Ok(store_label(context.app(), context.caller(), id.into()).await?),
+        Either::Second(label) => Ok(label),
+    }
 }
 
 async fn create(
     context: Context,
     name: String,
-    src: String,
-    dest: String,
+    src: Either<i32, String>,
+    dest: Either<i32, String>,
     scoped: bool,
 ) -> Answer<SyncProject> {
+    let (src, dest) = (label(&context, src).await?, label(&context, dest).await?);
     let options = ProjectOptions {
         placement: Some(placement(scoped)),
         ..ProjectOptions::default()
@@ -196,22 +141,8 @@ async fn create(
     Ok(made.into())
 }
 
-async fn update(context: Context, name: String, src: String, dest: String) -> Answer<SyncProject> {
-    change_ends(&context, name, src, dest, None).await
-}
-
-async fn update_scope(
+async fn update(
     context: Context,
-    name: String,
-    src: String,
-    dest: String,
-    scoped: bool,
-) -> Answer<SyncProject> {
-    change_ends(&context, name, src, dest, Some(scoped)).await
-}
-
-async fn change_ends(
-    context: &Context,
     name: String,
     src: String,
     dest: String,

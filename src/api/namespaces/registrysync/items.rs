@@ -1,9 +1,9 @@
 //! Sync items, which the API calls images.
 
 use super::wire::Item;
-use super::{Answer, LABEL, LIMIT, OFFSET};
+use super::{Answer, LABEL, PAGE};
 use crate::api::value::Done;
-use crate::api::{Context, List, Namespace, param};
+use crate::api::{Context, List, NamespaceBuilder, param};
 use crate::service::paging::Slice;
 use crate::service::projects::item::{self, ItemDetails, ItemOptions};
 use crate::service::projects::project::ProjectName;
@@ -14,122 +14,34 @@ const REGEX: &str = "regular expression that is searched in each tag";
 const ITEM_OPTIONS: &str = "further selectors, `architectures`, `target_repository`, `on_empty`";
 const ALL_TAGS: &str = "the item; without tags and expression it takes all tags";
 
-pub(super) fn define(ns: &mut Namespace) {
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     adding(ns);
     others(ns);
 }
 
-fn adding(ns: &mut Namespace) {
+fn adding(ns: &mut NamespaceBuilder<'_>) {
     const DOC: &str = "Add a repository to a project.";
-    let (label, repository) = (param("label", LABEL), param("repository", REPOSITORY));
-    let (tags, regex) = (param("tags", TAGS), param("tagsRegex", REGEX));
-    let options = param("options", ITEM_OPTIONS);
-    ns.method("addImage", DOC, [label, repository, tags], add_tags)
+    let params = [
+        param("label", LABEL),
+        param("repository", REPOSITORY),
+        param("tags", TAGS).optional(),
+        param("tagsRegex", REGEX).optional(),
+        param("options", ITEM_OPTIONS).optional(),
+    ];
+    ns.method("addImage", DOC, params, add)
+        .overloads([
+            &["tags"],
+            &["tagsRegex"],
+            &["tags", "options"],
+            &["tagsRegex", "options"],
+            &["tags", "tagsRegex"],
+            &["tags", "tagsRegex", "options"],
+        ])
         .returns(ALL_TAGS);
-    ns.method("addImage", DOC, [label, repository, regex], add_regex)
-        .returns(ALL_TAGS);
-    ns.method(
-        "addImage",
-        DOC,
-        [label, repository, tags, options],
-        add_tags_with,
-    )
-    .returns(ALL_TAGS);
-    ns.method(
-        "addImage",
-        DOC,
-        [label, repository, regex, options],
-        add_regex_with,
-    )
-    .returns(ALL_TAGS);
-    ns.method("addImage", DOC, [label, repository, tags, regex], add_both)
-        .returns(ALL_TAGS);
-    ns.method(
-        "addImage",
-        DOC,
-        [label, repository, tags, regex, options],
-        add_both_with,
-    )
-    .returns(ALL_TAGS);
-}
-
-async fn add_tags(
-    context: Context,
-    label: String,
-    repository: String,
-    tags: Vec<String>,
-) -> Answer<Item> {
-    add(&context, label, repository, Some(tags), None, None).await
-}
-
-async fn add_regex(
-    context: Context,
-    label: String,
-    repository: String,
-    regex: String,
-) -> Answer<Item> {
-    add(&context, label, repository, None, Some(regex), None).await
-}
-
-async fn add_tags_with(
-    context: Context,
-    label: String,
-    repository: String,
-    tags: Vec<String>,
-    options: ItemOptions,
-) -> Answer<Item> {
-    add(&context, label, repository, Some(tags), None, Some(options)).await
-}
-
-async fn add_regex_with(
-    context: Context,
-    label: String,
-    repository: String,
-    regex: String,
-    options: ItemOptions,
-) -> Answer<Item> {
-    add(
-        &context,
-        label,
-        repository,
-        None,
-        Some(regex),
-        Some(options),
-    )
-    .await
-}
-
-async fn add_both(
-    context: Context,
-    label: String,
-    repository: String,
-    tags: Vec<String>,
-    regex: String,
-) -> Answer<Item> {
-    add(&context, label, repository, Some(tags), Some(regex), None).await
-}
-
-async fn add_both_with(
-    context: Context,
-    label: String,
-    repository: String,
-    tags: Vec<String>,
-    regex: String,
-    options: ItemOptions,
-) -> Answer<Item> {
-    add(
-        &context,
-        label,
-        repository,
-        Some(tags),
-        Some(regex),
-        Some(options),
-    )
-    .await
 }
 
 async fn add(
-    context: &Context,
+    context: Context,
     label: String,
     repository: String,
     tags: Option<Vec<String>>,
@@ -143,21 +55,13 @@ async fn add(
     Ok(added.into())
 }
 
-fn others(ns: &mut Namespace) {
-    let label = param("label", LABEL);
+fn others(ns: &mut NamespaceBuilder<'_>) {
+    let [limit, offset] = PAGE;
     ns.method(
         "listImages",
         "List a project's items.",
-        [label],
+        [param("label", LABEL), limit, offset],
         list_images,
-    )
-    .returns("items, in the order in which they were added")
-    .read_only();
-    ns.method(
-        "listImages",
-        "List a part of a project's items.",
-        [label, param("limit", LIMIT), param("offset", OFFSET)],
-        list_images_slice,
     )
     .returns("items, in the order in which they were added")
     .read_only();
@@ -182,20 +86,13 @@ fn others(ns: &mut Namespace) {
     );
 }
 
-async fn list_images(context: Context, label: String) -> Answer<List<Item>> {
-    items_of(&context, label, Slice::ALL).await
-}
-
-async fn list_images_slice(
+async fn list_images(
     context: Context,
     label: String,
-    limit: i32,
-    offset: i32,
+    limit: Option<i32>,
+    offset: Option<i32>,
 ) -> Answer<List<Item>> {
-    items_of(&context, label, Slice::new(limit.into(), offset.into())?).await
-}
-
-async fn items_of(context: &Context, label: String, slice: Slice) -> Answer<List<Item>> {
+    let slice = Slice::optional(limit, offset)?;
     let found = item::item_list(context.app(), context.caller(), label, slice).await?;
     Ok(List::of_rows(found, Item::from))
 }

@@ -20,10 +20,8 @@ mod workers;
 
 pub(super) use wire::{LogLine, Run};
 
-use super::{LIMIT, OFFSET};
-use crate::api::{ApiError, Builder};
-
-type Answer<T> = Result<T, ApiError>;
+use super::{Answer, LIMIT, OFFSET, PAGE, project_name};
+use crate::api::Builder;
 
 const LABEL: &str = "label of the project";
 

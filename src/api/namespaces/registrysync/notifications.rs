@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Answer;
-use crate::api::{ApiError, Context, Namespace};
+use crate::api::{ApiError, Context, NamespaceBuilder};
 use crate::service::Role;
 use crate::service::trail::notification;
 
-pub(super) fn define(ns: &mut Namespace) {
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     ns.method(
         "testNotification",
         "Send a test message by each channel that the server's configuration has (`webhook_url`, `smtp_url`). People are told when a project begins to fail, and when it works again.",

@@ -1,97 +1,64 @@
 //! Sync projects.
 
 use super::wire::Project;
-use super::{Answer, LABEL, LIMIT, OFFSET};
-use crate::api::value::Done;
-use crate::api::{Context, List, Namespace, param};
+use super::{Answer, LABEL, PAGE, project_name};
+use crate::api::value::{Done, Either};
+use crate::api::{Context, List, NamespaceBuilder, param};
 use crate::service::paging::Slice;
-use crate::service::projects::project::{self, ProjectName};
+use crate::service::projects::project;
 use crate::service::projects::settings::{ProjectDetails, ProjectOptions};
 
-pub(super) fn define(ns: &mut Namespace) {
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     show(ns);
     change(ns);
 }
 
-fn show(ns: &mut Namespace) {
-    ns.method("listProjects", "List all projects.", [], list_projects)
+fn show(ns: &mut NamespaceBuilder<'_>) {
+    ns.method("listProjects", "List the projects.", PAGE, list_projects)
         .returns("projects, by label")
         .read_only();
     ns.method(
-        "listProjects",
-        "List a part of the projects.",
-        [param("limit", LIMIT), param("offset", OFFSET)],
-        list_projects_slice,
-    )
-    .returns("projects, by label")
-    .read_only();
-    ns.method(
         "getDetails",
         "Show a project.",
-        [param("id", "id of the project")],
-        details_by_id,
-    )
-    .returns("the project with its items")
-    .read_only();
-    ns.method(
-        "getDetails",
-        "Show a project.",
-        [param("label", LABEL)],
-        details_by_label,
+        [param("id", "id of the project").or("label", LABEL)],
+        get_details,
     )
     .returns("the project with its items")
     .read_only();
 }
 
-async fn list_projects(context: Context) -> Answer<List<Project>> {
-    projects_of(&context, Slice::ALL).await
-}
-
-async fn list_projects_slice(context: Context, limit: i32, offset: i32) -> Answer<List<Project>> {
-    projects_of(&context, Slice::new(limit.into(), offset.into())?).await
-}
-
-async fn projects_of(context: &Context, slice: Slice) -> Answer<List<Project>> {
+async fn list_projects(
+    context: Context,
+    limit: Option<i32>,
+    offset: Option<i32>,
+) -> Answer<List<Project>> {
+    let slice = Slice::optional(limit, offset)?;
     let found = project::project_list(context.app(), context.caller(), slice).await?;
     Ok(List::of_rows(found, Project::from))
 }
 
-async fn details_by_id(context: Context, id: i32) -> Answer<Project> {
-    details(&context, ProjectName::Id(id.into())).await
-}
-
-async fn details_by_label(context: Context, label: String) -> Answer<Project> {
-    details(&context, ProjectName::Label(label)).await
-}
-
-async fn details(context: &Context, name: ProjectName) -> Answer<Project> {
-    let (view, items) = project::project_details(context.app(), context.caller(), name).await?;
+async fn get_details(context: Context, name: Either<i32, String>) -> Answer<Project> {
+    let (app, caller) = (context.app(), context.caller());
+    let (view, items) = project::project_details(app, caller, project_name(name)).await?;
     Ok(Project::from(view).with_items(items))
 }
 
-fn change(ns: &mut Namespace) {
-    let ends = [
+fn change(ns: &mut NamespaceBuilder<'_>) {
+    let params = [
         param(
             "label",
             "label of the new project; unique in the organisation",
         ),
         param("srcStore", "label of the image store to copy from"),
         param("destStore", "label of the image store to copy to"),
+        param(
+            "options",
+            "`placement`, `architectures`, `on_empty`, `description`, `enabled`, `max_parallel`",
+        )
+        .optional(),
     ];
-    let [label, source, target] = ends;
-    let options = param(
-        "options",
-        "`placement`, `architectures`, `on_empty`, `description`, `enabled`, `max_parallel`",
-    );
-    ns.method("create", "Make a project.", ends, create)
+    ns.method("create", "Make a project.", params, create)
         .returns("the project");
-    ns.method(
-        "create",
-        "Make a project with options.",
-        [label, source, target, options],
-        create_with,
-    )
-    .returns("the project");
     ns.method(
         "setDetails",
         "Change a project; what is left out stays as it is.",
@@ -113,17 +80,14 @@ fn change(ns: &mut Namespace) {
     );
 }
 
-async fn create(context: Context, label: String, src: String, dest: String) -> Answer<Project> {
-    create_with(context, label, src, dest, ProjectOptions::default()).await
-}
-
-async fn create_with(
+async fn create(
     context: Context,
     label: String,
     src: String,
     dest: String,
-    options: ProjectOptions,
+    options: Option<ProjectOptions>,
 ) -> Answer<Project> {
+    let options = options.unwrap_or_default();
     let (app, caller) = (context.app(), context.caller());
     let made = project::project_create(app, caller, label, src, dest, options).await?;
     Ok(made.into())

@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::{Answer, LABEL};
 use crate::api::value::{Done, Timestamp};
-use crate::api::{Context, Namespace, param};
+use crate::api::{Context, NamespaceBuilder, param};
 use crate::service::schedules::schedule::{self, ScheduleView};
 use crate::time_zone::server_zone;
 
-pub(super) fn define(ns: &mut Namespace) {
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     let label = param("label", LABEL);
     ns.method(
         "setSchedule",

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::{Answer, LABEL};
 use crate::api::value::ByteCount;
-use crate::api::{Context, Namespace, param};
+use crate::api::{Context, NamespaceBuilder, param};
 use crate::service::trail::statistics;
 use crate::store::runs::run::RunStatus;
 use crate::store::trail::statistics::Day;
 
-pub(super) fn define(ns: &mut Namespace) {
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     ns.method(
         "getStatistics",
         "Show how much the organisation has, and what its runs did in the last 30 days.",

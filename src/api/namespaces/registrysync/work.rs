@@ -3,31 +3,30 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Answer;
 use super::wire::plan::PlanAnswer;
-use crate::api::registry::Namespace;
+use crate::api::NamespaceBuilder;
 use crate::api::value::Done;
-use crate::api::{ApiError, Context, param};
+use crate::api::{Context, param};
 use crate::service::runs::cancel;
 use crate::service::runs::start::{self, RunStart};
 
 /// Adds the methods.
-pub(super) fn define(ns: &mut Namespace) {
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     let label = || param("label", "label of the project");
     let about = "Show what a run of a project would do; writes nothing.";
     ns.method("plan", about, [label()], plan)
         .returns("actions and totals")
         .read_only();
     let about = "Start a run of a project; answers at once. Refused while one waits or runs.";
-    ns.method("run", about, [label()], run)
-        .returns("id of the run");
-    let about = "Start a run of a project, with options.";
     let options = param(
         "options",
         "`queue`: wait for a run of the project that is under way, or answer the id of the one that \
          waits already; `retry`: id of an earlier run of \
          it, of which only the tags that failed are tried again",
-    );
-    ns.method("run", about, [label(), options], run_with)
+    )
+    .optional();
+    ns.method("run", about, [label(), options], run)
         .returns("id of the run");
     let about = "Cancel a run: one that waits ends at once, one that goes on within seconds, also in the middle of a blob. What it has copied stays.";
     ns.method(
@@ -38,12 +37,12 @@ pub(super) fn define(ns: &mut Namespace) {
     );
 }
 
-async fn cancel_run(context: Context, id: i32) -> Result<Done, ApiError> {
+async fn cancel_run(context: Context, id: i32) -> Answer<Done> {
     cancel::run_cancel(context.app(), context.caller(), id.into()).await?;
     Ok(Done)
 }
 
-async fn plan(context: Context, label: String) -> Result<PlanAnswer, ApiError> {
+async fn plan(context: Context, label: String) -> Answer<PlanAnswer> {
     let plan = start::project_plan(context.app(), context.caller(), label).await?;
     Ok(plan.into())
 }
@@ -56,11 +55,8 @@ struct RunOptions {
     retry: Option<i32>,
 }
 
-async fn run(context: Context, label: String) -> Result<i64, ApiError> {
-    run_with(context, label, RunOptions::default()).await
-}
-
-async fn run_with(context: Context, label: String, options: RunOptions) -> Result<i64, ApiError> {
+async fn run(context: Context, label: String, options: Option<RunOptions>) -> Answer<i64> {
+    let options = options.unwrap_or_default();
     let start = RunStart {
         queue: options.queue.unwrap_or(false),
         retry_of: options.retry.map(i64::from),

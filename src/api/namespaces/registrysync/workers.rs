@@ -4,27 +4,19 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wire::utc;
-use super::{Answer, LIMIT, OFFSET};
+use super::{Answer, PAGE};
 use crate::api::value::Timestamp;
-use crate::api::{Context, Namespace, param};
+use crate::api::{Context, NamespaceBuilder};
 use crate::service::paging::Slice;
 use crate::service::runs::workers::{WorkerView, workers};
 
 const DOC: &str = "List the workers: what they hold, and their last sign of life. One that ended in order is not there; one that was lost is, for a week.";
 const RETURNS: &str = "workers, by name";
 
-pub(super) fn define(ns: &mut Namespace) {
-    ns.method("listWorkers", DOC, [], list_workers)
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
+    ns.method("listWorkers", DOC, PAGE, list_workers)
         .returns(RETURNS)
         .read_only();
-    ns.method(
-        "listWorkers",
-        DOC,
-        [param("limit", LIMIT), param("offset", OFFSET)],
-        list_workers_slice,
-    )
-    .returns(RETURNS)
-    .read_only();
 }
 
 /// A worker.
@@ -78,15 +70,12 @@ impl From<WorkerView> for Worker {
     }
 }
 
-async fn list_workers(context: Context) -> Answer<Vec<Worker>> {
-    workers_of(&context, Slice::ALL).await
-}
-
-async fn list_workers_slice(context: Context, limit: i32, offset: i32) -> Answer<Vec<Worker>> {
-    workers_of(&context, Slice::new(limit.into(), offset.into())?).await
-}
-
-async fn workers_of(context: &Context, slice: Slice) -> Answer<Vec<Worker>> {
+async fn list_workers(
+    context: Context,
+    limit: Option<i32>,
+    offset: Option<i32>,
+) -> Answer<Vec<Worker>> {
+    let slice = Slice::optional(limit, offset)?;
     let found = workers(context.app(), context.caller()).await?;
     Ok(slice.of(found).into_iter().map(Worker::from).collect())
 }

@@ -8,13 +8,10 @@ mod reading;
 mod scheduling;
 mod wire;
 
-use super::{LIMIT, OFFSET};
-use crate::api::method::{Param, param};
-use crate::api::{ApiError, Builder};
+use super::{Answer, PAGE};
+use crate::api::Builder;
 use crate::service::Role;
 use crate::service::schedules::tasko::Owner;
-
-type Answer<T> = Result<T, ApiError>;
 
 const BUNCH: &str = "name of the bunch";
 const JOB_LABEL: &str = "label of the schedule, 50 characters at most";
@@ -35,8 +32,6 @@ impl Side {
         }
     }
 }
-
-const PAGE: [Param; 2] = [param("limit", LIMIT), param("offset", OFFSET)];
 
 /// Adds both namespaces.
 pub(super) fn define(builder: &mut Builder) {

@@ -2,14 +2,14 @@
 
 use super::wire::{Bunch, Run, Schedule};
 use super::{Answer, BUNCH, JOB_LABEL, PAGE, Side};
-use crate::api::{Context, List, LongText, Namespace, param};
+use crate::api::{Context, List, LongText, NamespaceBuilder, param};
 use crate::service::paging::Slice;
 use crate::service::schedules::tasko::{self, LogPart, Owner, Wanted};
 
 const BY_ID: &str = "schedules, by id";
 const SCHEDULE_ID: &str = "id of the schedule";
 
-pub(super) fn define(ns: &mut Namespace, side: Side) {
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>, side: Side) {
     bunches(ns, side);
     schedules(ns, side);
     schedules_of_bunch(ns, side);
@@ -17,19 +17,16 @@ pub(super) fn define(ns: &mut Namespace, side: Side) {
     logs(ns, side);
 }
 
-fn bunches(ns: &mut Namespace, Side { owner, role }: Side) {
+fn bunches(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
     const DOC: &str = "List what can be scheduled.";
     const BY_NAME: &str = "bunches, by name";
     let name = Side { owner, role }.name("listBunches", "listSatBunches");
-    let whole = move |context: Context| bunch_list(context, owner, Slice::ALL);
-    ns.method(name, DOC, [], whole)
-        .returns(BY_NAME)
-        .read_only()
-        .role(role);
-    let part = move |context: Context, limit: i32, offset: i32| async move {
-        bunch_list(context, owner, Slice::new(limit.into(), offset.into())?).await
+    let list = move |context: Context, limit: Option<i32>, offset: Option<i32>| async move {
+        let slice = Slice::optional(limit, offset)?;
+        let all = tasko::bunches(context.app(), owner).await?;
+        Ok(slice.of(all.into_iter().map(Bunch::from)))
     };
-    ns.method(name, DOC, PAGE, part)
+    ns.method(name, DOC, PAGE, list)
         .returns(BY_NAME)
         .read_only()
         .role(role);
@@ -47,23 +44,19 @@ fn bunches(ns: &mut Namespace, Side { owner, role }: Side) {
     .role(role);
 }
 
-async fn bunch_list(context: Context, owner: Owner, slice: Slice) -> Answer<Vec<Bunch>> {
-    let all = tasko::bunches(context.app(), owner).await?;
-    Ok(slice.of(all.into_iter().map(Bunch::from)))
-}
-
 async fn schedule_list(
     context: Context,
     owner: Owner,
     wanted: Wanted,
-    slice: Slice,
+    (limit, offset): (Option<i32>, Option<i32>),
 ) -> Answer<List<Schedule>> {
+    let slice = Slice::optional(limit, offset)?;
     let (app, caller) = (context.app(), context.caller());
     let found = tasko::schedules(app, caller, owner, wanted, slice).await?;
     Ok(List::of_rows(found, Schedule::from))
 }
 
-fn schedules(ns: &mut Namespace, side: Side) {
+fn schedules(ns: &mut NamespaceBuilder<'_>, side: Side) {
     const ALL: &str = "List all schedules, also those that are over.";
     const ACTIVE: &str = "List the schedules that aren't over.";
     let Side { owner, role } = side;
@@ -83,16 +76,10 @@ fn schedules(ns: &mut Namespace, side: Side) {
             active,
             ..Wanted::default()
         };
-        let whole = move |context: Context| schedule_list(context, owner, wanted(), Slice::ALL);
-        ns.method(name, doc, [], whole)
-            .returns(BY_ID)
-            .read_only()
-            .role(role);
-        let part = move |context: Context, limit: i32, offset: i32| async move {
-            let slice = Slice::new(limit.into(), offset.into())?;
-            schedule_list(context, owner, wanted(), slice).await
+        let list = move |context: Context, limit: Option<i32>, offset: Option<i32>| {
+            schedule_list(context, owner, wanted(), (limit, offset))
         };
-        ns.method(name, doc, PAGE, part)
+        ns.method(name, doc, PAGE, list)
             .returns(BY_ID)
             .read_only()
             .role(role);
@@ -112,7 +99,7 @@ fn schedules(ns: &mut Namespace, side: Side) {
     .role(role);
 }
 
-fn schedules_of_bunch(ns: &mut Namespace, side: Side) {
+fn schedules_of_bunch(ns: &mut NamespaceBuilder<'_>, side: Side) {
     let by_bunch = |bunch: String| Wanted {
         bunch: Some(bunch),
         active: true,
@@ -142,47 +129,37 @@ fn schedules_of_bunch(ns: &mut Namespace, side: Side) {
 }
 
 fn schedules_named(
-    ns: &mut Namespace,
+    ns: &mut NamespaceBuilder<'_>,
     Side { owner, role }: Side,
     name: &'static str,
     doc: &'static str,
     (key, key_doc): (&'static str, &'static str),
     wanted: fn(String) -> Wanted,
 ) {
-    let whole =
-        move |context: Context, key: String| schedule_list(context, owner, wanted(key), Slice::ALL);
-    ns.method(name, doc, [param(key, key_doc)], whole)
-        .returns(BY_ID)
-        .read_only()
-        .role(role);
-    let part = move |context: Context, key: String, limit: i32, offset: i32| async move {
-        let slice = Slice::new(limit.into(), offset.into())?;
-        schedule_list(context, owner, wanted(key), slice).await
+    let list = move |context: Context, key: String, limit: Option<i32>, offset: Option<i32>| {
+        schedule_list(context, owner, wanted(key), (limit, offset))
     };
     let [limit, offset] = PAGE;
-    ns.method(name, doc, [param(key, key_doc), limit, offset], part)
+    ns.method(name, doc, [param(key, key_doc), limit, offset], list)
         .returns(BY_ID)
         .read_only()
         .role(role);
 }
 
-fn runs(ns: &mut Namespace, side: Side) {
+fn runs(ns: &mut NamespaceBuilder<'_>, side: Side) {
     const DOC: &str = "List what came of a schedule.";
     const LATEST_FIRST: &str = "runs, the latest fire time first";
     let Side { owner, role } = side;
     let name = side.name("listScheduleRuns", "listScheduleSatRuns");
     let id = param("scheduleId", SCHEDULE_ID);
     let [limit, offset] = PAGE;
-    let whole = move |context: Context, id: i32| run_list(context, owner, id, Slice::ALL);
-    ns.method(name, DOC, [id], whole)
-        .returns(LATEST_FIRST)
-        .read_only()
-        .role(role);
-    let part = move |context: Context, id: i32, limit: i32, offset: i32| async move {
-        let slice = Slice::new(limit.into(), offset.into())?;
-        run_list(context, owner, id, slice).await
+    let list = move |context: Context, id: i32, limit: Option<i32>, offset: Option<i32>| async move {
+        let slice = Slice::optional(limit, offset)?;
+        let (app, caller) = (context.app(), context.caller());
+        let runs = tasko::schedule_runs(app, caller, owner, id.into(), slice).await?;
+        Ok(List::of_rows(runs, Run::from))
     };
-    ns.method(name, DOC, [id, limit, offset], part)
+    ns.method(name, DOC, [id, limit, offset], list)
         .returns(LATEST_FIRST)
         .read_only()
         .role(role);
@@ -191,38 +168,23 @@ fn runs(ns: &mut Namespace, side: Side) {
     }
 }
 
-async fn run_list(context: Context, owner: Owner, id: i32, slice: Slice) -> Answer<List<Run>> {
-    let (app, caller) = (context.app(), context.caller());
-    let runs = tasko::schedule_runs(app, caller, owner, id.into(), slice).await?;
-    Ok(List::of_rows(runs, Run::from))
-}
-
-fn bunch_runs(ns: &mut Namespace, Side { role, .. }: Side) {
+fn bunch_runs(ns: &mut NamespaceBuilder<'_>, Side { role, .. }: Side) {
     const DOC: &str = "List what came of a bunch.";
     const LATEST_FIRST: &str = "runs, latest first";
     let bunch = param("bunch", BUNCH);
     let [limit, offset] = PAGE;
-    let whole = |context: Context, name: String| bunch_run_list(context, name, Slice::ALL);
-    ns.method("listBunchSatRuns", DOC, [bunch], whole)
-        .returns(LATEST_FIRST)
-        .read_only()
-        .role(role);
-    let part = |context: Context, name: String, limit: i32, offset: i32| async move {
-        let slice = Slice::new(limit.into(), offset.into())?;
-        bunch_run_list(context, name, slice).await
+    let list = |context: Context, name: String, limit: Option<i32>, offset: Option<i32>| async move {
+        let slice = Slice::optional(limit, offset)?;
+        let runs = tasko::bunch_runs(context.app(), name, slice).await?;
+        Ok(List::of_rows(runs, Run::from))
     };
-    ns.method("listBunchSatRuns", DOC, [bunch, limit, offset], part)
+    ns.method("listBunchSatRuns", DOC, [bunch, limit, offset], list)
         .returns(LATEST_FIRST)
         .read_only()
         .role(role);
 }
 
-async fn bunch_run_list(context: Context, name: String, slice: Slice) -> Answer<List<Run>> {
-    let runs = tasko::bunch_runs(context.app(), name, slice).await?;
-    Ok(List::of_rows(runs, Run::from))
-}
-
-fn logs(ns: &mut Namespace, side: Side) {
+fn logs(ns: &mut NamespaceBuilder<'_>, side: Side) {
     let Side { owner, role } = side;
     for (name, doc, part) in [
         (

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::{Answer, BUNCH, JOB_LABEL, Side};
 use crate::api::value::{Done, Timestamp};
-use crate::api::{Context, Namespace, param};
+use crate::api::{Context, NamespaceBuilder, param};
 use crate::service::schedules::tasko::{self, NewJob, Owner};
 
 type Params = BTreeMap<String, String>;
 
 const FIRST: &str = "when it runs first";
 
-pub(super) fn define(ns: &mut Namespace, side: Side) {
+pub(super) fn define(ns: &mut NamespaceBuilder<'_>, side: Side) {
     repeated(ns, side);
     single(ns, side);
     ended(ns, side);
@@ -30,7 +30,7 @@ fn params_doc(owner: Owner) -> &'static str {
     }
 }
 
-fn repeated(ns: &mut Namespace, side: Side) {
+fn repeated(ns: &mut NamespaceBuilder<'_>, side: Side) {
     let Side { owner, role } = side;
     let name = side.name("scheduleBunch", "scheduleSatBunch");
     let bunch = param("bunch", BUNCH);
@@ -41,63 +41,47 @@ fn repeated(ns: &mut Namespace, side: Side) {
          field `?`",
     );
     let params = param("params", params_doc(owner));
-    let always =
-        move |context: Context, bunch: String, label: String, cron: String, params: Params| {
-            let job = NewJob {
-                bunch,
-                job_label: Some(label),
-                active: (None, None),
-                cron_expr: Some(cron),
-                params,
-            };
-            schedule(context, owner, job)
-        };
-    ns.method(
-        name,
-        "Schedule a bunch, in the server's time zone.",
-        [bunch, label, cron, params],
-        always,
-    )
-    .returns(FIRST)
-    .role(role);
-    let between = move |context: Context,
-                        bunch: String,
-                        label: String,
-                        start: Timestamp,
-                        end: Timestamp,
-                        cron: String,
-                        params: Params| {
+    let start = param("start", "it doesn't run before this").optional();
+    let end = param("end", "it doesn't run at this time or later").with_previous();
+    let define = move |context: Context,
+                       bunch: String,
+                       label: String,
+                       start: Option<Timestamp>,
+                       end: Option<Timestamp>,
+                       cron: String,
+                       params: Params| {
         let job = NewJob {
             bunch,
             job_label: Some(label),
-            active: (Some(start.0), Some(end.0)),
+            active: (start.map(|time| time.0), end.map(|time| time.0)),
             cron_expr: Some(cron),
             params,
         };
         schedule(context, owner, job)
     };
-    let start = param("start", "it doesn't run before this");
-    let end = param("end", "it doesn't run at this time or later");
     ns.method(
         name,
-        "Schedule a bunch for a while, in the server's time zone.",
+        "Schedule a bunch, always or for a while, in the server's time zone.",
         [bunch, label, start, end, cron, params],
-        between,
+        define,
     )
     .returns(FIRST)
     .role(role);
 }
 
-fn single(ns: &mut Namespace, side: Side) {
-    const DOC: &str = "Run a bunch once, as soon as possible.";
-    const LATER: &str = "Run a bunch once at a time.";
+fn single(ns: &mut NamespaceBuilder<'_>, side: Side) {
+    const DOC: &str = "Run a bunch once, as soon as possible or at a time.";
     let Side { owner, role } = side;
     let name = side.name("scheduleSingleBunchRun", "scheduleSingleSatBunchRun");
     let bunch = param("bunch", BUNCH);
-    let label = param("jobLabel", JOB_LABEL);
+    let label = param("jobLabel", JOB_LABEL).optional();
     let params = param("params", params_doc(owner));
-    let start = param("start", "when it runs");
-    let once = move |context, bunch, job_label, params, start: Option<Timestamp>| {
+    let start = param("start", "when it runs").optional();
+    let once = move |context: Context,
+                     bunch: String,
+                     job_label: Option<String>,
+                     params: Params,
+                     start: Option<Timestamp>| {
         let job = NewJob {
             bunch,
             job_label,
@@ -107,34 +91,13 @@ fn single(ns: &mut Namespace, side: Side) {
         };
         schedule(context, owner, job)
     };
-    let now = move |context: Context, bunch: String, params: Params| {
-        once(context, bunch, None, params, None)
-    };
-    ns.method(name, DOC, [bunch, params], now)
-        .returns(FIRST)
-        .role(role);
-    let later = move |context: Context, bunch: String, params: Params, start: Timestamp| {
-        once(context, bunch, None, params, Some(start))
-    };
-    ns.method(name, LATER, [bunch, params, start], later)
-        .returns(FIRST)
-        .role(role);
-    let now = move |context: Context, bunch: String, label: String, params: Params| {
-        once(context, bunch, Some(label), params, None)
-    };
-    ns.method(name, DOC, [bunch, label, params], now)
-        .returns(FIRST)
-        .role(role);
-    let later =
-        move |context: Context, bunch: String, label: String, params: Params, start: Timestamp| {
-            once(context, bunch, Some(label), params, Some(start))
-        };
-    ns.method(name, LATER, [bunch, label, params, start], later)
+    ns.method(name, DOC, [bunch, label, params, start], once)
+        .overloads([&[], &["start"], &["jobLabel"], &["jobLabel", "start"]])
         .returns(FIRST)
         .role(role);
 }
 
-fn ended(ns: &mut Namespace, Side { owner, role }: Side) {
+fn ended(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
     if owner == Owner::Org {
         ns.method(
             "unscheduleBunch",

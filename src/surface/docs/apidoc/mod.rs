@@ -113,15 +113,15 @@ async fn index(
     State(surface): State<Arc<Surface>>,
     search: Result<Query<Search>, QueryRejection>,
 ) -> Response {
-    let registry = surface.dispatcher.registry();
+    let catalog = surface.dispatcher.catalog();
     let text = search.map(|Query(search)| search.q).unwrap_or_default();
     let query: String = text.trim().chars().take(SEARCH_CHARS).collect();
     page(&IndexPage {
         style: &STYLE.name,
         script: &SCRIPT.name,
         query: &query,
-        namespaces: registry.namespaces().map(Entry::of).collect(),
-        hits: (!query.is_empty()).then(|| view::search(registry, &query)),
+        namespaces: catalog.namespaces().map(Entry::of).collect(),
+        hits: (!query.is_empty()).then(|| view::search(catalog, &query)),
     })
 }
 
@@ -130,7 +130,7 @@ async fn namespace(
     Extension(arrival): Extension<Arrival>,
     Path(name): Path<String>,
 ) -> Response {
-    let Some(namespace) = surface.dispatcher.registry().namespace(&name) else {
+    let Some(namespace) = surface.dispatcher.catalog().namespace(&name) else {
         return missing();
     };
     page(&NamespacePage {

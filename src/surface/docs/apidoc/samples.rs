@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use crate::api::registry::camel_case;
+use crate::api::catalog::camel_case;
 use crate::api::types::{Kind, Member, Shape};
 use crate::api::{Method, Namespace, SessionUse};
 

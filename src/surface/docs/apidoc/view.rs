@@ -2,7 +2,7 @@
 
 use super::samples;
 use crate::api::types::{Kind, Member, Shape};
-use crate::api::{Method, Namespace, Registry, SessionUse};
+use crate::api::{Catalog, Method, Namespace, SessionUse};
 use crate::service::Role;
 use crate::surface::docs::asciidoc::method_anchor;
 
@@ -83,8 +83,8 @@ fn names(method: &Method) -> String {
 }
 
 /// The methods that `query` means.
-pub(super) fn search<'a>(registry: &'a Registry, query: &str) -> Vec<Hit<'a>> {
-    let all = registry.namespaces().flat_map(|namespace| {
+pub(super) fn search<'a>(catalog: &'a Catalog, query: &str) -> Vec<Hit<'a>> {
+    let all = catalog.namespaces().flat_map(|namespace| {
         namespace
             .methods()
             .map(move |method| Hit::of(namespace, method))

@@ -99,7 +99,11 @@ async fn sweep(
 ) {
     let registry = namespaces::registry();
     let mut failed = Vec::new();
-    for namespace in registry.namespaces().filter(|ns| wanted(ns.name())) {
+    for namespace in registry
+        .catalog()
+        .namespaces()
+        .filter(|ns| wanted(ns.name()))
+    {
         for method in namespace.methods() {
             let name = format!("{}.{}", namespace.name(), method.name());
             let fitting = all_fitting(world, &name, method);

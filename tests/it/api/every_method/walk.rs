@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dxr::Value;
-use registrysync::api::registry::snake_case;
+use registrysync::api::catalog::snake_case;
 use registrysync::api::{Registry, SessionUse, namespaces};
 
 use super::world::{Outcome, World};
@@ -115,7 +115,7 @@ async fn introspection_pages_and_openapi_name_the_same_methods() {
 
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("api-docs");
     let (mut written, mut shown) = (Vec::new(), Vec::new());
-    for namespace in namespaces::registry().namespaces() {
+    for namespace in namespaces::registry().catalog().namespaces() {
         let namespace = namespace.name();
         let page = std::fs::read_to_string(folder.join(format!("{namespace}.adoc"))).unwrap();
         let sections = page.split("\n== Method: ").skip(1);
@@ -152,7 +152,7 @@ async fn introspection_pages_and_openapi_name_the_same_methods() {
 /// Names that are nearly those of methods, and names that other servers or languages have.
 fn near_misses(registry: &Registry) -> BTreeSet<String> {
     let mut missed: BTreeSet<String> = BTreeSet::new();
-    for namespace in registry.namespaces() {
+    for namespace in registry.catalog().namespaces() {
         let ns = namespace.name();
         let others = [
             "",
@@ -212,7 +212,7 @@ async fn nothing_else_can_be_called() {
             assert_eq!(status, 404, "{verb} {path}: {answer}");
         }
     }
-    for namespace in registry.namespaces() {
+    for namespace in registry.catalog().namespaces() {
         for method in namespace.methods() {
             let dotted = format!("{}.{}", namespace.name(), method.name());
             for verb in ["GET", "POST"] {

@@ -1,0 +1,67 @@
+//! The one way to a method's function: permission, audit trail, and how a call ends.
+
+use std::sync::Arc;
+
+use dxr::Value;
+use tracing::Instrument as _;
+
+use super::audit::AuditRecord;
+use super::context::Visitor;
+use super::method::Method;
+use super::permission::permission_check;
+use super::registry::Registry;
+use super::reply::{CallResult, PendingCall};
+use super::underway;
+use crate::service::Caller;
+
+/// Checks that `caller` may call `method`, calls it, and writes what changes something to the audit
+/// trail.
+pub(super) async fn invoke(
+    registry: &Registry,
+    namespace: &str,
+    method: &Method,
+    visitor: Visitor,
+    caller: Option<Caller>,
+    args: Vec<Value>,
+) -> CallResult {
+    // Every line that is logged on the way says which call it belongs to.
+    let span = tracing::info_span!(
+        "call",
+        method = %format_args!("{namespace}.{}", method.name()),
+        caller = caller.as_ref().map(Caller::login),
+    );
+    let checked = invoke_checked(registry, namespace, method, visitor, caller, args);
+    checked.instrument(span).await
+}
+
+async fn invoke_checked(
+    registry: &Registry,
+    namespace: &str,
+    method: &Method,
+    visitor: Visitor,
+    caller: Option<Caller>,
+    args: Vec<Value>,
+) -> CallResult {
+    let record = AuditRecord::of(namespace, method, &visitor, caller.as_ref(), &args);
+    let permitted = match &caller {
+        Some(caller) => permission_check(method, caller, &args),
+        None => Ok(()),
+    };
+    let reading = method.is_read_only().then(|| {
+        let caller = caller.clone();
+        (Arc::clone(visitor.app()), caller)
+    });
+    let call: PendingCall = match permitted {
+        Ok(()) => registry.call(method, visitor, caller, args),
+        Err(error) => Box::pin(std::future::ready(Err(error))),
+    };
+    match (reading, record) {
+        (Some((app, caller)), _) => underway::reading(call, app, caller).await,
+        // In boxes, or each call that reads would carry the room for them.
+        (None, Some(record)) => {
+            let call = Box::pin(underway::spawn_detached(call));
+            Box::pin(underway::changing(record.wrap(call))).await
+        }
+        (None, None) => Box::pin(underway::changing(call)).await,
+    }
+}
