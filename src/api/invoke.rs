@@ -31,7 +31,17 @@ pub(super) async fn invoke(
         caller = caller.as_ref().map(Caller::login),
     );
     let checked = invoke_checked(registry, namespace, method, visitor, caller, args);
-    checked.instrument(span).await
+    let result = checked.instrument(span).await;
+    if let Err(error) = &result {
+        // The documents list what a method can answer: tests, which run with this, keep them true.
+        debug_assert!(
+            method.fault_codes().contains(&error.code()),
+            "`{namespace}.{}` doesn't list the fault code {}: {error}",
+            method.name(),
+            error.code()
+        );
+    }
+    result
 }
 
 async fn invoke_checked(

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use dxr::Value;
 
-use super::types::Shape;
+use super::error::code;
+use super::types::{Kind, Shape};
 use crate::service::Role;
 
 /// When a parameter may be left out.
@@ -116,6 +117,10 @@ pub struct Definition {
     or_self: bool,
     /// The optional parameters of each overload, where they aren't simply left out from the end.
     choices: Vec<&'static [&'static str]>,
+    /// Fault codes besides those that follow from the rest.
+    faults: Vec<i32>,
+    /// What to call instead.
+    deprecated: Option<&'static str>,
     /// The place of its function in the registry.
     function: usize,
 }
@@ -147,6 +152,8 @@ impl Definition {
                 .collect(),
             or_self: false,
             choices: Vec::new(),
+            faults: Vec::new(),
+            deprecated: None,
             function,
         }
     }
@@ -200,6 +207,39 @@ impl Definition {
     ) -> &mut Definition {
         self.choices = choices.to_vec();
         self
+    }
+
+    /// Names the fault codes (see [`code`]) that only this method's function answers with.
+    pub fn faults<const N: usize>(&mut self, codes: [i32; N]) -> &mut Definition {
+        self.faults = codes.to_vec();
+        self
+    }
+
+    /// Marks the method as one that will go; `instead` says what to call, such as "use `listTags`".
+    pub fn deprecated(&mut self, instead: &'static str) -> &mut Definition {
+        self.deprecated = Some(instead);
+        self
+    }
+
+    /// Every fault code that a call can be answered with, in ascending order.
+    fn fault_codes(&self) -> Vec<i32> {
+        let mut codes = vec![code::GENERAL, code::UNAVAILABLE];
+        codes.extend(&self.faults);
+        if !self.roles.is_empty() {
+            codes.push(code::PERMISSION);
+        }
+        if !self.params.is_empty() {
+            codes.push(code::VALIDATION);
+        }
+        let mut shapes = self.params.iter().flat_map(|(_, shapes)| shapes);
+        let has_members =
+            |shape: &Shape| shape.kind() == Kind::Struct || shape.item_kind() == Some(Kind::Struct);
+        if shapes.any(has_members) {
+            codes.push(code::UNKNOWN_KEYS);
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        codes
     }
 
     /// The optional parameters of each overload.
@@ -356,6 +396,16 @@ impl Method {
         self.definition.or_self
     }
 
+    /// Every fault code that a call can be answered with, in ascending order.
+    pub fn fault_codes(&self) -> Vec<i32> {
+        self.definition.fault_codes()
+    }
+
+    /// What to call instead, of a method that will go.
+    pub fn deprecated_text(&self) -> Option<&'static str> {
+        self.definition.deprecated
+    }
+
     /// Whether both are signatures of one definition.
     pub fn is_overload_of(&self, other: &Method) -> bool {
         Arc::ptr_eq(&self.definition, &other.definition)
@@ -377,6 +427,20 @@ impl Method {
             .map(|p| format!("{} {}", p.shape.kind(), p.name));
         let all: Vec<String> = session.into_iter().chain(others).collect();
         format!("{}({})", self.name(), all.join(", "))
+    }
+
+    /// The names that a call by name must give; `None` where such a call means another signature of the
+    /// same definition.
+    pub fn names_required(&self) -> Option<Vec<&'static str>> {
+        let by_name = self.by_name?;
+        let needed = |p: &&Parameter| by_name == ByName::Whole || !p.is_optional;
+        Some(
+            self.parameters
+                .iter()
+                .filter(needed)
+                .map(|p| p.name)
+                .collect(),
+        )
     }
 
     pub(super) fn by_name(&self) -> Option<ByName> {

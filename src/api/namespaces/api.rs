@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Answer;
 use crate::api::context::Visitor;
 use crate::api::error::ApiError;
+use crate::api::error::code;
 use crate::api::method::{Method, SessionUse, param};
 use crate::api::{Builder, Namespace};
 
@@ -70,6 +71,7 @@ pub(super) fn define(builder: &mut Builder) {
             [namespace],
             namespace_call_list,
         )
+        .faults([code::NOT_FOUND])
         .returns("each signature, by name and types of parameters")
         .read_only()
         .session_on_json();

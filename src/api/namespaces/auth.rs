@@ -3,6 +3,7 @@
 use super::Answer;
 use crate::api::Builder;
 use crate::api::context::Visitor;
+use crate::api::error::code;
 use crate::api::method::{Param, param};
 use crate::api::value::Done;
 use crate::service::Caller;
@@ -22,6 +23,7 @@ pub(super) fn define(builder: &mut Builder) {
         );
         let params = [LOGIN, PASSWORD, duration.optional()];
         ns.method("login", "Log in.", params, login)
+            .faults([code::LOGIN])
             .returns("the session key, which other methods take as their first parameter");
         ns.method("logout", "End the session.", [KEY], logout)
             .returns("1 always");

@@ -4,6 +4,7 @@ use super::{Answer, PAGE};
 use crate::api::Builder;
 use crate::api::List;
 use crate::api::context::Context;
+use crate::api::error::code;
 use crate::api::method::{Param, param};
 use crate::api::value::Done;
 use crate::service::paging::Slice;
@@ -25,6 +26,7 @@ pub(super) fn define(builder: &mut Builder) {
             param("credentials", "the login and how to connect; may be empty"),
         ];
         ns.method("create", "Make an image store.", params, create)
+            .faults([code::BAD_PARAMETER])
             .returns("1 on success");
         ns.method(
             "listImageStoreTypes",
@@ -38,6 +40,7 @@ pub(super) fn define(builder: &mut Builder) {
             .returns("the image stores, by label")
             .read_only();
         ns.method("getDetails", "Show an image store.", [LABEL], get_details)
+            .faults([code::IMAGE_STORE_NOT_FOUND])
             .returns("the image store; its password never comes back")
             .read_only();
         let details = param("details", "what changes; what is left out stays");
@@ -47,6 +50,7 @@ pub(super) fn define(builder: &mut Builder) {
             [LABEL, details],
             set_details,
         )
+        .faults([code::IMAGE_STORE_NOT_FOUND, code::BAD_PARAMETER])
         .returns("1 on success");
         ns.method(
             "delete",
@@ -54,6 +58,7 @@ pub(super) fn define(builder: &mut Builder) {
             [LABEL],
             delete,
         )
+        .faults([code::IMAGE_STORE_NOT_FOUND])
         .returns("1 on success");
     });
 }

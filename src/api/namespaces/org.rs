@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Answer, PAGE};
+use crate::api::error::code;
 use crate::api::value::{Done, Either, Timestamp};
 use crate::api::{ApiError, Builder, Context, NamespaceBuilder, param};
 use crate::service::Role;
@@ -54,6 +55,7 @@ fn show(ns: &mut NamespaceBuilder<'_>) {
         [param("id", ID).or("name", "name of the organisation")],
         details,
     )
+    .faults([code::ORG_UNKNOWN])
     .returns("the organisation")
     .read_only()
     .role(Role::SatelliteAdmin);
@@ -93,6 +95,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         new,
         create,
     )
+    .faults([code::EXISTS])
     .returns("the organisation")
     .role(Role::SatelliteAdmin);
     let id = param("id", ID);
@@ -102,6 +105,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         [id],
         delete,
     )
+    .faults([code::ORG_UNKNOWN])
     .role(Role::SatelliteAdmin);
     ns.method(
         "updateName",
@@ -109,6 +113,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         [id, param("name", "the new name")],
         update_name,
     )
+    .faults([code::ORG_UNKNOWN, code::EXISTS])
     .returns("the organisation")
     .role(Role::SatelliteAdmin);
 }

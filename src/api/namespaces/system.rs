@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 use super::Answer;
 use crate::api::context::{Calls, Visitor};
 use crate::api::error::ApiError;
+use crate::api::error::code;
 use crate::api::method::{Method, Param, SessionUse, param};
 use crate::api::reply::{CallResult, Called, IntoReply, Reply};
 use crate::api::value::Raw;
@@ -34,10 +35,12 @@ pub(super) fn define(builder: &mut Builder) {
             [NAME],
             signatures,
         )
+        .faults([code::NOT_FOUND])
         .returns("each signature: the type of the result, then those of the parameters")
         .read_only()
         .session_on_json();
         ns.method("methodHelp", "Describe a method.", [NAME], help)
+            .faults([code::NOT_FOUND])
             .returns("what it does, its parameters and its result")
             .read_only()
             .session_on_json();
@@ -96,6 +99,9 @@ async fn signatures(visitor: Visitor, name: String) -> Answer<Vec<Vec<String>>> 
 async fn help(visitor: Visitor, name: String) -> Answer<String> {
     let all = overloads(&visitor, &name)?.iter().map(|method| {
         let mut text = format!("{}\n{}", method.signature(), method.doc());
+        if let Some(instead) = method.deprecated_text() {
+            text.extend(["\n  deprecated: ", instead]);
+        }
         for parameter in method.parameters() {
             text.extend(["\n  ", parameter.name, ": ", parameter.doc]);
         }

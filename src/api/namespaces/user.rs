@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Answer, PAGE};
+use crate::api::error::code;
 use crate::api::value::{Done, Timestamp};
 use crate::api::{Builder, Context, List, NamespaceBuilder, param};
 use crate::service::Role;
@@ -103,6 +104,7 @@ fn show(ns: &mut NamespaceBuilder<'_>) {
         [param("login", LOGIN)],
         details,
     )
+    .faults([code::USER_UNKNOWN])
     .returns("the account; \"\" where a text is missing")
     .read_only()
     .role(Role::OrgAdmin)
@@ -133,6 +135,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         param("email", "address for mail; may be empty"),
     ];
     ns.method("create", "Make an account without roles.", new, create)
+        .faults([code::EXISTS])
         .role(Role::OrgAdmin);
     let details = param(
         "details",
@@ -144,6 +147,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         [login, details],
         set_details,
     )
+    .faults([code::USER_UNKNOWN])
     .role(Role::OrgAdmin);
     ns.method(
         "delete",
@@ -151,8 +155,10 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         [login],
         delete,
     )
+    .faults([code::USER_UNKNOWN])
     .role(Role::OrgAdmin);
     ns.method("enable", "Let an account log in.", [login], enable)
+        .faults([code::USER_UNKNOWN])
         .role(Role::OrgAdmin);
     ns.method(
         "disable",
@@ -160,6 +166,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         [login],
         disable,
     )
+    .faults([code::USER_UNKNOWN])
     .role(Role::OrgAdmin);
     let read_only = param("readOnly", "whether it may only read");
     ns.method(
@@ -168,6 +175,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         [login, read_only],
         set_read_only,
     )
+    .faults([code::USER_UNKNOWN])
     .role(Role::OrgAdmin);
 }
 
@@ -224,6 +232,7 @@ fn roles(ns: &mut NamespaceBuilder<'_>) {
         [login, role],
         add_role,
     )
+    .faults([code::USER_UNKNOWN, code::ROLE_UNKNOWN])
     .role(Role::OrgAdmin);
     ns.method(
         "removeRole",
@@ -231,6 +240,7 @@ fn roles(ns: &mut NamespaceBuilder<'_>) {
         [login, role],
         remove_role,
     )
+    .faults([code::USER_UNKNOWN, code::ROLE_UNKNOWN])
     .role(Role::OrgAdmin);
     ns.method(
         "listRoles",
@@ -238,6 +248,7 @@ fn roles(ns: &mut NamespaceBuilder<'_>) {
         [login],
         list_roles,
     )
+    .faults([code::USER_UNKNOWN])
     .returns("the roles that it holds, without what they imply")
     .read_only()
     .role(Role::OrgAdmin)

@@ -8,7 +8,7 @@ use crate::cli::output::data_line;
 pub(in crate::cli) fn show(catalog: &Catalog, words: &[&str]) -> Result<(), CliError> {
     match words {
         [] => {
-            for namespace in catalog.namespaces() {
+            for namespace in catalog.namespaces_in_order() {
                 data_line(&format!("{:<14} {}", namespace.name(), namespace.doc()));
             }
             Ok(())
@@ -30,7 +30,7 @@ fn named(catalog: &Catalog, name: &str) -> Result<(), CliError> {
         .unwrap_or_default();
     if found.is_empty() {
         return Err(CliError::Input(format!(
-            "`{name}` is no namespace and no method; `registrysync api help` lists the namespaces"
+            "`{name}` is neither a namespace nor a method; `registrysync api help` lists the namespaces"
         )));
     }
     for method in found {
@@ -50,6 +50,9 @@ fn details(method: &Method) {
     let verb = if method.is_read_only() { "GET" } else { "POST" };
     data_line(&format!("{}  ({verb})", method.signature()));
     data_line(&format!("    {}", method.doc()));
+    if let Some(instead) = method.deprecated_text() {
+        data_line(&format!("    deprecated: {instead}"));
+    }
     for parameter in method.parameters() {
         data_line(&format!("    {}: {}", parameter.name, parameter.doc));
         for member in parameter.shape.members() {

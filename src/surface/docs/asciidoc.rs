@@ -34,7 +34,7 @@ fn index(catalog: &Catalog) -> String {
         * xref:roles.adoc[Roles]: who may call what\n\n\
         *Available namespaces*\n\n"
         .to_owned();
-    for namespace in catalog.namespaces() {
+    for namespace in catalog.namespaces_in_order() {
         let (name, doc) = (namespace.name(), namespace.doc());
         line(&mut page, &format!("* xref:{name}.adoc[{name}]: {doc}"));
     }
@@ -84,6 +84,9 @@ fn method_section(page: &mut String, namespace: &Namespace, method: &Method) {
         page,
         &format!("HTTP `{verb}`\n\nDescription:\n\n{}\n", method.doc()),
     );
+    if let Some(instead) = method.deprecated_text() {
+        line(page, &format!("*Deprecated*: {instead}.\n"));
+    }
     let roles: Vec<String> = method
         .needed_roles()
         .iter()
@@ -91,7 +94,7 @@ fn method_section(page: &mut String, namespace: &Namespace, method: &Method) {
         .collect();
     if !roles.is_empty() {
         let oneself = if method.is_open_to_self() {
-            ", save for one's own account"
+            ", except for your own account"
         } else {
             ""
         };
@@ -123,6 +126,18 @@ fn method_section(page: &mut String, namespace: &Namespace, method: &Method) {
         &format!("Returns:\n\n* {}{dash}{returns}\n", shape_text(result)),
     );
     members(page, result);
+    let codes: Vec<String> = method
+        .fault_codes()
+        .iter()
+        .map(|code| format!("`{code}`"))
+        .collect();
+    line(
+        page,
+        &format!(
+            "Faults: {} (xref:faq.adoc[what they mean])\n",
+            codes.join(", ")
+        ),
+    );
     line(page, "'''");
 }
 

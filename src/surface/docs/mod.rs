@@ -2,9 +2,11 @@
 //!
 //! - [`openapi`]: a description of the JSON surface for generators of clients.
 //! - [`asciidoc`]: the methods as pages; `roles`: who may call which.
+//! - `overloads`: a method with optional parameters, whatever its overloads.
 //! - [`apidoc`]: the same as HTML, served at `/rhn/apidoc/`.
 
 pub mod apidoc;
 pub mod asciidoc;
 pub mod openapi;
+pub(in crate::surface) mod overloads;
 pub(in crate::surface) mod roles;

@@ -9,6 +9,8 @@
 mod login;
 mod schemas;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::api::types::Kind;
@@ -69,7 +71,7 @@ const DESCRIPTION: &str = "Copies selected container images between registries. 
     array of it, the parameters of a POST may stand in its query, and names may be in snake_case.";
 
 fn tags(catalog: &Catalog) -> Vec<Json> {
-    let namespaces = catalog.namespaces();
+    let namespaces = catalog.namespaces_in_order();
     namespaces
         .map(|ns| json!({"name": ns.name(), "description": ns.doc()}))
         .collect()
@@ -91,6 +93,9 @@ fn operation(
     let Some(members) = operation.as_object_mut() else {
         return operation;
     };
+    if first.deprecated_text().is_some() {
+        members.insert("deprecated".into(), true.into());
+    }
     if first.session() == SessionUse::Never {
         members.insert("security".into(), json!([]));
     }
@@ -104,8 +109,17 @@ fn operation(
 }
 
 fn description(overloads: &[&Method]) -> String {
-    let lines = overloads.iter().map(|method| {
-        let roles: Vec<String> = method
+    let definitions = overloads.chunk_by(|a, b| a.is_overload_of(b));
+    let lines = definitions.filter_map(|signatures| {
+        let first = signatures.first()?;
+        let calls: Vec<String> = signatures
+            .iter()
+            .map(|method| {
+                let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
+                format!("`{}({})`", method.name(), names.join(", "))
+            })
+            .collect();
+        let roles: Vec<String> = first
             .needed_roles()
             .iter()
             .map(|role| format!("`{role}`"))
@@ -115,31 +129,42 @@ fn description(overloads: &[&Method]) -> String {
         } else {
             format!(" Needs the role {}.", roles.join(" or "))
         };
-        let returns = match method.returns_doc() {
+        let returns = match first.returns_doc() {
             "" => String::new(),
             returns => format!(" Returns {returns}."),
         };
-        let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
-        format!(
-            "`{}({})`: {}{returns}{role}",
-            method.name(),
-            names.join(", "),
-            method.doc()
-        )
+        let deprecated = match first.deprecated_text() {
+            Some(instead) => format!(" Deprecated: {instead}."),
+            None => String::new(),
+        };
+        Some(format!(
+            "{}: {}{returns}{role}{deprecated}",
+            calls.join(", "),
+            first.doc()
+        ))
     });
     lines.collect::<Vec<_>>().join("\n\n")
 }
 
-/// The query parameters of all overloads; one that stands in each of them is required.
+/// The signatures that calls by name are for, with what each needs.
+fn by_name<'m>(overloads: &[&'m Method]) -> Vec<(&'m Method, Vec<&'static str>)> {
+    let named = overloads.iter();
+    named
+        .filter_map(|method| Some((*method, method.names_required()?)))
+        .collect()
+}
+
+/// The query parameters of all overloads; one that each of them needs is required.
 fn query(schemas: &mut Schemas, overloads: &[&Method]) -> Json {
+    let named = by_name(overloads);
     let mut listed: Map<String, Json> = Map::new();
     for parameter in overloads.iter().flat_map(|method| method.parameters()) {
         if listed.contains_key(parameter.name) {
             continue;
         }
-        let of_name =
-            |method: &&&Method| method.parameters().iter().any(|p| p.name == parameter.name);
-        let required = overloads.iter().filter(of_name).count() == overloads.len();
+        let required = named
+            .iter()
+            .all(|(_, needed)| needed.contains(&parameter.name));
         let same = overloads.iter().flat_map(|method| method.parameters());
         let shapes = same.filter(|p| p.name == parameter.name).map(|p| &p.shape);
         let is_struct = parameter.shape.kind() == Kind::Struct;
@@ -163,12 +188,12 @@ fn query(schemas: &mut Schemas, overloads: &[&Method]) -> Json {
 
 /// The body of a POST; `None` where no overload has a parameter.
 fn body(schemas: &mut Schemas, overloads: &[&Method]) -> Option<Json> {
-    let required = overloads.iter().all(|m| !m.parameters().is_empty());
     if overloads.iter().all(|m| m.parameters().is_empty()) {
         return None;
     }
-    let forms = overloads.iter().map(|method| {
-        let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
+    let named = by_name(overloads);
+    let required = named.iter().all(|(_, needed)| !needed.is_empty());
+    let forms = named.into_iter().map(|(method, needed)| {
         let properties: Map<String, Json> = method
             .parameters()
             .iter()
@@ -182,7 +207,7 @@ fn body(schemas: &mut Schemas, overloads: &[&Method]) -> Option<Json> {
         json!({
             "type": "object",
             "properties": properties,
-            "required": names,
+            "required": needed,
             "additionalProperties": false,
         })
     });
@@ -207,7 +232,7 @@ fn responses(schemas: &mut Schemas, first: &Method, overloads: &[&Method]) -> Js
         "required": ["success", "result"],
         "additionalProperties": false,
     });
-    let answer = one_of(vec![success, reference("Fault")]);
+    let answer = one_of(vec![success, fault(overloads)]);
     let mut responses = json!({
         "200": {
             "description": "the result, or the fault of the method",
@@ -222,6 +247,15 @@ fn responses(schemas: &mut Schemas, first: &Method, overloads: &[&Method]) -> Js
         responses["403"] = refusal("the account may only read, or another site's page sent this");
     }
     responses
+}
+
+/// A fault, with the codes that the method answers with.
+fn fault(overloads: &[&Method]) -> Json {
+    let codes = overloads.iter().flat_map(|method| method.fault_codes());
+    let codes: BTreeSet<i32> = codes.collect();
+    let mut fault = reference("Fault");
+    fault["properties"] = json!({"code": {"enum": codes}});
+    fault
 }
 
 fn refusal(description: &str) -> Json {

@@ -36,31 +36,60 @@ async fn every_method_has_its_anchor_and_both_samples() {
     for namespace in registry.catalog().namespaces() {
         let (status, page) = page(&server, &format!("/rhn/apidoc/{}", namespace.name())).await;
         assert_eq!(status, 200);
-        let count = namespace.methods().count();
-        let articles: Vec<&str> = page.split("<article id=\"").skip(1).collect();
+        let count = namespace.by_name().count();
+        let articles: Vec<&str> = page.split("<article>").skip(1).collect();
         assert_eq!(articles.len(), count, "{}", namespace.name());
-        let anchors: BTreeSet<&str> = articles
-            .iter()
-            .filter_map(|a| a.split('"').next())
+        let anchors: Vec<&str> = page
+            .split(" id=\"apidoc-")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
             .collect();
-        assert_eq!(anchors.len(), count, "an anchor is there twice");
-        for (article, method) in articles.iter().zip(namespace.methods()) {
-            assert!(
-                article.contains(&format!(">{}</a>", method.name())),
-                "{article}"
-            );
-            let names = method.parameters().iter().map(|parameter| parameter.name);
-            for name in names {
-                assert!(article.contains(&format!("<code class=\"name\">{name}</code>")));
-                for sample in ["python", "curl"] {
-                    let code = article.split(&format!("<code class=\"{sample}\">")).nth(1);
-                    let code = code.and_then(|rest| rest.split("</code>").next()).unwrap();
-                    let by_position = code.contains("methodCall");
-                    assert!(code.contains(name) || by_position, "{name}: {code}");
+        let unique: BTreeSet<&&str> = anchors.iter().collect();
+        assert_eq!(anchors.len(), namespace.methods().count());
+        assert_eq!(anchors.len(), unique.len(), "an anchor is there twice");
+        for (article, overloads) in articles.iter().zip(namespace.by_name()) {
+            let name = overloads[0].name();
+            assert!(article.contains(&format!(">{name}</a>")), "{article}");
+            for method in overloads {
+                let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
+                let signature = format!("<code>{name}({})</code>", names.join(", "));
+                assert!(article.contains(&signature), "{signature}: {article}");
+                for name in names {
+                    let row = format!("<th scope=\"row\"><code class=\"name\">{name}</code></th>");
+                    assert_eq!(article.matches(&row).count().min(1), 1, "{row}: {article}");
                 }
+                for code in method.fault_codes() {
+                    assert!(article.contains(&format!("<li><code>{code}</code>")));
+                }
+            }
+            for sample in ["python", "curl", "answer"] {
+                let code = article.split(&format!("<code class=\"{sample}\">")).nth(1);
+                let code = code.and_then(|rest| rest.split("</code>").next()).unwrap();
+                assert!(!code.trim().is_empty(), "{sample}: {article}");
             }
         }
     }
+}
+
+/// A result as its example shows it.
+#[tokio::test]
+async fn a_sample_answer_has_every_member() {
+    let server = server().await;
+    let (_, text) = page(&server, "/rhn/apidoc/registrysync").await;
+    let article = text.split(">getSchedule</a>").nth(1).unwrap();
+    let code = article.split("<code class=\"answer\">").nth(1).unwrap();
+    let code = code.split("</code>").next().unwrap();
+    let answer: Value = serde_json::from_str(&code.replace("&#34;", "\"")).unwrap();
+    assert_eq!(
+        answer,
+        json!({"success": true, "result": {
+            "cron_expr": "0 0 2 * * ?",
+            "next_fire_times": ["2027-01-02T03:04:05Z"],
+            "description": "nightly mirror",
+            "time_zone": "Europe/Berlin",
+            "disabled_reason": "…",
+        }})
+    );
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod apidoc;
 mod audit;
 mod auth;
+mod compatibility;
 mod docs;
 mod door;
 mod every_method;

@@ -1,6 +1,7 @@
 //! What is in a store.
 
 use super::{Answer, PAGE};
+use crate::api::error::code;
 use crate::api::{Context, List, NamespaceBuilder, param};
 use crate::service::paging::Slice;
 use crate::service::stores::browse;
@@ -19,6 +20,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
         [store, filter, limit, offset],
         list_images,
     )
+    .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
     .returns(NATURAL)
     .read_only();
     ns.method(
@@ -27,6 +29,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
         [store, image, limit, offset],
         list_tags,
     )
+    .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
     .returns(NATURAL)
     .read_only();
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Answer, project_name};
+use crate::api::error::code;
 use crate::api::value::{Done, Either};
 use crate::api::{Context, NamespaceBuilder, param};
 use crate::service::projects::item::{self, ItemDetails, ItemOptions, ItemView};
@@ -48,6 +49,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
         [project, repository, tags.optional(), regex.optional()],
         add,
     )
+    .faults([code::NOT_FOUND])
     .overloads([&["tags"], &["tagsRegex"], &["tags", "tagsRegex"]])
     .returns(ADDED);
     ns.method(
@@ -56,13 +58,15 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
         [param("itemId", ITEM_ID), repository, tags, regex],
         update,
     )
+    .faults([code::NOT_FOUND])
     .returns("the item");
     ns.method(
         "deleteSyncItem",
         "Take an item out of its project.",
         [param("itemId", ITEM_ID)],
         delete,
-    );
+    )
+    .faults([code::NOT_FOUND]);
 }
 
 async fn add(

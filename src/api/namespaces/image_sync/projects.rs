@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::items::SyncItem;
 use super::{Answer, PAGE, project_name};
+use crate::api::error::code;
 use crate::api::value::{Done, Either};
 use crate::api::{Context, List, NamespaceBuilder, param};
 use crate::service::paging::Slice;
@@ -59,6 +60,7 @@ fn show(ns: &mut NamespaceBuilder<'_>) {
         [param("id", "id of the project").or("name", NAME)],
         details,
     )
+    .faults([code::NOT_FOUND])
     .returns("the project with its items")
     .read_only();
 }
@@ -72,6 +74,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
     let dest = param("dest", "id of the image store to copy to")
         .or("dest", "label of the image store to copy to");
     ns.method("createProject", MAKE, [name, src, dest, scoped], create)
+        .faults([code::EXISTS, code::IMAGE_STORE_NOT_FOUND])
         .returns("the project");
     let src = param(
         "newSrc",
@@ -87,13 +90,15 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         [name, src, dest, param("scope", SCOPED).optional()],
         update,
     )
+    .faults([code::NOT_FOUND, code::IMAGE_STORE_NOT_FOUND])
     .returns("the project");
     ns.method(
         "deleteProject",
         "Delete a project with its items and the history of its runs; a run that goes on is cancelled first.",
         [name],
         delete,
-    );
+    )
+.faults([code::NOT_FOUND]);
 }
 
 async fn list(

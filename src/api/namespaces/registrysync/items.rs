@@ -2,6 +2,7 @@
 
 use super::wire::Item;
 use super::{Answer, LABEL, PAGE};
+use crate::api::error::code;
 use crate::api::value::Done;
 use crate::api::{Context, List, NamespaceBuilder, param};
 use crate::service::paging::Slice;
@@ -29,6 +30,7 @@ fn adding(ns: &mut NamespaceBuilder<'_>) {
         param("options", ITEM_OPTIONS).optional(),
     ];
     ns.method("addImage", DOC, params, add)
+        .faults([code::NOT_FOUND])
         .overloads([
             &["tags"],
             &["tagsRegex"],
@@ -63,6 +65,7 @@ fn others(ns: &mut NamespaceBuilder<'_>) {
         [param("label", LABEL), limit, offset],
         list_images,
     )
+    .faults([code::NOT_FOUND])
     .returns("items, in the order in which they were added")
     .read_only();
     ns.method(
@@ -77,13 +80,15 @@ fn others(ns: &mut NamespaceBuilder<'_>) {
         ],
         update_image,
     )
+    .faults([code::NOT_FOUND])
     .returns("the item");
     ns.method(
         "removeImage",
         "Take an item out of its project.",
         [param("itemId", "id of the item")],
         remove_image,
-    );
+    )
+    .faults([code::NOT_FOUND]);
 }
 
 async fn list_images(

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Answer;
+use crate::api::error::code;
 use crate::api::{ApiError, Context, NamespaceBuilder};
 use crate::service::Role;
 use crate::service::trail::notification;
@@ -15,6 +16,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
         [],
         test_notification,
     )
+.faults([code::VALIDATION])
     .returns("what came of it, by channel; a fault where none is configured")
     .role(Role::SatelliteAdmin);
 }

@@ -2,6 +2,7 @@
 
 use super::wire::Project;
 use super::{Answer, LABEL, PAGE, project_name};
+use crate::api::error::code;
 use crate::api::value::{Done, Either};
 use crate::api::{Context, List, NamespaceBuilder, param};
 use crate::service::paging::Slice;
@@ -23,6 +24,7 @@ fn show(ns: &mut NamespaceBuilder<'_>) {
         [param("id", "id of the project").or("label", LABEL)],
         get_details,
     )
+    .faults([code::NOT_FOUND])
     .returns("the project with its items")
     .read_only();
 }
@@ -58,6 +60,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         .optional(),
     ];
     ns.method("create", "Make a project.", params, create)
+        .faults([code::EXISTS, code::IMAGE_STORE_NOT_FOUND])
         .returns("the project");
     ns.method(
         "setDetails",
@@ -71,13 +74,15 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         ],
         set_details,
     )
+    .faults([code::NOT_FOUND, code::IMAGE_STORE_NOT_FOUND])
     .returns("the project");
     ns.method(
         "delete",
         "Delete a project with its items and the history of its runs; a run that goes on is cancelled first.",
         [param("label", LABEL)],
         delete,
-    );
+    )
+.faults([code::NOT_FOUND]);
 }
 
 async fn create(

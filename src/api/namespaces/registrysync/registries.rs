@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use super::wire::image::{ImageAnswer, PlatformAnswer};
 use super::{Answer, PAGE};
 use crate::api::NamespaceBuilder;
+use crate::api::error::code;
 use crate::api::{Context, List, param};
 use crate::oci::registry::ping::{Ping, PingStep};
 use crate::service::paging::Slice;
@@ -27,6 +28,7 @@ fn define_registry(ns: &mut NamespaceBuilder<'_>) {
 
     let about = "Try a registry, step by step: name, connection, API and login, and what it supports. A registry that can't be reached is an answer with ok=false.";
     ns.method("ping", about, [store()], ping)
+        .faults([code::IMAGE_STORE_NOT_FOUND])
         .returns("the steps, and what the registry supports")
         .read_only();
     let about = "List the repositories of a registry that has a catalogue; with a filter those in which it finds something.";
@@ -36,6 +38,7 @@ fn define_registry(ns: &mut NamespaceBuilder<'_>) {
         [store(), filter(), limit, offset],
         list_repositories,
     )
+    .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
     .returns("repositories, in natural order")
     .read_only();
     let about = "List the tags of a repository; with a filter those in which it finds something.";
@@ -45,6 +48,7 @@ fn define_registry(ns: &mut NamespaceBuilder<'_>) {
         [store(), repository(), filter(), limit, offset],
         list_tags,
     )
+    .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
     .returns("tags, in natural order")
     .read_only();
     let about = "Show which tags a selector picks now, and why each other one is left out.";
@@ -58,6 +62,7 @@ fn define_registry(ns: &mut NamespaceBuilder<'_>) {
         [store(), repository(), selector, limit, offset],
         preview_tags,
     )
+    .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
     .returns("one entry for each tag, in natural order")
     .read_only();
 }
@@ -74,6 +79,7 @@ fn define_image(ns: &mut NamespaceBuilder<'_>) {
         [store(), repository(), tag(), limit, offset],
         list_architectures,
     )
+    .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
     .returns("platforms; the size is configuration plus layers as stored")
     .read_only();
     let about = "Show an image: of one platform, or of the first one that it has.";
@@ -87,6 +93,7 @@ fn define_image(ns: &mut NamespaceBuilder<'_>) {
         [store(), repository(), tag(), architecture.optional()],
         get_image_details,
     )
+    .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
     .returns("the image")
     .read_only();
 }

@@ -2,6 +2,7 @@
 
 use super::wire::{LogLine, Run, RunResult};
 use super::{Answer, LABEL, LIMIT, OFFSET, PAGE};
+use crate::api::error::code;
 use crate::api::{Context, List, NamespaceBuilder, param};
 use crate::service::paging::Slice;
 use crate::service::runs::history;
@@ -19,6 +20,7 @@ fn history(ns: &mut NamespaceBuilder<'_>) {
         [param("runId", "id of the run")],
         get_run,
     )
+    .faults([code::NOT_FOUND])
     .returns("the run")
     .read_only();
     let params = [
@@ -31,6 +33,7 @@ fn history(ns: &mut NamespaceBuilder<'_>) {
         .optional(),
     ];
     ns.method("listRuns", "List a project's runs.", params, list_runs)
+        .faults([code::NOT_FOUND])
         .returns(LATEST_FIRST)
         .read_only();
 }
@@ -64,6 +67,7 @@ fn results(ns: &mut NamespaceBuilder<'_>) {
         [id, status.optional(), limit, offset],
         list_results,
     )
+    .faults([code::NOT_FOUND])
     .returns(IN_ORDER)
     .read_only();
     let (offset, limit) = (
@@ -71,6 +75,7 @@ fn results(ns: &mut NamespaceBuilder<'_>) {
         param("limit", LIMIT).with_previous(),
     );
     ns.method("getRunLog", "Show a run's log.", [id, offset, limit], log)
+        .faults([code::NOT_FOUND])
         .returns("lines, by number")
         .read_only();
 }

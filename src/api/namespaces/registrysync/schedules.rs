@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Answer, LABEL};
+use crate::api::error::code;
 use crate::api::value::{Done, Timestamp};
 use crate::api::{Context, NamespaceBuilder, param};
 use crate::service::schedules::schedule::{self, ScheduleView};
@@ -23,13 +24,15 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
             ),
         ],
         set_schedule,
-    );
+    )
+    .faults([code::NOT_FOUND]);
     ns.method(
         "getSchedule",
         "Show a project's schedule, and when it fires next.",
         [label],
         get_schedule,
     )
+    .faults([code::NOT_FOUND])
     .returns("the schedule; without one `cron_expr` is \"\" and there are no times")
     .read_only();
 }

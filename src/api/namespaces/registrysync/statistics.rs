@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Answer, LABEL};
+use crate::api::error::code;
 use crate::api::value::ByteCount;
 use crate::api::{Context, NamespaceBuilder, param};
 use crate::service::trail::statistics;
@@ -27,6 +28,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
         [param("label", LABEL)],
         get_project_statistics,
     )
+    .faults([code::NOT_FOUND])
     .returns("the numbers")
     .read_only();
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::Answer;
 use super::wire::plan::PlanAnswer;
 use crate::api::NamespaceBuilder;
+use crate::api::error::code;
 use crate::api::value::Done;
 use crate::api::{Context, param};
 use crate::service::runs::cancel;
@@ -16,6 +17,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     let label = || param("label", "label of the project");
     let about = "Show what a run of a project would do; writes nothing.";
     ns.method("plan", about, [label()], plan)
+        .faults([code::NOT_FOUND])
         .returns("actions and totals")
         .read_only();
     let about = "Start a run of a project; answers at once. Refused while one waits or runs.";
@@ -27,6 +29,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     )
     .optional();
     ns.method("run", about, [label(), options], run)
+        .faults([code::NOT_FOUND])
         .returns("id of the run");
     let about = "Cancel a run: one that waits ends at once, one that goes on within seconds, also in the middle of a blob. What it has copied stays.";
     ns.method(
@@ -34,7 +37,8 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
         about,
         [param("runId", "id of the run")],
         cancel_run,
-    );
+    )
+    .faults([code::NOT_FOUND]);
 }
 
 async fn cancel_run(context: Context, id: i32) -> Answer<Done> {

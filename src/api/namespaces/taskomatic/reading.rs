@@ -2,6 +2,7 @@
 
 use super::wire::{Bunch, Run, Schedule};
 use super::{Answer, BUNCH, JOB_LABEL, PAGE, Side};
+use crate::api::error::code;
 use crate::api::{Context, List, LongText, NamespaceBuilder, param};
 use crate::service::paging::Slice;
 use crate::service::schedules::tasko::{self, LogPart, Owner, Wanted};
@@ -39,6 +40,7 @@ fn bunches(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
             Ok(Bunch::from(found))
         },
     )
+    .faults([code::NOT_FOUND])
     .returns("the bunch")
     .read_only()
     .role(role);
@@ -94,6 +96,7 @@ fn schedules(ns: &mut NamespaceBuilder<'_>, side: Side) {
             Ok(Schedule::from(found))
         },
     )
+    .faults([code::NOT_FOUND])
     .returns("the schedule")
     .read_only()
     .role(role);
@@ -141,6 +144,7 @@ fn schedules_named(
     };
     let [limit, offset] = PAGE;
     ns.method(name, doc, [param(key, key_doc), limit, offset], list)
+        .faults([code::NOT_FOUND])
         .returns(BY_ID)
         .read_only()
         .role(role);
@@ -160,6 +164,7 @@ fn runs(ns: &mut NamespaceBuilder<'_>, side: Side) {
         Ok(List::of_rows(runs, Run::from))
     };
     ns.method(name, DOC, [id, limit, offset], list)
+        .faults([code::NOT_FOUND])
         .returns(LATEST_FIRST)
         .read_only()
         .role(role);
@@ -179,6 +184,7 @@ fn bunch_runs(ns: &mut NamespaceBuilder<'_>, Side { role, .. }: Side) {
         Ok(List::of_rows(runs, Run::from))
     };
     ns.method("listBunchSatRuns", DOC, [bunch, limit, offset], list)
+        .faults([code::NOT_FOUND])
         .returns(LATEST_FIRST)
         .read_only()
         .role(role);
@@ -209,6 +215,7 @@ fn logs(ns: &mut NamespaceBuilder<'_>, side: Side) {
             Ok(LongText::of_rows(text))
         };
         ns.method(name, doc, params, show)
+            .faults([code::NOT_FOUND])
             .returns("the lines, each with time and level")
             .read_only()
             .role(role);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Answer, BUNCH, JOB_LABEL, Side};
+use crate::api::error::code;
 use crate::api::value::{Done, Timestamp};
 use crate::api::{Context, NamespaceBuilder, param};
 use crate::service::schedules::tasko::{self, NewJob, Owner};
@@ -65,6 +66,7 @@ fn repeated(ns: &mut NamespaceBuilder<'_>, side: Side) {
         [bunch, label, start, end, cron, params],
         define,
     )
+    .faults([code::NOT_FOUND, code::EXISTS])
     .returns(FIRST)
     .role(role);
 }
@@ -92,6 +94,7 @@ fn single(ns: &mut NamespaceBuilder<'_>, side: Side) {
         schedule(context, owner, job)
     };
     ns.method(name, DOC, [bunch, label, params, start], once)
+        .faults([code::NOT_FOUND, code::EXISTS])
         .overloads([&[], &["start"], &["jobLabel"], &["jobLabel", "start"]])
         .returns(FIRST)
         .role(role);

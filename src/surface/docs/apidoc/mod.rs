@@ -2,9 +2,11 @@
 //!
 //! - this file: the routes and the pages; they work without script.
 //! - `view`: a namespace and its methods as a page shows them.
+//! - `answer`: what a call is answered with, as an example.
 //! - `samples`: each method as Python and as curl call it.
 //! - [`guide`]: the pages on scripts and on questions, for HTML and for `AsciiDoc`.
 
+mod answer;
 pub mod guide;
 pub mod samples;
 mod view;
@@ -120,7 +122,7 @@ async fn index(
         style: &STYLE.name,
         script: &SCRIPT.name,
         query: &query,
-        namespaces: catalog.namespaces().map(Entry::of).collect(),
+        namespaces: catalog.namespaces_in_order().map(Entry::of).collect(),
         hits: (!query.is_empty()).then(|| view::search(catalog, &query)),
     })
 }

@@ -224,10 +224,25 @@ fn scalar_example(name: &str, kind: Kind) -> Example {
 
 /// What a text of that name could be.
 fn text_example(name: &str) -> &'static str {
-    match name {
+    known_text(name).unwrap_or("web")
+}
+
+/// The same; `None` for names that say nothing.
+pub(super) fn known_text(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "label" | "projectLabel" | "name" | "project" => "web",
+        "srcStoreLabel" => "hub",
+        "destStoreLabel" => "mirror",
+        "digest" | "sourceDigest" | "targetDigest" | "manifestDigest" | "configDigest" => {
+            "sha256:9834876dcfb05cb167a5c24953eba58c4ac89b1adf57f28f2f9d09af107ee8f0"
+        }
+        "mediaType" => "application/vnd.oci.image.index.v1+json",
+        "os" => "linux",
+        "timeZone" => "Europe/Berlin",
+        "level" => "info",
         "storeLabel" | "srcStore" | "sourceStore" => "hub",
         "destStore" => "mirror",
-        "repository" | "image" => "library/nginx",
+        "repository" | "image" | "targetRepository" => "library/nginx",
         "tag" => "1.27",
         "tagsRegex" => "^1\\.2[78]$",
         "filter" => "^1",
@@ -247,8 +262,8 @@ fn text_example(name: &str) -> &'static str {
         "namespace" => "image.store",
         "method" | "methodName" => "api.getVersion",
         "description" => "nightly mirror",
-        _ => "web",
-    }
+        _ => return None,
+    })
 }
 
 fn python_literal(example: &Example) -> String {

@@ -1,10 +1,14 @@
 //! A namespace and its methods as a page shows them.
 
-use super::samples;
+use std::collections::BTreeSet;
+
+use super::{answer, samples};
+use crate::api::error::code;
 use crate::api::types::{Kind, Member, Shape};
 use crate::api::{Catalog, Method, Namespace, SessionUse};
 use crate::service::Role;
 use crate::surface::docs::asciidoc::method_anchor;
+use crate::surface::docs::overloads::{self, Need, definitions};
 
 /// A piece of text; `code` stood between backticks.
 pub(super) struct Piece<'a> {
@@ -36,10 +40,7 @@ impl<'a> Entry<'a> {
         Self {
             name: namespace.name(),
             doc: pieces(namespace.doc()),
-            methods: namespace
-                .methods()
-                .map(|method| Hit::of(namespace, method))
-                .collect(),
+            methods: hits(namespace).collect(),
         }
     }
 }
@@ -56,16 +57,21 @@ pub(super) struct Hit<'a> {
 }
 
 impl<'a> Hit<'a> {
-    fn of(namespace: &'a Namespace, method: &'a Method) -> Self {
-        let full = format!("{}.{} {}", namespace.name(), method.name(), method.doc());
-        Self {
+    fn of(namespace: &'a Namespace, overloads: &'a [Method]) -> Option<Self> {
+        let first = overloads.first()?;
+        let docs: Vec<&str> = definitions(overloads)
+            .filter_map(|signatures| signatures.first())
+            .map(Method::doc)
+            .collect();
+        let full = format!("{}.{} {}", namespace.name(), first.name(), docs.join(" "));
+        Some(Self {
             namespace: namespace.name(),
-            name: method.name(),
-            parameters: names(method),
-            anchor: method_anchor(namespace, method),
-            doc: pieces(method.doc()),
+            name: first.name(),
+            parameters: overloads::line(overloads),
+            anchor: method_anchor(namespace, first),
+            doc: pieces(first.doc()),
             text: full.to_lowercase(),
-        }
+        })
     }
 
     /// Whether every word of `query` is somewhere; `list_tags` finds `listTags`.
@@ -77,18 +83,15 @@ impl<'a> Hit<'a> {
     }
 }
 
-fn names(method: &Method) -> String {
-    let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
-    names.join(", ")
+fn hits(namespace: &Namespace) -> impl Iterator<Item = Hit<'_>> {
+    namespace
+        .by_name()
+        .filter_map(move |overloads| Hit::of(namespace, overloads))
 }
 
 /// The methods that `query` means.
 pub(super) fn search<'a>(catalog: &'a Catalog, query: &str) -> Vec<Hit<'a>> {
-    let all = catalog.namespaces().flat_map(|namespace| {
-        namespace
-            .methods()
-            .map(move |method| Hit::of(namespace, method))
-    });
+    let all = catalog.namespaces_in_order().flat_map(hits);
     all.filter(|hit| hit.fits(query)).collect()
 }
 
@@ -102,46 +105,57 @@ pub(super) struct NamespaceView<'a> {
 impl<'a> NamespaceView<'a> {
     /// `origin` is the server's address, for the samples.
     pub(super) fn of(namespace: &'a Namespace, origin: &str) -> Self {
+        let methods = namespace.by_name();
         Self {
             name: namespace.name(),
             doc: pieces(namespace.doc()),
-            methods: methods(namespace, origin),
+            methods: methods
+                .filter_map(|overloads| MethodView::of(namespace, overloads, origin))
+                .collect(),
         }
     }
 }
 
-fn methods<'a>(namespace: &'a Namespace, origin: &str) -> Vec<MethodView<'a>> {
-    let mut methods: Vec<MethodView<'a>> = Vec::new();
-    for method in namespace.methods() {
-        let is_first = methods.last().is_none_or(|last| last.name != method.name());
-        methods.push(MethodView {
-            is_first,
-            ..MethodView::of(namespace, method, origin)
-        });
-    }
-    methods
-}
-
-/// One signature.
+/// A method with its overloads.
 pub(super) struct MethodView<'a> {
     pub(super) name: &'a str,
-    /// The names of the parameters, without the session.
-    pub(super) names: String,
-    /// The first of its name; the others are its overloads.
-    pub(super) is_first: bool,
     pub(super) anchor: String,
     pub(super) verb: &'static str,
-    pub(super) doc: Vec<Piece<'a>>,
     pub(super) role: Option<String>,
     /// Whether one's own account needs no role.
     pub(super) or_self: bool,
-    pub(super) parameters: Vec<ValueView<'a>>,
+    /// What to call instead, of a method that will go.
+    pub(super) deprecated: Option<Vec<Piece<'a>>>,
+    pub(super) definitions: Vec<DefinitionView<'a>>,
+    pub(super) faults: Vec<FaultView>,
+}
+
+/// What is the same for all signatures of a definition.
+pub(super) struct DefinitionView<'a> {
+    pub(super) doc: Vec<Piece<'a>>,
+    pub(super) signatures: Vec<SignatureView>,
+    pub(super) parameters: Vec<ParameterView<'a>>,
     pub(super) result: ValueView<'a>,
     pub(super) python: String,
     pub(super) curl: String,
+    /// What a call on JSON is answered with.
+    pub(super) answer: String,
 }
 
-/// A parameter or a result.
+/// One overload.
+pub(super) struct SignatureView {
+    pub(super) anchor: String,
+    /// The names of the parameters, without the session.
+    pub(super) names: String,
+}
+
+/// A parameter.
+pub(super) struct ParameterView<'a> {
+    pub(super) need: &'static str,
+    pub(super) value: ValueView<'a>,
+}
+
+/// A parameter's value, or a result.
 pub(super) struct ValueView<'a> {
     pub(super) name: &'a str,
     pub(super) kind: String,
@@ -149,37 +163,87 @@ pub(super) struct ValueView<'a> {
     pub(super) members: Vec<Member>,
 }
 
+/// A fault code that a call can be answered with.
+pub(super) struct FaultView {
+    pub(super) code: i32,
+    pub(super) doc: Vec<Piece<'static>>,
+}
+
 impl<'a> MethodView<'a> {
-    fn of(namespace: &Namespace, method: &'a Method, origin: &str) -> Self {
-        let session = (method.session() == SessionUse::Always).then(|| ValueView {
-            name: "sessionKey",
-            kind: Kind::Text.to_string(),
-            doc: pieces("on XML-RPC; on JSON the cookie or the bearer token"),
-            members: Vec::new(),
-        });
-        let named = method.parameters().iter();
-        let named = named.map(|p| ValueView::of(p.name, p.doc, &p.shape));
-        Self {
-            name: method.name(),
-            names: names(method),
-            is_first: true,
-            anchor: method_anchor(namespace, method),
-            verb: if method.is_read_only() { "GET" } else { "POST" },
-            doc: pieces(method.doc()),
-            role: one_of(method.needed_roles()),
-            or_self: method.is_open_to_self(),
-            parameters: session.into_iter().chain(named).collect(),
-            result: ValueView::of("", method.returns_doc(), method.result()),
-            python: samples::python(namespace, method, origin),
-            curl: samples::curl(namespace, method, origin),
-        }
+    fn of(namespace: &Namespace, overloads: &'a [Method], origin: &str) -> Option<Self> {
+        let first = overloads.first()?;
+        Some(Self {
+            name: first.name(),
+            anchor: method_anchor(namespace, first),
+            verb: if first.is_read_only() { "GET" } else { "POST" },
+            role: one_of(first.needed_roles()),
+            or_self: first.is_open_to_self(),
+            deprecated: first.deprecated_text().map(pieces),
+            definitions: definitions(overloads)
+                .filter_map(|signatures| DefinitionView::of(namespace, signatures, origin))
+                .collect(),
+            faults: faults(overloads),
+        })
     }
+}
+
+impl<'a> DefinitionView<'a> {
+    fn of(namespace: &Namespace, signatures: &'a [Method], origin: &str) -> Option<Self> {
+        // The shortest call is the one to begin with.
+        let sample = signatures.iter().min_by_key(|one| one.parameters().len())?;
+        let session = (sample.session() == SessionUse::Always).then(|| ParameterView {
+            need: Need::Required.text(),
+            value: ValueView {
+                name: "sessionKey",
+                kind: Kind::Text.to_string(),
+                doc: pieces("on XML-RPC; on JSON the cookie or the bearer token"),
+                members: Vec::new(),
+            },
+        });
+        let named = overloads::parameters(signatures).into_iter();
+        let named = named.map(|(p, need)| ParameterView {
+            need: need.text(),
+            value: ValueView::of(p.name, p.doc, &p.shape),
+        });
+        Some(Self {
+            doc: pieces(sample.doc()),
+            signatures: signatures
+                .iter()
+                .map(|method| SignatureView {
+                    anchor: method_anchor(namespace, method),
+                    names: names(method),
+                })
+                .collect(),
+            parameters: session.into_iter().chain(named).collect(),
+            result: ValueView::of("", sample.returns_doc(), sample.result()),
+            python: samples::python(namespace, sample, origin),
+            curl: samples::curl(namespace, sample, origin),
+            answer: answer::answer(sample),
+        })
+    }
+}
+
+fn names(method: &Method) -> String {
+    let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
+    names.join(", ")
 }
 
 /// `None` where any user may call it.
 fn one_of(roles: &[Role]) -> Option<String> {
     let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
     (!names.is_empty()).then(|| names.join(" or "))
+}
+
+fn faults(overloads: &[Method]) -> Vec<FaultView> {
+    let listed: BTreeSet<i32> = overloads.iter().flat_map(Method::fault_codes).collect();
+    let known = code::ALL.iter();
+    known
+        .filter(|(code, _)| listed.contains(code))
+        .map(|(code, doc)| FaultView {
+            code: *code,
+            doc: pieces(doc),
+        })
+        .collect()
 }
 
 impl<'a> ValueView<'a> {

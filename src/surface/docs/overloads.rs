@@ -1,0 +1,91 @@
+//! The overloads of a method, seen as one method with optional parameters.
+
+use crate::api::Method;
+use crate::api::method::Parameter;
+
+/// Whether a call needs a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::surface) enum Need {
+    Required,
+    Optional,
+    /// One of the parameters that are marked with this.
+    Either,
+}
+
+impl Need {
+    /// As people read it.
+    pub(in crate::surface) fn text(self) -> &'static str {
+        match self {
+            Need::Required => "required",
+            Need::Optional => "optional",
+            Need::Either => "one of these",
+        }
+    }
+}
+
+/// The signatures of each definition; those of one differ in their parameters only.
+pub(in crate::surface) fn definitions(overloads: &[Method]) -> impl Iterator<Item = &[Method]> {
+    overloads.chunk_by(Method::is_overload_of)
+}
+
+/// Every parameter of a definition, in the order of calls.
+pub(in crate::surface) fn parameters(signatures: &[Method]) -> Vec<(&Parameter, Need)> {
+    let longest = signatures.iter().map(|one| one.parameters().len()).max();
+    let forms: Vec<&Method> = signatures
+        .iter()
+        .filter(|one| Some(one.parameters().len()) == longest)
+        .collect();
+    let mut all: Vec<(&Parameter, Need)> = Vec::new();
+    for place in 0..longest.unwrap_or_default() {
+        let at_place = forms.iter().filter_map(|one| one.parameters().get(place));
+        let mut shapes: Vec<&Parameter> = Vec::new();
+        for parameter in at_place {
+            let is_known = |other: &&Parameter| {
+                other.name == parameter.name && other.shape.kind() == parameter.shape.kind()
+            };
+            if !shapes.iter().any(|other| is_known(other)) {
+                shapes.push(parameter);
+            }
+        }
+        let is_either = shapes.len() > 1;
+        all.extend(shapes.into_iter().map(|parameter| {
+            let need = match (parameter.is_optional, is_either) {
+                (true, _) => Need::Optional,
+                (false, true) => Need::Either,
+                (false, false) => Need::Required,
+            };
+            (parameter, need)
+        }));
+    }
+    all
+}
+
+/// The parameters of a method as one line: optional ones in brackets, forms beside each other.
+pub(in crate::surface) fn line(overloads: &[Method]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for signatures in definitions(overloads) {
+        let mut text = String::new();
+        let mut before = None;
+        for (parameter, need) in parameters(signatures) {
+            let separator = match (before, need) {
+                (None, _) => "",
+                (Some(Need::Either), Need::Either) => " | ",
+                (Some(_), _) => ", ",
+            };
+            before = Some(need);
+            let name = parameter.name;
+            text.push_str(separator);
+            if need == Need::Optional {
+                text.push_str(&format!("[{name}]"));
+            } else if !text.ends_with(&format!("{name} | ")) {
+                text.push_str(name);
+            } else {
+                text.truncate(text.len() - " | ".len());
+            }
+        }
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.join(" / ")
+}
