@@ -1,7 +1,7 @@
 //! The use cases: what an account may ask for, independent of the wire.
 //!
 //! Reading order:
-//! - [`error`]: the one error of this layer; [`caller`]: who asks; [`paging`]: lists page by page; [`batches`]: large
+//! - [`error`]: the one error of this layer; [`caller`]: who asks; [`paging`]: lists page by page; `label`: what a label may be; [`batches`]: large
 //!   deletions, a step a transaction.
 //! - [`access`]: accounts, sessions, roles and organisations.
 //! - [`stores`]: the registries that are known, and what is in them.
@@ -16,6 +16,7 @@ pub mod access;
 pub mod batches;
 pub mod caller;
 pub mod error;
+mod label;
 pub mod paging;
 pub mod projects;
 pub mod runs;

@@ -4,7 +4,7 @@ use super::user::NewUser;
 use super::user_rules::satellite_admin_stays;
 use crate::service::batches::{STEP, in_steps};
 use crate::service::error::shortened;
-use crate::service::projects::settings::label_check;
+use crate::service::label::{LABEL_LIMIT, label_check};
 use crate::service::runs::cancel::runs_cancel;
 use crate::service::{App, Caller, Error, Role};
 use crate::store;
@@ -61,7 +61,7 @@ pub async fn org_details(app: &App, name: OrgName) -> Result<OrgView, Error> {
 
 /// Makes an organisation with its first administrator.
 pub async fn org_create(app: &App, name: String, admin: NewUser) -> Result<OrgView, Error> {
-    label_check("name", &name)?;
+    label_check("name", &name, LABEL_LIMIT)?;
     admin.check("adminLogin", "adminPassword")?;
     let hash = app.logins.hash(admin.password.clone()).await?;
     app.db
@@ -123,7 +123,7 @@ fn deletable(conn: &mut DbConnection, own: i64, id: i64) -> Result<(), Error> {
 
 /// Renames an organisation.
 pub async fn org_rename(app: &App, id: i64, name: String) -> Result<OrgView, Error> {
-    label_check("name", &name)?;
+    label_check("name", &name, LABEL_LIMIT)?;
     app.db
         .transaction(move |conn| {
             let org = org_find(conn, &OrgName::Id(id))?;

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use super::item::{ItemView, items_of};
 use super::places::{Places, places};
-use super::settings::{ProjectDetails, ProjectOptions, ProjectSettings, label_check};
+use super::settings::{ProjectDetails, ProjectOptions, ProjectSettings};
 use crate::oci::RegistryAddress;
 use crate::service::batches::{STEP, in_steps};
 use crate::service::error::shortened;
+use crate::service::label::{LABEL_LIMIT, label_check};
 use crate::service::paging::{Rows, Slice, rows as page_by_page};
 use crate::service::runs::cancel::project_runs_end;
 use crate::service::schedules::schedule::{job_label, project_schedule};
@@ -63,7 +64,7 @@ pub async fn project_create(
     options: ProjectOptions,
 ) -> Result<ProjectView, Error> {
     let (org, login) = (caller.org_id(), caller.login().to_owned());
-    label_check("label", &label)?;
+    label_check("label", &label, LABEL_LIMIT)?;
     let details = ProjectDetails::from(options);
     let settings = ProjectSettings::default().changed(&details)?;
     app.db

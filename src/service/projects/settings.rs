@@ -179,20 +179,3 @@ pub(super) fn architectures_check(architectures: &[String]) -> Result<(), Error>
     }
     Ok(())
 }
-
-/// Refuses what can't be a label: 1 to 128 characters, no control characters, no white space at
-/// the ends.
-pub(in crate::service) fn label_check(field: &str, label: &str) -> Result<(), Error> {
-    let reason = if label.is_empty() {
-        "it is empty"
-    } else if label.chars().count() > 128 {
-        "it is longer than 128 characters"
-    } else if label.chars().any(char::is_control) {
-        "it has control characters"
-    } else if label.trim() != label {
-        "it begins or ends with white space"
-    } else {
-        return Ok(());
-    };
-    Err(Error::invalid(field, reason))
-}

@@ -10,6 +10,7 @@ use super::line::line_check;
 use super::recalculate::schedules_reckon;
 use super::schedule::{label_project, project_data};
 use crate::service::error::shortened;
+use crate::service::label::label_check;
 use crate::service::paging::{Rows, Slice, rows};
 use crate::service::projects::project::{ProjectName, project_find_locked};
 use crate::service::{App, Caller, Error};
@@ -198,7 +199,7 @@ pub async fn job_schedule(
     let (org, rules) = (owner.org_id(caller), app.schedule_rules);
     let found = bunch(app, owner, new.bunch.clone()).await?;
     if let Some(label) = &new.job_label {
-        label_check(label)?;
+        label_check("jobLabel", label, LABEL_LIMIT)?;
     }
     let first = app
         .db
@@ -274,21 +275,6 @@ fn params_read(
         return Err(Error::invalid(&field, message));
     }
     Ok(Some(project.id))
-}
-
-fn label_check(label: &str) -> Result<(), Error> {
-    let count = label.chars().count();
-    let message = match count {
-        0 => "it must not be empty".to_owned(),
-        _ if count > LABEL_LIMIT => {
-            format!("it has {count} characters, and may have {LABEL_LIMIT} at most")
-        }
-        _ if label.chars().any(char::is_control) => {
-            "it must not have control characters".to_owned()
-        }
-        _ => return Ok(()),
-    };
-    Err(Error::invalid("jobLabel", message))
 }
 
 /// The label, if no schedule has it that isn't over.

@@ -10,6 +10,7 @@ use super::settings::{
 };
 use crate::service::batches::{STEP, in_steps};
 use crate::service::error::shortened;
+use crate::service::label::{LABEL_LIMIT, LabelProblem, label_problem};
 use crate::service::paging::{Rows, Slice, rows};
 use crate::service::{App, Caller, Error};
 use crate::store::projects::synced_tag::synced_forget_store;
@@ -20,8 +21,6 @@ use crate::store::stores::image_store::{
 };
 use crate::store::{self, DbConnection, SealKey};
 
-/// The longest label.
-const LABEL_LIMIT: usize = 128;
 /// The one type of store there is: something that speaks the OCI distribution API.
 const REGISTRY: StoreType = StoreType {
     id: 1,
@@ -268,16 +267,14 @@ fn not_found(label: &str) -> Error {
 }
 
 fn label_check(label: &str) -> Result<(), Error> {
-    let problem = if label.is_empty() {
-        "Label cannot be empty."
-    } else if label.contains(':') {
-        "Label cannot contain colons (:)."
-    } else if label.chars().count() > LABEL_LIMIT {
-        "Label cannot be longer than 128 characters."
-    } else if label.trim() != label || label.chars().any(char::is_control) {
-        "Label cannot contain control characters, nor white space at its ends."
-    } else {
-        return Ok(());
+    let problem = match label_problem(label, LABEL_LIMIT) {
+        Some(LabelProblem::Empty) => "Label cannot be empty.",
+        _ if label.contains(':') => "Label cannot contain colons (:).",
+        Some(LabelProblem::TooLong) => "Label cannot be longer than 128 characters.",
+        Some(LabelProblem::Control | LabelProblem::Space) => {
+            "Label cannot contain control characters, nor white space at its ends."
+        }
+        None => return Ok(()),
     };
     Err(Error::BadParameter(problem.into()))
 }

@@ -1,0 +1,69 @@
+//! What a label may be: of a project, an image store or a schedule, and the name of an organisation.
+
+use super::error::Error;
+
+/// The longest label of a project, an image store or an organisation, in characters.
+pub(super) const LABEL_LIMIT: usize = 128;
+
+/// Why a text can't be a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LabelProblem {
+    /// It is empty.
+    Empty,
+    /// It is longer than the limit.
+    TooLong,
+    /// It has control characters.
+    Control,
+    /// It begins or ends with white space.
+    Space,
+}
+
+/// What is wrong with `label`, of which `limit` characters are allowed.
+pub(super) fn label_problem(label: &str, limit: usize) -> Option<LabelProblem> {
+    if label.is_empty() {
+        Some(LabelProblem::Empty)
+    } else if label.chars().count() > limit {
+        Some(LabelProblem::TooLong)
+    } else if label.chars().any(char::is_control) {
+        Some(LabelProblem::Control)
+    } else if label.trim() != label {
+        Some(LabelProblem::Space)
+    } else {
+        None
+    }
+}
+
+/// Refuses a value of `field` that can't be a label of at most `limit` characters.
+pub(super) fn label_check(field: &str, label: &str, limit: usize) -> Result<(), Error> {
+    let reason = match label_problem(label, limit) {
+        None => return Ok(()),
+        Some(LabelProblem::Empty) => "it is empty".to_owned(),
+        Some(LabelProblem::TooLong) => format!("it is longer than {limit} characters"),
+        Some(LabelProblem::Control) => "it has control characters".to_owned(),
+        Some(LabelProblem::Space) => "it begins or ends with white space".to_owned(),
+    };
+    Err(Error::invalid(field, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LabelProblem, label_problem};
+
+    #[test]
+    fn a_label_is_short_printable_and_trimmed() {
+        let problems = [
+            ("web", None),
+            ("über 2", None),
+            ("äöüß", None),
+            ("", Some(LabelProblem::Empty)),
+            ("five5", Some(LabelProblem::TooLong)),
+            ("a\u{7f}", Some(LabelProblem::Control)),
+            (" a", Some(LabelProblem::Space)),
+            ("a\u{a0}", Some(LabelProblem::Space)),
+        ];
+        for (label, problem) in problems {
+            let limit = if label == "über 2" { 6 } else { 4 };
+            assert_eq!(label_problem(label, limit), problem, "{label:?}");
+        }
+    }
+}
