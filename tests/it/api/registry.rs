@@ -1,7 +1,9 @@
 //! Definitions that can't work are found when the registry is built.
 
+use registrysync::api::error::code;
 use registrysync::api::value::{Done, Either};
 use registrysync::api::{ApiError, Builder, Context, Method, NamespaceBuilder, param};
+use registrysync::surface::docs::{asciidoc, openapi};
 
 async fn by_text(_: Context, _: String) -> Result<Done, ApiError> {
     Ok(Done)
@@ -121,4 +123,63 @@ fn a_parameter_with_two_forms_has_overloads() {
             "show(string sessionKey, string label, boolean all)",
         ]
     );
+}
+
+#[test]
+fn a_deprecated_method_is_marked_in_every_document() {
+    let mut builder = Builder::default();
+    builder.namespace("sample", "SampleHandler", "Samples.", |ns| {
+        ns.method("old", "O.", [], nothing)
+            .deprecated("use `sample.new`");
+        ns.method("new", "N.", [], nothing);
+    });
+    let registry = builder.build();
+    let catalog = registry.catalog();
+    let document = openapi::document(catalog);
+    assert_eq!(document["paths"]["/sample/old"]["post"]["deprecated"], true);
+    assert!(
+        document["paths"]["/sample/new"]["post"]
+            .get("deprecated")
+            .is_none()
+    );
+    let pages = asciidoc::pages(catalog);
+    let (_, page) = pages
+        .iter()
+        .find(|(name, _)| name == "sample.adoc")
+        .unwrap();
+    assert_eq!(
+        page.matches("*Deprecated*: use `sample.new`.").count(),
+        1,
+        "{page}"
+    );
+}
+
+async fn nothing(_: Context) -> Result<Done, ApiError> {
+    Ok(Done)
+}
+
+#[test]
+fn a_method_lists_its_fault_codes() {
+    let mut builder = Builder::default();
+    builder.namespace("sample", "SampleHandler", "Samples.", |ns| {
+        ns.method("a", "A.", [], nothing).any_user();
+        ns.method("b", "B.", [param("x", "x")], by_text)
+            .faults([code::NOT_FOUND]);
+    });
+    let registry = builder.build();
+    let namespace = registry.catalog().namespace("sample").unwrap();
+    let codes = |name: &str| namespace.overloads(name)[0].fault_codes();
+    assert_eq!(codes("a"), [code::GENERAL, code::UNAVAILABLE]);
+    let all = [
+        code::PERMISSION,
+        code::GENERAL,
+        code::VALIDATION,
+        code::UNAVAILABLE,
+        code::NOT_FOUND,
+    ];
+    assert_eq!(codes("b"), all);
+    let document = openapi::document(registry.catalog());
+    let answers = &document["paths"]["/sample/b"]["post"]["responses"]["200"];
+    let fault = &answers["content"]["application/json"]["schema"]["oneOf"][1];
+    assert_eq!(fault["properties"]["code"]["enum"], serde_json::json!(all));
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use registrysync::api::error::code;
 use registrysync::api::value::{ByteCount, Bytes, Done, Timestamp};
 use registrysync::api::{ApiError, Context, Registry, Visitor, param};
 use registrysync::service::Role;
@@ -78,7 +79,8 @@ pub(super) fn registry() -> Registry {
             .any_user();
         ns.method("everything", "All types.", [], everything)
             .read_only();
-        ns.method("change", "Change.", [param("name", "what")], change);
+        ns.method("change", "Change.", [param("name", "what")], change)
+            .faults([code::NOT_FOUND]);
         ns.method(
             "stumble",
             "Panic.",
