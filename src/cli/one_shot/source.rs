@@ -5,7 +5,7 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 
 use crate::oci::auth::file::logins_find;
-use crate::oci::registry::page::ListingLimit;
+use crate::oci::http::options::ListingLimit;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress, Repository};
 use crate::sync::input::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
 use crate::sync::{Placement, Selector, SyncItem};
