@@ -11,7 +11,7 @@ use super::recalculate::schedules_reckon;
 use super::schedule::{label_project, project_data};
 use crate::service::error::shortened;
 use crate::service::paging::{Rows, Slice, rows};
-use crate::service::projects::project::{ProjectName, project_find_locked};
+use crate::service::projects::lookup::{ProjectName, project_find_locked};
 use crate::service::{App, Caller, Error};
 use crate::store::runs::log::{LogLevel, LogLine, log_list};
 use crate::store::runs::run::{Run, RunStatus, clock, run_get};

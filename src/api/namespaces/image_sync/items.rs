@@ -6,8 +6,9 @@ use serde::Serialize;
 use super::Answer;
 use crate::api::value::Done;
 use crate::api::{Context, Namespace, param};
-use crate::service::projects::item::{self, ItemDetails, ItemOptions, ItemView};
-use crate::service::projects::project::ProjectName;
+use crate::service::projects::item::{self, ItemView};
+use crate::service::projects::item_spec::{ItemDetails, ItemOptions};
+use crate::service::projects::lookup::ProjectName;
 
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
 const TAGS: &str = "tags and digests, named literally";

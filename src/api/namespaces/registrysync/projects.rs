@@ -5,7 +5,8 @@ use super::{Answer, LABEL, LIMIT, OFFSET};
 use crate::api::value::Done;
 use crate::api::{Context, List, Namespace, param};
 use crate::service::paging::Slice;
-use crate::service::projects::project::{self, ProjectName};
+use crate::service::projects::lookup::ProjectName;
+use crate::service::projects::project;
 use crate::service::projects::settings::{ProjectDetails, ProjectOptions};
 
 pub(super) fn define(ns: &mut Namespace) {
