@@ -2,7 +2,7 @@
 
 use crate::api::{Method, Namespace, Registry};
 
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use crate::cli::output::data_line;
 
 pub(in crate::cli) fn show(registry: &Registry, words: &[&str]) -> Result<(), CliError> {

@@ -10,9 +10,10 @@ use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress, Repository
 use crate::sync::input::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
 use crate::sync::{Placement, Selector, SyncItem};
 
-use crate::cli::CliError;
-use crate::cli::args::{SelectArguments, SyncArguments, TrustArguments};
+use crate::cli::args::{SyncArguments, TrustArguments};
+use crate::cli::error::CliError;
 use crate::cli::file::file_read;
+use crate::cli::select::SelectArguments;
 
 /// What to copy, and how targets are named.
 pub(super) struct Source {
