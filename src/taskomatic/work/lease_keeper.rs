@@ -19,8 +19,8 @@ use crate::store::runs::worker::{worker_forget, worker_seen};
 use crate::store::{Db, Error};
 
 use super::holds::{Holds, holds_check};
+use super::lease_rules::LeaseRules;
 use super::lost::LostParts;
-use super::worker::LeaseRules;
 
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -14,7 +14,7 @@ use crate::service::runs::settle::run_settle;
 use crate::store::runs::part::{Offered, Part, part_offer, parts_overdue};
 use crate::store::{Db, Error, Moment};
 
-use super::worker::LeaseRules;
+use super::lease_rules::LeaseRules;
 
 /// How often it is looked for some.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
