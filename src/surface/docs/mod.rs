@@ -3,7 +3,9 @@
 //! - [`openapi`]: a description of the JSON surface for generators of clients.
 //! - [`asciidoc`]: the methods as pages; `roles`: who may call which.
 //! - [`apidoc`]: the same as HTML, served at `/rhn/apidoc/`.
+//! - `anchor`: the names by which both refer to methods.
 
+mod anchor;
 pub mod apidoc;
 pub mod asciidoc;
 pub mod openapi;

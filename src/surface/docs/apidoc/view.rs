@@ -4,7 +4,7 @@ use super::samples;
 use crate::api::types::{Kind, Member, Shape};
 use crate::api::{Method, Namespace, Registry, SessionUse};
 use crate::service::Role;
-use crate::surface::docs::asciidoc::method_anchor;
+use crate::surface::docs::anchor::method_anchor;
 
 /// A piece of text; `code` stood between backticks.
 pub(super) struct Piece<'a> {

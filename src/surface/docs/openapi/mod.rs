@@ -5,16 +5,19 @@
 //!
 //! - `schemas`: the shared types, requests and results.
 //! - `login`: the routes that aren't calls of methods.
+//! - `parts`: what occurs again and again.
 
 mod login;
+mod parts;
 mod schemas;
 
 use serde_json::{Map, Value as Json, json};
 
 use crate::api::types::Kind;
 use crate::api::{Method, Namespace, Registry, SessionUse};
+use crate::surface::docs::openapi::parts::{reference, refusal};
+use crate::surface::paths::JSON_ROOT;
 use crate::surface::requests::cookie;
-use crate::surface::wires::json::ROOT;
 use schemas::{Schemas, one_of};
 
 /// Where the document is served, below the root, and its name in `api-docs/`.
@@ -49,7 +52,7 @@ pub fn document(registry: &Registry) -> Json {
             "description": DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": ROOT}],
+        "servers": [{"url": JSON_ROOT}],
         "security": [{"session": []}, {"bearer": []}],
         "tags": tags(registry),
         "paths": paths,
@@ -222,15 +225,4 @@ fn responses(schemas: &mut Schemas, first: &Method, overloads: &[&Method]) -> Js
         responses["403"] = refusal("the account may only read, or another site's page sent this");
     }
     responses
-}
-
-fn refusal(description: &str) -> Json {
-    json!({
-        "description": description,
-        "content": {"application/json": {"schema": reference("Refusal")}},
-    })
-}
-
-fn reference(name: &str) -> Json {
-    json!({"$ref": format!("#/components/schemas/{name}")})
 }
