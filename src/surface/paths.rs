@@ -1,6 +1,6 @@
 //! Where the wires and the pages are, below the server's root.
 
-/// Where calls are taken.
+/// Where calls by XML-RPC are taken.
 pub(super) const XMLRPC_PATHS: [&str; 4] =
     ["/rpc/api", "/rpc/api/", "/rhn/rpc/api", "/rhn/rpc/api/"];
 /// Where the JSON surface lives.

@@ -11,7 +11,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::runs::settle::run_settle;
-use crate::store::runs::part::{Offered, Part, part_offer, parts_overdue};
+use crate::store::runs::lease::{Offered, part_offer, parts_overdue};
+use crate::store::runs::part::Part;
 use crate::store::{Db, Error, Moment};
 
 use super::lease_rules::LeaseRules;

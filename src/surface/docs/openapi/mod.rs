@@ -15,9 +15,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::api::types::Kind;
 use crate::api::{Method, Namespace, Registry, SessionUse};
-use crate::surface::docs::openapi::parts::{reference, refusal};
 use crate::surface::paths::JSON_ROOT;
 use crate::surface::requests::cookie;
+use parts::{reference, refusal};
 use schemas::{Schemas, one_of};
 
 /// Where the document is served, below the root, and its name in `api-docs/`.
