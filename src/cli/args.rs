@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::oci::PlatformChoice;
-use crate::sync::{OnEmpty, Placement, SelectorSpec};
+use crate::sync::{OnEmpty, Placement};
 
-use super::client::args::{
-    ApiArguments, CompletionsArguments, ProjectArguments, StoreArguments, WorkersArguments,
-};
+use super::client::args::{ApiArguments, ProjectArguments, StoreArguments, WorkersArguments};
+use super::complete::CompletionsArguments;
+use super::select::SelectArguments;
 
 /// Copies selected container images from one registry to another.
 #[derive(Debug, Parser)]
@@ -130,35 +130,6 @@ pub struct TrustArguments {
     /// Trust the certificates in this file (PEM) as well, at both ends
     #[arg(long, value_name = "FILE")]
     pub ca_certificate: Option<PathBuf>,
-}
-
-/// The selectors, the same for every command.
-#[derive(Args, Clone, Debug, Default)]
-#[group(id = "selectors", multiple = true)]
-pub struct SelectArguments {
-    /// This tag (or digest); may be given several times
-    #[arg(long = "tag", value_name = "T")]
-    pub tags: Vec<String>,
-    /// All tags in which this regular expression finds something
-    #[arg(long, value_name = "RE")]
-    pub tag_regex: Option<String>,
-    /// But none in which this one does
-    #[arg(long, value_name = "RE")]
-    pub tag_exclude_regex: Option<String>,
-    /// All versions in this range, such as `>=1.26 <2` or `~1.4 || ^2`
-    #[arg(long, value_name = "RANGE")]
-    pub semver: Option<String>,
-}
-
-impl From<SelectArguments> for SelectorSpec {
-    fn from(arguments: SelectArguments) -> Self {
-        Self {
-            tags: arguments.tags,
-            tags_regex: arguments.tag_regex,
-            tags_exclude_regex: arguments.tag_exclude_regex,
-            semver: arguments.semver,
-        }
-    }
 }
 
 const LIST_TAGS_EXAMPLES: &str = "\

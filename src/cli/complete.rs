@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
+use clap::{Args, ValueEnum};
 use clap_complete::CompletionCandidate;
 use clap_complete::env::Shells;
 use indexmap::IndexSet;
@@ -13,8 +14,7 @@ use crate::client::cache::Cache;
 use crate::client::{Client, Options, Verb};
 use crate::text::readable;
 
-use super::CliError;
-use super::client::args::{CompletionsArguments, Shell};
+use super::error::CliError;
 
 /// The variable by which a shell asks for completions.
 pub(super) const VARIABLE: &str = "COMPLETE";
@@ -24,6 +24,33 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const API_WORDS: [&str; 5] = ["get", "post", "login", "logout", "help"];
 const URL_VARIABLE: &str = "REGISTRYSYNC_URL";
 const URL_DEFAULT: &str = "http://127.0.0.1:8080";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  echo 'source <(registrysync completions bash)' >> ~/.bashrc
+  echo 'source <(registrysync completions zsh)' >> ~/.zshrc
+  registrysync completions fish > ~/.config/fish/completions/registrysync.fish
+
+Labels of projects and stores are asked of the server, with the session that is kept.";
+
+/// `registrysync completions`
+#[derive(Args, Debug)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub struct CompletionsArguments {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// The shells that can complete.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    /// GNU bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+}
 
 /// `registrysync completions SHELL`
 pub(super) fn run(arguments: &CompletionsArguments) -> Result<u8, CliError> {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::CliError;
+use super::error::CliError;
 use crate::private_file;
 
 /// What a file holds.

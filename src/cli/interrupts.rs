@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{CliError, INTERRUPTED};
+use super::error::{CliError, INTERRUPTED};
 
 /// Ctrl-C, SIGTERM and SIGHUP, heard from the moment on that this is made.
 pub(super) struct Interrupts {

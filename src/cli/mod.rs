@@ -4,7 +4,8 @@
 //! - `one_shot`: commands that need no server. `server`: the server and its database. [`client`]: commands that
 //!   talk to a server.
 //! - `output` prints lines, JSON and bars; `logs`: the lines of the log; `interrupts`: the signals that end a
-//!   command; `file`: files that arguments name.
+//!   command; `file`: files that arguments name; [`select`]: the selectors.
+//! - `error`: why a command ended without doing its work.
 //!
 //! Standard output is data, standard error is talk. Exit codes: 0 fine, 1 done with failures,
 //! 2 bad input or configuration, 3 couldn't reach what it needs, 130 interrupted.
@@ -12,11 +13,13 @@
 pub mod args;
 pub mod client;
 mod complete;
+mod error;
 mod file;
 mod interrupts;
 mod logs;
 mod one_shot;
 mod output;
+pub mod select;
 mod server;
 
 use std::process::ExitCode;
@@ -24,61 +27,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser};
 
 use args::{Arguments, Command};
+use error::CliError;
 
 use crate::config::{LogRules, variable_check};
-use crate::node::NodeError;
-
-/// Why a command ended without doing its work.
-#[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    /// What was said can't be done.
-    #[error("{0}")]
-    Input(String),
-    /// Something that it needs can't be reached.
-    #[error("{0}")]
-    Unreachable(String),
-    /// It was tried, and refused.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl CliError {
-    fn input(error: impl std::fmt::Display) -> Self {
-        Self::Input(error.to_string())
-    }
-
-    fn code(&self) -> u8 {
-        match self {
-            Self::Failed(_) => 1,
-            Self::Input(_) => 2,
-            Self::Unreachable(_) => 3,
-        }
-    }
-}
-
-impl From<NodeError> for CliError {
-    fn from(error: NodeError) -> Self {
-        let text = error.to_string();
-        match error {
-            NodeError::Input(_) => Self::Input(text),
-            NodeError::Unreachable(_) => Self::Unreachable(text),
-            NodeError::Task(_) => Self::Failed(text),
-        }
-    }
-}
-
-impl From<crate::oci::Error> for CliError {
-    fn from(error: crate::oci::Error) -> Self {
-        if error.is_unreachable() {
-            Self::Unreachable(error.to_string())
-        } else {
-            Self::Failed(error.to_string())
-        }
-    }
-}
-
-/// The exit code of a command that was interrupted.
-const INTERRUPTED: u8 = 130;
 
 /// Reads the arguments and does what they say.
 pub async fn run() -> ExitCode {

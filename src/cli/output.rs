@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::oci::Digest;
 use crate::sync::{Action, Plan, PlanAction, Status, TagOutcome, Totals};
 
-use super::CliError;
+use super::error::CliError;
 use crate::text::{counted, json_escaped, readable};
 
 /// One tag as `--json` prints it.

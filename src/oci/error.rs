@@ -3,31 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::http::retry::PATIENCE;
 use super::types::digest::Digest;
-use crate::text::{NAME, readable};
 
-/// A name (repository, tag, digest, address, platform) that isn't one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}` is not a valid {kind}: {reason}")]
-pub struct NameError {
-    /// What was meant: `tag`, `repository`, …
-    pub kind: &'static str,
-    /// What was given, shortened.
-    pub value: String,
-    /// Why it isn't one.
-    pub reason: String,
-}
-
-impl NameError {
-    pub(crate) fn new(kind: &'static str, value: &str, reason: impl Into<String>) -> Self {
-        Self {
-            kind,
-            value: readable(value, NAME),
-            reason: reason.into(),
-        }
-    }
-}
+/// The longest pause taken at a host's request; beyond it the failure is reported instead.
+pub(in crate::oci) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A failure of one operation at one registry. The text names host, object and reason, and never
 /// holds a secret or a presigned query.

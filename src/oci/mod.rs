@@ -14,13 +14,15 @@ pub mod network;
 pub mod registry;
 pub mod types;
 
-pub use auth::authorization::Credentials;
-pub use error::{Error, NameError};
-pub use http::client::{Client, ClientOptions};
+pub use auth::credentials::Credentials;
+pub use error::Error;
+pub use http::client::Client;
 pub use http::health::SickRules;
+pub use http::options::ClientOptions;
 pub use network::policy::NetworkPolicy;
 pub use types::address::RegistryAddress;
 pub use types::digest::Digest;
 pub use types::manifest::{Descriptor, Manifest};
+pub use types::name_error::NameError;
 pub use types::platform::{Platform, PlatformChoice};
 pub use types::reference::{Reference, Repository, Tag};

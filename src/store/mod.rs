@@ -22,11 +22,13 @@ pub mod schema;
 pub mod stores;
 pub mod trail;
 
-pub use base::connection::{ConnectionLimits, DbConnection};
-pub use base::db::{Db, DbOptions};
+pub use base::connection::DbConnection;
+pub use base::db::Db;
 pub use base::error::Error;
 pub use base::meaning::Trouble;
-pub use base::seal::{SealError, SealKey};
+pub use base::options::{ConnectionLimits, DbOptions};
+pub use base::seal::error::SealError;
+pub use base::seal::key::SealKey;
 
 /// A point in time, UTC.
 pub type Moment = chrono::NaiveDateTime;

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody as _};
@@ -17,55 +16,16 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
 use super::docs::{apidoc, openapi};
-use super::health::{self, Readiness};
+use super::health;
+use super::paths::{PAGES_ROOT, XMLRPC_PATHS};
+use super::readiness::Readiness;
 use super::requests::arrival::Arrival;
 use super::requests::body::Intake;
+use super::requests::limits::RequestLimits;
+use super::state::Surface;
+use super::wires::streams::Streams;
 use super::wires::{events, json, xmlrpc};
 use crate::api::Dispatcher;
-
-/// What a request may cost.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestLimits {
-    /// The largest request body in bytes, as sent and after decompression.
-    pub body_bytes: usize,
-    /// The largest one of who isn't known to have a session.
-    pub stranger_bytes: usize,
-    /// What all requests of that sort may take together: their bodies, decompressed, and what they
-    /// are parsed to, in bytes.
-    pub strangers_bytes: usize,
-    /// How long such a request's body may take.
-    pub stranger_time: Duration,
-    /// How long the body of somebody with a session may take.
-    pub body_time: Duration,
-    /// A client that sends nothing for this long in the middle of a body is taken for gone.
-    pub patience: Duration,
-}
-
-impl Default for RequestLimits {
-    /// 8 MiB: a project with some 100 000 tags still fits. 16 KiB: a login with the longest
-    /// password, each character escaped, still fits.
-    fn default() -> RequestLimits {
-        RequestLimits {
-            body_bytes: 8 * 1024 * 1024,
-            stranger_bytes: 16 * 1024,
-            strangers_bytes: 32 * 1024 * 1024,
-            stranger_time: Duration::from_secs(30),
-            body_time: Duration::from_mins(2),
-            patience: Duration::from_secs(30),
-        }
-    }
-}
-
-/// What the routes share.
-#[derive(Debug)]
-pub(super) struct Surface {
-    pub(super) dispatcher: Dispatcher,
-    pub(super) intake: Intake,
-    /// The document, which never changes while the server runs.
-    pub(super) openapi: Bytes,
-    pub(super) streams: events::Streams,
-    pub(super) readiness: Readiness,
-}
 
 /// What answers requests: the wires of the API, and routes for everything else.
 #[derive(Clone, Debug)]
@@ -91,10 +51,10 @@ pub fn routes(dispatcher: Dispatcher, limits: RequestLimits, stop: CancellationT
         dispatcher,
         intake: Intake::new(limits),
         openapi,
-        streams: events::Streams::new(stop),
+        streams: Streams::new(stop),
     });
     let others = apidoc::router()
-        .route("/", get(|| async { (StatusCode::SEE_OTHER, [(LOCATION, apidoc::ROOT)]) }))
+        .route("/", get(|| async { (StatusCode::SEE_OTHER, [(LOCATION, PAGES_ROOT)]) }))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route(events::PATH, get(events::listen))
@@ -116,7 +76,7 @@ impl Routes {
     pub(super) async fn answer(&mut self, mut request: Request, arrival: Arrival) -> Response {
         let (is_head, path) = (request.method() == Method::HEAD, request.uri().path());
         let mut response = match &self.wires {
-            Some(surface) if xmlrpc::PATHS.contains(&path) => {
+            Some(surface) if XMLRPC_PATHS.contains(&path) => {
                 xmlrpc::call(surface, &arrival, request).await
             }
             Some(surface) if json::is_at(path) => json::call(surface, &arrival, request).await,

@@ -22,5 +22,6 @@ pub use listener::listen;
 pub use notifications::Notifications;
 pub use scheduling::clock::Clock;
 pub use scheduling::scheduler::Scheduler;
+pub use work::lease_rules::LeaseRules;
 pub use work::lost::LostParts;
-pub use work::worker::{LeaseRules, Worker, WorkerOptions};
+pub use work::worker::{Worker, WorkerOptions};

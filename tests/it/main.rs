@@ -5,7 +5,6 @@ mod support;
 
 mod api;
 mod cli;
-mod directions;
 mod docs;
 mod oci;
 mod quartz;
@@ -13,5 +12,6 @@ mod registry_self;
 mod scheduling;
 mod selection;
 mod store;
+mod structure;
 mod sync;
 mod whole;

@@ -28,7 +28,7 @@ use super::ApiError;
 use super::method::{Param, param};
 use super::registry::Registry;
 use super::value::Either;
-use crate::service::projects::project::ProjectName;
+use crate::service::projects::lookup::ProjectName;
 
 type Answer<T> = Result<T, ApiError>;
 

@@ -4,15 +4,14 @@ use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 
-use crate::api::namespaces;
 use crate::api::value::from_json;
-use crate::api::{Catalog, Method, SessionUse};
+use crate::api::{Catalog, Method, SessionUse, namespaces};
 use crate::client::{Error, Verb};
 
 use super::api_help;
 use super::args::ApiArguments;
 use super::connection::{CallError, Session};
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use crate::cli::file::file_read;
 use crate::cli::output::{data_text, json_indented, json_line, talk_line};
 

@@ -2,7 +2,7 @@
 
 use crate::api::{Catalog, Method, Namespace};
 
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use crate::cli::output::data_line;
 
 pub(in crate::cli) fn show(catalog: &Catalog, words: &[&str]) -> Result<(), CliError> {

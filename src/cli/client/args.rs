@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
 
 use crate::sync::Placement;
 
-use crate::cli::args::SelectArguments;
 use crate::cli::complete::{api_words, project_labels, store_labels};
+use crate::cli::select::SelectArguments;
 
 /// Which server, and who asks. The session is kept for later commands.
 #[derive(Args, Clone, Debug)]
@@ -349,31 +349,4 @@ pub struct StoreAddArguments {
     /// The server
     #[command(flatten)]
     pub connection: ConnectionArguments,
-}
-
-const COMPLETIONS_EXAMPLES: &str = "\
-Examples:
-  echo 'source <(registrysync completions bash)' >> ~/.bashrc
-  echo 'source <(registrysync completions zsh)' >> ~/.zshrc
-  registrysync completions fish > ~/.config/fish/completions/registrysync.fish
-
-Labels of projects and stores are asked of the server, with the session that is kept.";
-
-/// `registrysync completions`
-#[derive(Args, Debug)]
-#[command(after_help = COMPLETIONS_EXAMPLES)]
-pub struct CompletionsArguments {
-    /// The shell
-    pub shell: Shell,
-}
-
-/// The shells that can complete.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Shell {
-    /// GNU bash
-    Bash,
-    /// Z shell
-    Zsh,
-    /// fish
-    Fish,
 }

@@ -10,7 +10,7 @@ use crate::client::cache::Cache;
 use crate::client::{Client, Error, Options, Verb};
 
 use super::args::ConnectionArguments;
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 use crate::cli::file::{file_read, password_read};
 use crate::cli::output::talk_line;
 use crate::text::readable;

@@ -5,10 +5,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::args::{ProjectArguments, ProjectCommand, ProjectCreateArguments};
 use super::connection::Session;
-use super::project_run;
-use super::project_schedule;
-use super::table::{self, cell};
-use crate::cli::CliError;
+use super::table::{self, cell, members, rows};
+use super::{project_run, project_schedule};
+use crate::cli::error::CliError;
 use crate::cli::one_shot::source::reference;
 use crate::cli::output::{data_line, json_line, talk_line};
 use crate::text::counted;
@@ -240,22 +239,6 @@ fn item(arguments: &ProjectCreateArguments) -> Result<Option<Map<String, Json>>,
     let args = json!({"label": arguments.label, "repository": repository, "tags": select.tags,
         "options": options});
     Ok(Some(members(args)))
-}
-
-/// The members of an object.
-pub(in crate::cli) fn members(value: Json) -> Map<String, Json> {
-    match value {
-        Json::Object(members) => members,
-        _ => Map::new(),
-    }
-}
-
-/// The entries of a list.
-pub(super) fn rows(value: Json) -> Vec<Json> {
-    match value {
-        Json::Array(rows) => rows,
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -7,11 +7,10 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget};
 use serde_json::{Value as Json, json};
 
 use super::connection::Session;
-use super::project::{members, rows};
-use super::table::{cell, printable};
+use super::table::{cell, members, printable, rows};
+use crate::cli::error::{CliError, INTERRUPTED};
 use crate::cli::interrupts::interrupted;
 use crate::cli::output::{data_line, json_line, named, per_second, style, talk_line};
-use crate::cli::{CliError, INTERRUPTED};
 use crate::text::counted;
 
 /// Often enough for a bar that moves, seldom enough for a server with many watchers.

@@ -6,9 +6,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::args::ScheduleCommand;
 use super::connection::Session;
-use super::project::{members, rows};
-use super::table::{self, cell};
-use crate::cli::CliError;
+use super::table::{self, cell, members, rows};
+use crate::cli::error::CliError;
 use crate::cli::output::{data_line, json_line, talk_line};
 use crate::time_zone::zone_parse;
 

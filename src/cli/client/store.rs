@@ -6,9 +6,8 @@ use secrecy::ExposeSecret as _;
 
 use super::args::{StoreAddArguments, StoreArguments, StoreCommand};
 use super::connection::{Session, prompt_password};
-use super::project::{members, rows};
-use super::table::{self, cell};
-use crate::cli::CliError;
+use super::table::{self, cell, members, rows};
+use crate::cli::error::CliError;
 use crate::cli::file::{file_read, password_read};
 use crate::cli::one_shot::source::reference;
 use crate::cli::output::{json_line, talk_line};

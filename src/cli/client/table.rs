@@ -1,6 +1,6 @@
-//! Tables for people.
+//! Answers for people: what they hold, and tables of it.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::cli::output::{data_line, talk_line};
 use crate::text::readable;
@@ -45,6 +45,22 @@ pub(super) fn cell(value: &Json) -> String {
 /// What a registry or an image named must not steer the terminal.
 pub(super) fn printable(text: &str) -> String {
     readable(text, usize::MAX)
+}
+
+/// The members of an object.
+pub(super) fn members(value: Json) -> Map<String, Json> {
+    match value {
+        Json::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The entries of a list.
+pub(super) fn rows(value: Json) -> Vec<Json> {
+    match value {
+        Json::Array(rows) => rows,
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@ use serde_json::{Map, Value as Json};
 
 use super::args::WorkersArguments;
 use super::connection::Session;
-use super::project::rows;
-use super::table::{self, cell};
-use crate::cli::CliError;
+use super::table::{self, cell, rows};
+use crate::cli::error::CliError;
 use crate::cli::output::json_line;
 
 pub(in crate::cli) async fn run(arguments: WorkersArguments) -> Result<u8, CliError> {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::quartz::Expression;
 use crate::time_zone::{system_zone, zone_parse};
 
-use crate::cli::CliError;
 use crate::cli::args::CronArguments;
+use crate::cli::error::CliError;
 use crate::cli::output::{data_line, json_line};
 
 #[derive(Serialize)]

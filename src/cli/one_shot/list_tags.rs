@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::oci::Repository;
 
 use super::source::{client, flag_selector, reference};
-use crate::cli::CliError;
 use crate::cli::args::ListTagsArguments;
+use crate::cli::error::CliError;
 use crate::cli::output::{data_line, json_line, talk_line};
 use crate::text::counted;
 

@@ -5,14 +5,15 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 
 use crate::oci::auth::file::logins_find;
-use crate::oci::registry::page::ListingLimit;
+use crate::oci::http::options::ListingLimit;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress, Repository};
 use crate::sync::input::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
 use crate::sync::{Placement, Selector, SyncItem};
 
-use crate::cli::CliError;
-use crate::cli::args::{SelectArguments, SyncArguments, TrustArguments};
+use crate::cli::args::{SyncArguments, TrustArguments};
+use crate::cli::error::CliError;
 use crate::cli::file::file_read;
+use crate::cli::select::SelectArguments;
 
 /// What to copy, and how targets are named.
 pub(super) struct Source {

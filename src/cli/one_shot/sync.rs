@@ -12,9 +12,9 @@ use crate::sync::{Engine, RunEnd, SyncItem, SyncSpec};
 
 use super::source::{Source, client};
 use crate::cli::args::SyncArguments;
+use crate::cli::error::{CliError, INTERRUPTED};
 use crate::cli::interrupts::interrupted;
 use crate::cli::output::{self, Display};
-use crate::cli::{CliError, INTERRUPTED};
 
 /// Events that may wait for the screen before the engine does.
 const EVENTS: usize = 256;

@@ -8,8 +8,8 @@ use crate::service::access::account::password_reset;
 
 use super::serve::app_on;
 use super::settings::database_settings;
-use crate::cli::CliError;
 use crate::cli::args::{AdminCommand, ResetArguments};
+use crate::cli::error::CliError;
 use crate::cli::file::password_read;
 use crate::cli::output::{data_line, talk_line};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::api::namespaces;
 use crate::surface::docs::{asciidoc, openapi};
 
-use crate::cli::CliError;
+use crate::cli::error::CliError;
 
 pub(in crate::cli) fn run(directory: &Path) -> Result<u8, CliError> {
     fs::create_dir_all(directory)

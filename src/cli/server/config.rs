@@ -1,8 +1,8 @@
 //! `registrysync config`: what the configuration is, and where each value comes from.
 
 use super::serve::settings;
-use crate::cli::CliError;
 use crate::cli::args::ConfigArguments;
+use crate::cli::error::CliError;
 use crate::cli::output::data_line;
 
 pub(in crate::cli) fn run(arguments: &ConfigArguments) -> Result<u8, CliError> {

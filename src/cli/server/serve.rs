@@ -17,8 +17,8 @@ use crate::store::access::account::account_count;
 use crate::surface::connections::descriptors::connections_max;
 use crate::surface::{self, Certificate, ServeOptions, listen, routes, serve};
 
-use crate::cli::CliError;
 use crate::cli::args::ServeArguments;
+use crate::cli::error::CliError;
 use crate::cli::interrupts::Interrupts;
 use crate::cli::logs;
 use crate::cli::output::{data_line, talk_line};

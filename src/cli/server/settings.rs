@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::CliError;
 use crate::cli::args::{DatabaseArguments, NodeArguments};
+use crate::cli::error::CliError;
 use crate::config::Settings;
 
 /// The configuration that the arguments, the environment and the file give; `further` are flags of

@@ -4,8 +4,8 @@ use crate::config::Config;
 use crate::node::{Node, until_end};
 
 use super::settings::settings;
-use crate::cli::CliError;
 use crate::cli::args::NodeArguments;
+use crate::cli::error::CliError;
 use crate::cli::interrupts::Interrupts;
 use crate::cli::logs;
 use crate::cli::output::data_line;

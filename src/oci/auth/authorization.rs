@@ -8,18 +8,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
 use http::{HeaderValue, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 use url::Url;
 
 use super::challenge::Challenge;
+use super::credentials::{Credentials, sensitive};
 use super::login::{Login, LoginTurn};
+use super::scope::Scope;
 use crate::oci::error::Error;
-use crate::oci::http::client::{Client, host_of};
+use crate::oci::http::exchange::Exchange;
+use crate::oci::http::failure::host_of;
 use crate::oci::network::guard::is_same_origin;
 use crate::oci::types::reference::Repository;
 use crate::text::{SENTENCE, readable};
@@ -37,69 +38,6 @@ const KNOWN_REALMS: [(&str, &str); 2] = [
     ("registry-1.docker.io", "auth.docker.io"),
     ("registry.gitlab.com", "gitlab.com"),
 ];
-
-/// A user name and a password (or a token that is used as one).
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The user name.
-    pub username: String,
-    /// The password, wiped from memory after use.
-    pub password: SecretString,
-}
-
-impl Credentials {
-    /// `None` when both are empty: empty credentials mean none given.
-    pub fn from_parts(username: &str, password: &str) -> Option<Self> {
-        if username.is_empty() && password.is_empty() {
-            return None;
-        }
-        Some(Self {
-            username: username.to_owned(),
-            password: password.to_owned().into(),
-        })
-    }
-
-    pub(super) fn basic(&self) -> Option<HeaderValue> {
-        let pair = format!("{}:{}", self.username, self.password.expose_secret());
-        let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-        sensitive(&format!("Basic {encoded}"))
-    }
-}
-
-/// What a request wants to do; decides which token it needs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::oci) enum Scope {
-    /// Nothing in particular: `/v2/`.
-    Base,
-    /// List the repositories.
-    Catalog,
-    /// Read a repository.
-    Pull(Repository),
-    /// Read and write a repository.
-    Push(Repository),
-    /// Write a repository and read another one of the same registry.
-    Mount {
-        /// Where the blob is wanted.
-        to: Repository,
-        /// Where it is.
-        from: Repository,
-    },
-}
-
-impl Scope {
-    fn texts(&self) -> Vec<String> {
-        match self {
-            Self::Base => vec![],
-            Self::Catalog => vec!["registry:catalog:*".into()],
-            Self::Pull(repository) => vec![format!("repository:{repository}:pull")],
-            Self::Push(repository) => vec![format!("repository:{repository}:pull,push")],
-            Self::Mount { to, from } => vec![
-                format!("repository:{to}:pull,push"),
-                format!("repository:{from}:pull"),
-            ],
-        }
-    }
-}
 
 #[derive(Clone, Default)]
 enum Scheme {
@@ -173,7 +111,7 @@ impl Auth {
     pub(in crate::oci) async fn header(
         &self,
         scope: &Scope,
-        client: &Client,
+        exchange: &Exchange,
     ) -> Result<Option<HeaderValue>, Error> {
         let login = self.login(scope);
         match self.scheme() {
@@ -195,7 +133,7 @@ impl Auth {
                 let mut scopes = scope.texts();
                 scopes.extend(slot.extra.iter().cloned());
                 let url = token_url(&realm, service.as_deref(), &scopes);
-                match self.token_request(client, &url, login).await {
+                match self.token_request(exchange, &url, login).await {
                     Ok(token) => {
                         let header = token.header.clone();
                         slot.token = Some(token);
@@ -310,7 +248,7 @@ impl Auth {
     /// Asks for a token once; what may pass is tried again with the whole request.
     async fn token_request(
         &self,
-        client: &Client,
+        exchange: &Exchange,
         url: &Url,
         login: Option<&Login>,
     ) -> Result<Token, Error> {
@@ -321,7 +259,7 @@ impl Auth {
             None => None,
         };
         let header = sent.and_then(|login| login.credentials.basic());
-        let answer = client.token_answer(url, header, &what).await?;
+        let answer = exchange.token_answer(url, header, &what).await?;
         let status = answer.response.status();
         if status.is_success() {
             let body = answer.bytes(MAX_TOKEN_ANSWER).await?;
@@ -469,12 +407,6 @@ fn token_url(realm: &Url, service: Option<&str>, scopes: &[String]) -> Url {
         .extend_pairs(service.map(|service| ("service", service)))
         .extend_pairs(scopes.iter().map(|scope| ("scope", scope)));
     url
-}
-
-fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use serde::Deserialize;
 
-use super::authorization::Credentials;
+use super::credentials::Credentials;
 use crate::oci::types::address::RegistryAddress;
 use crate::oci::types::reference::Repository;
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
 
-use super::authorization::Credentials;
+use super::credentials::Credentials;
 use crate::oci::error::Error;
 use crate::oci::types::reference::Repository;
 

@@ -8,12 +8,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
-use super::client::{idle_error, root_cause};
+use super::failure::{idle_error, root_cause};
 use super::health::Kind;
 use super::refusal::Refusal;
 use super::retry::retry_after;
-use crate::oci::auth::authorization::Scope;
 use crate::oci::auth::challenge::{Challenge, challenges_parse};
+use crate::oci::auth::scope::Scope;
 use crate::oci::error::{Error, TransportKind};
 
 /// Text read of a refusal; registries put a few hundred bytes there.

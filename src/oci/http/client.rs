@@ -4,82 +4,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, LOCATION};
-use http::{HeaderValue, Method, StatusCode};
+use http::header::LOCATION;
+use http::{Method, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::call::{Answer, Call};
-use super::health::{Health, Kind, SickRules, Trial};
-use super::retry::{Attempts, FIRST_DELAY, Pause};
+use super::exchange::Exchange;
+use super::head_ability::HeadAbility;
+use super::health::{Health, Kind, Trial};
+use super::options::{ClientOptions, ListingLimit};
+use super::retry::{Attempts, Pause};
 use super::transport::Transport;
-use crate::oci::auth::authorization::{Auth, Credentials, Scope};
+use crate::oci::auth::authorization::Auth;
+use crate::oci::auth::scope::Scope;
 use crate::oci::error::{Error, TransportKind};
 use crate::oci::network::guard::is_same_origin;
-use crate::oci::network::policy::NetworkPolicy;
-use crate::oci::registry::manifest::HeadAbility;
-use crate::oci::registry::page::ListingLimit;
 use crate::oci::types::address::RegistryAddress;
 use crate::oci::types::reference::Repository;
-use crate::text::{SENTENCE, readable};
 
-/// Requests at once to one registry. Enough to hide latency, few enough not to look like abuse.
-pub const MAX_CONNECTIONS: usize = 16;
-/// How long a registry may be silent before a request is given up: S3-backed registries take
-/// tens of seconds for their first byte on a bad day.
-pub const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Redirects followed for one request; object storage needs one, a CDN before it a second.
 const MAX_REDIRECTS: usize = 5;
-/// The longest URL that is sent; servers take 8 KiB at least, and few more than this.
-const MAX_URL: usize = 32 * 1024;
-
-/// What a [`Client`] is made of.
-#[derive(Clone, Debug)]
-pub struct ClientOptions {
-    /// Where the registry is.
-    pub address: RegistryAddress,
-    /// Sent to this registry's own origin only.
-    pub credentials: Option<Credentials>,
-    /// Others for the repositories at and below a full path; the longest path wins.
-    pub path_credentials: Vec<(Repository, Credentials)>,
-    /// Whether certificates are checked.
-    pub tls_verify: bool,
-    /// Further trusted certificates, PEM.
-    pub ca_certificate: Option<String>,
-    /// Requests at once.
-    pub max_connections: usize,
-    /// How long nothing may happen before a request is given up.
-    pub idle_timeout: Duration,
-    /// Where the registry may be; without one, anywhere. Others that it points at are always held
-    /// to a policy.
-    pub policy: Option<NetworkPolicy>,
-    /// Before the second try of a request; doubled with each one.
-    pub first_delay: Duration,
-    /// When the registry counts as sick.
-    pub sick: SickRules,
-    /// How much of one listing is read.
-    pub listing: ListingLimit,
-}
-
-impl ClientOptions {
-    /// The usual limits, no credentials, certificates checked.
-    pub fn new(address: RegistryAddress) -> Self {
-        Self {
-            address,
-            credentials: None,
-            path_credentials: Vec::new(),
-            tls_verify: true,
-            ca_certificate: None,
-            max_connections: MAX_CONNECTIONS,
-            idle_timeout: IDLE_TIMEOUT,
-            policy: None,
-            first_delay: FIRST_DELAY,
-            sick: SickRules::default(),
-            listing: ListingLimit::default(),
-        }
-    }
-}
 
 /// A client of one registry. Cheap to clone; clones share connections, tokens and limits.
 #[derive(Clone)]
@@ -89,11 +35,8 @@ pub struct Client {
 
 pub(in crate::oci) struct Inner {
     pub(in crate::oci) address: RegistryAddress,
-    pub(in crate::oci) host: String,
-    pub(in crate::oci) root: Url,
+    pub(in crate::oci) exchange: Exchange,
     pub(in crate::oci) auth: Auth,
-    pub(in crate::oci) transport: Transport,
-    pub(in crate::oci) idle_timeout: Duration,
     pub(in crate::oci) health: Health,
     first_delay: Duration,
     pub(in crate::oci) listing: ListingLimit,
@@ -132,10 +75,12 @@ impl Client {
                 first_delay: options.first_delay,
                 listing: options.listing,
                 address: options.address,
-                host: host.clone(),
-                root,
-                transport,
-                idle_timeout: options.idle_timeout,
+                exchange: Exchange {
+                    host: host.clone(),
+                    root,
+                    transport,
+                    idle_timeout: options.idle_timeout,
+                },
                 permits: Arc::new(Semaphore::new(options.max_connections.max(1))),
                 head: HeadAbility::default(),
                 uploads: TaskTracker::new(),
@@ -151,7 +96,7 @@ impl Client {
 
     /// Host and port, for messages.
     pub fn host(&self) -> &str {
-        &self.inner.host
+        &self.inner.exchange.host
     }
 
     /// The URL of `/v2/<repository>/<rest>`.
@@ -234,12 +179,12 @@ impl Client {
     ) -> Result<Option<Trial<'_>>, Error> {
         let look = || async {
             let call = Call::get(self.root_url("v2/"), Scope::Base, "`/v2/`");
-            let answer = self.request(&call, &call.url, None).await;
+            let answer = self.inner.exchange.request(&call, &call.url, None).await;
             answer.is_ok_and(|answer| !answer.status().is_server_error())
         };
         let admitted = self.inner.health.admit(kind, look).await;
         admitted.map_err(|detail| Error::Transport {
-            host: self.inner.host.clone(),
+            host: self.inner.exchange.host.clone(),
             phase: what.to_owned(),
             detail,
             kind: TransportKind::GivenUp,
@@ -278,23 +223,23 @@ impl Client {
         call: &Call,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Result<Answer, Error> {
-        let auth = &self.inner.auth;
+        let Inner { auth, exchange, .. } = &*self.inner;
         let mut url = call.url.clone();
         let mut renewed = false;
         let mut redirects = 0;
         loop {
-            let own = is_same_origin(&url, &self.inner.root);
+            let own = is_same_origin(&url, &exchange.root);
             let token = if own {
-                auth.header(&call.scope, self).await?
+                auth.header(&call.scope, exchange).await?
             } else {
                 None
             };
             // A login that nobody tried yet is tried by one request.
             let _turn = auth.turn(&call.scope, token.as_ref()).await?;
-            let response = self.request(call, &url, token.as_ref()).await?;
+            let response = exchange.request(call, &url, token.as_ref()).await?;
             let status = response.status();
             if status == StatusCode::UNAUTHORIZED && own {
-                let answer = self.answer(response, &url, call.what.clone());
+                let answer = exchange.answer(response, &url, call.what.clone());
                 let challenges = answer.challenges();
                 let words = answer.refusal().await.words();
                 if std::mem::replace(&mut renewed, true) {
@@ -315,36 +260,8 @@ impl Client {
             }
             return Ok(Answer {
                 _permit: permit,
-                ..self.answer(response, &url, call.what.clone())
+                ..exchange.answer(response, &url, call.what.clone())
             });
-        }
-    }
-
-    /// Asks a token server once; no place among the registry's connections is needed for it.
-    pub(in crate::oci) async fn token_answer(
-        &self,
-        url: &Url,
-        authorization: Option<HeaderValue>,
-        what: &str,
-    ) -> Result<Answer, Error> {
-        let call = Call::get(url.clone(), Scope::Base, what);
-        let response = self.request(&call, url, authorization.as_ref()).await?;
-        Ok(self.answer(response, url, call.what))
-    }
-
-    /// An answer from `url` that holds no place among the connections.
-    pub(in crate::oci) fn answer(
-        &self,
-        response: reqwest::Response,
-        url: &Url,
-        what: String,
-    ) -> Answer {
-        Answer {
-            response,
-            host: self.name_of(url),
-            what,
-            idle_timeout: self.inner.idle_timeout,
-            _permit: None,
         }
     }
 
@@ -352,72 +269,11 @@ impl Client {
     pub(in crate::oci) async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
         let permits = Arc::clone(&self.inner.permits);
         let permit = permits.acquire_owned().await.map_err(|_| Error::Setup {
-            host: self.inner.host.clone(),
+            host: self.inner.exchange.host.clone(),
             detail: "the client is closed".into(),
         })?;
         self.inner.pause.wait().await;
         Ok(permit)
-    }
-
-    /// The host of `url` for messages: this registry as people call it, or another one.
-    pub(in crate::oci) fn name_of(&self, url: &Url) -> String {
-        if is_same_origin(url, &self.inner.root) {
-            self.inner.host.clone()
-        } else {
-            host_of(url)
-        }
-    }
-
-    async fn request(
-        &self,
-        call: &Call,
-        url: &Url,
-        token: Option<&HeaderValue>,
-    ) -> Result<reqwest::Response, Error> {
-        let mut request = self
-            .request_builder(&call.method, url, token, &call.what)
-            .await?
-            .headers(call.headers.clone());
-        if !call.body.is_empty() {
-            request = request.body(call.body.clone());
-        }
-        let idle = self.inner.idle_timeout;
-        match tokio::time::timeout(idle, request.send()).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(Transport::error(self.name_of(url), &call.what, url, &error)),
-            Err(_) => Err(idle_error(&self.name_of(url), &call.what, idle)),
-        }
-    }
-
-    /// A request to `url` over the right connections; one to another host is checked first.
-    pub(in crate::oci) async fn request_builder(
-        &self,
-        method: &Method,
-        url: &Url,
-        token: Option<&HeaderValue>,
-        what: &str,
-    ) -> Result<reqwest::RequestBuilder, Error> {
-        let Inner {
-            transport, root, ..
-        } = &*self.inner;
-        let connections = transport.for_url(url, root).await;
-        let connections = connections.map_err(|detail| Error::Protocol {
-            host: self.inner.host.clone(),
-            what: what.to_owned(),
-            detail,
-        })?;
-        if url.as_str().len() > MAX_URL {
-            return Err(Error::Protocol {
-                host: self.name_of(url),
-                what: what.to_owned(),
-                detail: format!("its address would be {} bytes long", url.as_str().len()),
-            });
-        }
-        let request = connections.request(method.clone(), url.clone());
-        Ok(match token {
-            Some(token) => request.header(AUTHORIZATION, token),
-            None => request,
-        })
     }
 
     fn redirect(
@@ -428,7 +284,7 @@ impl Client {
         count: usize,
     ) -> Result<Url, Error> {
         let fail = |detail: &str| Error::Protocol {
-            host: self.inner.host.clone(),
+            host: self.inner.exchange.host.clone(),
             what: call.what.clone(),
             detail: detail.to_owned(),
         };
@@ -460,14 +316,14 @@ impl Client {
 
 impl Inner {
     fn url(&self, path: &str) -> Url {
-        let mut url = self.root.clone();
+        let mut url = self.exchange.root.clone();
         url.set_path(path);
         url
     }
 
     /// Waits before another try; a host that asked for a pause gets it from all its requests.
     pub(in crate::oci) async fn wait(&self, error: &Error, delay: Duration) {
-        tracing::debug!(host = %self.host, %error, ?delay, "trying again");
+        tracing::debug!(host = %self.exchange.host, %error, ?delay, "trying again");
         if error.status() == Some(429) {
             self.pause.until(delay);
             self.pause.wait().await;
@@ -479,31 +335,4 @@ impl Inner {
 
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-/// Host and port of `url`; never its query, which may be a signature.
-pub(in crate::oci) fn host_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
-}
-
-pub(in crate::oci) fn idle_error(host: &str, what: &str, idle: Duration) -> Error {
-    Error::Transport {
-        host: host.to_owned(),
-        phase: what.to_owned(),
-        detail: format!("nothing happened for {} s", idle.as_secs_f32()),
-        kind: TransportKind::Silent,
-    }
-}
-
-/// The innermost reason of an error, in words.
-pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    readable(&cause.to_string(), SENTENCE)
 }

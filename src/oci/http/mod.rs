@@ -1,13 +1,19 @@
 //! HTTP with one registry.
 //!
+//! - [`options`]: what a client is made of.
 //! - [`client`]: every request goes through its `send`: limits, authorisation, redirects, retries.
-//! - `call`: one request and its response; `refusal`: what an error response says.
-//! - `transport`: the connections; `retry`: how often and when to try again; `health`: a registry that
-//!   fails again and again is left alone for a while.
+//! - `call`: one request and its response; `exchange` sends it once; `transport`: the connections.
+//! - `failure`: why there is no response; `refusal`: what an error response says.
+//! - `retry`: how often and when to try again; `health`: a registry that fails again and again is left alone
+//!   for a while; `head_ability`: whether HEAD can be used.
 
 pub(in crate::oci) mod call;
 pub mod client;
+pub(in crate::oci) mod exchange;
+pub(in crate::oci) mod failure;
+pub(in crate::oci) mod head_ability;
 pub(in crate::oci) mod health;
+pub mod options;
 pub(in crate::oci) mod refusal;
 pub(in crate::oci) mod retry;
 pub(in crate::oci) mod transport;

@@ -7,14 +7,12 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use crate::oci::error::Error;
+use crate::oci::error::{Error, PATIENCE};
 
 /// Tries after the first one. With the delays below a host gets about 4 s to come back.
 const RETRIES: u32 = 3;
 /// Before the second try; doubled with each one.
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
-/// The longest pause taken at a host's request; beyond it the failure is reported instead.
-pub(in crate::oci) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Counts the attempts of one operation.
 pub(in crate::oci) struct Attempts {

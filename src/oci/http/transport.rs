@@ -8,7 +8,8 @@ use reqwest::Certificate;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::client::{ClientOptions, host_of, root_cause};
+use super::failure::{host_of, root_cause};
+use super::options::ClientOptions;
 use crate::http_client::{Failure, client_builder, failure_of, proxy_of, with_marked_certificates};
 use crate::oci::error::{Error, TransportKind};
 use crate::oci::network::guard::{Guard, is_same_origin};

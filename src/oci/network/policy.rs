@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
-use url::Host;
+use url::{Host, Url};
 
 use super::reach::{Reach, is_metadata_name, reach_of, spellings};
-use crate::oci::error::NameError;
-use crate::oci::types::address::HUB_ALIASES;
+use crate::oci::types::address::{HUB_ALIASES, RegistryAddress};
+use crate::oci::types::name_error::NameError;
 
 /// The lists. Without any, every host is allowed whose address is no special one (link-local,
 /// metadata, unspecified, multicast).
@@ -49,6 +49,14 @@ impl NetworkPolicy {
             allow: rules(allow)?,
             deny: rules(deny)?,
         })
+    }
+
+    /// Err: in words, why it forbids the registry at `address` as that is written; names may be resolved to more.
+    pub fn registry_check(&self, address: &RegistryAddress) -> Result<(), String> {
+        match address.root().ok().as_ref().and_then(Url::host) {
+            Some(host) => self.host_check(&host),
+            None => Ok(()),
+        }
     }
 
     /// Err: in words, why nothing may be asked of `host` (from a URL), whatever its address.
@@ -178,8 +186,6 @@ fn rule(entry: &str) -> Result<Rule, NameError> {
 
 #[cfg(test)]
 mod tests {
-    use url::Url;
-
     use super::*;
 
     fn check(policy: &NetworkPolicy, url: &str) -> Result<(), String> {

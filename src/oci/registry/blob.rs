@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_RANGE, RANGE};
 use http::{HeaderValue, Method, StatusCode};
 
-use crate::oci::auth::authorization::Scope;
+use crate::oci::auth::scope::Scope;
 use crate::oci::error::{Error, TransportKind};
 use crate::oci::http::call::{Answer, Call};
 use crate::oci::http::client::Client;

@@ -1,7 +1,7 @@
 //! The repositories of a registry, where it has a catalogue.
 
 use super::page::{Found, Listing, PAGE_SIZE, Wanted};
-use crate::oci::auth::authorization::Scope;
+use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::Call;
 use crate::oci::http::client::Client;

@@ -1,12 +1,12 @@
 //! Manifests of a registry: look (HEAD), fetch, push.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 
-use crate::oci::auth::authorization::Scope;
+use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::{Answer, Call, Fetched};
 use crate::oci::http::client::Client;
@@ -21,12 +21,6 @@ const MAX_MANIFEST: usize = 8 * 1024 * 1024;
 /// What is said of a larger one.
 const TOO_LARGE: &str = "the manifest has more than 8 MiB, the most that is read";
 const DIGEST_HEADER: &str = "docker-content-digest";
-
-/// Whether a host answers HEAD of a manifest with a digest; learnt once.
-#[derive(Default)]
-pub(in crate::oci) struct HeadAbility {
-    missing: AtomicBool,
-}
 
 /// What a look at a manifest tells.
 #[derive(Clone, Debug, PartialEq, Eq)]

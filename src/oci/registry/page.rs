@@ -15,6 +15,7 @@ use super::entries::{Entries, Entry, NoListing};
 use crate::oci::error::Error;
 use crate::oci::http::call::{Answer, Call};
 use crate::oci::http::client::Client;
+use crate::oci::http::options::ListingLimit;
 use crate::oci::types::digest::Digest;
 use crate::text::readable;
 
@@ -23,40 +24,10 @@ use crate::text::readable;
 const LISTING_TIME: Duration = Duration::from_mins(10);
 /// Entries asked for at once; ECR takes no more.
 pub(super) const PAGE_SIZE: usize = 1000;
-/// Names of one listing that are taken, if nobody says otherwise.
-pub const MAX_NAMES: usize = 200_000;
-/// A listing may have a page for so many of the names that it may have: registries that give small
-/// pages give 50 names.
-const NAMES_A_PAGE: usize = 40;
-/// And so many bytes for each of them: a tag has 128 characters at most.
-const BYTES_A_NAME: usize = 160;
 /// Entries that are left out and named.
 const NAMED: usize = 5;
 /// Characters of one that are shown.
 const NAMED_LENGTH: usize = 100;
-
-/// How much of one listing is read. All else is the same for all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListingLimit {
-    /// Names that are taken; pages and bytes are limited in proportion.
-    pub names: usize,
-}
-
-impl Default for ListingLimit {
-    fn default() -> Self {
-        Self { names: MAX_NAMES }
-    }
-}
-
-impl ListingLimit {
-    fn pages(self) -> usize {
-        (self.names / NAMES_A_PAGE).max(2)
-    }
-
-    fn bytes(self) -> usize {
-        self.names.saturating_mul(BYTES_A_NAME).max(64 * 1024)
-    }
-}
 
 /// What a listing holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

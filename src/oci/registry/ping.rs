@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::http_client::proxy_of;
-use crate::oci::auth::authorization::Scope;
+use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::Call;
 use crate::oci::http::client::Client;
@@ -52,13 +52,18 @@ impl Client {
             referrers: None,
         };
         // Behind a proxy, neither names nor connections are ours to try.
-        if proxy_of(&self.inner.root).is_none() {
-            let addresses = self.inner.transport.guard().own_addresses(&self.inner.root);
+        if proxy_of(&self.inner.exchange.root).is_none() {
+            let addresses = self
+                .inner
+                .exchange
+                .transport
+                .guard()
+                .own_addresses(&self.inner.exchange.root);
             let Some(addresses) = ping.step("resolve", addresses).await else {
                 return ping;
             };
             let connect = tokio::time::timeout(
-                self.inner.idle_timeout,
+                self.inner.exchange.idle_timeout,
                 tokio::net::TcpStream::connect(addresses.as_slice()),
             );
             let connect = async { connect.await.map_err(std::io::Error::other)? };
@@ -67,7 +72,7 @@ impl Client {
             }
         }
         // Who may ask for a look at any address mustn't read what services say that are for others.
-        let is_public = self.inner.transport.guard().is_public().await;
+        let is_public = self.inner.exchange.transport.guard().is_public().await;
         let version = async {
             let version = self.api_version().await;
             version.map_err(|error| {

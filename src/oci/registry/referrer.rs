@@ -3,7 +3,7 @@
 //! Source: OCI distribution specification 1.1, "Listing Referrers", with its fallback tag schema.
 
 use super::page::{Found, Wanted};
-use crate::oci::auth::authorization::Scope;
+use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::Call;
 use crate::oci::http::client::Client;

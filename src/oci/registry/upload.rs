@@ -11,10 +11,11 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use url::Url;
 
 use super::blob::BlobReader;
-use crate::oci::auth::authorization::Scope;
+use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::{Answer, Call};
-use crate::oci::http::client::{Client, idle_error};
+use crate::oci::http::client::Client;
+use crate::oci::http::failure::idle_error;
 use crate::oci::http::health::Kind;
 use crate::oci::http::transport::Transport;
 use crate::oci::network::guard::is_same_origin;
@@ -236,13 +237,14 @@ impl Client {
         let mut url = upload.location.clone();
         url.query_pairs_mut()
             .append_pair("digest", blob.digest.as_str());
-        let own = is_same_origin(&url, &self.inner.root);
+        let exchange = &self.inner.exchange;
+        let own = is_same_origin(&url, &exchange.root);
         let token = if own {
-            self.inner.auth.header(&upload.scope, self).await?
+            self.inner.auth.header(&upload.scope, exchange).await?
         } else {
             None
         };
-        let request = self
+        let request = exchange
             .request_builder(&Method::PUT, &url, token.as_ref(), &upload.what)
             .await?
             .header(CONTENT_LENGTH, blob.size)
@@ -251,7 +253,7 @@ impl Client {
         let response = self
             .watch(request, (meter, blob.size), &url, &upload.what)
             .await?;
-        let answer = self.answer(response, &url, upload.what.clone());
+        let answer = exchange.answer(response, &url, upload.what.clone());
         let status = answer.response.status();
         if status.is_success() {
             return Ok(Put::Accepted);
@@ -349,7 +351,7 @@ impl Client {
         url: &Url,
         what: &str,
     ) -> Result<reqwest::Response, Error> {
-        let idle = self.inner.idle_timeout;
+        let idle = self.inner.exchange.idle_timeout;
         let send = request.send();
         tokio::pin!(send);
         let mut quiet = Duration::ZERO;
@@ -358,7 +360,7 @@ impl Client {
         loop {
             tokio::select! {
                 result = &mut send => {
-                    return result.map_err(|e| Transport::error(self.name_of(url), what, url, &e));
+                    return result.map_err(|e| Transport::error(self.inner.exchange.name_of(url), what, url, &e));
                 }
                 () = tokio::time::sleep(tick) => {}
             }
@@ -375,7 +377,11 @@ impl Client {
                 idle
             };
             if quiet >= patience {
-                return Err(idle_error(&self.name_of(url), what, patience));
+                return Err(idle_error(
+                    &self.inner.exchange.name_of(url),
+                    what,
+                    patience,
+                ));
             }
         }
     }

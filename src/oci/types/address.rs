@@ -4,9 +4,8 @@ use std::fmt;
 
 use url::Url;
 
+use super::name_error::NameError;
 use super::reference::Repository;
-use crate::oci::error::NameError;
-use crate::oci::network::policy::NetworkPolicy;
 
 /// What people call Docker Hub, and the host that serves its API.
 const HUB: &str = "docker.io";
@@ -127,14 +126,6 @@ impl RegistryAddress {
     pub fn is_same_registry(&self, other: &Self) -> bool {
         let port = |a: &Self| a.port.unwrap_or(if a.plain_http { 80 } else { 443 });
         self.host == other.host && port(self) == port(other)
-    }
-
-    /// Err: in words, why `policy` forbids it as it is written; names may be resolved to more.
-    pub fn policy_check(&self, policy: &NetworkPolicy) -> Result<(), String> {
-        match self.root().ok().as_ref().and_then(Url::host) {
-            Some(host) => policy.host_check(&host),
-            None => Ok(()),
-        }
     }
 
     /// The root of the API, such as `https://registry-1.docker.io/`.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::name_error::NameError;
 use super::platform_names as words;
-use crate::oci::error::NameError;
 
 /// Bytes of a platform's name: far more than any known one has.
 const LONGEST: usize = 64;

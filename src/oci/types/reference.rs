@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
-use crate::oci::error::NameError;
+use super::name_error::NameError;
 
 /// A repository's path in a registry, without host and tag: `library/nginx`.
 ///

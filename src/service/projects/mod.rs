@@ -1,9 +1,11 @@
 //! Sync projects: what is copied from where to where.
 //!
-//! - [`project`]: create, read, update, delete; [`settings`]: their options.
-//! - [`item`]: the images of a project; [`places`]: where each comes from and goes to.
+//! - [`project`]: create, read, update, delete; [`settings`]: their options; [`lookup`] finds the one that is named.
+//! - [`item`]: the images of a project; [`item_spec`]: what one says; [`places`]: where each comes from and goes to.
 
 pub mod item;
+pub mod item_spec;
+pub mod lookup;
 pub mod places;
 pub mod project;
 pub mod settings;

@@ -3,10 +3,14 @@
 
 use std::collections::HashMap;
 
-use super::item::ItemSpec;
+use super::item_spec::ItemSpec;
 use super::settings::ProjectSettings;
 use crate::oci::{NameError, RegistryAddress, Repository};
 use crate::service::Error;
+use crate::service::stores::settings::StoreOptions;
+use crate::store::DbConnection;
+use crate::store::projects::project::Project;
+use crate::store::stores::image_store::{ImageStore, image_store_by_id};
 use crate::sync::Placement;
 
 /// The two ends of a project, and how one is mapped onto the other.
@@ -120,14 +124,39 @@ fn clash(place: &(Repository, String), one: &str, other: &str) -> Error {
 }
 
 /// The ends of a project between stores at these addresses.
-pub(in crate::service) fn places(
-    source: RegistryAddress,
-    target: RegistryAddress,
-    settings: &ProjectSettings,
-) -> Places {
+fn places(source: RegistryAddress, target: RegistryAddress, settings: &ProjectSettings) -> Places {
     Places {
         source,
         target,
         placement: settings.placement,
     }
+}
+
+/// Where a project's items come from and go to.
+pub(in crate::service) fn places_of(
+    conn: &mut DbConnection,
+    project: &Project,
+) -> Result<Places, Error> {
+    let source = store_by_id(conn, project.org_id, project.src_store_id)?;
+    let target = store_by_id(conn, project.org_id, project.dest_store_id)?;
+    ends_of(&source, &target, &ProjectSettings::of(project)?)
+}
+
+/// The ends of a project between two stores.
+pub(super) fn ends_of(
+    source: &ImageStore,
+    target: &ImageStore,
+    settings: &ProjectSettings,
+) -> Result<Places, Error> {
+    Ok(places(address(source)?, address(target)?, settings))
+}
+
+fn address(store: &ImageStore) -> Result<RegistryAddress, Error> {
+    StoreOptions::of(store)?.address(&store.uri)
+}
+
+/// A store that a project has.
+pub(super) fn store_by_id(conn: &mut DbConnection, org: i64, id: i64) -> Result<ImageStore, Error> {
+    image_store_by_id(conn, org, id)?
+        .ok_or_else(|| Error::unexpected(format!("a project's store {id} is gone")))
 }

@@ -3,37 +3,24 @@
 use std::collections::HashMap;
 
 use super::item::{ItemView, items_of};
-use super::places::{Places, places};
+use super::lookup::{ProjectName, project_find, project_find_locked};
+use super::places::{ends_of, store_by_id};
 use super::settings::{ProjectDetails, ProjectOptions, ProjectSettings};
-use crate::oci::RegistryAddress;
 use crate::service::batches::{STEP, in_steps};
 use crate::service::error::shortened;
 use crate::service::label::{LABEL_LIMIT, label_check};
 use crate::service::paging::{Rows, Slice, rows as page_by_page};
 use crate::service::runs::cancel::project_runs_end;
 use crate::service::schedules::schedule::{job_label, project_schedule};
-use crate::service::stores::settings::StoreOptions;
 use crate::service::{App, Caller, Error};
 use crate::store::DbConnection;
 use crate::store::projects::project::{
-    self as rows, LastRun, NewProject, Project, ProjectChange, project_by_id, project_by_label,
-    project_last_runs, project_lock,
+    self as rows, LastRun, NewProject, Project, ProjectChange, project_by_label, project_last_runs,
 };
 use crate::store::runs::house_run::project_empty;
 use crate::store::runs::run::run_list;
 use crate::store::schedules::schedule::schedule_lines;
-use crate::store::stores::image_store::{
-    ImageStore, image_store_by_id, image_store_by_label, image_store_list,
-};
-
-/// How a caller names a project.
-#[derive(Clone, Debug)]
-pub enum ProjectName {
-    /// By its id.
-    Id(i64),
-    /// By its label.
-    Label(String),
-}
+use crate::store::stores::image_store::{ImageStore, image_store_by_label, image_store_list};
 
 /// A project as it is shown.
 #[derive(Clone, Debug)]
@@ -238,61 +225,9 @@ pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result
     })
 }
 
-/// The project of that name, or the fault that says there is none.
-pub fn project_find(
-    conn: &mut DbConnection,
-    org: i64,
-    name: &ProjectName,
-) -> Result<Project, Error> {
-    match name {
-        ProjectName::Id(id) => project_by_id(conn, org, *id)?
-            .ok_or_else(|| Error::NotFound(format!("there is no project with the id {id}"))),
-        ProjectName::Label(label) => project_by_label(conn, org, label)?
-            .ok_or_else(|| Error::NotFound(format!("there is no project `{}`", shortened(label)))),
-    }
-}
-
-/// The same, held until the transaction ends: its items and options stay as they are.
-pub(in crate::service) fn project_find_locked(
-    conn: &mut DbConnection,
-    org: i64,
-    name: &ProjectName,
-) -> Result<Project, Error> {
-    let id = project_find(conn, org, name)?.id;
-    project_lock(conn, org, id)?;
-    project_find(conn, org, name)
-}
-
-/// Where a project's items come from and go to.
-pub(in crate::service) fn places_of(
-    conn: &mut DbConnection,
-    project: &Project,
-) -> Result<Places, Error> {
-    let source = store_by_id(conn, project.org_id, project.src_store_id)?;
-    let target = store_by_id(conn, project.org_id, project.dest_store_id)?;
-    ends_of(&source, &target, &ProjectSettings::of(project)?)
-}
-
-fn ends_of(
-    source: &ImageStore,
-    target: &ImageStore,
-    settings: &ProjectSettings,
-) -> Result<Places, Error> {
-    Ok(places(address(source)?, address(target)?, settings))
-}
-
-fn address(store: &ImageStore) -> Result<RegistryAddress, Error> {
-    StoreOptions::of(store)?.address(&store.uri)
-}
-
 fn store_find(conn: &mut DbConnection, org: i64, label: &str) -> Result<ImageStore, Error> {
     image_store_by_label(conn, org, label)?
         .ok_or_else(|| Error::ImageStoreNotFound(shortened(label)))
-}
-
-fn store_by_id(conn: &mut DbConnection, org: i64, id: i64) -> Result<ImageStore, Error> {
-    image_store_by_id(conn, org, id)?
-        .ok_or_else(|| Error::unexpected(format!("a project's store {id} is gone")))
 }
 
 fn view_of(conn: &mut DbConnection, org: i64, id: i64) -> Result<ProjectView, Error> {

@@ -2,7 +2,7 @@
 
 use super::workers::run_waits_for;
 use crate::service::paging::{Rows, Slice, first_before, rows};
-use crate::service::projects::project::{ProjectName, project_find};
+use crate::service::projects::lookup::{ProjectName, project_find};
 use crate::service::{App, Caller, Error};
 use crate::store::DbConnection;
 use crate::store::runs::log::{LogLine, log_list};

@@ -6,7 +6,7 @@ use crate::service::Error;
 use crate::service::stores::settings::host_of;
 use crate::store::DbConnection;
 use crate::store::runs::part::RunningPart;
-use crate::store::runs::run::Barred;
+use crate::store::runs::queue::Barred;
 use crate::store::stores::image_store::{StorePlace, image_store_places};
 
 /// How much may be worked on at once, over all nodes.

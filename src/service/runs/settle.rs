@@ -2,7 +2,8 @@
 
 use crate::store::runs::log::{LogLevel, log_now};
 use crate::store::runs::part::{PartStatus, part_messages, part_says, parts_left};
-use crate::store::runs::run::{Run, RunStatus, RunTotals, run_end, run_lock};
+use crate::store::runs::queue::run_end;
+use crate::store::runs::run::{Run, RunStatus, RunTotals, run_lock};
 use crate::store::{DbConnection, Error};
 use crate::sync::{Moved, Totals};
 use crate::text::{NAME, SENTENCE, counted, readable};

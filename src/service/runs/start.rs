@@ -2,10 +2,11 @@
 
 use super::job::{Job, job_load};
 use super::retry::retry_check;
-use crate::service::projects::project::{ProjectName, project_find};
+use crate::service::projects::lookup::{ProjectName, project_find};
 use crate::service::{App, Caller, Error};
 use crate::store::projects::project::project_lock;
-use crate::store::runs::run::{Enqueued, NewRun, RunTrigger, run_enqueue, run_queued};
+use crate::store::runs::queue::{Enqueued, NewRun, run_enqueue, run_queued};
+use crate::store::runs::run::RunTrigger;
 use crate::sync::{Engine, Plan};
 
 /// What a run of the project would do; writes nothing.

@@ -8,12 +8,12 @@ use crate::oci::types::large::Room;
 use crate::oci::{Client, Digest, Manifest, Reference, Repository};
 use crate::service::stores::settings::client_options;
 use crate::service::{Error, RunLogger};
+use crate::store::base::clock::clock;
 use crate::store::projects::synced_tag::{
     StorePair, SyncedKey, SyncedPlace, SyncedState, synced_forget, synced_is_left, synced_lookup,
     synced_lost_set, synced_places,
 };
 use crate::store::runs::log::LogLevel;
-use crate::store::runs::run::clock;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
 use crate::store::{Db, DbConnection};
 

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use crate::service::ScheduleRules;
-use crate::store::runs::run::clock;
+use crate::store::base::clock::clock;
 use crate::store::schedules::fire::{active_hold, next_set};
 use crate::store::{DbConnection, Error};
 

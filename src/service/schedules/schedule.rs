@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 
 use super::line::line_check;
 use crate::quartz::Expression;
-use crate::service::projects::project::{ProjectName, project_find, project_find_locked};
+use crate::service::projects::lookup::{ProjectName, project_find, project_find_locked};
 use crate::service::{App, Caller, Error};
 use crate::store::DbConnection;
-use crate::store::runs::run::{SYNC_BUNCH, clock};
+use crate::store::base::clock::clock;
+use crate::store::runs::run::SYNC_BUNCH;
 use crate::store::schedules::schedule::{
     FROM_EVER, NewSchedule, Schedule, schedule_by_label, schedule_end, schedule_put,
 };

@@ -12,10 +12,11 @@ use super::schedule::{label_project, project_data};
 use crate::service::error::shortened;
 use crate::service::label::label_check;
 use crate::service::paging::{Rows, Slice, rows};
-use crate::service::projects::project::{ProjectName, project_find_locked};
+use crate::service::projects::lookup::{ProjectName, project_find_locked};
 use crate::service::{App, Caller, Error};
+use crate::store::base::clock::clock;
 use crate::store::runs::log::{LogLevel, LogLine, log_list};
-use crate::store::runs::run::{Run, RunStatus, clock, run_get};
+use crate::store::runs::run::{Run, RunStatus, run_get};
 use crate::store::runs::tasko_run::{bunch_run_list, schedule_run_list};
 use crate::store::schedules::schedule::{
     Bunch, FROM_EVER, NewSchedule, Schedule, ScheduleFilter, bunch_list, schedule_by_id,

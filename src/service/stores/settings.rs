@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::oci::http::options::ListingLimit;
 use crate::oci::network::policy::server_policy;
-use crate::oci::registry::page::ListingLimit;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress};
 use crate::service::Error;
 use crate::service::projects::settings::Newer;
@@ -226,8 +226,8 @@ impl StoreOptions {
 
 /// Refuses an address that the server's policy forbids; a name may still be resolved to one later.
 pub(super) fn policy_check(address: &RegistryAddress) -> Result<(), Error> {
-    address
-        .policy_check(&server_policy())
+    server_policy()
+        .registry_check(address)
         .map_err(|reason| Error::BadParameter(format!("Uri is not allowed: {reason}.")))
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{Days, NaiveDate, Utc};
 
-use crate::service::projects::project::{ProjectName, project_find};
+use crate::service::projects::lookup::{ProjectName, project_find};
 use crate::service::{App, Caller, Error};
 use crate::store::DbConnection;
 use crate::store::runs::run::RunStatus;

@@ -1,6 +1,6 @@
 //! Accounts and their roles.
 
-use crate::store::runs::run::clock;
+use crate::store::base::clock::clock;
 use crate::store::schema::{account, account_role};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use diesel::prelude::*;
 
-use crate::store::runs::run::clock;
+use crate::store::base::clock::clock;
 use crate::store::schema::login_failure;
 use crate::store::{DbConnection, Error, Moment};
 

@@ -1,6 +1,6 @@
 //! Organisations.
 
-use crate::store::runs::run::clock;
+use crate::store::base::clock::clock;
 use crate::store::schema::{account, image_store, org, sync_project, tasko_schedule};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;

@@ -1,6 +1,6 @@
 //! Sessions. Of a session's secret only the SHA-256 is stored.
 
-use crate::store::runs::run::{clock, clock_sql};
+use crate::store::base::clock::{clock, clock_sql};
 use crate::store::schema::session;
 use crate::store::{DbConnection, Error, Moment, now};
 use chrono::TimeDelta;

@@ -2,6 +2,7 @@
 
 use super::link::{Address, Link};
 use super::meaning::{Meaning, Trouble};
+use super::options::ConnectionLimits;
 use crate::store::{DbOptions, Error};
 use diesel::connection::{
     AnsiTransactionManager, Connection as _, SimpleConnection as _, TransactionManager,
@@ -38,22 +39,6 @@ const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NO
 /// ever: the server ends it.
 const POSTGRES_SETTINGS: &str =
     "SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '15s'";
-
-/// How long PostgreSQL may take.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    /// To answer a statement of a call; afterwards the connection is given up. PostgreSQL itself
-    /// ends the statement a little earlier.
-    pub statement: Duration,
-}
-
-impl Default for ConnectionLimits {
-    fn default() -> ConnectionLimits {
-        ConnectionLimits {
-            statement: Duration::from_secs(30),
-        }
-    }
-}
 
 /// How long it may take to answer a statement of a migration, which may have to wait for that of another node.
 const MIGRATION_LIMIT: Duration = Duration::from_hours(1);

@@ -1,8 +1,10 @@
 //! [`Db`]: a database that is open, and the key of the sealed credentials.
 
-use super::connection::{ConnectionLimits, Target};
+use super::connection::Target;
+use super::migrate;
+use super::options::DbOptions;
 use super::pool::Pool;
-use super::{migrate, seal};
+use super::seal::key::{key_check, key_fits};
 use crate::store::{DbConnection, Error, SealKey};
 use std::sync::Arc;
 
@@ -11,15 +13,6 @@ use std::sync::Arc;
 pub struct Db {
     pool: Arc<Pool>,
     key: SealKey,
-}
-
-/// What may be said of a database besides its URL.
-#[derive(Clone, Debug, Default)]
-pub struct DbOptions {
-    /// PostgreSQL's password; it comes before one in the URL.
-    pub password: Option<secrecy::SecretString>,
-    /// How long PostgreSQL may take.
-    pub limits: ConnectionLimits,
 }
 
 impl Db {
@@ -34,7 +27,7 @@ impl Db {
         let mut target = Target::parse(url, options)?;
         let mut place = target.connect_patiently()?;
         migrate::migrate(&mut place.conn, &target)?;
-        let key = seal::key_check(&mut place.conn, key)?;
+        let key = key_check(&mut place.conn, key)?;
         drop(place);
         target.remember();
         Ok(Self {
@@ -58,7 +51,7 @@ impl Db {
         let key = self.key.clone();
         self.run(move |conn| {
             migrate::is_current(conn)?;
-            seal::key_fits(conn, &key)
+            key_fits(conn, &key)
         })
         .await
     }

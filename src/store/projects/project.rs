@@ -1,6 +1,7 @@
 //! Sync projects.
 
-use crate::store::runs::run::{RunStatus, clock};
+use crate::store::base::clock::clock;
+use crate::store::runs::run::RunStatus;
 use crate::store::schema::{sync_project, tasko_run};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;

@@ -2,8 +2,10 @@
 
 use super::log::{LogLevel, log_now};
 use super::part::PartStatus;
-use super::run::{RunStatus, clock, run_end, run_get, run_lock};
+use super::queue::run_end;
+use super::run::{RunStatus, run_get, run_lock};
 use crate::store::base::channel::{Topic, notify};
+use crate::store::base::clock::clock;
 use crate::store::schema::{run_part, tasko_run};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;

@@ -1,9 +1,10 @@
 //! Runs of house-keeping: they have no project and no parts. A claim gives a [`HousekeepingLease`], whose
 //! attempt fences it: whoever claims the run again has a higher one.
 
+use super::lease::lease_end;
 use super::log::{NewLogLine, log_write};
-use super::part::lease_end;
-use super::run::{RunStatus, clock};
+use super::run::RunStatus;
+use crate::store::base::clock::clock;
 use crate::store::base::storable::text_kept;
 use crate::store::schema::{run_log, run_result, sync_item, tasko_run, tasko_schedule};
 use crate::store::trail::notification::notification_add_on_change;

@@ -1,7 +1,7 @@
 //! The log of a run.
 
-use super::part::{Lease, part_hold};
-use super::run::{clock, is_owned_by};
+use super::run::is_owned_by;
+use crate::store::base::clock::clock;
 use crate::store::base::storable::{text_kept, write_apart};
 use crate::store::schema::{run_log, tasko_run};
 use crate::store::{DbConnection, Error, Moment, now};
@@ -81,18 +81,6 @@ impl Numbered {
 
 /// Rows of one statement, far below both databases' limits of parameters.
 const BATCH: usize = 1000;
-
-/// Appends lines in their order, for who holds a part of the run; all or none.
-pub fn log_append(
-    conn: &mut DbConnection,
-    lease: Lease,
-    lines: &[NewLogLine],
-) -> Result<(), Error> {
-    conn.write(|conn| {
-        part_hold(conn, lease)?;
-        log_write(conn, lease.run_id, lines)
-    })
-}
 
 /// Appends a line of this moment, by the database's clock, to a run whose row the transaction has
 /// locked.

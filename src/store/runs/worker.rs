@@ -1,6 +1,6 @@
 //! The processes that work on the queue, by their names.
 
-use super::run::clock;
+use crate::store::base::clock::clock;
 use crate::store::base::storable::name_kept;
 use crate::store::schema::worker;
 use crate::store::{DbConnection, Error, Moment};

@@ -1,7 +1,7 @@
 //! Schedules: which bunch is done when, and the bunches that there are. What fires is in
 //! [`super::fire`].
 
-use crate::store::runs::run::clock;
+use crate::store::base::clock::clock;
 use crate::store::schema::{sync_project, tasko_bunch, tasko_schedule, tasko_template};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;

@@ -1,7 +1,7 @@
 //! Image stores: the registries, with their sealed passwords.
 
-use crate::store::base::seal::key_fits;
-use crate::store::runs::run::clock;
+use crate::store::base::clock::clock;
+use crate::store::base::seal::key::key_fits;
 use crate::store::schema::{image_store, sync_project};
 use crate::store::{DbConnection, Error, Moment, SealError, SealKey};
 use diesel::prelude::*;

@@ -1,6 +1,6 @@
 //! The audit trail: rows are added and read, never changed; house-keeping removes old ones.
 
-use crate::store::runs::run::clock_sql;
+use crate::store::base::clock::clock_sql;
 use crate::store::schema::audit_event;
 use crate::store::{DbConnection, Error, Moment, now};
 use diesel::prelude::*;

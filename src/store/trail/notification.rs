@@ -1,7 +1,8 @@
 //! What people are still to be told: that a project began to fail, or works again.
 
+use crate::store::base::clock::clock;
 use crate::store::runs::log::{LogLevel, log_now};
-use crate::store::runs::run::{Run, RunStatus, clock, run_lock};
+use crate::store::runs::run::{Run, RunStatus, run_lock};
 use crate::store::schema::{notification, org, tasko_run};
 use crate::store::{DbConnection, Error};
 use chrono::TimeDelta;

@@ -9,10 +9,10 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::surface::paths::JSON_ROOT;
 use crate::surface::requests::arrival::Arrival;
 use crate::surface::requests::body::Intake;
-use crate::surface::server::RequestLimits;
-use crate::surface::wires::json;
+use crate::surface::requests::limits::RequestLimits;
 
 /// Some times so much is read of a body that isn't wanted; many clients read no answer before they
 /// have sent all of it.
@@ -32,7 +32,7 @@ async fn refuse(Extension(arrival): Extension<Arrival>, request: Request) -> Res
     Intake::new(limits).discard(content).await;
     let (origin, path) = (arrival.origin.text(), parts.uri.path());
     let message = format!("this port speaks https only: use {origin}{path}");
-    let (kind, text) = if path.starts_with(json::ROOT) {
+    let (kind, text) = if path.starts_with(JSON_ROOT) {
         let body = json!({"success": false, "message": message});
         ("application/json; charset=utf-8", body.to_string())
     } else {

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::anchor::{anchor, method_anchor};
 use super::apidoc::guide;
 use super::roles;
 use crate::api::types::{Kind, Shape};
@@ -173,24 +174,6 @@ fn shape_text(shape: &Shape) -> String {
         Some(item) => format!("[.array]#{item} array#"),
         None => kind_text(shape.kind()),
     }
-}
-
-fn anchor(name: &str) -> String {
-    name.replace('.', "_")
-}
-
-/// Names a signature: overloads differ in their parameters.
-pub(super) fn method_anchor(namespace: &Namespace, method: &Method) -> String {
-    let mut text = format!("apidoc-{}-{}", anchor(namespace.name()), method.name());
-    for parameter in method.parameters() {
-        text.push('-');
-        text.push_str(parameter.name);
-        if parameter.shape.kind() != Kind::Text {
-            text.push('_');
-            text.push_str(parameter.shape.kind().name());
-        }
-    }
-    text
 }
 
 /// Writing into a `String` can't fail.

@@ -4,7 +4,9 @@
 //! - [`asciidoc`]: the methods as pages; `roles`: who may call which.
 //! - `overloads`: a method with optional parameters, whatever its overloads.
 //! - [`apidoc`]: the same as HTML, served at `/rhn/apidoc/`.
+//! - `anchor`: the names by which both refer to methods.
 
+mod anchor;
 pub mod apidoc;
 pub mod asciidoc;
 pub mod openapi;

@@ -21,9 +21,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::budget::{Budget, NoRoom, Share};
+use super::limits::RequestLimits;
 use super::session_peek;
 use crate::api::{ApiError, Dispatcher};
-use crate::surface::server::RequestLimits;
 
 /// So much beyond the limit is still read and thrown away.
 const DRAIN_FACTOR: usize = 16;

@@ -20,8 +20,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::poll_fn;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Sender, channel, error::SendError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +32,7 @@ use crate::api::{ApiError, Dispatcher};
 use crate::service::error::shortened;
 use crate::surface::requests::arrival::Arrival;
 use crate::surface::requests::cookie::Carried;
-use crate::surface::server::Surface;
+use crate::surface::state::Surface;
 
 /// Where the events of the run `{id}` are.
 pub(in crate::surface) const PATH: &str = "/rhn/manager/runs/{id}/events";
@@ -40,27 +40,8 @@ pub(in crate::surface) const PATH: &str = "/rhn/manager/runs/{id}/events";
 const SESSION_EVERY: Duration = Duration::from_secs(10);
 /// Events that may wait for a slow client.
 const AHEAD: usize = 16;
-/// Streams at once.
-const STREAMS: usize = 256;
 const LAST_EVENT: &str = "last-event-id";
 const UNBUFFERED: &str = "x-accel-buffering";
-
-/// What all streams share.
-#[derive(Clone, Debug)]
-pub(in crate::surface) struct Streams {
-    places: Arc<Semaphore>,
-    stop: CancellationToken,
-}
-
-impl Streams {
-    /// Streams that end at `stop`.
-    pub(in crate::surface) fn new(stop: CancellationToken) -> Streams {
-        Streams {
-            places: Arc::new(Semaphore::new(STREAMS)),
-            stop,
-        }
-    }
-}
 
 /// Answers a request for the events of a run.
 pub(in crate::surface) async fn listen(

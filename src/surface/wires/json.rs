@@ -13,28 +13,26 @@ use axum::response::{IntoResponse, Response};
 use dxr::Value;
 use serde_json::{Map, Value as Json, json};
 
-use super::arguments;
 use super::encoding::Shared;
-use super::response;
+use super::{arguments, response};
 use crate::api::error::{FaultKind, code};
 use crate::api::value::from_json;
 use crate::api::{ApiError, SessionUse};
 use crate::service::Caller;
 use crate::surface::docs::openapi;
+use crate::surface::paths::JSON_ROOT;
 use crate::surface::requests::arrival::Arrival;
 use crate::surface::requests::body::{BodyError, BodyShare, Sender};
 use crate::surface::requests::cookie::{self, Carried};
 use crate::surface::requests::cross_site::is_foreign;
-use crate::surface::server::Surface;
+use crate::surface::state::Surface;
 
 const GET: &str = "GET";
 const POST: &str = "POST";
-/// Where the JSON surface lives.
-pub(in crate::surface) const ROOT: &str = "/rhn/manager/api";
 
 /// Whether a path belongs to the JSON surface.
 pub(in crate::surface) fn is_at(path: &str) -> bool {
-    let below = path.strip_prefix(ROOT);
+    let below = path.strip_prefix(JSON_ROOT);
     below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
@@ -59,7 +57,7 @@ pub(in crate::surface) async fn call(
     request: Request,
 ) -> Response {
     let (parts, content) = request.into_parts();
-    let path = parts.uri.path().strip_prefix(ROOT).unwrap_or_default();
+    let path = parts.uri.path().strip_prefix(JSON_ROOT).unwrap_or_default();
     let path = path.trim_matches('/');
     // A dot in the path would be a second spelling of a method; with the slash in front it is none.
     let name = if path.contains('.') {

@@ -9,18 +9,14 @@ use axum::response::{IntoResponse, Response};
 
 use super::{response, xml};
 use crate::api::ApiError;
-use crate::surface::docs::apidoc;
+use crate::surface::paths::PAGES_ROOT;
 use crate::surface::requests::arrival::Arrival;
 use crate::surface::requests::body::{BodyError, Sender};
-use crate::surface::server::Surface;
+use crate::surface::state::Surface;
 use crate::time_zone::server_zone;
 
 /// The zone of an answer's dates.
 const TIME_ZONE: HeaderName = HeaderName::from_static("registrysync-time-zone");
-
-/// Where calls are taken.
-pub(in crate::surface) const PATHS: [&str; 4] =
-    ["/rpc/api", "/rpc/api/", "/rhn/rpc/api", "/rhn/rpc/api/"];
 
 /// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
 pub(in crate::surface) async fn call(
@@ -30,7 +26,7 @@ pub(in crate::surface) async fn call(
 ) -> Response {
     // Who follows the address in a browser wants to read about it.
     if [Method::GET, Method::HEAD].contains(request.method()) {
-        return (StatusCode::FOUND, [(LOCATION, apidoc::ROOT)]).into_response();
+        return (StatusCode::FOUND, [(LOCATION, PAGES_ROOT)]).into_response();
     }
     if request.method() != Method::POST {
         let usage =

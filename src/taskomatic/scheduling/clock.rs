@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::store::runs::run::clock;
+use crate::store::base::clock::clock;
 use crate::store::{DbConnection, Error, Moment};
 
 type Read = dyn Fn(&mut DbConnection) -> Result<Moment, Error> + Send + Sync;

@@ -8,9 +8,11 @@ use crate::service::Error;
 use crate::service::runs::job::{Parts, parts_plan};
 use crate::service::runs::limits::{RunLimits, barred};
 use crate::store::DbConnection;
+use crate::store::runs::lease::{claim_lock, part_claim};
 use crate::store::runs::log::{LogLevel, log_now};
-use crate::store::runs::part::{Part, claim_lock, part_claim, parts_running};
-use crate::store::runs::run::{Run, RunStatus, run_begin, run_end, run_waiting, runs_open};
+use crate::store::runs::part::{Part, parts_running};
+use crate::store::runs::queue::{run_begin, run_end, run_waiting, runs_open};
+use crate::store::runs::run::{Run, RunStatus};
 use crate::text::{NAME, SENTENCE, readable};
 
 /// What is said of a run that found its project disabled when its turn came.

@@ -12,15 +12,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::runs::part::{
-    HeldPart, Lease, Part, leases_renew, parts_held, parts_of, parts_overdue,
-};
+use crate::store::runs::lease::{leases_renew, parts_overdue};
+use crate::store::runs::part::{HeldPart, Lease, Part, parts_held, parts_of};
 use crate::store::runs::worker::{worker_forget, worker_seen};
 use crate::store::{Db, Error};
 
 use super::holds::{Holds, holds_check};
+use super::lease_rules::LeaseRules;
 use super::lost::LostParts;
-use super::worker::LeaseRules;
 
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -11,10 +11,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::runs::settle::run_settle;
-use crate::store::runs::part::{Offered, Part, part_offer, parts_overdue};
+use crate::store::runs::lease::{Offered, part_offer, parts_overdue};
+use crate::store::runs::part::Part;
 use crate::store::{Db, Error, Moment};
 
-use super::worker::LeaseRules;
+use super::lease_rules::LeaseRules;
 
 /// How often it is looked for some.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -10,10 +10,10 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::service::runs::settle::run_settle;
 use crate::store::projects::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert};
-use crate::store::runs::log::{LogLevel, NewLogLine, log_append};
-use crate::store::runs::part::{
-    Lease, Part, PartStatus, part_end, part_progress, part_release, part_totals,
-};
+use crate::store::runs::lease::part_release;
+use crate::store::runs::log::{LogLevel, NewLogLine};
+use crate::store::runs::part::{Lease, Part, PartStatus, part_totals};
+use crate::store::runs::progress::{log_append, part_end, part_progress};
 use crate::store::runs::result::{
     NewRunResult, RecordedTag, ResultAction, ResultStatus, result_put, results_resume,
 };

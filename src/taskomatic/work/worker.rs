@@ -15,6 +15,7 @@ use super::claim::{Claimed, claim};
 use super::execution::{Workplace, execute};
 use super::holds::Holds;
 use super::lease_keeper::Keeper;
+use super::lease_rules::LeaseRules;
 use super::lost::LostParts;
 use super::shares::Shares;
 
@@ -38,32 +39,6 @@ pub struct WorkerOptions {
     pub limits: RunLimits,
     /// How long the tags under way may take when the worker is to stop.
     pub grace: Duration,
-}
-
-/// How leases are kept, the same on all nodes.
-#[derive(Clone, Copy, Debug)]
-pub struct LeaseRules {
-    /// So long after its last sign of life a worker counts as gone, at most.
-    pub lost_after: Duration,
-    /// Times that a part is tried whose workers are lost.
-    pub attempts: i64,
-}
-
-impl LeaseRules {
-    /// How long a lease lasts by the database's clock.
-    pub(in crate::taskomatic) fn lease(self) -> Duration {
-        self.lost_after * 2 / 3
-    }
-
-    /// How long a lease that ran out must stay as it is before it counts.
-    pub(super) fn watch(self) -> Duration {
-        self.lost_after / 3
-    }
-
-    /// How often leases are renewed: twice within [`LeaseRules::watch`].
-    pub(super) fn renew_every(self) -> Duration {
-        self.lost_after / 6
-    }
 }
 
 /// Executes runs of the queue.

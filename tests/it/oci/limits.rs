@@ -1,13 +1,12 @@
 //! Listings that are too long, too large or odd: read as they come, within limits.
 
-use registrysync::oci::registry::page::ListingLimit;
+use registrysync::oci::http::options::ListingLimit;
 use registrysync::oci::{Client, Digest};
 
 use crate::support::raw::{RawServer, answer, endlessly};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
-use crate::sync::spec;
-use crate::sync::{client, everything, item, options, repository, run};
+use crate::sync::{client, everything, item, options, repository, run, spec};
 
 const MIB: usize = 1024 * 1024;
 

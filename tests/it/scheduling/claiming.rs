@@ -9,10 +9,10 @@ use registrysync::service::runs::job::run_job_load;
 use registrysync::store::access::org::org_create;
 use registrysync::store::projects::item::item_create;
 use registrysync::store::projects::project::{NewProject, project_create};
-use registrysync::store::runs::part::{PartStatus, part_end};
-use registrysync::store::runs::run::{
-    Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue, run_get,
-};
+use registrysync::store::runs::part::PartStatus;
+use registrysync::store::runs::progress::part_end;
+use registrysync::store::runs::queue::{Enqueued, NewRun, run_enqueue};
+use registrysync::store::runs::run::{RunStatus, RunTotals, RunTrigger, run_get};
 use registrysync::store::stores::image_store::{NewImageStore, image_store_create};
 use registrysync::store::{DbConnection, SealKey};
 use registrysync::taskomatic::RunLimits;

@@ -10,8 +10,10 @@ use registrysync::store::projects::synced_tag::{
     StorePair, SyncedKey, SyncedState, synced_lookup, synced_upsert,
 };
 use registrysync::store::runs::cancel::{Cancelled, run_cancel};
-use registrysync::store::runs::log::{LogLevel, NewLogLine, log_append, log_list};
-use registrysync::store::runs::part::{Lease, leases_renew, parts_of, parts_overdue};
+use registrysync::store::runs::lease::{leases_renew, parts_overdue};
+use registrysync::store::runs::log::{LogLevel, NewLogLine, log_list};
+use registrysync::store::runs::part::{Lease, parts_of};
+use registrysync::store::runs::progress::log_append;
 use registrysync::store::runs::result::{
     NewRunResult, ResultAction, ResultStatus, result_list, result_put,
 };

@@ -2,9 +2,8 @@ use super::{account, project};
 use crate::support::queue;
 use registrysync::store::DbConnection;
 use registrysync::store::runs::log::{LogLevel, log_list};
-use registrysync::store::runs::run::{
-    Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_enqueue,
-};
+use registrysync::store::runs::queue::{Enqueued, NewRun, run_enqueue};
+use registrysync::store::runs::run::{RunStatus, RunTotals, RunTrigger};
 use registrysync::store::trail::notification::{
     Channel, Notification, notification_claim, notification_end, notification_forget,
 };

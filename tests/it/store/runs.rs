@@ -4,17 +4,18 @@ use diesel::prelude::*;
 use registrysync::service::runs::settle::run_settle;
 use registrysync::store::projects::project::project_delete;
 use registrysync::store::runs::cancel::{Cancelled, run_cancel};
-use registrysync::store::runs::log::{LogLevel, NewLogLine, log_append, log_list};
-use registrysync::store::runs::part::{
-    Lease, Offered, Part, PartStatus, leases_renew, part_claim, part_end, part_offer,
-    part_progress, part_release, parts_held, parts_of, parts_overdue,
+use registrysync::store::runs::lease::{
+    Offered, leases_renew, part_claim, part_offer, part_release, parts_overdue,
 };
+use registrysync::store::runs::log::{LogLevel, NewLogLine, log_list};
+use registrysync::store::runs::part::{Lease, Part, PartStatus, parts_held, parts_of};
+use registrysync::store::runs::progress::{log_append, part_end, part_progress};
+use registrysync::store::runs::queue::{Enqueued, NewRun, run_begin, run_enqueue};
 use registrysync::store::runs::result::{
     NewRunResult, ResultAction, ResultStatus, result_list, result_put, results_resume,
 };
 use registrysync::store::runs::run::{
-    Enqueued, NewRun, RunStatus, RunTotals, RunTrigger, run_active, run_begin, run_enqueue,
-    run_get, run_list,
+    RunStatus, RunTotals, RunTrigger, run_active, run_get, run_list,
 };
 use registrysync::store::schema::{run_log, run_part, run_result, tasko_run};
 use registrysync::store::{DbConnection, Error, now};

@@ -13,17 +13,22 @@ use registrysync::store::projects::project::{project_by_label, project_last_runs
 use registrysync::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
 use registrysync::store::runs::cancel::run_cancel;
 use registrysync::store::runs::house_run::housekeeping_claim;
-use registrysync::store::runs::log::{log_append, log_list};
+use registrysync::store::runs::lease::{
+    claim_lock, leases_renew, part_claim, part_offer, part_release, parts_overdue,
+};
+use registrysync::store::runs::log::log_list;
 use registrysync::store::runs::part::{
-    Part, PartStatus, claim_lock, leases_renew, part_claim, part_end, part_offer, part_progress,
-    part_release, parts_held, parts_of, parts_overdue, parts_running, parts_worked_on,
+    Part, PartStatus, parts_held, parts_of, parts_running, parts_worked_on,
+};
+use registrysync::store::runs::progress::{log_append, part_end, part_progress};
+use registrysync::store::runs::queue::{
+    Barred, NewRun, run_enqueue, run_queued, run_waiting, runs_open,
 };
 use registrysync::store::runs::result::{
     ResultStatus, result_list, result_put, results_failed, results_resume,
 };
 use registrysync::store::runs::run::{
-    Barred, NewRun, RunTotals, RunTrigger, SYNC_BUNCH, SYNC_TASK, run_active, run_enqueue,
-    run_list, run_queued, run_waiting, runs_open,
+    RunTotals, RunTrigger, SYNC_BUNCH, SYNC_TASK, run_active, run_list,
 };
 use registrysync::store::runs::tasko_run::{bunch_run_list, schedule_run_list};
 use registrysync::store::runs::worker::{

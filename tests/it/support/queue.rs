@@ -1,9 +1,10 @@
 //! Runs as a worker sees them, one part each.
 
-use registrysync::store::runs::part::{Lease, Part, PartStatus, claim_lock, part_claim, part_end};
-use registrysync::store::runs::run::{
-    Barred, Run, RunStatus, RunTotals, run_begin, run_end, run_waiting,
-};
+use registrysync::store::runs::lease::{claim_lock, part_claim};
+use registrysync::store::runs::part::{Lease, Part, PartStatus};
+use registrysync::store::runs::progress::part_end;
+use registrysync::store::runs::queue::{Barred, run_begin, run_end, run_waiting};
+use registrysync::store::runs::run::{Run, RunStatus, RunTotals};
 use registrysync::store::{DbConnection, Error};
 use std::time::Duration;
 

@@ -7,7 +7,8 @@ use super::{Answer, project_name};
 use crate::api::error::code;
 use crate::api::value::{Done, Either};
 use crate::api::{Context, NamespaceBuilder, param};
-use crate::service::projects::item::{self, ItemDetails, ItemOptions, ItemView};
+use crate::service::projects::item::{self, ItemView};
+use crate::service::projects::item_spec::{ItemDetails, ItemOptions};
 
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
 const TAGS: &str = "tags and digests, named literally";

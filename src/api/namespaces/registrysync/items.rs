@@ -6,8 +6,9 @@ use crate::api::error::code;
 use crate::api::value::Done;
 use crate::api::{Context, List, NamespaceBuilder, param};
 use crate::service::paging::Slice;
-use crate::service::projects::item::{self, ItemDetails, ItemOptions};
-use crate::service::projects::project::ProjectName;
+use crate::service::projects::item;
+use crate::service::projects::item_spec::{ItemDetails, ItemOptions};
+use crate::service::projects::lookup::ProjectName;
 
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
 const TAGS: &str = "tags and digests, named literally";

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::host::Host;
 use super::passfile;
 use crate::store::Error;
 
@@ -21,23 +22,6 @@ pub(super) enum SslMode {
     Require,
     VerifyCa,
     VerifyFull,
-}
-
-/// A server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Host {
-    Tcp(String, u16),
-    Socket(PathBuf),
-}
-
-impl std::fmt::Display for Host {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Host::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Host::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Host::Socket(path) => write!(f, "{}", path.display()),
-        }
-    }
 }
 
 /// The files of TLS.

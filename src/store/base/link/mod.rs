@@ -8,12 +8,13 @@
 //!   `libpq` sees that at once,
 //! - writes the SQLSTATE before each error's message, for [`super::meaning`].
 //!
-//! `address` says where the server is, `passfile` which password `libpq` would take.
+//! `address` says where the server is (a `host`, or several), `passfile` which password `libpq` would take.
 //!
 //! The socket has a name in Linux's abstract name space; only this process may connect, once.
 //! The tasks have a thread of their own, since `libpq` blocks those that it is called on.
 
 mod address;
+mod host;
 mod passfile;
 mod pump;
 mod tls;
@@ -30,7 +31,7 @@ use tokio::runtime::{Builder, Handle};
 use super::meaning::sqlstate;
 use crate::store::Error;
 pub(super) use address::Address;
-use address::Host;
+use host::Host;
 
 /// How long connecting may take: name, TCP, TLS and login.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);

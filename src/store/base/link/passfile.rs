@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::address::Host;
+use super::host::Host;
 use crate::private_file;
 
 /// The password that the file has for this login, where it has one.

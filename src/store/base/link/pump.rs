@@ -17,7 +17,8 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::address::{Address, Host, SslMode};
+use super::address::{Address, SslMode};
+use super::host::Host;
 use super::{CONNECT_LIMIT, Failure, State, sqlstate, tls};
 
 /// How often it is looked whether an answer is overdue.

@@ -24,14 +24,13 @@ use axum::routing::get;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::surface::paths::PAGES_ROOT;
 use crate::surface::requests::arrival::Arrival;
-use crate::surface::server::Surface;
+use crate::surface::state::Surface;
 use crate::surface::wires::encoding::Shared;
 use guide::Guide;
 use view::{Entry, Hit, NamespaceView};
 
-/// Where the pages live.
-pub(in crate::surface) const ROOT: &str = "/rhn/apidoc/";
 /// Only the server's own style and script, no frames, no forms to elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'";
@@ -95,14 +94,14 @@ struct GuidePage<'a> {
 
 /// The routes.
 pub(in crate::surface) fn router() -> Router<Arc<Surface>> {
-    let to_root = || async { (StatusCode::FOUND, [(LOCATION, ROOT)]) };
+    let to_root = || async { (StatusCode::FOUND, [(LOCATION, PAGES_ROOT)]) };
     Router::new()
-        .route(ROOT.trim_end_matches('/'), get(to_root))
-        .route(ROOT, get(index))
-        .route(&format!("{ROOT}scripts"), get(scripts))
-        .route(&format!("{ROOT}faq"), get(faq))
-        .route(&format!("{ROOT}assets/{{name}}"), get(asset))
-        .route(&format!("{ROOT}{{namespace}}"), get(namespace))
+        .route(PAGES_ROOT.trim_end_matches('/'), get(to_root))
+        .route(PAGES_ROOT, get(index))
+        .route(&format!("{PAGES_ROOT}scripts"), get(scripts))
+        .route(&format!("{PAGES_ROOT}faq"), get(faq))
+        .route(&format!("{PAGES_ROOT}assets/{{name}}"), get(asset))
+        .route(&format!("{PAGES_ROOT}{{namespace}}"), get(namespace))
 }
 
 #[derive(Deserialize)]
@@ -172,7 +171,7 @@ async fn asset(Path(name): Path<String>) -> Response {
 }
 
 fn missing() -> Response {
-    let text = format!("no such page; {ROOT} lists all of them\n");
+    let text = format!("no such page; {PAGES_ROOT} lists all of them\n");
     (StatusCode::NOT_FOUND, text).into_response()
 }
 

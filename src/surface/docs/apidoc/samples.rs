@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::api::catalog::camel_case;
 use crate::api::types::{Kind, Member, Shape};
 use crate::api::{Method, Namespace, SessionUse};
+use crate::surface::paths::JSON_ROOT;
 
 /// Members of a struct that a sample shows at least, where so many can be given.
 const MEMBERS_SHOWN: usize = 2;
@@ -85,7 +86,7 @@ pub fn curl(namespace: &Namespace, method: &Method, origin: &str) -> String {
         return curl_xml(namespace, method, &examples, origin);
     }
     let path = format!("{}/{}", namespace.name(), method.name()).replace('.', "/");
-    let url = format!("'{origin}{}/{path}'", crate::surface::wires::json::ROOT);
+    let url = format!("'{origin}{}/{path}'", JSON_ROOT);
     let cookies = match (is_login(namespace, method), method.session()) {
         (true, _) => "-c cookies.txt ",
         (false, SessionUse::Never) if namespace.name() != "auth" => "",

@@ -7,7 +7,7 @@ use crate::api::error::code;
 use crate::api::types::{Kind, Member, Shape};
 use crate::api::{Catalog, Method, Namespace, SessionUse};
 use crate::service::Role;
-use crate::surface::docs::asciidoc::method_anchor;
+use crate::surface::docs::anchor::method_anchor;
 use crate::surface::docs::overloads::{self, Need, definitions};
 
 /// A piece of text; `code` stood between backticks.

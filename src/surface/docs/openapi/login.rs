@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{reference, refusal};
+use super::parts::{reference, refusal};
 
 pub(super) fn paths() -> Map<String, Json> {
     let legacy = |mut operation: Json, id: &str| {

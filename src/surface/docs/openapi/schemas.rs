@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::reference;
+use super::parts::reference;
 use crate::api::types::Shape;
 
 /// Components, by name.

@@ -1,11 +1,11 @@
 use dxr::Value as Xml;
 use registrysync::service::Role;
-use registrysync::store::now;
 use registrysync::store::projects::project::project_by_label;
-use registrysync::store::runs::log::{LogLevel, NewLogLine, log_append};
+use registrysync::store::runs::log::{LogLevel, NewLogLine};
+use registrysync::store::runs::progress::log_append;
 use registrysync::store::runs::result::{NewRunResult, ResultAction, ResultStatus, result_put};
 use registrysync::store::runs::run::{Run, RunStatus, RunTotals, run_get};
-use registrysync::store::{DbConnection, Error};
+use registrysync::store::{DbConnection, Error, now};
 use serde_json::{Value, json};
 
 use super::{Admin, run_enqueue_one};

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use diesel::prelude::*;
+use registrysync::store::base::clock::clock;
 use registrysync::store::runs::result::{ResultAction, ResultStatus, RunResult};
-use registrysync::store::runs::run::{Run, RunStatus, clock};
+use registrysync::store::runs::run::{Run, RunStatus};
 use registrysync::store::schema::{run_part, run_result, sync_project, tasko_run, tasko_schedule};
 use registrysync::store::{Db, DbConnection, Moment};
 

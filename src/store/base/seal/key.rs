@@ -4,6 +4,7 @@
 //! authenticated with it, so that a value copied to another row doesn't open.
 
 use crate::private_file;
+use crate::store::base::seal::error::SealError;
 use crate::store::schema::image_store;
 use crate::store::{DbConnection, Error};
 use chacha20poly1305::aead::{Aead as _, Payload};
@@ -22,49 +23,6 @@ const NONCE_LEN: usize = 24;
 const HEAD_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
 
 type KeyId = [u8; KEY_ID_LEN];
-
-/// Why a credential can't be sealed or opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SealError {
-    /// The key file can't be read or written.
-    #[error("can't use the key file `{}`: {reason}", path.display())]
-    File {
-        /// The key file.
-        path: PathBuf,
-        /// What went wrong.
-        reason: String,
-    },
-    /// There is no key file, but there are values that were sealed with one.
-    #[error(
-        "the database holds credentials sealed with key {wanted}, and the key file `{}` is \
-         missing: put it back from the backup (nothing was changed)",
-        path.display()
-    )]
-    Missing {
-        /// Where the key file was looked for.
-        path: PathBuf,
-        /// Id of the key that is needed, hexadecimal.
-        wanted: String,
-    },
-    /// The value was sealed with another key.
-    #[error(
-        "the database holds credentials sealed with key {wanted}, and the key at hand is {have}: \
-         give the key file that belongs to this database (nothing was changed)"
-    )]
-    OtherKey {
-        /// Id of the key that is needed, hexadecimal.
-        wanted: String,
-        /// Id of the key at hand, hexadecimal.
-        have: String,
-    },
-    /// The value was changed, or belongs to another row.
-    #[error("a sealed credential is damaged or belongs to another row: set it again")]
-    Damaged,
-    /// The operating system gave no random bytes.
-    #[error("no random bytes from the operating system: {0}")]
-    Random(getrandom::Error),
-}
 
 /// The key of the sealed credentials. Clones share it; it is wiped from memory with the last.
 #[derive(Clone)]
@@ -214,7 +172,10 @@ fn row_name(table: &str, id: i64) -> Vec<u8> {
 
 /// Checks that `key` opens everything sealed in the database; then a new key is written. Returns the
 /// key to go by: that of another process, where that wrote the file first.
-pub(super) fn key_check(conn: &mut DbConnection, key: SealKey) -> Result<SealKey, Error> {
+pub(in crate::store::base) fn key_check(
+    conn: &mut DbConnection,
+    key: SealKey,
+) -> Result<SealKey, Error> {
     key_fits(conn, &key)?;
     let key = key.written()?;
     key_fits(conn, &key)?;

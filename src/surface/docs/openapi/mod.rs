@@ -5,8 +5,10 @@
 //!
 //! - `schemas`: the shared types, requests and results.
 //! - `login`: the routes that aren't calls of methods.
+//! - `parts`: what occurs again and again.
 
 mod login;
+mod parts;
 mod schemas;
 
 use std::collections::BTreeSet;
@@ -15,8 +17,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::api::types::Kind;
 use crate::api::{Catalog, Method, Namespace, SessionUse};
+use crate::surface::paths::JSON_ROOT;
 use crate::surface::requests::cookie;
-use crate::surface::wires::json::ROOT;
+use parts::{reference, refusal};
 use schemas::{Schemas, one_of};
 
 /// Where the document is served, below the root, and its name in `api-docs/`.
@@ -51,7 +54,7 @@ pub fn document(catalog: &Catalog) -> Json {
             "description": DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": ROOT}],
+        "servers": [{"url": JSON_ROOT}],
         "security": [{"session": []}, {"bearer": []}],
         "tags": tags(catalog),
         "paths": paths,
@@ -256,15 +259,4 @@ fn fault(overloads: &[&Method]) -> Json {
     let mut fault = reference("Fault");
     fault["properties"] = json!({"code": {"enum": codes}});
     fault
-}
-
-fn refusal(description: &str) -> Json {
-    json!({
-        "description": description,
-        "content": {"application/json": {"schema": reference("Refusal")}},
-    })
-}
-
-fn reference(name: &str) -> Json {
-    json!({"$ref": format!("#/components/schemas/{name}")})
 }

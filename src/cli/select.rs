@@ -1,0 +1,34 @@
+//! The selectors on the command line.
+
+use clap::Args;
+
+use crate::sync::SelectorSpec;
+
+/// The selectors, the same for every command.
+#[derive(Args, Clone, Debug, Default)]
+#[group(id = "selectors", multiple = true)]
+pub struct SelectArguments {
+    /// This tag (or digest); may be given several times
+    #[arg(long = "tag", value_name = "T")]
+    pub tags: Vec<String>,
+    /// All tags in which this regular expression finds something
+    #[arg(long, value_name = "RE")]
+    pub tag_regex: Option<String>,
+    /// But none in which this one does
+    #[arg(long, value_name = "RE")]
+    pub tag_exclude_regex: Option<String>,
+    /// All versions in this range, such as `>=1.26 <2` or `~1.4 || ^2`
+    #[arg(long, value_name = "RANGE")]
+    pub semver: Option<String>,
+}
+
+impl From<SelectArguments> for SelectorSpec {
+    fn from(arguments: SelectArguments) -> Self {
+        Self {
+            tags: arguments.tags,
+            tags_regex: arguments.tag_regex,
+            tags_exclude_regex: arguments.tag_exclude_regex,
+            semver: arguments.semver,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! One request and its answer, over the right connections: no authorisation of its own, no second try.
+
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method};
+use url::Url;
+
+use super::call::{Answer, Call};
+use super::failure::{host_of, idle_error};
+use super::transport::Transport;
+use crate::oci::auth::scope::Scope;
+use crate::oci::error::Error;
+use crate::oci::network::guard::is_same_origin;
+
+/// The longest URL that is sent; servers take 8 KiB at least, and few more than this.
+const MAX_URL: usize = 32 * 1024;
+
+/// What a request to a registry, or to where it points, is sent with.
+pub(in crate::oci) struct Exchange {
+    /// The registry as people call it.
+    pub(in crate::oci) host: String,
+    pub(in crate::oci) root: Url,
+    pub(in crate::oci) transport: Transport,
+    pub(in crate::oci) idle_timeout: Duration,
+}
+
+impl Exchange {
+    /// Asks a token server once; no place among the registry's connections is needed for it.
+    pub(in crate::oci) async fn token_answer(
+        &self,
+        url: &Url,
+        authorization: Option<HeaderValue>,
+        what: &str,
+    ) -> Result<Answer, Error> {
+        let call = Call::get(url.clone(), Scope::Base, what);
+        let response = self.request(&call, url, authorization.as_ref()).await?;
+        Ok(self.answer(response, url, call.what))
+    }
+
+    /// An answer from `url` that holds no place among the connections.
+    pub(in crate::oci) fn answer(
+        &self,
+        response: reqwest::Response,
+        url: &Url,
+        what: String,
+    ) -> Answer {
+        Answer {
+            response,
+            host: self.name_of(url),
+            what,
+            idle_timeout: self.idle_timeout,
+            _permit: None,
+        }
+    }
+
+    /// The host of `url` for messages: this registry as people call it, or another one.
+    pub(in crate::oci) fn name_of(&self, url: &Url) -> String {
+        if is_same_origin(url, &self.root) {
+            self.host.clone()
+        } else {
+            host_of(url)
+        }
+    }
+
+    /// Sends one request, and waits for the head of its answer.
+    pub(super) async fn request(
+        &self,
+        call: &Call,
+        url: &Url,
+        token: Option<&HeaderValue>,
+    ) -> Result<reqwest::Response, Error> {
+        let mut request = self
+            .request_builder(&call.method, url, token, &call.what)
+            .await?
+            .headers(call.headers.clone());
+        if !call.body.is_empty() {
+            request = request.body(call.body.clone());
+        }
+        let idle = self.idle_timeout;
+        match tokio::time::timeout(idle, request.send()).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(Transport::error(self.name_of(url), &call.what, url, &error)),
+            Err(_) => Err(idle_error(&self.name_of(url), &call.what, idle)),
+        }
+    }
+
+    /// A request to `url` over the right connections; one to another host is checked first.
+    pub(in crate::oci) async fn request_builder(
+        &self,
+        method: &Method,
+        url: &Url,
+        token: Option<&HeaderValue>,
+        what: &str,
+    ) -> Result<reqwest::RequestBuilder, Error> {
+        let connections = self.transport.for_url(url, &self.root).await;
+        let connections = connections.map_err(|detail| Error::Protocol {
+            host: self.host.clone(),
+            what: what.to_owned(),
+            detail,
+        })?;
+        if url.as_str().len() > MAX_URL {
+            return Err(Error::Protocol {
+                host: self.name_of(url),
+                what: what.to_owned(),
+                detail: format!("its address would be {} bytes long", url.as_str().len()),
+            });
+        }
+        let request = connections.request(method.clone(), url.clone());
+        Ok(match token {
+            Some(token) => request.header(AUTHORIZATION, token),
+            None => request,
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! What an item says: as callers give it, checked, and as it is stored.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::settings::{Newer, architectures_check, on_empty_parse};
+use crate::oci::Repository;
+use crate::service::Error;
+use crate::store::projects::item::Item;
+use crate::sync::selection::select::SelectError;
+use crate::sync::{OnEmpty, Selector, SelectorSpec};
+
+/// What may be said of an item when it is made.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemOptions {
+    /// Tags and digests, named literally.
+    pub tags: Option<Vec<String>>,
+    /// Tags in which this regular expression is found.
+    pub tags_regex: Option<String>,
+    /// Tags in which this regular expression is found are left out, whatever else selects them.
+    pub tags_exclude_regex: Option<String>,
+    /// Tags that are versions in this range.
+    pub semver: Option<String>,
+    /// Platforms to copy, instead of the project's.
+    pub architectures: Option<Vec<String>>,
+    /// The path at the target, instead of what the placement says.
+    pub target_repository: Option<String>,
+    /// What becomes of it when it selects nothing, instead of what the project says: `warn`, `fail`
+    /// or `ignore`.
+    pub on_empty: Option<String>,
+}
+
+impl ItemOptions {
+    /// Adds the selectors that were given as parameters of their own; each may be given once.
+    pub fn with_parameters(
+        mut self,
+        tags: Option<Vec<String>>,
+        tags_regex: Option<String>,
+    ) -> Result<ItemOptions, Error> {
+        let twice = |field: &str| {
+            Error::invalid(
+                field,
+                "it is given as a parameter and in `options`: give it once",
+            )
+        };
+        if tags.is_some() && self.tags.is_some() {
+            return Err(twice("tags"));
+        }
+        if tags_regex.is_some() && self.tags_regex.is_some() {
+            return Err(twice("tags_regex"));
+        }
+        self.tags = tags.or(self.tags);
+        self.tags_regex = tags_regex.or(self.tags_regex);
+        Ok(self)
+    }
+}
+
+/// What may be changed of an item. What is left out stays as it is; "" and [] unset.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ItemDetails {
+    /// The source repository.
+    pub repository: Option<String>,
+    /// Tags and digests, named literally.
+    pub tags: Option<Vec<String>>,
+    /// Tags in which this regular expression is found.
+    pub tags_regex: Option<String>,
+    /// Tags in which this regular expression is found are left out, whatever else selects them.
+    pub tags_exclude_regex: Option<String>,
+    /// Tags that are versions in this range.
+    pub semver: Option<String>,
+    /// Platforms to copy, instead of the project's.
+    pub architectures: Option<Vec<String>>,
+    /// The path at the target, instead of what the placement says.
+    pub target_repository: Option<String>,
+    /// What becomes of it when it selects nothing, instead of what the project says: `warn`, `fail`
+    /// or `ignore`.
+    pub on_empty: Option<String>,
+}
+
+impl From<ItemOptions> for ItemDetails {
+    fn from(options: ItemOptions) -> ItemDetails {
+        ItemDetails {
+            repository: None,
+            tags: options.tags,
+            tags_regex: options.tags_regex,
+            tags_exclude_regex: options.tags_exclude_regex,
+            semver: options.semver,
+            architectures: options.architectures,
+            target_repository: options.target_repository,
+            on_empty: options.on_empty,
+        }
+    }
+}
+
+/// What an item's row keeps besides the repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredItem {
+    #[serde(flatten)]
+    selector: SelectorSpec,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    architectures: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target_repository: Option<Repository>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_empty: Option<OnEmpty>,
+    /// Members of a newer version.
+    #[serde(flatten)]
+    newer: Newer,
+}
+
+/// What an item says, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemSpec {
+    /// The source repository, below the store's address.
+    pub repository: Repository,
+    /// Which tags.
+    pub selector: SelectorSpec,
+    /// Platforms to copy; empty: the project's.
+    pub architectures: Vec<String>,
+    /// The path at the target, instead of what the placement says.
+    pub target_repository: Option<Repository>,
+    /// What becomes of it when it selects nothing; `None`: what the project says.
+    pub on_empty: Option<OnEmpty>,
+    /// What a newer version wrote besides; it is kept.
+    newer: Newer,
+}
+
+impl ItemSpec {
+    /// Reads what is stored.
+    pub fn of(item: &Item) -> Result<ItemSpec, Error> {
+        let stored: StoredItem = serde_json::from_str(&item.options).map_err(Error::unexpected)?;
+        Ok(ItemSpec {
+            repository: Repository::parse(&item.repository).map_err(Error::unexpected)?,
+            selector: stored.selector,
+            architectures: stored.architectures,
+            target_repository: stored.target_repository,
+            on_empty: stored.on_empty,
+            newer: stored.newer,
+        })
+    }
+
+    pub(super) fn to_json(&self) -> Result<String, Error> {
+        let stored = StoredItem {
+            selector: self.selector.clone(),
+            architectures: self.architectures.clone(),
+            target_repository: self.target_repository.clone(),
+            on_empty: self.on_empty,
+            newer: self.newer.clone(),
+        };
+        serde_json::to_string(&stored).map_err(Error::unexpected)
+    }
+
+    /// All tags of a repository.
+    pub(super) fn new(repository: &str) -> Result<ItemSpec, Error> {
+        Ok(ItemSpec {
+            repository: repository_parse("repository", repository)?,
+            selector: SelectorSpec::default(),
+            architectures: Vec::new(),
+            target_repository: None,
+            on_empty: None,
+            newer: Newer::new(),
+        })
+    }
+
+    /// This item with what `details` change.
+    pub(super) fn changed(self, details: ItemDetails) -> Result<ItemSpec, Error> {
+        let mut spec = self;
+        if let Some(repository) = details.repository {
+            spec.repository = repository_parse("repository", &repository)?;
+        }
+        let set = |text: String| (!text.is_empty()).then_some(text);
+        if let Some(tags) = details.tags {
+            spec.selector.tags = tags;
+        }
+        if let Some(text) = details.tags_regex {
+            spec.selector.tags_regex = set(text);
+        }
+        if let Some(text) = details.tags_exclude_regex {
+            spec.selector.tags_exclude_regex = set(text);
+        }
+        if let Some(text) = details.semver {
+            spec.selector.semver = set(text);
+        }
+        if let Some(architectures) = details.architectures {
+            architectures_check(&architectures)?;
+            spec.architectures = architectures;
+        }
+        if let Some(text) = details.target_repository {
+            spec.target_repository = set(text)
+                .map(|text| repository_parse("target_repository", &text))
+                .transpose()?;
+        }
+        if let Some(text) = details.on_empty {
+            spec.on_empty = on_empty_parse(&text)?;
+        }
+        Selector::compile(&spec.selector).map_err(|error| selector_refused(&error))?;
+        Ok(spec)
+    }
+
+    /// The tags that it will write under their own names, whatever the source has.
+    pub(super) fn selector_literal_tags(&self) -> Result<Vec<String>, Error> {
+        let tags = self.selector.literal_tags();
+        tags.map_err(|error| selector_refused(&error))
+    }
+}
+
+fn selector_refused(error: &SelectError) -> Error {
+    let text = error.to_string();
+    let field = format!("`{}`: ", error.field);
+    Error::invalid(error.field, text.strip_prefix(&field).unwrap_or(&text))
+}
+
+fn repository_parse(field: &str, text: &str) -> Result<Repository, Error> {
+    Repository::parse(text).map_err(|error| Error::invalid(field, error.to_string()))
+}
