@@ -3,11 +3,13 @@
 //! - [`types`]: names, digests, platforms, manifests.
 //! - [`http`]: HTTP with one registry; [`auth`]: authorisation there; [`network`]: where requests may go.
 //! - [`registry`]: the operations: tags, manifests, blobs, uploads.
+//! - [`endpoint`]: where images come from and go to, as the engine sees it.
 //! - [`error`]: every failure is an [`Error`].
 //!
 //! Source: the OCI distribution specification 1.1 and the OCI image specification 1.1.
 
 pub mod auth;
+pub mod endpoint;
 pub mod error;
 pub mod http;
 pub mod network;
@@ -15,6 +17,7 @@ pub mod registry;
 pub mod types;
 
 pub use auth::credentials::Credentials;
+pub use endpoint::Endpoint;
 pub use error::Error;
 pub use http::client::Client;
 pub use http::health::SickRules;

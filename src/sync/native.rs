@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::oci::Client;
+use crate::oci::Endpoint;
 
 use super::copy::compare::{Comparison, Ends};
 use super::copy::ladder::{BlobLocations, Ladder, Route};
@@ -24,7 +24,7 @@ use super::selection::candidate::{Candidate, candidates_find};
 
 /// Copies to one registry what a [`SyncSpec`] names.
 pub struct Engine {
-    pub(super) target: Client,
+    pub(super) target: Endpoint,
     pub(super) spec: Arc<SyncSpec>,
     /// What of the specification this engine copies.
     pub(super) items: Vec<SyncItem>,
@@ -73,11 +73,11 @@ pub struct RunEnd {
 
 impl Engine {
     /// An engine for one plan or run.
-    pub fn new(target: Client, mut spec: SyncSpec) -> Self {
+    pub fn new(target: impl Into<Endpoint>, mut spec: SyncSpec) -> Self {
         let items = std::mem::take(&mut spec.items);
         let permits = Semaphore::new(spec.max_parallel.clamp(1, Semaphore::MAX_PERMITS));
         Self {
-            target,
+            target: target.into(),
             spec: Arc::new(spec),
             items,
             shared: Arc::new(Shared {
@@ -227,7 +227,7 @@ async fn tell(outcome: TagOutcome, reporter: &Reporter, end: &mut RunEnd) {
 
 /// Works on one tag at a time; all of them share the ladder.
 struct TagWorker {
-    target: Client,
+    target: Endpoint,
     spec: Arc<SyncSpec>,
     ladder: Arc<Ladder>,
     shared: Arc<Shared>,

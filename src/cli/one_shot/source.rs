@@ -38,7 +38,7 @@ impl Source {
         arguments: &SyncArguments,
     ) -> Result<Self, CliError> {
         let item = SyncItem {
-            source: client(from, &arguments.trust, arguments.max_names)?,
+            source: client(from, &arguments.trust, arguments.max_names)?.into(),
             repository: Repository::parse(reference(repository)).map_err(CliError::input)?,
             selector: flag_selector(&arguments.select)?,
             architectures: arguments.architecture.clone(),
@@ -67,7 +67,7 @@ impl Source {
             let client = file_client(registry, &arguments.trust, arguments.max_names)?;
             for item in &registry.items {
                 items.push(SyncItem {
-                    source: client.clone(),
+                    source: client.clone().into(),
                     repository: item.repository.clone(),
                     selector: Selector::compile(&item.selector)
                         .map_err(|e| CliError::Input(format!("{name}: line {}: {e}", item.line)))?,

@@ -253,7 +253,7 @@ fn sync_item(
         .collect::<Result<_, _>>()
         .map_err(|error| Error::invalid("architectures", error.to_string()))?;
     Ok(SyncItem {
-        source: source.clone(),
+        source: source.clone().into(),
         repository: item.repository.clone(),
         selector: Selector::compile(&item.selector)
             .map_err(|error| Error::invalid(error.field, error.to_string()))?,

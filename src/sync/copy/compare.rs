@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 use crate::oci::types::large::offload;
 use crate::oci::types::manifest::Content;
-use crate::oci::{Client, Descriptor, Digest, Manifest, Platform, PlatformChoice, Reference};
+use crate::oci::{Descriptor, Digest, Endpoint, Manifest, Platform, PlatformChoice, Reference};
 use crate::text::{NAME, readable};
 
 use super::ladder::CHILDREN;
@@ -46,7 +46,7 @@ pub(in crate::sync) struct Wanted {
 
 /// The target of a comparison, and what is known from before.
 pub(in crate::sync) struct Ends<'a> {
-    pub(in crate::sync) target: &'a Client,
+    pub(in crate::sync) target: &'a Endpoint,
     pub(in crate::sync) known: &'a KnownTags,
     pub(in crate::sync) lost: &'a LostTags,
 }

@@ -11,7 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::oci::registry::upload::{Mount, OnBytes, Upload};
 use crate::oci::types::large::{MAX_DEPTH, Room};
 use crate::oci::types::manifest::Content;
-use crate::oci::{Client, Descriptor, Digest, Manifest, Reference, Repository};
+use crate::oci::{Descriptor, Digest, Endpoint, Manifest, Reference, Repository};
 
 use super::manifest_writes::manifest_write;
 use super::once::Once;
@@ -26,7 +26,7 @@ const BLOBS: usize = 16;
 /// One way from a repository to a repository.
 #[derive(Clone)]
 pub(in crate::sync) struct Route {
-    pub(in crate::sync) from: Client,
+    pub(in crate::sync) from: Endpoint,
     pub(in crate::sync) source: Repository,
     pub(in crate::sync) target: Repository,
     /// Whether what is there may lack something, so that a manifest alone shows nothing.
@@ -35,7 +35,7 @@ pub(in crate::sync) struct Route {
 
 /// Copies manifests and blobs within one part of a run; what two tags need is copied once.
 pub(in crate::sync) struct Ladder {
-    target: Client,
+    target: Endpoint,
     on_bytes: OnBytes,
     blobs: Once<(Repository, Digest)>,
     manifests: Once<(Repository, Digest, bool)>,
@@ -52,7 +52,7 @@ type BlobLocation = Arc<AsyncMutex<Option<Repository>>>;
 
 impl Ladder {
     pub(in crate::sync) fn new(
-        target: Client,
+        target: Endpoint,
         on_bytes: OnBytes,
         homes: Arc<BlobLocations>,
     ) -> Self {
@@ -268,7 +268,7 @@ impl Ladder {
     fn home(&self, route: &Route, digest: &Digest) -> BlobLocation {
         let homes = self.homes.by_digest.lock();
         let mut homes = homes.unwrap_or_else(PoisonError::into_inner);
-        let at_source = route.from.address().is_same_registry(self.target.address());
+        let at_source = route.from.is_same(&self.target);
         let first = || Arc::new(AsyncMutex::new(at_source.then(|| route.source.clone())));
         Arc::clone(homes.entry(digest.clone()).or_insert_with(first))
     }

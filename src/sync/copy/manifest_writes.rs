@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::oci::types::manifest::Content;
-use crate::oci::{Client, Digest, Error, Manifest, Reference, Repository};
+use crate::oci::{Digest, Endpoint, Error, Manifest, Reference, Repository};
 
 /// All of this process, since two projects may write to one repository.
 static WRITES: LazyLock<Writes> = LazyLock::new(Writes::default);
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Writes a manifest. `again`: all that it needs was seen or written a moment ago, so a registry
 /// that says it is missing or damaged is asked once more.
 pub(in crate::sync) async fn manifest_write(
-    target: &Client,
+    target: &Endpoint,
     repository: &Repository,
     reference: &Reference,
     manifest: &Manifest,
@@ -38,7 +38,7 @@ pub(in crate::sync) async fn manifest_write(
 }
 
 async fn put(
-    target: &Client,
+    target: &Endpoint,
     repository: &Repository,
     reference: &Reference,
     manifest: &Manifest,

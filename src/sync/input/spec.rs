@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::oci::{Client, Digest, NameError, PlatformChoice, RegistryAddress, Repository};
+use crate::oci::{Digest, Endpoint, NameError, PlatformChoice, RegistryAddress, Repository};
 
 use crate::sync::selection::select::Selector;
 
@@ -36,7 +36,7 @@ pub struct SyncSpec {
 #[derive(Clone, Debug)]
 pub struct SyncItem {
     /// The source registry.
-    pub source: Client,
+    pub source: Endpoint,
     /// The path below the source's address.
     pub repository: Repository,
     /// Which tags.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 
 use crate::oci::registry::page::{Dropped, Listing};
-use crate::oci::{Client, Digest, Manifest, NameError, PlatformChoice, Reference, Repository};
+use crate::oci::{Digest, Endpoint, Manifest, NameError, PlatformChoice, Reference, Repository};
 
 use super::select::Selection;
 use crate::sync::copy::unreachable::Unreachable;
@@ -27,7 +27,7 @@ const LISTINGS: usize = 8;
 #[derive(Clone, Debug)]
 pub(in crate::sync) struct Candidate {
     /// The source registry.
-    pub(in crate::sync) from: Client,
+    pub(in crate::sync) from: Endpoint,
     /// As the item names it.
     pub(in crate::sync) repository: Repository,
     /// The full path at the source.
@@ -59,7 +59,7 @@ pub(in crate::sync) struct Candidates {
 
 /// Lists what must be listed, and selects.
 pub(in crate::sync) async fn candidates_find(
-    target: &Client,
+    target: &Endpoint,
     spec: &SyncSpec,
     items: &[SyncItem],
     unreachable: &Unreachable,
@@ -175,7 +175,7 @@ fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
 impl Candidates {
     fn select(
         &mut self,
-        target: &Client,
+        target: &Endpoint,
         spec: &SyncSpec,
         (number, item): (usize, &SyncItem),
         selection: Selection,
@@ -296,14 +296,14 @@ impl Candidate {
     }
 
     /// `host/repository:tag` at the target.
-    pub(in crate::sync) fn place(&self, target: &Client) -> String {
+    pub(in crate::sync) fn place(&self, target: &Endpoint) -> String {
         format!("{}/{}", target.host(), self.reference.on(&self.target))
     }
 
     /// An outcome of this candidate in which nothing was done.
     pub(in crate::sync) fn outcome(
         &self,
-        target: &Client,
+        target: &Endpoint,
         action: Action,
         reason: String,
     ) -> TagOutcome {

@@ -78,7 +78,7 @@ pub(crate) fn regex(pattern: &str) -> SelectorSpec {
 
 pub(crate) fn item(source: &Client, path: &str, selector: &SelectorSpec) -> SyncItem {
     SyncItem {
-        source: source.clone(),
+        source: source.clone().into(),
         repository: repository(path),
         selector: Selector::compile(selector).unwrap(),
         architectures: Vec::new(),
