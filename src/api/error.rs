@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::value::BridgeError;
 use crate::service::error::listed;
-use crate::service::{Error, Role};
+use crate::service::{Cause, Error, Role};
 
 /// Fault codes, as Uyuni's clients know them.
 pub mod code {
@@ -167,14 +167,14 @@ impl ApiError {
         }
     }
 
-    /// -1 with a correlation id. `source` goes to the log under that id and nowhere else.
-    pub fn unexpected(source: impl fmt::Display) -> ApiError {
-        ApiError::from(Error::unexpected(source))
+    /// -1 with a correlation id. `cause` goes to the log under that id and nowhere else.
+    pub fn unexpected(cause: impl Into<Cause>) -> ApiError {
+        ApiError::from(Error::unexpected(cause))
     }
 
     /// -1 with a correlation id: the call was carried out, and its answer can't be written.
-    pub(super) fn unwritable(source: impl fmt::Display) -> ApiError {
-        let mut error = ApiError::unexpected(source);
+    pub(super) fn unwritable(cause: impl Into<Cause>) -> ApiError {
+        let mut error = ApiError::unexpected(cause);
         error.is_unexpected = false;
         error
             .message
@@ -241,8 +241,8 @@ impl From<Error> for ApiError {
             Error::SessionUnknown(_) | Error::SessionInvalid(_) => {
                 (code::GENERAL, FaultKind::Session)
             }
-            Error::Unavailable(_) => (code::UNAVAILABLE, FaultKind::Fault),
-            Error::Unexpected(_) => {
+            Error::Unavailable { .. } => (code::UNAVAILABLE, FaultKind::Fault),
+            Error::Unexpected { .. } => {
                 // Uyuni's words, which its clients look for.
                 let message = format!("unhandled internal exception: {error}");
                 return ApiError {

@@ -1,9 +1,10 @@
 //! The error of the use cases: what went wrong in the user's words, by kind.
 
 use super::Role;
-use crate::store;
+use crate::store::{self, Cause};
 
-/// Why a use case refused or failed. The text is for the user; it holds no secret.
+/// Why a use case refused or failed. The text is for the user, and holds no secret; what is behind it is its
+/// source, for the log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -73,11 +74,23 @@ pub enum Error {
     #[error("Session id: {0} is not valid.")]
     SessionInvalid(i64),
     /// The job runner or the database can't do it now; the text says what to do.
-    #[error("{0}")]
-    Unavailable(String),
-    /// Anything that is no fault of the caller. The reason is in the log only, under this id.
-    #[error("an unexpected error; the server's log has the reason under the id {0}")]
-    Unexpected(String),
+    #[error("{message}")]
+    Unavailable {
+        /// What the caller is told.
+        message: String,
+        /// What is behind it.
+        #[source]
+        cause: Cause,
+    },
+    /// Anything that isn't the caller's fault. The cause is in the log, under this id.
+    #[error("an unexpected error; the server's log has the reason under the id {id}")]
+    Unexpected {
+        /// What names it in the log.
+        id: String,
+        /// What is behind it.
+        #[source]
+        cause: Cause,
+    },
 }
 
 impl Error {
@@ -89,14 +102,15 @@ impl Error {
         }
     }
 
-    /// Logs a failure, whose reason never reaches the caller.
-    pub fn unexpected(source: impl std::fmt::Display) -> Error {
+    /// Logs a failure, whose cause never reaches the caller.
+    pub fn unexpected(cause: impl Into<Cause>) -> Error {
+        let cause = cause.into();
         let mut bits = [0_u8; 8];
         // An id without randomness still names the failure; the log line has its time.
         let _ = getrandom::fill(&mut bits);
         let id = hex::encode(bits);
-        tracing::error!(correlation_id = %id, error = %source, "an unexpected error");
-        Error::Unexpected(id)
+        tracing::error!(correlation_id = %id, error = %cause, "an unexpected error");
+        Error::Unexpected { id, cause }
     }
 
     /// Whether it refuses a login without a look at it. There may be any number of them, so that they
@@ -110,7 +124,7 @@ impl Error {
 
     /// Whether the same may do later: it is to be tried again instead of given up.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Error::Unavailable(_))
+        matches!(self, Error::Unavailable { .. })
     }
 }
 
@@ -139,7 +153,7 @@ pub fn listed<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         use store::Error as Store;
-        let text = match error {
+        let text = match &error {
             Store::Busy(_) | Store::Connect { .. } => {
                 "the database can't be reached at the moment; try again later".to_owned()
             }
@@ -164,9 +178,42 @@ impl From<store::Error> for Error {
                 seal @ (store::SealError::OtherKey { .. } | store::SealError::Missing { .. }),
             ) => return Error::Refused(seal.to_string()),
             stale @ Store::Stale { .. } => return Error::invalid("version", stale.to_string()),
-            other => return Error::unexpected(other),
+            _ => return Error::unexpected(error),
         };
         tracing::warn!(%error, "the database can't do what a call needs");
-        Error::Unavailable(text)
+        Error::Unavailable {
+            message: text,
+            cause: Box::new(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::Error;
+    use crate::store;
+
+    #[test]
+    fn an_error_keeps_its_cause_and_doesnt_show_it() {
+        let lost = store::Error::Lost("server closed the connection at 10.0.0.7".into());
+        for error in [
+            Error::from(lost),
+            Error::unexpected("a secret at 10.0.0.7"),
+            Error::from(store::Error::Task("a panic at 10.0.0.7".into())),
+        ] {
+            assert!(!error.to_string().contains("10.0.0.7"), "{error}");
+            let mut cause = error.source();
+            let mut texts = Vec::new();
+            while let Some(error) = cause {
+                texts.push(error.to_string());
+                cause = error.source();
+            }
+            assert!(
+                texts.iter().any(|text| text.contains("10.0.0.7")),
+                "{texts:?}"
+            );
+        }
     }
 }

@@ -24,6 +24,7 @@ pub mod schedules;
 pub mod stores;
 pub mod trail;
 
+pub use crate::store::Cause;
 pub use access::account::{LoginPolicy, Logins};
 pub use access::role::Role;
 pub use caller::Caller;

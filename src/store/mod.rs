@@ -24,7 +24,7 @@ pub mod trail;
 
 pub use base::connection::DbConnection;
 pub use base::db::Db;
-pub use base::error::Error;
+pub use base::error::{Cause, Error};
 pub use base::meaning::Trouble;
 pub use base::options::{ConnectionLimits, DbOptions};
 pub use base::seal::error::SealError;

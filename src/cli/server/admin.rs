@@ -33,7 +33,7 @@ async fn reset_password(arguments: ResetArguments) -> Result<u8, CliError> {
     let reset = password_reset(&app, login.clone(), given).await;
     let made_up = reset.map_err(|error| match error {
         Error::UserUnknown(_) => CliError::Input(format!("there is no account `{login}`")),
-        Error::Unavailable(_) => CliError::Unreachable(error.to_string()),
+        Error::Unavailable { .. } => CliError::Unreachable(error.to_string()),
         error => CliError::Failed(error.to_string()),
     })?;
     if let Some(password) = made_up {

@@ -85,7 +85,7 @@ fn reason(why: &Error) -> &'static str {
     match why {
         Error::LoginRefused => "no such login and password",
         Error::AccountDisabled => "the account is disabled",
-        Error::Unavailable(_) => "the database is away",
+        Error::Unavailable { .. } => "the database is away",
         _ => "an unexpected error",
     }
 }

@@ -217,10 +217,13 @@ pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result
     };
     // Two transactions and more: what fails now may have worked for the first.
     deleted.await.map(|_| ()).map_err(|error| match error {
-        Error::Unavailable(reason) => Error::Unavailable(format!(
-            "{reason}; whether the project's runs are cancelled and it is deleted isn't known: \
-             look before you try again"
-        )),
+        Error::Unavailable { message, cause } => Error::Unavailable {
+            message: format!(
+                "{message}; whether the project's runs are cancelled and it is deleted isn't known: \
+                 look before you try again"
+            ),
+            cause,
+        },
         other => other,
     })
 }

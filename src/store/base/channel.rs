@@ -64,12 +64,12 @@ impl Listener {
     /// connection is gone.
     pub fn news(&mut self) -> Result<Vec<Topic>, Error> {
         let Some(conn) = &mut self.conn else {
-            return Err(Error::Lost("not connected".to_owned()));
+            return Err(Error::Lost("not connected".into()));
         };
         let mut topics = Vec::new();
         for news in conn.notifications_iter() {
             // There is nothing else that could fail.
-            let news = news.map_err(|error| Error::Lost(error.to_string()))?;
+            let news = news.map_err(|error| Error::Lost(Box::new(error)))?;
             match news.payload.as_str() {
                 "queue" => topics.push(Topic::Queue),
                 "cancel" => topics.push(Topic::Cancel),

@@ -230,7 +230,7 @@ impl Target {
         let mut conn = SqliteConnection::establish(name).map_err(|error| {
             let said = error.to_string();
             match Meaning::of(&said) {
-                Some(Meaning::Trouble(trouble)) => Error::Trouble(trouble, said),
+                Some(Meaning::Trouble(trouble)) => Error::Trouble(trouble, Box::new(error)),
                 _ => self.refused(said),
             }
         })?;
@@ -258,9 +258,10 @@ impl Target {
     /// to the open one is lost for who looks at its name.
     pub(in crate::store) fn check(&self) -> Result<(), Error> {
         match self {
-            Self::Sqlite { path, file } if *file != FileId::of(path) => {
-                Err(Error::Trouble(Trouble::Moved, path.display().to_string()))
-            }
+            Self::Sqlite { path, file } if *file != FileId::of(path) => Err(Error::Trouble(
+                Trouble::Moved,
+                path.display().to_string().into(),
+            )),
             _ => Ok(()),
         }
     }

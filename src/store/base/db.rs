@@ -104,6 +104,6 @@ impl Db {
         let mut taken = self.pool.take(urgent).await?;
         tokio::task::spawn_blocking(move || body(taken.conn()?))
             .await
-            .map_err(|_| Error::Task)?
+            .map_err(|failure| Error::Task(Box::new(failure)))?
     }
 }

@@ -5,7 +5,11 @@ use crate::store::{Moment, SealError};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use std::path::PathBuf;
 
-/// An error of the database layer. Texts name no secret and no statement.
+/// What is behind an error: for the log, and for whoever looks for a certain one.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error of the database layer. Texts name no secret and no statement; each has what caused it as its
+/// source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -39,16 +43,16 @@ pub enum Error {
     Busy(String),
     /// The connection broke while it was used.
     #[error("the connection to the database was lost: {0}")]
-    Lost(String),
+    Lost(#[source] Cause),
     /// The connection broke while a transaction was being committed: nobody knows what became of it.
     #[error("the connection to the database was lost in the middle of a COMMIT: {0}")]
-    OutcomeUnknown(String),
+    OutcomeUnknown(#[source] Cause),
     /// The database is there and can't do its work.
     #[error("{0} ({1})")]
-    Trouble(Trouble, String),
+    Trouble(Trouble, #[source] Cause),
     /// The database refuses a value: the same statement will never do.
     #[error("the database refuses a value: {0}")]
-    Value(String),
+    Value(#[source] Cause),
     /// A migration of this database is not known to this program.
     #[error(
         "the database has the migration `{version}`, which this version of registrysync doesn't \
@@ -60,24 +64,25 @@ pub enum Error {
     },
     /// A migration failed; it was rolled back.
     #[error("can't migrate the database: {0}")]
-    Migrate(String),
+    Migrate(#[source] Cause),
     /// The copy before a migration couldn't be written.
     #[error("can't back the database up to `{}` before migrating it: {reason}", path.display())]
     Backup {
         /// Where the copy was to stand.
         path: PathBuf,
         /// What went wrong.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// The key of the sealed credentials, or a sealed credential.
     #[error(transparent)]
     Seal(#[from] SealError),
     /// A row with the same unique value exists.
     #[error("it exists already ({0})")]
-    Exists(String),
+    Exists(#[source] Cause),
     /// The row is in use, or a row that it names doesn't exist.
     #[error("it is in use, or names something that doesn't exist ({0})")]
-    Reference(String),
+    Reference(#[source] Cause),
     /// Somebody else changed the row first.
     #[error("it was changed by `{modified_by}` at {modified} UTC: it has version {version} now")]
     Stale {
@@ -98,10 +103,10 @@ pub enum Error {
     },
     /// Any other failure of a statement.
     #[error("the database refused a statement: {0}")]
-    Query(DieselError),
+    Query(#[source] DieselError),
     /// The closure panicked or the runtime ended.
-    #[error("a database task ended early")]
-    Task,
+    #[error("a database task ended early: {0}")]
+    Task(#[source] Cause),
 }
 
 impl Error {
@@ -132,31 +137,42 @@ impl From<DieselError> for Error {
         let (kind, info) = match error {
             DieselError::DatabaseError(kind, info) => (kind, info),
             DieselError::BrokenTransactionManager => {
-                return Error::Lost("in a transaction".to_owned());
+                return Error::Lost("in a transaction".into());
             }
             DieselError::RollbackErrorOnCommit { commit_error, .. } => {
                 return Error::from(*commit_error);
             }
             other => return Error::Query(other),
         };
-        let said = || info.message().to_owned();
+        let meaning = Meaning::of(info.message());
         match kind {
-            DatabaseErrorKind::UniqueViolation => Error::Exists(said()),
-            DatabaseErrorKind::ForeignKeyViolation => Error::Reference(said()),
+            DatabaseErrorKind::UniqueViolation => Error::Exists(cause(kind, info)),
+            DatabaseErrorKind::ForeignKeyViolation => Error::Reference(cause(kind, info)),
             DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
-                Error::Lost(said())
+                Error::Lost(cause(kind, info))
             }
-            DatabaseErrorKind::SerializationFailure => Error::Trouble(Trouble::Contended, said()),
-            DatabaseErrorKind::ReadOnlyTransaction => Error::Trouble(Trouble::ReadOnly, said()),
+            DatabaseErrorKind::SerializationFailure => {
+                Error::Trouble(Trouble::Contended, cause(kind, info))
+            }
+            DatabaseErrorKind::ReadOnlyTransaction => {
+                Error::Trouble(Trouble::ReadOnly, cause(kind, info))
+            }
             DatabaseErrorKind::NotNullViolation | DatabaseErrorKind::CheckViolation => {
-                Error::Value(said())
+                Error::Value(cause(kind, info))
             }
-            _ => match Meaning::of(info.message()) {
-                Some(Meaning::Trouble(trouble)) => Error::Trouble(trouble, said()),
-                Some(Meaning::Lost) => Error::Lost(said()),
-                Some(Meaning::Value) => Error::Value(said()),
+            _ => match meaning {
+                Some(Meaning::Trouble(trouble)) => Error::Trouble(trouble, cause(kind, info)),
+                Some(Meaning::Lost) => Error::Lost(cause(kind, info)),
+                Some(Meaning::Value) => Error::Value(cause(kind, info)),
                 None => Error::Query(DieselError::DatabaseError(kind, info)),
             },
         }
     }
+}
+
+fn cause(
+    kind: DatabaseErrorKind,
+    info: Box<dyn diesel::result::DatabaseErrorInformation + Send + Sync>,
+) -> Cause {
+    Box::new(DieselError::DatabaseError(kind, info))
 }

@@ -1,7 +1,7 @@
 //! Brings a database to the version that this program knows.
 
 use super::connection::{Target, sqlite_file_make};
-use crate::store::{DbConnection, Error};
+use crate::store::{Cause, DbConnection, Error};
 use diesel::backend::Backend;
 use diesel::connection::SimpleConnection as _;
 use diesel::migration::MigrationSource;
@@ -25,7 +25,8 @@ pub(super) fn migrate(conn: &mut DbConnection, target: &Target) -> Result<(), Er
         (DbConnection::Postgres(conn), _) => {
             conn.batch_execute(POSTGRES_LOCK)?;
             if migrations_missing(conn, &POSTGRES)?.is_some() {
-                conn.run_pending_migrations(POSTGRES).map_err(failed)?;
+                conn.run_pending_migrations(POSTGRES)
+                    .map_err(Error::Migrate)?;
             }
         }
         (DbConnection::Sqlite(conn), Target::Sqlite { path, .. }) => {
@@ -33,7 +34,8 @@ pub(super) fn migrate(conn: &mut DbConnection, target: &Target) -> Result<(), Er
                 if missing.database_has_content {
                     sqlite_backup(conn, path)?;
                 }
-                conn.run_pending_migrations(SQLITE).map_err(failed)?;
+                conn.run_pending_migrations(SQLITE)
+                    .map_err(Error::Migrate)?;
             }
         }
         (DbConnection::Sqlite(_), Target::Postgres(..)) => return Err(Error::Url),
@@ -51,7 +53,7 @@ pub(super) fn is_current(conn: &mut DbConnection) -> Result<(), Error> {
     };
     match missing {
         None => Ok(()),
-        Some(_) => Err(Error::Migrate("some migrations are missing".to_owned())),
+        Some(_) => Err(Error::Migrate("some migrations are missing".into())),
     }
 }
 
@@ -70,7 +72,7 @@ fn migrations_missing<DB: Backend>(
     conn: &mut impl MigrationHarness<DB>,
     source: &EmbeddedMigrations,
 ) -> Result<Option<Missing>, Error> {
-    let applied = conn.applied_migrations().map_err(failed)?;
+    let applied = conn.applied_migrations().map_err(Error::Migrate)?;
     let applied: Vec<String> = applied.iter().map(ToString::to_string).collect();
     missing_of::<DB>(&applied, source)
 }
@@ -80,7 +82,7 @@ fn missing_of<DB: Backend>(
     source: &EmbeddedMigrations,
 ) -> Result<Option<Missing>, Error> {
     let known: Vec<String> = MigrationSource::<DB>::migrations(source)
-        .map_err(failed)?
+        .map_err(Error::Migrate)?
         .iter()
         .map(|migration| migration.name().version().to_string())
         .collect();
@@ -106,18 +108,13 @@ fn sqlite_backup(conn: &mut diesel::SqliteConnection, path: &Path) -> Result<(),
     let copy = Path::new(&name).to_path_buf();
     // SQLite fills a file that is empty, and leaves its mode as it is.
     sqlite_file_make(&copy)
-        .map_err(|error| error.to_string())
+        .map_err(Cause::from)
         .and_then(|()| {
             diesel::sql_query("VACUUM INTO ?")
                 .bind::<diesel::sql_types::Text, _>(copy.to_string_lossy().into_owned())
                 .execute(conn)
                 .map(drop)
-                .map_err(|error| error.to_string())
+                .map_err(Cause::from)
         })
         .map_err(|reason| Error::Backup { path: copy, reason })
-}
-
-#[allow(clippy::needless_pass_by_value)] // for `map_err`
-fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::Migrate(error.to_string())
 }

@@ -84,7 +84,7 @@ impl Pool {
             patience = patience.saturating_sub(begun.elapsed());
         }
         if let Ok(connected) = tokio::time::timeout(patience, connecting).await {
-            return connected.map_err(|_| Error::Task)?;
+            return connected.map_err(|failure| Error::Task(Box::new(failure)))?;
         }
         self.away.store(true, Ordering::Relaxed);
         Err(Error::Busy("the database doesn't answer".to_owned()))
@@ -101,14 +101,14 @@ impl Pool {
             let left = wait.saturating_sub(begun.elapsed());
             let soon = if away { left } else { TURN_SOON.min(left) };
             if let Ok(turn) = tokio::time::timeout(soon, &mut turn).await {
-                return turn.map_err(|_| Error::Task);
+                return turn.map_err(|closed| Error::Task(Box::new(closed)));
             }
             if begun.elapsed() >= wait {
                 return Err(Error::Busy("all connections are in use".to_owned()));
             }
             tokio::select! {
                 biased;
-                turn = &mut turn => return turn.map_err(|_| Error::Task),
+                turn = &mut turn => return turn.map_err(|closed| Error::Task(Box::new(closed))),
                 is_there = self.is_there() => if !is_there {
                     return Err(Error::Busy("the database doesn't answer".to_owned()));
                 },
@@ -168,7 +168,7 @@ impl Taken {
         self.place
             .as_mut()
             .map(|place| &mut place.conn)
-            .ok_or(Error::Task)
+            .ok_or_else(|| Error::Task("its connection is gone".into()))
     }
 }
 
