@@ -17,3 +17,4 @@ mod wires;
 pub use connections::acceptor::{ServeOptions, serve};
 pub use connections::tls::Certificate;
 pub use server::{RequestLimits, Routes, listen, routes};
+pub use wires::dxr_handlers::dxr_handlers;

@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod docs;
 mod door;
+mod dxr_mounted;
 mod every_method;
 mod image_store;
 mod image_sync;
