@@ -15,6 +15,8 @@ pub mod notifications;
 pub mod scheduling;
 pub mod work;
 
+use std::time::Duration;
+
 pub use crate::service::runs::limits::RunLimits;
 pub use housekeeper::Housekeeper;
 pub use housekeeper::history::HistoryRules;
@@ -24,3 +26,8 @@ pub use scheduling::clock::Clock;
 pub use scheduling::scheduler::Scheduler;
 pub use work::lost::LostParts;
 pub use work::worker::{LeaseRules, Worker, WorkerOptions};
+
+/// How often the database is asked for work that nobody announced: another node may have left it.
+const POLL: Duration = Duration::from_secs(1);
+/// The wait after the database failed, before it is asked again.
+const DATABASE_PAUSE: Duration = Duration::from_secs(2);

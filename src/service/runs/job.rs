@@ -5,6 +5,7 @@ use indexmap::IndexSet;
 use super::retry::retry_of;
 use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
 use crate::service::Error;
+use crate::service::paging::PAGE;
 use crate::service::projects::item::ItemSpec;
 use crate::service::projects::project::places_of;
 use crate::service::projects::settings::ProjectSettings;
@@ -18,9 +19,6 @@ use crate::store::{Db, DbConnection, SealKey};
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
 use crate::sync::{Selector, SyncItem, SyncSpec};
 use crate::text::counted;
-
-/// Items read at once.
-const PAGE: i64 = 500;
 
 /// What a run or a plan of a project works on.
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 use super::log::{LogLevel, log_now};
 use super::run::{RunTotals, clock, run_lock};
 use crate::store::base::channel::{Topic, notify};
-use crate::store::base::storable::text_kept;
+use crate::store::base::storable::{STATEMENT_ROWS, text_kept};
 use crate::store::schema::{run_part, sync_project, tasko_run};
 use crate::store::{DbConnection, Error, Moment};
 use chrono::TimeDelta;
@@ -75,9 +75,6 @@ pub struct Lease {
     pub fence: i64,
 }
 
-/// Rows of one statement, far below both databases' limits of parameters.
-const BATCH: usize = 500;
-
 /// Writes the parts of a run whose row the transaction has locked.
 pub(super) fn parts_insert(
     conn: &mut DbConnection,
@@ -85,7 +82,7 @@ pub(super) fn parts_insert(
     places: &[String],
 ) -> Result<(), Error> {
     let numbered: Vec<(i64, &String)> = (1..).zip(places).collect();
-    for batch in numbered.chunks(BATCH) {
+    for batch in numbered.chunks(STATEMENT_ROWS) {
         let rows: Vec<_> = batch
             .iter()
             .map(|(number, place)| {

@@ -21,6 +21,7 @@ use crate::store::runs::house_run::{
 use crate::store::runs::log::{LogLevel, NewLogLine};
 use crate::store::runs::run::RunStatus;
 use crate::store::{Db, Error};
+use crate::taskomatic::POLL;
 use crate::text::{SENTENCE, readable};
 
 use history::{HistoryRules, history_clean};
@@ -29,8 +30,6 @@ use history::{HistoryRules, history_clean};
 const LEASE: Duration = Duration::from_mins(1);
 /// How often the log is written and the lease renewed.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// How often it is looked whether there is something to do.
-const POLL: Duration = Duration::from_secs(1);
 /// Lines that may wait for the database before the work does.
 const LINES: usize = 1000;
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -13,11 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::service::runs::settle::run_settle;
 use crate::store::runs::part::{Offered, Part, part_offer, parts_overdue};
 use crate::store::{Db, Error, Moment};
+use crate::taskomatic::POLL;
 
 use super::worker::LeaseRules;
-
-/// How often it is looked for some.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Finds lost parts.
 pub struct LostParts {
@@ -71,7 +69,7 @@ impl LostParts {
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(POLL) => {}
             }
         }
     }
