@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dxr::Value;
 use schemars::JsonSchema;
@@ -22,6 +23,8 @@ use crate::service::{Caller, Role};
 pub type Answer = Result<Reply, ApiError>;
 /// A call under way.
 pub(super) type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
+/// Numbers the calls of this process, for its log.
+static CALLS: AtomicU64 = AtomicU64::new(1);
 type Call = dyn Fn(Visitor, Option<Caller>, Vec<Value>) -> Pending + Send + Sync;
 
 /// A function that can be a method with `N` parameters; `Args` is the tuple of its types.
@@ -310,6 +313,7 @@ impl Method {
         // Every line that is logged on the way says which call it belongs to.
         let span = tracing::info_span!(
             "call",
+            id = CALLS.fetch_add(1, Ordering::Relaxed),
             method = %format_args!("{namespace}.{}", self.name),
             caller = caller.as_ref().map(Caller::login),
         );

@@ -3,6 +3,7 @@
 use indexmap::IndexSet;
 
 use super::retry::retry_of;
+use crate::blocking::spawn_blocking;
 use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
 use crate::service::Error;
 use crate::service::paging::PAGE;
@@ -207,7 +208,7 @@ fn known_load(
 impl StoredProject {
     /// Building a TLS client reads the system's certificates.
     async fn into_job_outside(self) -> Result<Job, Error> {
-        tokio::task::spawn_blocking(move || self.into_job())
+        spawn_blocking(move || self.into_job())
             .await
             .map_err(Error::unexpected)?
     }

@@ -3,6 +3,7 @@
 use super::connection::{ConnectionLimits, Target};
 use super::pool::Pool;
 use super::{migrate, seal};
+use crate::blocking::spawn_blocking;
 use crate::store::{DbConnection, Error, SealKey};
 use std::sync::Arc;
 
@@ -109,7 +110,7 @@ impl Db {
         F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
     {
         let mut taken = self.pool.take(urgent).await?;
-        tokio::task::spawn_blocking(move || body(taken.conn()?))
+        spawn_blocking(move || body(taken.conn()?))
             .await
             .map_err(|_| Error::Task)?
     }
