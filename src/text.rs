@@ -4,7 +4,7 @@
 //! characters that a database refuses (NUL), that steer a terminal (escape sequences) or that
 //! reorder what a person reads (bidirectional controls), it is one line, and its length is bounded.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// Longest name that is shown whole, in characters: as long as a tag may be, and some more.
 pub(crate) const NAME: usize = 140;
@@ -26,6 +26,26 @@ pub(crate) fn readable(text: &str, limit: usize) -> String {
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{ending}")
+}
+
+/// A number of bytes as people read it: `512 B`, `1.50 KiB`.
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl fmt::Display for Bytes {
+    #[expect(clippy::cast_precision_loss, reason = "two decimals are shown")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut value = self.0 as f64;
+        let mut unit = "B";
+        for larger in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
+            if value < 1024.0 {
+                break;
+            }
+            value /= 1024.0;
+            unit = larger;
+        }
+        let decimals = if unit == "B" { 0 } else { 2 };
+        write!(f, "{value:.decimals$} {unit}")
+    }
 }
 
 /// What stands for `c` in a line that a person reads.
@@ -81,7 +101,29 @@ fn is_invisible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{json_escaped, readable};
+    use super::{Bytes, json_escaped, readable};
+
+    #[test]
+    fn bytes_are_shown_in_the_largest_unit_that_fits() {
+        let cases = [
+            (0, "0 B"),
+            (1, "1 B"),
+            (1023, "1023 B"),
+            (1024, "1.00 KiB"),
+            (1536, "1.50 KiB"),
+            (1024 * 1024 - 1, "1024.00 KiB"),
+            (1024 * 1024, "1.00 MiB"),
+            (5_000_000_000, "4.66 GiB"),
+            (1 << 40, "1.00 TiB"),
+            (1 << 50, "1.00 PiB"),
+            (u64::MAX, "16.00 EiB"),
+        ];
+        for (count, expected) in cases {
+            assert_eq!(Bytes(count).to_string(), expected);
+            // The bars of the command line write it in the same way.
+            assert_eq!(indicatif::HumanBytes(count).to_string(), expected);
+        }
+    }
 
     #[test]
     fn text_of_others_is_one_printable_bounded_line() {

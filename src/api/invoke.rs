@@ -1,6 +1,7 @@
 //! The one way to a method's function: permission, audit trail, and how a call ends.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dxr::Value;
 use tracing::Instrument as _;
@@ -13,6 +14,9 @@ use super::registry::Registry;
 use super::reply::{CallResult, PendingCall};
 use super::underway;
 use crate::service::Caller;
+
+/// Numbers the calls of this process, for its log.
+static CALLS: AtomicU64 = AtomicU64::new(1);
 
 /// Checks that `caller` may call `method`, calls it, and writes what changes something to the audit
 /// trail.
@@ -27,6 +31,7 @@ pub(super) async fn invoke(
     // Every line that is logged on the way says which call it belongs to.
     let span = tracing::info_span!(
         "call",
+        id = CALLS.fetch_add(1, Ordering::Relaxed),
         method = %format_args!("{namespace}.{}", method.name()),
         caller = caller.as_ref().map(Caller::login),
     );

@@ -33,7 +33,7 @@
 //! assert!(!builder.build().catalog().namespace("sample").unwrap().overloads("tag_count").is_empty());
 //! ```
 //! A list of parameters that is longer or shorter than the function's doesn't compile:
-//! ```compile_fail
+//! ```compile_fail,E0277
 //! use registrysync::api::{ApiError, Builder, Context, param};
 //!
 //! async fn tag_count(_: Context, repository: String) -> Result<i32, ApiError> {

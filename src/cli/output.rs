@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::oci::Digest;
 use crate::sync::{Action, Plan, PlanAction, Status, TagOutcome, Totals};
 
 use super::error::CliError;
-use crate::text::{counted, json_escaped, readable};
+use crate::text::{Bytes, counted, json_escaped, readable};
 
 /// One tag as `--json` prints it.
 #[derive(Serialize)]
@@ -97,7 +97,7 @@ impl Display {
                 0 => String::new(),
                 _ => format!("  about {} left", HumanDuration(bar.eta())),
             };
-            let text = format!("{}  {}/s{left}", HumanBytes(bytes), HumanBytes(rate));
+            let text = format!("{}  {}/s{left}", Bytes(bytes), Bytes(rate));
             bar.set_message(text);
         }
     }
@@ -161,7 +161,7 @@ impl Display {
             "{}: {totals}, in {} ({}/s)",
             counted(totals.selected, "tag"),
             duration(took),
-            HumanBytes(per_second(moved.bytes, took)),
+            Bytes(per_second(moved.bytes, took)),
         ));
     }
 
@@ -210,7 +210,7 @@ pub(super) fn plan(plan: &Plan, json: bool) {
             plan.skip,
             plan.blocked - plan.failed,
             plan.failed,
-            HumanBytes(plan.bytes)
+            Bytes(plan.bytes)
         ));
     }
 }
@@ -218,7 +218,7 @@ pub(super) fn plan(plan: &Plan, json: bool) {
 fn plan_line(action: &PlanAction) -> String {
     let size = action
         .size
-        .map_or(String::new(), |size| format!(" ({})", HumanBytes(size)));
+        .map_or(String::new(), |size| format!(" ({})", Bytes(size)));
     // What couldn't be looked at has no target yet.
     let target = match action.target.as_str() {
         "" => String::new(),
@@ -257,7 +257,7 @@ fn outcome_line(outcome: &TagOutcome) -> Option<String> {
             };
             format!(
                 "{word:<8}{name} -> {target} ({}, {})",
-                HumanBytes(outcome.moved.bytes),
+                Bytes(outcome.moved.bytes),
                 duration(outcome.duration)
             )
         }

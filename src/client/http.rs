@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cookie::Cookie;
 use dxr::Value;
 use reqwest::StatusCode;
 use reqwest::header::{ALLOW, CONTENT_TYPE, SET_COOKIE};
@@ -17,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(30);
 /// The zone of dates on XML-RPC, which have none in themselves.
 const TIME_ZONE: &str = "registrysync-time-zone";
-const COOKIE: &str = "pxt-session-cookie=";
+const COOKIE: &str = "pxt-session-cookie";
 
 /// Which server, and how to trust it.
 #[derive(Clone, Debug, Default)]
@@ -123,10 +124,9 @@ impl Client {
         let cookies = response.headers().get_all(SET_COOKIE);
         let key = cookies
             .iter()
-            .filter_map(|line| line.to_str().ok()?.strip_prefix(COOKIE))
-            .filter_map(|line| line.split(';').next())
-            .find(|key| !key.is_empty())
-            .map(SecretString::from);
+            .filter_map(|line| Cookie::parse(line.to_str().ok()?).ok())
+            .find(|cookie| cookie.name() == COOKIE && !cookie.value().is_empty())
+            .map(|cookie| SecretString::from(cookie.value()));
         let status = response.status();
         let text = response.text().await.map_err(|e| self.unreachable(&e))?;
         // A refused login is 401 as well; it has words of its own.

@@ -7,7 +7,7 @@ use super::{App, Error};
 use crate::store::DbConnection;
 
 /// Rows read at once, so that a long list is neither a long query nor much memory.
-const PAGE: i64 = 1000;
+pub(super) const PAGE: i64 = 1000;
 /// The largest page that a caller may ask for.
 pub const LIMIT: i64 = 10_000;
 

@@ -22,3 +22,4 @@ pub use connections::acceptor::{ServeOptions, serve};
 pub use connections::tls::Certificate;
 pub use requests::limits::RequestLimits;
 pub use server::{Routes, listen, routes};
+pub use wires::dxr_handlers::dxr_handlers;

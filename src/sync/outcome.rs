@@ -3,12 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use indicatif::HumanBytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::Digest;
-use crate::text::counted;
+use crate::text::{Bytes, counted};
 
 /// What is done with a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -198,7 +197,7 @@ impl fmt::Display for Totals {
                 0 => String::new(),
                 some => format!(", {}", counted(some, "warning")),
             },
-            HumanBytes(self.moved.bytes),
+            Bytes(self.moved.bytes),
             counted(self.moved.blobs_copied, "blob"),
             counted(self.moved.blobs_mounted, "blob"),
         )

@@ -15,6 +15,8 @@ pub mod notifications;
 pub mod scheduling;
 pub mod work;
 
+use std::time::Duration;
+
 pub use crate::service::runs::limits::RunLimits;
 pub use housekeeper::Housekeeper;
 pub use housekeeper::history::HistoryRules;
@@ -25,3 +27,8 @@ pub use scheduling::scheduler::Scheduler;
 pub use work::lease_rules::LeaseRules;
 pub use work::lost::LostParts;
 pub use work::worker::{Worker, WorkerOptions};
+
+/// How often the database is asked for work that nobody announced: another node may have left it.
+const POLL: Duration = Duration::from_secs(1);
+/// The wait after the database failed, before it is asked again.
+const DATABASE_PAUSE: Duration = Duration::from_secs(2);

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::{Value as Json, json};
 
 use super::connection::Session;
@@ -11,7 +11,7 @@ use super::table::{cell, members, printable, rows};
 use crate::cli::error::{CliError, INTERRUPTED};
 use crate::cli::interrupts::interrupted;
 use crate::cli::output::{data_line, json_line, named, per_second, style, talk_line};
-use crate::text::counted;
+use crate::text::{Bytes, counted};
 
 /// Often enough for a bar that moves, seldom enough for a server with many watchers.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -152,7 +152,7 @@ fn ending(id: i64, run: &Json) -> String {
         return format!("run {id}: {status}: {message}");
     }
     let bytes = bytes(run);
-    let counted = format!("{}, {} moved", counts(run), HumanBytes(bytes));
+    let counted = format!("{}, {} moved", counts(run), Bytes(bytes));
     let separator = if message.is_empty() { "" } else { ": " };
     format!("run {id}: {status}{separator}{message}: {counted}")
 }
@@ -210,11 +210,7 @@ impl Display {
             let rate = per_second(bytes, bar.elapsed());
             bar.set_length(selected);
             bar.set_position(done);
-            bar.set_message(format!(
-                "{status}  {}  {}/s",
-                HumanBytes(bytes),
-                HumanBytes(rate)
-            ));
+            bar.set_message(format!("{status}  {}  {}/s", Bytes(bytes), Bytes(rate)));
             return;
         }
         let line = format!(

@@ -1,9 +1,8 @@
 //! When to try again, and how long to wait: exponential with jitter, and what the host asks for.
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use tokio::time::Instant;
 
@@ -70,8 +69,8 @@ pub(in crate::oci) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = DateTime::parse_from_rfc2822(value).ok()?;
-    Some((date.to_utc() - Utc::now()).to_std().unwrap_or_default())
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// A pause of a whole host, shared by all its requests.
@@ -116,12 +115,16 @@ mod tests {
             retry_after(&headers)
         };
         assert_eq!(header("7"), Some(Duration::from_secs(7)));
-        assert_eq!(
-            header("Wed, 21 Oct 2015 07:28:00 GMT"),
-            Some(Duration::ZERO)
-        );
-        let soon = (Utc::now() + chrono::Duration::seconds(90)).format("%a, %d %b %Y %H:%M:%S GMT");
-        assert!(header(&soon.to_string()).is_some_and(|d| d > Duration::from_secs(80)));
+        // RFC 9110, 5.6.7: the form of today, and the two of old that are still to be understood.
+        for past in [
+            "Wed, 21 Oct 2015 07:28:00 GMT",
+            "Wednesday, 21-Oct-15 07:28:00 GMT",
+            "Wed Oct 21 07:28:00 2015",
+        ] {
+            assert_eq!(header(past), Some(Duration::ZERO), "{past}");
+        }
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(90));
+        assert!(header(&soon).is_some_and(|d| d > Duration::from_secs(80)));
         assert_eq!(header("soon"), None);
     }
 }

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::failure::{host_of, root_cause};
 use super::options::ClientOptions;
+use crate::blocking::spawn_blocking;
 use crate::http_client::{Failure, client_builder, failure_of, proxy_of, with_marked_certificates};
 use crate::oci::error::{Error, TransportKind};
 use crate::oci::network::guard::{Guard, is_same_origin};
@@ -70,7 +71,7 @@ impl Transport {
                 // Certificates of other hosts are always checked, whatever holds for this one.
                 let settings = self.settings.clone();
                 let build = move || settings.trusting(settings.builder(false)).build();
-                let made = tokio::task::spawn_blocking(build).await;
+                let made = spawn_blocking(build).await;
                 made.map_err(|e| e.to_string())?.map_err(|e| root_cause(&e))
             })
             .await

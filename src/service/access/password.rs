@@ -7,6 +7,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::blocking::spawn_blocking;
 use crate::service::Error;
 
 /// What one hash costs.
@@ -70,7 +71,7 @@ impl Passwords {
     pub async fn hash(&self, password: SecretString) -> Result<String, Error> {
         let _permit = self.permits.acquire().await.map_err(Error::unexpected)?;
         let argon2 = self.argon2.clone();
-        tokio::task::spawn_blocking(move || hash(&argon2, &password))
+        spawn_blocking(move || hash(&argon2, &password))
             .await
             .map_err(Error::unexpected)?
     }
@@ -94,7 +95,7 @@ impl Turn<'_> {
     ) -> Result<bool, Error> {
         let argon2 = self.passwords.argon2.clone();
         let decoy = Arc::clone(&self.passwords.decoy);
-        tokio::task::spawn_blocking(move || {
+        spawn_blocking(move || {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(&decoy);
             let matches = argon2.verify_password(password.expose_secret().as_bytes(), hash);

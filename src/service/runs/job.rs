@@ -3,8 +3,10 @@
 use indexmap::IndexSet;
 
 use super::retry::retry_of;
+use crate::blocking::spawn_blocking;
 use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
 use crate::service::Error;
+use crate::service::paging::PAGE;
 use crate::service::projects::item_spec::ItemSpec;
 use crate::service::projects::places::places_of;
 use crate::service::projects::settings::ProjectSettings;
@@ -18,9 +20,6 @@ use crate::store::{Db, DbConnection, SealKey};
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
 use crate::sync::{Selector, SyncItem, SyncSpec};
 use crate::text::counted;
-
-/// Items read at once.
-const PAGE: i64 = 500;
 
 /// What a run or a plan of a project works on.
 #[derive(Debug)]
@@ -209,7 +208,7 @@ fn known_load(
 impl StoredProject {
     /// Building a TLS client reads the system's certificates.
     async fn into_job_outside(self) -> Result<Job, Error> {
-        tokio::task::spawn_blocking(move || self.into_job())
+        spawn_blocking(move || self.into_job())
             .await
             .map_err(Error::unexpected)?
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::service::paging::PAGE;
 use crate::service::{App, Caller, Error};
 use crate::store::Db;
 use crate::store::runs::log::{LogLine, log_list};
@@ -16,8 +17,6 @@ use crate::store::runs::run::{Run, RunStatus, run_get};
 
 /// A run writes its progress down once a second.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Lines read at once.
-const PAGE: i64 = 500;
 
 /// What a watcher hears.
 #[derive(Clone, Debug)]

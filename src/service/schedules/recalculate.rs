@@ -4,11 +4,8 @@ use chrono_tz::Tz;
 
 use crate::service::ScheduleRules;
 use crate::store::base::clock::clock;
-use crate::store::schedules::fire::{active_hold, next_set};
+use crate::store::schedules::fire::{HELD_AT_ONCE, active_hold, next_set};
 use crate::store::{DbConnection, Error};
-
-/// Schedules of one transaction.
-const BATCH: i64 = 500;
 
 /// Reckons every schedule's next time from now, also where one is due.
 pub(super) fn schedules_reckon(
@@ -20,7 +17,7 @@ pub(super) fn schedules_reckon(
     loop {
         let last = conn.write(|conn| {
             let now = clock(conn)?;
-            let loaded = active_hold(conn, now, after, BATCH)?;
+            let loaded = active_hold(conn, now, after, HELD_AT_ONCE)?;
             let rows = loaded.schedules.iter();
             let next = rows.filter_map(|schedule| {
                 let next = rules.next_of(schedule, zone, now).ok()?;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::settings::client_options;
+use crate::blocking::spawn_blocking;
 use crate::oci::registry::image::{ImageConfig, ImagePlatform};
 use crate::oci::registry::ping::Ping;
 use crate::oci::types::manifest::Content;
@@ -203,7 +204,7 @@ async fn store_client(app: &App, caller: &Caller, label: String) -> Result<Clien
             None => Err(Error::ImageStoreNotFound(shortened(&label))),
         })
         .await?;
-    tokio::task::spawn_blocking(move || client(options))
+    spawn_blocking(move || client(options))
         .await
         .map_err(Error::unexpected)?
 }

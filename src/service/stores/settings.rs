@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::blocking::spawn_blocking;
 use crate::oci::http::options::ListingLimit;
 use crate::oci::network::policy::server_policy;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress};
@@ -263,7 +264,7 @@ pub(super) async fn certificate_check(change: &StoreChange) -> Result<(), Error>
     let Some(pem) = change.ca_certificate.clone().filter(|pem| !pem.is_empty()) else {
         return Ok(());
     };
-    let checked = tokio::task::spawn_blocking(move || {
+    let checked = spawn_blocking(move || {
         let address = RegistryAddress::parse("localhost").map_err(Error::unexpected)?;
         let options = ClientOptions {
             ca_certificate: Some(pem),

@@ -5,6 +5,7 @@ use super::migrate;
 use super::options::DbOptions;
 use super::pool::Pool;
 use super::seal::key::{key_check, key_fits};
+use crate::blocking::spawn_blocking;
 use crate::store::{DbConnection, Error, SealKey};
 use std::sync::Arc;
 
@@ -102,7 +103,7 @@ impl Db {
         F: FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
     {
         let mut taken = self.pool.take(urgent).await?;
-        tokio::task::spawn_blocking(move || body(taken.conn()?))
+        spawn_blocking(move || body(taken.conn()?))
             .await
             .map_err(|failure| Error::Task(Box::new(failure)))?
     }

@@ -4,6 +4,9 @@
 use crate::store::{DbConnection, Error};
 use crate::text::readable;
 
+/// Rows of one statement. Each of their values is a parameter, of which PostgreSQL takes 65 535 and
+/// SQLite 32 766.
+pub(in crate::store) const STATEMENT_ROWS: usize = 500;
 /// Longest sentence that is kept, in characters: a line of a log, a message, an error.
 const TEXT: usize = 2000;
 /// Longest name that is kept, in characters: a repository with its tag, a digest.

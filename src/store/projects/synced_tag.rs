@@ -1,6 +1,6 @@
 //! What we last saw at a target: lets a run skip what hasn't changed without asking twice.
 
-use crate::store::base::storable::is_name;
+use crate::store::base::storable::{STATEMENT_ROWS, is_name};
 use crate::store::runs::run::{RunStatus, RunTrigger};
 use crate::store::schema::{image_store, sync_item, sync_project, synced_tag, tasko_run};
 use crate::store::{DbConnection, Error, Moment};
@@ -60,9 +60,6 @@ pub fn synced_lookup(
         .collect())
 }
 
-/// Rows of one statement, far below the limit of parameters.
-const BATCH: usize = 1000;
-
 /// The statement for one row or many: their types differ.
 macro_rules! upsert {
     ($rows:expr) => {
@@ -114,7 +111,7 @@ pub fn synced_upsert<S: BuildHasher>(
     conn.write(|conn| {
         match conn {
             DbConnection::Postgres(c) => loop {
-                let batch: Vec<_> = rows.by_ref().take(BATCH).collect();
+                let batch: Vec<_> = rows.by_ref().take(STATEMENT_ROWS).collect();
                 if batch.is_empty() {
                     break;
                 }

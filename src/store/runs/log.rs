@@ -2,7 +2,7 @@
 
 use super::run::is_owned_by;
 use crate::store::base::clock::clock;
-use crate::store::base::storable::{text_kept, write_apart};
+use crate::store::base::storable::{STATEMENT_ROWS, text_kept, write_apart};
 use crate::store::schema::{run_log, tasko_run};
 use crate::store::{DbConnection, Error, Moment, now};
 use diesel::prelude::*;
@@ -79,9 +79,6 @@ impl Numbered {
     }
 }
 
-/// Rows of one statement, far below both databases' limits of parameters.
-const BATCH: usize = 1000;
-
 /// Appends a line of this moment, by the database's clock, to a run whose row the transaction has
 /// locked.
 pub fn log_now(
@@ -123,7 +120,7 @@ pub(super) fn log_write(
         on_backend!(conn, c => diesel::insert_into(run_log::table).values(rows).execute(c))?;
         Ok(())
     };
-    for batch in numbered.chunks(BATCH) {
+    for batch in numbered.chunks(STATEMENT_ROWS) {
         write_apart(conn, batch, write, Numbered::refused)?;
     }
     Ok(())

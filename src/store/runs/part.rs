@@ -4,6 +4,7 @@
 //! whose part ended or was deleted, is refused with [`Error::FenceLost`].
 
 use super::run::{RunTotals, run_lock};
+use crate::store::base::storable::STATEMENT_ROWS;
 use crate::store::schema::{run_part, sync_project, tasko_run};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;
@@ -66,9 +67,6 @@ pub struct Lease {
     pub fence: i64,
 }
 
-/// Rows of one statement, far below both databases' limits of parameters.
-const BATCH: usize = 500;
-
 /// Writes the parts of a run whose row the transaction has locked.
 pub(super) fn parts_insert(
     conn: &mut DbConnection,
@@ -76,7 +74,7 @@ pub(super) fn parts_insert(
     places: &[String],
 ) -> Result<(), Error> {
     let numbered: Vec<(i64, &String)> = (1..).zip(places).collect();
-    for batch in numbered.chunks(BATCH) {
+    for batch in numbered.chunks(STATEMENT_ROWS) {
         let rows: Vec<_> = batch
             .iter()
             .map(|(number, place)| {

@@ -1,7 +1,7 @@
 //! What came of each tag of a run.
 
 use super::part::{Lease, PartStatus, part_hold};
-use crate::store::base::storable::{name_kept, text_kept, write_apart};
+use crate::store::base::storable::{STATEMENT_ROWS, name_kept, text_kept, write_apart};
 use crate::store::schema::{run_part, run_result, tasko_run};
 use crate::store::{DbConnection, Error};
 use diesel::prelude::*;
@@ -102,9 +102,6 @@ impl NewRunResult {
     }
 }
 
-/// Rows of one statement: PostgreSQL takes 65 535 parameters a statement, SQLite 32 766.
-const BATCH: usize = 1000;
-
 /// Inserts, in the place of what stands there.
 macro_rules! put {
     ($rows:expr) => {
@@ -135,7 +132,7 @@ pub fn result_put(
 ) -> Result<(), Error> {
     conn.write(|conn| {
         part_hold(conn, lease)?;
-        for batch in results.chunks(BATCH) {
+        for batch in results.chunks(STATEMENT_ROWS) {
             let batch: Vec<_> = batch.iter().map(NewRunResult::kept).collect();
             write_apart(
                 conn,

@@ -4,15 +4,15 @@
 
 use super::schedule::{Schedule, is_active};
 use crate::store::base::channel::{Topic, notify};
-use crate::store::base::storable::text_kept;
+use crate::store::base::storable::{STATEMENT_ROWS, text_kept};
 use crate::store::runs::run::{RunStatus, RunTotals, RunTrigger};
 use crate::store::schema::{sync_project, tasko_run, tasko_schedule, tasko_template};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use std::collections::HashMap;
 
-/// Rows of one statement, far below both databases' limits of parameters.
-const BATCH: usize = 500;
+/// Schedules that one transaction holds at most.
+pub const HELD_AT_ONCE: i64 = 500;
 /// What stands in a row whose own values can't be read.
 const UNREADABLE: &str = "unreadable";
 
@@ -244,7 +244,7 @@ pub fn bunch_tasks(conn: &mut DbConnection) -> Result<HashMap<String, String>, E
 /// made. `now` becomes the end of those that are left out.
 pub fn fires_insert(conn: &mut DbConnection, now: Moment, fires: &[Fire]) -> Result<usize, Error> {
     let mut made = 0;
-    for batch in fires.chunks(BATCH) {
+    for batch in fires.chunks(STATEMENT_ROWS) {
         match &mut *conn {
             DbConnection::Postgres(c) => {
                 let rows: Vec<_> = batch.iter().map(|fire| FireRow::of(fire, now)).collect();
@@ -320,7 +320,7 @@ impl<'a> FireRow<'a> {
 pub fn next_set(conn: &mut DbConnection, next: &[(i64, Next)]) -> Result<(), Error> {
     match conn {
         DbConnection::Postgres(c) => {
-            for batch in next.chunks(BATCH) {
+            for batch in next.chunks(STATEMENT_ROWS) {
                 next_set_postgres(c, batch)?;
             }
         }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
+use cookie::{Cookie, SameSite};
+
+use super::arrival::Origin;
 
 /// The name of the cookie.
 pub(in crate::surface) const NAME: &str = "pxt-session-cookie";
@@ -31,16 +34,16 @@ impl Carried {
         if let Some((_, key)) = bearer {
             return Carried::Bearer(key.trim().to_owned());
         }
-        let pairs = headers
+        let lines = headers
             .get_all(COOKIE)
             .iter()
             .filter_map(|value| value.to_str().ok());
-        let values = pairs
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.split_once('='))
-            .filter(|(name, _)| name.trim() == NAME)
-            .map(|(_, value)| value.trim().trim_matches('"').to_owned());
-        Carried::Cookies(values.take(TRIED).collect())
+        let keys = lines
+            .flat_map(Cookie::split_parse)
+            .filter_map(Result::ok)
+            .filter(|cookie| cookie.name() == NAME)
+            .map(|cookie| cookie.value_trimmed().to_owned());
+        Carried::Cookies(keys.take(TRIED).collect())
     }
 
     /// The keys in the order to try them.
@@ -52,15 +55,20 @@ impl Carried {
     }
 }
 
-/// The header that hands a key to the browser for `lifetime`; zero takes it away. A `secure` one
-/// never leaves the browser over plain http.
-pub(in crate::surface) fn set(key: &str, lifetime: Duration, secure: bool) -> Option<HeaderValue> {
-    let seconds = lifetime.as_secs();
-    let secure = if secure { "; Secure" } else { "" };
-    HeaderValue::from_str(&format!(
-        "{NAME}={key}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
-    ))
-    .ok()
+/// The header that hands a key to the browser for `lifetime`; zero takes it away. Where users reach
+/// the server by https, the cookie never leaves the browser over plain http.
+pub(in crate::surface) fn set(
+    key: &str,
+    lifetime: Duration,
+    origin: &Origin,
+) -> Option<HeaderValue> {
+    let cookie = Cookie::build((NAME, key))
+        .max_age(lifetime.try_into().ok()?)
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(origin.is_secure());
+    HeaderValue::from_str(&cookie.to_string()).ok()
 }
 
 #[cfg(test)]

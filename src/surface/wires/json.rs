@@ -361,7 +361,7 @@ pub(in crate::surface) fn fault(error: &ApiError) -> Refusal {
 }
 
 fn cookie_set(response: &mut Response, arrival: &Arrival, key: &str, lifetime: Duration) {
-    if let Some(cookie) = cookie::set(key, lifetime, arrival.origin.is_secure()) {
+    if let Some(cookie) = cookie::set(key, lifetime, &arrival.origin) {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
 }

@@ -10,8 +10,11 @@ use crate::api::value::Wire;
 use crate::api::{ApiError, Reply};
 use crate::surface::requests::body::BodyShare;
 
-const PROLOGUE: &str =
-    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse><params><param>";
+/// What stands around a result of XML-RPC.
+pub(in crate::surface) const XML: (&str, &str) = (
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse><params><param>",
+    "</param></params></methodResponse>",
+);
 const FAULT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse><fault>";
 
 /// The answer of JSON over HTTP. The error is one from before anything was sent.
@@ -25,8 +28,8 @@ pub(in crate::surface) async fn json(reply: Reply, held: BodyShare) -> Result<Bo
 
 /// The document of XML-RPC.
 pub(in crate::surface) async fn xml(reply: Reply, held: BodyShare) -> Result<Body, ApiError> {
-    let end = "</param></params></methodResponse>";
-    body(reply.pieces(Wire::Xml, PROLOGUE, end), Some(held)).await
+    let (before, after) = XML;
+    body(reply.pieces(Wire::Xml, before, after), Some(held)).await
 }
 
 /// The document of a fault.

@@ -1,5 +1,6 @@
 //! XML-RPC at `/rpc/api`. The route is our own: the stock one of the crate `dxr_server`
-//! repeats a request that it can't parse in its fault, and refuses chunked and compressed requests.
+//! repeats a request that it can't parse in its fault, refuses chunked and compressed requests, and
+//! lends the arguments, so that each call copies them. `dxr_handlers` is for who has that server.
 
 use axum::body::Body;
 use axum::extract::Request;

@@ -1,4 +1,4 @@
-//! HousekeepingLease-keeping: does the runs that belong to no project, one at a time.
+//! House-keeping: does the runs that belong to no project, one at a time.
 //!
 //! - `housekeeper`: claims a run, writes its log, keeps its lease.
 //! - [`history`]: what of old runs is kept; `sessions` end by a statement.
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::service::runs::verify::targets_verify;
 use crate::service::{Error as ServiceError, RunLogger};
@@ -21,6 +22,7 @@ use crate::store::runs::house_run::{
 use crate::store::runs::log::{LogLevel, NewLogLine};
 use crate::store::runs::run::RunStatus;
 use crate::store::{Db, Error};
+use crate::taskomatic::POLL;
 use crate::text::{SENTENCE, readable};
 
 use history::{HistoryRules, history_clean};
@@ -29,8 +31,6 @@ use history::{HistoryRules, history_clean};
 const LEASE: Duration = Duration::from_mins(1);
 /// How often the log is written and the lease renewed.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// How often it is looked whether there is something to do.
-const POLL: Duration = Duration::from_secs(1);
 /// Lines that may wait for the database before the work does.
 const LINES: usize = 1000;
 
@@ -64,7 +64,8 @@ impl Housekeeper {
         while !stop.is_cancelled() {
             match self.claim().await {
                 Ok(Some(house)) => {
-                    self.work(house, &stop).await;
+                    let span = tracing::info_span!("run", id = house.run_id, bunch = house.bunch);
+                    self.work(house, &stop).instrument(span).await;
                     continue;
                 }
                 Ok(None) => {}
@@ -88,13 +89,13 @@ impl Housekeeper {
         let (sender, lines) = mpsc::channel(LINES);
         let (db, history, bunch) = (self.db.clone(), self.history, house.bunch.clone());
         // A task of its own: a panic ends this run only.
-        let work =
-            tokio::spawn(async move { task(&db, history, &bunch, RunLogger::new(sender)).await });
+        let task = async move { task(&db, history, &bunch, RunLogger::new(sender)).await };
+        let work = tokio::spawn(task.in_current_span());
         let abort = work.abort_handle();
         let end = self.keep(&house, lines, work, stop).await;
         abort.abort();
         let ended = match end {
-            End::Lost => return tracing::warn!(run = house.run_id, "house-keeping was taken over"),
+            End::Lost => return tracing::warn!("house-keeping was taken over"),
             End::Stopped => {
                 self.db
                     .run(move |conn| housekeeping_release(conn, &house))
@@ -105,11 +106,11 @@ impl Housekeeper {
                     Ok(message) => (RunStatus::Finished, message),
                     Err(error) => (RunStatus::Failed, error.to_string()),
                 };
-                let (run, bunch, said) = (house.run_id, &house.bunch, readable(&message, SENTENCE));
+                let said = readable(&message, SENTENCE);
                 if status == RunStatus::Failed {
-                    tracing::warn!(run, bunch, "house-keeping failed: {said}");
+                    tracing::warn!("house-keeping failed: {said}");
                 } else {
-                    tracing::info!(run, bunch, "house-keeping has ended: {said}");
+                    tracing::info!("house-keeping has ended: {said}");
                 }
                 self.db
                     .run(move |conn| housekeeping_end(conn, &house, status, &message))

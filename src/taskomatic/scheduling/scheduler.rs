@@ -19,21 +19,16 @@ use super::clock::Clock;
 use super::fire::{FireContext, Firing};
 use crate::service::ScheduleRules;
 use crate::store::schedules::fire::{
-    Loaded, Next, active_hold, bunch_tasks, bunches_busy, due_hold, fires_insert, is_any_due,
-    next_due, next_set, projects_busy, projects_hold, schedule_disable,
+    HELD_AT_ONCE, Loaded, Next, active_hold, bunch_tasks, bunches_busy, due_hold, fires_insert,
+    is_any_due, next_due, next_set, projects_busy, projects_hold, schedule_disable,
 };
 use crate::store::schedules::schedule::Schedule;
 use crate::store::{Db, DbConnection, Error, Moment};
+use crate::taskomatic::{DATABASE_PAUSE, POLL};
 use crate::time_zone::server_zone;
 
-/// Schedules of one transaction.
-const BATCH: i64 = 500;
-/// How often it is looked whether something is due; a schedule may be set on another node.
-const POLL: Duration = Duration::from_secs(1);
 /// How often all schedules are checked.
 const CHECK_EVERY: Duration = Duration::from_mins(1);
-/// The wait after the database failed, before it is asked again.
-const DATABASE_PAUSE: Duration = Duration::from_secs(2);
 
 /// Makes runs of schedules.
 #[derive(Debug)]
@@ -178,7 +173,7 @@ fn batch_fire(
     clock: &Clock,
 ) -> Result<Fired, Error> {
     let now = clock.now(conn)?;
-    let loaded = due_hold(conn, now, BATCH)?;
+    let loaded = due_hold(conn, now, HELD_AT_ONCE)?;
     let due = loaded.schedules.len() + loaded.unreadable.len();
     let ids: HashSet<i64> = loaded
         .schedules
@@ -230,7 +225,7 @@ fn batch_check(
     let Loaded {
         schedules,
         unreadable: mut rubbish,
-    } = active_hold(conn, now, after, BATCH)?;
+    } = active_hold(conn, now, after, HELD_AT_ONCE)?;
     let mut next = Vec::new();
     for schedule in &schedules {
         match next_corrected(schedule, rules, zone, now) {

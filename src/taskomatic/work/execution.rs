@@ -1,7 +1,6 @@
 //! One part of a run: from the stored project to its final status.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +12,7 @@ use crate::store::Db;
 use crate::store::runs::part::PartStatus;
 use crate::sync::progress::Reporter;
 use crate::sync::{RunEnd, RunStop};
+use crate::taskomatic::DATABASE_PAUSE;
 use crate::text::{NAME, readable};
 
 use super::claim::Claimed;
@@ -22,8 +22,6 @@ use super::shares::Shares;
 
 /// Events that may wait for the database before the engine does.
 const EVENTS: usize = 1000;
-/// The pause before a database that can't be reached is asked again.
-const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// What is said of a part whose run somebody ended.
 const CANCELLED: &str = "cancelled";
 /// What people are told of a fault of ours.

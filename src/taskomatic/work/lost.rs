@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -14,11 +14,9 @@ use crate::service::runs::settle::run_settle;
 use crate::store::runs::lease::{Offered, part_offer, parts_overdue};
 use crate::store::runs::part::Part;
 use crate::store::{Db, Error, Moment};
+use crate::taskomatic::POLL;
 
 use super::lease_rules::LeaseRules;
-
-/// How often it is looked for some.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Finds lost parts.
 pub struct LostParts {
@@ -72,7 +70,7 @@ impl LostParts {
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(POLL) => {}
             }
         }
     }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::service::Error;
 use crate::service::runs::limits::RunLimits;
 use crate::store::Db;
+use crate::taskomatic::{DATABASE_PAUSE, POLL};
 
 use super::claim::{Claimed, claim};
 use super::execution::{Workplace, execute};
@@ -19,10 +20,6 @@ use super::lease_rules::LeaseRules;
 use super::lost::LostParts;
 use super::shares::Shares;
 
-/// How often the queue is looked at when nobody says that there is something in it.
-const POLL: Duration = Duration::from_secs(1);
-/// The wait after the database failed, before it is asked again.
-const DATABASE_PAUSE: Duration = Duration::from_secs(2);
 /// How long transfers that were ended may take to give up their uploads and write their last.
 const CANCEL_GRACE: Duration = Duration::from_secs(20);
 

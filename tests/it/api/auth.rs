@@ -193,7 +193,7 @@ async fn json_logs_in_and_out_by_cookie() {
             .to_owned();
         assert_eq!(
             cookie,
-            format!("pxt-session-cookie={key}; Max-Age=3600; Path=/; HttpOnly; SameSite=Lax")
+            format!("pxt-session-cookie={key}; HttpOnly; SameSite=Lax; Path=/; Max-Age=3600")
         );
         assert_eq!(response.text().await.unwrap(), r#"{"success":true}"#);
         // Row 27: the value of the cookie is a key for XML-RPC.
@@ -208,7 +208,8 @@ async fn json_logs_in_and_out_by_cookie() {
             ("POST", "auth/logout")
         };
         let response = server.json_response(verb, path, Some(&key), None).await;
-        assert!(self::cookie(&response).starts_with("pxt-session-cookie=; Max-Age=0;"));
+        let expected = "pxt-session-cookie=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0";
+        assert_eq!(self::cookie(&response), expected);
         assert_eq!(response.text().await.unwrap(), r#"{"success":true}"#);
         assert!(
             server

@@ -247,7 +247,7 @@ async fn the_cookie_is_renewed_once_and_a_bearer_needs_none() {
         .await;
     let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
     let expected =
-        format!("pxt-session-cookie={key}; Max-Age=3600; Path=/; HttpOnly; SameSite=Lax");
+        format!("pxt-session-cookie={key}; HttpOnly; SameSite=Lax; Path=/; Max-Age=3600");
     assert_eq!(cookies, [expected.as_str()]);
     let url = format!("http://{}/rhn/manager/api/sample/whoami", server.address);
     let request = client()

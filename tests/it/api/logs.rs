@@ -25,6 +25,26 @@ async fn the_log_has_the_reason_of_an_unexpected_error_under_its_id() {
 }
 
 #[tokio::test]
+async fn a_line_names_the_method_the_caller_and_the_number_of_its_call() {
+    let (logged, _guard) = Logged::begin();
+    let server = Server::start(sample::registry(), RequestLimits::default()).await;
+    let key = server.key(&[Role::ImageAdmin], false).await;
+    for _ in 0..2 {
+        let params = vec![text(&key), text("broken")];
+        server.xml("sample.change", params).await.unwrap_err();
+    }
+    let shape = r#"call\{id=(\d+) method=sample\.change caller="tester0"\}"#;
+    let shape = regex::Regex::new(shape).unwrap();
+    let lines = logged.lines("SELECT secret FROM table");
+    let ids: Vec<_> = lines
+        .iter()
+        .map(|line| shape.captures(line).expect(line)[1].to_owned())
+        .collect();
+    assert_eq!(ids.len(), 2, "{lines:?}");
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
 async fn no_password_and_no_key_is_logged() {
     const NEW: &str = "a-new-secret";
     let (logged, _guard) = Logged::begin();

@@ -9,6 +9,7 @@ mod auth;
 mod compatibility;
 mod docs;
 mod door;
+mod dxr_mounted;
 mod every_method;
 mod image_store;
 mod image_sync;

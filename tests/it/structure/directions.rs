@@ -35,8 +35,12 @@ const APART: [(&str, &[&str], &[&str]); 9] = [
             "node",
         ],
     ),
-    ("sync", &["diesel", "axum", "dxr", "reqwest"], &[]),
-    ("taskomatic", &["axum", "dxr", "reqwest"], &[]),
+    (
+        "sync",
+        &["diesel", "axum", "dxr", "reqwest", "indicatif"],
+        &[],
+    ),
+    ("taskomatic", &["axum", "dxr", "reqwest", "indicatif"], &[]),
     ("store", &["axum", "dxr", "reqwest"], &["sync"]),
     (
         "service",
