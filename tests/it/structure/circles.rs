@@ -50,7 +50,13 @@ impl<'a> Modules<'a> {
     }
 
     /// Where a path leads that stands in `module` of the file `file`; `None`: out of this crate.
-    fn absolute(&self, file: &[String], module: &[String], names: &[String], depth: usize) -> Option<Names> {
+    fn absolute(
+        &self,
+        file: &[String],
+        module: &[String],
+        names: &[String],
+        depth: usize,
+    ) -> Option<Names> {
         if let Some(found) = rooted(module, names) {
             return Some(found);
         }
@@ -77,7 +83,12 @@ impl<'a> Modules<'a> {
         };
         let handed_on = || {
             let is_map = self.sources.get(module)?.is_map();
-            let (scope, names) = self.bound.get(module).filter(|_| is_map)?.get(name)?.first()?;
+            let (scope, names) = self
+                .bound
+                .get(module)
+                .filter(|_| is_map)?
+                .get(name)?
+                .first()?;
             let found = self.absolute(module, scope, names, depth)?;
             let found = [found.as_slice(), &path[length + 1..]].concat();
             self.home(&found, depth.checked_sub(1)?)
@@ -123,8 +134,10 @@ fn reached<'a>(uses: &'a Uses, from: &'a Names) -> BTreeSet<&'a Names> {
 
 /// The circles, each with its ways and what goes them.
 fn circles(uses: &Uses) -> Vec<String> {
-    let reached: BTreeMap<&Names, BTreeSet<&Names>> =
-        uses.keys().map(|file| (file, reached(uses, file))).collect();
+    let reached: BTreeMap<&Names, BTreeSet<&Names>> = uses
+        .keys()
+        .map(|file| (file, reached(uses, file)))
+        .collect();
     let mut told = BTreeSet::new();
     let mut circles = Vec::new();
     for (file, ahead) in &reached {

@@ -11,7 +11,10 @@ const MOST: usize = 12;
 fn too_long(sources: &[Source]) -> Vec<String> {
     let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
     for source in sources.iter().filter(|source| !source.is_map()) {
-        let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let folder = source
+            .path
+            .rsplit_once('/')
+            .map_or("", |(folder, _)| folder);
         *folders.entry(folder).or_default() += 1;
     }
     let is_exception = |folder: &str| {

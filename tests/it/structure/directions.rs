@@ -79,7 +79,10 @@ fn wrong(source: &Source, forbidden: &[&str], foreign: &[&str]) -> Vec<String> {
             continue;
         };
         let used = match rooted(&path.module, &path.names) {
-            Some(found) => found.first().filter(|part| forbidden.contains(&part.as_str())).cloned(),
+            Some(found) => found
+                .first()
+                .filter(|part| forbidden.contains(&part.as_str()))
+                .cloned(),
             None => Some(first.clone()).filter(|name| foreign.contains(&name.as_str())),
         };
         wrong.extend(used.map(|used| format!("{}: `{used}`", source.path)));
@@ -93,7 +96,10 @@ fn parts_use_only_what_is_below_them() {
     let sources = sources();
     let mut found = Vec::new();
     for (part, forbidden, foreign) in rules() {
-        let mut of_part = sources.iter().filter(|source| source.path.split(['/', '.']).next() == Some(part)).peekable();
+        let mut of_part = sources
+            .iter()
+            .filter(|source| source.path.split(['/', '.']).next() == Some(part))
+            .peekable();
         assert!(of_part.peek().is_some(), "there is no part `{part}`");
         found.extend(of_part.flat_map(|source| wrong(source, &forbidden, &foreign)));
     }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
 use syn::parse::discouraged::Speculative as _;
-use syn::parse::{ParseStream, Parser as _};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Ident, Item, ItemMod, ItemUse, Macro, Meta, Token, UseTree};
 
@@ -141,7 +141,10 @@ impl Paths {
         let (names, bound) = match tree {
             UseTree::Path(path) => return self.import(&path.tree, &after(&path.ident)),
             UseTree::Group(group) => {
-                return group.items.iter().for_each(|tree| self.import(tree, before));
+                return group
+                    .items
+                    .iter()
+                    .for_each(|tree| self.import(tree, before));
             }
             UseTree::Name(name) => {
                 let names = after(&name.ident);
