@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
 use syn::parse::discouraged::Speculative as _;
-use syn::parse::{ParseStream, Parser as _};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Ident, Item, ItemMod, ItemUse, Macro, Meta, Token, UseTree};
 
