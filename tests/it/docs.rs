@@ -67,6 +67,26 @@ fn every_relative_link_of_the_pages_leads_somewhere() {
     assert_eq!(dead, Vec::<String>::new());
 }
 
+/// Pages name sources from `src/` on, with or without it, or from the root.
+#[test]
+fn every_source_that_the_pages_name_is_there() {
+    let source = Regex::new(r"`([a-z_]+(?:/[a-z_]+)+\.rs)`").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut seen, mut dead) = (0, Vec::new());
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for found in source.captures_iter(&text) {
+            seen += 1;
+            let places = ["", "src", "src/store"].map(|folder| root.join(folder).join(&found[1]));
+            if !places.iter().any(|place| place.exists()) {
+                dead.push(format!("{}: {}", page.display(), &found[1]));
+            }
+        }
+    }
+    assert_eq!(dead, Vec::<String>::new());
+    assert!(seen > 15, "{seen}");
+}
+
 /// Each key has its row, in the order of the code, with its text and default.
 #[test]
 fn the_page_of_the_configuration_has_every_key() {
