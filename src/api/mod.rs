@@ -5,13 +5,9 @@
 //! - [`method`]: a definition and its signatures; [`function`]: turns a plain `async fn` into
 //!   something callable.
 //! - [`reply`]: what a function may return, and how it becomes text.
-//! - `underway`: when a call ends early.
 //! - [`context`]: what a function gets besides its arguments.
 //! - [`types`]: the names of types, from their schema.
-//! - `resolve`: which overload a call means.
-//! - [`dispatch`]: a call from name and arguments to its result; the one place that checks sessions.
-//! - `invoke`: the one way to a method's function; `permission`: who may call it; `audit`: what the
-//!   audit trail gets of a call.
+//! - [`call`]: a call from name and arguments to its result: session, overload, permission, audit.
 //! - [`value`]: between Rust types and XML-RPC values.
 //! - [`error`]: faults and their codes.
 //! - [`namespaces`]: the definitions.
@@ -45,26 +41,21 @@
 //! });
 //! ```
 
-mod audit;
+pub mod call;
 pub mod catalog;
 pub mod context;
-pub mod dispatch;
 pub mod error;
 pub mod function;
-mod invoke;
 pub mod method;
 pub mod namespaces;
-mod permission;
 pub mod registry;
 pub mod reply;
-mod resolve;
 pub mod types;
-mod underway;
 pub mod value;
 
+pub use call::dispatch::Dispatcher;
 pub use catalog::{Catalog, Namespace};
 pub use context::{Context, Peer, Visitor};
-pub use dispatch::Dispatcher;
 pub use error::ApiError;
 pub use method::{Method, SessionUse, param};
 pub use registry::{Builder, NamespaceBuilder, Registry};

@@ -7,12 +7,12 @@ use dxr::Value;
 use tracing::Instrument as _;
 
 use super::audit::AuditRecord;
-use super::context::Visitor;
-use super::method::Method;
 use super::permission::permission_check;
-use super::registry::Registry;
-use super::reply::{CallResult, PendingCall};
 use super::underway;
+use crate::api::context::Visitor;
+use crate::api::method::Method;
+use crate::api::registry::Registry;
+use crate::api::reply::{CallResult, PendingCall};
 use crate::service::Caller;
 
 /// Numbers the calls of this process, for its log.
@@ -20,7 +20,7 @@ static CALLS: AtomicU64 = AtomicU64::new(1);
 
 /// Checks that `caller` may call `method`, calls it, and writes what changes something to the audit
 /// trail.
-pub(super) async fn invoke(
+pub(in crate::api) async fn invoke(
     registry: &Registry,
     namespace: &str,
     method: &Method,

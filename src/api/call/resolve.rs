@@ -2,9 +2,9 @@
 
 use dxr::Value;
 
-use super::method::{Method, Parameter};
-use super::types::Kind;
-use super::value::de::{
+use crate::api::method::{Method, Parameter};
+use crate::api::types::Kind;
+use crate::api::value::de::{
     DATE_FOR_TEXT, NUMBER_FOR_TEXT, boolean, fractional, moment, text, type_name, whole,
 };
 use base64::Engine as _;
@@ -21,8 +21,8 @@ enum Fit {
 /// A signature with the arguments in its order.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate<'m> {
-    pub(super) method: &'m Method,
-    pub(super) args: Vec<Value>,
+    pub(in crate::api) method: &'m Method,
+    pub(in crate::api) args: Vec<Value>,
 }
 
 /// What came of a choice.

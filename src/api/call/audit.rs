@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use dxr::Value;
 
-use super::context::Visitor;
-use super::error::ApiError;
-use super::method::{Method, Parameter};
-use super::reply::{CallResult, PendingCall};
-use super::types::Kind;
-use super::value::from_value;
+use crate::api::context::Visitor;
+use crate::api::error::ApiError;
+use crate::api::method::{Method, Parameter};
+use crate::api::reply::{CallResult, PendingCall};
+use crate::api::types::Kind;
+use crate::api::value::from_value;
 use crate::service::trail::audit::{Actor, Record, TEXT_LIMIT, actor_find, audit_record};
 use crate::service::{App, Caller, Error};
 
@@ -29,7 +29,7 @@ pub(super) struct AuditRecord {
 
 impl AuditRecord {
     /// Of a call of `method`; `None` if it leaves no trace, since it changes nothing.
-    pub(super) fn of(
+    pub(in crate::api) fn of(
         namespace: &str,
         method: &Method,
         visitor: &Visitor,

@@ -2,9 +2,9 @@
 
 use dxr::Value;
 
-use super::error::ApiError;
-use super::method::{LOGIN_PARAMETER, Method, SessionUse};
-use super::value;
+use crate::api::error::ApiError;
+use crate::api::method::{LOGIN_PARAMETER, Method, SessionUse};
+use crate::api::value;
 use crate::service::Caller;
 
 /// Refuses a caller who may not call `method` with `args`.

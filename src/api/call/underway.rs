@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::error::ApiError;
-use super::reply::CallResult;
+use crate::api::error::ApiError;
+use crate::api::reply::CallResult;
 use crate::service::access::session::session_still_there;
 use crate::service::{App, Caller};
 
@@ -39,7 +39,7 @@ pub(super) async fn spawn_detached(
 
 /// Runs a call that only reads. A panic ends this call only; so does the end of the future, or of
 /// the session of `caller`, also while a long reply is written.
-pub(super) async fn reading(
+pub(in crate::api) async fn reading(
     call: impl Future<Output = CallResult> + Send + 'static,
     app: Arc<App>,
     caller: Option<Caller>,

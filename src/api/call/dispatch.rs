@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use dxr::Value;
 
-use super::catalog::{Catalog, Namespace, camel_case, snake_case};
-use super::context::{Calls, Peer, Visitor};
-use super::error::ApiError;
 use super::invoke::invoke;
-use super::method::{ByName, Method, SessionUse};
-use super::registry::Registry;
-use super::reply::{CallResult, PendingCall};
 use super::resolve::{Candidate, Choice, choose};
-use super::types::Kind;
-use super::value::de::type_name;
-use super::value::{BridgeError, from_json, json_parse};
+use crate::api::catalog::{Catalog, Namespace, camel_case, snake_case};
+use crate::api::context::{Calls, Peer, Visitor};
+use crate::api::error::ApiError;
+use crate::api::method::{ByName, Method, SessionUse};
+use crate::api::registry::Registry;
+use crate::api::reply::{CallResult, PendingCall};
+use crate::api::types::Kind;
+use crate::api::value::de::type_name;
+use crate::api::value::{BridgeError, from_json, json_parse};
 use crate::service::access::session::{SessionKey, session_check, session_peek};
 use crate::service::error::{listed, shortened};
 use crate::service::{App, Caller};
@@ -45,7 +45,7 @@ impl Dispatcher {
     }
 
     /// What the methods work on.
-    pub(super) fn app(&self) -> &App {
+    pub(in crate::api) fn app(&self) -> &App {
         &self.inner.app
     }
 
