@@ -356,9 +356,9 @@ fn pick<'m>(
 /// What a text must look like where it is converted.
 fn choices(kind: Kind, came: &str) -> &'static str {
     match (kind, came) {
-        (Kind::Boolean, "string" | "int") => " that is none of true, false, 1, 0",
-        (Kind::Int, "string") => " that is no whole number",
-        (Kind::Date, "string") => " that is no date",
+        (Kind::Boolean, "string" | "int") => " that isn't true, false, 1 or 0",
+        (Kind::Int, "string") => " that isn't an integer",
+        (Kind::Date, "string") => " that isn't a date",
         _ => "",
     }
 }
@@ -412,7 +412,7 @@ fn align(
     }
     let extra = args
         .keys()
-        .map(|name| format!("`{}` is no parameter", shortened(name)));
+        .map(|name| format!("`{}` is not a parameter", shortened(name)));
     let wrong: Vec<String> = missing.into_iter().chain(extra).collect();
     if wrong.is_empty() {
         return Ok(ordered);

@@ -42,16 +42,13 @@ pub mod code {
         (USER_UNKNOWN, "no such user"),
         (ROLE_UNKNOWN, "no such role"),
         (BAD_PARAMETER, "a bad parameter of `image.store`"),
-        (
-            VALIDATION,
-            "a value that can't be: the text names the field",
-        ),
+        (VALIDATION, "an invalid value; the text names the field"),
         (UNKNOWN_KEYS, "unknown keys in a struct"),
-        (UNAVAILABLE, "the runner or the database is down"),
+        (UNAVAILABLE, "the server or its database is unavailable"),
         (ORG_UNKNOWN, "no such organisation"),
         (LOGIN, "wrong login or password, or the account is disabled"),
         (IMAGE_STORE_NOT_FOUND, "image store not found"),
-        (EXISTS, "exists already"),
+        (EXISTS, "already exists"),
         (NOT_FOUND, "not found"),
     ];
 }
@@ -178,7 +175,7 @@ impl ApiError {
         error.is_unexpected = false;
         error
             .message
-            .push_str("; the call was carried out, but its result can't be shown");
+            .push_str("; the call was executed, but its result can't be returned");
         error
     }
 
@@ -186,7 +183,7 @@ impl ApiError {
     pub(super) fn of_a_change(mut self) -> ApiError {
         if self.is_unexpected {
             self.message
-                .push_str("; whether it changed anything isn't known: look before you try again");
+                .push_str("; it is unknown whether it changed anything: check before you retry");
         }
         self
     }
@@ -267,10 +264,10 @@ mod tests {
         let error = ApiError::unwritable("a secret reason").of_a_change();
         assert_eq!(error.code(), code::GENERAL);
         let text = error.message();
-        assert!(text.contains("the call was carried out"), "{text}");
+        assert!(text.contains("the call was executed"), "{text}");
         assert!(text.contains("under the id"), "{text}");
         assert!(!text.contains("secret"), "{text}");
         // It is known.
-        assert!(!text.contains("isn't known"), "{text}");
+        assert!(!text.contains("is unknown"), "{text}");
     }
 }

@@ -61,7 +61,7 @@ pub enum Error {
     )]
     LoginLimited(std::time::Duration),
     /// Too many logins wait for their turn; the password wasn't even looked at.
-    #[error("Too many logins are under way: try again in a few seconds")]
+    #[error("Too many logins are in progress: try again in a few seconds")]
     LoginCrowded,
     /// The account is disabled.
     #[error("Your account has been deactivated.")]
@@ -144,18 +144,18 @@ impl From<store::Error> for Error {
                 "the database can't be reached at the moment; try again later".to_owned()
             }
             // Of a statement of its own nobody knows either.
-            Store::Lost(_) => "the connection to the database was lost during the call: if it was \
-                to change something, look whether it did before you try again"
+            Store::Lost(_) => "the connection to the database was lost during the call: if it \
+                changes something, check whether it did before you retry"
                 .to_owned(),
             Store::OutcomeUnknown(_) => "the connection to the database was lost while the change \
-                was being written, and whether it was made is unknown: look before you try again"
+                was being committed, and it is unknown whether it was saved: check before you retry"
                 .to_owned(),
             Store::Trouble(trouble, _) => trouble.to_string(),
             Store::Value(_) => {
                 tracing::warn!(%error, "a value is refused");
                 return Error::Refused(
-                    "the database can't keep one of the values: it has a character that the \
-                     database doesn't know, or is too large"
+                    "the database can't store one of the values: it has a character that the \
+                     database doesn't support, or is too large"
                         .to_owned(),
                 );
             }
@@ -166,7 +166,7 @@ impl From<store::Error> for Error {
             stale @ Store::Stale { .. } => return Error::invalid("version", stale.to_string()),
             other => return Error::unexpected(other),
         };
-        tracing::warn!(%error, "the database can't do what a call needs");
+        tracing::warn!(%error, "the database failed during a call");
         Error::Unavailable(text)
     }
 }

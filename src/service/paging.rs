@@ -43,8 +43,8 @@ impl Slice {
         };
         if limit > LIMIT {
             let message = format!(
-                "`{limit}`: a page has at most {LIMIT} entries; ask for page after page, or leave \
-                 `limit` out for the whole list"
+                "`{limit}`: a page has at most {LIMIT} entries; request several pages, or omit \
+                 `limit` for the whole list"
             );
             return Err(Error::invalid("limit", message));
         }

@@ -9,7 +9,7 @@ use crate::api::value::Wire;
 use crate::api::{ApiError, Dispatcher};
 use crate::service::{Caller, Role, RunEvent, RunWatch};
 
-/// What a watcher is told.
+/// News for a watcher.
 #[derive(Clone, Debug)]
 pub enum RunNews {
     /// As of `getRun`, in JSON.

@@ -20,13 +20,13 @@ use crate::api::{Builder, Namespace};
 const CALLS_LIMIT: usize = 100;
 const MULTICALL: &str = "system.multicall";
 const LOGIN: &str = "auth.login";
-const NAME: Param = param("methodName", "a method, such as `auth.login`");
+const NAME: Param = param("methodName", "method, such as `auth.login`");
 
 pub(super) fn define(builder: &mut Builder) {
-    let doc = "What generic XML-RPC tools ask for.";
+    let doc = "Introspection for generic XML-RPC tools.";
     builder.namespace("system", "SystemHandler", doc, |ns| {
         ns.method("listMethods", "List the names of all methods.", [], names)
-            .returns("names with their namespace, sorted")
+            .returns("names including the namespace, sorted")
             .read_only()
             .session_on_json();
         ns.method(
@@ -36,7 +36,7 @@ pub(super) fn define(builder: &mut Builder) {
             signatures,
         )
         .faults([code::NOT_FOUND])
-        .returns("each signature: the type of the result, then those of the parameters")
+        .returns("signatures: the result type, then the parameter types")
         .read_only()
         .session_on_json();
         ns.method("methodHelp", "Describe a method.", [NAME], help)
@@ -46,16 +46,16 @@ pub(super) fn define(builder: &mut Builder) {
             .session_on_json();
         let calls = param(
             "calls",
-            "structs of `methodName` and `params`, at most 100; none may be a multicall or a login",
+            "structs of `methodName` and `params`, at most 100; a multicall or login is refused",
         );
         ns.method(
             "multicall",
-            "Make several calls, one after the other. One that fails doesn't stop the others.",
+            "Make several calls in sequence. A call that fails doesn't stop the others.",
             [calls],
             multicall,
         )
         .returns(
-            "for each call an array with its result, or a struct of `faultCode` and `faultString`",
+            "for each call an array with its result, or a struct with `faultCode` and `faultString`",
         )
         .session_on_json();
     });
@@ -165,11 +165,11 @@ async fn inner(
     let refused = |reason| ApiError::validation(&format!("calls[{index}]"), reason);
     let (name, params) = call.map_err(refused)?;
     match name.as_str() {
-        MULTICALL => return Err(refused("a multicall within a multicall is refused")),
+        MULTICALL => return Err(refused("a multicall inside a multicall is refused")),
         // Each failed one waits, and all the others would be kept meanwhile.
         LOGIN => {
             return Err(refused(
-                "a login within a multicall is refused; call auth.login by itself",
+                "a login inside a multicall is refused; call auth.login separately",
             ));
         }
         _ => {}
@@ -181,7 +181,7 @@ async fn inner(
 /// The name and the arguments of a call within a call.
 fn parts(call: Value) -> Result<(String, Vec<Value>), &'static str> {
     const EXPECTED: &str =
-        "expected a struct of `methodName`, a string, and `params`, an array, and nothing else";
+        "expected a struct with just `methodName`, a string, and `params`, an array";
     let Value::Struct(mut members) = call else {
         return Err(EXPECTED);
     };

@@ -16,11 +16,11 @@ use super::{BridgeError, Timestamp};
 
 /// Why a date is refused where text is meant (row 12), and what to do.
 pub const DATE_FOR_TEXT: &str = "expected string, got date: the client turned text that looks like a date into one, \
-     and the original text is lost; send it as a string (in spacecmd, put it into JSON quotes)";
+     and the original text is lost; send it as a string (in spacecmd, in JSON quotes)";
 
 /// Why a number with a fraction or an exponent is refused where text is meant, and what to do.
-pub const NUMBER_FOR_TEXT: &str = "expected string, got double: a number such as `1.10` or `1e3` loses the form in which it \
-     was written; send it as a string, in quotes";
+pub const NUMBER_FOR_TEXT: &str = "expected string, got double: a number such as `1.10` or `1e3` loses its original \
+     form; send it as a quoted string";
 
 /// Reads an argument. A struct's members that its type doesn't know are refused, all at once.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, BridgeError> {
@@ -96,7 +96,7 @@ pub fn type_name(value: &Value) -> &'static str {
 }
 
 /// Why text with a NUL is refused: PostgreSQL can't keep it, and nothing has a use for it.
-const NUL_IN_TEXT: &str = "text can't hold the character NUL";
+const NUL_IN_TEXT: &str = "text can't contain the character NUL";
 
 struct ValueDeserializer(Value);
 

@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for Any {
         let mut all = Map::new();
         while let Some((name, Strict(member))) = members.next_entry::<String, Strict>()? {
             if all.insert(name, member).is_some() {
-                return Err(A::Error::custom("a key stands twice"));
+                return Err(A::Error::custom("a key occurs twice"));
             }
         }
         Ok(Json::Object(all))
@@ -109,7 +109,7 @@ mod tests {
     fn a_key_that_stands_twice_is_refused_at_any_depth() {
         for text in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"\u0061":2}}]"#] {
             let error = parse(text.as_bytes()).expect_err(text).to_string();
-            assert!(error.contains("a key stands twice"), "{error}");
+            assert!(error.contains("a key occurs twice"), "{error}");
         }
         let text = r#"{"a":{"a":[null,true,-1,18446744073709551615,1.5,"x"]},"b":{}}"#;
         let read = parse(text.as_bytes()).expect("JSON");

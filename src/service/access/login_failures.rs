@@ -70,9 +70,9 @@ impl Failures {
         }
         let Some(address) = period.last else { return };
         let count = period.unseen;
-        tracing::warn!(count, last = %address, "logins were refused without a look: too many failed, or nobody can have them");
+        tracing::warn!(count, last = %address, "logins were refused unchecked: too many had failed, or the login can't exist");
         if let Err(error) = unseen_record(app, address, count).await {
-            tracing::error!(%error, "refused logins can't be written to the audit trail");
+            tracing::error!(%error, "can't write refused logins to the audit trail");
         }
     }
 
@@ -85,7 +85,7 @@ fn reason(why: &Error) -> &'static str {
     match why {
         Error::LoginRefused => "no such login and password",
         Error::AccountDisabled => "the account is disabled",
-        Error::Unavailable(_) => "the database is away",
+        Error::Unavailable(_) => "the database is unavailable",
         _ => "an unexpected error",
     }
 }
@@ -154,7 +154,7 @@ mod tests {
             assert!(one_by_one()[59].contains(part), "{:?}", one_by_one());
         }
         let told = async {
-            while logged.lines("refused without a look").is_empty() {
+            while logged.lines("refused unchecked").is_empty() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -166,7 +166,7 @@ mod tests {
             further.len() == 1 && further[0].contains("count=10"),
             "{further:?}"
         );
-        let unseen = logged.lines("refused without a look");
+        let unseen = logged.lines("refused unchecked");
         assert!(
             unseen[0].contains("count=1 ") && unseen[0].contains("192.0.2.7"),
             "{unseen:?}"

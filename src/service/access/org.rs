@@ -111,11 +111,12 @@ pub async fn org_delete(app: &App, caller: &Caller, id: i64) -> Result<(), Error
 fn deletable(conn: &mut DbConnection, own: i64, id: i64) -> Result<(), Error> {
     let org = org_find(conn, &OrgName::Id(id))?;
     if org.id == own {
-        let message = "it is your own organisation: somebody of another can delete it";
+        let message =
+            "it is your own organisation: only an administrator of another one can delete it";
         return Err(Error::invalid("id", message));
     }
     if Some(org.id) == org_first(conn)? {
-        let message = "the first organisation can't be deleted; rename it if you like";
+        let message = "the first organisation can't be deleted, only renamed";
         return Err(Error::invalid("id", message));
     }
     satellite_admin_stays(conn, |_, org_id| org_id == org.id)

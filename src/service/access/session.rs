@@ -80,7 +80,7 @@ pub async fn session_check(app: &App, key: &SessionKey) -> Result<Caller, Error>
             };
             // What only reads must work where nothing can be written.
             if let Err(error) = session_renew(conn, &session, time) {
-                tracing::debug!(%error, "a session can't be renewed");
+                tracing::debug!(%error, "can't renew a session");
             }
             Ok(Ok(caller))
         })

@@ -103,7 +103,7 @@ pub struct UserDetails {
 impl UserDetails {
     fn check(&self) -> Result<(), Error> {
         if self.first_name.is_some() && self.first_names.is_some() {
-            let message = "it is the same as `first_name`: give one of them";
+            let message = "it is an alias of `first_name`: give only one of them";
             return Err(Error::invalid("first_names", message));
         }
         let check = |field: &str, text: &Option<String>| match text {

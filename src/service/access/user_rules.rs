@@ -75,7 +75,7 @@ pub(super) fn email_check(field: &str, text: &str) -> Result<(), Error> {
     }
     Err(Error::invalid(
         field,
-        "it is no address such as `name@example.org`",
+        "it isn't an address such as `name@example.org`",
     ))
 }
 

@@ -147,8 +147,8 @@ fn check_among_others(
     // What another version let in may stay, as long as nothing is added to it.
     if bytes > PATTERNS_LIMIT && spec.selector.pattern_bytes() > 0 {
         let message = format!(
-            "the patterns and ranges of the project's items have more than {} KiB together: use \
-             shorter ones, or another project",
+            "the patterns and ranges of the project's items exceed {} KiB in total: use \
+             shorter ones, or split the project",
             PATTERNS_LIMIT / 1024
         );
         return Err(Error::invalid("tags_regex", message));

@@ -41,7 +41,7 @@ impl ItemOptions {
         let twice = |field: &str| {
             Error::invalid(
                 field,
-                "it is given as a parameter and in `options`: give it once",
+                "it is given both as a parameter and in `options`: give it only once",
             )
         };
         if tags.is_some() && self.tags.is_some() {

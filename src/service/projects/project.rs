@@ -124,7 +124,7 @@ fn project_page(
             Err(error) => {
                 tracing::error!(project = project.id, %error, "a project's options can't be read");
                 let problem =
-                    "its options can't be read, the server's log says why; below are the defaults";
+                    "its options can't be read (see the server's log); the defaults are shown";
                 (ProjectSettings::default(), Some(problem))
             }
         };
@@ -218,8 +218,8 @@ pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result
     // Two transactions and more: what fails now may have worked for the first.
     deleted.await.map(|_| ()).map_err(|error| match error {
         Error::Unavailable(reason) => Error::Unavailable(format!(
-            "{reason}; whether the project's runs are cancelled and it is deleted isn't known: \
-             look before you try again"
+            "{reason}; it is unknown whether the project was deleted and its runs were cancelled: \
+             check before you retry"
         )),
         other => other,
     })

@@ -73,7 +73,7 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
     let what = match retry_of(conn, run)? {
         Some(retry) => {
             places.retain(|place| retry.tags.touches(place));
-            format!("what failed of run {}", retry.run_id)
+            format!("failed tags of run {}", retry.run_id)
         }
         None => counted(items.len() as u64, "item"),
     };

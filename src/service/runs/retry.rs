@@ -19,7 +19,7 @@ pub(super) struct Retry {
 pub(super) fn retry_of(conn: &mut DbConnection, run: &Run) -> Result<Option<Retry>, Error> {
     match run.retry_of {
         None if run.trigger_kind == RunTrigger::Retry => Err(Error::NotFound(
-            "the run whose failed tags were to be tried again was deleted".into(),
+            "the run whose failed tags should be retried was deleted".into(),
         )),
         None => Ok(None),
         Some(run_id) => {
@@ -45,8 +45,7 @@ pub(super) fn retry_check(
         return Err(Error::invalid("retry", message));
     }
     if failed_tags(conn, id)?.is_empty() {
-        let message =
-            format!("no tag of run {id} failed; leave `retry` out to run all of the project");
+        let message = format!("no tag of run {id} failed; omit `retry` to run the whole project");
         return Err(Error::invalid("retry", message));
     }
     Ok(())

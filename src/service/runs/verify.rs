@@ -61,7 +61,7 @@ pub async fn targets_verify(db: &Db, tell: &RunLogger) -> Result<String, Error> 
         }
     }
     let sum = format!(
-        "{} targets checked, {} not as they were left, {} could not be checked",
+        "{} targets checked, {} changed or incomplete, {} could not be checked",
         count.checked, count.lost, count.unknown
     );
     if count.unknown + count.lost == 0 {
@@ -133,9 +133,9 @@ async fn place_verify(
                 count.lost += 1;
                 let kept = note(db, pair, &place.repository, key, state, Note::Lost).await?;
                 let then = if kept {
-                    "the next run of its project mends it"
+                    "the next run of its project repairs it"
                 } else {
-                    "no project copies it any more, so it is forgotten"
+                    "no project copies it any more, so its record is removed"
                 };
                 tell.line(LogLevel::Warn, format!("{name}: {why}; {then}"))
                     .await;
@@ -145,7 +145,7 @@ async fn place_verify(
                 tell.line(LogLevel::Error, format!("{name} can't be checked: {error}"))
                     .await;
                 if target.failures == FAILURES {
-                    let line = format!("the rest of `{}` is left out", target.label);
+                    let line = format!("the rest of `{}` is skipped", target.label);
                     tell.line(LogLevel::Error, line).await;
                 }
             }
@@ -204,7 +204,7 @@ impl Target {
             Reference::parse(&key.target_tag),
             Digest::parse(&state.target_digest),
         ) else {
-            return Ok(Found::Lost("what is kept of it can't be read".into()));
+            return Ok(Found::Lost("its record can't be read".into()));
         };
         let found = self.whole(&repository, &reference, &wanted).await;
         self.failures = match &found {

@@ -72,7 +72,7 @@ pub(super) fn run_waits_for(conn: &mut DbConnection, run: &Run) -> Result<Option
         .filter(|worker| worker.is_alive(time));
     let alive: Vec<Worker> = alive.collect();
     if alive.is_empty() {
-        return Ok(Some("a worker: none is alive".to_owned()));
+        return Ok(Some("a worker: none is running".to_owned()));
     }
     let mut why = None;
     for worker in &alive {
@@ -102,7 +102,7 @@ fn limit_reached(
     let barred = barred(conn, running, limits)?;
     if let Some(limit) = limits.per_org.filter(|_| barred.orgs.contains(&org_id)) {
         return Ok(Some(format!(
-            "the organisation's other runs: `org_parts` lets {limit} of its parts be worked on"
+            "the organisation's other runs: `org_parts` limits it to {limit} parts at once"
         )));
     }
     for store_id in [project.src_store_id, project.dest_store_id] {
@@ -113,7 +113,7 @@ fn limit_reached(
             let store = image_store_by_id(conn, org_id, store_id)?;
             let host = store.as_ref().and_then(store_host).unwrap_or_default();
             return Ok(Some(format!(
-                "other runs at the registry `{host}`: `host_parts` lets {} at one host be worked on",
+                "other runs at the registry `{host}`: `host_parts` limits a host to {} at once",
                 counted(limit as u64, "part")
             )));
         }
@@ -131,7 +131,7 @@ fn slot_missing(running: &[RunningPart], alive: &[Worker]) -> Option<String> {
     (busy >= slots).then(|| {
         let are = if busy == 1 { "is" } else { "are" };
         format!(
-            "a free slot: {} {are} worked on, and the workers have {}",
+            "a free slot: {} {are} running, and the workers have {}",
             counted(busy, "part"),
             counted(slots, "slot")
         )

@@ -44,7 +44,7 @@ pub(super) fn line_check(
     };
     if let Some((one, other)) = rules.too_close(&line, zone, now) {
         return Err(refused(&format!(
-            "it fires at {one} and at {other}, and this server's schedules must be {} s offload at least \
+            "it fires at {one} and at {other}, but this server requires at least {} s between fire times \
              (`schedule_min_distance`)",
             rules.min_distance.as_secs()
         )));

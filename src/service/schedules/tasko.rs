@@ -289,7 +289,7 @@ fn label_free(
     if let Some(project) = label_project(label)
         && project_id != Some(project)
     {
-        let message = format!("`{label}` is kept for the project with the id {project}");
+        let message = format!("`{label}` is reserved for the project with the id {project}");
         return Err(Error::invalid("jobLabel", message));
     }
     let old = schedule_by_label(conn, org, label)?;

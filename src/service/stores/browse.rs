@@ -56,8 +56,8 @@ pub async fn repository_list(
             Error::invalid(
                 "storeLabel",
                 format!(
-                    "the registry shows no catalogue (`_catalog`) to this account: {error}; \
-                     give the repository by hand, such as `library/nginx`"
+                    "the registry offers this account no catalogue (`_catalog`): {error}; \
+                     enter the repository yourself, such as `library/nginx`"
                 ),
             )
         } else {

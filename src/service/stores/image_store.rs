@@ -72,7 +72,7 @@ impl StoreDetails {
     fn of_any(store: &ImageStore) -> StoreDetails {
         StoreDetails::of(store).unwrap_or_else(|error| {
             tracing::error!(store = store.id, %error, "an image store's options can't be read");
-            let problem = "its options can't be read, the server's log says why";
+            let problem = "its options can't be read; see the server's log";
             StoreDetails {
                 problem: Some(problem),
                 ..StoreDetails::with(store, StoreOptions::default(), false)
@@ -313,13 +313,13 @@ fn row_change(
     // Or anybody who may change a store could have its password sent to a host of their own, or in
     // a way that others can read.
     let reason = if moves {
-        Some("the address names another registry")
+        Some("the address points to another registry")
     } else if loses_tls {
         Some("the password would be sent in clear text, over plain http")
     } else if loses_check {
         Some("the registry's certificate would no longer be checked")
     } else if trusts_more {
-        Some("another certificate would be trusted")
+        Some("a different certificate would be trusted")
     } else {
         None
     };

@@ -166,7 +166,7 @@ impl StoreOptions {
             Some(0) => None,
             Some(given) if given <= CONNECTIONS_LIMIT => Some(given),
             Some(_) => {
-                let message = format!("it is at most {CONNECTIONS_LIMIT}");
+                let message = format!("it must be at most {CONNECTIONS_LIMIT}");
                 return Err(Error::invalid("max_connections", message));
             }
         };
@@ -178,7 +178,7 @@ impl StoreOptions {
                 let (least, most) = (NAMES_RANGE.start(), NAMES_RANGE.end());
                 return Err(Error::invalid(
                     "max_names",
-                    format!("it is {least} to {most}"),
+                    format!("expected {least} to {most}"),
                 ));
             }
         };
@@ -271,7 +271,7 @@ pub(super) async fn certificate_check(change: &StoreChange) -> Result<(), Error>
         };
         Client::new(options)
             .map(drop)
-            .map_err(|_| Error::invalid("ca_certificate", "it holds no certificate in PEM form"))
+            .map_err(|_| Error::invalid("ca_certificate", "it has no certificate in PEM form"))
     });
     checked.await.map_err(Error::unexpected)?
 }

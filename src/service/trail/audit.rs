@@ -92,7 +92,7 @@ pub(in crate::service) async fn unseen_record(
     let record = Record {
         address,
         method: "auth.login".to_owned(),
-        object: format!("{tries} logins refused without a look"),
+        object: format!("{tries} logins refused unchecked"),
         outcome: "2950".to_owned(),
     };
     audit_record(app, String::new(), None, record).await

@@ -38,7 +38,7 @@ pub async fn send(
 pub async fn notification_test(app: &App) -> Vec<(Channel, String)> {
     let summary = "registrysync: a test message".to_owned();
     let message = Message {
-        body: format!("{summary}\n\nWhoever asked for it sees that messages arrive.\n"),
+        body: format!("{summary}\n\nMessages arrive as they should.\n"),
         summary,
         event: json!({"event": "test"}),
     };

@@ -41,18 +41,18 @@ pub enum Error {
     #[error("the connection to the database was lost: {0}")]
     Lost(String),
     /// The connection broke while a transaction was being committed: nobody knows what became of it.
-    #[error("the connection to the database was lost in the middle of a COMMIT: {0}")]
+    #[error("the connection to the database was lost during a COMMIT: {0}")]
     OutcomeUnknown(String),
     /// The database is there and can't do its work.
     #[error("{0} ({1})")]
     Trouble(Trouble, String),
     /// The database refuses a value: the same statement will never do.
-    #[error("the database refuses a value: {0}")]
+    #[error("the database rejects a value: {0}")]
     Value(String),
     /// A migration of this database is not known to this program.
     #[error(
         "the database has the migration `{version}`, which this version of registrysync doesn't \
-         know: use the newer version that made it, or restore a backup"
+         know: use the newer version that created it, or restore a backup"
     )]
     Newer {
         /// The version of the unknown migration.
@@ -62,7 +62,7 @@ pub enum Error {
     #[error("can't migrate the database: {0}")]
     Migrate(String),
     /// The copy before a migration couldn't be written.
-    #[error("can't back the database up to `{}` before migrating it: {reason}", path.display())]
+    #[error("can't back up the database to `{}` before the migration: {reason}", path.display())]
     Backup {
         /// Where the copy was to stand.
         path: PathBuf,
@@ -76,10 +76,10 @@ pub enum Error {
     #[error("it exists already ({0})")]
     Exists(String),
     /// The row is in use, or a row that it names doesn't exist.
-    #[error("it is in use, or names something that doesn't exist ({0})")]
+    #[error("it is in use, or refers to something that doesn't exist ({0})")]
     Reference(String),
     /// Somebody else changed the row first.
-    #[error("it was changed by `{modified_by}` at {modified} UTC: it has version {version} now")]
+    #[error("it was changed by `{modified_by}` at {modified} UTC: it now has version {version}")]
     Stale {
         /// The version it has.
         version: i64,
@@ -97,7 +97,7 @@ pub enum Error {
         fence: i64,
     },
     /// Any other failure of a statement.
-    #[error("the database refused a statement: {0}")]
+    #[error("the database rejected a statement: {0}")]
     Query(DieselError),
     /// The closure panicked or the runtime ended.
     #[error("a database task ended early")]

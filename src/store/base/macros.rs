@@ -68,7 +68,7 @@ macro_rules! text_enum {
             fn from_sql(bytes: DB::RawValue<'_>) -> diesel::deserialize::Result<Self> {
                 let text = String::from_sql(bytes)?;
                 $name::parse(&text).ok_or_else(|| {
-                    format!("`{text}` is no {}", stringify!($name)).into()
+                    format!("`{text}` is not a valid {}", stringify!($name)).into()
                 })
             }
         }

@@ -12,37 +12,37 @@
 pub enum Trouble {
     /// Another program holds it.
     #[error(
-        "the database is locked by another program: wait until that has ended (a backup, for \
-         instance), or end it"
+        "the database is locked by another program: wait until it has finished (a backup, for \
+         instance), or stop it"
     )]
     Locked,
     /// Others were at the same rows, or the statement took too long.
-    #[error("the database was busy with the same rows for too long: try again")]
+    #[error("the same rows were locked for too long: try again")]
     Contended,
     /// No space is left.
-    #[error("the disk of the database is full: free space on it, or give it more")]
+    #[error("the database's disk is full: free some space, or enlarge it")]
     Full,
     /// Nothing can be written.
     #[error(
-        "the database can only be read: let the server write to its file and directory, or to a \
-         PostgreSQL that is no standby"
+        "the database is read-only: make its file and directory writable, or use a \
+         PostgreSQL that isn't a standby"
     )]
     ReadOnly,
     /// The file is damaged, or the disk is.
     #[error(
-        "the database is damaged: stop the server, look at the disk, and put a backup of the \
-         database in its place"
+        "the database is damaged: stop the server, check the disk, and restore a backup of the \
+         database"
     )]
     Corrupt,
     /// The disk, or what it is connected by, reports errors; or too many files are open.
-    #[error("the disk of the database reports an error: look at it and at the system's log")]
+    #[error("the database's disk reports an error: check it and the system's log")]
     Disk,
     /// The server has no memory or no place for one more.
-    #[error("the database server is at its limits: look at its memory and connections")]
+    #[error("the database server is at its limits: check its memory and connections")]
     Overloaded,
     /// The SQLite file isn't where it was.
     #[error(
-        "the database's file was moved, removed or replaced while the server runs: put it back, \
+        "the database file was moved, removed or replaced while the server was running: put it back, \
          or restart the server; nothing is written until then"
     )]
     Moved,

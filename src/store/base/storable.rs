@@ -44,7 +44,7 @@ pub(in crate::store) fn write_apart<T>(
         let mut one = conn.write(|conn| write(conn, std::slice::from_ref(row)));
         if refused(&one) {
             if let Err(error) = &one {
-                tracing::error!(%error, "the database refuses a row; a note stands in its place");
+                tracing::error!(%error, "the database rejects a row; a note replaces it");
             }
             one = conn.write(|conn| write(conn, &[instead(row)]));
         }

@@ -160,7 +160,7 @@ pub fn part_offer(
         let (level, end) = if again {
             (
                 LogLevel::Warn,
-                format!("offered again, attempt {attempt} of {attempts}"),
+                format!("retried, attempt {attempt} of {attempts}"),
             )
         } else {
             (LogLevel::Error, message)
@@ -191,7 +191,7 @@ pub fn part_release(conn: &mut DbConnection, lease: Lease, why: &str) -> Result<
                 run_part::lease_until.eq(None::<Moment>),
             ))
             .execute(conn)?;
-        let line = format!("`{}`: {why}; offered again", part.target_repository);
+        let line = format!("`{}`: {why}; it is retried", part.target_repository);
         log_now(conn, lease.run_id, LogLevel::Warn, line)?;
         notify(conn, Topic::Queue)
     })

@@ -70,8 +70,7 @@ impl Numbered {
         Numbered {
             line: NewLogLine {
                 level: LogLevel::Error,
-                message: "a line stood here that the database refused; the server's log says why"
-                    .to_owned(),
+                message: "the database rejected this line; see the server's log".to_owned(),
                 ..self.line
             },
             ..*self

@@ -96,7 +96,7 @@ impl NewRunResult {
             source_digest: None,
             target_digest: None,
             previous_digest: None,
-            error: Some("the database refused this result; the server's log says why".to_owned()),
+            error: Some("the database rejected this result; see the server's log".to_owned()),
             ..*self
         }
     }

@@ -68,7 +68,7 @@ impl Housekeeper {
                     continue;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(%error, "house-keeping can't be claimed"),
+                Err(error) => tracing::error!(%error, "can't claim housekeeping"),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -94,7 +94,7 @@ impl Housekeeper {
         let end = self.keep(&house, lines, work, stop).await;
         abort.abort();
         let ended = match end {
-            End::Lost => return tracing::warn!(run = house.run_id, "house-keeping was taken over"),
+            End::Lost => return tracing::warn!(run = house.run_id, "housekeeping was taken over"),
             End::Stopped => {
                 self.db
                     .run(move |conn| housekeeping_release(conn, &house))
@@ -107,9 +107,9 @@ impl Housekeeper {
                 };
                 let (run, bunch, said) = (house.run_id, &house.bunch, readable(&message, SENTENCE));
                 if status == RunStatus::Failed {
-                    tracing::warn!(run, bunch, "house-keeping failed: {said}");
+                    tracing::warn!(run, bunch, "housekeeping failed: {said}");
                 } else {
-                    tracing::info!(run, bunch, "house-keeping has ended: {said}");
+                    tracing::info!(run, bunch, "housekeeping has ended: {said}");
                 }
                 self.db
                     .run(move |conn| housekeeping_end(conn, &house, status, &message))
@@ -118,7 +118,7 @@ impl Housekeeper {
         };
         if let Err(error) = ended {
             // Its lease runs out, and it is done again.
-            tracing::error!(%error, "the end of house-keeping can't be written");
+            tracing::error!(%error, "can't write the end of housekeeping");
         }
     }
 
@@ -139,7 +139,7 @@ impl Housekeeper {
                 _ = tick.tick() => match self.flush(house, &mut batch).await {
                     Ok(true) => {}
                     Ok(false) => return End::Lost,
-                    Err(error) => tracing::warn!(%error, "a log can't be written"),
+                    Err(error) => tracing::warn!(%error, "can't write a log"),
                 },
                 done = &mut work => break done,
             }
@@ -188,7 +188,7 @@ async fn task(
         "run-history-cleanup-bunch" => history_clean(db, history).await,
         "target-verify-bunch" => targets_verify(db, &tell).await,
         other => Err(ServiceError::NotFound(format!(
-            "this version knows no bunch `{other}`"
+            "this version doesn't know the bunch `{other}`"
         ))),
     }
 }

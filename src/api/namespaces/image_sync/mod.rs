@@ -16,7 +16,7 @@ pub(super) fn define(builder: &mut Builder) {
     builder.namespace(
         "image.sync",
         "ImageSyncHandler",
-        "Sync projects by the names of Uyuni's prototype. `registrysync` does more with the same projects.",
+        "Sync projects under the method names of Uyuni's prototype. `registrysync` offers more for the same projects.",
         |ns| {
             projects::define(ns);
             items::define(ns);

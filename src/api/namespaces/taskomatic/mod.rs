@@ -42,8 +42,8 @@ pub(super) fn define(builder: &mut Builder) {
     builder.namespace(
         "taskomatic.org",
         "TaskomaticOrgHandler",
-        "Schedules of the organisation's projects and their runs, by Uyuni's names. \
-         `registrysync.setSchedule` is the short way to the same schedules.",
+        "Schedules of the organisation's projects and their runs, under Uyuni's method names. \
+         `registrysync.setSchedule` is a shortcut to the same schedules.",
         |ns| {
             reading::define(ns, side);
             scheduling::define(ns, side);
@@ -56,7 +56,7 @@ pub(super) fn define(builder: &mut Builder) {
     builder.namespace(
         "taskomatic",
         "TaskomaticHandler",
-        "Schedules of the server's house-keeping and their runs, by Uyuni's names.",
+        "Schedules of the server's housekeeping and their runs, under Uyuni's method names.",
         |ns| {
             reading::define(ns, side);
             scheduling::define(ns, side);

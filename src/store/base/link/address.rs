@@ -90,7 +90,7 @@ impl Address {
             Some("verify-full") => SslMode::VerifyFull,
             Some(_) => {
                 let known = "`disable`, `prefer`, `require`, `verify-ca` or `verify-full`";
-                return Err(wrong(&format!("`sslmode` is none of {known}")));
+                return Err(wrong(&format!("`sslmode` must be {known}")));
             }
         };
         let mut file = |key: &str, variable: &str| given.take(key, variable).map(PathBuf::from);
@@ -112,7 +112,7 @@ impl Address {
             key.starts_with("ssl") || matches!(key.as_str(), "hostaddr" | "service" | "requiressl")
         };
         if let Some((key, _)) = given.0.iter().find(other) {
-            return Err(wrong(&format!("`{key}` isn't known here")));
+            return Err(wrong(&format!("`{key}` isn't supported")));
         }
         let user = given.take("user", "PGUSER");
         let database = given.take("dbname", "PGDATABASE");
@@ -302,7 +302,7 @@ mod tests {
         for (url, wanted) in [
             ("postgres://u:s3cret@h:s3cret/d", "port"),
             ("postgres://h/d?sslmode=s3cret", "sslmode"),
-            ("postgres://h/d?sslcrl=x", "`sslcrl` isn't known"),
+            ("postgres://h/d?sslcrl=x", "`sslcrl` isn't supported"),
             ("postgres://u:1?s3cret@h/d?a=b", "parameter"),
             (
                 "postgres://h/d?sslrootcert=system&sslmode=require",

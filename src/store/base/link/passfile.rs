@@ -14,7 +14,7 @@ pub(super) fn lookup(host: &Host, database: &str, user: &str) -> Option<String> 
     let text = std::fs::read_to_string(&file).ok()?;
     if private_file::is_open_to_others(&file) {
         tracing::warn!(
-            "the password file `{}` isn't used, since others can read it: make it its owner's \
+            "the password file `{}` is ignored, since other users can read it: restrict it to its owner \
              (chmod 600)",
             file.display()
         );

@@ -135,13 +135,13 @@ async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<
         b'S' => {}
         b'N' if address.ssl == SslMode::Prefer => return Ok(Some(Server::new(tcp, false))),
         _ => {
-            let reason = "the server has no TLS, and `sslmode` asks for it: switch it on there \
+            let reason = "the server has no TLS, but `sslmode` requires it: enable it there \
                           (`ssl = on`), or use `sslmode=prefer`";
             return refused(reason.to_owned());
         }
     }
     let Ok(name) = ServerName::try_from(name.clone()) else {
-        return refused(format!("`{name}` is no name that a certificate can have"));
+        return refused(format!("`{name}` isn't a valid name for a certificate"));
     };
     match TlsConnector::from(Arc::new(config))
         .connect(name, tcp)

@@ -33,10 +33,10 @@ pub(super) fn config(address: &Address) -> Result<ClientConfig, String> {
         return Ok(builder.with_no_client_auth());
     };
     let key = files.key.clone().or_else(|| home("postgresql.key"));
-    let key = key.ok_or("`sslcert` is given and `sslkey` isn't")?;
+    let key = key.ok_or("`sslcert` is given without `sslkey`")?;
     if private_file::is_open_to_others(&key) {
         tracing::warn!(
-            "others can read the key file `{}`: make it its owner's (chmod 600)",
+            "other users can read the key file `{}`: restrict it to its owner (chmod 600)",
             key.display()
         );
     }
@@ -110,7 +110,7 @@ impl Verifier {
             Some(file) if file.exists() => certificates(&file)?,
             Some(file) => {
                 return Err(format!(
-                    "the root certificate file `{}` doesn't exist: name one by `sslrootcert`, or \
+                    "the root certificate file `{}` doesn't exist: name one with `sslrootcert`, or use \
                      `sslrootcert=system` for those that this machine trusts",
                     file.display()
                 ));
