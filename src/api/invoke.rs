@@ -1,4 +1,4 @@
-//! The one way to a method's function: permission, audit trail, and how a call ends.
+//! The only way to a method's function: permission, audit trail, and how a call ends.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use super::reply::{CallResult, PendingCall};
 use super::underway;
 use crate::service::Caller;
 
-/// Checks that `caller` may call `method`, calls it, and writes what changes something to the audit
-/// trail.
+/// Checks that `caller` may call `method`, calls it, and records calls that change something in the
+/// audit trail.
 pub(super) async fn invoke(
     registry: &Registry,
     namespace: &str,
@@ -24,7 +24,7 @@ pub(super) async fn invoke(
     caller: Option<Caller>,
     args: Vec<Value>,
 ) -> CallResult {
-    // Every line that is logged on the way says which call it belongs to.
+    // Every line logged during the call names it.
     let span = tracing::info_span!(
         "call",
         method = %format_args!("{namespace}.{}", method.name()),
@@ -33,7 +33,7 @@ pub(super) async fn invoke(
     let checked = invoke_checked(registry, namespace, method, visitor, caller, args);
     let result = checked.instrument(span).await;
     if let Err(error) = &result {
-        // The documents list what a method can answer: tests, which run with this, keep them true.
+        // Tests run with this, which keeps the documented fault codes correct.
         debug_assert!(
             method.fault_codes().contains(&error.code()),
             "`{namespace}.{}` doesn't list the fault code {}: {error}",
@@ -67,7 +67,7 @@ async fn invoke_checked(
     };
     match (reading, record) {
         (Some((app, caller)), _) => underway::reading(call, app, caller).await,
-        // In boxes, or each call that reads would carry the room for them.
+        // Boxed, or every call that reads would reserve the memory.
         (None, Some(record)) => {
             let call = Box::pin(underway::spawn_detached(call));
             Box::pin(underway::changing(record.wrap(call))).await

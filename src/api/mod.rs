@@ -1,17 +1,17 @@
 //! The API: every method written once, whatever the wire.
 //!
 //! Reading order:
-//! - [`registry`]: how namespaces and their methods are defined; [`catalog`]: what there is.
-//! - [`method`]: a definition and its signatures; [`function`]: turns a plain `async fn` into
-//!   something callable.
+//! - [`registry`]: how namespaces and their methods are defined; [`catalog`]: the list of them.
+//! - [`method`]: a definition and its signatures; [`function`]: turns a plain `async fn` into something
+//!   callable.
 //! - [`reply`]: what a function may return, and how it becomes text.
-//! - `underway`: when a call ends early.
+//! - `underway`: calls in progress, and what ends them early.
 //! - [`context`]: what a function gets besides its arguments.
 //! - [`types`]: the names of types, from their schema.
-//! - `resolve`: which overload a call means.
-//! - [`dispatch`]: a call from name and arguments to its result; the one place that checks sessions.
-//! - `invoke`: the one way to a method's function; `permission`: who may call it; `audit`: what the
-//!   audit trail gets of a call.
+//! - `resolve`: selects the overload of a call.
+//! - [`dispatch`]: from a name and arguments to a result; the only place that checks sessions.
+//! - `invoke`: the only way to a method's function; `permission`: who may call it; `audit`: what the
+//!   audit trail records of a call.
 //! - [`value`]: between Rust types and XML-RPC values.
 //! - [`error`]: faults and their codes.
 //! - [`namespaces`]: the definitions.

@@ -1,4 +1,4 @@
-//! `access`: what can be allowed.
+//! `access`: the permissions that exist.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! `api`: what there is.
+//! `api`: information about the API.
 
 use std::collections::BTreeMap;
 

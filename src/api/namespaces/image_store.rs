@@ -1,4 +1,4 @@
-//! `image.store`: the registries that are copied from and to.
+//! `image.store`: the registries to copy from and to.
 
 use super::{Answer, PAGE};
 use crate::api::Builder;

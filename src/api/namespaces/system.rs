@@ -1,4 +1,4 @@
-//! `system`: introspection, and several calls in one, as generic XML-RPC tools expect them.
+//! `system`: introspection, and several calls in one, for generic XML-RPC tools.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::api::reply::{CallResult, Called, IntoReply, Reply};
 use crate::api::value::Raw;
 use crate::api::{Builder, Namespace};
 
-/// More calls in one would keep a connection for too long.
+/// More calls in one would occupy a connection for too long.
 const CALLS_LIMIT: usize = 100;
 const MULTICALL: &str = "system.multicall";
 const LOGIN: &str = "auth.login";
@@ -125,8 +125,8 @@ async fn multicall(visitor: Visitor, calls: Vec<InnerCall>) -> Answer<Outcomes> 
     Ok(Outcomes(outcomes))
 }
 
-/// Makes calls one after the other, each when the outcome of the one before was written. When
-/// nobody wants outcomes any more, calls that change something are made all the same.
+/// Makes calls in sequence, each once the outcome of the previous one was written. If nobody reads
+/// the outcomes any more, calls that change something are made anyway.
 async fn calls_make(visitor: Visitor, calls: Vec<InnerCall>, sender: mpsc::Sender<Called>) {
     let turns = Arc::new(Semaphore::new(1));
     let maker = Arc::clone(visitor.calls());
@@ -150,7 +150,7 @@ async fn calls_make(visitor: Visitor, calls: Vec<InnerCall>, sender: mpsc::Sende
             made.await
         };
         if let Some(turn) = turn {
-            // Where nobody wants it there is nobody to tell.
+            // If nobody reads it, there is nothing to report.
             let _ = sender.send(Called { outcome, turn }).await;
         }
     }
@@ -166,7 +166,7 @@ async fn inner(
     let (name, params) = call.map_err(refused)?;
     match name.as_str() {
         MULTICALL => return Err(refused("a multicall inside a multicall is refused")),
-        // Each failed one waits, and all the others would be kept meanwhile.
+        // Each failure is delayed, and all others would be kept meanwhile.
         LOGIN => {
             return Err(refused(
                 "a login inside a multicall is refused; call auth.login separately",
@@ -178,7 +178,7 @@ async fn inner(
     calls.call_positional(visitor.peer(), name, params).await
 }
 
-/// The name and the arguments of a call within a call.
+/// The name and the arguments of a nested call.
 fn parts(call: Value) -> Result<(String, Vec<Value>), &'static str> {
     const EXPECTED: &str =
         "expected a struct with just `methodName`, a string, and `params`, an array";
@@ -196,7 +196,7 @@ fn parts(call: Value) -> Result<(String, Vec<Value>), &'static str> {
     }
 }
 
-/// One call. What is wrong with it is its own fault, so it is read later.
+/// One call. An error in it is its own fault, so it is parsed later.
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
 struct InnerCall(Raw);
@@ -219,7 +219,7 @@ impl JsonSchema for InnerCall {
     }
 }
 
-/// What came of each call: an array with its result, or its fault.
+/// The outcome of each call: an array with its result, or its fault.
 struct Outcomes(mpsc::Receiver<Called>);
 
 impl IntoReply for Outcomes {
@@ -242,7 +242,7 @@ impl JsonSchema for Outcomes {
     }
 }
 
-/// How one of them is described.
+/// The description of one of them.
 enum Outcome {}
 
 impl JsonSchema for Outcome {

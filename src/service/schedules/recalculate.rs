@@ -1,4 +1,4 @@
-//! Reckoning anew when schedules fire.
+//! Recalculates when schedules fire.
 
 use chrono_tz::Tz;
 
@@ -7,10 +7,10 @@ use crate::store::base::clock::clock;
 use crate::store::schedules::fire::{active_hold, next_set};
 use crate::store::{DbConnection, Error};
 
-/// Schedules of one transaction.
+/// Schedules per transaction.
 const BATCH: i64 = 500;
 
-/// Reckons every schedule's next time from now, also where one is due.
+/// Recalculates every schedule's next time from now, even if one is due.
 pub(super) fn schedules_reckon(
     conn: &mut DbConnection,
     rules: ScheduleRules,

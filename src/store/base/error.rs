@@ -1,11 +1,11 @@
-//! What may go wrong in the database layer.
+//! Errors of the database layer.
 
 use super::meaning::{Meaning, Trouble};
 use crate::store::{Moment, SealError};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use std::path::PathBuf;
 
-/// An error of the database layer. Texts name no secret and no statement.
+/// An error of the database layer. Messages contain no secrets and no statements.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -15,41 +15,41 @@ pub enum Error {
          `sqlite:/var/lib/registrysync/registrysync.db`"
     )]
     Url,
-    /// A part of a PostgreSQL URL can't be read.
+    /// A part of a PostgreSQL URL is invalid.
     #[error("the database URL: {0}")]
     Address(String),
-    /// The database can't be reached at the moment. `database` is the URL without its password.
+    /// The database is temporarily unreachable. `database` is the URL without its password.
     #[error("can't connect to the database `{database}`: {reason}")]
     Connect {
         /// The URL without its password.
         database: String,
-        /// What the database's client said.
+        /// The client library's message.
         reason: String,
     },
-    /// The database is there and lets nobody in, or can't be opened: waiting doesn't help.
+    /// The database refuses the login or can't be opened: waiting doesn't help.
     #[error("can't use the database `{database}`: {reason}")]
     Refused {
         /// The URL without its password.
         database: String,
-        /// What the database, or the system, said.
+        /// The message of the database or the system.
         reason: String,
     },
     /// Every connection is in use.
     #[error("no database connection became free in time: {0}")]
     Busy(String),
-    /// The connection broke while it was used.
+    /// The connection was lost during use.
     #[error("the connection to the database was lost: {0}")]
     Lost(String),
-    /// The connection broke while a transaction was being committed: nobody knows what became of it.
+    /// The connection was lost during a commit, whose outcome is unknown.
     #[error("the connection to the database was lost during a COMMIT: {0}")]
     OutcomeUnknown(String),
-    /// The database is there and can't do its work.
+    /// The database is reachable but can't do its work.
     #[error("{0} ({1})")]
     Trouble(Trouble, String),
-    /// The database refuses a value: the same statement will never do.
+    /// The database rejects a value; retrying doesn't help.
     #[error("the database rejects a value: {0}")]
     Value(String),
-    /// A migration of this database is not known to this program.
+    /// The database has a migration that this program doesn't know.
     #[error(
         "the database has the migration `{version}`, which this version of registrysync doesn't \
          know: use the newer version that created it, or restore a backup"
@@ -58,42 +58,42 @@ pub enum Error {
         /// The version of the unknown migration.
         version: String,
     },
-    /// A migration failed; it was rolled back.
+    /// A migration failed and was rolled back.
     #[error("can't migrate the database: {0}")]
     Migrate(String),
-    /// The copy before a migration couldn't be written.
+    /// The backup before a migration failed.
     #[error("can't back up the database to `{}` before the migration: {reason}", path.display())]
     Backup {
-        /// Where the copy was to stand.
+        /// The path of the backup.
         path: PathBuf,
         /// What went wrong.
         reason: String,
     },
-    /// The key of the sealed credentials, or a sealed credential.
+    /// An error of the key or of a sealed credential.
     #[error(transparent)]
     Seal(#[from] SealError),
     /// A row with the same unique value exists.
     #[error("it exists already ({0})")]
     Exists(String),
-    /// The row is in use, or a row that it names doesn't exist.
+    /// The row is in use, or refers to a row that doesn't exist.
     #[error("it is in use, or refers to something that doesn't exist ({0})")]
     Reference(String),
-    /// Somebody else changed the row first.
+    /// The row was changed concurrently.
     #[error("it was changed by `{modified_by}` at {modified} UTC: it now has version {version}")]
     Stale {
-        /// The version it has.
+        /// Its current version.
         version: i64,
-        /// When it was changed last.
+        /// When it was last changed.
         modified: Moment,
         /// By whom.
         modified_by: String,
     },
-    /// The run was taken over, ended or deleted: who holds the old fence has to stop.
+    /// The run was taken over, ended or deleted: holders of the old fence must stop.
     #[error("run {run_id} is no longer held under fence {fence}")]
     FenceLost {
         /// The run.
         run_id: i64,
-        /// The fence that the writer named.
+        /// The writer's fence.
         fence: i64,
     },
     /// Any other failure of a statement.
@@ -105,8 +105,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same may do later, without anybody having changed what was asked for. One that
-    /// isn't passing is answered, not tried again. A panic isn't: the same closure would do the same.
+    /// Whether a retry may succeed without any change. Other errors are returned instead of
+    /// retried. A panic isn't retried, since the same closure would panic again.
     pub fn is_passing(&self) -> bool {
         match self {
             Error::Connect { .. } | Error::Busy(_) | Error::Lost(_) | Error::OutcomeUnknown(_) => {
@@ -117,7 +117,7 @@ impl Error {
         }
     }
 
-    /// Whether starting the process again later may help, without anybody having mended anything.
+    /// Whether restarting the process later may help, without any repair.
     pub fn is_healed_by_waiting(&self) -> bool {
         self.is_passing()
             && !matches!(

@@ -1,31 +1,30 @@
-//! What the database keeps of text that others wrote, and how a row that it refuses is told from
-//! its neighbours.
+//! How text from others is stored, and how a rejected row is separated from its neighbours.
 
 use crate::store::{DbConnection, Error};
 use crate::text::readable;
 
-/// Longest sentence that is kept, in characters: a line of a log, a message, an error.
+/// Maximum length of a stored sentence in characters: a log line, a message, an error.
 const TEXT: usize = 2000;
-/// Longest name that is kept, in characters: a repository with its tag, a digest.
+/// Maximum length of a stored name in characters: a repository with its tag, a digest.
 const NAME: usize = 500;
 
-/// A sentence as it is kept: one line, no control characters, bounded.
+/// A sentence for storage: one line, no control characters, bounded.
 pub(in crate::store) fn text_kept(text: &str) -> String {
     readable(text, TEXT)
 }
 
-/// A name as it is kept.
+/// A name for storage.
 pub(in crate::store) fn name_kept(name: &str) -> String {
     readable(name, NAME)
 }
 
-/// Whether a name is kept as it is.
+/// Whether a name can be stored unchanged.
 pub(in crate::store) fn is_name(name: &str) -> bool {
     name_kept(name) == name
 }
 
-/// Writes all rows at once; where the database refuses that, one by one, with `instead` in the place
-/// of a row that it refuses. Err: nothing can be written, or not at the moment.
+/// Writes all rows at once; if the database rejects that, one by one, with `instead` replacing a
+/// rejected row. Err: the database can't be written to, perhaps temporarily.
 pub(in crate::store) fn write_apart<T>(
     conn: &mut DbConnection,
     rows: &[T],

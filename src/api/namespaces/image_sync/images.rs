@@ -1,4 +1,4 @@
-//! What is in a store.
+//! The content of a store.
 
 use super::{Answer, PAGE};
 use crate::api::error::code;

@@ -1,5 +1,5 @@
-//! Projects, with a switch for their placement: scoped is `scoped`, and not scoped is `flat`, as
-//! `skopeo sync` does with and without its `--scoped`.
+//! Projects, with a switch for their placement: scoped is `scoped`, unscoped is `flat`, like `skopeo
+//! sync` with and without `--scoped`.
 
 use schemars::JsonSchema;
 use serde::Serialize;

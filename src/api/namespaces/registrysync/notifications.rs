@@ -1,4 +1,4 @@
-//! Whether people can be told.
+//! Test of the notifications.
 
 use schemars::JsonSchema;
 use serde::Serialize;

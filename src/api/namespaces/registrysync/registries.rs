@@ -1,4 +1,4 @@
-//! The methods that look into registries.
+//! The methods that use registries.
 
 use serde::{Deserialize, Serialize};
 
@@ -176,7 +176,7 @@ async fn list_tags(
     Ok(List::whole(slice.of(found)))
 }
 
-/// Which tags, as `addImage` takes it.
+/// Selectors, as in `addImage`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SelectorOptions {

@@ -1,4 +1,4 @@
-//! What became of runs.
+//! Results of runs.
 
 use super::wire::{LogLine, Run, RunResult};
 use super::{Answer, LABEL, LIMIT, OFFSET, PAGE};

@@ -1,4 +1,4 @@
-//! When a project runs by itself.
+//! When projects run automatically.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,7 +1,7 @@
-//! The job runner by Uyuni's names: `taskomatic.org`, schedules of an organisation's projects, and
-//! `taskomatic`, house-keeping of the whole server. Both have the same functions under two names.
+//! Uyuni's job runner API: `taskomatic.org`, schedules of an organisation's projects, and `taskomatic`,
+//! housekeeping of the whole server. Both have the same functions under two names.
 //! - `reading`: bunches, schedules, runs and their logs.
-//! - `scheduling`: what makes and ends schedules.
+//! - `scheduling`: methods that create and end schedules.
 //! - `wire`: the structs.
 
 mod reading;
@@ -16,7 +16,7 @@ use crate::service::schedules::tasko::Owner;
 const BUNCH: &str = "name of the bunch";
 const JOB_LABEL: &str = "label of the schedule, 50 characters at most";
 
-/// What one of the two namespaces is about.
+/// The scope of one of the two namespaces.
 #[derive(Clone, Copy)]
 struct Side {
     owner: Owner,

@@ -1,4 +1,4 @@
-//! What makes and ends schedules.
+//! Methods that create and end schedules.
 
 use std::collections::BTreeMap;
 

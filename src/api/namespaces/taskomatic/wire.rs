@@ -1,4 +1,4 @@
-//! The structs; the same members on both wires, and what has no value is left out.
+//! The structs; the same members on both wires, and members without a value are omitted.
 
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ impl From<ScheduleRow> for Schedule {
             active_from: utc(row.active_from),
             active_till: row.active_till.map(utc),
             cron_expr: Some(row.cron_expr).filter(|line| !line.is_empty()),
-            // The scheduler goes by the columns; what somebody else wrote there is only shown.
+            // The scheduler uses the columns; what others wrote here is only shown.
             data_map: serde_json::from_str(&row.data).unwrap_or_default(),
             disabled_reason: row.disabled_reason,
         }

@@ -1,5 +1,5 @@
-//! The structs of `registrysync.*`: the same members on every surface; what has no value is left
-//! out.
+//! The structs of `registrysync.*`: the same members on every surface; members without a value are
+//! omitted.
 
 pub(super) mod image;
 pub(super) mod plan;
