@@ -1,5 +1,5 @@
-//! The catalogue: what there is, without the functions behind it. Surfaces describe it, and
-//! introspection methods answer from it.
+//! The catalogue: all methods, without the functions behind them. Surfaces describe it, and
+//! introspection methods use it.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::method::Method;
 #[derive(Debug, Default)]
 pub struct Catalog {
     pub(super) namespaces: BTreeMap<&'static str, Namespace>,
-    /// In the order in which they were defined, which is the order of use.
+    /// In the order of definition, which is the order of use.
     pub(super) order: Vec<&'static str>,
 }
 
@@ -28,7 +28,7 @@ impl Catalog {
         self.namespaces.values()
     }
 
-    /// The namespaces in the order in which people need them.
+    /// The namespaces, most useful first.
     pub fn namespaces_in_order(&self) -> impl Iterator<Item = &Namespace> {
         self.order
             .iter()
@@ -47,7 +47,7 @@ impl Namespace {
         self.name
     }
 
-    /// The name that introspection gives to the handler.
+    /// The handler's name in introspection.
     pub fn handler(&self) -> &'static str {
         self.handler
     }
@@ -71,14 +71,14 @@ impl Namespace {
     pub fn overloads(&self, name: &str) -> &[Method] {
         let found = self.methods.get_key_value(name).or_else(|| {
             let found = self.methods.get_key_value(camel_case(name).as_str());
-            // Other underscores, such as `list__tags`, are no spelling of it.
+            // Other underscores, such as in `list__tags`, aren't accepted.
             found.filter(|(camel, _)| snake_case(camel) == name)
         });
         found.map_or(&[], |(_, overloads)| overloads)
     }
 }
 
-/// `list_tags` as `listTags`; text without underscores stays.
+/// `list_tags` as `listTags`; text without underscores is unchanged.
 pub fn camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut upper = false;

@@ -1,6 +1,6 @@
 //! What a method works with besides its arguments.
 //!
-//! The first parameter of a method's function says whether a session is needed: [`Context`] has a
+//! The first parameter of a method's function determines whether a session is needed: [`Context`] has a
 //! [`Caller`], [`Visitor`] has none.
 
 use std::fmt;
@@ -13,14 +13,14 @@ use super::catalog::Catalog;
 use super::reply::PendingCall;
 use crate::service::{App, Caller};
 
-/// Where a call came from, as far as the service may use it (rate limits, audit).
+/// The origin of a call, as far as the service may use it (rate limits, audit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// The address of the client.
     pub address: IpAddr,
 }
 
-/// What a method without session works with.
+/// The context of a method without a session.
 #[derive(Clone, Debug)]
 pub struct Visitor {
     app: Arc<App>,
@@ -29,7 +29,7 @@ pub struct Visitor {
     peer: Peer,
 }
 
-/// What a method that makes calls itself may do.
+/// The capabilities of a method that makes calls itself.
 pub(super) trait Calls: fmt::Debug + Send + Sync {
     /// A call by position; see [`Dispatcher::call_positional`](super::Dispatcher::call_positional).
     fn call_positional(self: Arc<Self>, peer: Peer, name: String, args: Vec<Value>) -> PendingCall;
@@ -58,23 +58,23 @@ impl Visitor {
         &self.app
     }
 
-    /// What there is, for introspection.
+    /// The catalogue, for introspection.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// Where the call came from.
+    /// The origin of the call.
     pub fn peer(&self) -> Peer {
         self.peer
     }
 
-    /// Makes calls that stand within this one.
+    /// Makes calls nested in this one.
     pub(super) fn calls(&self) -> &Arc<dyn Calls> {
         &self.calls
     }
 }
 
-/// What a method with session works with.
+/// The context of a method with a session.
 #[derive(Clone, Debug)]
 pub struct Context {
     visitor: Visitor,
@@ -91,12 +91,12 @@ impl Context {
         &self.visitor.app
     }
 
-    /// What there is, for introspection.
+    /// The catalogue, for introspection.
     pub fn catalog(&self) -> &Catalog {
         &self.visitor.catalog
     }
 
-    /// Where the call came from.
+    /// The origin of the call.
     pub fn peer(&self) -> Peer {
         self.visitor.peer
     }
@@ -112,7 +112,7 @@ pub trait FirstParameter: Sized + Send + 'static {
     /// Whether a session is needed.
     const SESSION: bool;
 
-    /// Made from what the dispatcher has; `None` if a needed caller is missing.
+    /// Made from what the dispatcher has; `None` if a required caller is missing.
     fn of(visitor: Visitor, caller: Option<Caller>) -> Option<Self>;
 }
 

@@ -1,4 +1,4 @@
-//! The error that a method answers with; the surfaces turn it into a fault or a JSON body.
+//! The error of a method; the surfaces turn it into a fault or a JSON body.
 
 use std::fmt;
 
@@ -20,9 +20,9 @@ pub mod code {
     pub const BAD_PARAMETER: i32 = 1213;
     /// A value was refused.
     pub const VALIDATION: i32 = 2800;
-    /// A struct has members that nothing knows.
+    /// A struct has unknown members.
     pub const UNKNOWN_KEYS: i32 = 2801;
-    /// The job runner or the database is down.
+    /// The server or its database is unavailable.
     pub const UNAVAILABLE: i32 = 2802;
     /// No such organisation.
     pub const ORG_UNKNOWN: i32 = 2850;
@@ -35,51 +35,48 @@ pub mod code {
     /// Not found.
     pub const NOT_FOUND: i32 = 10101;
 
-    /// All of them, with what the documentation says they mean. No answer has another.
+    /// All codes with their documented meanings. No response has another one.
     pub const ALL: [(i32, &str); 13] = [
         (GENERAL, "no such method or session, or an unexpected error"),
         (PERMISSION, "the account lacks the role"),
         (USER_UNKNOWN, "no such user"),
         (ROLE_UNKNOWN, "no such role"),
         (BAD_PARAMETER, "a bad parameter of `image.store`"),
-        (
-            VALIDATION,
-            "a value that can't be: the text names the field",
-        ),
+        (VALIDATION, "an invalid value; the text names the field"),
         (UNKNOWN_KEYS, "unknown keys in a struct"),
-        (UNAVAILABLE, "the runner or the database is down"),
+        (UNAVAILABLE, "the server or its database is unavailable"),
         (ORG_UNKNOWN, "no such organisation"),
         (LOGIN, "wrong login or password, or the account is disabled"),
         (IMAGE_STORE_NOT_FOUND, "image store not found"),
-        (EXISTS, "exists already"),
+        (EXISTS, "already exists"),
         (NOT_FOUND, "not found"),
     ];
 }
 
-/// What sort of error it is, as far as an HTTP status depends on it.
+/// The kind of error, as far as an HTTP status depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The method was reached and refused or failed.
+    /// The method was called and refused or failed.
     Fault,
     /// No method of that name.
     NoSuchMethod,
-    /// The arguments fit no signature, or can't be read.
+    /// The arguments fit no signature, or are invalid.
     BadArguments,
     /// The session is unknown, expired or wrong.
     Session,
-    /// The account may only read, and the method changes something.
+    /// The account is read-only, and the method changes something.
     ReadOnlyUser,
 }
 
-/// A fault: a code of [`code`] and a text for the user. Holds no secret, SQL or stack.
+/// A fault: a code of [`code`] and a text for the user. Contains no secrets, SQL or stack traces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     code: i32,
     message: String,
     sort: FaultKind,
-    /// A login that wasn't looked at.
+    /// A login that was refused unchecked.
     is_unseen: bool,
-    /// Whether nobody knows what was done by then.
+    /// Whether it is unknown what was done.
     is_unexpected: bool,
 }
 
@@ -94,7 +91,7 @@ impl ApiError {
         }
     }
 
-    /// 10101: what is not there, and where it was looked for.
+    /// 10101: what doesn't exist, and where it was looked for.
     pub fn not_found(message: impl Into<String>) -> ApiError {
         ApiError::new(code::NOT_FOUND, FaultKind::Fault, message)
     }
@@ -113,7 +110,7 @@ impl ApiError {
         )
     }
 
-    /// 2801: members of a struct that nothing knows.
+    /// 2801: unknown members of a struct.
     pub fn unknown_keys(keys: &[String]) -> ApiError {
         let message = format!("Invalid argument(s): {}", listed(keys));
         ApiError::new(code::UNKNOWN_KEYS, FaultKind::Fault, message)
@@ -129,13 +126,13 @@ impl ApiError {
         ApiError::from(Error::Permission(role))
     }
 
-    /// The account may only read, and `method` changes something.
+    /// The account is read-only, and `method` changes something.
     pub fn read_only_user(method: &str) -> ApiError {
         let message = format!("The {method} API is not available to read-only API users");
         ApiError::new(code::GENERAL, FaultKind::ReadOnlyUser, message)
     }
 
-    /// -1: no method of this name; `message` says what there is.
+    /// -1: no method of this name; `message` lists the existing ones.
     pub(super) fn no_such_method(message: impl Into<String>) -> ApiError {
         ApiError::new(code::GENERAL, FaultKind::NoSuchMethod, message)
     }
@@ -145,17 +142,17 @@ impl ApiError {
         ApiError::new(code::GENERAL, FaultKind::BadArguments, message)
     }
 
-    /// -1: the request is no call at all; `message` says why without repeating any of it.
+    /// -1: the request isn't a valid call; `message` says why without repeating any of it.
     pub fn malformed(message: impl Into<String>) -> ApiError {
         ApiError::new(code::GENERAL, FaultKind::BadArguments, message)
     }
 
-    /// 2802: it can't be done at the moment; `message` says why.
+    /// 2802: temporarily unavailable; `message` says why.
     pub fn unavailable(message: impl Into<String>) -> ApiError {
         ApiError::new(code::UNAVAILABLE, FaultKind::Fault, message)
     }
 
-    /// The argument for `parameter` can't be read as its type.
+    /// The argument for `parameter` isn't valid for its type.
     pub(super) fn unreadable(parameter: &str, error: BridgeError) -> ApiError {
         match error {
             BridgeError::UnknownKeys(keys) => ApiError::unknown_keys(&keys),
@@ -167,18 +164,18 @@ impl ApiError {
         }
     }
 
-    /// -1 with a correlation id. `cause` goes to the log under that id and nowhere else.
+    /// -1 with a correlation id. `cause` is only logged, under that id.
     pub fn unexpected(cause: impl Into<Cause>) -> ApiError {
         ApiError::from(Error::unexpected(cause))
     }
 
-    /// -1 with a correlation id: the call was carried out, and its answer can't be written.
+    /// -1 with a correlation id: the call was executed, but its result can't be returned.
     pub(super) fn unwritable(cause: impl Into<Cause>) -> ApiError {
         let mut error = ApiError::unexpected(cause);
         error.is_unexpected = false;
         error
             .message
-            .push_str("; the call was carried out, but its result can't be shown");
+            .push_str("; the call was executed, but its result can't be returned");
         error
     }
 
@@ -186,7 +183,7 @@ impl ApiError {
     pub(super) fn of_a_change(mut self) -> ApiError {
         if self.is_unexpected {
             self.message
-                .push_str("; whether it changed anything isn't known: look before you try again");
+                .push_str("; it is unknown whether it changed anything: check before you retry");
         }
         self
     }
@@ -201,12 +198,12 @@ impl ApiError {
         &self.message
     }
 
-    /// Whether it is of a login that was refused without a look at it.
+    /// Whether it is about a login that was refused unchecked.
     pub(super) fn is_unseen(&self) -> bool {
         self.is_unseen
     }
 
-    /// What sort of error it is.
+    /// The kind of error.
     pub fn sort(&self) -> FaultKind {
         self.sort
     }
@@ -243,7 +240,7 @@ impl From<Error> for ApiError {
             }
             Error::Unavailable { .. } => (code::UNAVAILABLE, FaultKind::Fault),
             Error::Unexpected { .. } => {
-                // Uyuni's words, which its clients look for.
+                // Uyuni's text, which its clients look for.
                 let message = format!("unhandled internal exception: {error}");
                 return ApiError {
                     is_unexpected: true,
@@ -267,10 +264,10 @@ mod tests {
         let error = ApiError::unwritable("a secret reason").of_a_change();
         assert_eq!(error.code(), code::GENERAL);
         let text = error.message();
-        assert!(text.contains("the call was carried out"), "{text}");
+        assert!(text.contains("the call was executed"), "{text}");
         assert!(text.contains("under the id"), "{text}");
         assert!(!text.contains("secret"), "{text}");
         // It is known.
-        assert!(!text.contains("isn't known"), "{text}");
+        assert!(!text.contains("is unknown"), "{text}");
     }
 }

@@ -11,7 +11,7 @@ use super::types::Shape;
 use super::value;
 use crate::service::Caller;
 
-/// What is behind a method: reads all arguments, each under its name, and calls the function.
+/// The function behind a method: parses all arguments by name, and calls the function.
 pub(super) type Function =
     dyn Fn(&[&'static str], Visitor, Option<Caller>, Vec<Value>) -> PendingCall + Send + Sync;
 
@@ -29,7 +29,7 @@ pub trait MethodFn<Args, const N: usize>: Send + Sync + 'static {
     /// The shape of the result.
     fn result() -> Shape;
 
-    /// Reads the arguments and calls the function.
+    /// Parses the arguments and calls the function.
     fn call(
         &self,
         names: &[&'static str],

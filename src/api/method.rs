@@ -1,7 +1,7 @@
 //! A method as the surfaces know it: its parameters, its result, and who may call it.
 //!
-//! A [`Definition`] is written once. Optional parameters and parameters with two forms make several
-//! signatures of it; each one is a [`Method`].
+//! A [`Definition`] is written once. Optional parameters and parameters with two forms give it several
+//! signatures; each one is a [`Method`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,22 +13,22 @@ use super::error::code;
 use super::types::{Kind, Shape};
 use crate::service::Role;
 
-/// When a parameter may be left out.
+/// When a parameter may be omitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     Required,
     /// There are overloads with and without it.
     Optional,
-    /// An overload that has the parameter before it has it as well.
+    /// Overloads with the parameter before it have it as well.
     WithPrevious,
 }
 
-/// A parameter as a method's definition names it.
+/// A parameter in a method's definition.
 #[derive(Clone, Copy, Debug)]
 pub struct Param {
     name: &'static str,
     doc: &'static str,
-    /// The name and the documentation of its second form.
+    /// The name and documentation of its second form.
     second: Option<(&'static str, &'static str)>,
     presence: Presence,
 }
@@ -44,9 +44,8 @@ pub const fn param(name: &'static str, doc: &'static str) -> Param {
 }
 
 impl Param {
-    /// Gives it a second form, of another type: the function takes an
-    /// [`Either`](super::value::Either). A method with several such parameters takes all of them in
-    /// the same form.
+    /// Adds a second form, of another type: the function takes an [`Either`](super::value::Either).
+    /// A method with several such parameters takes all of them in the same form.
     #[must_use]
     pub const fn or(self, name: &'static str, doc: &'static str) -> Param {
         Param {
@@ -55,7 +54,7 @@ impl Param {
         }
     }
 
-    /// It may be left out: the function takes an `Option`.
+    /// It may be omitted: the function takes an `Option`.
     #[must_use]
     pub const fn optional(self) -> Param {
         Param {
@@ -64,7 +63,7 @@ impl Param {
         }
     }
 
-    /// It may be left out together with the parameter before it.
+    /// It may be omitted together with the parameter before it.
     #[must_use]
     pub const fn with_previous(self) -> Param {
         Param {
@@ -77,7 +76,7 @@ impl Param {
 /// A parameter of a method.
 #[derive(Clone, Debug)]
 pub struct Parameter {
-    /// The name, in camelCase; XML-RPC goes by position, JSON by this.
+    /// The name, in camelCase; XML-RPC uses the position, JSON the name.
     pub name: &'static str,
     /// One line of documentation.
     pub doc: &'static str,
@@ -87,7 +86,7 @@ pub struct Parameter {
     pub is_optional: bool,
 }
 
-/// The parameter that [`Definition::or_self`] looks at.
+/// The parameter that [`Definition::or_self`] checks.
 pub(super) const LOGIN_PARAMETER: &str = "login";
 
 /// When a session is needed.
@@ -95,13 +94,13 @@ pub(super) const LOGIN_PARAMETER: &str = "login";
 pub enum SessionUse {
     /// On both surfaces.
     Always,
-    /// On JSON; XML-RPC clients may go without.
+    /// On JSON; XML-RPC clients may do without.
     OnJson,
-    /// Never; a session that is given is ignored.
+    /// Never; a given session is ignored.
     Never,
 }
 
-/// What is written once of a method, whatever its parameters.
+/// What is defined once for a method, whatever its parameters.
 #[derive(Debug)]
 pub struct Definition {
     name: &'static str,
@@ -111,17 +110,17 @@ pub struct Definition {
     returns: &'static str,
     session: SessionUse,
     read_only: bool,
-    /// One of them is enough; none: any user.
+    /// One of them is sufficient; none: any user.
     roles: Vec<Role>,
     /// Whether a call whose `login` is the caller's own needs no role.
     or_self: bool,
-    /// The optional parameters of each overload, where they aren't simply left out from the end.
+    /// The optional parameters of each overload, unless they are simply omitted from the end.
     choices: Vec<&'static [&'static str]>,
-    /// Fault codes besides those that follow from the rest.
+    /// Fault codes in addition to the implied ones.
     faults: Vec<i32>,
-    /// What to call instead.
+    /// The replacement, if it is deprecated.
     deprecated: Option<&'static str>,
-    /// The place of its function in the registry.
+    /// The index of its function in the registry.
     function: usize,
 }
 
@@ -164,43 +163,42 @@ impl Definition {
         self
     }
 
-    /// Marks the method as one that changes nothing: GET on JSON, allowed to read-only users.
+    /// Marks the method as read-only: GET on JSON, allowed for read-only accounts.
     pub fn read_only(&mut self) -> &mut Definition {
         self.read_only = true;
         self
     }
 
-    /// Asks for `role` instead of [`Role::ImageAdmin`].
+    /// Requires `role` instead of [`Role::ImageAdmin`].
     pub fn role(&mut self, role: Role) -> &mut Definition {
         self.one_role_of([role])
     }
 
-    /// Asks for one of `roles` instead of [`Role::ImageAdmin`].
+    /// Requires one of `roles` instead of [`Role::ImageAdmin`].
     pub fn one_role_of<const N: usize>(&mut self, roles: [Role; N]) -> &mut Definition {
         self.roles = roles.to_vec();
         self
     }
 
-    /// Asks for no role where the parameter `login` is the caller's own.
+    /// Requires no role if the parameter `login` is the caller's own.
     pub fn or_self(&mut self) -> &mut Definition {
         self.or_self = true;
         self
     }
 
-    /// Lets every user call it who has a session.
+    /// Allows all users with a session.
     pub fn any_user(&mut self) -> &mut Definition {
         self.one_role_of([])
     }
 
-    /// Asks for a session on JSON, though not on XML-RPC. For functions that take a
+    /// Requires a session on JSON, but not on XML-RPC. For functions that take a
     /// [`Visitor`](super::Visitor).
     pub fn session_on_json(&mut self) -> &mut Definition {
         self.session = SessionUse::OnJson;
         self
     }
 
-    /// Names the optional parameters of each overload, where more is allowed than leaving them out
-    /// from the end, or less.
+    /// Sets the optional parameters of each overload, if they aren't just omitted from the end.
     pub fn overloads<const N: usize>(
         &mut self,
         choices: [&'static [&'static str]; N],
@@ -209,19 +207,19 @@ impl Definition {
         self
     }
 
-    /// Names the fault codes (see [`code`]) that only this method's function answers with.
+    /// Adds fault codes (see [`code`]) that only this method's function returns.
     pub fn faults<const N: usize>(&mut self, codes: [i32; N]) -> &mut Definition {
         self.faults = codes.to_vec();
         self
     }
 
-    /// Marks the method as one that will go; `instead` says what to call, such as "use `listTags`".
+    /// Marks the method as deprecated; `instead` names the replacement, such as "use `listTags`".
     pub fn deprecated(&mut self, instead: &'static str) -> &mut Definition {
         self.deprecated = Some(instead);
         self
     }
 
-    /// Every fault code that a call can be answered with, in ascending order.
+    /// Every fault code that a call can return, in ascending order.
     fn fault_codes(&self) -> Vec<i32> {
         let mut codes = vec![code::GENERAL, code::UNAVAILABLE];
         codes.extend(&self.faults);
@@ -290,12 +288,12 @@ impl Definition {
     }
 }
 
-/// How a call that names its arguments finds a signature.
+/// How a call with named arguments finds a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ByName {
-    /// It names all parameters.
+    /// It must name all parameters.
     Whole,
-    /// It may leave out any of the optional ones.
+    /// It may omit any of the optional ones.
     WithoutOptional,
 }
 
@@ -304,7 +302,7 @@ pub struct Method {
     definition: Arc<Definition>,
     form: usize,
     parameters: Vec<Parameter>,
-    /// The place of each parameter among those of the function.
+    /// The index of each parameter among those of the function.
     places: Vec<usize>,
     by_name: Option<ByName>,
 }
@@ -396,12 +394,12 @@ impl Method {
         self.definition.or_self
     }
 
-    /// Every fault code that a call can be answered with, in ascending order.
+    /// Every fault code that a call can return, in ascending order.
     pub fn fault_codes(&self) -> Vec<i32> {
         self.definition.fault_codes()
     }
 
-    /// What to call instead, of a method that will go.
+    /// The replacement of a deprecated method.
     pub fn deprecated_text(&self) -> Option<&'static str> {
         self.definition.deprecated
     }
@@ -411,13 +409,13 @@ impl Method {
         Arc::ptr_eq(&self.definition, &other.definition)
     }
 
-    /// Whether calls are written to the audit trail: those that change something, login and
-    /// logout among them.
+    /// Whether calls are recorded in the audit trail: those that change something, including login
+    /// and logout.
     pub fn is_audited(&self) -> bool {
         !self.definition.read_only && self.definition.session != SessionUse::OnJson
     }
 
-    /// As a person reads it: `listTags(string sessionKey, string storeLabel)`.
+    /// In readable form: `listTags(string sessionKey, string storeLabel)`.
     pub fn signature(&self) -> String {
         let session =
             (self.session() == SessionUse::Always).then(|| "string sessionKey".to_owned());
@@ -429,8 +427,8 @@ impl Method {
         format!("{}({})", self.name(), all.join(", "))
     }
 
-    /// The names that a call by name must give; `None` where such a call means another signature of the
-    /// same definition.
+    /// The names that a call by name must give; `None` if such a call selects another signature of
+    /// the same definition.
     pub fn names_required(&self) -> Option<Vec<&'static str>> {
         let by_name = self.by_name?;
         let needed = |p: &&Parameter| by_name == ByName::Whole || !p.is_optional;
@@ -447,13 +445,13 @@ impl Method {
         self.by_name
     }
 
-    /// The place of its function in the registry.
+    /// The index of its function in the registry.
     pub(super) fn function(&self) -> usize {
         self.definition.function
     }
 
-    /// The names of all parameters of the function, and the arguments in their places: nil for what
-    /// is left out, and the form beside a value that has two.
+    /// The names of all parameters of the function, and the arguments at their positions: nil for
+    /// omitted ones, and the form next to a value that has two.
     pub(super) fn placed(&self, args: Vec<Value>) -> (Vec<&'static str>, Vec<Value>) {
         let mut names = Vec::with_capacity(self.definition.params.len());
         let mut placed = Vec::with_capacity(self.definition.params.len());

@@ -1,13 +1,13 @@
 //! The API: every method written once, whatever the wire.
 //!
 //! Reading order:
-//! - [`registry`]: how namespaces and their methods are defined; [`catalog`]: what there is.
-//! - [`method`]: a definition and its signatures; [`function`]: turns a plain `async fn` into
-//!   something callable.
+//! - [`registry`]: how namespaces and their methods are defined; [`catalog`]: the list of them.
+//! - [`method`]: a definition and its signatures; [`function`]: turns a plain `async fn` into something
+//!   callable.
 //! - [`reply`]: what a function may return, and how it becomes text.
 //! - [`context`]: what a function gets besides its arguments.
 //! - [`types`]: the names of types, from their schema.
-//! - [`call`]: a call from name and arguments to its result: session, overload, permission, audit.
+//! - [`call`]: from a name and arguments to a result: session, overload, permission, audit.
 //! - [`value`]: between Rust types and XML-RPC values.
 //! - [`error`]: faults and their codes.
 //! - [`namespaces`]: the definitions.

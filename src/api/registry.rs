@@ -1,7 +1,7 @@
 //! The registry: every method of every namespace, written once and read by all surfaces.
 //!
-//! It is built without a database. A definition that can't work panics while it is built, which
-//! every test run does.
+//! It is built without a database. An invalid definition panics during the build, which every test run
+//! does.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,9 +56,9 @@ impl fmt::Debug for NamespaceBuilder<'_> {
 }
 
 impl Builder {
-    /// Adds the namespace `name` (such as `image.store`), whose handler introspection calls
-    /// `handler` (such as `ImageStoreHandler`); `define` adds its methods. Namespaces are shown to
-    /// people in the order in which they are added.
+    /// Adds the namespace `name` (such as `image.store`), whose handler is called `handler` (such
+    /// as `ImageStoreHandler`) in introspection; `define` adds its methods. Namespaces are shown in
+    /// the order in which they are added.
     ///
     /// # Panics
     /// If the namespace is there already, or its definitions can't work: two overloads that can't
@@ -111,7 +111,7 @@ impl Builder {
 }
 
 impl NamespaceBuilder<'_> {
-    /// Adds a method, or an overload of one. Returns it for the finishing touches.
+    /// Adds a method, or an overload of one, and returns it for further settings.
     pub fn method<Args, F, const N: usize>(
         &mut self,
         name: &'static str,
@@ -141,12 +141,12 @@ impl Registry {
         Builder::default()
     }
 
-    /// What there is, without the functions.
+    /// The catalogue, without the functions.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }
 
-    /// Calls a method of this registry, without any check.
+    /// Calls a method of this registry, without any checks.
     pub(super) fn call(
         &self,
         method: &Method,

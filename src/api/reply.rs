@@ -1,7 +1,7 @@
-//! What a method answers with, and how it becomes text: piece by piece, as the client takes it.
+//! The result of a method, and how it is written: piece by piece, as the client reads it.
 //!
-//! A long list is never whole in memory: [`List`] reads its pages while they are written. Where a
-//! later page can't be read the text breaks off, which every client notices.
+//! A long list is never completely in memory: [`List`] reads its pages while they are written. If a
+//! later page can't be read, the text is cut off, which every client notices.
 
 use std::borrow::Cow;
 use std::pin::Pin;
@@ -17,37 +17,37 @@ use super::error::ApiError;
 use super::value::write::{Wire, text_part, write};
 use crate::service::paging::Rows;
 
-/// What comes of a call.
+/// The outcome of a call.
 pub type CallResult = Result<Reply, ApiError>;
-/// A call under way.
+/// A call in progress.
 pub(super) type PendingCall = Pin<Box<dyn Future<Output = CallResult> + Send>>;
 
-/// A piece is given out when it has this size. Shorter answers, which is most of them, are one.
+/// The size of a piece. Shorter responses, which are most, are a single piece.
 const PIECE_BYTES: usize = 64 * 1024;
-/// Entries of a list that is there already, written at once.
+/// Entries of an existing list, written at once.
 const CHUNK: usize = 1000;
 
-/// What a method answers with.
+/// The result of a method.
 pub enum Reply {
-    /// A value that is there.
+    /// An existing value.
     Whole(Box<dyn Content>),
     /// An array, page by page.
     List(Stream<Box<dyn Page>>),
     /// A text, part by part.
     Text(Stream<String>),
-    /// What came of calls within a call, one after the other.
+    /// The outcomes of nested calls, in sequence.
     Calls(mpsc::Receiver<Called>),
 }
 
 /// Parts of a reply that are read while it is written.
 pub type Stream<T> = BoxStream<'static, Result<T, ApiError>>;
 
-/// What came of a call within a call. The next one is made when this one is written.
+/// The outcome of a nested call. The next one is made once this one is written.
 #[derive(Debug)]
 pub struct Called {
-    /// What came of it.
+    /// Its outcome.
     pub outcome: Result<Reply, ApiError>,
-    /// Given back with it.
+    /// Returned with it.
     pub turn: OwnedSemaphorePermit,
 }
 
@@ -72,7 +72,7 @@ impl<T: Serialize + Send> Content for T {
     fn write(&self, wire: Wire, out: &mut Vec<u8>) -> Result<(), ApiError> {
         let is_there = write(wire, self, out).map_err(ApiError::unwritable)?;
         if !is_there {
-            // Row 5: a method without result answers 1.
+            // Row 5: a method without a result returns 1.
             write(wire, &1, out).map_err(ApiError::unwritable)?;
         }
         Ok(())
@@ -81,7 +81,7 @@ impl<T: Serialize + Send> Content for T {
 
 /// Entries of an array that can be written.
 pub trait Page: Send {
-    /// Appends them. `is_first` says that no entry stands before them.
+    /// Appends them. `is_first` says that there is no entry before them.
     fn write(&self, wire: Wire, is_first: &mut bool, out: &mut Vec<u8>) -> Result<(), ApiError>;
 }
 
@@ -118,7 +118,7 @@ impl<T: Serialize + Send + 'static> IntoReply for T {
 pub struct List<T>(BoxStream<'static, Result<Vec<T>, ApiError>>);
 
 impl<T: Send + 'static> List<T> {
-    /// Of rows, each made into an entry when its page is read.
+    /// From rows, each mapped to an entry when its page is read.
     pub fn of_rows<R: Send + 'static>(rows: Rows<R>, entry: fn(R) -> T) -> List<T> {
         let pages = rows.pages().map(move |page| {
             let page = page.map_err(ApiError::from)?;
@@ -127,7 +127,7 @@ impl<T: Send + 'static> List<T> {
         List(pages.boxed())
     }
 
-    /// Of what is there already.
+    /// From existing values.
     pub fn whole(entries: Vec<T>) -> List<T> {
         let pages = stream::unfold(entries.into_iter(), |mut left| async move {
             let page: Vec<T> = left.by_ref().take(CHUNK).collect();
@@ -202,7 +202,7 @@ impl Reply {
         }
     }
 
-    /// All of it as a tree of JSON; for answers that are known to be short.
+    /// All of it as a JSON tree; for responses that are known to be short.
     pub async fn json(self) -> Result<serde_json::Value, ApiError> {
         let mut pieces = self.pieces(Wire::Json, "", "");
         let mut text = Vec::new();
@@ -212,7 +212,7 @@ impl Reply {
         serde_json::from_slice(&text).map_err(ApiError::unwritable)
     }
 
-    /// The same reply, whose later pages are read only while `goes_on` says nothing against it.
+    /// The same reply, whose later pages are only read while `goes_on` is true.
     pub(super) fn watched<F, W>(self, goes_on: F) -> Reply
     where
         F: Fn() -> W + Send + Sync + 'static,
@@ -261,7 +261,7 @@ enum Todo {
 }
 
 impl Pieces {
-    /// The next piece; `None` after the last one. After an error there is nothing more.
+    /// The next piece; `None` after the last one or an error.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ApiError> {
         if self.is_done() {
             return Ok(None);
@@ -277,7 +277,7 @@ impl Pieces {
         Ok(Some(out))
     }
 
-    /// Whether all of it has been given out.
+    /// Whether all pieces have been returned.
     pub fn is_done(&self) -> bool {
         self.todo.is_empty()
     }
@@ -365,7 +365,7 @@ impl Pieces {
     }
 }
 
-/// A fault as a struct, as XML-RPC has it.
+/// A fault as a struct, as in XML-RPC.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fault<'e> {

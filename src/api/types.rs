@@ -1,4 +1,4 @@
-//! The types that introspection and documentation name, read from the schema of a Rust type.
+//! The types that introspection and documentation name, from the schema of a Rust type.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value as Json;
 
-/// What a parameter or a result is on the wire.
+/// The type of a parameter or result on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `string`
@@ -49,7 +49,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The member of a schema that lists the forms of a parameter that has several.
+/// The key of a schema that lists the forms of a parameter with several.
 pub(super) const FORMS: &str = "x-forms";
 
 /// A type as the surfaces describe it.
@@ -60,8 +60,8 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shapes of a parameter: one for each form of an [`Either`](super::value::Either), else one.
-    /// That of an `Option` is the one of its content.
+    /// The shapes of a parameter: one for each form of an [`Either`](super::value::Either), else
+    /// one. That of an `Option` is the one of its content.
     ///
     /// # Panics
     /// If the type has no name on the wire. The registry is built in every test run, so this is
@@ -80,7 +80,7 @@ impl Shape {
     /// The shape of a result.
     ///
     /// # Panics
-    /// As [`Shape::forms`].
+    /// Like [`Shape::forms`].
     pub fn result<T: JsonSchema>() -> Shape {
         let settings = SchemaSettings::draft2020_12().for_serialize();
         Shape::of(settings.into_generator().into_root_schema_for::<T>())
@@ -93,7 +93,7 @@ impl Shape {
         }
     }
 
-    /// What it is on the wire.
+    /// Its type on the wire.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -124,7 +124,8 @@ impl Shape {
                     name: name.clone(),
                     kind: kind(member, root)?,
                     doc: description(member),
-                    // A member without a value is left out on both wires, though its schema says null.
+                    // A member without a value is omitted on both wires, though its schema allows
+                    // null.
                     required: !nullable(member)
                         && required.is_some_and(|names| names.iter().any(|n| n == name)),
                 })
@@ -149,11 +150,11 @@ pub struct Member {
     pub kind: Kind,
     /// One line; the member's doc comment.
     pub doc: String,
-    /// Whether it is always there.
+    /// Whether it is always present.
     pub required: bool,
 }
 
-/// Takes null out of what a schema allows at its root.
+/// Removes null from the root of a schema.
 fn null_remove(schema: &mut Schema) {
     let Some(members) = schema.as_object_mut() else {
         return;

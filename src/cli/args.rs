@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command line's arguments.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub struct Arguments {
 pub enum Command {
     /// Copy once, without a server
     Sync(Box<SyncArguments>),
-    /// List the tags of a repository, and say why each is selected or not
+    /// List the tags of a repository, and why each is selected or not
     ListTags(ListTagsArguments),
     /// Run the server: API, queue and worker in one process
     #[command(after_help = SERVE_EXAMPLES)]
@@ -33,14 +33,14 @@ pub enum Command {
     /// Run a worker beside servers that share a PostgreSQL database
     #[command(after_help = WORKER_EXAMPLES)]
     Worker(NodeArguments),
-    /// Look after a server's accounts and database, on its machine
+    /// Administer a server's accounts, on its own machine
     #[command(subcommand)]
     Admin(AdminCommand),
     /// Show the server's configuration, and where each value comes from
     Config(ConfigArguments),
-    /// Say a Quartz cron line in words, and when it fires next
+    /// Explain a Quartz cron line and show when it fires next
     Cron(CronArguments),
-    /// Write the API's reference pages into a directory
+    /// Write the API reference into a directory
     #[command(after_help = "Examples:\n  registrysync api-docs api-docs")]
     ApiDocs {
         /// The directory
@@ -49,13 +49,13 @@ pub enum Command {
     },
     /// Call a method of a server
     Api(Box<ApiArguments>),
-    /// Sync projects at a server: list, show, create, run, log
+    /// Manage sync projects on a server: list, show, create, run, log, schedule
     Project(Box<ProjectArguments>),
-    /// Image stores at a server: list, add, test
+    /// Manage image stores on a server: list, add, test
     Store(Box<StoreArguments>),
-    /// List a server's workers: what they hold, and their last sign of life
+    /// List a server's workers: what they work on, and their last heartbeat
     Workers(Box<WorkersArguments>),
-    /// Print the completion script of a shell
+    /// Print a shell completion script
     Completions(CompletionsArguments),
 }
 
@@ -71,13 +71,13 @@ Examples:
   registrysync sync - --to registry.example.com --ca-certificate ca.pem
 
 Credentials come from the file, or from REGISTRY_AUTH_FILE, the containers auth.json, or Docker's config.json.
-Exit codes: 0 fine, 1 something failed or is blocked, or nothing at all is selected, 2 bad input, 3 a registry can't be reached, 130 interrupted.";
+Exit codes: 0 success, 1 a tag failed or is blocked, or nothing was selected, 2 bad input, 3 a registry can't be reached, 130 interrupted.";
 
 /// `registrysync sync`
 #[derive(Args, Debug)]
 #[command(after_help = SYNC_EXAMPLES)]
 pub struct SyncArguments {
-    /// A `skopeo sync` YAML file: what to copy, from which registries; `-` is standard input
+    /// A `skopeo sync` YAML file that lists what to copy; `-` reads standard input
     #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with_all = ["from", "repository", "selectors"])]
     pub file: Option<PathBuf>,
     /// The source registry: `host[:port][/prefix]`
@@ -92,7 +92,7 @@ pub struct SyncArguments {
     /// Which tags
     #[command(flatten)]
     pub select: SelectArguments,
-    /// How a target repository is named: the same path, its last part, or below the source's host
+    /// How target repositories are named: same path, last part only, or below the source host
     /// [default: flat for FILE, as skopeo does, else path]
     #[arg(long, value_name = "path|flat|scoped")]
     pub placement: Option<Placement>,
@@ -100,34 +100,34 @@ pub struct SyncArguments {
     #[command(flatten)]
     pub trust: TrustArguments,
     /// Copy this platform only (`arm64`, `linux/arm/v7`; `aarch64`, `x86_64` are understood); may be
-    /// given several times
+    /// repeated
     #[arg(long, value_name = "A", value_parser = PlatformChoice::parse)]
     pub architecture: Vec<PlatformChoice>,
-    /// What becomes of a repository of which nothing is selected: a warning, a failure, or nothing
+    /// What to do if nothing in a repository is selected
     #[arg(long, value_name = "warn|fail|ignore", default_value_t)]
     pub on_empty: OnEmpty,
-    /// Take up to N names of a listing of tags instead of 200000
+    /// Maximum number of tags to read from a listing [default: 200000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub max_names: Option<u32>,
     /// Show what would be done, write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Nothing but warnings where nothing was to be done, and no bar: for cron
+    /// No progress bar, and only warnings if there was nothing to do; for cron
     #[arg(long)]
     pub quiet: bool,
-    /// One JSON object a line: one for each tag, the totals last
+    /// Print JSON lines: one object per tag, then the totals
     #[arg(long)]
     pub json: bool,
 }
 
-/// How registries are spoken to, the same for every one-shot command.
+/// How to connect to registries, the same for every one-shot command.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrustArguments {
-    /// Speak plain http, but not with a registry written with `https://`, one whose entry in FILE
-    /// says `tls-verify: true`, and Docker Hub
+    /// Use plain http, except for registries written with `https://`, those whose entry in FILE
+    /// has `tls-verify: true`, and Docker Hub
     #[arg(long)]
     pub plain_http: bool,
-    /// Trust the certificates in this file (PEM) as well, at both ends
+    /// Also trust the certificates in this PEM file, for source and target
     #[arg(long, value_name = "FILE")]
     pub ca_certificate: Option<PathBuf>,
 }
@@ -143,22 +143,22 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = LIST_TAGS_EXAMPLES)]
 pub struct ListTagsArguments {
-    /// The repository with its registry: `registry.example.com/team/app`
+    /// Repository including its registry: `registry.example.com/team/app`
     #[arg(value_name = "REPOSITORY")]
     pub repository: String,
     /// Which tags
     #[command(flatten)]
     pub select: SelectArguments,
-    /// List every tag, and say what put it in or out
+    /// List every tag with the reason why it is selected or not
     #[arg(long)]
     pub why: bool,
     /// How the registry is trusted
     #[command(flatten)]
     pub trust: TrustArguments,
-    /// Take up to N names of a listing of tags instead of 200000
+    /// Maximum number of tags to read from a listing [default: 200000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub max_names: Option<u32>,
-    /// One JSON object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     pub json: bool,
 }
@@ -171,25 +171,25 @@ Examples:
   registrysync cron '0 */15 * * * ?' --json
 
 Fields: second minute hour day-of-month month day-of-week [year]; exactly one of the day fields is `?`.
-A refused line ends with exit code 2 and the reason.";
+An invalid line exits with code 2 and the reason.";
 
 /// `registrysync cron`
 #[derive(Args, Debug)]
 #[command(after_help = CRON_EXAMPLES)]
 pub struct CronArguments {
-    /// The line, in quotes
+    /// The cron line, in quotes
     #[arg(value_name = "EXPR")]
     pub expression: String,
-    /// The time zone that it goes by, such as `Europe/Berlin` [default: the system's]
+    /// Time zone, such as `Europe/Berlin` [default: the system's]
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
-    /// Fire times after this one: `2027-01-31T03:00:00Z`, or without `Z` in the zone [default: now]
+    /// Show fire times after this time: `2027-01-31T03:00:00Z`, or without `Z` in the time zone [default: now]
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-    /// So many fire times, 1 to 1000
+    /// Number of fire times to show, 1 to 1000
     #[arg(long, value_name = "N", default_value = "5", value_parser = fire_count)]
     pub count: usize,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -212,7 +212,7 @@ Examples:
   registrysync serve --listen 0.0.0.0:8443 \\
       --tls-cert sync.pem --tls-key sync.key
 
-Each flag is also a variable (REGISTRYSYNC_DATA_DIR) and a key of the TOML file (data_dir).";
+Each flag can also be set as a variable (REGISTRYSYNC_DATA_DIR) or in the TOML file (data_dir).";
 
 /// `registrysync serve`, and what `registrysync config` looks at
 #[derive(Args, Debug)]
@@ -220,25 +220,25 @@ pub struct ServeArguments {
     /// What a worker has as well
     #[command(flatten)]
     pub node: NodeArguments,
-    /// Where to accept connections; port 0 takes a free one [default: 127.0.0.1:8080]
+    /// Address and port to listen on; port 0 picks a free port [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
-    /// Its first line becomes the first password of `admin`; otherwise one is made up
+    /// File with the initial password of `admin` in its first line; otherwise one is generated
     #[arg(long, value_name = "FILE")]
     pub admin_password_file: Option<String>,
-    /// Do no runs: `registrysync worker` on this or other machines does them (needs PostgreSQL)
+    /// Execute no runs; leave them to `registrysync worker` processes (needs PostgreSQL)
     #[arg(long)]
     pub no_worker: bool,
-    /// The server's certificate, PEM, its chain after it: https only; read again when it changes
+    /// PEM file with the server's certificate, then its chain; serves https only; reloaded when it changes
     #[arg(long, value_name = "FILE")]
     pub tls_cert: Option<String>,
-    /// The certificate's private key, PEM
+    /// PEM file with the certificate's private key
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<String>,
-    /// https with a certificate made once in the data directory, for a trial
+    /// Serve https with a self-signed certificate kept in the data directory, for testing
     #[arg(long)]
     pub tls_self_signed: bool,
-    /// Address that users call the server by, where a proxy stands before it
+    /// URL under which users reach the server if it is behind a proxy
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
 }
@@ -252,7 +252,7 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = CONFIG_EXAMPLES)]
 pub struct ConfigArguments {
-    /// Every key, also those that nobody has set, with its meaning and default
+    /// Show every key, set or not, with its meaning and default
     #[arg(long)]
     pub all: bool,
     /// What `serve` takes
@@ -266,12 +266,12 @@ Examples:
   registrysync admin reset-password ann --password-file new-password \\
       --config /etc/registrysync.toml
 
-On SQLite, stop the server first. The account's sessions end. It stays disabled if it was.";
+On SQLite, stop the server first. The account's sessions end. A disabled account stays disabled.";
 
 /// `registrysync admin`
 #[derive(Debug, Subcommand)]
 pub enum AdminCommand {
-    /// Give an account a new password, and print it if it was made up
+    /// Set an account's password; a generated one is printed
     #[command(after_help = RESET_EXAMPLES)]
     ResetPassword(ResetArguments),
 }
@@ -282,7 +282,7 @@ pub struct ResetArguments {
     /// The account
     #[arg(value_name = "LOGIN")]
     pub login: String,
-    /// Its first line becomes the password; otherwise one is made up
+    /// File with the new password in its first line; otherwise one is generated
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
     /// Which server
@@ -293,19 +293,19 @@ pub struct ResetArguments {
 /// Where a server's database is, and what opens it
 #[derive(Args, Debug)]
 pub struct DatabaseArguments {
-    /// A TOML file with any of the keys below
+    /// TOML file that may set any key
     #[arg(long, value_name = "FILE", env = "REGISTRYSYNC_CONFIG")]
     pub config: Option<PathBuf>,
     /// `sqlite:PATH` or `postgres://…` [default: `registrysync.db` in the data directory]
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
-    /// Its first line is PostgreSQL's password
+    /// File with the PostgreSQL password in its first line
     #[arg(long, value_name = "FILE")]
     pub database_password_file: Option<String>,
-    /// Where database, keys and the first password are kept [default: ./registrysync-data]
+    /// Directory of the database, the key file and the initial password [default: ./registrysync-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
-    /// The key of the sealed credentials [default: `secret.key` in the data directory]
+    /// Key that encrypts stored credentials [default: `secret.key` in the data directory]
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<String>,
 }
@@ -316,8 +316,8 @@ Examples:
       --database postgres://registrysync@db.example.com/registrysync
   registrysync worker --config /etc/registrysync.toml --worker-slots 8
 
-The key file is the one of the servers at this database: `secret.key` in their data directory.
-Each flag is also a variable (REGISTRYSYNC_KEY_FILE) and a key of the TOML file (key_file).";
+Use the key file of the servers that share this database: `secret.key` in their data directory.
+Each flag can also be set as a variable (REGISTRYSYNC_KEY_FILE) or in the TOML file (key_file).";
 
 /// `registrysync worker`, and what `registrysync serve` has in common with it
 #[derive(Args, Debug)]
@@ -325,28 +325,28 @@ pub struct NodeArguments {
     /// Which database
     #[command(flatten)]
     pub database: DatabaseArguments,
-    /// Parts of runs worked on at once [default: 2]
+    /// Number of run parts to work on at once [default: 2]
     #[arg(long, value_name = "N")]
     pub worker_slots: Option<String>,
-    /// The zone of schedules, and of dates without a zone on XML-RPC [default: the system's]
+    /// Time zone of schedules, and of XML-RPC dates without a zone [default: the system's]
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<String>,
-    /// Least important lines of the log: error, warn, info, debug, trace [default: info]
+    /// Lowest level that is logged: error, warn, info, debug, trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
-    /// What a line of the log is like: text, json [default: text]
+    /// Log format: text, json [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
-    /// Where a JSON message is posted to when a project begins to fail, and when it works again
+    /// URL that gets a JSON message when a project starts failing and when it recovers
     #[arg(long, value_name = "URL")]
     pub webhook_url: Option<String>,
-    /// Mail server of such messages; with a password in it, better a variable or the file
+    /// Mail server for such messages; if it contains a password, use a variable or the file instead
     #[arg(long, value_name = "URL")]
     pub smtp_url: Option<String>,
-    /// Sender of such mails
+    /// Sender address of these mails
     #[arg(long, value_name = "ADDRESS")]
     pub mail_from: Option<String>,
-    /// Who gets such mails, with commas between
+    /// Recipients of these mails, comma-separated
     #[arg(long, value_name = "ADDRESSES")]
     pub mail_to: Option<String>,
 }

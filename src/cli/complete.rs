@@ -31,7 +31,7 @@ Examples:
   echo 'source <(registrysync completions zsh)' >> ~/.zshrc
   registrysync completions fish > ~/.config/fish/completions/registrysync.fish
 
-Labels of projects and stores are asked of the server, with the session that is kept.";
+Labels of projects and stores are fetched from the server with the saved session.";
 
 /// `registrysync completions`
 #[derive(Args, Debug)]

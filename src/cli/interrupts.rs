@@ -16,7 +16,7 @@ impl Interrupts {
     /// without a handler ends it in the middle of whatever it does.
     pub(super) fn listen() -> Result<Self, CliError> {
         let listen = |kind| {
-            signal(kind).map_err(|e| CliError::Failed(format!("signals can't be heard: {e}")))
+            signal(kind).map_err(|e| CliError::Failed(format!("can't listen for signals: {e}")))
         };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -39,7 +39,7 @@ impl Interrupts {
                 _ = self.interrupt.recv() => {}
                 _ = self.terminate.recv() => {}
             }
-            super::output::talk_line("registrysync: a second signal: ending at once");
+            super::output::talk_line("registrysync: second signal: exiting immediately");
             std::process::exit(INTERRUPTED.into());
         });
     }
@@ -50,7 +50,7 @@ pub(super) async fn interrupted() {
     match Interrupts::listen() {
         Ok(interrupts) => interrupts.first().await,
         Err(error) => {
-            tracing::warn!(%error, "Ctrl-C ends this at once");
+            tracing::warn!(%error, "press Ctrl-C again to exit immediately");
             std::future::pending::<()>().await;
         }
     }

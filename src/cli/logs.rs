@@ -31,7 +31,7 @@ pub(super) fn start(rules: LogRules) {
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     if let Some(why) = refused {
-        tracing::warn!("`{VARIABLE}` can't be read, so `log_level` counts: {why}");
+        tracing::warn!("`{VARIABLE}` can't be parsed, so `log_level` applies: {why}");
     }
 }
 

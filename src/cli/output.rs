@@ -69,7 +69,7 @@ impl Display {
     pub(super) fn new(json: bool, quiet: bool, bytes: Arc<AtomicU64>) -> Self {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            bar.set_style(style("{spinner} looking at the source… {elapsed}"));
+            bar.set_style(style("{spinner} reading the source… {elapsed}"));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
@@ -204,7 +204,7 @@ pub(super) fn plan(plan: &Plan, json: bool) {
         }}));
     } else {
         talk_line(&format!(
-            "would copy {}, update {}, leave {}; {} blocked, {} failed; at most {} to send. nothing was written",
+            "would copy {}, update {}, skip {}; {} blocked, {} failed; at most {} to send. nothing was written",
             plan.copy,
             plan.update,
             plan.skip,

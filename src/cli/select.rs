@@ -8,16 +8,16 @@ use crate::sync::SelectorSpec;
 #[derive(Args, Clone, Debug, Default)]
 #[group(id = "selectors", multiple = true)]
 pub struct SelectArguments {
-    /// This tag (or digest); may be given several times
+    /// Select this tag or digest; may be repeated
     #[arg(long = "tag", value_name = "T")]
     pub tags: Vec<String>,
-    /// All tags in which this regular expression finds something
+    /// Select tags that match this regular expression
     #[arg(long, value_name = "RE")]
     pub tag_regex: Option<String>,
-    /// But none in which this one does
+    /// Exclude tags that match this regular expression
     #[arg(long, value_name = "RE")]
     pub tag_exclude_regex: Option<String>,
-    /// All versions in this range, such as `>=1.26 <2` or `~1.4 || ^2`
+    /// Select versions in this range, such as `>=1.26 <2` or `~1.4 || ^2`
     #[arg(long, value_name = "RANGE")]
     pub semver: Option<String>,
 }

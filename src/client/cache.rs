@@ -132,7 +132,7 @@ mod tests {
 
         let open = std::fs::Permissions::from_mode(0o644);
         std::fs::set_permissions(&cache.path, open).unwrap();
-        assert!(cache.read().is_none(), "others may have written it");
+        assert!(cache.read().is_none(), "other users may have written it");
         cache.forget();
         assert!(!cache.path.exists());
     }

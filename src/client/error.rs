@@ -32,7 +32,7 @@ pub enum Error {
         message: String,
     },
     /// What answers is no such server, or is broken.
-    #[error("`{url}` doesn't answer as a registrysync server does: {detail}")]
+    #[error("`{url}` doesn't answer like a registrysync server: {detail}")]
     Strange {
         /// The server.
         url: String,

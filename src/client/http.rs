@@ -85,9 +85,7 @@ impl Client {
                     Error::Options(format!("the CA certificate is not PEM: {}", cause(&e)))
                 })?;
             if certificates.is_empty() {
-                return Err(Error::Options(
-                    "there is no certificate in the CA's file".into(),
-                ));
+                return Err(Error::Options("the CA file has no certificate".into()));
             }
             builder = builder.tls_certs_merge(certificates);
         }
@@ -135,7 +133,7 @@ impl Client {
         } else {
             (status, &text)
         })?;
-        let key = key.ok_or_else(|| self.strange("a login without a session's cookie"))?;
+        let key = key.ok_or_else(|| self.strange("the login returned no session cookie"))?;
         self.key = Some(key.clone());
         Ok(key)
     }
@@ -223,7 +221,7 @@ impl Client {
         let text = response.text().await.map_err(|e| self.unreachable(&e))?;
         xmlrpc::answer(&text, zone).map_err(|error| {
             error.unwrap_or_else(|| {
-                self.strange(&format!("status {status} without an XML-RPC answer"))
+                self.strange(&format!("status {status} and not an XML-RPC answer"))
             })
         })
     }
@@ -233,7 +231,7 @@ impl Client {
             return Err(Error::Session);
         }
         let Ok(Json::Object(mut answer)) = serde_json::from_str(text) else {
-            return Err(self.strange(&format!("status {status} without a JSON answer")));
+            return Err(self.strange(&format!("status {status} and not a JSON answer")));
         };
         let message = match answer.remove("message") {
             Some(Json::String(message)) => message,
@@ -268,21 +266,21 @@ impl Client {
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         let detail = match failure_of(error) {
-            _ if error.is_timeout() => "it doesn't answer in time".to_owned(),
+            _ if error.is_timeout() => "it didn't answer in time".to_owned(),
             Failure::Untrusted => "its certificate is signed by an authority that isn't trusted here (UnknownIssuer); if it is \
-                 the right one, give the authority's certificate (PEM) by `--ca-certificate FILE`, or in the file that \
+                 the right one, give the authority's certificate (PEM) with `--ca-certificate FILE`, or in the file that \
                  `SSL_CERT_FILE` names"
                 .to_owned(),
             Failure::NotTls => {
-                "it doesn't speak TLS; if it is meant to be on plain http, write `http://`".to_owned()
+                "it doesn't speak TLS; if plain http is intended, write `http://`".to_owned()
             }
             Failure::NotHttp => {
                 "it doesn't answer in HTTP; if it speaks TLS, write `https://`".to_owned()
             }
-            Failure::Tls(reason) => format!("the TLS connection is refused: {reason}"),
+            Failure::Tls(reason) => format!("the TLS handshake failed: {reason}"),
             Failure::Unconnected(cause) => match proxy_of(&self.root) {
                 Some(proxy) => format!(
-                    "can't connect by the proxy `{}` ({cause})",
+                    "can't connect through the proxy `{}` ({cause})",
                     proxy.origin().ascii_serialization()
                 ),
                 None => cause,
@@ -311,11 +309,11 @@ fn address(text: &str) -> Result<Url, Error> {
     };
     let url = Url::parse(text).map_err(|e| refused(&e.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(refused("it is no http or https address"));
+        return Err(refused("it isn't an http or https address"));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refused(
-            "a user or password in the address could be read by others",
+            "a user or password in the address can be read by others",
         ));
     }
     if url.query().is_some() || url.fragment().is_some() {

@@ -15,11 +15,11 @@ pub struct Key {
 pub const KEYS: &[Key] = &[
     Key {
         name: "listen",
-        about: "address and port to accept connections at; port 0 takes a free one",
+        about: "address and port to listen on; port 0 picks a free port",
     },
     Key {
         name: "data_dir",
-        about: "where the database, the key of its credentials and the first password are kept",
+        about: "directory of the database, the key file and the initial password",
     },
     Key {
         name: "database",
@@ -27,145 +27,145 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "database_password_file",
-        about: "its first line is PostgreSQL's password; without it `PGPASSWORD` and `~/.pgpass` are looked at",
+        about: "file with the PostgreSQL password in its first line; if not set, `PGPASSWORD` and `~/.pgpass` are used",
     },
     Key {
         name: "key_file",
-        about: "the key of the sealed credentials, the same for all processes at one database; made where it is missing",
+        about: "file with the key that encrypts stored credentials, the same for all processes that share a database; created if it is missing",
     },
     Key {
         name: "admin_password_file",
-        about: "its first line becomes the first password of `admin`",
+        about: "file with the initial password of `admin` in its first line",
     },
     Key {
         name: "no_worker",
-        about: "`true`: the server does no runs, workers at its PostgreSQL database do",
+        about: "`true`: the server executes no runs; workers on the same PostgreSQL database do",
     },
     Key {
         name: "worker_slots",
-        about: "parts of runs worked on at once by this process, 1 to 64",
+        about: "number of run parts that this process works on at once, 1 to 64",
     },
     Key {
         name: "host_parts",
-        about: "parts worked on at once that read from or write to one registry host, over all nodes; 0: any number",
+        about: "maximum number of parts at once that read from or write to one registry host, over all nodes; 0: no limit",
     },
     Key {
         name: "org_parts",
-        about: "parts worked on at once of one organisation, over all nodes; 0: any number",
+        about: "maximum number of parts at once of one organisation, over all nodes; 0: no limit",
     },
     Key {
         name: "lease_seconds",
-        about: "so long after its last sign of life a worker counts as gone, 3 to 3600; the same on all nodes",
+        about: "a worker is considered lost after this many seconds without a heartbeat, 3 to 3600; the same on all nodes",
     },
     Key {
         name: "attempts",
-        about: "times that a part is tried whose workers are lost, 1 to 100",
+        about: "how often a part is tried if its worker is lost, 1 to 100",
     },
     Key {
         name: "grace_seconds",
-        about: "how long the tags under way may take when the process is told to end, 0 to 3600",
+        about: "seconds that tags in progress may take to finish when the process is stopped, 0 to 3600",
     },
     Key {
         name: "time_zone",
-        about: "the zone of schedules, and of dates without a zone on XML-RPC",
+        about: "time zone of schedules, and of XML-RPC dates without a zone",
     },
     Key {
         name: "schedule_misfire",
-        about: "of schedules missed while no server ran: `once` makes one run for all of them, `none` leaves them out",
+        about: "fire times missed while no server was running: `once` starts one run for all of them, `none` skips them",
     },
     Key {
         name: "schedule_jitter",
-        about: "seconds, at random, by which a schedule's run may come later; 0 to 3600",
+        about: "maximum random delay of a scheduled run in seconds, 0 to 3600",
     },
     Key {
         name: "schedule_min_distance",
-        about: "seconds that two fire times of a schedule must be apart at least; 0 allows all",
+        about: "minimum number of seconds between two fire times of a schedule; 0: no minimum",
     },
     Key {
         name: "history_days",
-        about: "days that every run is kept, 0 to 36500; an older one goes when it isn't among the last either",
+        about: "days that every run is kept, 0 to 36500; older runs are removed unless `history_runs` keeps them",
     },
     Key {
         name: "history_runs",
-        about: "runs of a project that are kept however old they are, 1 to 100000",
+        about: "number of latest runs kept for each project and bunch, however old they are, 1 to 100000",
     },
     Key {
         name: "audit_days",
-        about: "days that the audit trail is kept, 0 to 36500; 0: for ever",
+        about: "days that audit events are kept, 0 to 36500; 0: forever",
     },
     Key {
         name: "connections",
-        about: "connections at once, 16 to 100000; the oldest idle one is closed for a new one",
+        about: "maximum number of connections, 16 to 100000; beyond it the oldest idle one is closed for a new one",
     },
     Key {
         name: "request_mib",
-        about: "MiB of the largest request of somebody with a session, 1 to 64",
+        about: "maximum size in MiB of a request with a session, 1 to 64",
     },
     Key {
         name: "strangers_mib",
-        about: "MiB of memory for all requests of those who have no session, together, 4 to 1024",
+        about: "memory in MiB for all requests without a session together, 4 to 1024",
     },
     Key {
         name: "log_level",
-        about: "least important lines of the log that are written: `error`, `warn`, `info`, `debug` or `trace`; the variable RUST_LOG wins",
+        about: "lowest level that is logged: `error`, `warn`, `info`, `debug` or `trace`; the variable RUST_LOG overrides it",
     },
     Key {
         name: "log_format",
-        about: "`text`: the log on standard error is for people; `json`: one object a line",
+        about: "format of the log on standard error: `text`, or `json` with one object per line",
     },
     Key {
         name: "tls_cert",
-        about: "file of the server's certificate in PEM form, its chain after it; with it the server speaks https only",
+        about: "PEM file with the server's certificate, then its chain; if set, the server serves https only",
     },
     Key {
         name: "tls_key",
-        about: "file of the certificate's private key in PEM form",
+        about: "PEM file with the certificate's private key",
     },
     Key {
         name: "tls_self_signed",
-        about: "`true`: https with a certificate that is made once in the data directory, for a trial",
+        about: "`true`: https with a self-signed certificate kept in the data directory, for testing",
     },
     Key {
         name: "public_url",
-        about: "address that users call the server by, where a proxy stands before it",
+        about: "URL under which users reach the server if it is behind a proxy",
     },
     Key {
         name: "registry_allow",
-        about: "hosts (`r.example`, `*.example.com`) and networks (`10.0.0.0/8`) that registries may be at, with commas between; empty: all but link-local, metadata and multicast addresses",
+        about: "hosts (`r.example`, `*.example.com`) and networks (`10.0.0.0/8`) allowed for registries, comma-separated; empty: all except link-local, metadata and multicast addresses",
     },
     Key {
         name: "registry_deny",
-        about: "hosts and networks that registries may not be at; it beats `registry_allow`",
+        about: "hosts and networks forbidden for registries; overrides `registry_allow`",
     },
     Key {
         name: "webhook_url",
-        about: "where a JSON message is posted to when a project begins to fail, and when it works again",
+        about: "URL that gets a JSON message when a project starts failing and when it recovers",
     },
     Key {
         name: "smtp_url",
-        about: "mail server of such messages: `smtp://` or `smtps://`, LOGIN:PASSWORD@ where it asks for them, host and port",
+        about: "mail server for such messages: `smtp://` or `smtps://`, LOGIN:PASSWORD@ if it needs a login, host and port",
     },
     Key {
         name: "mail_from",
-        about: "sender of such mails",
+        about: "sender address of these mails",
     },
     Key {
         name: "mail_to",
-        about: "who gets them: addresses, with commas between",
+        about: "recipients of these mails: addresses, comma-separated",
     },
     Key {
         name: "notify_warnings",
-        about: "`true`: people are told as well when a project that works begins to have warnings",
+        about: "`true`: also send a message when a working project starts to have warnings",
     },
 ];
 
 /// Keys that are `true` or `false`.
 pub(super) const SWITCHES: [&str; 3] = ["tls_self_signed", "no_worker", "notify_warnings"];
 
-/// What the name of each variable of ours begins with.
+/// The prefix of our variables.
 pub const PREFIX: &str = "REGISTRYSYNC_";
-/// Variables that are no keys, without the [`PREFIX`]: the file, and what the commands that talk to
-/// a server take.
+/// Variables that aren't keys, without the [`PREFIX`]: the file, and those of the commands that talk to
+/// a server.
 pub const OTHER_VARIABLES: [&str; 5] = ["CONFIG", "URL", "USER", "PASSWORD_FILE", "CA_CERTIFICATE"];
 
 /// The variable of a key.
@@ -173,7 +173,7 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase())
 }
 
-/// Err: a variable of that name says nothing to us, though it looks like one of ours.
+/// Err: the variable has our prefix but isn't known.
 pub fn variable_check(name: &str) -> Result<(), ConfigError> {
     let Some(rest) = name.strip_prefix(PREFIX) else {
         return Ok(());
@@ -192,14 +192,14 @@ pub fn variable_check(name: &str) -> Result<(), ConfigError> {
     })
 }
 
-/// Kubernetes gives every container such variables of a service that is called `registrysync`.
+/// Kubernetes sets such variables in every container if a service is called `registrysync`.
 fn is_of_kubernetes(rest: &str) -> bool {
     ["SERVICE_HOST", "SERVICE_PORT", "PORT"]
         .into_iter()
         .any(|known| rest == known || rest.starts_with(&format!("{known}_")))
 }
 
-/// The key that was probably meant, in words.
+/// A hint at the key that was probably meant.
 pub(super) fn nearest(name: &str) -> String {
     nearest_of(name, KEYS.iter().map(|key| key.name))
 }

@@ -140,7 +140,7 @@ impl Settings {
             (None, Some(_), false) => Err(self.error("tls_key", "`tls_cert` is missing")),
             (.., true) => Err(self.error(
                 "tls_self_signed",
-                "either this, or `tls_cert` and `tls_key`",
+                "set either this or `tls_cert` and `tls_key`",
             )),
         }
     }

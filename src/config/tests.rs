@@ -93,7 +93,7 @@ fn a_certificate_comes_from_two_files_or_is_made() {
         ("tls_key = '/k.pem'", "`tls_cert` is missing"),
         (
             "tls_self_signed = true\ntls_cert = '/c.pem'",
-            "either this, or",
+            "set either this or",
         ),
         ("tls_self_signed = 'maybe'", "expected `true` or `false`"),
     ] {

@@ -62,30 +62,30 @@ fn tls_failure(error: &TlsError) -> Failure {
     };
     Failure::Tls(match certificate {
         CertificateError::UnknownIssuer => return Failure::Untrusted,
-        CertificateError::Expired => "its certificate has expired; it must be renewed there".into(),
+        CertificateError::Expired => "its certificate has expired and must be renewed".into(),
         CertificateError::ExpiredContext { time, not_after } => format!(
-            "its certificate expired {} ago; it must be renewed there, or the clock here is wrong",
+            "its certificate expired {} ago: renew it, or correct this machine's clock",
             rough(time.as_secs().saturating_sub(not_after.as_secs()))
         ),
         CertificateError::NotValidYet => {
-            "its certificate isn't valid yet; check the clocks here and there".into()
+            "its certificate isn't valid yet: check the clocks on both machines".into()
         }
         CertificateError::NotValidYetContext { time, not_before } => format!(
-            "its certificate is valid in {} only; check the clocks here and there",
+            "its certificate becomes valid in {}: check the clocks on both machines",
             rough(not_before.as_secs().saturating_sub(time.as_secs()))
         ),
         CertificateError::Revoked => "its certificate was revoked".into(),
         CertificateError::NotValidForName => {
-            "its certificate is for another name; use a name that stands in it".into()
+            "its certificate is for another name: use a name that it contains".into()
         }
         CertificateError::NotValidForNameContext { presented, .. } => readable(
             &format!(
-                "its certificate is for another name ({}); use a name that stands in it",
+                "its certificate is for another name ({}): use a name that it contains",
                 presented.join(", ")
             ),
             SENTENCE,
         ),
-        other => readable(&format!("its certificate is refused: {other}"), SENTENCE),
+        other => readable(&format!("its certificate is rejected: {other}"), SENTENCE),
     })
 }
 

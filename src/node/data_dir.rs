@@ -65,7 +65,7 @@ fn data_dir_lock(directory: &Path) -> Result<fs::File, NodeError> {
     file_lock(&directory.join(LOCK_FILE), "data_dir").and_then(|locked| {
         locked.ok_or_else(|| {
             NodeError::Input(format!(
-                "`data_dir`: `{}` is in use by another registrysync; stop that one, or give this \
+                "`data_dir`: `{}` is in use by another registrysync: stop it, or give this \
                  one a directory of its own",
                 directory.display()
             ))
@@ -80,8 +80,8 @@ fn data_dir_lock(directory: &Path) -> Result<fs::File, NodeError> {
 fn database_lock(database: &Path) -> Result<fs::File, NodeError> {
     file_lock(database, "database")?.ok_or_else(|| {
         NodeError::Input(format!(
-            "`database`: `{}` is in use by another registrysync, and SQLite is for one process; \
-             stop that one, or let them share a PostgreSQL database",
+            "`database`: `{}` is in use by another registrysync, and SQLite allows only one process: \
+             stop it, or let them share a PostgreSQL database",
             database.display()
         ))
     })
@@ -98,8 +98,8 @@ fn database_missed(directory: &Path, database: &Path) -> Result<(), NodeError> {
         return Ok(());
     }
     Err(NodeError::Input(format!(
-        "`database`: `{}` was here and is gone: put it back, or a backup of it; to begin with an \
-         empty one, remove `{}`",
+        "`database`: `{}` existed before and is missing: restore it from a backup; to start with an \
+         empty database, remove `{}`",
         database.display(),
         note.display()
     )))

@@ -119,11 +119,11 @@ impl Node {
     /// Ends what works in the background: in order, and with an error where one of the tasks had
     /// `failed`. Then the others get their time all the same.
     pub async fn end(&self, tasks: Supervisor, failed: Option<TaskEnded>) -> Result<(), NodeError> {
-        tracing::info!("stopping: tags under way are finished, the rest is left for later");
+        tracing::info!("stopping: finishing tags in progress; the rest is left for later");
         let time = self.config.grace + SHUTDOWN_GRACE;
         let ended = tokio::time::timeout(time, tasks.end()).await;
         let ended = ended.unwrap_or_else(|_| {
-            tracing::warn!("not all that works in the background ended in time");
+            tracing::warn!("not all background tasks ended in time");
             Ok(())
         });
         match (failed, ended) {
@@ -162,7 +162,7 @@ impl Database {
         for (key, path) in files {
             if let Some(path) = path.filter(|path| !path.exists()) {
                 return Err(NodeError::Input(format!(
-                    "`{key}`: there is no `{}`: name the server's data directory (`--data-dir`) or its \
+                    "`{key}`: `{}` doesn't exist: name the server's data directory (`--data-dir`) or its \
                      configuration (`--config`)",
                     path.display()
                 )));
@@ -205,12 +205,12 @@ pub fn password_of_key(key: &str, path: &Path) -> Result<SecretString, NodeError
     let is_file = fs::metadata(path).map(|meta| meta.is_file());
     let password = match is_file {
         Ok(true) => private_file::password_read(path),
-        Ok(false) => Err(io::Error::other("it is no file")),
+        Ok(false) => Err(io::Error::other("it isn't a file")),
         Err(error) => Err(error),
     };
     if private_file::is_open_to_others(path) {
         tracing::warn!(
-            "others can read the password file `{}`: make it its owner's (chmod 600)",
+            "other users can read the password file `{}`: restrict it to its owner (chmod 600)",
             path.display()
         );
     }

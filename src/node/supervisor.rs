@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A task that ended though nobody had asked for it.
 #[derive(Debug, thiserror::Error)]
-#[error("the {name} has ended ({}); that is a fault of registrysync, and nothing goes on without \
-         it: start it again, and report the log", if *.panicked { "it panicked" } else { "it returned" })]
+#[error("the {name} has ended ({}); this is a bug in registrysync, which can't continue without \
+         it: restart it and report the log", if *.panicked { "it panicked" } else { "it returned" })]
 pub struct TaskEnded {
     /// What it was.
     pub name: &'static str,

@@ -40,7 +40,9 @@ pub(super) async fn register(db: &Db, config: &Config) -> Result<String, NodeErr
         if mine {
             return Ok(name);
         }
-        tracing::warn!("the worker `{name}` lives elsewhere: this one takes another name");
+        tracing::warn!(
+            "the worker name `{name}` is in use elsewhere: this worker takes another name"
+        );
         name = name_new(&file, &host)?;
     }
 }

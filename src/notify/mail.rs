@@ -30,7 +30,7 @@ impl Mail {
             .build();
         let mailbox = |key, address: &String| {
             let read = address.trim().parse();
-            read.map_err(|_| refused(key, format!("`{address}` is no e-mail address")))
+            read.map_err(|_| refused(key, format!("`{address}` isn't an e-mail address")))
         };
         let port = url.port().map(|port| format!(":{port}"));
         Ok(Mail {

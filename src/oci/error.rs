@@ -63,7 +63,7 @@ pub enum Error {
         detail: String,
     },
     /// Content that isn't what its digest says.
-    #[error("`{host}`: {what}: wanted {wanted}, got {got}")]
+    #[error("`{host}`: {what}: expected {wanted}, got {got}")]
     Corrupt {
         /// Host and port that sent it.
         host: String,
@@ -184,7 +184,7 @@ impl Error {
                 message,
                 ..
             } => format!("{status}{}", Words(code, message)),
-            Self::Corrupt { wanted, got, .. } => format!("wanted {wanted}, got {got}"),
+            Self::Corrupt { wanted, got, .. } => format!("expected {wanted}, got {got}"),
         }
     }
 
@@ -237,7 +237,7 @@ impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(wait) if wait > PATIENCE => {
-                write!(f, ", and it asks to wait for {} s", wait.as_secs())
+                write!(f, "; retry after {} s", wait.as_secs())
             }
             _ => Ok(()),
         }

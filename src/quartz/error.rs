@@ -32,7 +32,7 @@ pub enum CronError {
     /// Both day fields say something, or neither does.
     #[error(
         "exactly one of day-of-month and day-of-week must be `?`, and {}",
-        if *.both { "both are" } else { "none is" }
+        if *.both { "both are" } else { "neither is" }
     )]
     Days {
         /// Whether both are `?`.

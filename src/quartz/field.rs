@@ -128,7 +128,7 @@ impl Field {
         }
         let (first, last) = (self.value(first)?, self.value(last)?);
         if last < first && !self.wraps {
-            return Err(self.error(part, "the end comes before the beginning"));
+            return Err(self.error(part, "the end comes before the start"));
         }
         Ok((first, last))
     }

@@ -6,7 +6,7 @@ use super::Role;
 use crate::store::access::account::Account;
 use crate::store::access::session::Session;
 
-/// The account behind a checked session. Only [`super::access::session`] makes one, so holding a
+/// The account of a checked session. Only [`super::access::session`] creates one, so holding a
 /// `Caller` proves that the check was done.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -20,7 +20,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The caller of a session that was found valid.
+    /// The caller of a valid session.
     pub(super) fn new(account: Account, roles: Vec<Role>, session: &Session) -> Caller {
         Caller {
             account_id: account.id,
@@ -38,7 +38,7 @@ impl Caller {
         self.account_id
     }
 
-    /// The organisation whose things the caller sees.
+    /// The organisation that limits what the caller sees.
     pub fn org_id(&self) -> i64 {
         self.org_id
     }
@@ -48,12 +48,12 @@ impl Caller {
         &self.login
     }
 
-    /// Whether the account may only read.
+    /// Whether the account is read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only
     }
 
-    /// Whether the account holds `role`, itself or by another that implies it.
+    /// Whether the account holds `role`, directly or implied by another.
     pub fn has_role(&self, role: Role) -> bool {
         self.roles.iter().any(|held| held.implies(role))
     }
@@ -63,7 +63,7 @@ impl Caller {
         self.session_id
     }
 
-    /// How long the session lives on from each call.
+    /// How long the session lasts after each call.
     pub fn session_duration(&self) -> Duration {
         self.session_duration
     }

@@ -1,14 +1,14 @@
-//! The error of the use cases: what went wrong in the user's words, by kind.
+//! The error of the use cases, by kind, in the user's terms.
 
 use super::Role;
 use crate::store::{self, Cause};
 
-/// Why a use case refused or failed. The text is for the user, and holds no secret; what is behind it is its
+/// Why a use case refused or failed. The text is for the user and contains no secret; the cause is the error's
 /// source, for the log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A named thing is not there, or is another organisation's.
+    /// A named object doesn't exist, or belongs to another organisation.
     #[error("{0}")]
     NotFound(String),
     /// The name is taken.
@@ -22,22 +22,22 @@ pub enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
-    /// A value was refused, in words that clients know.
+    /// A value was refused, with a text that clients know.
     #[error("{0}")]
     Refused(String),
     /// A single parameter of an image store was refused; Uyuni has fixed texts for these.
     #[error("{0}")]
     BadParameter(String),
-    /// Keys of a struct that nothing knows.
+    /// Unknown keys of a struct.
     #[error("Invalid argument(s): {}", listed(.0))]
     UnknownKeys(Vec<String>),
-    /// No image store of that label.
+    /// No image store with that label.
     #[error("Image Store not found: {0}")]
     ImageStoreNotFound(String),
-    /// No account of that login, or it is another organisation's.
+    /// No account with that login, or it belongs to another organisation.
     #[error("No such user: {0}")]
     UserUnknown(String),
-    /// No role of that name.
+    /// No role with that name.
     #[error("No such role: {0}; user.listAssignableRoles lists them")]
     RoleUnknown(String),
     /// No such organisation.
@@ -49,45 +49,45 @@ pub enum Error {
          You need to have at least a {} role to perform this action", .0.title()
     )]
     Permission(Role),
-    /// Wrong login or password; one text for both, so that nothing leaks.
+    /// Wrong login or password; the same text for both, so that nothing leaks.
     #[error("Either the password or username is incorrect.")]
     LoginRefused,
-    /// A login or a password that no account can have; it wasn't even looked at.
+    /// A login or password that no account can have; it wasn't checked.
     #[error("Either the password or username is incorrect.")]
     LoginImpossible,
-    /// Too many failures; the password wasn't even looked at.
+    /// Too many failures; the password wasn't checked.
     #[error(
         "Either the password or username is incorrect. Too many logins failed: wait {} seconds \
          and try again", .0.as_secs()
     )]
     LoginLimited(std::time::Duration),
-    /// Too many logins wait for their turn; the password wasn't even looked at.
-    #[error("Too many logins are under way: try again in a few seconds")]
+    /// Too many logins are waiting; the password wasn't checked.
+    #[error("Too many logins are in progress: try again in a few seconds")]
     LoginCrowded,
     /// The account is disabled.
     #[error("Your account has been deactivated.")]
     AccountDisabled,
-    /// A session that doesn't exist, or no longer.
+    /// A session that doesn't exist or has ended.
     #[error("Could not find session with id: {0}")]
     SessionUnknown(String),
     /// A session's id with a wrong secret.
     #[error("Session id: {0} is not valid.")]
     SessionInvalid(i64),
-    /// The job runner or the database can't do it now; the text says what to do.
+    /// The database is unavailable; the text says what to do.
     #[error("{message}")]
     Unavailable {
-        /// What the caller is told.
+        /// The text for the caller.
         message: String,
-        /// What is behind it.
+        /// Why.
         #[source]
         cause: Cause,
     },
-    /// Anything that isn't the caller's fault. The cause is in the log, under this id.
+    /// Anything that isn't the caller's fault. The cause is only in the log, under this id.
     #[error("an unexpected error; the server's log has the reason under the id {id}")]
     Unexpected {
-        /// What names it in the log.
+        /// The id in the log.
         id: String,
-        /// What is behind it.
+        /// Why.
         #[source]
         cause: Cause,
     },
@@ -106,15 +106,15 @@ impl Error {
     pub fn unexpected(cause: impl Into<Cause>) -> Error {
         let cause = cause.into();
         let mut bits = [0_u8; 8];
-        // An id without randomness still names the failure; the log line has its time.
+        // Without randomness the failure still has an id; the log line has its time.
         let _ = getrandom::fill(&mut bits);
         let id = hex::encode(bits);
         tracing::error!(correlation_id = %id, error = %cause, "an unexpected error");
         Error::Unexpected { id, cause }
     }
 
-    /// Whether it refuses a login without a look at it. There may be any number of them, so that they
-    /// are told of by their number.
+    /// Whether a login was refused unchecked. There may be any number of these, so only their count
+    /// is logged.
     pub fn is_unseen(&self) -> bool {
         matches!(
             self,
@@ -122,13 +122,13 @@ impl Error {
         )
     }
 
-    /// Whether the same may do later: it is to be tried again instead of given up.
+    /// Whether a retry may succeed later.
     pub fn is_passing(&self) -> bool {
         matches!(self, Error::Unavailable { .. })
     }
 }
 
-/// A name from a request, short enough to repeat in a message.
+/// A name from a request, shortened for a message.
 pub fn shortened(name: &str) -> String {
     const LIMIT: usize = 128;
     match name.char_indices().nth(LIMIT) {
@@ -137,7 +137,7 @@ pub fn shortened(name: &str) -> String {
     }
 }
 
-/// Names or types from a request as a list, short enough to repeat in a message.
+/// Names or types from a request as a list, shortened for a message.
 pub fn listed<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
     const LIMIT: usize = 20;
     let mut items = items.into_iter();
@@ -157,30 +157,30 @@ impl From<store::Error> for Error {
             Store::Busy(_) | Store::Connect { .. } => {
                 "the database can't be reached at the moment; try again later".to_owned()
             }
-            // Of a statement of its own nobody knows either.
-            Store::Lost(_) => "the connection to the database was lost during the call: if it was \
-                to change something, look whether it did before you try again"
+            // The outcome of a single statement is unknown as well.
+            Store::Lost(_) => "the connection to the database was lost during the call: if it \
+                changes something, check whether it did before you retry"
                 .to_owned(),
             Store::OutcomeUnknown(_) => "the connection to the database was lost while the change \
-                was being written, and whether it was made is unknown: look before you try again"
+                was being committed, and it is unknown whether it was saved: check before you retry"
                 .to_owned(),
             Store::Trouble(trouble, _) => trouble.to_string(),
             Store::Value(_) => {
                 tracing::warn!(%error, "a value is refused");
                 return Error::Refused(
-                    "the database can't keep one of the values: it has a character that the \
-                     database doesn't know, or is too large"
+                    "the database can't store one of the values: it has a character that the \
+                     database doesn't support, or is too large"
                         .to_owned(),
                 );
             }
-            // The administrator can mend it, and needs the words.
+            // The administrator can fix it, and needs the text.
             Store::Seal(
                 seal @ (store::SealError::OtherKey { .. } | store::SealError::Missing { .. }),
             ) => return Error::Refused(seal.to_string()),
             stale @ Store::Stale { .. } => return Error::invalid("version", stale.to_string()),
             _ => return Error::unexpected(error),
         };
-        tracing::warn!(%error, "the database can't do what a call needs");
+        tracing::warn!(%error, "the database failed during a call");
         Error::Unavailable {
             message: text,
             cause: Box::new(error),

@@ -1,4 +1,4 @@
-//! What a label may be: of a project, an image store or a schedule, and the name of an organisation.
+//! The rules for labels of projects, image stores and schedules, and for names of organisations.
 
 use super::error::Error;
 
@@ -18,7 +18,7 @@ pub(super) enum LabelProblem {
     Space,
 }
 
-/// What is wrong with `label`, of which `limit` characters are allowed.
+/// What is wrong with `label`, which may have `limit` characters.
 pub(super) fn label_problem(label: &str, limit: usize) -> Option<LabelProblem> {
     if label.is_empty() {
         Some(LabelProblem::Empty)
@@ -33,7 +33,7 @@ pub(super) fn label_problem(label: &str, limit: usize) -> Option<LabelProblem> {
     }
 }
 
-/// Refuses a value of `field` that can't be a label of at most `limit` characters.
+/// Refuses a value of `field` that isn't a valid label of at most `limit` characters.
 pub(super) fn label_check(field: &str, label: &str, limit: usize) -> Result<(), Error> {
     let reason = match label_problem(label, limit) {
         None => return Ok(()),

@@ -1,14 +1,14 @@
-//! The use cases: what an account may ask for, independent of the wire.
+//! The use cases: what an account can do, independent of the wire.
 //!
 //! Reading order:
-//! - [`error`]: the one error of this layer; [`caller`]: who asks; [`paging`]: lists page by page; `label`: what a label may be; [`batches`]: large
-//!   deletions, a step a transaction.
+//! - [`error`]: the error of this layer; [`caller`]: who calls; [`paging`]: lists page by page;
+//!   `label`: rules for labels; [`batches`]: large deletions in small transactions.
 //! - [`access`]: accounts, sessions, roles and organisations.
-//! - [`stores`]: the registries that are known, and what is in them.
+//! - [`stores`]: the known registries, and their content.
 //! - [`projects`]: what is copied from where to where.
-//! - [`runs`]: from a stored project to work for the engine, and what came of it.
-//! - [`schedules`]: when projects run by themselves.
-//! - [`trail`]: who did what, numbers for dashboards, and messages to people.
+//! - [`runs`]: from a stored project to work for the engine, and its results.
+//! - [`schedules`]: when projects run automatically.
+//! - [`trail`]: who did what, numbers for dashboards, and notifications.
 //!
 //! Nothing here knows HTTP, XML or SQL.
 
@@ -47,20 +47,20 @@ pub struct App {
     pub db: Db,
     /// Password checks and their limits.
     pub logins: Logins,
-    /// Notified when a run was put into the queue: this process's worker looks at once.
+    /// Notified when a run was queued: this process's worker checks the queue at once.
     pub queue_wake: Arc<Notify>,
-    /// What schedules must keep to.
+    /// The rules of schedules.
     pub schedule_rules: ScheduleRules,
-    /// Notified when a run is to end: this process's worker looks at once.
+    /// Notified when a run should end: this process's worker checks at once.
     pub cancel_wake: Arc<Notify>,
-    /// How people are told.
+    /// Sends notifications.
     pub notifier: Arc<Notifier>,
-    /// What wakes those who watch a run.
+    /// Wakes the watchers of a run.
     pub run_wakes: RunWakes,
 }
 
 impl App {
-    /// The use cases on `db`; nobody is told of anything.
+    /// The use cases on `db`; without notifications.
     pub fn new(db: Db, logins: Logins) -> App {
         App {
             db,
@@ -73,7 +73,7 @@ impl App {
         }
     }
 
-    /// The same with other rules for schedules.
+    /// The same with other schedule rules.
     #[must_use]
     pub fn with_schedule_rules(self, schedule_rules: ScheduleRules) -> App {
         App {
@@ -82,7 +82,7 @@ impl App {
         }
     }
 
-    /// The same, telling people by `notifier`.
+    /// The same, with notifications by `notifier`.
     #[must_use]
     pub fn with_notifier(self, notifier: Notifier) -> App {
         App {

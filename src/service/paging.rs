@@ -1,4 +1,4 @@
-//! Lists that are read from the database as they are wanted, page by page.
+//! Lists that are read from the database on demand, page by page.
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
@@ -6,12 +6,12 @@ use futures_util::stream::{self, BoxStream};
 use super::{App, Error};
 use crate::store::DbConnection;
 
-/// Rows read at once, so that a long list is neither a long query nor much memory.
+/// Rows read at once, so that a long list needs neither a long query nor much memory.
 pub(super) const PAGE: i64 = 1000;
-/// The largest page that a caller may ask for.
+/// The largest page that a caller may request.
 pub const LIMIT: i64 = 10_000;
 
-/// Where a listing by falling ids begins that wants those before `id`; 0: all.
+/// Where a listing by descending ids starts for entries before `id`; 0: all.
 pub(super) fn first_before(field: &str, id: i64) -> Result<i64, Error> {
     match id {
         0 => Ok(i64::MAX),
@@ -20,7 +20,7 @@ pub(super) fn first_before(field: &str, id: i64) -> Result<i64, Error> {
     }
 }
 
-/// Which part of a listing is wanted.
+/// A part of a listing.
 #[derive(Clone, Copy, Debug)]
 pub struct Slice {
     offset: usize,
@@ -34,8 +34,8 @@ impl Slice {
         limit: usize::MAX,
     };
 
-    /// At most `limit` entries, which is at most [`LIMIT`], after the first `offset`; neither may be
-    /// negative.
+    /// At most `limit` entries, which is at most [`LIMIT`], after the first `offset`; neither may
+    /// be negative.
     pub fn new(limit: i64, offset: i64) -> Result<Slice, Error> {
         let whole = |field: &str, number: i64| {
             usize::try_from(number)
@@ -43,8 +43,8 @@ impl Slice {
         };
         if limit > LIMIT {
             let message = format!(
-                "`{limit}`: a page has at most {LIMIT} entries; ask for page after page, or leave \
-                 `limit` out for the whole list"
+                "`{limit}`: a page has at most {LIMIT} entries; request several pages, or omit \
+                 `limit` for the whole list"
             );
             return Err(Error::invalid("limit", message));
         }
@@ -54,8 +54,7 @@ impl Slice {
         })
     }
 
-    /// The same of what a caller may leave out: without a limit to the end, without an offset from the
-    /// beginning.
+    /// The same with optional values: no limit means to the end, no offset from the start.
     pub fn optional(limit: Option<i32>, offset: Option<i32>) -> Result<Slice, Error> {
         let offset = offset.unwrap_or_default().into();
         match limit {
@@ -67,7 +66,7 @@ impl Slice {
         }
     }
 
-    /// The entries that are left out first.
+    /// Number of entries to skip.
     pub(super) fn offset(self) -> i64 {
         i64::try_from(self.offset).unwrap_or(i64::MAX)
     }
@@ -77,14 +76,14 @@ impl Slice {
         Slice { offset: 0, ..self }
     }
 
-    /// The part of `all`.
+    /// This part of `all`.
     pub fn of<T>(self, all: impl IntoIterator<Item = T>) -> Vec<T> {
         all.into_iter().skip(self.offset).take(self.limit).collect()
     }
 }
 
-/// A list of which the first page was read. The rest is read while it is wanted, each page by a
-/// query of its own: rows that come or go meanwhile may be in it or not.
+/// A list whose first page was read. The rest is read on demand, each page by its own query: rows
+/// added or removed meanwhile may or may not be included.
 pub struct Rows<T>(BoxStream<'static, Result<Vec<T>, Error>>);
 
 impl<T> std::fmt::Debug for Rows<T> {
@@ -99,12 +98,12 @@ impl<T: Send + 'static> Rows<T> {
         self.0
     }
 
-    /// Of what is there already.
+    /// From existing values.
     pub(super) fn of(all: Vec<T>) -> Rows<T> {
         Rows(stream::iter([Ok(all)]).boxed())
     }
 
-    /// Every row made into what `body` says.
+    /// Every row mapped by `body`.
     pub(super) fn map<U: Send + 'static>(
         self,
         mut body: impl FnMut(T) -> Option<U> + Send + 'static,
@@ -116,9 +115,9 @@ impl<T: Send + 'static> Rows<T> {
     }
 }
 
-/// Reads the first page. `begin` checks what is asked for; it gives the key before the first row,
-/// and a function that gets a key and a number, and gives at most so many rows behind it with the
-/// last one's key.
+/// Reads the first page. `begin` checks the request; it returns the key before the first row, and a
+/// function that takes a key and a number, and returns up to that many rows after it with the last
+/// one's key.
 pub(super) async fn rows<T, R>(
     app: &App,
     slice: Slice,
@@ -153,18 +152,18 @@ where
     Ok(Rows(stream::iter([Ok(first)]).chain(rest).boxed()))
 }
 
-/// Where a list was read to.
+/// The position up to which a list was read.
 struct Reader<R> {
     key: i64,
     read: R,
-    /// Still to be left out.
+    /// Number still to skip.
     skip: usize,
-    /// Still to be given.
+    /// Number still to return.
     left: usize,
 }
 
 impl<R> Reader<R> {
-    /// The next page, and the reader for the one after it where there may be one.
+    /// The next page, and the reader for the one after it if there may be one.
     fn page<T>(mut self, conn: &mut DbConnection) -> Result<(Vec<T>, Option<Reader<R>>), Error>
     where
         R: FnMut(&mut DbConnection, i64, i64) -> Result<(Option<i64>, Vec<T>), Error>,

@@ -4,12 +4,12 @@
 //! - [`base`]: the connection and what every table needs. [`Db`] opens, migrates, and runs a closure on a
 //!   [`DbConnection`]; [`SealKey`] encrypts credentials; [`Error`] and [`Trouble`] say what went wrong.
 //! - [`schema`]: the tables, as Diesel sees them.
-//! - [`access`], [`stores`], [`projects`], [`runs`], [`schedules`], [`trail`]: a file per group of tables, in the same
-//!   rooms as the use cases. Their functions are plain, take a [`DbConnection`] and, for what an organisation owns, the
-//!   organisation's id: a row of another organisation is not there.
+//! - [`access`], [`stores`], [`projects`], [`runs`], [`schedules`], [`trail`]: a file per group of
+//!   tables, named like the use cases. Their functions are plain, take a [`DbConnection`] and, for what
+//!   an organisation owns, the organisation's id: rows of other organisations are invisible.
 //!
-//! Every time is UTC, as [`Moment`]. Options of stores, projects and items are JSON text here;
-//! their meaning is the service's business.
+//! Every time is UTC, as [`Moment`]. Options of stores, projects and items are JSON text here, which
+//! the service interprets.
 
 #[macro_use]
 pub mod base;
@@ -33,7 +33,7 @@ pub use base::seal::key::SealKey;
 /// A point in time, UTC.
 pub type Moment = chrono::NaiveDateTime;
 
-/// The time of this machine, UTC, in microseconds: what both databases keep.
+/// This machine's time, UTC, in microseconds like both databases store.
 pub fn now() -> Moment {
     use chrono::SubsecRound as _;
     chrono::Utc::now().naive_utc().trunc_subsecs(6)

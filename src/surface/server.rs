@@ -61,7 +61,7 @@ pub fn routes(dispatcher: Dispatcher, limits: RequestLimits, stop: CancellationT
         .fallback(|| async {
             (
                 StatusCode::NOT_FOUND,
-                "nothing here; the API is at /rpc/api and /rhn/manager/api, its documentation at /rhn/apidoc/\n",
+                "not found; the API is at /rpc/api and /rhn/manager/api, its documentation at /rhn/apidoc/\n",
             )
         })
         .with_state(Arc::clone(&surface));

@@ -41,8 +41,8 @@ pub enum SyncError {
     },
     /// The target doesn't take an index some of whose children are left out.
     #[error(
-        "target refuses the index `{reference}` with only the platforms `{platforms}`, since its other children are left out: \
-         name a tag instead of a digest (then a smaller index is written), or copy all platforms ({source})"
+        "the target rejects the index `{reference}` with only the platforms `{platforms}`, since its other children are omitted: \
+         name a tag instead of a digest (so that a smaller index is written), or copy all platforms ({source})"
     )]
     Sparse {
         /// `repository@digest`.

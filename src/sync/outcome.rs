@@ -71,7 +71,7 @@ impl MissingPlatforms {
     /// In words, of this tag.
     pub fn told_of(&self, repository: &str, tag: &str) -> String {
         let separator = if tag.contains(':') { '@' } else { ':' };
-        let left_out = if self.is_all { "left out: " } else { "" };
+        let left_out = if self.is_all { "skipped: " } else { "" };
         format!("`{repository}{separator}{tag}`: {left_out}{}", self.words)
     }
 }
@@ -186,7 +186,7 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} copied, {} updated, {} unchanged or left out, {} blocked, {} failed{}; \
+            "{} copied, {} updated, {} unchanged or skipped, {} blocked, {} failed{}; \
              {} in {} sent, {} mounted",
             self.copied,
             self.updated,

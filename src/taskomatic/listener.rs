@@ -36,8 +36,8 @@ pub async fn listen(
             if !std::mem::replace(&mut told, true) {
                 tracing::warn!(
                     %error,
-                    "the database can't be reached: until it can, nothing is claimed and no run that \
-                     others cancel is ended"
+                    "the database can't be reached: until it can, no work is claimed and no run \
+                     is cancelled"
                 );
             }
             tokio::select! {
@@ -53,7 +53,7 @@ pub async fn listen(
         queue_wake.notify_one();
         cancel_wake.notify_one();
         if let Err(error) = pass_on(&mut listener, &queue_wake, &cancel_wake, &stop).await {
-            tracing::warn!(%error, "the connection that hears other nodes is gone");
+            tracing::warn!(%error, "lost the connection that listens for other nodes");
         }
     }
 }

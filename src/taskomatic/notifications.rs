@@ -52,7 +52,7 @@ impl Notifications {
                 Ok(Some(due)) => self.tell(due).await,
                 Ok(None) => self.pause(&stop).await,
                 Err(error) => {
-                    tracing::warn!(%error, "what people are to be told can't be read");
+                    tracing::warn!(%error, "can't read pending notifications");
                     self.pause(&stop).await;
                 }
             }
@@ -89,7 +89,7 @@ impl Notifications {
             Channel::Mail => "e-mail",
         };
         let told = match self.send(&due).await {
-            Ok(()) => Ok((LogLevel::Info, format!("told by {channel}"))),
+            Ok(()) => Ok((LogLevel::Info, format!("notified by {channel}"))),
             Err(error) if due.attempt >= TRIES => Ok((
                 LogLevel::Error,
                 format!("given up after {TRIES} tries: {error}"),
@@ -99,7 +99,7 @@ impl Notifications {
         match told {
             Ok((level, message)) => self.end(due, level, message).await,
             Err(error) => {
-                tracing::warn!(run = due.run.id, attempt = due.attempt, %error, "not told yet");
+                tracing::warn!(run = due.run.id, attempt = due.attempt, %error, "notification failed, will retry");
             }
         }
     }
@@ -125,14 +125,14 @@ impl Notifications {
     async fn forget(&self, due: Notification) {
         let drop = move |conn: &mut _| notification_drop(conn, due.id);
         if let Err(error) = self.db.run(drop).await {
-            tracing::warn!(%error, "what nobody wants to know can't be forgotten");
+            tracing::warn!(%error, "can't remove unneeded notifications");
         }
     }
 
     async fn end(&self, due: Notification, level: LogLevel, message: String) {
         let end = move |conn: &mut _| notification_end(conn, &due, level, message);
         if let Err(error) = self.db.run(end).await {
-            tracing::warn!(%error, "that people were told can't be written");
+            tracing::warn!(%error, "can't record sent notifications");
         }
     }
 }

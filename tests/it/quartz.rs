@@ -323,10 +323,7 @@ fn a_refusal_says_why_and_what_to_write() {
             "month: `13`: expected 1 to 12, or JAN to DEC",
         ),
         ("0 0 3 * * ? 1969", "year: `1969`: expected 1970 to 2099"),
-        (
-            "0 0 3 * * ? 2030-2027",
-            "the end comes before the beginning",
-        ),
+        ("0 0 3 * * ? 2030-2027", "the end comes before the start"),
         (
             "0 */61 3 * * ?",
             "minute: `*/61`: the step after `/` must be 1 to 59",

@@ -1,5 +1,5 @@
-//! What the audit trail gets of a call: who, from where, which method, about what, and what came
-//! of it. Never an argument besides the first, and never a secret.
+//! What the audit trail records of a call: who, from where, which method, about what, and the outcome.
+//! Only the first argument, and never a secret.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::api::value::from_value;
 use crate::service::trail::audit::{Actor, Record, TEXT_LIMIT, actor_find, audit_record};
 use crate::service::{App, Caller, Error};
 
-/// Of login and logout the session key is what tells who it was.
+/// For login and logout the session key identifies the caller.
 const SESSION_KEY: &str = "sessionKey";
 
-/// A record of a call that hasn't ended yet.
+/// The record of a call in progress.
 pub(super) struct AuditRecord {
     app: Arc<App>,
     actor: Actor,
@@ -28,7 +28,7 @@ pub(super) struct AuditRecord {
 }
 
 impl AuditRecord {
-    /// Of a call of `method`; `None` if it leaves no trace, since it changes nothing.
+    /// For a call of `method`; `None` if it isn't recorded, since it changes nothing.
     pub(in crate::api) fn of(
         namespace: &str,
         method: &Method,
@@ -57,11 +57,12 @@ impl AuditRecord {
         })
     }
 
-    /// Lets `call` happen, and writes down what came of it. A call whose record can't be written
-    /// has happened all the same: the log says so.
+    /// Executes `call` and records its outcome. If the record can't be written, the call still
+    /// counts, and the problem is logged.
     pub(super) async fn wrap(self, call: PendingCall) -> CallResult {
         let method = self.method.clone();
-        // A logout ends the session that tells who it was; nobody needs to know who isn't let in.
+        // A logout ends the session that identifies the caller; refused callers needn't be
+        // identified.
         let (before, after) = match self.actor {
             actor @ Actor::Key(_) => (Some(actor_find(&self.app, actor).await), None),
             actor => (None, Some(actor)),
@@ -92,7 +93,7 @@ impl AuditRecord {
     }
 }
 
-/// The argument as text, no longer than what is kept of it.
+/// The argument as text, truncated to what is stored.
 fn text(arg: &Value) -> Option<String> {
     match arg {
         Value::String(text) => Some(text.chars().take(TEXT_LIMIT + 1).collect()),
@@ -106,12 +107,12 @@ type Who = Result<Option<(String, Option<i64>)>, Error>;
 async fn write(app: &App, who: Who, record: Record) -> Result<(), Error> {
     match who? {
         Some((login, org_id)) => audit_record(app, login, org_id, record).await,
-        // A key that is nobody's: nothing was changed.
+        // A key without a session: nothing was changed.
         None => Ok(()),
     }
 }
 
-/// Whether a parameter names what a call is about.
+/// Whether a parameter names what a call affects.
 fn is_name(parameter: &Parameter) -> bool {
     let format = parameter.shape.schema().get("format");
     matches!(parameter.shape.kind(), Kind::Text | Kind::Int)

@@ -1,5 +1,5 @@
-//! From a name and arguments to a result. Every surface goes through here, and here alone are
-//! sessions checked. `invoke` does the rest: permission and audit trail.
+//! From a name and arguments to a result. All surfaces use it, and only here are sessions checked.
+//! `invoke` does the rest: permission and audit trail.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::service::{App, Caller};
 /// Row 11's text.
 const AMBIGUOUS: &str = "more than one method candidate found during conversion fallback";
 
-/// Carries calls to methods.
+/// Dispatches calls to methods.
 #[derive(Clone, Debug)]
 pub struct Dispatcher {
     inner: Arc<Inner>,
@@ -54,7 +54,7 @@ impl Dispatcher {
         self.inner.registry.catalog()
     }
 
-    /// The caller behind a session key, whose session is renewed by this.
+    /// The caller of a session key, whose session is renewed.
     pub async fn session(&self, key: &str) -> Result<Caller, ApiError> {
         match SessionKey::parse(key) {
             Some(key) => Ok(session_check(self.app(), &key).await?),
@@ -67,19 +67,19 @@ impl Dispatcher {
         Ok(session_peek(self.app(), key).await?)
     }
 
-    /// Whether calls can be answered: the database is there, at the version that this program knows,
-    /// and this process has its key.
+    /// Whether calls can be answered: the database is reachable, at this program's version, and
+    /// this process has its key.
     pub async fn ready(&self) -> Result<(), ApiError> {
         let checked = self.app().db.run_checked().await;
         checked.map_err(|error| ApiError::from(crate::service::Error::from(error)))
     }
 
-    /// A call by position, as XML-RPC makes it: `name` with namespace, the session key first.
+    /// A positional call, as in XML-RPC: `name` with namespace, the session key first.
     pub async fn call_positional(&self, peer: Peer, name: &str, args: Vec<Value>) -> CallResult {
         self.call_positional_seen(peer, name, args, || {}).await
     }
 
-    /// The same; `seen` is told when the session that the call names is a valid one.
+    /// The same; `seen` is called if the call has a valid session.
     pub async fn call_positional_seen(
         &self,
         peer: Peer,
@@ -121,7 +121,7 @@ impl Dispatcher {
         self.invoke(namespace, candidate, peer, Some(caller)).await
     }
 
-    /// A call by parameter names, as JSON makes it. `caller` is what [`Dispatcher::session`] gave.
+    /// A call by parameter names, as in JSON. `caller` is the result of [`Dispatcher::session`].
     pub async fn call_named(
         &self,
         peer: Peer,
@@ -257,9 +257,9 @@ impl Missing<'_> {
     }
 }
 
-/// The known name that is nearest to `name`, if one is near enough, with what stands before it.
+/// The known name closest to `name`, if one is close enough, with its prefix.
 fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>, before: &str) -> String {
-    // Names are short; what is longer is no slip of the pen, and would cost time to compare.
+    // Names are short; longer ones aren't typos, and would be slow to compare.
     const LONGEST: usize = 64;
     if name.len() > LONGEST {
         return String::new();
@@ -282,7 +282,7 @@ fn type_list<'a>(args: impl IntoIterator<Item = &'a Value>) -> String {
     listed(args.into_iter().map(type_name))
 }
 
-/// The overload of a method without session. A session key in front is ignored (row 25a).
+/// The overload of a method without a session. A leading session key is ignored (row 25a).
 fn sessionless<'m>(
     namespace: &Namespace,
     overloads: &'m [Method],
@@ -314,7 +314,7 @@ fn sessionless<'m>(
     pick(namespace, overloads, candidates, &types)
 }
 
-/// The overloads that take so many arguments. The last one gets them; others get copies.
+/// The overloads with this number of arguments. The last one gets the arguments; others get copies.
 fn of_arity(overloads: &[Method], args: Vec<Value>) -> Vec<Candidate<'_>> {
     let fitting = overloads
         .iter()
@@ -353,17 +353,17 @@ fn pick<'m>(
     }
 }
 
-/// What a text must look like where it is converted.
+/// The required form of a text that is converted.
 fn choices(kind: Kind, came: &str) -> &'static str {
     match (kind, came) {
-        (Kind::Boolean, "string" | "int") => " that is none of true, false, 1, 0",
-        (Kind::Int, "string") => " that is no whole number",
-        (Kind::Date, "string") => " that is no date",
+        (Kind::Boolean, "string" | "int") => " that isn't true, false, 1 or 0",
+        (Kind::Int, "string") => " that isn't an integer",
+        (Kind::Date, "string") => " that isn't a date",
         _ => "",
     }
 }
 
-/// Row 13, with every signature of the name and what was wrong.
+/// Row 13, with every signature of the name and the mismatch.
 fn no_signature(
     namespace: &Namespace,
     overloads: &[Method],
@@ -384,13 +384,13 @@ fn no_signature(
     ))
 }
 
-/// Why arguments by name don't fit a signature; the lighter, the nearer.
+/// Why named arguments don't fit a signature; the lighter, the closer.
 struct Mismatch {
     weight: usize,
     text: String,
 }
 
-/// Puts arguments by name into the order of a signature.
+/// Puts named arguments into the order of a signature.
 fn align(
     method: &Method,
     by_name: ByName,
@@ -412,7 +412,7 @@ fn align(
     }
     let extra = args
         .keys()
-        .map(|name| format!("`{}` is no parameter", shortened(name)));
+        .map(|name| format!("`{}` is not a parameter", shortened(name)));
     let wrong: Vec<String> = missing.into_iter().chain(extra).collect();
     if wrong.is_empty() {
         return Ok(ordered);
@@ -423,7 +423,7 @@ fn align(
     })
 }
 
-/// Row 43: JSON text stands for a struct or an array, and a single value for an array of it.
+/// Row 43: JSON text for a struct or an array, and a single value for an array of it.
 fn json_conversion(candidate: Candidate<'_>) -> Candidate<'_> {
     let kinds = candidate
         .method

@@ -1,4 +1,4 @@
-//! The one way to a method's function: permission, audit trail, and how a call ends.
+//! The only way to a method's function: permission, audit trail, and how a call ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,8 @@ use crate::service::Caller;
 /// Numbers the calls of this process, for its log.
 static CALLS: AtomicU64 = AtomicU64::new(1);
 
-/// Checks that `caller` may call `method`, calls it, and writes what changes something to the audit
-/// trail.
+/// Checks that `caller` may call `method`, calls it, and records calls that change something in the
+/// audit trail.
 pub(in crate::api) async fn invoke(
     registry: &Registry,
     namespace: &str,
@@ -28,7 +28,7 @@ pub(in crate::api) async fn invoke(
     caller: Option<Caller>,
     args: Vec<Value>,
 ) -> CallResult {
-    // Every line that is logged on the way says which call it belongs to.
+    // Every line logged during the call names it.
     let span = tracing::info_span!(
         "call",
         id = CALLS.fetch_add(1, Ordering::Relaxed),
@@ -38,7 +38,7 @@ pub(in crate::api) async fn invoke(
     let checked = invoke_checked(registry, namespace, method, visitor, caller, args);
     let result = checked.instrument(span).await;
     if let Err(error) = &result {
-        // The documents list what a method can answer: tests, which run with this, keep them true.
+        // Tests run with this, which keeps the documented fault codes correct.
         debug_assert!(
             method.fault_codes().contains(&error.code()),
             "`{namespace}.{}` doesn't list the fault code {}: {error}",
@@ -72,7 +72,7 @@ async fn invoke_checked(
     };
     match (reading, record) {
         (Some((app, caller)), _) => underway::reading(call, app, caller).await,
-        // In boxes, or each call that reads would carry the room for them.
+        // Boxed, or every call that reads would reserve the memory.
         (None, Some(record)) => {
             let call = Box::pin(underway::spawn_detached(call));
             Box::pin(underway::changing(record.wrap(call))).await

@@ -1,4 +1,4 @@
-//! Who may call a method: its roles, and what accounts that only read may do.
+//! Who may call a method: by roles, and for read-only accounts.
 
 use dxr::Value;
 
@@ -27,7 +27,7 @@ pub(super) fn permission_check(
     Ok(())
 }
 
-/// Whether the method is open to oneself and the call's `login` is the caller's own.
+/// Whether the method is allowed for the caller's own account, and `login` is the caller's.
 fn is_about_self(method: &Method, caller: &Caller, args: &[Value]) -> bool {
     let mut pairs = method.parameters().iter().zip(args);
     let login = pairs.find(|(parameter, _)| parameter.name == LOGIN_PARAMETER);

@@ -1,4 +1,4 @@
-//! Which overload a call means: by number of arguments, then exact types, then conversion.
+//! Selects the overload of a call: by number of arguments, then exact types, then conversion.
 
 use dxr::Value;
 
@@ -25,18 +25,18 @@ pub(super) struct Candidate<'m> {
     pub(in crate::api) args: Vec<Value>,
 }
 
-/// What came of a choice.
+/// The result of a selection.
 #[derive(Debug)]
 pub(super) enum Choice<'m> {
-    /// This one is meant.
+    /// This one is selected.
     One(Candidate<'m>),
     /// Several fit, all by conversion only.
     Ambiguous,
-    /// None fits; the candidates are given back.
+    /// None fits; the candidates are returned.
     None(Vec<Candidate<'m>>),
 }
 
-/// Chooses among candidates whose number of arguments is right.
+/// Selects among candidates with the right number of arguments.
 pub(super) fn choose(candidates: Vec<Candidate<'_>>) -> Choice<'_> {
     let (mut best, mut count, mut chosen) = (Fit::No, 0, None);
     for (index, candidate) in candidates.iter().enumerate() {
@@ -67,7 +67,8 @@ impl Candidate<'_> {
             .unwrap_or(Fit::Exact)
     }
 
-    /// The first argument that doesn't fit: the parameter's name, what it takes, what came.
+    /// The first argument that doesn't fit: the parameter's name, the expected type, the given
+    /// type.
     pub(super) fn first_misfit(&self) -> Option<(&'static str, Kind, &'static str)> {
         let mut parameters = self.method.parameters().iter().zip(&self.args);
         parameters
@@ -75,8 +76,8 @@ impl Candidate<'_> {
             .map(|(parameter, arg)| (parameter.name, parameter.shape.kind(), type_name(arg)))
     }
 
-    /// The parameter to blame, and why, if all that is wrong is a date or a number where text is
-    /// meant, of which the text is lost (row 12).
+    /// The parameter to report, and why, if the only problem is a date or number instead of text,
+    /// whose original text is lost (row 12).
     pub(super) fn text_lost(&self) -> Option<(&'static str, &'static str)> {
         let mut blamed = None;
         for (p, arg) in self.method.parameters().iter().zip(&self.args) {
@@ -97,7 +98,7 @@ impl Candidate<'_> {
 
 fn fit(parameter: &Parameter, arg: &Value) -> Fit {
     let converts = match (parameter.shape.kind(), arg) {
-        // It is left out.
+        // It was omitted.
         (_, Value::Nil) if parameter.is_optional => return Fit::Exact,
         (Kind::Text, Value::String(_))
         | (Kind::Int, Value::Integer(_) | Value::Long(_))

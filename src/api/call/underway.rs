@@ -1,5 +1,5 @@
-//! Calls under way. One that changes something is carried to its end whatever becomes of its
-//! client; one that only reads ends when nobody waits for it, or when its session ends.
+//! Calls in progress. One that changes something is completed whatever happens to its client; one that
+//! only reads ends when its client is gone or its session ends.
 
 use std::any::Any;
 use std::future::Future;
@@ -16,18 +16,18 @@ use crate::api::reply::CallResult;
 use crate::service::access::session::session_still_there;
 use crate::service::{App, Caller};
 
-/// How often a session is looked at while a call goes on.
+/// How often a session is checked during a call.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs a call that changes something as a task of its own: a client that goes away doesn't stop
-/// it halfway, and a panic ends this call only.
+/// Runs a call that changes something in its own task: a client that disconnects doesn't stop it
+/// halfway, and a panic ends only this call.
 pub(super) async fn changing(
     call: impl Future<Output = CallResult> + Send + 'static,
 ) -> CallResult {
     spawn_detached(call).await.map_err(ApiError::of_a_change)
 }
 
-/// Runs a call as a task of its own.
+/// Runs a call in its own task.
 pub(super) async fn spawn_detached(
     call: impl Future<Output = CallResult> + Send + 'static,
 ) -> CallResult {
@@ -37,15 +37,15 @@ pub(super) async fn spawn_detached(
     }
 }
 
-/// Runs a call that only reads. A panic ends this call only; so does the end of the future, or of
-/// the session of `caller`, also while a long reply is written.
+/// Runs a call that only reads. A panic ends only this call; so does dropping the future, or the
+/// end of `caller`'s session, even while a long reply is written.
 pub(in crate::api) async fn reading(
     call: impl Future<Output = CallResult> + Send + 'static,
     app: Arc<App>,
     caller: Option<Caller>,
 ) -> CallResult {
-    // Requests that came together are read together, and their answers leave together: one client's
-    // waking costs as much as the answer.
+    // Requests that arrive together are read together, and their responses are sent together:
+    // waking a client costs as much as its response.
     tokio::task::yield_now().await;
     let call = caught(call);
     let Some(caller) = caller else {
@@ -57,8 +57,8 @@ pub(in crate::api) async fn reading(
         begun: Instant::now(),
         looked: AtomicU64::new(0),
     });
-    // Both go on at once: a call that isn't polled while its session is looked at may be the one that
-    // the database's next connection is kept for.
+    // Both must be polled concurrently: an unpolled call may hold the turn for the database's next
+    // connection, which the session check needs.
     let answer = tokio::select! {
         answer = call => answer?,
         ended = watch.ended() => return Err(ended),
@@ -81,12 +81,12 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     format!("the call panicked: {}", text.unwrap_or_default())
 }
 
-/// Looks after the session of a call.
+/// Watches the session of a call.
 struct Watch {
     app: Arc<App>,
     caller: Caller,
     begun: Instant,
-    /// When it was looked at last, in whole periods since the beginning.
+    /// When it was last checked, in whole periods since the start.
     looked: AtomicU64,
 }
 

@@ -1,4 +1,4 @@
-//! `access`: what can be allowed.
+//! `access`: the permissions that exist.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,17 +13,22 @@ use crate::service::paging::Slice;
 struct Access {
     /// Such as `image.store`.
     namespace: &'static str,
-    /// R: its methods that only read; W: those that change something.
+    /// R: methods that only read; W: methods that change something.
     access_mode: &'static str,
     description: &'static str,
 }
 
 pub(super) fn define(builder: &mut Builder) {
-    builder.namespace("access", "AccessHandler", "What can be allowed.", |ns| {
-        ns.method("listNamespaces", "List the namespaces.", PAGE, list)
-            .returns("each namespace once for each mode that it has methods of")
-            .read_only();
-    });
+    builder.namespace(
+        "access",
+        "AccessHandler",
+        "The permissions that exist.",
+        |ns| {
+            ns.method("listNamespaces", "List the namespaces.", PAGE, list)
+                .returns("namespaces, one entry for each mode")
+                .read_only();
+        },
+    );
 }
 
 async fn list(context: Context, limit: Option<i32>, offset: Option<i32>) -> Answer<Vec<Access>> {

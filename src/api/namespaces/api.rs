@@ -1,4 +1,4 @@
-//! `api`: what there is.
+//! `api`: information about the API.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::api::error::code;
 use crate::api::method::{Method, SessionUse, param};
 use crate::api::{Builder, Namespace};
 
-/// The version of Uyuni's API whose conventions hold here; clients compare it as a number.
+/// The version of Uyuni's API whose conventions apply; clients compare it as a number.
 const API_VERSION: &str = "27";
 
 /// A signature, as introspection shows it.
@@ -20,59 +20,59 @@ const API_VERSION: &str = "27";
 struct MethodInfo {
     /// The method's name.
     name: String,
-    /// The types of the parameters, the session key's included.
+    /// The parameters' types, including the session key.
     parameters: Vec<String>,
-    /// Names of exceptions; there are none.
+    /// Names of exceptions; always empty.
     exceptions: Vec<String>,
-    /// The type of the result.
+    /// The result's type.
     r#return: String,
 }
 
 type CallList = BTreeMap<String, MethodInfo>;
 
 pub(super) fn define(builder: &mut Builder) {
-    builder.namespace("api", "ApiHandler", "What the API has.", |ns| {
-        ns.method(
-            "getVersion",
-            "The version of the API's conventions.",
-            [],
-            version,
-        )
-        .returns("a whole number as text")
-        .read_only();
+    builder.namespace("api", "ApiHandler", "Information about the API.", |ns| {
+        ns.method("getVersion", "Show the version of the API.", [], version)
+            .returns("an integer as text")
+            .read_only();
         ns.method(
             "systemVersion",
-            "The version of the server.",
+            "Show the version of the server.",
             [],
             system_version,
         )
         .returns("the version")
         .read_only();
-        ns.method("productName", "The name of the product.", [], product_name)
-            .returns("the name")
-            .read_only();
-        ns.method("getApiNamespaces", "The namespaces.", [], namespaces)
-            .returns("each namespace with the name of its handler")
+        ns.method(
+            "productName",
+            "Show the name of the product.",
+            [],
+            product_name,
+        )
+        .returns("the name")
+        .read_only();
+        ns.method("getApiNamespaces", "List the namespaces.", [], namespaces)
+            .returns("namespaces with their handlers' names")
             .read_only()
             .session_on_json();
         ns.method(
             "getApiCallList",
-            "Every method, by namespace.",
+            "List all methods by namespace.",
             [],
             call_list,
         )
-        .returns("each namespace with its methods")
+        .returns("namespaces with their methods")
         .read_only()
         .session_on_json();
-        let namespace = param("namespace", "the namespace, such as `image.store`");
+        let namespace = param("namespace", "namespace, such as `image.store`");
         ns.method(
             "getApiNamespaceCallList",
-            "The methods of a namespace.",
+            "List the methods of a namespace.",
             [namespace],
             namespace_call_list,
         )
         .faults([code::NOT_FOUND])
-        .returns("each signature, by name and types of parameters")
+        .returns("signatures, by name and parameter types")
         .read_only()
         .session_on_json();
     });

@@ -15,13 +15,13 @@ use crate::store::trail::audit::{AuditEvent, AuditFilter};
 struct Event {
     id: i64,
     time: Timestamp,
-    /// Who called, or wanted to log in.
+    /// The account that called, or tried to log in.
     login: String,
-    /// Where the call came from.
+    /// The caller's IP address.
     address: String,
     /// Such as `image.store.create`.
     method: String,
-    /// The label, login or id that it is about; may be empty.
+    /// The label, login or id that was affected; may be empty.
     object: String,
     /// `ok`, or the fault code.
     outcome: String,
@@ -41,21 +41,21 @@ impl From<AuditEvent> for Event {
     }
 }
 
-/// Which events are wanted; what is left out is of no account.
+/// A filter of events; omitted members match everything.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Filter {
-    /// Those with exactly this login.
+    /// Only events with exactly this login.
     login: Option<String>,
-    /// Those of exactly this method, such as `image.store.create`.
+    /// Only events of exactly this method, such as `image.store.create`.
     method: Option<String>,
-    /// Those about exactly this object.
+    /// Only events that affected exactly this object.
     object: Option<String>,
     /// `ok`, or a fault code.
     outcome: Option<String>,
-    /// Those at this time or later.
+    /// Only events at this time or later.
     since: Option<Timestamp>,
-    /// Those before this time.
+    /// Only events before this time.
     until: Option<Timestamp>,
 }
 
@@ -74,14 +74,14 @@ impl From<Filter> for AuditFilter {
 }
 
 pub(super) fn define(builder: &mut Builder) {
-    const DOC: &str = "List what was changed, tried and refused, and who logged in.";
+    const DOC: &str = "List audit events: changes, refused calls and logins.";
     const LATEST_FIRST: &str =
-        "events of the organisation, or of all for `satellite_admin`; latest first";
+        "events of the organisation, or of all organisations for `satellite_admin`; latest first";
     let params = [
         param("limit", "maximum number of events"),
         param(
             "beforeId",
-            "id of an event: only those before it; 0 for the latest",
+            "list only events before the one with this id; 0 for the latest",
         )
         .optional(),
         param(
@@ -90,13 +90,18 @@ pub(super) fn define(builder: &mut Builder) {
         )
         .optional(),
     ];
-    builder.namespace("audit", "AuditHandler", "Who did what.", |ns| {
-        let roles = [Role::OrgAdmin, Role::SatelliteAdmin];
-        ns.method("listEvents", DOC, params, list)
-            .returns(LATEST_FIRST)
-            .read_only()
-            .one_role_of(roles);
-    });
+    builder.namespace(
+        "audit",
+        "AuditHandler",
+        "The audit trail: who did what.",
+        |ns| {
+            let roles = [Role::OrgAdmin, Role::SatelliteAdmin];
+            ns.method("listEvents", DOC, params, list)
+                .returns(LATEST_FIRST)
+                .read_only()
+                .one_role_of(roles);
+        },
+    );
 }
 
 async fn list(

@@ -19,12 +19,12 @@ pub(super) fn define(builder: &mut Builder) {
     builder.namespace("auth", "AuthHandler", "Log in and out.", |ns| {
         let duration = param(
             "duration",
-            "seconds that the session lives after each call; an hour without it",
+            "seconds that the session lasts after each call; default: 3600",
         );
         let params = [LOGIN, PASSWORD, duration.optional()];
         ns.method("login", "Log in.", params, login)
             .faults([code::LOGIN])
-            .returns("the session key, which other methods take as their first parameter");
+            .returns("the session key, the first parameter of other methods");
         ns.method("logout", "End the session.", [KEY], logout)
             .returns("1 always");
         ns.method(
@@ -33,16 +33,16 @@ pub(super) fn define(builder: &mut Builder) {
             [KEY],
             is_session_key_valid,
         )
-        .returns("whether it is valid now; it isn't renewed by this")
+        .returns("whether it is valid; the check doesn't renew it")
         .session_on_json();
         let token = param("token", "a session key");
         ns.method(
             "checkAuthToken",
-            "Check whose a session key is.",
+            "Check whether a session key belongs to an account.",
             [LOGIN, token],
             check_token,
         )
-        .returns("1 if it is a valid one of that login, otherwise 0")
+        .returns("1 if it is a valid key of that login, otherwise 0")
         .session_on_json();
     });
 }

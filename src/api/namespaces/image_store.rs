@@ -1,4 +1,4 @@
-//! `image.store`: the registries that are copied from and to.
+//! `image.store`: the registries to copy from and to.
 
 use super::{Answer, PAGE};
 use crate::api::Builder;
@@ -14,23 +14,23 @@ use crate::service::stores::settings::{StoreChange, StoreCredentials};
 const LABEL: Param = param("label", "the label of the image store");
 
 pub(super) fn define(builder: &mut Builder) {
-    let doc = "The registries that images are copied from and to.";
+    let doc = "Image stores: the registries to copy from and to.";
     builder.namespace("image.store", "ImageStoreHandler", doc, |ns| {
         let params = [
             LABEL,
             param(
                 "uri",
-                "`host[:port][/path-prefix]`, also with `https://` or `http://`",
+                "`host[:port][/path-prefix]`, optionally with `https://` or `http://`",
             ),
             param("storeType", "the type: `registry`"),
-            param("credentials", "the login and how to connect; may be empty"),
+            param("credentials", "login and connection settings; may be empty"),
         ];
-        ns.method("create", "Make an image store.", params, create)
+        ns.method("create", "Create an image store.", params, create)
             .faults([code::BAD_PARAMETER])
             .returns("1 on success");
         ns.method(
             "listImageStoreTypes",
-            "List the types of image stores.",
+            "List the supported types of image stores.",
             PAGE,
             list_types,
         )
@@ -41,9 +41,12 @@ pub(super) fn define(builder: &mut Builder) {
             .read_only();
         ns.method("getDetails", "Show an image store.", [LABEL], get_details)
             .faults([code::IMAGE_STORE_NOT_FOUND])
-            .returns("the image store; its password never comes back")
+            .returns("the image store; its password is never returned")
             .read_only();
-        let details = param("details", "what changes; what is left out stays");
+        let details = param(
+            "details",
+            "the settings to change; omitted ones stay unchanged",
+        );
         ns.method(
             "setDetails",
             "Change an image store.",

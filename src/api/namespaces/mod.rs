@@ -1,13 +1,14 @@
-//! The namespaces: definitions only; what a method does is in [`crate::service`].
+//! The namespaces: only definitions; the implementation is in [`crate::service`].
 //!
 //! - `auth`: log in and out.
-//! - `api`: what there is.
-//! - `user`, `org`: accounts and organisations; `access`: what can be allowed; `audit`: who did what.
+//! - `api`: information about the API.
+//! - `user`, `org`: accounts and organisations; `access`: the permissions; `audit`: who did what.
 //! - `image_store`: `image.store`, the registries.
-//! - `image_sync`: `image.sync`, projects by the prototype's names.
-//! - `system`: introspection as generic XML-RPC tools expect it.
-//! - `taskomatic`: both `taskomatic` and `taskomatic.org`, schedules by Uyuni's names.
-//! - `registrysync`: projects, their items and runs; and what talks to registries; `run_events`: a run as it goes on.
+//! - `image_sync`: `image.sync`, projects under the prototype's method names.
+//! - `system`: introspection for generic XML-RPC tools.
+//! - `taskomatic`: both `taskomatic` and `taskomatic.org`, schedules under Uyuni's method names.
+//! - `registrysync`: projects, their items and runs, and methods that use registries; `run_events`:
+//!   events of a run in progress.
 
 mod access;
 mod api;
@@ -34,13 +35,13 @@ type Answer<T> = Result<T, ApiError>;
 
 const LIMIT: &str = "maximum number of entries, 10000 at most";
 const OFFSET: &str = "number of entries to skip";
-/// A part of a list; all of it without them.
+/// A part of a list; without them, all of it.
 const PAGE: [Param; 2] = [
     param("limit", LIMIT).optional(),
     param("offset", OFFSET).with_previous(),
 ];
 
-/// Every method of the server. The namespaces are in the order in which people need them.
+/// Every method of the server. Namespaces are ordered by usefulness.
 pub fn registry() -> Registry {
     let mut builder = Registry::builder();
     auth::define(&mut builder);

@@ -20,7 +20,7 @@ const ID: &str = "id of the organisation";
 struct Org {
     id: i64,
     name: String,
-    /// How many of its accounts may log in.
+    /// Number of its accounts that can log in.
     active_users: i64,
     created: Timestamp,
 }
@@ -37,7 +37,7 @@ impl From<OrgView> for Org {
 }
 
 pub(super) fn define(builder: &mut Builder) {
-    let doc = "Organisations: each has its own accounts, stores, projects and runs.";
+    let doc = "Organisations, each with its own accounts, stores, projects and runs.";
     builder.namespace("org", "OrgHandler", doc, |ns| {
         show(ns);
         change(ns);
@@ -80,18 +80,18 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         param("name", "name of the new organisation; unique"),
         param(
             "adminLogin",
-            "login of its administrator, as in user.create",
+            "login of its administrator, with the rules of user.create",
         ),
         param("adminPassword", "the administrator's password"),
-        param("prefix", "such as `Dr.`; may be empty"),
-        param("first", "first names; may be empty"),
+        param("prefix", "title, such as `Dr.`; may be empty"),
+        param("first", "first name; may be empty"),
         param("last", "last name; may be empty"),
-        param("email", "address for mail; may be empty"),
-        param("usePam", "false: there is no PAM here"),
+        param("email", "e-mail address; may be empty"),
+        param("usePam", "must be false: PAM isn't supported"),
     ];
     ns.method(
         "create",
-        "Make an organisation with its administrator.",
+        "Create an organisation with its administrator.",
         new,
         create,
     )
@@ -131,7 +131,7 @@ async fn create(
     use_pam: bool,
 ) -> Answer<Org> {
     if use_pam {
-        let message = "there is no PAM here: give false, and a password";
+        let message = "PAM isn't supported: give false and a password";
         return Err(ApiError::validation("usePam", message));
     }
     let admin = NewUser {

@@ -1,4 +1,4 @@
-//! A run's events, in the form of the methods that answer the same: `registrysync.getRun` and
+//! A run's events, in the same form as the results of `registrysync.getRun` and
 //! `registrysync.getRunLog`.
 
 use std::time::Duration;
@@ -9,12 +9,12 @@ use crate::api::value::Wire;
 use crate::api::{ApiError, Dispatcher};
 use crate::service::{Caller, Role, RunEvent, RunWatch};
 
-/// What a watcher is told.
+/// News for a watcher.
 #[derive(Clone, Debug)]
 pub enum RunNews {
-    /// As of `getRun`, in JSON.
+    /// Like `getRun`, in JSON.
     Run(String),
-    /// As of `getRunLog`, in JSON, with its number.
+    /// Like `getRunLog`, in JSON, with its number.
     Line(i64, String),
     /// The final status.
     End(&'static str),
@@ -28,7 +28,7 @@ pub struct RunWatcher {
 }
 
 impl RunWatcher {
-    /// Watches the run `id`, from the line after `heard` on. Needs the role that `getRun` needs.
+    /// Watches the run `id`, from the line after `heard` on. Needs the role of `getRun`.
     pub fn new(
         dispatcher: &Dispatcher,
         caller: &Caller,
@@ -50,7 +50,7 @@ impl RunWatcher {
         Err(ApiError::permission(Role::ImageAdmin))
     }
 
-    /// What is new; [`RunNews::End`] is the last.
+    /// New events; [`RunNews::End`] is the last.
     pub async fn news(&mut self) -> Result<Vec<RunNews>, ApiError> {
         let events = self.watch.news(self.dispatcher.app()).await?;
         let news = events.into_iter().map(|event| match event {
@@ -65,7 +65,7 @@ impl RunWatcher {
         news.collect()
     }
 
-    /// Waits until something is new, or for `longest`.
+    /// Waits until there is something new, or for `longest`.
     pub async fn wait(&mut self, longest: Duration) {
         self.watch.wait(longest).await;
     }

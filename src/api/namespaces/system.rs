@@ -1,4 +1,4 @@
-//! `system`: introspection, and several calls in one, as generic XML-RPC tools expect them.
+//! `system`: introspection, and several calls in one, for generic XML-RPC tools.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use crate::api::reply::{CallResult, Called, IntoReply, Reply};
 use crate::api::value::Raw;
 use crate::api::{Builder, Namespace};
 
-/// More calls in one would keep a connection for too long.
+/// More calls in one would occupy a connection for too long.
 const CALLS_LIMIT: usize = 100;
 const MULTICALL: &str = "system.multicall";
 const LOGIN: &str = "auth.login";
-const NAME: Param = param("methodName", "a method, such as `auth.login`");
+const NAME: Param = param("methodName", "method, such as `auth.login`");
 
 pub(super) fn define(builder: &mut Builder) {
-    let doc = "What generic XML-RPC tools ask for.";
+    let doc = "Introspection for generic XML-RPC tools.";
     builder.namespace("system", "SystemHandler", doc, |ns| {
         ns.method("listMethods", "List the names of all methods.", [], names)
-            .returns("names with their namespace, sorted")
+            .returns("names including the namespace, sorted")
             .read_only()
             .session_on_json();
         ns.method(
@@ -36,7 +36,7 @@ pub(super) fn define(builder: &mut Builder) {
             signatures,
         )
         .faults([code::NOT_FOUND])
-        .returns("each signature: the type of the result, then those of the parameters")
+        .returns("signatures: the result type, then the parameter types")
         .read_only()
         .session_on_json();
         ns.method("methodHelp", "Describe a method.", [NAME], help)
@@ -46,16 +46,16 @@ pub(super) fn define(builder: &mut Builder) {
             .session_on_json();
         let calls = param(
             "calls",
-            "structs of `methodName` and `params`, at most 100; none may be a multicall or a login",
+            "structs of `methodName` and `params`, at most 100; a multicall or login is refused",
         );
         ns.method(
             "multicall",
-            "Make several calls, one after the other. One that fails doesn't stop the others.",
+            "Make several calls in sequence. A call that fails doesn't stop the others.",
             [calls],
             multicall,
         )
         .returns(
-            "for each call an array with its result, or a struct of `faultCode` and `faultString`",
+            "for each call an array with its result, or a struct with `faultCode` and `faultString`",
         )
         .session_on_json();
     });
@@ -125,8 +125,8 @@ async fn multicall(visitor: Visitor, calls: Vec<InnerCall>) -> Answer<Outcomes> 
     Ok(Outcomes(outcomes))
 }
 
-/// Makes calls one after the other, each when the outcome of the one before was written. When
-/// nobody wants outcomes any more, calls that change something are made all the same.
+/// Makes calls in sequence, each once the outcome of the previous one was written. If nobody reads
+/// the outcomes any more, calls that change something are made anyway.
 async fn calls_make(visitor: Visitor, calls: Vec<InnerCall>, sender: mpsc::Sender<Called>) {
     let turns = Arc::new(Semaphore::new(1));
     let maker = Arc::clone(visitor.calls());
@@ -150,7 +150,7 @@ async fn calls_make(visitor: Visitor, calls: Vec<InnerCall>, sender: mpsc::Sende
             made.await
         };
         if let Some(turn) = turn {
-            // Where nobody wants it there is nobody to tell.
+            // If nobody reads it, there is nothing to report.
             let _ = sender.send(Called { outcome, turn }).await;
         }
     }
@@ -165,11 +165,11 @@ async fn inner(
     let refused = |reason| ApiError::validation(&format!("calls[{index}]"), reason);
     let (name, params) = call.map_err(refused)?;
     match name.as_str() {
-        MULTICALL => return Err(refused("a multicall within a multicall is refused")),
-        // Each failed one waits, and all the others would be kept meanwhile.
+        MULTICALL => return Err(refused("a multicall inside a multicall is refused")),
+        // Each failure is delayed, and all others would be kept meanwhile.
         LOGIN => {
             return Err(refused(
-                "a login within a multicall is refused; call auth.login by itself",
+                "a login inside a multicall is refused; call auth.login separately",
             ));
         }
         _ => {}
@@ -178,10 +178,10 @@ async fn inner(
     calls.call_positional(visitor.peer(), name, params).await
 }
 
-/// The name and the arguments of a call within a call.
+/// The name and the arguments of a nested call.
 fn parts(call: Value) -> Result<(String, Vec<Value>), &'static str> {
     const EXPECTED: &str =
-        "expected a struct of `methodName`, a string, and `params`, an array, and nothing else";
+        "expected a struct with just `methodName`, a string, and `params`, an array";
     let Value::Struct(mut members) = call else {
         return Err(EXPECTED);
     };
@@ -196,7 +196,7 @@ fn parts(call: Value) -> Result<(String, Vec<Value>), &'static str> {
     }
 }
 
-/// One call. What is wrong with it is its own fault, so it is read later.
+/// One call. An error in it is its own fault, so it is parsed later.
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
 struct InnerCall(Raw);
@@ -219,7 +219,7 @@ impl JsonSchema for InnerCall {
     }
 }
 
-/// What came of each call: an array with its result, or its fault.
+/// The outcome of each call: an array with its result, or its fault.
 struct Outcomes(mpsc::Receiver<Called>);
 
 impl IntoReply for Outcomes {
@@ -242,7 +242,7 @@ impl JsonSchema for Outcomes {
     }
 }
 
-/// How one of them is described.
+/// The description of one of them.
 enum Outcome {}
 
 impl JsonSchema for Outcome {

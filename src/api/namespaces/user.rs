@@ -13,7 +13,7 @@ use crate::service::paging::Slice;
 use crate::service::stores::settings::Password;
 use crate::store::access::account::Account;
 
-const LOGIN: &str = "the login, in any case of letters";
+const LOGIN: &str = "the login, case-insensitive";
 const ROLE: &str = "the role: `image_admin`, `org_admin` or `satellite_admin`";
 
 /// An account in a list.
@@ -23,7 +23,7 @@ struct User {
     login: String,
     /// The login in upper case.
     login_uc: String,
-    /// Whether it may log in.
+    /// Whether it can log in.
     enabled: bool,
 }
 
@@ -48,16 +48,16 @@ struct Details {
     last_name: String,
     email: String,
     prefix: String,
-    /// Left out where it never logged in.
+    /// Omitted if it never logged in.
     last_login_date: Option<Timestamp>,
     created_date: Timestamp,
     org_id: i64,
     org_name: String,
-    /// Whether it may log in.
+    /// Whether it can log in.
     enabled: bool,
     /// Always false.
     use_pam: bool,
-    /// Whether it may only read.
+    /// Whether it is read-only.
     read_only: bool,
     /// Always false.
     errata_notification: bool,
@@ -85,7 +85,7 @@ impl From<UserView> for Details {
 }
 
 pub(super) fn define(builder: &mut Builder) {
-    let doc = "The accounts of the organisation.";
+    let doc = "Accounts of the organisation.";
     builder.namespace("user", "UserHandler", doc, |ns| {
         show(ns);
         change(ns);
@@ -105,7 +105,7 @@ fn show(ns: &mut NamespaceBuilder<'_>) {
         details,
     )
     .faults([code::USER_UNKNOWN])
-    .returns("the account; \"\" where a text is missing")
+    .returns("the account; missing texts are \"\"")
     .read_only()
     .role(Role::OrgAdmin)
     .or_self();
@@ -130,11 +130,11 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
             "the login: at least 5 characters, no white space, none of & + % ' ` \" = #; unique on the server",
         ),
         param("password", "the password, at least 5 characters"),
-        param("first", "first names; may be empty"),
+        param("first", "first name; may be empty"),
         param("last", "last name; may be empty"),
-        param("email", "address for mail; may be empty"),
+        param("email", "e-mail address; may be empty"),
     ];
-    ns.method("create", "Make an account without roles.", new, create)
+    ns.method("create", "Create an account without roles.", new, create)
         .faults([code::EXISTS])
         .role(Role::OrgAdmin);
     let details = param(
@@ -143,7 +143,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
     );
     ns.method(
         "setDetails",
-        "Change an account; what is left out stays as it is.",
+        "Change an account; omitted members stay unchanged.",
         [login, details],
         set_details,
     )
@@ -157,21 +157,21 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
     )
     .faults([code::USER_UNKNOWN])
     .role(Role::OrgAdmin);
-    ns.method("enable", "Let an account log in.", [login], enable)
+    ns.method("enable", "Enable an account.", [login], enable)
         .faults([code::USER_UNKNOWN])
         .role(Role::OrgAdmin);
     ns.method(
         "disable",
-        "Let an account no longer log in; its sessions end at once.",
+        "Disable an account; its sessions end at once.",
         [login],
         disable,
     )
     .faults([code::USER_UNKNOWN])
     .role(Role::OrgAdmin);
-    let read_only = param("readOnly", "whether it may only read");
+    let read_only = param("readOnly", "whether the account is read-only");
     ns.method(
         "setReadOnly",
-        "Let an account only read, or change things too.",
+        "Make an account read-only, or allow it to change things.",
         [login, read_only],
         set_read_only,
     )
@@ -228,7 +228,7 @@ fn roles(ns: &mut NamespaceBuilder<'_>) {
     let (login, role) = (param("login", LOGIN), param("role", ROLE));
     ns.method(
         "addRole",
-        "Give a role; `satellite_admin` takes one who has it.",
+        "Add a role; adding `satellite_admin` requires that role.",
         [login, role],
         add_role,
     )
@@ -236,7 +236,7 @@ fn roles(ns: &mut NamespaceBuilder<'_>) {
     .role(Role::OrgAdmin);
     ns.method(
         "removeRole",
-        "Take a role away; `satellite_admin` takes one who has it.",
+        "Remove a role; removing `satellite_admin` requires that role.",
         [login, role],
         remove_role,
     )
@@ -249,17 +249,17 @@ fn roles(ns: &mut NamespaceBuilder<'_>) {
         list_roles,
     )
     .faults([code::USER_UNKNOWN])
-    .returns("the roles that it holds, without what they imply")
+    .returns("the assigned roles, without implied ones")
     .read_only()
     .role(Role::OrgAdmin)
     .or_self();
     ns.method(
         "listAssignableRoles",
-        "List the roles that there are to give.",
+        "List the roles that can be assigned.",
         [],
         list_assignable,
     )
-    .returns("roles; `satellite_admin` only for those who have it")
+    .returns("roles; includes `satellite_admin` only if the caller has it")
     .read_only()
     .any_user();
 }

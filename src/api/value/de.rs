@@ -1,5 +1,5 @@
-//! An argument from an XML-RPC value, with the conversions that clients rely on: numbers where
-//! text is meant, numeric text where a number is meant, 1/0 and "true"/"false" for booleans.
+//! Deserialises an argument from an XML-RPC value, with the conversions that clients rely on: numbers
+//! for text, numeric text for numbers, 1/0 and "true"/"false" for booleans.
 
 use std::collections::{BTreeMap, btree_map};
 
@@ -14,20 +14,20 @@ use super::raw::RAW;
 use super::wire::TIMESTAMP;
 use super::{BridgeError, Timestamp};
 
-/// Why a date is refused where text is meant (row 12), and what to do.
+/// Why a date is refused if text is expected (row 12), and what to do.
 pub const DATE_FOR_TEXT: &str = "expected string, got date: the client turned text that looks like a date into one, \
-     and the original text is lost; send it as a string (in spacecmd, put it into JSON quotes)";
+     and the original text is lost; send it as a string (in spacecmd, in JSON quotes)";
 
-/// Why a number with a fraction or an exponent is refused where text is meant, and what to do.
-pub const NUMBER_FOR_TEXT: &str = "expected string, got double: a number such as `1.10` or `1e3` loses the form in which it \
-     was written; send it as a string, in quotes";
+/// Why a number with a fraction or exponent is refused if text is expected, and what to do.
+pub const NUMBER_FOR_TEXT: &str = "expected string, got double: a number such as `1.10` or `1e3` loses its original \
+     form; send it as a quoted string";
 
-/// Reads an argument. A struct's members that its type doesn't know are refused, all at once.
+/// Deserialises an argument. Unknown members of a struct are refused, all at once.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, BridgeError> {
     T::deserialize(ValueDeserializer(value))
 }
 
-/// Row 11a: what counts as a boolean.
+/// Row 11a: what is accepted as a boolean.
 pub fn boolean(value: &Value) -> Option<bool> {
     match value {
         Value::Boolean(truth) => Some(*truth),
@@ -39,7 +39,7 @@ pub fn boolean(value: &Value) -> Option<bool> {
     }
 }
 
-/// What counts as a whole number. JSON has one sort of number: `148.0` is whole.
+/// What is accepted as an integer. JSON has one type of number: `148.0` is an integer.
 pub fn whole(value: &Value) -> Option<i64> {
     match value {
         Value::Double(number) => number.to_string().parse().ok(),
@@ -50,7 +50,7 @@ pub fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// What counts as a number with a fraction.
+/// What is accepted as a floating-point number.
 pub fn fractional(value: &Value) -> Option<f64> {
     match value {
         Value::Double(number) => Some(*number),
@@ -60,8 +60,8 @@ pub fn fractional(value: &Value) -> Option<f64> {
     }
 }
 
-/// What counts as text: a whole number is taken as its digits. One with a fraction or an exponent
-/// isn't, since nobody knows any more how it was written.
+/// What is accepted as text: an integer becomes its digits. A number with a fraction or exponent
+/// isn't accepted, since its original form is lost.
 pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -71,7 +71,7 @@ pub fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// What counts as a moment.
+/// What is accepted as a date.
 pub fn moment(value: &Value) -> Option<Timestamp> {
     match value {
         Value::DateTime(date) => Timestamp::parse(&date.to_string()),
@@ -80,7 +80,7 @@ pub fn moment(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// The name of a value's type, as introspection and messages call it.
+/// The name of a value's type in introspection and messages.
 pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Integer(_) | Value::Long(_) => "int",
@@ -95,8 +95,8 @@ pub fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// Why text with a NUL is refused: PostgreSQL can't keep it, and nothing has a use for it.
-const NUL_IN_TEXT: &str = "text can't hold the character NUL";
+/// Why text with a NUL is refused: PostgreSQL can't store it, and it is useless.
+const NUL_IN_TEXT: &str = "text can't contain the character NUL";
 
 struct ValueDeserializer(Value);
 
@@ -344,7 +344,7 @@ impl<'de> MapAccess<'de> for Members {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, BridgeError> {
-        // A member that is nil (on JSON: null) counts as left out.
+        // A member that is nil (in JSON: null) counts as omitted.
         self.current = self.members.find(|(_, member)| *member != Value::Nil);
         match &self.current {
             Some((name, _)) => seed
@@ -380,7 +380,7 @@ impl<'de> EnumAccess<'de> for Variant {
     }
 }
 
-/// What a variant holds.
+/// The content of a variant.
 struct Content(Option<Value>);
 
 impl Content {

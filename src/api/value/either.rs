@@ -10,7 +10,7 @@ use crate::api::types::FORMS;
 /// One of two forms; see [`Param::or`](crate::api::method::Param::or).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub enum Either<A, B> {
-    /// The form that was defined first. The dispatcher puts the form's number beside the value.
+    /// The form that was defined first. The dispatcher puts the form's number next to the value.
     #[serde(rename = "0")]
     First(A),
     /// The other one.

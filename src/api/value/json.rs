@@ -1,16 +1,17 @@
-//! JSON arguments as values, so that both surfaces resolve and read them in one way.
+//! JSON arguments as values, so that both surfaces resolve and parse them in the same way.
 
 use dxr::Value;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value as Json};
 
-/// Reads a JSON text. A key that stands twice in an object is an error: one of them would be lost.
+/// Parses a JSON text. A duplicate key in an object is an error, since one of the values would be
+/// lost.
 pub fn parse(text: &[u8]) -> Result<Json, serde_json::Error> {
     serde_json::from_slice(text).map(|Strict(json)| json)
 }
 
-/// The value of a JSON argument. `null` becomes nil, which counts as left out. A number keeps what
-/// it was: `1e3` and `1.10` are no whole numbers, `-0` is no `0`.
+/// The value of a JSON argument. `null` becomes nil, which counts as omitted. Numbers keep their
+/// kind: `1e3` and `1.10` aren't integers, `-0` isn't `0`.
 pub fn from_json(json: Json) -> Value {
     match json {
         Json::Null => Value::Nil,
@@ -18,7 +19,7 @@ pub fn from_json(json: Json) -> Value {
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(whole), _) => i32::try_from(whole).map_or(Value::Long(whole), Value::Integer),
             (None, Some(double)) if number.is_f64() => Value::Double(double),
-            // Beyond 63 bits: its digits, which a parameter for text may still want.
+            // Beyond 63 bits: its digits, which a text parameter may still accept.
             _ => Value::String(number.to_string()),
         },
         Json::String(text) => Value::String(text),
@@ -32,7 +33,7 @@ pub fn from_json(json: Json) -> Value {
     }
 }
 
-/// JSON without keys that stand twice.
+/// JSON without duplicate keys.
 struct Strict(Json);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -92,7 +93,7 @@ impl<'de> Visitor<'de> for Any {
         let mut all = Map::new();
         while let Some((name, Strict(member))) = members.next_entry::<String, Strict>()? {
             if all.insert(name, member).is_some() {
-                return Err(A::Error::custom("a key stands twice"));
+                return Err(A::Error::custom("a key occurs twice"));
             }
         }
         Ok(Json::Object(all))
@@ -109,7 +110,7 @@ mod tests {
     fn a_key_that_stands_twice_is_refused_at_any_depth() {
         for text in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"\u0061":2}}]"#] {
             let error = parse(text.as_bytes()).expect_err(text).to_string();
-            assert!(error.contains("a key stands twice"), "{error}");
+            assert!(error.contains("a key occurs twice"), "{error}");
         }
         let text = r#"{"a":{"a":[null,true,-1,18446744073709551615,1.5,"x"]},"b":{}}"#;
         let read = parse(text.as_bytes()).expect("JSON");

@@ -1,14 +1,14 @@
-//! Between `serde` types and XML-RPC values.
+//! Conversion between `serde` types and XML-RPC values.
 //!
 //! - [`write`](mod@write): a result as text, for either wire.
 //! - [`de`]: an argument from a [`Value`](dxr::Value), with the conversions that clients rely on.
-//! - [`either`]: a parameter that has two forms.
+//! - [`either`]: a parameter with two forms.
 //! - [`json`]: a JSON argument as a value.
-//! - [`raw`]: a value that is handed on as it came.
+//! - [`raw`]: a value that is passed on unchanged.
 //! - [`wire`]: the newtypes whose form differs between the surfaces.
 //!
-//! Reading, and writing for XML-RPC, report `is_human_readable() == false`; that is how the newtypes of [`wire`] tell
-//! XML-RPC from JSON.
+//! Deserialising, and serialising for XML-RPC, report `is_human_readable() == false`; that is how the
+//! newtypes of [`wire`] distinguish XML-RPC from JSON.
 
 pub mod de;
 pub mod either;
@@ -26,16 +26,16 @@ pub use raw::Raw;
 pub use wire::{ByteCount, Bytes, Done, Timestamp};
 pub use write::Wire;
 
-/// Why a value couldn't be carried over. Names types and places, never the value itself.
+/// Why a value couldn't be converted. Names types and places, never the value itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BridgeError {
-    /// Members of a struct that nothing knows, sorted.
+    /// Unknown members of a struct, sorted.
     UnknownKeys(Vec<String>),
     /// A value of the wrong type or out of range.
     Mismatch {
-        /// Where in the argument, outermost last.
+        /// The position in the argument, outermost last.
         path: Vec<String>,
-        /// What was expected and what came.
+        /// The expected and the given type.
         reason: String,
     },
 }
@@ -48,7 +48,7 @@ impl BridgeError {
         }
     }
 
-    /// Adds the step that led here: a member's name or `[index]`.
+    /// Adds the enclosing step: a member's name or `[index]`.
     fn inside(mut self, step: impl Into<String>) -> BridgeError {
         if let BridgeError::Mismatch { path, .. } = &mut self {
             path.push(step.into());
@@ -56,7 +56,7 @@ impl BridgeError {
         self
     }
 
-    /// The place as a person writes it: `details.tags[2]` for the parameter `details`.
+    /// The position in readable form: `details.tags[2]` for the parameter `details`.
     pub fn place(&self, parameter: &str) -> String {
         let mut place = parameter.to_owned();
         if let BridgeError::Mismatch { path, .. } = self {
@@ -70,7 +70,7 @@ impl BridgeError {
         place
     }
 
-    /// What is wrong, without the place.
+    /// The problem, without the position.
     pub fn reason(&self) -> String {
         match self {
             BridgeError::UnknownKeys(keys) => format!("unknown keys {}", keys.join(", ")),

@@ -1,4 +1,4 @@
-//! A value that is handed on as it came, for a method that carries other calls.
+//! A value that is passed on unchanged, for a method that makes other calls.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use serde::ser::{Serialize, Serializer};
 
 use super::wire::TIMESTAMP;
 
-/// Asks the bridge for a date as a newtype, which it otherwise shows as text.
+/// Requests a date as a newtype from the deserialiser, which otherwise returns it as text.
 pub(super) const RAW: &str = "$registrysync::Raw";
 
-/// Any value, dates included.
+/// Any value, including dates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Raw(pub Value);
 

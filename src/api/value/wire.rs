@@ -12,18 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::time_zone::server_zone;
 
-/// Marks a date for the bridge, which knows no other way to tell it from text.
+/// Marks a date for the deserialiser, which can't distinguish it from text otherwise.
 pub(super) const TIMESTAMP: &str = "$registrysync::Timestamp";
 /// The form of a date in XML-RPC: no zone, the server's local time.
 pub(super) const XML_DATE: &str = "%Y%m%dT%H:%M:%S";
 
-/// A moment. `dateTime.iso8601` in the server's zone on XML-RPC, RFC 3339 in UTC on JSON.
+/// A point in time. `dateTime.iso8601` in the server's time zone on XML-RPC, RFC 3339 in UTC on
+/// JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub DateTime<Utc>);
 
 impl Timestamp {
-    /// Reads what clients send: RFC 3339, or `yyyyMMddTHH:mm:ss` and `yyyy-MM-ddTHH:mm:ss` in the
-    /// server's zone.
+    /// Parses what clients send: RFC 3339, or `yyyyMMddTHH:mm:ss` and `yyyy-MM-ddTHH:mm:ss` in the
+    /// server's time zone.
     pub fn parse(text: &str) -> Option<Timestamp> {
         if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
             return Timestamp::of(moment.to_utc());
@@ -31,12 +32,12 @@ impl Timestamp {
         let naive = [XML_DATE, "%Y-%m-%dT%H:%M:%S"]
             .iter()
             .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
-        // In the hour that comes twice the earlier one is meant; one that doesn't exist is no moment.
+        // An ambiguous local time means the earlier one; one that doesn't exist is invalid.
         let moment = server_zone().from_local_datetime(&naive).earliest()?;
         Timestamp::of(moment.to_utc())
     }
 
-    /// A leap second is the second after it: neither databases nor XML-RPC know one.
+    /// A leap second becomes the second after it: neither databases nor XML-RPC support them.
     fn of(moment: DateTime<Utc>) -> Option<Timestamp> {
         DateTime::from_timestamp_micros(moment.timestamp_micros()).map(Timestamp)
     }
@@ -152,7 +153,7 @@ impl JsonSchema for Bytes {
     }
 }
 
-/// What a method without result answers: the number 1.
+/// The result of a method without one: the number 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done;
 

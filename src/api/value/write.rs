@@ -1,4 +1,4 @@
-//! A result as text for either wire, written as it is read: no tree stands in between.
+//! Serialises a result as text for either wire, without building a tree.
 
 use std::borrow::Cow;
 
@@ -11,18 +11,18 @@ use serde::ser::{self, Serializer};
 use super::BridgeError;
 use super::wire::TIMESTAMP;
 
-/// A form in which results are written.
+/// An output format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
-    /// A `<value>` of XML-RPC: nothing is `nil`, whole numbers are `i4` (one that doesn't fit is
-    /// decimal text), and text holds only what XML 1.0 allows.
+    /// A `<value>` of XML-RPC: nothing is `nil`, integers are `i4` (or decimal text if too large),
+    /// and text contains only what XML 1.0 allows.
     Xml,
-    /// A value of JSON.
+    /// A JSON value.
     Json,
 }
 
-/// Appends `result`. Members and items without a value are left out; `false` where the whole has
-/// none, and nothing was appended.
+/// Appends `result`. Members and items without a value are omitted; returns `false`, with nothing
+/// appended, if the whole has none.
 pub fn write<T: Serialize + ?Sized>(
     wire: Wire,
     result: &T,
@@ -47,7 +47,7 @@ pub fn xml_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(replaced.collect())
 }
 
-/// Appends a part of a text, without what stands around a text.
+/// Appends a part of a text, without its delimiters.
 pub fn text_part(wire: Wire, text: &str, out: &mut Vec<u8>) -> Result<(), BridgeError> {
     match wire {
         Wire::Xml => out.extend_from_slice(partial_escape(&*xml_text(text)).as_bytes()),
@@ -80,7 +80,7 @@ impl<'o> Writer<'o> {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    /// For the wire that has them.
+    /// For the wire that supports them.
     fn either(&mut self, xml: &str, json: &str) {
         self.put(match self.wire {
             Wire::Xml => xml,
@@ -117,7 +117,7 @@ impl<'o> Writer<'o> {
         Group::new(self, "</struct></value>", "}", end)
     }
 
-    /// Begins a struct of the one member `variant`; returns what ends it.
+    /// Starts a struct with the single member `variant`; returns what ends it.
     fn variant(&mut self, variant: &str) -> Result<&'static str, BridgeError> {
         self.either("<value><struct>", "{");
         name(self.wire, self.out, variant)?;
@@ -163,7 +163,7 @@ impl<'o> Serializer for Writer<'o> {
     type SerializeStruct = Group<'o>;
     type SerializeStructVariant = Group<'o>;
 
-    /// How the newtypes of [`super::wire`] tell the wires apart.
+    /// How the newtypes of [`super::wire`] distinguish the wires.
     fn is_human_readable(&self) -> bool {
         self.wire == Wire::Json
     }
@@ -306,12 +306,12 @@ impl<'o> Serializer for Writer<'o> {
     }
 }
 
-/// An array or a struct so far.
+/// An incomplete array or struct.
 struct Group<'o> {
     writer: Writer<'o>,
     end: [&'static str; 2],
     is_empty: bool,
-    /// The name that waits for its value.
+    /// The name whose value comes next.
     name: Option<String>,
 }
 

@@ -118,7 +118,7 @@ fn request(catalog: &Catalog, first: &str, rest: &[&str]) -> Result<Request, Cli
     let method = name.trim_matches('/').replace('/', ".");
     if !method.contains('.') {
         return Err(CliError::Input(format!(
-            "`{name}` is no method; write `namespace.method`, see `registrysync api help`"
+            "`{name}` is not a method; write `namespace.method`, see `registrysync api help`"
         )));
     }
     let named: Vec<Option<(&str, &str)>> = words.iter().map(|word| named(word)).collect();
@@ -150,7 +150,7 @@ fn request(catalog: &Catalog, first: &str, rest: &[&str]) -> Result<Request, Cli
     }
     if verb.is_some() || named.iter().any(Option::is_some) {
         return Err(CliError::Input(
-            "either all arguments are NAME=VALUE or none is; a text with `=` by place is written as JSON, '\"a=b\"'"
+            "either all arguments are NAME=VALUE or none; write positional text that contains `=` as JSON, '\"a=b\"'"
                 .into(),
         ));
     }
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_refused() {
         for (words, reason) in [
-            (vec!["listTags"], "is no method"),
+            (vec!["listTags"], "is not a method"),
             (vec!["get"], "needs a method"),
             (vec!["get", "a.b", "c"], "NAME=VALUE"),
             (vec!["a.b", "c=d", "e"], "NAME=VALUE"),

@@ -1,4 +1,4 @@
-//! What can be said to the commands that talk to a server.
+//! The arguments of the commands that talk to a server.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::sync::Placement;
 use crate::cli::complete::{api_words, project_labels, store_labels};
 use crate::cli::select::SelectArguments;
 
-/// Which server, and who asks. The session is kept for later commands.
+/// Which server, and which account. The session is kept for later commands.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server")]
 pub struct ConnectionArguments {
@@ -22,31 +22,31 @@ pub struct ConnectionArguments {
         default_value = "http://127.0.0.1:8080"
     )]
     pub url: String,
-    /// Who logs in [default: the one of the kept session; else it is asked for]
+    /// Account to log in as [default: that of the saved session, else prompted for]
     #[arg(long, value_name = "LOGIN", env = "REGISTRYSYNC_USER")]
     pub user: Option<String>,
-    /// A file whose first line is the password [default: it is asked for]
+    /// File with the password in its first line [default: prompted for]
     #[arg(long, value_name = "FILE", env = "REGISTRYSYNC_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
-    /// Trust the certificates in this file (PEM) as well
+    /// Also trust the certificates in this PEM file
     #[arg(long, value_name = "FILE", env = "REGISTRYSYNC_CA_CERTIFICATE")]
     pub ca_certificate: Option<PathBuf>,
-    /// Take any certificate: whoever is between can read the password
+    /// Accept any certificate; a man in the middle can then read the password
     #[arg(long, conflicts_with = "ca_certificate")]
     pub insecure: bool,
 }
 
 const API_EXAMPLES: &str = "\
 Words:
-  METHOD ARG...               by place, the session left out
-  METHOD NAME=VALUE...        by name; GET where it only reads, else POST
-  get|post METHOD NAME=VALUE  the verb said; also one JSON object with all
-  login, logout               only that
-  help [NAMESPACE|METHOD]     what there is, without asking the server
+  METHOD ARG...               positional, without the session key
+  METHOD NAME=VALUE...        by name; GET if the method only reads, else POST
+  get|post METHOD NAME=VALUE  with an explicit verb; or one JSON object with all arguments
+  login, logout               start or end the session
+  help [NAMESPACE|METHOD]     list namespaces and methods, without a server
 
-Values: whole numbers, true, false, and JSON arrays, objects and texts in quotes are taken as JSON, \
-all else is text (so `1.10` stays a tag). @FILE is what a file holds, @- standard input, @@x the text \
-@x. A password is only taken from @FILE or @-.
+Values: integers, true, false, and JSON arrays, objects and quoted strings are read as JSON, \
+anything else is text (so `1.10` stays a tag). @FILE is the content of a file, @- standard input, @@x the text \
+@x. A password is only accepted from @FILE or @-.
 
 Examples:
   registrysync api registrysync.listTags hub library/nginx
@@ -58,17 +58,17 @@ Examples:
       storeType=registry credentials=@login.json
   registrysync api help registrysync.addImage
 
-Exit codes: 0 fine, 1 the server refused, 2 bad input, 3 the server can't be reached.";
+Exit codes: 0 success, 1 refused by the server, 2 bad input, 3 the server can't be reached.";
 
 /// `registrysync api`
 #[derive(Args, Debug)]
 #[command(after_help = API_EXAMPLES)]
 pub struct ApiArguments {
-    /// A method, or `get`, `post`, `login`, `logout`, `help`; then its arguments
+    /// A method, or `get`, `post`, `login`, `logout` or `help`; then its arguments
     #[arg(value_name = "WORD", required = true, allow_negative_numbers = true,
         add = ArgValueCompleter::new(api_words))]
     pub words: Vec<String>,
-    /// The result as JSON on one line, texts too
+    /// Print the result as one line of JSON, even if it is text
     #[arg(long)]
     pub json: bool,
     /// The server
@@ -82,7 +82,7 @@ pub struct ProjectArguments {
     /// What to do
     #[command(subcommand)]
     pub command: ProjectCommand,
-    /// One JSON object a line
+    /// Print JSON, one object per line
     #[arg(long, global = true)]
     pub json: bool,
 }
@@ -101,9 +101,9 @@ const PROJECT_RUN_EXAMPLES: &str = "\
 Examples:
   registrysync project run web
   registrysync project run web --wait && echo 'all tags are there'
-  registrysync project run web --retry 17    # what failed of run 17
+  registrysync project run web --retry 17    # only the failed tags of run 17
 
-With --wait: exit code 1 if a tag failed, 130 if you stop waiting; the run goes on then.";
+With --wait: exit code 0 if the run finished without failed or blocked tags, else 1; 130 if you stop waiting (the run continues).";
 
 const PROJECT_LOG_EXAMPLES: &str = "\
 Examples:
@@ -132,7 +132,7 @@ pub enum ProjectCommand {
         #[command(flatten)]
         connection: ConnectionArguments,
     },
-    /// Make a project, and its first item if `--repository` is given
+    /// Create a project, and its first item if `--repository` is given
     #[command(after_help = PROJECT_CREATE_EXAMPLES)]
     Create(Box<ProjectCreateArguments>),
     /// Start a run
@@ -141,36 +141,36 @@ pub enum ProjectCommand {
         /// The project
         #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
         label: String,
-        /// Show the progress, and end when the run has ended
+        /// Show progress until the run has ended
         #[arg(long)]
         wait: bool,
-        /// With `--wait`: no progress, and nothing at the end where nothing was to be done; for cron
+        /// With `--wait`: no progress, and no output if there was nothing to do; for cron
         #[arg(long, requires = "wait")]
         quiet: bool,
-        /// Behind a run that is under way, instead of being refused
+        /// Queue the run behind one in progress instead of being refused
         #[arg(long)]
         queue: bool,
-        /// Only the tags that failed in this run
+        /// Only retry the tags that failed in this run
         #[arg(long, value_name = "ID")]
         retry: Option<i64>,
         /// The server
         #[command(flatten)]
         connection: ConnectionArguments,
     },
-    /// Show what a run said
+    /// Show a run's log
     #[command(after_help = PROJECT_LOG_EXAMPLES)]
     Log {
         /// The project
         #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
         label: String,
-        /// Which of its runs [default: the latest]
+        /// Id of the run [default: the latest]
         #[arg(long, value_name = "ID")]
         run: Option<i64>,
         /// The server
         #[command(flatten)]
         connection: ConnectionArguments,
     },
-    /// When projects run by themselves
+    /// Manage the schedules of projects
     Schedule {
         /// What to do
         #[command(subcommand)]
@@ -183,7 +183,7 @@ Examples:
   registrysync project schedule set web '0 0 3 * * ?'
   registrysync project schedule set web '0 30 2 ? * MON-FRI'
 
-`registrysync cron LINE` shows what a line means before it is set.";
+Check a line with `registrysync cron LINE` before you set it.";
 
 /// The sub-commands of `registrysync project schedule`.
 #[derive(Debug, Subcommand)]
@@ -211,14 +211,14 @@ pub enum ScheduleCommand {
         /// The project
         #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
         label: String,
-        /// Quartz cron line: second minute hour day-of-month month day-of-week, and a year where wanted
+        /// Quartz cron line: second minute hour day-of-month month day-of-week [year]
         #[arg(value_name = "LINE")]
         line: String,
         /// The server
         #[command(flatten)]
         connection: ConnectionArguments,
     },
-    /// Remove a project's schedule; a run that goes on isn't touched
+    /// Remove a project's schedule; a run in progress continues
     #[command(after_help = "Examples:\n  registrysync project schedule remove web")]
     Remove {
         /// The project
@@ -233,7 +233,7 @@ pub enum ScheduleCommand {
 /// `registrysync project create`
 #[derive(Args, Debug)]
 pub struct ProjectCreateArguments {
-    /// How it will be called
+    /// Its label
     #[arg(value_name = "LABEL")]
     pub label: String,
     /// The store to copy from
@@ -242,22 +242,22 @@ pub struct ProjectCreateArguments {
     /// The store to copy to
     #[arg(long, value_name = "STORE", add = ArgValueCompleter::new(store_labels))]
     pub to: String,
-    /// How a target repository is named [default: path]
+    /// How target repositories are named [default: path]
     #[arg(long, value_name = "path|flat|scoped")]
     pub placement: Option<Placement>,
-    /// Copy this platform only (`arm64`, `linux/arm/v7`); may be given several times
+    /// Copy this platform only (`arm64`, `linux/arm/v7`); may be repeated
     #[arg(long = "architecture", value_name = "A")]
     pub architectures: Vec<String>,
-    /// For people
+    /// Description
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
-    /// Tags worked on at once
+    /// Number of tags to work on at once
     #[arg(long, value_name = "N")]
     pub max_parallel: Option<i64>,
-    /// It may not run yet
+    /// Create it disabled: it can't run until it is enabled
     #[arg(long)]
     pub disabled: bool,
-    /// Its first item: this repository; without a selector all its tags
+    /// Repository of its first item; all tags if no selector is given
     #[arg(long, value_name = "R")]
     pub repository: Option<String>,
     /// Which tags
@@ -272,7 +272,7 @@ pub struct ProjectCreateArguments {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  registrysync workers\n  registrysync workers --json")]
 pub struct WorkersArguments {
-    /// One JSON object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     pub json: bool,
     /// The server
@@ -286,7 +286,7 @@ pub struct StoreArguments {
     /// What to do
     #[command(subcommand)]
     pub command: StoreCommand,
-    /// One JSON object a line
+    /// Print JSON, one object per line
     #[arg(long, global = true)]
     pub json: bool,
 }
@@ -310,10 +310,10 @@ pub enum StoreCommand {
         #[command(flatten)]
         connection: ConnectionArguments,
     },
-    /// Make an image store of a registry's address
+    /// Create an image store from a registry's address
     #[command(after_help = STORE_ADD_EXAMPLES)]
     Add(Box<StoreAddArguments>),
-    /// Try a registry step by step; exit code 3 if it can't be used
+    /// Test a registry step by step; exit code 3 if it isn't usable
     #[command(after_help = "Examples:\n  registrysync store test mirror")]
     Test {
         /// The store
@@ -328,22 +328,22 @@ pub enum StoreCommand {
 /// `registrysync store add`
 #[derive(Args, Debug)]
 pub struct StoreAddArguments {
-    /// How it will be called
+    /// Its label
     #[arg(value_name = "LABEL")]
     pub label: String,
-    /// The registry: `host[:port][/prefix]`, `http://` in front for one without TLS
+    /// The registry: `host[:port][/prefix]`, with `http://` in front if it has no TLS
     #[arg(value_name = "ADDRESS")]
     pub uri: String,
     /// The user at the registry
     #[arg(long, value_name = "NAME")]
     pub username: Option<String>,
-    /// A file whose first line is that user's password or token [default: it is asked for]
+    /// File with that user's password or token in its first line [default: prompted for]
     #[arg(long, value_name = "FILE", requires = "username")]
     pub registry_password_file: Option<PathBuf>,
-    /// Certificates (PEM) that the server shall trust for this registry
+    /// PEM file with certificates that the server trusts for this registry
     #[arg(long, value_name = "FILE")]
     pub registry_ca_certificate: Option<PathBuf>,
-    /// The registry's certificate isn't checked
+    /// Don't verify the registry's certificate
     #[arg(long)]
     pub no_tls_verify: bool,
     /// The server

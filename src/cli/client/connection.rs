@@ -95,7 +95,7 @@ impl Session {
             && let Err(error) = cache.write(&user, &key)
         {
             talk_line(&format!(
-                "warning: the session can't be kept for later commands: {error}"
+                "warning: the session can't be saved for later commands: {error}"
             ));
         }
         self.user = Some(user.clone());
@@ -225,7 +225,7 @@ fn prompt(question: &str, option: &str) -> Result<Term, CliError> {
     let term = Term::stderr();
     if !term.is_term() || !std::io::stdin().is_terminal() {
         return Err(CliError::Input(format!(
-            "there is no session, and no terminal to ask at ({question}): give `{option}`"
+            "no session, and no terminal to prompt on ({question}): give `{option}`"
         )));
     }
     term.write_str(&format!("{}: ", readable(question, usize::MAX)))

@@ -74,7 +74,7 @@ async fn list(session: &mut Session, json: bool) -> Result<u8, CliError> {
     table::print(
         ["LABEL", "FROM", "TO", "ENABLED", "LAST RUN", "ENDED"],
         &lines,
-        "there are no projects; `registrysync project create` makes one",
+        "there are no projects; create one with `registrysync project create`",
     );
     Ok(0)
 }
@@ -129,7 +129,7 @@ fn show(project: &Json, json: bool) {
     table::print(
         ["ITEM", "REPOSITORY", "TAGS"],
         &items,
-        "there are no items yet; `registrysync api registrysync.addImage` adds one",
+        "there are no items yet; add one with `registrysync api registrysync.addImage`",
     );
 }
 
@@ -205,12 +205,12 @@ async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, Cl
     } else {
         let next = match (&project["items"], &project["enabled"]) {
             (Json::Array(items), _) if items.is_empty() => {
-                "`registrysync api registrysync.addImage` adds an item".to_owned()
+                "add an item with `registrysync api registrysync.addImage`".to_owned()
             }
             (_, Json::Bool(false)) => "it is disabled".to_owned(),
-            _ => format!("`registrysync project run {label}` starts it"),
+            _ => format!("start it with `registrysync project run {label}`"),
         };
-        talk_line(&format!("made the project `{label}`; {next}"));
+        talk_line(&format!("created the project `{label}`; {next}"));
     }
     Ok(0)
 }
@@ -232,7 +232,7 @@ fn item(arguments: &ProjectCreateArguments) -> Result<Option<Map<String, Json>>,
             return Ok(None);
         }
         return Err(CliError::Input(
-            "to which repository do the tags belong? Give `--repository`".into(),
+            "tags are given without a repository; give `--repository`".into(),
         ));
     };
     let repository = reference(repository);

@@ -36,8 +36,9 @@ pub(in crate::cli) async fn start(
     }
     let args = json!({"label": label, "options": options});
     let id = session.post("registrysync.run", members(args)).await?;
-    id.as_i64()
-        .ok_or_else(|| CliError::Unreachable(format!("the server gave no id of a run, but `{id}`")))
+    id.as_i64().ok_or_else(|| {
+        CliError::Unreachable(format!("the server returned `{id}` instead of a run id"))
+    })
 }
 
 /// Shows a run until it has ended.
@@ -51,7 +52,7 @@ pub(super) async fn watch(
     let run = tokio::select! {
         run = ended(session, id, &mut display) => run?,
         () = interrupted() => {
-            talk_line(&format!("run {id} goes on at the server"));
+            talk_line(&format!("run {id} continues on the server"));
             return Ok(INTERRUPTED);
         }
     };
@@ -203,7 +204,7 @@ impl Display {
         let (selected, done) = (count("selected"), COUNTS.into_iter().map(count).sum());
         let mut status = cell(&run["status"]);
         if let Some(waits_for) = run["waits_for"].as_str() {
-            status = format!("{status}, waits for {}", printable(waits_for));
+            status = format!("{status}, waiting for {}", printable(waits_for));
         }
         if let Some(bar) = &self.bar {
             let bytes = bytes(run);
@@ -268,7 +269,7 @@ async fn run_find(session: &mut Session, label: &str, run: Option<i64>) -> Resul
             .await?;
         if run["project_label"] != label {
             return Err(CliError::Input(format!(
-                "run {id} is of the project `{}`, not of `{label}`",
+                "run {id} belongs to the project `{}`, not to `{label}`",
                 cell(&run["project_label"])
             )));
         }

@@ -65,7 +65,7 @@ async fn list(session: &mut Session, json: bool) -> Result<u8, CliError> {
     table::print(
         ["PROJECT", "SCHEDULE", "ENABLED"],
         &lines,
-        "no project has a schedule of its own; `registrysync project schedule set` gives one",
+        "no project has a schedule of its own; set one with `registrysync project schedule set`",
     );
     Ok(0)
 }

@@ -52,7 +52,7 @@ async fn list(session: &mut Session, json: bool) -> Result<u8, CliError> {
     table::print(
         ["LABEL", "ADDRESS", "USER", "TLS"],
         &lines,
-        "there are no image stores; `registrysync store add` makes one",
+        "there are no image stores; create one with `registrysync store add`",
     );
     Ok(0)
 }
@@ -88,7 +88,7 @@ async fn add(arguments: &StoreAddArguments, json: bool) -> Result<u8, CliError> 
         json_line(&store);
     } else {
         talk_line(&format!(
-            "made the image store `{label}`; `registrysync store test {label}` tries it"
+            "created the image store `{label}`; test it with `registrysync store test {label}`"
         ));
     }
     Ok(0)
@@ -119,6 +119,6 @@ async fn test(session: &mut Session, label: &str, json: bool) -> Result<u8, CliE
         return Ok(0);
     }
     Err(CliError::Unreachable(format!(
-        "the registry of `{label}` can't be used"
+        "the registry of `{label}` isn't usable"
     )))
 }

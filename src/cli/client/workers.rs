@@ -19,7 +19,7 @@ pub(in crate::cli) async fn run(arguments: WorkersArguments) -> Result<u8, CliEr
     table::print(
         ["NAME", "HOST", "STATUS", "LAST SEEN", "SLOTS", "WORKS ON"],
         &lines,
-        "no worker is at this database: runs wait until one is started",
+        "no worker uses this database: runs wait until one is started",
     );
     Ok(0)
 }

@@ -71,7 +71,7 @@ fn moment(text: &str, zone: Tz) -> Result<DateTime<Tz>, CliError> {
         .and_then(|wall| zone.from_local_datetime(&wall).earliest())
         .ok_or_else(|| {
             CliError::Input(format!(
-                "`--from`: `{text}`: expected a time that there is, such as `2027-01-31T03:00:00Z`, \
+                "`--from`: `{text}`: expected an existing time, such as `2027-01-31T03:00:00Z`, \
                  or without `Z` in the time zone"
             ))
         })

@@ -96,7 +96,7 @@ fn path_missing(text: &str, host: &str) -> CliError {
         _ => String::new(),
     };
     CliError::Input(format!(
-        "`{text}`: a registry without a repository; write `{}/REPOSITORY`{tagged}",
+        "`{text}`: it names a registry but no repository; write `{}/REPOSITORY`{tagged}",
         text.trim_end_matches('/')
     ))
 }

@@ -56,7 +56,7 @@ impl Source {
         let source = SkopeoSource::parse(&text).map_err(|error| {
             if is_of_regsync(&text) {
                 return CliError::Input(format!(
-                    "{name}: this is a file for regsync; what is read here is a file for \
+                    "{name}: this is a regsync file; expected a file for \
                      `skopeo sync --src yaml`, see docs/command-line.md"
                 ));
             }

@@ -56,8 +56,8 @@ fn same_place_refuse(spec: &SyncSpec, target: &RegistryAddress) -> Result<(), Cl
     let same = |item: &&SyncItem| item.is_same_place(spec.placement, target);
     match spec.items.iter().find(same) {
         Some(item) => Err(CliError::Input(format!(
-            "`{}`: with `--to` `{target}` and the placement `{}`, source and target are the same \
-             place; give another `--to` or `--placement`",
+            "`{}`: with `--to` `{target}` and the placement `{}`, source and target are the \
+             same; give another `--to` or `--placement`",
             item.repository, spec.placement
         ))),
         None => Ok(()),
@@ -110,7 +110,7 @@ fn code(end: &RunEnd) -> Result<u8, CliError> {
     match &end.unreachable {
         Some(error) if nothing_worked => Err(CliError::Unreachable(error.clone())),
         _ if totals.is_nothing() => {
-            output::talk_line("registrysync: nothing at all is selected");
+            output::talk_line("registrysync: nothing was selected");
             Ok(1)
         }
         _ => Ok(u8::from(totals.failed + totals.blocked > 0)),

@@ -40,7 +40,7 @@ async fn reset_password(arguments: ResetArguments) -> Result<u8, CliError> {
         data_line(password.expose_secret());
     }
     talk_line(&format!(
-        "the password of `{login}` is changed, and its sessions have ended"
+        "changed the password of `{login}` and ended its sessions"
     ));
     Ok(0)
 }

@@ -70,7 +70,7 @@ pub(in crate::cli) async fn run(arguments: ServeArguments) -> Result<u8, CliErro
     let deadline = tokio::time::Instant::now() + config.grace.max(REQUEST_GRACE);
     node.end(tasks, failed).await?;
     if tokio::time::timeout_at(deadline, served).await.is_err() {
-        tracing::warn!("requests that are still open are dropped");
+        tracing::warn!("requests still in progress are aborted");
     }
     Ok(0)
 }
@@ -81,7 +81,7 @@ fn worker_check(config: &Config) -> Result<(), CliError> {
         return Ok(());
     }
     Err(CliError::Input(format!(
-        "`no_worker`: on SQLite (`{}`) nobody else could do the runs; leave it out, or share a \
+        "`no_worker`: on SQLite (`{}`) no other process could execute runs; omit it, or share a \
          PostgreSQL database with workers",
         config.database
     )))
@@ -119,7 +119,7 @@ fn options(config: &Config) -> Result<ServeOptions, CliError> {
             let made = Certificate::self_signed(&config.data_dir, config.listen, names)
                 .map_err(CliError::input)?;
             tracing::warn!(
-                "the certificate is self-signed: give clients {} to trust",
+                "the certificate is self-signed: make clients trust {}",
                 made.path().display()
             );
             Some(made)
@@ -170,14 +170,14 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     };
     talk_line(&match shown {
         Some(password) => format!("first start: the account `admin` has the password {password}"),
-        None => "first start: a random password was made for the account `admin`".to_owned(),
+        None => "first start: a random password was generated for the account `admin`".to_owned(),
     });
     talk_line(&match &written {
         Ok(()) => format!(
-            "it is kept in {}, which only its owner can read; delete the file when you have changed it",
+            "it is saved in {}, which only its owner can read; delete the file once you have changed the password",
             path.display()
         ),
-        Err(_) => "it is kept nowhere: write it down".to_owned(),
+        Err(_) => "it isn't saved anywhere: write it down".to_owned(),
     });
     Ok(written?)
 }
@@ -187,8 +187,8 @@ fn open_warn(address: SocketAddr, options: &ServeOptions) {
     let by_proxy = (options.public_url.as_ref()).is_some_and(|url| url.starts_with("https://"));
     if options.certificate.is_none() && !by_proxy && !address.ip().to_canonical().is_loopback() {
         tracing::warn!(
-            "`listen`: `{address}` can be reached from other machines, without TLS: passwords can be \
-             read on the way; give `--tls-cert` and `--tls-key`, or listen on 127.0.0.1 behind a proxy \
+            "`listen`: `{address}` is reachable from other machines without TLS: passwords can be \
+             intercepted; give `--tls-cert` and `--tls-key`, or listen on 127.0.0.1 behind a proxy \
              and name its `--public-url https://…`"
         );
     }

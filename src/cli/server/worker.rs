@@ -28,14 +28,14 @@ fn check(config: &Config) -> Result<(), CliError> {
     if config.sqlite_file().is_some() {
         return Err(CliError::Input(format!(
             "`database`: `{}`: a worker shares a PostgreSQL database with its servers, give \
-             `--database postgres://…`; on SQLite, `registrysync serve` does all the work itself",
+             `--database postgres://…`; on SQLite, `registrysync serve` executes all runs itself",
             config.database
         )));
     }
     if !config.key_file.exists() {
         return Err(CliError::Input(format!(
-            "`key_file`: `{}` is missing: give the worker the key file of its servers (there it is \
-             `secret.key` in the data directory), which opens the credentials of the stores",
+            "`key_file`: `{}` is missing: give the worker its servers' key file (there it is \
+             `secret.key` in the data directory), which decrypts the stores' credentials",
             config.key_file.display()
         )));
     }

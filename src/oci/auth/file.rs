@@ -55,7 +55,7 @@ pub fn logins_find(address: &RegistryAddress) -> Result<RegistryLogins, AuthFile
             if std::env::var_os(FILE_VARIABLE).is_some_and(|value| !value.is_empty()) {
                 return Err(AuthFileError {
                     path: path.display().to_string(),
-                    detail: format!("`{FILE_VARIABLE}` names it, and it isn't there"),
+                    detail: format!("`{FILE_VARIABLE}` names it, but it doesn't exist"),
                 });
             }
             continue;
@@ -127,7 +127,7 @@ fn file_logins(
     let read = |key: &str, entry: &Entry| {
         if !entry.identitytoken.is_empty() {
             return Err(fail(format!(
-                "it holds an identity token for `{key}`, which can't be used yet; {INSTEAD}"
+                "it has an identity token for `{key}`, which isn't supported yet; {INSTEAD}"
             )));
         }
         let credentials = entry.credentials();
@@ -151,13 +151,13 @@ fn file_logins(
         .filter(|(_, name)| !name.is_empty());
     if let Some((key, name)) = helpers.find(|(key, _)| serves(key, address).is_some()) {
         return Err(fail(format!(
-            "it names the credential helper `{name}` for `{key}`, which can't be asked yet; {INSTEAD}"
+            "it names the credential helper `{name}` for `{key}`, but helpers aren't supported yet; {INSTEAD}"
         )));
     }
     // It may have nothing for this registry. `docker logout` leaves an empty name.
     if let Some(name) = file.creds_store.as_ref().filter(|name| !name.is_empty()) {
         tracing::warn!(
-            "`{}` names the credential helper `{name}`; helpers can't be asked yet, so no credentials are used for `{}`",
+            "`{}` names the credential helper `{name}`; helpers aren't supported yet, so no credentials are used for `{}`",
             path.display(),
             address.host(),
         );
@@ -166,8 +166,8 @@ fn file_logins(
 }
 
 /// What to do where credentials are there and can't be used.
-const INSTEAD: &str = "give a user and a password, in the FILE of `sync` or in an auth file that \
-    `REGISTRY_AUTH_FILE` names (one with `{}` in it means no login)";
+const INSTEAD: &str = "give a user name and password, in the FILE of `sync` or in an auth file that \
+    `REGISTRY_AUTH_FILE` names (a file that contains just `{}` means no login)";
 
 /// The path of a key for some repositories of the address only.
 fn path_below(key: &str, address: &RegistryAddress) -> Option<Repository> {
@@ -209,7 +209,7 @@ impl Entry {
 
     /// Err: in words, why the entry can't be read.
     fn credentials(&self) -> Result<Option<Credentials>, &'static str> {
-        const NEITHER: &str = "it is not base64 of `user:password`";
+        const NEITHER: &str = "it isn't base64 of `user:password`";
         if self.auth.is_empty() {
             return Ok(Credentials::from_parts(&self.username, &self.password));
         }

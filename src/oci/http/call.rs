@@ -112,7 +112,7 @@ impl Answer {
             Ok(Err(error)) => Err(Error::Transport {
                 host: self.host.clone(),
                 phase: self.what.clone(),
-                detail: format!("the connection broke off ({})", root_cause(&error)),
+                detail: format!("the connection was lost ({})", root_cause(&error)),
                 kind: TransportKind::Broken,
             }),
             Err(_) => Err(idle_error(&self.host, &self.what, self.idle_timeout)),

@@ -298,7 +298,7 @@ impl Client {
             .ok_or_else(|| fail("a redirect without a usable `Location`"))?;
         let to = from
             .join(location)
-            .map_err(|_| fail("a redirect to something that is no URL"))?;
+            .map_err(|_| fail("a redirect to an invalid URL"))?;
         if from.scheme() == "https" && to.scheme() != "https" {
             return Err(fail(
                 "a redirect from https to plain http, which is not followed",
@@ -323,7 +323,7 @@ impl Inner {
 
     /// Waits before another try; a host that asked for a pause gets it from all its requests.
     pub(in crate::oci) async fn wait(&self, error: &Error, delay: Duration) {
-        tracing::debug!(host = %self.exchange.host, %error, ?delay, "trying again");
+        tracing::debug!(host = %self.exchange.host, %error, ?delay, "retrying");
         if error.status() == Some(429) {
             self.pause.until(delay);
             self.pause.wait().await;

@@ -103,7 +103,7 @@ impl Exchange {
             return Err(Error::Protocol {
                 host: self.name_of(url),
                 what: what.to_owned(),
-                detail: format!("its address would be {} bytes long", url.as_str().len()),
+                detail: format!("its URL would be {} bytes long", url.as_str().len()),
             });
         }
         let request = connections.request(method.clone(), url.clone());

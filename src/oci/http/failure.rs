@@ -21,7 +21,7 @@ pub(in crate::oci) fn idle_error(host: &str, what: &str, idle: Duration) -> Erro
     Error::Transport {
         host: host.to_owned(),
         phase: what.to_owned(),
-        detail: format!("nothing happened for {} s", idle.as_secs_f32()),
+        detail: format!("timeout: no data for {} s", idle.as_secs_f32()),
         kind: TransportKind::Silent,
     }
 }

@@ -183,7 +183,7 @@ impl Health {
             Kind::WriteBlob => "transfers of blobs to it",
             Kind::WriteManifest => "pushes of manifests to it",
         };
-        let reason = format!("given up since all {what} failed for some time (the last: {last})");
+        let reason = format!("given up: all {what} have failed for some time (last error: {last})");
         lock(&self.given_up).get_or_insert(reason);
     }
 

@@ -93,7 +93,7 @@ impl Transport {
             Failure::NotTls => (TransportKind::Tls, NO_TLS.to_owned()),
             Failure::Tls(detail) => (
                 TransportKind::Tls,
-                format!("the TLS connection is refused: {detail}"),
+                format!("the TLS handshake failed: {detail}"),
             ),
             Failure::NotHttp => (TransportKind::Tls, NO_HTTP.to_owned()),
             Failure::Forbidden(detail) | Failure::Unmakeable(detail) => {
@@ -109,7 +109,7 @@ impl Transport {
             ),
             Failure::Broken(cause) => (
                 TransportKind::Broken,
-                format!("the connection{} broke off ({cause})", by_proxy(url)),
+                format!("the connection{} was lost ({cause})", by_proxy(url)),
             ),
         };
         Error::Transport {
@@ -122,17 +122,21 @@ impl Transport {
 }
 
 const UNTRUSTED: &str = "its certificate is signed by an authority that isn't trusted here (UnknownIssuer); if it is the right \
-    one, give the authority's certificate (PEM) as `ca_certificate` of the image store, or on the command line by \
+    one, give the authority's certificate (PEM) as `ca_certificate` of the image store, on the command line with \
     `--ca-certificate FILE`, or in the file that `SSL_CERT_FILE` names";
 const NO_TLS: &str =
-    "it doesn't speak TLS; if it is meant to be on plain http, write `http://` before its address";
-const NO_HTTP: &str = "it doesn't answer in HTTP; if it speaks TLS, write `https://` before its address, and no \
+    "it doesn't speak TLS; if plain http is intended, write `http://` before its address";
+const NO_HTTP: &str = "it doesn't answer in HTTP; if it speaks TLS, write `https://` before its address, without \
     `plain_http`";
 
 /// The proxy that a request to `url` goes by, for messages; never its login.
 pub(super) fn by_proxy(url: &Url) -> String {
     proxy_of(url).map_or_else(String::new, |proxy| {
-        format!(" by the proxy `{}://{}`", proxy.scheme(), host_of(&proxy))
+        format!(
+            " through the proxy `{}://{}`",
+            proxy.scheme(),
+            host_of(&proxy)
+        )
     })
 }
 
@@ -144,7 +148,7 @@ fn certificates(pem: Option<&str>) -> Result<Vec<Certificate>, String> {
     let found = Certificate::from_pem_bundle(pem.as_bytes())
         .map_err(|e| format!("`ca_certificate` is not PEM: {}", root_cause(&e)))?;
     if found.is_empty() {
-        return Err("`ca_certificate` holds no certificate".into());
+        return Err("`ca_certificate` has no certificate".into());
     }
     Ok(found)
 }

@@ -123,7 +123,7 @@ impl Guard {
             _ => "a private address",
         };
         Err(format!(
-            "`{address}` is {kind} and the registry itself is not on one"
+            "`{address}` is {kind}, but the registry itself isn't on one"
         ))
     }
 

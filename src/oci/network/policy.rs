@@ -100,7 +100,7 @@ impl NetworkPolicy {
         if reach_of(address) == Reach::Special {
             return Err(format!(
                 "`{address}` is a link-local, metadata, multicast or unspecified address; the \
-                 server's `registry_allow` may allow it"
+                 server's `registry_allow` can allow it"
             ));
         }
         let named = host.is_some_and(|host| self.allows_host(&plain(host)));

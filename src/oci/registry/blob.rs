@@ -46,7 +46,7 @@ impl Client {
             return Err(Error::Protocol {
                 host: self.host().to_owned(),
                 what: format!("blob `{repository}@{}`", blob.digest),
-                detail: format!("{} bytes where at most {limit} are expected", blob.size),
+                detail: format!("it has {} bytes, at most {limit} are expected", blob.size),
             });
         }
         let mut reader = BlobReader::open(self, repository, blob).await?;
@@ -212,7 +212,7 @@ impl BlobReader {
                 0
             }
             (StatusCode::PARTIAL_CONTENT, _) => {
-                return Err(answer.protocol("another part than the one asked for"));
+                return Err(answer.protocol("not the requested range"));
             }
             _ => self.received,
         };

@@ -112,7 +112,7 @@ impl Client {
             return Err(Error::Protocol {
                 host: self.host().to_owned(),
                 what: format!("index `{}`", reference.on(repository)),
-                detail: format!("it has {count} images; at most {MAX_PLATFORMS} are looked at"),
+                detail: format!("it has {count} images; at most {MAX_PLATFORMS} are supported"),
             });
         }
         let mut found = Vec::new();
@@ -173,7 +173,7 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|e| Error::Protocol {
             host: self.host().to_owned(),
             what: format!("configuration `{repository}@{}`", config.digest),
-            detail: format!("it can't be read: {e}"),
+            detail: format!("it can't be parsed: {e}"),
         })
     }
 }

@@ -19,7 +19,7 @@ use crate::oci::types::reference::{Reference, Repository};
 /// `docker-registry` and skopeo take. One needs ten times its size in memory.
 const MAX_MANIFEST: usize = 8 * 1024 * 1024;
 /// What is said of a larger one.
-const TOO_LARGE: &str = "the manifest has more than 8 MiB, the most that is read";
+const TOO_LARGE: &str = "the manifest is larger than the limit of 8 MiB";
 const DIGEST_HEADER: &str = "docker-content-digest";
 
 /// What a look at a manifest tells.
@@ -189,7 +189,9 @@ async fn found(mut answer: Answer, limit: usize, size: Option<u64>) -> Result<Fo
     while let Some(chunk) = answer.chunk().await? {
         let length = body.len() + chunk.len();
         if let Some(size) = size.filter(|size| length as u64 > *size) {
-            return Err(answer.protocol(format!("it is longer than its index says, {size} bytes")));
+            return Err(answer.protocol(format!(
+                "it is larger than the {size} bytes that its index states"
+            )));
         }
         if length > limit {
             return Ok(Found::Longer);
@@ -197,7 +199,7 @@ async fn found(mut answer: Answer, limit: usize, size: Option<u64>) -> Result<Fo
         body.extend_from_slice(&chunk);
     }
     if let Some(size) = size.filter(|size| body.len() as u64 != *size) {
-        let detail = format!("it has {} bytes, and its index says {size}", body.len());
+        let detail = format!("it has {} bytes, but its index states {size}", body.len());
         return Err(answer.protocol(detail));
     }
     Ok(Found::Whole(Fetched {

@@ -52,8 +52,8 @@ impl Dropped {
     pub fn warning(&self) -> Option<String> {
         let are = match self.count {
             0 => return None,
-            1 => "1 name in the tag list is no legal tag and is left out".to_owned(),
-            count => format!("{count} names in the tag list are no legal tags and are left out"),
+            1 => "1 name in the tag list is not a valid tag and is skipped".to_owned(),
+            count => format!("{count} names in the tag list are not valid tags and are skipped"),
         };
         let more = if self.count > self.named.len() {
             ", …"
@@ -173,7 +173,7 @@ impl Client {
             };
             // A digest, since links may be long and many.
             if !seen.insert(Digest::of(call.url.as_str().as_bytes())) {
-                return Err(fail("the pages go round in a circle".into()));
+                return Err(fail("the pages form a loop".into()));
             }
             if seen.len() > limit.pages() {
                 return Err(fail(too_much(&format!("{} pages", limit.pages()))));
@@ -198,7 +198,7 @@ impl Client {
 /// What a listing says that is too long, and what to do.
 fn too_much(limit: &str) -> String {
     format!(
-        "the listing has more than {limit}; if that is right, raise the `max_names` of the image \
+        "the listing has more than {limit}; if that is expected, raise `max_names` of the image \
          store (or `--max-names`)"
     )
 }
@@ -266,7 +266,7 @@ async fn page_read<T>(
     })
 }
 
-const NO_LISTING: &str = "a page that is not the JSON of a listing";
+const NO_LISTING: &str = "a page that isn't the JSON of a listing";
 
 /// The target of the first `rel="next"` link, resolved against `url`.
 fn next_link(headers: &HeaderMap, url: &Url) -> Option<Url> {

@@ -287,7 +287,7 @@ impl Client {
             host: self.host().to_owned(),
             what: format!("uploading blob `{repository}@{}`", blob.digest),
             detail: format!(
-                "it took the blob after {sent} of {} bytes, and doesn't have it",
+                "it accepted the blob after {sent} of {} bytes, but doesn't have it",
                 blob.size
             ),
         })
@@ -330,7 +330,7 @@ impl Client {
             .ok_or_else(|| answer.protocol("an upload session without a usable `Location`"))?;
         if url.scheme() == "https" && location.scheme() != "https" {
             return Err(
-                answer.protocol("an upload `Location` on plain http, the registry is on https")
+                answer.protocol("an upload `Location` on plain http, but the registry is on https")
             );
         }
         Ok(Upload {

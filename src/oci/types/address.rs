@@ -35,14 +35,14 @@ impl RegistryAddress {
             None => (false, text),
             Some(("https", rest)) => (false, rest),
             Some(("http", rest)) => (true, rest),
-            Some(_) => return Err(fail("only `https://` and `http://` are known")),
+            Some(_) => return Err(fail("only `https://` and `http://` are supported")),
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.contains('@') {
             return Err(NameError::new(
                 "registry address",
                 rest.rsplit('@').next().unwrap_or_default(),
-                "credentials don't belong into an address",
+                "an address must not contain credentials",
             ));
         }
         let url = Url::parse(&format!("http://{authority}/"))

@@ -109,22 +109,22 @@ impl PlatformChoice {
         };
         if let Some(os) = self.os.as_deref().filter(|os| words::system(os).is_none()) {
             let meant = meant(words::system_near(os), "`linux` or `windows`");
-            return Err(format!("`{os}` is no known system: {meant}"));
+            return Err(format!("`{os}` is not a known operating system: {meant}"));
         }
         let architecture = &self.architecture;
         if matches!(architecture.as_str(), "all" | "any" | "noarch") {
-            return Err("leave it out to copy all platforms".into());
+            return Err("omit it to copy all platforms".into());
         }
         if words::architecture(architecture).is_none() {
             let near = words::architecture_near(architecture);
             let meant = meant(near, "`amd64`, `arm64` or `arm/v7`");
             return Err(format!(
-                "`{architecture}` is no known architecture: {meant}"
+                "`{architecture}` is not a known architecture: {meant}"
             ));
         }
         match &self.variant {
             Some(variant) if words::variant(variant).is_none() => Err(format!(
-                "`{variant}` is no known variant: expected one such as `v7` or `v8`"
+                "`{variant}` is not a known variant: expected one such as `v7` or `v8`"
             )),
             _ => Ok(()),
         }
@@ -281,13 +281,13 @@ mod tests {
             ("linux/s309x", "did you mean `s390x`?"),
             (
                 "lunix/amd64",
-                "`lunix` is no known system: did you mean `linux`?",
+                "`lunix` is not a known operating system: did you mean `linux`?",
             ),
             ("windwos/amd64", "did you mean `windows`?"),
-            ("linux", "`linux` is no known architecture"),
+            ("linux", "`linux` is not a known architecture"),
             ("zzz", "expected a name such as `amd64`"),
-            ("all", "leave it out to copy all platforms"),
-            ("linux/arm/vv7", "`vv7` is no known variant"),
+            ("all", "omit it to copy all platforms"),
+            ("linux/arm/vv7", "`vv7` is not a known variant"),
         ] {
             let error = PlatformChoice::parse(word).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");

@@ -1,4 +1,4 @@
-//! The first account, and logging in.
+//! The first account, and login.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,28 +22,28 @@ use crate::store::access::session::{session_create, session_delete_expired, sess
 use crate::store::trail::audit::{NewAuditEvent, audit_add};
 use crate::text::readable;
 
-/// So much of a login is shown in the log.
+/// The part of a login that the log shows, in characters.
 const SHOWN: usize = 64;
 
 /// The login of the first account.
 pub const FIRST_LOGIN: &str = "admin";
 /// The organisation of the first account.
 const FIRST_ORG: &str = "Default";
-/// Where a change comes from that is made on the server's own machine, without a session.
+/// The origin of a change made on the server's own machine, without a session.
 const LOCAL: &str = "command line";
-/// How long a session lives from each call, and the most that a login may ask for, in seconds.
+/// Default and maximum lifetime of a session after each call, in seconds.
 pub const SESSION_SECONDS: i64 = 3600;
 
 /// How logins are checked.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginPolicy {
-    /// What a password's hash costs.
+    /// The cost of a password hash.
     pub cost: PasswordCost,
-    /// How many failures are borne.
+    /// Limits of failed logins.
     pub limits: LoginLimits,
-    /// How long the answer to a failed login takes at least.
+    /// Minimum time before a failed login is answered.
     pub failure_delay: Duration,
-    /// How often it is told of failures that aren't told one by one.
+    /// How often failures that aren't logged individually are summarised.
     pub tally_every: Duration,
 }
 
@@ -66,12 +66,12 @@ pub struct Logins {
     queue: LoginQueue,
     failures: Arc<Failures>,
     failure_delay: Duration,
-    /// Failures that wait for their answer.
+    /// Failures waiting to be answered.
     delayed: Semaphore,
 }
 
-/// Failures that wait at once. The answers to more come at once: the guard bounds guessing, and
-/// this bounds memory.
+/// Maximum number of waiting failures. Further ones are answered at once: the guard limits
+/// guessing, and this limits memory.
 const DELAYED: usize = 2048;
 
 impl Logins {
@@ -93,8 +93,8 @@ impl Logins {
     }
 }
 
-/// Makes the account `admin` with all roles if there is no account at all. Returns the password
-/// if one was made up, for the caller to show once; `None` if it was given or nothing was done.
+/// Creates the account `admin` with all roles if there is no account at all. Returns the password
+/// if it was generated, for the caller to show once; `None` if it was given or nothing was done.
 pub async fn bootstrap(
     app: &App,
     given: Option<SecretString>,
@@ -114,7 +114,7 @@ pub async fn bootstrap(
     let created = app
         .db
         .transaction(move |conn| {
-            // Another node may have been quicker while the password was hashed.
+            // Another node may have been faster while the password was hashed.
             if account_count(conn)? > 0 {
                 return Ok::<_, Error>(false);
             }
@@ -140,8 +140,8 @@ pub async fn bootstrap(
     Ok(made_up.filter(|_| created))
 }
 
-/// Gives an account a new password, for somebody who has the server's machine and key but no session:
-/// `given`, or one that is made up and returned. Ends the account's sessions.
+/// Sets an account's password, for an administrator with access to the server's machine and key but
+/// no session: `given`, or a generated one that is returned. Ends the account's sessions.
 pub async fn password_reset(
     app: &App,
     login: String,
@@ -181,7 +181,7 @@ pub async fn password_reset(
     Ok(made_up)
 }
 
-/// 24 characters of 32 that can't be mistaken for each other: 120 random bits.
+/// 24 characters of 32 unambiguous ones: 120 random bits.
 fn password_generate() -> Result<SecretString, Error> {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bits = [0_u8; 24];
@@ -193,10 +193,10 @@ fn password_generate() -> Result<SecretString, Error> {
     Ok(password.into())
 }
 
-/// Logs in and opens a session. `duration` is the session's lifetime from each call in seconds.
+/// Logs in and opens a session. `duration` is the session's lifetime after each call in seconds.
 ///
-/// A failure takes the policy's delay, whatever its reason; the wait holds up nobody else, and keeps
-/// nothing of what was sent.
+/// A failure is delayed as the policy says, whatever its reason; the delay holds up no other login,
+/// and keeps nothing of what was sent.
 pub async fn login(
     app: &Arc<App>,
     address: IpAddr,
@@ -207,7 +207,8 @@ pub async fn login(
     let started = Instant::now();
     let shown = readable(&login, SHOWN);
     match account_verify(app, address, login, password).await {
-        // Only after that: who has no account learns nothing more, and is counted like all others.
+        // Only now, so that callers without an account learn nothing more and are counted like all
+        // others.
         Ok(account) => {
             let duration = duration_check(duration)?;
             session_open(app, account.id, duration, address).await
@@ -250,7 +251,7 @@ async fn account_verify(
         queue,
         ..
     } = &app.logins;
-    // Before anything of it is copied, waits or is hashed.
+    // Before anything is copied, waits or is hashed.
     if !can_exist(&login, &password) {
         return Err(Error::LoginImpossible);
     }
@@ -258,7 +259,7 @@ async fn account_verify(
     guard.refused_check(&subjects)?;
     let _place = queue.enter(&subjects)?;
     let turn = passwords.turn().await?;
-    // Asked within the turn, or many tries at once would all be let through.
+    // Checked within the turn, or many simultaneous tries would all be let through.
     guard.check(&app.db, &subjects).await?;
     let found = app
         .db

@@ -1,5 +1,5 @@
-//! Tells of failed logins: each one a line in the server's log, though not more of them than a person
-//! reads; the others, and those that were refused without a look, by their number.
+//! Logs failed logins: each one as a line, up to a readable number; beyond that, and for logins refused
+//! unchecked, only their count.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,13 @@ use std::time::Duration;
 use crate::service::trail::audit::unseen_record;
 use crate::service::{App, Error};
 
-/// Failures that are told one by one within [`Failures::every`].
+/// Failures logged individually within [`Failures::every`].
 const LINES: u64 = 60;
 
-/// What was told of, and what is still to be told.
+/// What was logged, and what is still to be logged.
 #[derive(Debug)]
 pub(super) struct Failures {
-    /// How often the numbers are told.
+    /// How often the counts are logged.
     every: Duration,
     now: Mutex<Period>,
 }
@@ -25,7 +25,7 @@ struct Period {
     untold: u64,
     unseen: u64,
     last: Option<IpAddr>,
-    /// Whether somebody waits to tell the numbers.
+    /// Whether a task is waiting to log the counts.
     has_end: bool,
 }
 
@@ -35,7 +35,7 @@ impl Failures {
         Failures { every, now }
     }
 
-    /// A login failed. `shown` is the name, as it may be shown.
+    /// Records a failed login. `shown` is the name, safe to show.
     pub(in crate::service) fn add(
         self: &Arc<Self>,
         app: &Arc<App>,
@@ -61,7 +61,7 @@ impl Failures {
         }
     }
 
-    /// Tells the numbers when it is time to.
+    /// Logs the counts when it is time.
     async fn end(&self, app: &App) {
         tokio::time::sleep(self.every).await;
         let period = std::mem::take(&mut *self.lock());
@@ -70,9 +70,9 @@ impl Failures {
         }
         let Some(address) = period.last else { return };
         let count = period.unseen;
-        tracing::warn!(count, last = %address, "logins were refused without a look: too many failed, or nobody can have them");
+        tracing::warn!(count, last = %address, "logins were refused unchecked: too many had failed, or the login can't exist");
         if let Err(error) = unseen_record(app, address, count).await {
-            tracing::error!(%error, "refused logins can't be written to the audit trail");
+            tracing::error!(%error, "can't write refused logins to the audit trail");
         }
     }
 
@@ -85,7 +85,7 @@ fn reason(why: &Error) -> &'static str {
     match why {
         Error::LoginRefused => "no such login and password",
         Error::AccountDisabled => "the account is disabled",
-        Error::Unavailable { .. } => "the database is away",
+        Error::Unavailable { .. } => "the database is unavailable",
         _ => "an unexpected error",
     }
 }
@@ -101,7 +101,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    /// Short of a flood, and long beside one round of the loop below.
+    /// Shorter than a flood, and longer than one iteration of the loop below.
     const EVERY: Duration = Duration::from_millis(300);
 
     #[derive(Clone, Default)]
@@ -154,7 +154,7 @@ mod tests {
             assert!(one_by_one()[59].contains(part), "{:?}", one_by_one());
         }
         let told = async {
-            while logged.lines("refused without a look").is_empty() {
+            while logged.lines("refused unchecked").is_empty() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -166,12 +166,12 @@ mod tests {
             further.len() == 1 && further[0].contains("count=10"),
             "{further:?}"
         );
-        let unseen = logged.lines("refused without a look");
+        let unseen = logged.lines("refused unchecked");
         assert!(
             unseen[0].contains("count=1 ") && unseen[0].contains("192.0.2.7"),
             "{unseen:?}"
         );
-        // Then it begins anew.
+        // Then it starts over.
         fail(0, &Error::AccountDisabled);
         assert_eq!(one_by_one().len(), 61);
         assert!(one_by_one()[60].contains("the account is disabled"));

@@ -1,8 +1,8 @@
 //! Who may do what.
 //!
 //! - [`role`]: what roles imply; [`user`]: accounts, by the rules of `user_rules`; [`org`]: organisations.
-//! - [`account`]: the first account, and logging in. [`password`] hashes, [`login_guard`] slows down guessing, and
-//!   `login_failures` records it.
+//! - [`account`]: the first account, and login. [`password`] hashes, [`login_guard`] slows down
+//!   guessing, and `login_failures` records it.
 //! - [`session`]: session keys, their check and renewal.
 
 pub mod account;

@@ -25,16 +25,16 @@ pub enum OrgName {
     Name(String),
 }
 
-/// An organisation as it is shown.
+/// An organisation, for output.
 #[derive(Clone, Debug)]
 pub struct OrgView {
     /// The row.
     pub org: Org,
-    /// How many accounts of it may log in.
+    /// Number of its accounts that can log in.
     pub active_users: i64,
 }
 
-/// Every organisation, by name.
+/// All organisations, by name.
 pub async fn org_list(app: &App) -> Result<Vec<OrgView>, Error> {
     app.db
         .call(|conn| {
@@ -59,7 +59,7 @@ pub async fn org_details(app: &App, name: OrgName) -> Result<OrgView, Error> {
         .await
 }
 
-/// Makes an organisation with its first administrator.
+/// Creates an organisation with its first administrator.
 pub async fn org_create(app: &App, name: String, admin: NewUser) -> Result<OrgView, Error> {
     label_check("name", &name, LABEL_LIMIT)?;
     admin.check("adminLogin", "adminPassword")?;
@@ -73,9 +73,9 @@ pub async fn org_create(app: &App, name: String, admin: NewUser) -> Result<OrgVi
         .await
 }
 
-/// Deletes an organisation with its accounts, stores, projects and runs. The first one stays, and
-/// so does the caller's own. Its projects are disabled and their runs cancelled first; what is
-/// interrupted goes on when it is asked for again.
+/// Deletes an organisation with its accounts, stores, projects and runs, except the first one and
+/// the caller's own. Its projects are disabled and their runs cancelled first; an interrupted
+/// deletion continues when it is requested again.
 pub async fn org_delete(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
     let (own, login) = (caller.org_id(), caller.login().to_owned());
     let (projects, stores) = app
@@ -107,15 +107,16 @@ pub async fn org_delete(app: &App, caller: &Caller, id: i64) -> Result<(), Error
         .await
 }
 
-/// Refuses organisations that stay.
+/// Refuses organisations that can't be deleted.
 fn deletable(conn: &mut DbConnection, own: i64, id: i64) -> Result<(), Error> {
     let org = org_find(conn, &OrgName::Id(id))?;
     if org.id == own {
-        let message = "it is your own organisation: somebody of another can delete it";
+        let message =
+            "it is your own organisation: only an administrator of another one can delete it";
         return Err(Error::invalid("id", message));
     }
     if Some(org.id) == org_first(conn)? {
-        let message = "the first organisation can't be deleted; rename it if you like";
+        let message = "the first organisation can't be deleted, only renamed";
         return Err(Error::invalid("id", message));
     }
     satellite_admin_stays(conn, |_, org_id| org_id == org.id)

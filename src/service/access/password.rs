@@ -1,4 +1,4 @@
-//! Passwords: argon2id, a few at a time, away from the threads that serve requests.
+//! Passwords: argon2id, a few at a time, off the threads that serve requests.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::blocking::spawn_blocking;
 use crate::service::Error;
 
-/// What one hash costs.
+/// The cost of one hash.
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordCost {
     /// Memory in KiB.
     pub memory_kib: u32,
-    /// Passes over the memory.
+    /// Number of passes over the memory.
     pub passes: u32,
 }
 
@@ -33,12 +33,12 @@ impl Default for PasswordCost {
 #[derive(Clone)]
 pub struct Passwords {
     argon2: Argon2<'static>,
-    /// Checked where there is no account, so that this takes as long.
+    /// Checked if there is no account, so that this takes as long.
     decoy: Arc<str>,
     permits: Arc<Semaphore>,
 }
 
-/// The right to use memory and a processor for one check.
+/// A permit to use memory and a CPU for one check.
 pub(super) struct Turn<'a> {
     passwords: &'a Passwords,
     _permit: SemaphorePermit<'a>,
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Passwords {
 }
 
 impl Passwords {
-    /// Checks at once: more would take processors and memory from everything else.
+    /// Maximum number of simultaneous checks: more would starve everything else of CPU and memory.
     const AT_ONCE: usize = 2;
 
     /// With hashes of this cost. Blocks for the time of one hash.
@@ -87,7 +87,7 @@ impl Passwords {
 }
 
 impl Turn<'_> {
-    /// Whether `password` has this hash. Without hash the answer is no, and takes as long.
+    /// Whether `password` has this hash. Without a hash the answer is no, after the same time.
     pub(in crate::service) async fn verify(
         &self,
         password: SecretString,

@@ -1,4 +1,4 @@
-//! What roles imply, and how messages call them.
+//! What roles imply, and their names in messages.
 
 pub use crate::store::access::account::Role;
 
@@ -12,8 +12,8 @@ impl Role {
         }
     }
 
-    /// Whether holding `self` is as good as holding `other`. Only `org_admin` implies another
-    /// role: `image_admin`.
+    /// Whether holding `self` includes `other`. Only `org_admin` implies another role:
+    /// `image_admin`.
     pub fn implies(self, other: Role) -> bool {
         self == other || (self == Role::OrgAdmin && other == Role::ImageAdmin)
     }

@@ -1,4 +1,4 @@
-//! Sessions: a key is `<id>x<64 hex digits>`; of the 256 random bits only a hash is kept.
+//! Sessions: a key is `<id>x<64 hex digits>`; only a hash of the 256 random bits is stored.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -11,14 +11,14 @@ use crate::store::{DbConnection, Moment};
 /// A session key as a client holds it: the session's id and its secret.
 #[derive(Clone, Debug)]
 pub struct SessionKey {
-    /// The id in decimal. It may be larger than any id that the database can give.
+    /// The id in decimal. It may be larger than any id in the database.
     id: String,
     secret: SecretString,
 }
 
 impl SessionKey {
-    /// Reads a key; white space around it is ignored (cached keys end with a newline).
-    /// `None` if the text hasn't the shape of a key.
+    /// Parses a key; surrounding white space is ignored (cached keys end with a newline). `None` if
+    /// the text doesn't have the form of a key.
     pub fn parse(text: &str) -> Option<SessionKey> {
         let (id, secret) = text.trim().split_once('x')?;
         let first = id.bytes().next();
@@ -48,23 +48,23 @@ impl SessionKey {
         Ok(hex::encode(bits).into())
     }
 
-    /// What of a secret is hashed: its hex digits.
+    /// What is hashed of a secret: its hex digits.
     pub(super) fn secret_bytes(secret: &SecretString) -> &[u8] {
         secret.expose_secret().as_bytes()
     }
 
-    /// The session's id; `None` where no session can have it.
+    /// The session's id; `None` if no session can have it.
     fn id(&self) -> Option<i64> {
         self.id.parse().ok()
     }
 
-    /// The text that the client gets.
+    /// The text for the client.
     pub fn expose(&self) -> String {
         format!("{}x{}", self.id, self.secret.expose_secret())
     }
 }
 
-/// The caller behind `key`, whose session is renewed by this.
+/// The caller of `key`, whose session is renewed.
 pub async fn session_check(app: &App, key: &SessionKey) -> Result<Caller, Error> {
     let key = key.clone();
     app.db
@@ -78,16 +78,16 @@ pub async fn session_check(app: &App, key: &SessionKey) -> Result<Caller, Error>
             else {
                 return Ok(found.map(|checked| checked.caller));
             };
-            // What only reads must work where nothing can be written.
+            // Calls that only read must work even if the database is read-only.
             if let Err(error) = session_renew(conn, &session, time) {
-                tracing::debug!(%error, "a session can't be renewed");
+                tracing::debug!(%error, "can't renew a session");
             }
             Ok(Ok(caller))
         })
         .await?
 }
 
-/// The caller behind `key`, without renewing the session; `None` if it is no session's.
+/// The caller of `key`, without renewing the session; `None` if the key is invalid.
 pub async fn session_peek(app: &App, key: &str) -> Result<Option<Caller>, Error> {
     let Some(key) = SessionKey::parse(key) else {
         return Ok(None);
@@ -99,8 +99,8 @@ pub async fn session_peek(app: &App, key: &str) -> Result<Option<Caller>, Error>
     Ok(found.ok().map(|checked| checked.caller))
 }
 
-/// Refuses where the caller's session has ended since it was checked: by logout, in time, or with
-/// its account. Where the database can't tell, it goes on.
+/// Err if the caller's session has ended since it was checked: by logout, expiry, or with its
+/// account. Passes if the database doesn't answer.
 pub async fn session_still_there(app: &App, caller: &Caller) -> Result<(), Error> {
     let (id, account_id) = (caller.session_id(), caller.account_id());
     let is_there = app.db.run(move |conn| {
@@ -114,7 +114,7 @@ pub async fn session_still_there(app: &App, caller: &Caller) -> Result<(), Error
     }
 }
 
-/// Ends the session of `key`. A key that is no session's is as good as ended.
+/// Ends the session of `key`. An invalid key is ignored.
 pub async fn session_end(app: &App, key: &SessionKey) -> Result<(), Error> {
     let key = key.clone();
     app.db
@@ -128,10 +128,10 @@ pub async fn session_end(app: &App, key: &SessionKey) -> Result<(), Error> {
     Ok(())
 }
 
-/// A session whose key fits.
+/// The session of a valid key.
 struct Checked {
     session: Session,
-    /// What the database's clock said.
+    /// The database's time.
     time: Moment,
     caller: Caller,
 }

@@ -1,4 +1,4 @@
-//! The accounts of an organisation: make, show, change, delete; and their roles.
+//! The accounts of an organisation: create, show, change, delete; and their roles.
 
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -21,20 +21,20 @@ use crate::store::access::account::{
 use crate::store::access::org::org_by_id;
 use crate::store::access::session::{session_delete_of, session_delete_others};
 
-/// An account to be made.
+/// An account to create.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// The login; unique on the server, whatever the case of letters.
+    /// The login; unique on the server, ignoring case.
     pub login: String,
     /// The password.
     pub password: SecretString,
-    /// Such as `Dr.`; may be empty.
+    /// Title, such as `Dr.`; may be empty.
     pub prefix: String,
-    /// First names; may be empty.
+    /// First name; may be empty.
     pub first_name: String,
     /// Last name; may be empty.
     pub last_name: String,
-    /// Address for mail; may be empty.
+    /// E-mail address; may be empty.
     pub email: String,
 }
 
@@ -52,7 +52,7 @@ impl NewUser {
         email_check("email", &self.email)
     }
 
-    /// Writes the row; the password was hashed before, since that takes its time.
+    /// Inserts the row; the password was hashed before, since that takes a while.
     pub(in crate::service) fn insert(
         &self,
         conn: &mut DbConnection,
@@ -82,13 +82,13 @@ impl NewUser {
     }
 }
 
-/// What changes of an account. What is left out stays as it is; "" empties a text.
+/// Changes to an account. Omitted members stay unchanged; "" clears a text.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserDetails {
     /// First names.
     pub first_name: Option<String>,
-    /// First names, by an older name; give one of both.
+    /// Older name of `first_name`; give only one of them.
     pub first_names: Option<String>,
     /// Last name.
     pub last_name: Option<String>,
@@ -103,7 +103,7 @@ pub struct UserDetails {
 impl UserDetails {
     fn check(&self) -> Result<(), Error> {
         if self.first_name.is_some() && self.first_names.is_some() {
-            let message = "it is the same as `first_name`: give one of them";
+            let message = "it is an alias of `first_name`: give only one of them";
             return Err(Error::invalid("first_names", message));
         }
         let check = |field: &str, text: &Option<String>| match text {
@@ -124,7 +124,7 @@ impl UserDetails {
     }
 }
 
-/// An account as it is shown.
+/// An account, for output.
 #[derive(Clone, Debug)]
 pub struct UserView {
     /// The row.
@@ -133,7 +133,7 @@ pub struct UserView {
     pub org_name: String,
 }
 
-/// Every account of the caller's organisation, by login.
+/// All accounts of the caller's organisation, by login.
 pub async fn user_list(app: &App, caller: &Caller, slice: Slice) -> Result<Rows<Account>, Error> {
     let org = caller.org_id();
     rows(app, slice, move |_| {
@@ -167,7 +167,7 @@ pub async fn user_details(app: &App, caller: &Caller, login: String) -> Result<U
         .await
 }
 
-/// Makes an account without roles.
+/// Creates an account without roles.
 pub async fn user_create(app: &App, caller: &Caller, new: NewUser) -> Result<(), Error> {
     new.check("login", "password")?;
     let hash = app.logins.hash(new.password.clone()).await?;
@@ -177,8 +177,8 @@ pub async fn user_create(app: &App, caller: &Caller, new: NewUser) -> Result<(),
         .await
 }
 
-/// Changes an account: all of `details`, or nothing. A new password ends the account's sessions, all
-/// but the one that the call was made with.
+/// Changes an account: all of `details`, or nothing. A new password ends all sessions of the
+/// account except the calling one.
 pub async fn user_set_details(
     app: &App,
     caller: &Caller,
@@ -219,7 +219,7 @@ pub async fn user_delete(app: &App, caller: &Caller, login: String) -> Result<()
     .await
 }
 
-/// Lets an account log in, or not; what it has open ends at once.
+/// Enables or disables an account; disabling ends its sessions at once.
 pub async fn user_set_enabled(
     app: &App,
     caller: &Caller,
@@ -241,7 +241,7 @@ pub async fn user_set_enabled(
     .await
 }
 
-/// Lets an account change things, or only read.
+/// Makes an account read-only, or not.
 pub async fn user_set_read_only(
     app: &App,
     caller: &Caller,
@@ -262,7 +262,7 @@ pub async fn user_set_read_only(
     .await
 }
 
-/// Gives a role; one that the account has is given already.
+/// Adds a role; no error if the account has it already.
 pub async fn user_role_add(
     app: &App,
     caller: &Caller,
@@ -279,7 +279,7 @@ pub async fn user_role_add(
     .await
 }
 
-/// Takes a role away; one that the account hasn't is gone already.
+/// Removes a role; no error if the account doesn't have it.
 pub async fn user_role_remove(
     app: &App,
     caller: &Caller,
@@ -297,7 +297,7 @@ pub async fn user_role_remove(
     .await
 }
 
-/// The roles that an account holds, without what they imply.
+/// The roles assigned to an account, without implied ones.
 pub async fn user_roles(app: &App, caller: &Caller, login: String) -> Result<Vec<Role>, Error> {
     let org = caller.org_id();
     app.db
@@ -308,7 +308,7 @@ pub async fn user_roles(app: &App, caller: &Caller, login: String) -> Result<Vec
         .await
 }
 
-/// The roles that the caller could give, if an organisation administrator.
+/// The roles that the caller could assign, if an organisation administrator.
 pub fn roles_assignable(caller: &Caller) -> Vec<Role> {
     let mut roles: Vec<Role> = Role::ALL.to_vec();
     roles.retain(|role| role_for(caller, role.as_str()).is_ok());
@@ -316,7 +316,7 @@ pub fn roles_assignable(caller: &Caller) -> Vec<Role> {
     roles
 }
 
-/// The role of that name, if the caller may give and take it.
+/// The role of that name, if the caller may assign and remove it.
 fn role_for(caller: &Caller, name: &str) -> Result<Role, Error> {
     let role = role_parse(name)?;
     if role == Role::SatelliteAdmin && !caller.has_role(role) {

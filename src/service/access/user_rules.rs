@@ -1,4 +1,4 @@
-//! What an account may be called, and who may change it.
+//! Rules for the members of an account, and for who may change it.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -11,14 +11,14 @@ use crate::store::access::account::{role_holders, role_list, role_lock};
 const SHORTEST: usize = 5;
 /// The longest login.
 const LOGIN_LIMIT: usize = 64;
-/// The longest password; hashing takes time by its length.
+/// The longest password; the time of hashing depends on the length.
 const PASSWORD_LIMIT: usize = 1024;
 /// The longest name or address.
 const TEXT_LIMIT: usize = 128;
-/// What Uyuni's logins can't have either.
+/// Characters that Uyuni's logins can't have either.
 const FORBIDDEN: &str = "&+%'`\"=#";
 
-/// Refuses what can't be a login.
+/// Refuses an invalid login.
 pub(in crate::service) fn login_check(field: &str, login: &str) -> Result<(), Error> {
     let length = login.chars().count();
     let reason = if length < SHORTEST {
@@ -35,7 +35,7 @@ pub(in crate::service) fn login_check(field: &str, login: &str) -> Result<(), Er
     Err(Error::invalid(field, reason))
 }
 
-/// Refuses what can't be a password.
+/// Refuses an invalid password.
 pub(super) fn password_check(field: &str, password: &SecretString) -> Result<(), Error> {
     let length = password.expose_secret().chars().count();
     if (SHORTEST..=PASSWORD_LIMIT).contains(&length) {
@@ -45,15 +45,15 @@ pub(super) fn password_check(field: &str, password: &SecretString) -> Result<(),
     Err(Error::invalid(field, reason))
 }
 
-/// Whether an account can have this login and this password, as far as their lengths go: in at most
-/// four bytes a character.
+/// Whether an account can have this login and this password, judging by their lengths at up to four
+/// bytes a character.
 pub(super) fn can_exist(login: &str, password: &SecretString) -> bool {
     login.len() <= 4 * LOGIN_LIMIT
         && login.chars().count() <= LOGIN_LIMIT
         && password.expose_secret().len() <= 4 * PASSWORD_LIMIT
 }
 
-/// Refuses what can't be a name or a part of one. It may be empty.
+/// Refuses an invalid name or part of one. It may be empty.
 pub(super) fn name_check(field: &str, text: &str) -> Result<(), Error> {
     let reason = if text.chars().count() > TEXT_LIMIT {
         format!("it is longer than {TEXT_LIMIT} characters")
@@ -65,7 +65,7 @@ pub(super) fn name_check(field: &str, text: &str) -> Result<(), Error> {
     Err(Error::invalid(field, reason))
 }
 
-/// Refuses what can't be an address for mail. It may be empty.
+/// Refuses an invalid e-mail address. It may be empty.
 pub(super) fn email_check(field: &str, text: &str) -> Result<(), Error> {
     name_check(field, text)?;
     let parts = text.rsplit_once('@');
@@ -75,7 +75,7 @@ pub(super) fn email_check(field: &str, text: &str) -> Result<(), Error> {
     }
     Err(Error::invalid(
         field,
-        "it is no address such as `name@example.org`",
+        "it isn't an address such as `name@example.org`",
     ))
 }
 
@@ -84,8 +84,8 @@ pub(super) fn role_parse(name: &str) -> Result<Role, Error> {
     Role::parse(name).ok_or_else(|| Error::RoleUnknown(shortened(name)))
 }
 
-/// Refuses a change of a server administrator's account by somebody who is none, who could
-/// otherwise become one by giving that account a new password.
+/// Refuses a change of a server administrator's account by callers who aren't one, who could
+/// otherwise become one by setting that account's password.
 pub(super) fn may_change(
     conn: &mut DbConnection,
     caller: &Caller,
@@ -98,8 +98,9 @@ pub(super) fn may_change(
     Ok(())
 }
 
-/// Refuses what would leave nobody who can administer the server: `goes` says which accounts (by
-/// their id and their organisation's) stop doing so. Two such changes at once wait for each other.
+/// Refuses a change that would leave no account able to administer the server: `goes` says which
+/// accounts (by their id and their organisation's) stop doing so. Concurrent changes of this kind
+/// wait for each other.
 pub(super) fn satellite_admin_stays(
     conn: &mut DbConnection,
     goes: impl Fn(i64, i64) -> bool,

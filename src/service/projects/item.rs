@@ -1,4 +1,4 @@
-//! Sync items: the repositories of a project and what is selected of each.
+//! Sync items: the repositories of a project and their selectors.
 
 use super::item_spec::{ItemDetails, ItemOptions, ItemSpec};
 use super::lookup::{ProjectName, project_find, project_find_locked};
@@ -9,11 +9,11 @@ use crate::store::DbConnection;
 use crate::store::projects::item::{self as rows, Item, item_by_id};
 use crate::store::projects::project::Project;
 
-/// Bytes of all patterns and ranges of a project: each run compiles them, and so does a change of an
-/// item in part, while others wait to write.
+/// Maximum bytes of all patterns and ranges of a project: each run compiles them, and so does a
+/// change of an item in part, while other writers wait.
 const PATTERNS_LIMIT: usize = 1024 * 1024;
 
-/// An item as it is shown.
+/// An item, for output.
 #[derive(Clone, Debug)]
 pub struct ItemView {
     /// The item's id.
@@ -60,7 +60,7 @@ pub async fn item_add(
         .await
 }
 
-/// The items of a project, in the order in which they were added.
+/// The items of a project, in the order they were added.
 pub async fn item_list(
     app: &App,
     caller: &Caller,
@@ -93,7 +93,7 @@ pub async fn item_update(
         .transaction(move |conn| {
             let item = item_find(conn, org, id)?;
             let project = project_find_locked(conn, org, &ProjectName::Id(item.project_id))?;
-            // Read again: another may have changed it before the project was held.
+            // Read again: it may have changed before the project was locked.
             let item = item_find(conn, org, id)?;
             let spec = ItemSpec::of(&item)?.changed(details)?;
             check_among_others(conn, &project, Some(id), &spec)?;
@@ -107,7 +107,7 @@ pub async fn item_update(
         .await
 }
 
-/// Takes an item out of its project.
+/// Removes an item from its project.
 pub async fn item_remove(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
     let org = caller.org_id();
     app.db
@@ -129,7 +129,7 @@ pub fn items_of(conn: &mut DbConnection, project: &Project) -> Result<Vec<ItemVi
         .collect()
 }
 
-/// Refuses `spec`, in the place of the item `replaced` or as a new one, where it doesn't go with
+/// Refuses `spec`, as a replacement for the item `replaced` or as a new one, if it conflicts with
 /// the project's other items.
 fn check_among_others(
     conn: &mut DbConnection,
@@ -144,11 +144,11 @@ fn check_among_others(
         .collect();
     specs.push(spec.clone());
     let bytes: usize = specs.iter().map(|spec| spec.selector.pattern_bytes()).sum();
-    // What another version let in may stay, as long as nothing is added to it.
+    // What another version accepted may stay, as long as nothing is added to it.
     if bytes > PATTERNS_LIMIT && spec.selector.pattern_bytes() > 0 {
         let message = format!(
-            "the patterns and ranges of the project's items have more than {} KiB together: use \
-             shorter ones, or another project",
+            "the patterns and ranges of the project's items exceed {} KiB in total: use \
+             shorter ones, or split the project",
             PATTERNS_LIMIT / 1024
         );
         return Err(Error::invalid("tags_regex", message));

@@ -1,4 +1,4 @@
-//! What an item says: as callers give it, checked, and as it is stored.
+//! An item's settings: as callers give them, checked, and as stored.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,29 +10,29 @@ use crate::store::projects::item::Item;
 use crate::sync::selection::select::SelectError;
 use crate::sync::{OnEmpty, Selector, SelectorSpec};
 
-/// What may be said of an item when it is made.
+/// Options of a new item.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemOptions {
-    /// Tags and digests, named literally.
+    /// Literal tags and digests.
     pub tags: Option<Vec<String>>,
-    /// Tags in which this regular expression is found.
+    /// Selects tags that match this regular expression.
     pub tags_regex: Option<String>,
-    /// Tags in which this regular expression is found are left out, whatever else selects them.
+    /// Excludes tags that match this regular expression, whatever else selects them.
     pub tags_exclude_regex: Option<String>,
-    /// Tags that are versions in this range.
+    /// Selects tags that are versions in this range.
     pub semver: Option<String>,
     /// Platforms to copy, instead of the project's.
     pub architectures: Option<Vec<String>>,
-    /// The path at the target, instead of what the placement says.
+    /// The target path, instead of the one from the placement.
     pub target_repository: Option<String>,
-    /// What becomes of it when it selects nothing, instead of what the project says: `warn`, `fail`
-    /// or `ignore`.
+    /// What to do if it selects nothing, instead of the project's setting: `warn`, `fail` or
+    /// `ignore`.
     pub on_empty: Option<String>,
 }
 
 impl ItemOptions {
-    /// Adds the selectors that were given as parameters of their own; each may be given once.
+    /// Adds the selectors that are separate parameters; each may be given only once.
     pub fn with_parameters(
         mut self,
         tags: Option<Vec<String>>,
@@ -41,7 +41,7 @@ impl ItemOptions {
         let twice = |field: &str| {
             Error::invalid(
                 field,
-                "it is given as a parameter and in `options`: give it once",
+                "it is given both as a parameter and in `options`: give it only once",
             )
         };
         if tags.is_some() && self.tags.is_some() {
@@ -56,26 +56,26 @@ impl ItemOptions {
     }
 }
 
-/// What may be changed of an item. What is left out stays as it is; "" and [] unset.
+/// Changes to an item. Omitted members stay unchanged; "" and [] unset a member.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemDetails {
     /// The source repository.
     pub repository: Option<String>,
-    /// Tags and digests, named literally.
+    /// Literal tags and digests.
     pub tags: Option<Vec<String>>,
-    /// Tags in which this regular expression is found.
+    /// Selects tags that match this regular expression.
     pub tags_regex: Option<String>,
-    /// Tags in which this regular expression is found are left out, whatever else selects them.
+    /// Excludes tags that match this regular expression, whatever else selects them.
     pub tags_exclude_regex: Option<String>,
-    /// Tags that are versions in this range.
+    /// Selects tags that are versions in this range.
     pub semver: Option<String>,
     /// Platforms to copy, instead of the project's.
     pub architectures: Option<Vec<String>>,
-    /// The path at the target, instead of what the placement says.
+    /// The target path, instead of the one from the placement.
     pub target_repository: Option<String>,
-    /// What becomes of it when it selects nothing, instead of what the project says: `warn`, `fail`
-    /// or `ignore`.
+    /// What to do if it selects nothing, instead of the project's setting: `warn`, `fail` or
+    /// `ignore`.
     pub on_empty: Option<String>,
 }
 
@@ -94,7 +94,7 @@ impl From<ItemOptions> for ItemDetails {
     }
 }
 
-/// What an item's row keeps besides the repository.
+/// What an item's row stores besides the repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct StoredItem {
     #[serde(flatten)]
@@ -110,7 +110,7 @@ struct StoredItem {
     newer: Newer,
 }
 
-/// What an item says, checked.
+/// An item's settings, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemSpec {
     /// The source repository, below the store's address.
@@ -119,16 +119,16 @@ pub struct ItemSpec {
     pub selector: SelectorSpec,
     /// Platforms to copy; empty: the project's.
     pub architectures: Vec<String>,
-    /// The path at the target, instead of what the placement says.
+    /// The target path, instead of the one from the placement.
     pub target_repository: Option<Repository>,
-    /// What becomes of it when it selects nothing; `None`: what the project says.
+    /// What to do if it selects nothing; `None`: the project's setting.
     pub on_empty: Option<OnEmpty>,
-    /// What a newer version wrote besides; it is kept.
+    /// Unknown members from a newer version, which are kept.
     newer: Newer,
 }
 
 impl ItemSpec {
-    /// Reads what is stored.
+    /// Reads the stored form.
     pub fn of(item: &Item) -> Result<ItemSpec, Error> {
         let stored: StoredItem = serde_json::from_str(&item.options).map_err(Error::unexpected)?;
         Ok(ItemSpec {
@@ -164,7 +164,7 @@ impl ItemSpec {
         })
     }
 
-    /// This item with what `details` change.
+    /// This item with the changes of `details`.
     pub(super) fn changed(self, details: ItemDetails) -> Result<ItemSpec, Error> {
         let mut spec = self;
         if let Some(repository) = details.repository {

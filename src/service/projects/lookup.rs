@@ -14,7 +14,7 @@ pub enum ProjectName {
     Label(String),
 }
 
-/// The project of that name, or the fault that says there is none.
+/// The project of that name, or a "not found" fault.
 pub fn project_find(
     conn: &mut DbConnection,
     org: i64,
@@ -28,7 +28,7 @@ pub fn project_find(
     }
 }
 
-/// The same, held until the transaction ends: its items and options stay as they are.
+/// The same, locked until the transaction ends: its items and options can't change.
 pub(in crate::service) fn project_find_locked(
     conn: &mut DbConnection,
     org: i64,

@@ -1,7 +1,9 @@
 //! Sync projects: what is copied from where to where.
 //!
-//! - [`project`]: create, read, update, delete; [`settings`]: their options; [`lookup`] finds the one that is named.
-//! - [`item`]: the images of a project; [`item_spec`]: what one says; [`places`]: where each comes from and goes to.
+//! - [`project`]: create, read, update, delete; [`settings`]: their options; [`lookup`] finds a project
+//!   by id or label.
+//! - [`item`]: the images of a project; [`item_spec`]: their settings; [`places`]: where each comes
+//!   from and goes to.
 
 pub mod item;
 pub mod item_spec;

@@ -1,5 +1,5 @@
-//! Where a project's items come from and go to, and what must not be among them: a place copied
-//! onto itself, and a tag that two sources would write.
+//! Where a project's items come from and go to, and the conflicts to refuse: a place copied onto
+//! itself, and a tag that two sources would write.
 
 use std::collections::HashMap;
 
@@ -20,18 +20,18 @@ pub struct Places {
     pub source: RegistryAddress,
     /// Where the target store is.
     pub target: RegistryAddress,
-    /// How a target repository is named.
+    /// How target repositories are named.
     pub placement: Placement,
 }
 
-/// A full path at the source and the one it goes to at the target.
+/// A full path at the source and its counterpart at the target.
 struct Way {
     from: Repository,
     to: Repository,
 }
 
 impl Places {
-    /// Refuses a project whose every repository would go onto itself.
+    /// Refuses a project whose repositories would all be copied onto themselves.
     pub(super) fn check_ends(&self) -> Result<(), Error> {
         // Any path of two parts will do: `flat` moves it, `path` between equal addresses doesn't.
         let probe = Repository::parse("a/b").map_err(Error::unexpected)?;
@@ -39,7 +39,7 @@ impl Places {
             Ok(way) if self.is_same_place(&way) => Err(Error::invalid(
                 "destStore",
                 format!(
-                    "source and target are the same place, `{}`: with the placement `{}` every \
+                    "source and target are the same, `{}`: with the placement `{}` every \
                      repository would be copied onto itself; choose another store or placement",
                     self.target, self.placement
                 ),
@@ -48,8 +48,8 @@ impl Places {
         }
     }
 
-    /// Refuses an item that can't be placed or goes onto itself, and two items that would write
-    /// one tag from different sources, as far as the tags are named literally.
+    /// Refuses an item without a valid target or copied onto itself, and two items that would write
+    /// the same literal tag from different sources.
     pub(super) fn check_items(&self, items: &[ItemSpec]) -> Result<(), Error> {
         let mut writers: HashMap<(Repository, String), (Repository, &str)> = HashMap::new();
         for item in items {
@@ -60,7 +60,7 @@ impl Places {
                 return Err(Error::invalid(
                     "repository",
                     format!(
-                        "source and target are the same place, `{}/{}`: give another \
+                        "source and target are the same, `{}/{}`: give another \
                          `target_repository` or `placement`",
                         self.target.host(),
                         way.to
@@ -83,7 +83,7 @@ impl Places {
         Ok(())
     }
 
-    /// The full path that a repository goes to; one that can't be placed has its own, under which it
+    /// The full target path of a repository; one without a valid target has its own, under which it
     /// fails.
     pub(in crate::service) fn place(
         &self,
@@ -155,7 +155,7 @@ fn address(store: &ImageStore) -> Result<RegistryAddress, Error> {
     StoreOptions::of(store)?.address(&store.uri)
 }
 
-/// A store that a project has.
+/// A store of a project.
 pub(super) fn store_by_id(conn: &mut DbConnection, org: i64, id: i64) -> Result<ImageStore, Error> {
     image_store_by_id(conn, org, id)?
         .ok_or_else(|| Error::unexpected(format!("a project's store {id} is gone")))

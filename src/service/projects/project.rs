@@ -1,4 +1,4 @@
-//! Sync projects: make, list, show, change and delete.
+//! Sync projects: create, list, show, change and delete.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ use crate::store::runs::run::run_list;
 use crate::store::schedules::schedule::schedule_lines;
 use crate::store::stores::image_store::{ImageStore, image_store_by_label, image_store_list};
 
-/// A project as it is shown.
+/// A project, for output.
 #[derive(Clone, Debug)]
 pub struct ProjectView {
     /// The row.
@@ -33,9 +33,9 @@ pub struct ProjectView {
     pub dest_store_label: String,
     /// The options,
     pub settings: ProjectSettings,
-    /// and why they can't be read, if so: then they are the defaults.
+    /// Why they can't be read; if so, they are the defaults.
     pub problem: Option<&'static str>,
-    /// The run that was asked for last.
+    /// The latest run.
     pub last_run: Option<LastRun>,
     /// The cron line of its schedule.
     pub cron_expr: Option<String>,
@@ -71,7 +71,7 @@ pub async fn project_create(
                 options: &settings.to_json()?,
                 modified_by: &login,
             };
-            // Somebody may have been faster since the look-up.
+            // It may have been created since the look-up.
             let id = rows::project_create(conn, &new).map_err(|error| match error {
                 crate::store::Error::Exists(_) => exists(&label),
                 other => other.into(),
@@ -118,13 +118,13 @@ fn project_page(
     let mut lines = schedule_lines(conn, org, labels)?;
     let label = |id: i64| stores.get(&id).cloned().unwrap_or_default();
     let views = projects.into_iter().map(|project| {
-        // One project that can't be read is no reason to show none.
+        // One unreadable project must not hide the others.
         let (settings, problem) = match ProjectSettings::of(&project) {
             Ok(settings) => (settings, None),
             Err(error) => {
                 tracing::error!(project = project.id, %error, "a project's options can't be read");
                 let problem =
-                    "its options can't be read, the server's log says why; below are the defaults";
+                    "its options can't be read (see the server's log); the defaults are shown";
                 (ProjectSettings::default(), Some(problem))
             }
         };
@@ -196,9 +196,9 @@ pub async fn project_set_details(
         .await
 }
 
-/// Deletes a project with its items, schedule, runs, results and logs. It is disabled and a run that
-/// goes on is cancelled first. One that doesn't end in time stops when its worker finds that it no
-/// longer holds it. What is interrupted goes on when it is asked for again.
+/// Deletes a project with its items, schedule, runs, results and logs. It is disabled and a run in
+/// progress is cancelled first. A run that doesn't end in time stops when its worker finds that its
+/// lease is gone. An interrupted deletion continues when it is requested again.
 pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result<(), Error> {
     let org = caller.org_id();
     let project = app
@@ -206,7 +206,7 @@ pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result
         .call(move |conn| project_find(conn, org, &ProjectName::Label(label)))
         .await?;
     let deleted = async {
-        // Disabled first, or its schedule would begin another run meanwhile.
+        // Disabled first, or its schedule could start another run meanwhile.
         app.db
             .run(move |conn| rows::projects_disable(conn, org, Some(project.id)))
             .await?;
@@ -215,12 +215,12 @@ pub async fn project_delete(app: &App, caller: &Caller, label: String) -> Result
         let delete = move |conn: &mut DbConnection| rows::project_delete(conn, org, project.id);
         Ok(app.db.run(delete).await?)
     };
-    // Two transactions and more: what fails now may have worked for the first.
+    // There are several transactions: earlier ones may have succeeded.
     deleted.await.map(|_| ()).map_err(|error| match error {
         Error::Unavailable { message, cause } => Error::Unavailable {
             message: format!(
-                "{message}; whether the project's runs are cancelled and it is deleted isn't known: \
-                 look before you try again"
+                "{message}; it is unknown whether the project was deleted and its runs were cancelled: \
+                 check before you retry"
             ),
             cause,
         },

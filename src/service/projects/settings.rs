@@ -9,13 +9,13 @@ use crate::store;
 use crate::sync::input::spec::MAX_PARALLEL;
 use crate::sync::{OnEmpty, Placement};
 
-/// More tags at once than any pair of registries has a use for.
+/// More simultaneous tags than any pair of registries can use.
 const MAX_PARALLEL_LIMIT: i64 = 256;
 
 /// The longest description.
 const DESCRIPTION_LIMIT: usize = 4000;
 
-/// What may be said when a project is made. What is left out has its default.
+/// Options of a new project. Omitted ones have their defaults.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectOptions {
@@ -23,18 +23,18 @@ pub struct ProjectOptions {
     pub placement: Option<String>,
     /// Platforms to copy, such as `arm64` or `linux/arm/v7`; empty: all.
     pub architectures: Option<Vec<String>>,
-    /// What becomes of an item that selects nothing: `warn` (the default), `fail` or `ignore`.
+    /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
     pub on_empty: Option<String>,
     /// For people.
     pub description: Option<String>,
-    /// Whether it may run.
+    /// Whether it can run.
     pub enabled: Option<bool>,
-    /// Tags worked on at once, 1 to 256.
+    /// Maximum number of tags to work on at once, 1 to 256.
     #[schemars(range(min = 1, max = 256))]
     pub max_parallel: Option<i64>,
 }
 
-/// What may be changed of a project. What is left out stays as it is.
+/// Changes to a project. Omitted members stay unchanged.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectDetails {
@@ -46,16 +46,16 @@ pub struct ProjectDetails {
     pub placement: Option<String>,
     /// Platforms to copy, such as `arm64` or `linux/arm/v7`; empty: all.
     pub architectures: Option<Vec<String>>,
-    /// What becomes of an item that selects nothing: `warn` (the default), `fail` or `ignore`.
+    /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
     pub on_empty: Option<String>,
     /// For people.
     pub description: Option<String>,
-    /// Whether it may run.
+    /// Whether it can run.
     pub enabled: Option<bool>,
-    /// Tags worked on at once, 1 to 256.
+    /// Maximum number of tags to work on at once, 1 to 256.
     #[schemars(range(min = 1, max = 256))]
     pub max_parallel: Option<i64>,
-    /// The version that the change is based on; refused where somebody was faster.
+    /// The version that the change is based on; refused if the project has changed since.
     pub version: Option<i64>,
 }
 
@@ -73,28 +73,28 @@ impl From<ProjectOptions> for ProjectDetails {
     }
 }
 
-/// A project's options, checked; so they are stored. What an older version didn't write has its
-/// default, and what a newer one wrote is kept.
+/// A project's options, checked and as stored. Members missing from an older version have their
+/// defaults, and those of a newer version are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProjectSettings {
-    /// How a target repository is named.
+    /// How target repositories are named.
     pub placement: Placement,
     /// Platforms to copy; empty: all.
     pub architectures: Vec<String>,
-    /// What becomes of an item that selects nothing and doesn't say it itself.
+    /// What to do if an item selects nothing and has no setting of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_empty: Option<OnEmpty>,
     /// For people.
     pub description: String,
-    /// Tags worked on at once.
+    /// Maximum number of tags to work on at once.
     pub max_parallel: usize,
     /// Members of a newer version.
     #[serde(flatten)]
     pub(in crate::service) newer: Newer,
 }
 
-/// Members of stored options that a newer version knows: they are written back as they were.
+/// Unknown members of stored options, from a newer version: they are written back unchanged.
 pub(in crate::service) type Newer = serde_json::Map<String, serde_json::Value>;
 
 impl Default for ProjectSettings {
@@ -111,17 +111,17 @@ impl Default for ProjectSettings {
 }
 
 impl ProjectSettings {
-    /// Reads what is stored.
+    /// Reads the stored form.
     pub fn of(project: &store::projects::project::Project) -> Result<ProjectSettings, Error> {
         serde_json::from_str(&project.options).map_err(Error::unexpected)
     }
 
-    /// As it is stored.
+    /// The stored form.
     pub(super) fn to_json(&self) -> Result<String, Error> {
         serde_json::to_string(self).map_err(Error::unexpected)
     }
 
-    /// These settings with what `details` change.
+    /// These settings with the changes of `details`.
     pub(in crate::service) fn changed(
         mut self,
         details: &ProjectDetails,
@@ -162,7 +162,7 @@ impl ProjectSettings {
     }
 }
 
-/// Reads what becomes of an item that selects nothing; "": what is usual.
+/// Parses what to do if an item selects nothing; "" is the default.
 pub(super) fn on_empty_parse(text: &str) -> Result<Option<OnEmpty>, Error> {
     if text.is_empty() {
         return Ok(None);
@@ -171,7 +171,7 @@ pub(super) fn on_empty_parse(text: &str) -> Result<Option<OnEmpty>, Error> {
     text.parse().map(Some).map_err(invalid)
 }
 
-/// Refuses what names no platform.
+/// Refuses what isn't a valid platform.
 pub(super) fn architectures_check(architectures: &[String]) -> Result<(), Error> {
     for architecture in architectures {
         PlatformChoice::parse(architecture)

@@ -8,13 +8,13 @@ use crate::store::runs::cancel::{Cancelled, run_cancel as row_cancel};
 use crate::store::runs::run::{RunStatus, run_active};
 use crate::store::{self, DbConnection};
 
-/// How long a deletion waits for a run to end. Its worker looks once a second whether it should.
+/// How long a deletion waits for a run to end. Its worker checks once a second whether it should.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The pause between looks at a run.
+/// The interval of checks whether a run has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Asks for the end of a run. One that waits ends at once; one that runs ends within seconds, also
-/// in the middle of a blob. Refused for one that has ended.
+/// Cancels a run. A waiting one ends at once, a running one within seconds, even during a blob
+/// transfer. Refused if it has ended.
 pub async fn run_cancel(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
     let (org, login) = (caller.org_id(), caller.login().to_owned());
     let cancelled = app
@@ -32,7 +32,7 @@ pub async fn run_cancel(app: &App, caller: &Caller, id: i64) -> Result<(), Error
     }
 }
 
-/// Cancels a run; it has ended at once if nobody works on a part of it.
+/// Cancels a run; it has ended at once if none of its parts has a worker.
 fn run_cancel_settled(
     conn: &mut DbConnection,
     org: i64,
@@ -46,8 +46,8 @@ fn run_cancel_settled(
     Ok(cancelled)
 }
 
-/// Ends all runs of a project, and waits for the one that runs; not for ever, since its worker may
-/// be gone.
+/// Ends all runs of a project, and waits for the running one; not forever, since its worker may be
+/// lost.
 pub(in crate::service) async fn project_runs_end(
     app: &App,
     caller: &Caller,
@@ -69,7 +69,7 @@ pub(in crate::service) async fn project_runs_end(
     }
 }
 
-/// Cancels each run of a project. Returns whether one goes on for a while.
+/// Cancels each run of a project. Returns whether one is still running.
 pub(in crate::service) fn runs_cancel(
     conn: &mut DbConnection,
     org: i64,

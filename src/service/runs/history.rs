@@ -1,4 +1,4 @@
-//! What became of runs: their totals, results and logs.
+//! The results of runs: totals, results by tag, and logs.
 
 use super::workers::run_waits_for;
 use crate::service::paging::{Rows, Slice, first_before, rows};
@@ -9,7 +9,7 @@ use crate::store::runs::log::{LogLine, log_list};
 use crate::store::runs::result::{ResultStatus, RunResult, result_list};
 use crate::store::runs::run::{Run, run_get, run_list};
 
-/// One run and, where nobody works on it, what it waits for.
+/// A run and, if it is waiting, what it waits for.
 pub async fn run_details(
     app: &App,
     caller: &Caller,
@@ -24,8 +24,8 @@ pub async fn run_details(
     app.db.call(read).await
 }
 
-/// A project's runs, latest first: at most `limit`, of those asked for before the run `before_id`
-/// (0: of all).
+/// A project's runs, latest first: at most `limit`, of those before the run `before_id` (0: of
+/// all).
 pub async fn run_history(
     app: &App,
     caller: &Caller,
@@ -50,8 +50,7 @@ pub async fn run_history(
     .await
 }
 
-/// A run's results, in the order in which they came; of one status (`done`, `failed`,
-/// `blocked`), or of all.
+/// A run's results, in order; of one status (`done`, `failed`, `blocked`), or of all.
 pub async fn run_results(
     app: &App,
     caller: &Caller,
@@ -83,7 +82,7 @@ pub async fn run_log(
     slice: Slice,
 ) -> Result<Rows<LogLine>, Error> {
     let org = caller.org_id();
-    // Lines are numbered without a gap, so the offset is a key.
+    // Lines are numbered without gaps, so the offset is a key.
     let first = slice.offset();
     rows(app, slice.without_offset(), move |conn| {
         run_find(conn, org, id)?;

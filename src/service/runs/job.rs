@@ -32,7 +32,7 @@ pub struct Job {
     pub pair: StorePair,
 }
 
-/// What the database says of a project.
+/// A project's data from the database.
 struct StoredProject {
     source: ClientOptions,
     target: ClientOptions,
@@ -51,14 +51,13 @@ pub struct Parts {
     pub ends: String,
     /// What is copied from where to where, for the log.
     pub about: String,
-    /// The places in the target that the items go to, each once, in the order of the items. Whoever
-    /// works on a place copies all items that go there, so that two of them that are at odds over a
-    /// tag are seen.
+    /// The target places of the items, each once, in the order of the items. A place's items are
+    /// all copied by the same worker, which so sees conflicts between two of them over a tag.
     pub places: Vec<String>,
 }
 
-/// Divides a run; `None`: its project was disabled while it waited. Err: its project is gone, or
-/// can't be used as it is stored.
+/// Divides a run into parts; `None`: its project was disabled while it waited. Err: its project is
+/// gone, or its stored form is unusable.
 pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, Error> {
     let (org_id, project_id) = run.project().ok_or_else(gone)?;
     let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
@@ -72,7 +71,7 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
     let what = match retry_of(conn, run)? {
         Some(retry) => {
             places.retain(|place| retry.tags.touches(place));
-            format!("what failed of run {}", retry.run_id)
+            format!("failed tags of run {}", retry.run_id)
         }
         None => counted(items.len() as u64, "item"),
     };
@@ -88,8 +87,8 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
     }))
 }
 
-/// Loads what a run that has begun works on: it goes on to its end though its project is disabled
-/// meanwhile. Err: its project is gone, or can't be used as it is stored.
+/// Loads what a started run works on, even if its project was disabled meanwhile. Err: its project
+/// is gone, or its stored form is unusable.
 pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
     let (key, run) = (db.key().clone(), run.clone());
     let load = move |conn: &mut DbConnection| {
@@ -102,7 +101,7 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
     db.call(load).await?.into_job_outside().await
 }
 
-/// Loads all of a project. Err: it is gone, disabled, or can't be used as it is stored.
+/// Loads a whole project. Err: it is gone, disabled, or its stored form is unusable.
 pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Error> {
     let key = db.key().clone();
     let load = move |conn: &mut DbConnection| {
@@ -129,7 +128,7 @@ fn stored_load(
         dest: project.dest_store_id,
     };
     let mut known = KnownTags::new();
-    // Without a choice of platforms both ends have the same digest, and nothing need be known.
+    // Without a choice of platforms both ends have the same digest, and no records are needed.
     for item in &items {
         if !(item.architectures.is_empty() && settings.architectures.is_empty()) {
             known.extend(known_load(conn, pair, item)?);
@@ -262,7 +261,7 @@ fn sync_item(
     })
 }
 
-/// A client; what can't be one says so.
+/// A client, or why it can't be created.
 pub(in crate::service) fn client(options: ClientOptions) -> Result<Client, Error> {
     Client::new(options).map_err(|error| Error::invalid("storeLabel", error.to_string()))
 }

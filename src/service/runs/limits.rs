@@ -1,4 +1,4 @@
-//! How much may be worked on at once, and what may not be begun because of it.
+//! How much may be worked on at once, and what may not be started because of it.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ pub struct RunLimits {
     pub per_org: Option<usize>,
 }
 
-/// What has reached a limit, of these parts that are worked on.
+/// What these running parts have brought to its limit.
 pub fn barred(
     conn: &mut DbConnection,
     running: &[RunningPart],
@@ -31,7 +31,7 @@ pub fn barred(
     if let Some(limit) = limits.per_org {
         barred.orgs = full(running.iter().map(|part| part.org_id), limit);
     }
-    // No host has more of them than there are.
+    // No host can have more parts than there are.
     if let Some(limit) = limits.per_host.filter(|limit| running.len() >= *limit) {
         barred.stores = full_stores(conn, running, limit)?;
     }
@@ -62,7 +62,7 @@ fn full_stores(
     if full.is_empty() {
         return Ok(Vec::new());
     }
-    // Others may be at the same hosts.
+    // Other stores may be at the same hosts.
     let all = self::hosts(conn, None)?;
     let in_full = all.into_iter().filter(|(_, host)| full.contains(&host));
     Ok(in_full.map(|(id, _)| id).collect())
@@ -75,7 +75,7 @@ fn hosts(conn: &mut DbConnection, ids: Option<&[i64]>) -> Result<HashMap<i64, St
     Ok(places.iter().filter_map(host).collect())
 }
 
-/// What occurs so often, or more.
+/// Values that occur at least this often.
 fn full<T: Eq + std::hash::Hash>(all: impl Iterator<Item = T>, limit: usize) -> Vec<T> {
     let mut counts: HashMap<T, usize> = HashMap::new();
     for one in all {

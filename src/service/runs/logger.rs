@@ -1,22 +1,22 @@
-//! What work in the background tells its log.
+//! The log of background work.
 
 use tokio::sync::mpsc::Sender;
 
 use crate::store::runs::log::{LogLevel, NewLogLine};
 
-/// The log of a run under way.
+/// The log of a run in progress.
 #[derive(Clone, Debug)]
 pub struct RunLogger(Sender<NewLogLine>);
 
 impl RunLogger {
-    /// One whose lines go to `lines`.
+    /// One that sends its lines to `lines`.
     pub fn new(lines: Sender<NewLogLine>) -> RunLogger {
         RunLogger(lines)
     }
 
-    /// Writes a line; waits where many wait already.
+    /// Writes a line; waits if too many are pending.
     pub async fn line(&self, level: LogLevel, message: String) {
-        // Nobody listens any more when the run was lost.
+        // Nothing receives any more if the run was lost.
         let _ = self.0.send(NewLogLine::now(level, message)).await;
     }
 }

@@ -1,10 +1,11 @@
 //! Runs of projects.
 //!
 //! - [`job`]: from a stored project to what the engine works on.
-//! - [`start`]: plans a project or queues a run; `retry`: what a retry covers; [`cancel`] and [`settle`]: how runs end.
-//! - [`limits`]: how many runs an organisation or a host may have at a time.
-//! - [`history`]: runs that ended; [`watch`]: runs that go on; [`workers`]: who works.
-//! - [`verify`]: whether what was copied is still there; `logger`: the log of such work.
+//! - [`start`]: plans a project or queues a run; `retry`: what a retry covers; [`cancel`] and
+//!   [`settle`]: how runs end.
+//! - [`limits`]: how many parts an organisation or a host may have at a time.
+//! - [`history`]: results of runs; [`watch`]: runs in progress; [`workers`]: the workers.
+//! - [`verify`]: whether copied tags are still intact; `logger`: the log of such work.
 
 pub mod cancel;
 pub mod history;

@@ -1,4 +1,4 @@
-//! Runs that try again what failed of an earlier one.
+//! Runs that retry what failed in an earlier one.
 
 use crate::service::Error;
 use crate::store::DbConnection;
@@ -7,19 +7,19 @@ use crate::store::runs::result::results_failed;
 use crate::store::runs::run::{Run, RunTrigger, run_get};
 use crate::sync::input::spec::OnlyTags;
 
-/// What is tried again.
+/// What to retry.
 pub(super) struct Retry {
     /// The earlier run.
     pub(super) run_id: i64,
-    /// What of it failed.
+    /// What failed in it.
     pub(in crate::service) tags: OnlyTags,
 }
 
-/// What `run` tries again; `None` where it is none that does.
+/// What `run` retries; `None` if it isn't a retry.
 pub(super) fn retry_of(conn: &mut DbConnection, run: &Run) -> Result<Option<Retry>, Error> {
     match run.retry_of {
         None if run.trigger_kind == RunTrigger::Retry => Err(Error::NotFound(
-            "the run whose failed tags were to be tried again was deleted".into(),
+            "the run whose failed tags should be retried was deleted".into(),
         )),
         None => Ok(None),
         Some(run_id) => {
@@ -29,7 +29,7 @@ pub(super) fn retry_of(conn: &mut DbConnection, run: &Run) -> Result<Option<Retr
     }
 }
 
-/// Refuses to try again what isn't a run of the project, hasn't ended, or didn't fail.
+/// Refuses to retry a run of another project, an unfinished one, or one without failures.
 pub(super) fn retry_check(
     conn: &mut DbConnection,
     project: &Project,
@@ -45,8 +45,7 @@ pub(super) fn retry_check(
         return Err(Error::invalid("retry", message));
     }
     if failed_tags(conn, id)?.is_empty() {
-        let message =
-            format!("no tag of run {id} failed; leave `retry` out to run all of the project");
+        let message = format!("no tag of run {id} failed; omit `retry` to run the whole project");
         return Err(Error::invalid("retry", message));
     }
     Ok(())

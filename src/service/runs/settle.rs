@@ -1,4 +1,4 @@
-//! The end of a run, when the last of its parts has ended.
+//! The end of a run, after its last part has ended.
 
 use crate::store::runs::log::{LogLevel, log_now};
 use crate::store::runs::part::{PartStatus, part_messages, part_says, parts_left};
@@ -8,17 +8,17 @@ use crate::store::{DbConnection, Error};
 use crate::sync::{Moved, Totals};
 use crate::text::{NAME, SENTENCE, counted, readable};
 
-/// Parts whose messages are looked at for the run's.
+/// Number of parts whose messages are considered for the run's message.
 const PARTS_HEARD: i64 = 20;
-/// Different messages that the run's is made of.
+/// Maximum number of different messages in the run's message.
 const MESSAGES_SHOWN: usize = 3;
 
-/// What a part says that has selected nothing, where that is worth knowing. A run has failed whose
-/// parts have selected nothing at all, and one of them says so.
+/// The message of a part that selected nothing, if that matters. A run fails if none of its parts
+/// selected anything, and one of them has this message.
 pub const NOTHING: &str = "no item selects anything";
 
-/// Ends the run if it is under way and no part of it waits or is worked on. To be called in the
-/// transaction that ends a part.
+/// Ends the run if it is in progress and none of its parts is waiting or running. To be called in
+/// the transaction that ends a part.
 pub fn run_settle(conn: &mut DbConnection, run_id: i64) -> Result<Option<RunStatus>, Error> {
     let Some(run) = run_lock(conn, run_id)?.filter(|run| run.status == RunStatus::Running) else {
         return Ok(None);
@@ -48,7 +48,7 @@ pub fn run_settle(conn: &mut DbConnection, run_id: i64) -> Result<Option<RunStat
     Ok(Some(status))
 }
 
-/// Tells the log of the process how a run ended.
+/// Logs how a run ended.
 fn run_log(run: &Run, status: RunStatus, message: &str) {
     let (project, message) = (
         readable(&run.project_label, NAME),
@@ -61,7 +61,7 @@ fn run_log(run: &Run, status: RunStatus, message: &str) {
     }
 }
 
-/// Each message once, and not all of the parts' where they are many; then the counts.
+/// Each message once, with a limit; then the counts.
 fn joined(messages: Vec<String>, counts: Option<String>) -> String {
     let mut shown: Vec<String> = Vec::new();
     for message in messages {
@@ -73,7 +73,7 @@ fn joined(messages: Vec<String>, counts: Option<String>) -> String {
     shown.join("; ")
 }
 
-/// What was done, in words; `None` where nothing was, nor was to be.
+/// A summary of what was done; `None` if there was nothing to do.
 fn counts_text(totals: &RunTotals) -> Option<String> {
     let number = |count: i64| u64::try_from(count).unwrap_or(0);
     let totals = Totals {

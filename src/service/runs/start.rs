@@ -1,4 +1,4 @@
-//! Asking for work: a plan, at once; a run, by the queue.
+//! Requests for work: a plan, at once; a run, through the queue.
 
 use super::job::{Job, job_load};
 use super::retry::retry_check;
@@ -9,7 +9,7 @@ use crate::store::runs::queue::{Enqueued, NewRun, run_enqueue, run_queued};
 use crate::store::runs::run::RunTrigger;
 use crate::sync::{Engine, Plan};
 
-/// What a run of the project would do; writes nothing.
+/// What a run of the project would do, without writing anything.
 pub async fn project_plan(app: &App, caller: &Caller, label: String) -> Result<Plan, Error> {
     let org = caller.org_id();
     let project = app
@@ -30,14 +30,14 @@ pub async fn project_plan(app: &App, caller: &Caller, label: String) -> Result<P
 /// How a run is started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunStart {
-    /// Behind a run of the project that runs already, instead of being refused; where one of the
-    /// same kind waits behind it, that one it is.
+    /// Queue behind a running run of the project instead of being refused; if one of the same kind
+    /// is already waiting, return that one.
     pub queue: bool,
-    /// Try again only what failed of this run of the project.
+    /// Only retry what failed in this run of the project.
     pub retry_of: Option<i64>,
 }
 
-/// Puts a run into the queue and returns its id.
+/// Queues a run and returns its id.
 pub async fn run_start(
     app: &App,
     caller: &Caller,
@@ -67,7 +67,7 @@ pub async fn run_start(
                 trigger,
                 retry_of: start.retry_of,
             };
-            // One that waits already does what this one would.
+            // A waiting run already does what this one would.
             if start.queue && project_lock(conn, org, project.id)?
                 && let Some(id) = run_queued(conn, &run)?
             {
@@ -77,7 +77,7 @@ pub async fn run_start(
                 Enqueued::Run(id) => Ok(id),
                 Enqueued::Busy(id) => Err(Error::invalid(
                     "label",
-                    format!("the project `{label}` waits or runs already as run {id}; ask again with `queue` to run it after that"),
+                    format!("the project `{label}` is already waiting or running as run {id}; use `queue` to run it after that one"),
                 )),
                 Enqueued::NoProject => Err(Error::NotFound(format!("project `{label}` was deleted"))),
             }

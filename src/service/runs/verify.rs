@@ -1,6 +1,6 @@
-//! The check that what was copied still is at its target: manifests with their digests, and every
-//! blob that they need. What isn't there as it was left is noted, so that the next run of its project
-//! looks at all of it and mends it; until then each check tells of it, and fails.
+//! The check that copied tags are still intact at their targets: manifests with their digests, and all
+//! their blobs. Changed or incomplete tags are recorded, so that the next run of their project checks
+//! and repairs them; until then each check reports them and fails.
 
 use std::collections::HashSet;
 
@@ -18,18 +18,18 @@ use crate::store::runs::log::LogLevel;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
 use crate::store::{Db, DbConnection};
 
-/// Requests to one store that may fail one after the other before the rest of it is left out.
+/// Number of consecutive failed requests to one store after which the rest of it is skipped.
 const FAILURES: u32 = 3;
 
-/// What a look at a target tells.
+/// The result of checking a target.
 enum Found {
     /// All is there.
     Whole,
-    /// It isn't as it was left.
+    /// It is changed or incomplete.
     Lost(String),
 }
 
-/// The numbers of a check.
+/// The counts of a check.
 #[derive(Default)]
 struct Count {
     checked: u64,
@@ -37,17 +37,17 @@ struct Count {
     unknown: u64,
 }
 
-/// One target store while it is checked.
+/// A target store being checked.
 struct Target {
     client: Client,
     label: String,
     failures: u32,
-    /// What was found there already.
+    /// What was already found there.
     seen: HashSet<(Repository, Digest)>,
 }
 
-/// Checks everything, tells what it finds, and sums it up. Err: not everything could be checked, or
-/// not everything is there.
+/// Checks everything, logs what it finds, and summarises it. Err: something couldn't be checked, or
+/// isn't intact.
 pub async fn targets_verify(db: &Db, tell: &RunLogger) -> Result<String, Error> {
     let places = db.run(synced_places).await?;
     let mut count = Count::default();
@@ -62,7 +62,7 @@ pub async fn targets_verify(db: &Db, tell: &RunLogger) -> Result<String, Error> 
         }
     }
     let sum = format!(
-        "{} targets checked, {} not as they were left, {} could not be checked",
+        "{} targets checked, {} changed or incomplete, {} could not be checked",
         count.checked, count.lost, count.unknown
     );
     if count.unknown + count.lost == 0 {
@@ -134,9 +134,9 @@ async fn place_verify(
                 count.lost += 1;
                 let kept = note(db, pair, &place.repository, key, state, Note::Lost).await?;
                 let then = if kept {
-                    "the next run of its project mends it"
+                    "the next run of its project repairs it"
                 } else {
-                    "no project copies it any more, so it is forgotten"
+                    "no project copies it any more, so its record is removed"
                 };
                 tell.line(LogLevel::Warn, format!("{name}: {why}; {then}"))
                     .await;
@@ -146,7 +146,7 @@ async fn place_verify(
                 tell.line(LogLevel::Error, format!("{name} can't be checked: {error}"))
                     .await;
                 if target.failures == FAILURES {
-                    let line = format!("the rest of `{}` is left out", target.label);
+                    let line = format!("the rest of `{}` is skipped", target.label);
                     tell.line(LogLevel::Error, line).await;
                 }
             }
@@ -155,15 +155,15 @@ async fn place_verify(
     Ok(())
 }
 
-/// What a check found, for the next run and the next check.
+/// The findings of a check, for the next run and the next check.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Note {
     Whole,
     Lost,
 }
 
-/// Notes what was found. Answers whether it is still known: what all of its projects left as it was
-/// when they did their work after an earlier check is forgotten.
+/// Records what was found. Returns whether the tag is still tracked: tags that all their projects
+/// left untouched in runs after an earlier check are no longer tracked.
 async fn note(
     db: &Db,
     pair: StorePair,
@@ -205,7 +205,7 @@ impl Target {
             Reference::parse(&key.target_tag),
             Digest::parse(&state.target_digest),
         ) else {
-            return Ok(Found::Lost("what is kept of it can't be read".into()));
+            return Ok(Found::Lost("its record can't be read".into()));
         };
         let found = self.whole(&repository, &reference, &wanted).await;
         self.failures = match &found {
@@ -278,7 +278,7 @@ impl Target {
     }
 }
 
-/// A manifest; one whose bytes are wrong is as good as none.
+/// A manifest; one with wrong content counts as missing.
 fn there(
     found: Result<Manifest, crate::oci::Error>,
 ) -> Result<Option<Manifest>, crate::oci::Error> {

@@ -1,7 +1,7 @@
-//! What watchers of a run hear, while it goes on.
+//! Events for watchers of a run in progress.
 //!
-//! However many watch a run, one task looks at it once a second and wakes them when it has changed;
-//! only then does each of them read what is new.
+//! However many watch a run, one task checks it once a second and wakes them when it has changed; only
+//! then do they read what is new.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,13 +15,13 @@ use crate::store::Db;
 use crate::store::runs::log::{LogLine, log_list};
 use crate::store::runs::run::{Run, RunStatus, run_get};
 
-/// A run writes its progress down once a second.
+/// A run records its progress once a second.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What a watcher hears.
+/// An event for a watcher.
 #[derive(Clone, Debug)]
 pub enum RunEvent {
-    /// The run, at first and when it has changed.
+    /// The run, initially and when it has changed.
     Run(Box<Run>),
     /// A line of its log.
     Line(LogLine),
@@ -29,7 +29,7 @@ pub enum RunEvent {
     End(RunStatus),
 }
 
-/// What wakes watchers, for all runs that are watched.
+/// Wakes watchers, for all watched runs.
 #[derive(Clone, Debug, Default)]
 pub struct RunWakes(Arc<Mutex<Wakes>>);
 
@@ -41,9 +41,9 @@ type Wakes = HashMap<(i64, i64), watch::Sender<()>>;
 pub struct RunWatch {
     org: i64,
     id: i64,
-    /// What was told of the run last.
+    /// The last reported state of the run.
     run: Option<Run>,
-    /// The number of the last line that was told.
+    /// The number of the last reported line.
     heard: i64,
     wake: watch::Receiver<()>,
     /// Whether more can be read at once.
@@ -64,12 +64,12 @@ impl RunWatch {
         }
     }
 
-    /// What is new, in the order to tell it; [`RunEvent::End`] is the last event ever.
+    /// New events, in order; [`RunEvent::End`] is the last event ever.
     pub async fn news(&mut self, app: &App) -> Result<Vec<RunEvent>, Error> {
-        // What changes from here on wakes again.
+        // Later changes wake again.
         self.wake.borrow_and_update();
         let (org, id, heard) = (self.org, self.id, self.heard);
-        // The run first, so that an ended one has no line that isn't seen.
+        // The run first, so that no line of an ended run is missed.
         let read = app.db.call(move |conn| {
             let run = run_get(conn, org, id)?;
             let lines = match &run {
@@ -96,12 +96,12 @@ impl RunWatch {
         Ok(events)
     }
 
-    /// Waits until something is new, or for `longest`.
+    /// Waits until there is something new, or for `longest`.
     pub async fn wait(&mut self, longest: Duration) {
         if self.is_behind {
             return;
         }
-        // An error says that nobody looks any more, which a later look tells.
+        // An error means that the checking task is gone, which a later check finds.
         if let Ok(Err(_)) = tokio::time::timeout(longest, self.wake.changed()).await {
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -121,7 +121,7 @@ impl RunWakes {
         receiver
     }
 
-    /// Looks at a run for as long as somebody watches it.
+    /// Checks a run for as long as it has watchers.
     async fn look(&self, db: &Db, org: i64, id: i64) {
         let (mut last, mut heard) = (None, 0);
         loop {
@@ -140,7 +140,7 @@ impl RunWakes {
                     self.wake(org, id);
                 }
                 Ok(_) => {}
-                // Each watcher sees that for itself.
+                // Each watcher sees that itself.
                 Err(_) => self.wake(org, id),
             }
         }

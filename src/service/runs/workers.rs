@@ -1,4 +1,4 @@
-//! Who works, on what, and why a run that waits does.
+//! The workers, what they work on, and what a waiting run waits for.
 
 use super::limits::{RunLimits, barred};
 use crate::service::stores::settings::store_host;
@@ -12,20 +12,20 @@ use crate::store::runs::worker::{Worker, worker_list};
 use crate::store::stores::image_store::image_store_by_id;
 use crate::text::counted;
 
-/// A worker, and what it holds.
+/// A worker, and its parts.
 #[derive(Clone, Debug)]
 pub struct WorkerView {
     /// The worker.
     pub worker: Worker,
-    /// Whether it gave a sign of life of late.
+    /// Whether it sent a heartbeat recently.
     pub is_alive: bool,
-    /// Parts that it holds, of all organisations.
+    /// Number of its parts, of all organisations.
     pub busy: usize,
-    /// Those of the caller's organisation.
+    /// Its parts of the caller's organisation.
     pub parts: Vec<WorkedPart>,
 }
 
-/// All workers at this database.
+/// All workers of this database.
 pub async fn workers(app: &App, caller: &Caller) -> Result<Vec<WorkerView>, Error> {
     let org = caller.org_id();
     let list = move |conn: &mut DbConnection| {
@@ -47,7 +47,7 @@ pub async fn workers(app: &App, caller: &Caller) -> Result<Vec<WorkerView>, Erro
     app.db.run(list).await.map_err(Error::from)
 }
 
-/// Why nobody works on a run; `None` where somebody does, or it begins at once, or has ended.
+/// What a run waits for; `None` if it has a worker, starts at once, or has ended.
 pub(super) fn run_waits_for(conn: &mut DbConnection, run: &Run) -> Result<Option<String>, Error> {
     let Some((org, project)) = run.project() else {
         return Ok(None);
@@ -72,7 +72,7 @@ pub(super) fn run_waits_for(conn: &mut DbConnection, run: &Run) -> Result<Option
         .filter(|worker| worker.is_alive(time));
     let alive: Vec<Worker> = alive.collect();
     if alive.is_empty() {
-        return Ok(Some("a worker: none is alive".to_owned()));
+        return Ok(Some("a worker: none is running".to_owned()));
     }
     let mut why = None;
     for worker in &alive {
@@ -102,7 +102,7 @@ fn limit_reached(
     let barred = barred(conn, running, limits)?;
     if let Some(limit) = limits.per_org.filter(|_| barred.orgs.contains(&org_id)) {
         return Ok(Some(format!(
-            "the organisation's other runs: `org_parts` lets {limit} of its parts be worked on"
+            "the organisation's other runs: `org_parts` limits it to {limit} parts at once"
         )));
     }
     for store_id in [project.src_store_id, project.dest_store_id] {
@@ -113,7 +113,7 @@ fn limit_reached(
             let store = image_store_by_id(conn, org_id, store_id)?;
             let host = store.as_ref().and_then(store_host).unwrap_or_default();
             return Ok(Some(format!(
-                "other runs at the registry `{host}`: `host_parts` lets {} at one host be worked on",
+                "other runs at the registry `{host}`: `host_parts` limits a host to {} at once",
                 counted(limit as u64, "part")
             )));
         }
@@ -121,7 +121,7 @@ fn limit_reached(
     Ok(None)
 }
 
-/// What is said where only slots may be missing.
+/// The text if only slots may be missing.
 fn slot_missing(running: &[RunningPart], alive: &[Worker]) -> Option<String> {
     let slots: u64 = alive
         .iter()
@@ -131,7 +131,7 @@ fn slot_missing(running: &[RunningPart], alive: &[Worker]) -> Option<String> {
     (busy >= slots).then(|| {
         let are = if busy == 1 { "is" } else { "are" };
         format!(
-            "a free slot: {} {are} worked on, and the workers have {}",
+            "a free slot: {} {are} running, and the workers have {}",
             counted(busy, "part"),
             counted(slots, "slot")
         )

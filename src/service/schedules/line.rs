@@ -1,4 +1,5 @@
-//! The check of a schedule's line: Quartz's, in the server's zone, and by the server's rules.
+//! The check of a schedule's line: in Quartz's syntax, in the server's time zone, and by the server's
+//! rules.
 
 use crate::quartz::Expression;
 use crate::service::{Error, ScheduleRules};
@@ -6,24 +7,24 @@ use crate::store::Moment;
 use crate::store::schedules::fire::Next;
 use crate::time_zone::server_zone;
 
-/// Characters of a refused line that are repeated.
+/// Number of characters of a refused line that are repeated.
 const LINE_SHOWN: usize = 120;
 
-/// From when until when a schedule fires.
+/// A schedule's start and end time.
 pub(super) type Active = (Moment, Option<Moment>);
 
-/// A line that was found good, and when it fires first.
+/// A valid line, and when it fires first.
 #[derive(Clone, Debug)]
 pub(super) struct CheckedLine {
     /// With one space between fields.
     pub(in crate::service) text: String,
-    /// The first time that it names.
+    /// The first time of the line.
     pub(super) fire: Moment,
-    /// When that makes a run.
+    /// When its run is created.
     pub(super) due: Moment,
 }
 
-/// Reads `text`, and looks whether it fires while it is active, and not too often.
+/// Parses `text`, and checks that it fires while it is active, and not too often.
 pub(super) fn line_check(
     rules: &ScheduleRules,
     text: &str,
@@ -44,7 +45,7 @@ pub(super) fn line_check(
     };
     if let Some((one, other)) = rules.too_close(&line, zone, now) {
         return Err(refused(&format!(
-            "it fires at {one} and at {other}, and this server's schedules must be {} s offload at least \
+            "it fires at {one} and at {other}, but this server requires at least {} s between fire times \
              (`schedule_min_distance`)",
             rules.min_distance.as_secs()
         )));

@@ -1,8 +1,9 @@
-//! When projects run by themselves.
+//! When projects run automatically.
 //!
-//! - [`schedule`]: the schedule of a project; [`tasko`]: the same by the names of Uyuni's job runner, and schedules of
-//!   house-keeping.
-//! - [`rules`]: what every schedule must keep to; `line` checks a cron line; `recalculate` sets the next fire times.
+//! - [`schedule`]: the schedule of a project; [`tasko`]: the same for Uyuni's job runner API, and
+//!   schedules of housekeeping.
+//! - [`rules`]: the server's rules for schedules; `line` checks a cron line; `recalculate` sets the
+//!   next fire times.
 
 pub(in crate::service) mod line;
 pub(in crate::service) mod recalculate;

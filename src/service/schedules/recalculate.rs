@@ -1,4 +1,4 @@
-//! Reckoning anew when schedules fire.
+//! Recalculates when schedules fire.
 
 use chrono_tz::Tz;
 
@@ -7,7 +7,7 @@ use crate::store::base::clock::clock;
 use crate::store::schedules::fire::{HELD_AT_ONCE, active_hold, next_set};
 use crate::store::{DbConnection, Error};
 
-/// Reckons every schedule's next time from now, also where one is due.
+/// Recalculates every schedule's next time from now, even if one is due.
 pub(super) fn schedules_reckon(
     conn: &mut DbConnection,
     rules: ScheduleRules,

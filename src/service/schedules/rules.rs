@@ -1,4 +1,4 @@
-//! The rules of schedules that hold for a whole server, and the times that follow from them.
+//! A server's rules for schedules, and the resulting times.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use crate::store::Moment;
 use crate::store::schedules::fire::Next;
 use crate::store::schedules::schedule::Schedule;
 
-/// Times of a line that are looked at for two that are too close: a line's times come again
-/// in the same order long before so many are over, save some that name years.
+/// Number of fire times checked for two that are too close: except for lines with years, times
+/// repeat in the same order well before that.
 const LOOKED_AT: usize = 1000;
 
-/// What becomes of a fire time at which no server ran.
+/// What to do about fire times missed while no server was running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Misfire {
-    /// One run for all that were missed, as soon as a server runs.
+    /// One run for all missed times, as soon as a server runs.
     #[default]
     Once,
-    /// None; the first that was missed is kept as SKIPPED.
+    /// No run; the first missed time is recorded as SKIPPED.
     Skip,
 }
 
@@ -29,14 +29,14 @@ pub enum Misfire {
 pub struct ScheduleRules {
     /// Of missed times.
     pub misfire: Misfire,
-    /// A run is made so much later at most, at random; never more than half the way to the next.
+    /// Maximum random delay of a run; never more than half the time to the next one.
     pub jitter: Duration,
-    /// A line with two times closer than this is refused.
+    /// A line with two fire times closer than this is refused.
     pub min_distance: Duration,
 }
 
 impl ScheduleRules {
-    /// When `line` fires next after `now`, if it does while it is active.
+    /// When `line` fires next after `now` while it is active.
     pub fn next(
         &self,
         line: &Expression,
@@ -44,7 +44,7 @@ impl ScheduleRules {
         (from, till): (Moment, Option<Moment>),
         now: Moment,
     ) -> Option<Next> {
-        // A time at which it begins to be active counts.
+        // The start time itself counts.
         let begin = from.checked_sub_signed(TimeDelta::microseconds(1));
         let after = now
             .max(begin.unwrap_or(from))
@@ -59,8 +59,8 @@ impl ScheduleRules {
         })
     }
 
-    /// When a schedule of a line fires next after `now`; what never does is over. Err: why its line
-    /// can't be read.
+    /// When a schedule of a line fires next after `now`; one that never fires again has ended. Err:
+    /// why its line is invalid.
     pub fn next_of(&self, schedule: &Schedule, zone: Tz, now: Moment) -> Result<Next, String> {
         let line = Expression::parse(&schedule.cron_expr)
             .map_err(|error| format!("Cron trigger: {}: {error}", schedule.cron_expr))?;
@@ -69,7 +69,7 @@ impl ScheduleRules {
         Ok(next.unwrap_or(Next::Over(now)))
     }
 
-    /// The random part of the time at which a run is made.
+    /// The random delay of a run.
     fn delay(&self, line: &Expression, fire: DateTime<Tz>) -> TimeDelta {
         let most = TimeDelta::from_std(self.jitter).unwrap_or_default();
         if most.is_zero() {
@@ -78,7 +78,7 @@ impl ScheduleRules {
         let half = line.next_after(&fire).map(|next| (next - fire) / 2);
         let most = half.map_or(most, |half| half.min(most)).num_milliseconds();
         let mut random = [0_u8; 8];
-        // Without randomness there is no delay, and nothing is lost.
+        // Without randomness there is no delay, which is harmless.
         let _ = getrandom::fill(&mut random);
         TimeDelta::milliseconds(i64::from_le_bytes(random).rem_euclid(most.max(0) + 1))
     }
@@ -88,9 +88,9 @@ impl ScheduleRules {
         TimeDelta::from_std(self.jitter).unwrap_or_default()
     }
 
-    /// Two times of `line` after `now` that are closer than the rules allow, as the clock on the
-    /// wall shows them. A clock that is changed doesn't count: a daily line is one for days of 24
-    /// hours, though one day a year has 23.
+    /// Two fire times of `line` after `now` that are closer than the rules allow, by wall clock
+    /// time. Clock changes don't count: a daily line fires every 24 hours, although one day a year
+    /// has 23.
     pub fn too_close(
         &self,
         line: &Expression,

@@ -1,4 +1,4 @@
-//! When a project runs by itself: set, shown and removed. Lines are Quartz's, in the server's zone.
+//! A project's schedule: set, show and remove. Lines use Quartz's syntax, in the server's time zone.
 
 use chrono::{DateTime, Utc};
 
@@ -14,21 +14,21 @@ use crate::store::schedules::schedule::{
 };
 use crate::time_zone::server_zone;
 
-/// Fire times that are shown.
+/// Number of fire times shown.
 const SHOWN: usize = 5;
-/// What the job labels of projects' own schedules begin with.
+/// The prefix of the job labels of projects' own schedules.
 const LABEL_BEGIN: &str = "image-registry-sync-";
 
-/// A schedule as it is shown.
+/// A schedule, for output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScheduleView {
-    /// The line; "" where there is none.
+    /// The cron line; "" if there is none.
     pub cron_expr: String,
     /// When it fires next.
     pub next_fire_times: Vec<DateTime<Utc>>,
     /// The line in words.
     pub description: String,
-    /// Why it doesn't fire, where the scheduler couldn't use it.
+    /// Why the scheduler disabled it.
     pub disabled_reason: Option<String>,
 }
 
@@ -109,7 +109,7 @@ pub async fn schedule_get(
     Ok(view)
 }
 
-/// A project's own schedule, where it isn't over.
+/// A project's own schedule, unless it has ended.
 pub(in crate::service) fn project_schedule(
     conn: &mut DbConnection,
     org: i64,
@@ -131,7 +131,7 @@ pub(super) fn label_project(job_label: &str) -> Option<i64> {
     (self::job_label(id) == job_label).then_some(id)
 }
 
-/// What a project's schedule keeps as its parameters.
+/// The stored parameters of a project's schedule.
 pub(super) fn project_data(project_id: i64) -> String {
     format!(r#"{{"project_id":"{project_id}"}}"#)
 }

@@ -1,5 +1,5 @@
-//! The job runner by its own names: bunches, their schedules, and the runs that came of them. An
-//! organisation has those of its projects; the whole server has those of house-keeping.
+//! Uyuni's job runner API: bunches, their schedules, and their runs. An organisation has those of its
+//! projects; the whole server has those of housekeeping.
 
 use std::collections::BTreeMap;
 
@@ -27,10 +27,10 @@ use crate::time_zone::server_zone;
 
 /// The longest job label, in characters.
 const LABEL_LIMIT: usize = 50;
-/// The key of a project among the parameters.
+/// The parameter that names the project.
 const PROJECT_KEY: &str = "project_id";
 
-/// Whose bunches, schedules and runs.
+/// The owner of bunches, schedules and runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// The caller's organisation.
@@ -45,38 +45,38 @@ impl Owner {
     }
 }
 
-/// Which schedules are wanted.
+/// Which schedules to list.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// That of this job label.
     pub job_label: Option<String>,
     /// Those of this bunch.
     pub bunch: Option<String>,
-    /// Those that aren't over.
+    /// Those that haven't ended.
     pub active: bool,
 }
 
-/// A schedule to be made.
+/// A schedule to create.
 #[derive(Clone, Debug)]
 pub struct NewJob {
     /// The bunch's name.
     pub bunch: String,
-    /// Made up where it is `None`.
+    /// Generated if `None`.
     pub job_label: Option<String>,
-    /// From when until when it fires; a run that is done once has the first only.
+    /// Start and end time; a one-time run only has the first.
     pub active: (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
     /// `None`: once.
     pub cron_expr: Option<String>,
-    /// What the bunch is told.
+    /// The bunch's parameters.
     pub params: BTreeMap<String, String>,
 }
 
-/// A run's log as it is shown.
+/// A run's log, for output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogPart {
-    /// What happened: `debug` and `info`.
+    /// The normal log: `debug` and `info`.
     Output,
-    /// What went wrong: `warn` and `error`.
+    /// The error log: `warn` and `error`.
     Error,
 }
 
@@ -155,7 +155,7 @@ fn schedule_find(conn: &mut DbConnection, org: Option<i64>, id: i64) -> Result<S
         .ok_or_else(|| Error::NotFound(format!("there is no schedule with the id {id}")))
 }
 
-/// Runs of a schedule, the latest fire time first.
+/// Runs of a schedule, latest fire time first.
 pub async fn schedule_runs(
     app: &App,
     caller: &Caller,
@@ -177,7 +177,7 @@ pub async fn schedule_runs(
     .await
 }
 
-/// Runs of a bunch of house-keeping, latest first.
+/// Runs of a housekeeping bunch, latest first.
 pub async fn bunch_runs(app: &App, name: String, slice: Slice) -> Result<Rows<Run>, Error> {
     bunch(app, Owner::Server, name.clone()).await?;
     rows(app, slice, move |_| {
@@ -190,7 +190,7 @@ pub async fn bunch_runs(app: &App, name: String, slice: Slice) -> Result<Rows<Ru
     .await
 }
 
-/// Makes a schedule, and returns when it fires first.
+/// Creates a schedule, and returns when it fires first.
 pub async fn job_schedule(
     app: &App,
     caller: &Caller,
@@ -241,7 +241,7 @@ pub async fn job_schedule(
     Ok(first.and_utc())
 }
 
-/// The project that the parameters name, held; `None` where the bunch is of none.
+/// The project named by the parameters, locked; `None` if the bunch has none.
 fn params_read(
     conn: &mut DbConnection,
     org: Option<i64>,
@@ -278,7 +278,7 @@ fn params_read(
     Ok(Some(project.id))
 }
 
-/// The label, if no schedule has it that isn't over.
+/// The label, unless an active schedule has it.
 fn label_free(
     conn: &mut DbConnection,
     org: Option<i64>,
@@ -289,7 +289,7 @@ fn label_free(
     if let Some(project) = label_project(label)
         && project_id != Some(project)
     {
-        let message = format!("`{label}` is kept for the project with the id {project}");
+        let message = format!("`{label}` is reserved for the project with the id {project}");
         return Err(Error::invalid("jobLabel", message));
     }
     let old = schedule_by_label(conn, org, label)?;
@@ -300,7 +300,7 @@ fn label_free(
     Ok(label.to_owned())
 }
 
-/// A label that nothing has.
+/// An unused label.
 fn label_make(conn: &mut DbConnection, org: Option<i64>, bunch: &str) -> Result<String, Error> {
     loop {
         let mut random = [0_u8; 4];
@@ -313,7 +313,7 @@ fn label_make(conn: &mut DbConnection, org: Option<i64>, bunch: &str) -> Result<
     }
 }
 
-/// Ends schedules, and returns how many there were. A run that goes on isn't touched.
+/// Ends schedules, and returns how many there were. A run in progress continues.
 pub async fn unschedule(
     app: &App,
     caller: &Caller,
@@ -332,7 +332,8 @@ pub async fn unschedule(
         .await
 }
 
-/// Reckons every schedule's next time from now; what is due and wasn't seen to is left out.
+/// Recalculates every schedule's next time from now; fires that are due but not yet handled are
+/// skipped.
 pub async fn schedules_reinitialize(app: &App) -> Result<(), Error> {
     let rules = app.schedule_rules;
     app.db
@@ -341,7 +342,7 @@ pub async fn schedules_reinitialize(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-/// The last `bytes` of a run's log as text, or all of it: read twice rather than kept.
+/// The last `bytes` of a run's log as text, or all of it: read twice instead of kept in memory.
 pub async fn run_log_text(
     app: &App,
     caller: &Caller,
@@ -357,7 +358,7 @@ pub async fn run_log_text(
     });
     let run = run.await?;
     let (mut length, mut is_empty) = (0, true);
-    // A run that was left out has no log, only a reason.
+    // A skipped run has no log, only a reason.
     let was_skipped = run.status == RunStatus::Skipped && part == LogPart::Output;
     if bytes.is_some() || was_skipped {
         let mut pages = log_rows(app, org, id).await?.pages();
@@ -394,7 +395,7 @@ async fn log_rows(app: &App, org: Option<i64>, id: i64) -> Result<Rows<LogLine>,
     .await
 }
 
-/// `text` without its first `bytes`, and without the rest of a character that begins there.
+/// `text` without its first `bytes`, and without the rest of a character that starts there.
 fn without_first(mut text: String, bytes: usize) -> String {
     let begin = (bytes..=text.len()).find(|at| text.is_char_boundary(*at));
     text.split_off(begin.unwrap_or(text.len()))

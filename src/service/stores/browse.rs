@@ -1,4 +1,4 @@
-//! Looking into a registry: is it there, its repositories, tags, platforms, and what an image is.
+//! Browsing a registry: connection test, repositories, tags, platforms and images.
 
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,10 @@ use crate::sync::{Selector, SelectorSpec};
 const TAG_BYTES: usize = 128;
 /// The longest name of a repository that is shown; registries allow 255.
 const NAME_BYTES: usize = 255;
-/// Patterns run in linear time; only one made for the purpose takes longer, over very many names.
+/// Patterns run in linear time; only a malicious one takes longer, on very many names.
 const MATCH_TIME: Duration = Duration::from_mins(1);
 
-/// One image, as far as people want to see it.
+/// An image, for output.
 #[derive(Debug)]
 pub struct ImageDetails {
     /// Its manifest.
@@ -38,12 +38,12 @@ pub struct ImageDetails {
     pub referrers: Vec<Descriptor>,
 }
 
-/// Tries a store's registry, step by step.
+/// Tests a store's registry, step by step.
 pub async fn registry_ping(app: &App, caller: &Caller, store: String) -> Result<Ping, Error> {
     Ok(store_client(app, caller, store).await?.ping().await)
 }
 
-/// The repositories, sorted; those in which `filter` (a regular expression) finds something.
+/// The repositories, sorted; only those that match `filter` (a regular expression).
 pub async fn repository_list(
     app: &App,
     caller: &Caller,
@@ -57,8 +57,8 @@ pub async fn repository_list(
             Error::invalid(
                 "storeLabel",
                 format!(
-                    "the registry shows no catalogue (`_catalog`) to this account: {error}; \
-                     give the repository by hand, such as `library/nginx`"
+                    "the registry offers this account no catalogue (`_catalog`): {error}; \
+                     enter the repository yourself, such as `library/nginx`"
                 ),
             )
         } else {
@@ -68,7 +68,7 @@ pub async fn repository_list(
     sorted(names, NAME_BYTES, filter).await
 }
 
-/// The tags of a repository in natural order; those in which `filter` finds something.
+/// The tags of a repository in natural order; only those that match `filter`.
 pub async fn tag_list(
     app: &App,
     caller: &Caller,
@@ -104,7 +104,7 @@ pub async fn platform_list(
         .map_err(|error| refused(&error))
 }
 
-/// What an image is: of an index, the image for `architecture`, or else the first one.
+/// Describes an image: of an index, the image for `architecture`, or else the first one.
 pub async fn image_details(
     app: &App,
     caller: &Caller,
@@ -167,7 +167,7 @@ pub async fn image_details(
     })
 }
 
-/// What selectors pick of a repository's tags now, and why each other one is left out.
+/// Which tags of a repository the selectors select, with the reason for each tag.
 pub async fn tag_preview(
     app: &App,
     caller: &Caller,
@@ -235,8 +235,7 @@ fn filter_compile(filter: &str) -> Result<Option<Pattern>, Error> {
         .map_err(|error| Error::invalid("filter", error.to_string()))
 }
 
-/// Those of `names` that are no longer than `longest` and in which `filter` finds something, in
-/// natural order.
+/// Those of `names` that have at most `longest` characters and match `filter`, in natural order.
 async fn sorted(
     mut names: Vec<String>,
     longest: usize,
@@ -257,7 +256,7 @@ async fn sorted(
     Ok(sorted)
 }
 
-/// How long matching may take.
+/// The timeout of matching.
 #[derive(Clone, Copy)]
 struct MatchTime(Instant);
 
@@ -270,7 +269,7 @@ impl MatchTime {
         self.0.elapsed() < MATCH_TIME
     }
 
-    /// Refuses what ended for lack of time.
+    /// Refuses a result that timed out.
     fn check(self, field: &str) -> Result<(), Error> {
         if self.is_left() {
             return Ok(());
@@ -283,7 +282,7 @@ impl MatchTime {
     }
 }
 
-/// A registry's refusal: what isn't there is "not found", everything else is about the store.
+/// A registry's refusal: missing things are "not found", everything else concerns the store.
 fn refused(error: &oci::Error) -> Error {
     if error.is_not_found() {
         Error::NotFound(error.to_string())
@@ -292,7 +291,7 @@ fn refused(error: &oci::Error) -> Error {
     }
 }
 
-/// The platforms that an index has an image for.
+/// The platforms of an index that have an image.
 fn platform_names(root: &Manifest) -> Vec<String> {
     let Content::Index(children) = &root.content else {
         return Vec::new();

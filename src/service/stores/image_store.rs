@@ -1,5 +1,5 @@
-//! Image stores: the registries that an organisation copies from and to. Texts and codes are
-//! Uyuni's where it has them.
+//! Image stores: the registries that an organisation copies from and to. Texts and codes are Uyuni's if
+//! it has them.
 
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -21,7 +21,7 @@ use crate::store::stores::image_store::{
 };
 use crate::store::{self, DbConnection, SealKey};
 
-/// The one type of store there is: something that speaks the OCI distribution API.
+/// The only type of store: a registry with the OCI distribution API.
 const REGISTRY: StoreType = StoreType {
     id: 1,
     label: "registry",
@@ -39,7 +39,7 @@ pub struct StoreType {
     pub name: &'static str,
 }
 
-/// An image store as it may be shown; never its password.
+/// An image store, for output; never with its password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StoreDetails {
     /// The label.
@@ -55,24 +55,24 @@ pub struct StoreDetails {
     pub username: Option<String>,
     /// Whether the registry's certificate is checked.
     pub tls_verify: bool,
-    /// Whether TLS is never tried.
+    /// Whether to use plain http.
     pub plain_http: bool,
-    /// Further trusted certificates, PEM.
+    /// Additional trusted certificates, PEM.
     pub ca_certificate: Option<String>,
-    /// Requests at once, where it was set.
+    /// Maximum number of simultaneous requests, if set.
     pub max_connections: Option<u32>,
-    /// Names in one listing, where it was set.
+    /// Maximum number of names in one listing, if set.
     pub max_names: Option<u32>,
-    /// Why the options can't be read, where that is so.
+    /// Why the options can't be read, if so.
     pub problem: Option<&'static str>,
 }
 
 impl StoreDetails {
-    /// The same in a list: one that can't be read is no reason to show none.
+    /// The same in a list: one unreadable store must not hide the others.
     fn of_any(store: &ImageStore) -> StoreDetails {
         StoreDetails::of(store).unwrap_or_else(|error| {
             tracing::error!(store = store.id, %error, "an image store's options can't be read");
-            let problem = "its options can't be read, the server's log says why";
+            let problem = "its options can't be read; see the server's log";
             StoreDetails {
                 problem: Some(problem),
                 ..StoreDetails::with(store, StoreOptions::default(), false)
@@ -108,7 +108,7 @@ pub fn store_types() -> Vec<StoreType> {
     vec![REGISTRY]
 }
 
-/// Makes a store in the caller's organisation.
+/// Creates a store in the caller's organisation.
 pub async fn store_create(
     app: &App,
     caller: &Caller,
@@ -300,7 +300,7 @@ fn row_change(
         && !is_unchecked(&old)
         && !address.is_plain_http()
         && !old_address.is_plain_http();
-    // Who may name a certificate may pass for the registry.
+    // Issuers of a trusted certificate can impersonate the registry.
     let trusts_more = options.ca_certificate.is_some()
         && options.ca_certificate != old.ca_certificate
         && !is_unchecked(&old);
@@ -310,16 +310,16 @@ fn row_change(
     let current = current.map(|(username, password)| Login { username, password });
     let had_login = current.is_some();
     let login = login_change(current, change)?;
-    // Or anybody who may change a store could have its password sent to a host of their own, or in
-    // a way that others can read.
+    // Otherwise, anyone who may change a store could have its password sent to a host of their own,
+    // or unencrypted.
     let reason = if moves {
-        Some("the address names another registry")
+        Some("the address points to another registry")
     } else if loses_tls {
         Some("the password would be sent in clear text, over plain http")
     } else if loses_check {
         Some("the registry's certificate would no longer be checked")
     } else if trusts_more {
-        Some("another certificate would be trusted")
+        Some("a different certificate would be trusted")
     } else {
         None
     };
@@ -340,7 +340,7 @@ fn row_change(
     })
 }
 
-/// What becomes of a store's login.
+/// The change to a store's login.
 enum LoginChange {
     Keep,
     Remove,

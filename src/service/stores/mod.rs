@@ -1,7 +1,7 @@
-//! Image stores: the registries that are known.
+//! Image stores: the known registries.
 //!
 //! - [`image_store`]: create, read, update, delete; [`settings`]: their options and credentials.
-//! - [`browse`]: what is in a registry: repositories, tags, architectures, images.
+//! - [`browse`]: the content of a registry: repositories, tags, architectures, images.
 
 pub mod browse;
 pub mod image_store;

@@ -1,4 +1,4 @@
-//! The options of an image store: how they are given, kept and shown.
+//! The options of an image store: input, storage and output.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -18,19 +18,19 @@ use crate::store::stores::image_store::ImageStore;
 
 /// More would look like an attack to a registry.
 const CONNECTIONS_LIMIT: u32 = 100;
-/// Fewer names would be in nobody's way, and more in no memory.
+/// A lower limit is useless, a higher one needs too much memory.
 const NAMES_RANGE: RangeInclusive<u32> = 1000..=10_000_000;
 
-/// Bytes of an address.
+/// Maximum bytes of an address.
 const URI_LIMIT: usize = 2048;
-/// Bytes of a user name at a registry.
+/// Maximum bytes of a user name at a registry.
 const USERNAME_LIMIT: usize = 1024;
-/// Bytes of a password; keys of cloud accounts, which serve as such, have some thousand.
+/// Maximum bytes of a password; keys of cloud accounts used as passwords have some thousand.
 const PASSWORD_LIMIT: usize = 16 * 1024;
-/// Bytes of certificates: more than all public authorities together.
+/// Maximum bytes of certificates: more than all public authorities together.
 const CERTIFICATE_LIMIT: usize = 1024 * 1024;
 
-/// A password on its way in. It has no way out.
+/// A password as input. It can't be output.
 #[derive(Clone, Debug)]
 pub struct Password(pub SecretString);
 
@@ -54,48 +54,49 @@ impl JsonSchema for Password {
     }
 }
 
-/// What a new store gets besides its address.
+/// Settings of a new store besides its address.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StoreCredentials {
-    /// The user name at the registry; empty or left out for none.
+    /// The user name at the registry; empty or omitted for none.
     pub username: Option<String>,
     /// The password or token of that user.
     pub password: Option<Password>,
-    /// Whether the registry's certificate is checked; true by default.
+    /// Whether to verify the registry's certificate; true by default.
     pub tls_verify: Option<bool>,
-    /// Whether TLS is never tried, as with an address that begins with `http://`.
+    /// Whether to use plain http, as with an address that begins with `http://`.
     pub plain_http: Option<bool>,
-    /// Further trusted certificates, PEM.
+    /// Additional trusted certificates, PEM.
     pub ca_certificate: Option<String>,
-    /// Requests at once, 1 to 100.
+    /// Maximum number of simultaneous requests, 1 to 100.
     #[schemars(range(min = 1, max = 100))]
     pub max_connections: Option<u32>,
-    /// Names in one listing of tags or repositories, 1000 to 10000000; 200000 by default.
+    /// Maximum number of names in one listing of tags or repositories, 1000 to 10000000; 200000 by
+    /// default.
     #[schemars(range(min = 1000, max = 10_000_000))]
     pub max_names: Option<u32>,
 }
 
-/// What changes of a store; what is left out stays.
+/// Changes to a store; omitted members stay unchanged.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StoreChange {
-    /// The address: `host[:port][/path-prefix]`, also with `https://` or `http://`.
+    /// The address: `host[:port][/path-prefix]`, optionally with `https://` or `http://`.
     pub uri: Option<String>,
     /// The user name at the registry; empty removes the login.
     pub username: Option<String>,
     /// The password or token of that user; empty removes the login.
     pub password: Option<Password>,
-    /// Whether the registry's certificate is checked.
+    /// Whether to verify the registry's certificate.
     pub tls_verify: Option<bool>,
-    /// Whether TLS is never tried.
+    /// Whether to use plain http.
     pub plain_http: Option<bool>,
-    /// Further trusted certificates, PEM; empty removes them.
+    /// Additional trusted certificates, PEM; empty removes them.
     pub ca_certificate: Option<String>,
-    /// Requests at once, 1 to 100; 0 goes back to the default.
+    /// Maximum number of simultaneous requests, 1 to 100; 0 restores the default.
     #[schemars(range(max = 100))]
     pub max_connections: Option<u32>,
-    /// Names in one listing, 1000 to 10000000; 0 goes back to the default.
+    /// Maximum number of names in one listing, 1000 to 10000000; 0 restores the default.
     #[schemars(range(max = 10_000_000))]
     pub max_names: Option<u32>,
 }
@@ -115,18 +116,18 @@ impl From<StoreCredentials> for StoreChange {
     }
 }
 
-/// The host (and port) of a store; `None` where it can't be used as it is stored.
+/// The host (and port) of a store; `None` if its stored form is unusable.
 pub fn store_host(store: &ImageStore) -> Option<String> {
     host_of(&store.uri, &store.options)
 }
 
-/// The same of what its row has.
+/// The same from the values of its row.
 pub(in crate::service) fn host_of(uri: &str, options: &str) -> Option<String> {
     let options: StoreOptions = serde_json::from_str(options).ok()?;
     Some(options.address(uri).ok()?.host())
 }
 
-/// The options as they are kept in the store's row. What a newer version wrote is kept.
+/// The options as stored in the store's row. Unknown members of a newer version are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct StoreOptions {
     /// As [`StoreCredentials::tls_verify`].
@@ -155,7 +156,7 @@ impl StoreOptions {
         serde_json::from_str(&store.options).map_err(Error::unexpected)
     }
 
-    /// As the row keeps them.
+    /// The stored form.
     pub(super) fn to_text(&self) -> Result<String, Error> {
         serde_json::to_string(self).map_err(Error::unexpected)
     }
@@ -167,7 +168,7 @@ impl StoreOptions {
             Some(0) => None,
             Some(given) if given <= CONNECTIONS_LIMIT => Some(given),
             Some(_) => {
-                let message = format!("it is at most {CONNECTIONS_LIMIT}");
+                let message = format!("it must be at most {CONNECTIONS_LIMIT}");
                 return Err(Error::invalid("max_connections", message));
             }
         };
@@ -179,7 +180,7 @@ impl StoreOptions {
                 let (least, most) = (NAMES_RANGE.start(), NAMES_RANGE.end());
                 return Err(Error::invalid(
                     "max_names",
-                    format!("it is {least} to {most}"),
+                    format!("expected {least} to {most}"),
                 ));
             }
         };
@@ -225,15 +226,15 @@ impl StoreOptions {
     }
 }
 
-/// Refuses an address that the server's policy forbids; a name may still be resolved to one later.
+/// Refuses an address that the server's policy forbids; a name may still resolve to one later.
 pub(super) fn policy_check(address: &RegistryAddress) -> Result<(), Error> {
     server_policy()
         .registry_check(address)
         .map_err(|reason| Error::BadParameter(format!("Uri is not allowed: {reason}.")))
 }
 
-/// Refuses a login and certificates that are longer than any has a use for, and a user name that no
-/// login can have. Source: RFC 7617, section 2.
+/// Refuses overly long logins and certificates, and an invalid user name. Source: RFC 7617, section
+/// 2.
 pub(in crate::service) fn login_check(change: &StoreChange) -> Result<(), Error> {
     let too_long = |field: &str, text: &str, limit: usize| {
         let message = format!("it is longer than {limit} bytes");
@@ -259,7 +260,7 @@ pub(in crate::service) fn login_check(change: &StoreChange) -> Result<(), Error>
     }
 }
 
-/// Checks certificates before they are kept.
+/// Checks certificates before they are stored.
 pub(super) async fn certificate_check(change: &StoreChange) -> Result<(), Error> {
     let Some(pem) = change.ca_certificate.clone().filter(|pem| !pem.is_empty()) else {
         return Ok(());
@@ -272,12 +273,12 @@ pub(super) async fn certificate_check(change: &StoreChange) -> Result<(), Error>
         };
         Client::new(options)
             .map(drop)
-            .map_err(|_| Error::invalid("ca_certificate", "it holds no certificate in PEM form"))
+            .map_err(|_| Error::invalid("ca_certificate", "it has no certificate in PEM form"))
     });
     checked.await.map_err(Error::unexpected)?
 }
 
-/// How to reach the registry of a store, its login included.
+/// How to connect to a store's registry, including its login.
 pub fn client_options(store: &ImageStore, key: &SealKey) -> Result<ClientOptions, Error> {
     let options = StoreOptions::of(store)?;
     let password = store.password(key).map_err(Error::unexpected)?;

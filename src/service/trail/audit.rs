@@ -1,4 +1,4 @@
-//! The audit trail: who did what from where, and what came of it.
+//! The audit trail: who did what from where, and the outcome.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::store::access::account::account_by_login;
 use crate::store::trail::audit::{AuditEvent, AuditFilter, NewAuditEvent, audit_add, audit_list};
 use crate::text::readable;
 
-/// The longest login or object that is kept; both come from the outside.
+/// Maximum stored length of a login or object; both come from outside.
 pub const TEXT_LIMIT: usize = 256;
 
 /// Who did it.
@@ -18,26 +18,26 @@ pub const TEXT_LIMIT: usize = 256;
 pub enum Actor {
     /// The caller of a method with a session.
     Caller(Caller),
-    /// Somebody who says to have this login.
+    /// An unverified login.
     Login(String),
-    /// Whoever has this session key.
+    /// The account of this session key.
     Key(String),
 }
 
-/// What is written of a call.
+/// The recorded data of a call.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Where the call came from.
+    /// The caller's address.
     pub address: IpAddr,
     /// Namespace and method, such as `image.store.create`.
     pub method: String,
-    /// The label, login or id that it is about; may be empty.
+    /// The label, login or id that it affects; may be empty.
     pub object: String,
     /// `ok`, or the fault code.
     pub outcome: String,
 }
 
-/// The login behind `actor`, and its organisation where there is one; `None` if nobody is.
+/// The login of `actor`, and its organisation if it has one; `None` if unknown.
 pub async fn actor_find(app: &App, actor: Actor) -> Result<Option<(String, Option<i64>)>, Error> {
     match actor {
         Actor::Caller(caller) => Ok(Some((caller.login().to_owned(), Some(caller.org_id())))),
@@ -60,7 +60,7 @@ pub async fn actor_find(app: &App, actor: Actor) -> Result<Option<(String, Optio
     }
 }
 
-/// Writes a call down.
+/// Records a call.
 pub async fn audit_record(
     app: &App,
     login: String,
@@ -83,7 +83,7 @@ pub async fn audit_record(
         .await
 }
 
-/// Writes down how many logins were refused without a look at them; `address` is the last one's.
+/// Records how many logins were refused unchecked; `address` is the last one's.
 pub(in crate::service) async fn unseen_record(
     app: &App,
     address: IpAddr,
@@ -92,13 +92,13 @@ pub(in crate::service) async fn unseen_record(
     let record = Record {
         address,
         method: "auth.login".to_owned(),
-        object: format!("{tries} logins refused without a look"),
+        object: format!("{tries} logins refused unchecked"),
         outcome: "2950".to_owned(),
     };
     audit_record(app, String::new(), None, record).await
 }
 
-/// What happened in the caller's organisation, or anywhere for a server administrator: at most
+/// What happened in the caller's organisation, or in all for a server administrator: at most
 /// `limit` events, of those before the event `before_id` (0: of all), latest first.
 pub async fn audit_events(
     app: &App,

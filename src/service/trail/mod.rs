@@ -1,5 +1,5 @@
-//! What is known afterwards: [`audit`] (who did what), [`statistics`] (numbers for dashboards), [`notification`]
-//! (what people are told of runs).
+//! What is recorded and reported: [`audit`] (who did what), [`statistics`] (numbers for dashboards),
+//! [`notification`] (messages about runs).
 
 pub mod audit;
 pub mod notification;

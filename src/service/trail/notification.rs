@@ -1,4 +1,4 @@
-//! What people are told when a project begins to fail, has warnings, and when it works again.
+//! Notifications when a project starts failing, has warnings, or works again.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -10,17 +10,17 @@ use crate::store::runs::result::RunResult;
 use crate::store::runs::run::{Run, RunStatus};
 use crate::store::trail::notification::{Channel, NotificationEvent};
 
-/// Failed tags that a message names.
+/// Number of failed tags that a message names.
 pub const NAMED: usize = 10;
 
-/// The channels that are configured.
+/// The configured channels.
 pub fn channels(notifier: &Notifier) -> Vec<Channel> {
     let webhook = notifier.webhook().map(|_| Channel::Webhook);
     let mail = notifier.mail().map(|_| Channel::Mail);
     webhook.into_iter().chain(mail).collect()
 }
 
-/// Sends by one channel; by one that isn't configured, nothing.
+/// Sends through one channel; does nothing if it isn't configured.
 pub async fn send(
     notifier: &Notifier,
     channel: Channel,
@@ -33,12 +33,12 @@ pub async fn send(
     }
 }
 
-/// Sends a message of no consequence by each channel that is configured, and says what came of
-/// it: "" where it arrived.
+/// Sends a test message through each configured channel, and returns the results: "" if it was
+/// delivered.
 pub async fn notification_test(app: &App) -> Vec<(Channel, String)> {
     let summary = "registrysync: a test message".to_owned();
     let message = Message {
-        body: format!("{summary}\n\nWhoever asked for it sees that messages arrive.\n"),
+        body: format!("{summary}\n\nMessages arrive as they should.\n"),
         summary,
         event: json!({"event": "test"}),
     };
@@ -51,8 +51,8 @@ pub async fn notification_test(app: &App) -> Vec<(Channel, String)> {
     told
 }
 
-/// What is told of a run after which its project (or bunch of house-keeping) fails, works again, or
-/// has warnings. `failed` are the first of its failed tags, at most [`NAMED`].
+/// The message about a run after which its project (or housekeeping bunch) starts failing,
+/// recovers, or has warnings. `failed` are the first of its failed tags, at most [`NAMED`].
 pub fn message_of_run(
     run: &Run,
     about: NotificationEvent,
@@ -117,7 +117,7 @@ fn body(run: &Run, summary: &str, failed: &[RunResult]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The members that `registrysync.getRun` gives, as far as a message needs them.
+/// The members of `registrysync.getRun` that a message needs.
 fn run_json(run: &Run) -> Value {
     let totals = &run.totals;
     json!({

@@ -10,19 +10,19 @@ use crate::store::DbConnection;
 use crate::store::runs::run::RunStatus;
 use crate::store::trail::statistics::{Counts, Day, Scope, counts, days, run_counts};
 
-/// Days that are told of, today included.
+/// Number of days covered, including today.
 const DAYS: u64 = 30;
 
-/// What runs came to, and what they did.
+/// Statistics of runs.
 #[derive(Clone, Debug)]
 pub struct RunStatistics {
     /// Runs by status.
     pub runs: HashMap<RunStatus, i64>,
-    /// One entry for each of the last 30 days, UTC, today last.
+    /// One entry for each of the last 30 days, UTC, ending today.
     pub days: Vec<Day>,
 }
 
-/// The numbers of the caller's organisation.
+/// The statistics of the caller's organisation.
 pub async fn statistics(app: &App, caller: &Caller) -> Result<(Counts, RunStatistics), Error> {
     let org_id = caller.org_id();
     app.db
@@ -30,7 +30,7 @@ pub async fn statistics(app: &App, caller: &Caller) -> Result<(Counts, RunStatis
         .await
 }
 
-/// The numbers of one project.
+/// The statistics of one project.
 pub async fn project_statistics(
     app: &App,
     caller: &Caller,
@@ -55,7 +55,7 @@ fn of_runs(conn: &mut DbConnection, scope: Scope) -> Result<RunStatistics, Error
     })
 }
 
-/// Every day from `first` to `last`, also those of which nothing was found.
+/// Every day from `first` to `last`, including days without data.
 fn gaps_filled(found: Vec<Day>, first: NaiveDate, last: NaiveDate) -> Vec<Day> {
     let mut found = found.into_iter().peekable();
     let days = first.iter_days().take_while(|day| *day <= last);

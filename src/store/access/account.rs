@@ -37,7 +37,7 @@ pub struct Account {
     pub last_login: Option<Moment>,
 }
 
-/// An account to be made.
+/// An account to create.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = account)]
 #[allow(missing_docs)]
@@ -53,8 +53,8 @@ pub struct NewAccount<'a> {
     pub read_only: bool,
 }
 
-/// Makes an account with its roles and returns its id; [`Error::Exists`] where the login is
-/// taken in any case of letters.
+/// Creates an account with its roles and returns its id; [`Error::Exists`] if the login is taken,
+/// ignoring case.
 pub fn account_create(
     conn: &mut DbConnection,
     new: &NewAccount<'_>,
@@ -77,12 +77,12 @@ pub fn account_create(
     })
 }
 
-/// How many accounts there are; 0 means that nobody has set this server up.
+/// The number of accounts; 0 means that the server isn't set up yet.
 pub fn account_count(conn: &mut DbConnection) -> Result<i64, Error> {
     Ok(account::table.count().get_result(conn)?)
 }
 
-/// Finds an account by its login, in any case of letters.
+/// Finds an account by its login, ignoring case.
 pub fn account_by_login(conn: &mut DbConnection, login: &str) -> Result<Option<Account>, Error> {
     Ok(account::table
         .filter(account::login_uc.eq(login.to_uppercase()))
@@ -100,7 +100,7 @@ pub fn account_by_id(conn: &mut DbConnection, id: i64) -> Result<Option<Account>
         .optional()?)
 }
 
-/// Notes that the account logged in just now.
+/// Records that the account has just logged in.
 pub fn account_login_stamp(conn: &mut DbConnection, id: i64) -> Result<(), Error> {
     let time = clock(conn)?;
     diesel::update(account::table.find(id))
@@ -109,8 +109,8 @@ pub fn account_login_stamp(conn: &mut DbConnection, id: i64) -> Result<(), Error
     Ok(())
 }
 
-/// Finds an account by its login and holds it until the transaction ends. SQLite's write
-/// transactions are alone anyway.
+/// Finds an account by its login and locks it until the transaction ends. SQLite's write
+/// transactions are exclusive anyway.
 pub fn account_by_login_locked(
     conn: &mut DbConnection,
     login: &str,
@@ -155,7 +155,7 @@ pub fn account_update(
 }
 
 /// At most `limit` accounts of an organisation whose login sorts after `after_login_uc` (in upper
-/// case; "" begins), by login.
+/// case; "" for the first ones), by login.
 pub fn account_list(
     conn: &mut DbConnection,
     org_id: i64,
@@ -176,8 +176,8 @@ pub fn account_delete(conn: &mut DbConnection, id: i64) -> Result<bool, Error> {
     Ok(diesel::delete(account::table.find(id)).execute(conn)? == 1)
 }
 
-/// Holds every account that has `role` until the transaction ends, so that whoever takes it from
-/// one of them sees who else has it. SQLite's write transactions are alone anyway.
+/// Locks every account that has `role` until the transaction ends, so that removing the role from
+/// one of them sees who else has it. SQLite's write transactions are exclusive anyway.
 pub fn role_lock(conn: &mut DbConnection, role: Role) -> Result<(), Error> {
     if let DbConnection::Postgres(conn) = conn {
         account_role::table
@@ -190,7 +190,7 @@ pub fn role_lock(conn: &mut DbConnection, role: Role) -> Result<(), Error> {
     Ok(())
 }
 
-/// The enabled accounts that hold `role` and may change things, with their organisations.
+/// The enabled accounts that hold `role` and aren't read-only, with their organisations.
 pub fn role_holders(conn: &mut DbConnection, role: Role) -> Result<Vec<(i64, i64)>, Error> {
     Ok(account_role::table
         .inner_join(account::table)
@@ -201,7 +201,7 @@ pub fn role_holders(conn: &mut DbConnection, role: Role) -> Result<Vec<(i64, i64
         .load(conn)?)
 }
 
-/// Gives a role; [`Error::Exists`] where the account has it.
+/// Adds a role; [`Error::Exists`] if the account has it.
 pub fn role_add(conn: &mut DbConnection, account_id: i64, role: Role) -> Result<(), Error> {
     let row = (
         account_role::account_id.eq(account_id),
@@ -222,7 +222,7 @@ pub fn role_list(conn: &mut DbConnection, account_id: i64) -> Result<Vec<Role>, 
         .load(conn)?)
 }
 
-/// Takes a role away; `false` where the account didn't have it.
+/// Removes a role; `false` if the account didn't have it.
 pub fn role_remove(conn: &mut DbConnection, account_id: i64, role: Role) -> Result<bool, Error> {
     let held = account_role::table.find((account_id, role));
     Ok(diesel::delete(held).execute(conn)? == 1)

@@ -1,4 +1,4 @@
-//! Failed logins by what they are counted by; all servers at one database count together.
+//! Counters of failed logins, shared by all servers of a database.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::store::{DbConnection, Error, Moment};
 pub struct LoginFailures {
     /// What is counted.
     pub subject: String,
-    /// How many failures that were.
+    /// The number of failures.
     pub count: i64,
     /// How long ago the first of them was.
     pub age: Duration,
 }
 
-/// The counters of these subjects, where there are any.
+/// The existing counters of these subjects.
 pub fn failures_of(
     conn: &mut DbConnection,
     subjects: &[String],
@@ -42,8 +42,8 @@ pub fn failures_of(
     Ok(counters.collect())
 }
 
-/// Counts a failure of each subject. Counters older than `window` begin anew; of more than
-/// `capacity` the oldest are forgotten.
+/// Counts a failure of each subject. Counters older than `window` restart; beyond `capacity` the
+/// oldest are removed.
 pub fn failure_add(
     conn: &mut DbConnection,
     subjects: &[String],
@@ -51,7 +51,7 @@ pub fn failure_add(
     capacity: i64,
 ) -> Result<(), Error> {
     let now = clock(conn)?;
-    // One statement each: two servers that do this at once can't wait for each other in a circle.
+    // One statement each, so that two servers doing this at once can't deadlock.
     let over = now.checked_sub_signed(window).unwrap_or(Moment::MIN);
     diesel::delete(login_failure::table.filter(login_failure::since.le(over))).execute(conn)?;
     for subject in subjects {
@@ -80,7 +80,7 @@ pub fn failure_add(
     Ok(())
 }
 
-/// Forgets a subject's failures. Writes nothing where there are none.
+/// Removes a subject's failures. Writes nothing if there are none.
 pub fn failure_forget(conn: &mut DbConnection, subject: &str) -> Result<(), Error> {
     let row = login_failure::table.find(subject);
     let count: i64 = row.count().get_result(conn)?;

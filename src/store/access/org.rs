@@ -16,7 +16,7 @@ pub struct Org {
     pub created: Moment,
 }
 
-/// Makes an organisation; [`Error::Exists`] where the name is taken.
+/// Creates an organisation; [`Error::Exists`] if the name is taken.
 pub fn org_create(conn: &mut DbConnection, name: &str) -> Result<i64, Error> {
     let row = (org::name.eq(name), org::created.eq(clock(conn)?));
     let insert = diesel::insert_into(org::table)
@@ -43,7 +43,8 @@ pub fn org_by_id(conn: &mut DbConnection, id: i64) -> Result<Option<Org>, Error>
         .optional()?)
 }
 
-/// At most `limit` organisations whose name sorts after `after_name` ("" begins), by name.
+/// At most `limit` organisations whose name sorts after `after_name` ("" for the first ones), by
+/// name.
 pub fn org_list(conn: &mut DbConnection, after_name: &str, limit: i64) -> Result<Vec<Org>, Error> {
     Ok(org::table
         .filter(org::name.gt(after_name))
@@ -53,7 +54,7 @@ pub fn org_list(conn: &mut DbConnection, after_name: &str, limit: i64) -> Result
         .load(conn)?)
 }
 
-/// The id of the organisation that was there first; it stays.
+/// The id of the first organisation, which can't be deleted.
 pub fn org_first(conn: &mut DbConnection) -> Result<Option<i64>, Error> {
     Ok(org::table
         .order(org::id)
@@ -62,7 +63,7 @@ pub fn org_first(conn: &mut DbConnection) -> Result<Option<i64>, Error> {
         .optional()?)
 }
 
-/// How many enabled accounts each organisation has; one without is left out.
+/// The number of enabled accounts of each organisation; organisations without any are omitted.
 pub fn org_active_users(conn: &mut DbConnection) -> Result<HashMap<i64, i64>, Error> {
     Ok(account::table
         .filter(account::enabled.eq(true))
@@ -73,8 +74,7 @@ pub fn org_active_users(conn: &mut DbConnection) -> Result<HashMap<i64, i64>, Er
         .collect())
 }
 
-/// Renames an organisation; `false` where there is none, [`Error::Exists`] where the name is
-/// taken.
+/// Renames an organisation; `false` if there is none, [`Error::Exists`] if the name is taken.
 pub fn org_rename(conn: &mut DbConnection, id: i64, name: &str) -> Result<bool, Error> {
     let changed = diesel::update(org::table.find(id))
         .set(org::name.eq(name))
@@ -82,8 +82,8 @@ pub fn org_rename(conn: &mut DbConnection, id: i64, name: &str) -> Result<bool, 
     Ok(changed == 1)
 }
 
-/// Removes an organisation with all that it owns; `false` where there is none. A worker that
-/// still runs one of its projects finds its next write refused, and stops.
+/// Removes an organisation with everything it owns; `false` if there is none. A worker still
+/// running one of its projects finds its next write refused, and stops.
 pub fn org_delete(conn: &mut DbConnection, id: i64) -> Result<bool, Error> {
     conn.write(|conn| {
         let schedules = tasko_schedule::table.filter(tasko_schedule::org_id.eq(id));

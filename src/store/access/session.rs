@@ -1,4 +1,4 @@
-//! Sessions. Of a session's secret only the SHA-256 is stored.
+//! Sessions. Only the SHA-256 of a session's secret is stored.
 
 use crate::store::base::clock::{clock, clock_sql};
 use crate::store::schema::session;
@@ -18,7 +18,7 @@ pub struct Session {
     pub account_id: i64,
     pub created: Moment,
     pub expires: Moment,
-    /// What one renewal gives, in seconds.
+    /// What one renewal adds, in seconds.
     pub duration_s: i64,
     /// Where the login came from.
     pub address: String,
@@ -31,7 +31,7 @@ impl Session {
     }
 }
 
-/// Makes a session that ends after `duration_s` seconds, and returns its id.
+/// Creates a session that ends after `duration_s` seconds, and returns its id.
 pub fn session_create(
     conn: &mut DbConnection,
     account_id: i64,
@@ -54,12 +54,12 @@ pub fn session_create(
     Ok(on_backend!(conn, c => insert.get_result(c))?)
 }
 
-/// Finds a session that hasn't expired by the database's clock, and what that says. The caller
-/// compares the secret.
+/// Finds a session that hasn't expired by the database's clock, and returns that clock's time. The
+/// caller compares the secret.
 pub fn session_find(conn: &mut DbConnection, id: i64) -> Result<Option<(Session, Moment)>, Error> {
     let row = session::table.find(id);
     let found = match conn {
-        // One statement for both: this is done for each call.
+        // One statement for both, since every call does this.
         DbConnection::Postgres(c) => row
             .select((Session::as_select(), clock_sql()))
             .first(c)
@@ -73,9 +73,9 @@ pub fn session_find(conn: &mut DbConnection, id: i64) -> Result<Option<(Session,
     Ok(found.filter(|(session, time): &(Session, Moment)| session.expires > *time))
 }
 
-/// Lets the session's time begin anew. Writes nothing where that would gain less than a second
-/// (or a tenth of a short session): many calls a second need no write each. Nor does it wait for
-/// other writers: the next call renews as well. `time` is the database's.
+/// Renews the session. Writes nothing if that would gain less than a second (or a tenth of a short
+/// session), so many calls a second don't each write. Nor does it wait for other writers, since the
+/// next call renews as well. `time` is the database's.
 pub fn session_renew(
     conn: &mut DbConnection,
     session: &Session,
@@ -105,7 +105,8 @@ pub fn session_delete_of(conn: &mut DbConnection, account_id: i64) -> Result<usi
     Ok(diesel::delete(theirs).execute(conn)?)
 }
 
-/// Ends every session of an account but the one with the id `kept`, and returns how many there were.
+/// Ends every session of an account except the one with the id `kept`, and returns how many there
+/// were.
 pub fn session_delete_others(
     conn: &mut DbConnection,
     account_id: i64,

@@ -1,23 +1,23 @@
-//! News between the nodes of a PostgreSQL database; within one process nothing of it is needed.
+//! Notifications between the nodes of a PostgreSQL database; not needed within one process.
 
 use super::connection::Target;
 use crate::store::{Db, DbConnection, Error};
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
 
-/// What there is news of.
+/// What a notification is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// Something waits for a worker.
+    /// Work is waiting for a worker.
     Queue,
-    /// Somebody wants a run to end.
+    /// A run should be cancelled.
     Cancel,
 }
 
-/// The channel, one for all topics.
+/// The channel, the same for all topics.
 const LISTEN: &str = "LISTEN registrysync";
 
-/// Tells all nodes when the transaction is committed.
+/// Notifies all nodes when the transaction is committed.
 pub(in crate::store) fn notify(conn: &mut DbConnection, topic: Topic) -> Result<(), Error> {
     if let DbConnection::Postgres(conn) = conn {
         conn.batch_execute(match topic {
@@ -28,7 +28,7 @@ pub(in crate::store) fn notify(conn: &mut DbConnection, topic: Topic) -> Result<
     Ok(())
 }
 
-/// Hears what other nodes tell, on a connection of its own.
+/// Listens for notifications of other nodes, on its own connection.
 pub struct Listener {
     target: Target,
     conn: Option<PgConnection>,
@@ -41,7 +41,7 @@ impl std::fmt::Debug for Listener {
 }
 
 impl Listener {
-    /// A listener at the database; `None` on SQLite, which has one node.
+    /// A listener on the database; `None` on SQLite, which has one node.
     pub fn of(db: &Db) -> Option<Listener> {
         let target = db.target();
         matches!(target, Target::Postgres(..)).then(|| Listener {
@@ -50,7 +50,7 @@ impl Listener {
         })
     }
 
-    /// Connects, anew where it was connected. Blocks.
+    /// Connects or reconnects. Blocks.
     pub fn connect(&mut self) -> Result<(), Error> {
         self.conn = None;
         if let DbConnection::Postgres(mut conn) = self.target.connect()?.conn {
@@ -60,20 +60,20 @@ impl Listener {
         Ok(())
     }
 
-    /// What came since it was asked last; doesn't block, and asks nothing of the server. Err: the
-    /// connection is gone.
+    /// Notifications since the last call; doesn't block or query the server. Err: the connection is
+    /// lost.
     pub fn news(&mut self) -> Result<Vec<Topic>, Error> {
         let Some(conn) = &mut self.conn else {
             return Err(Error::Lost("not connected".into()));
         };
         let mut topics = Vec::new();
         for news in conn.notifications_iter() {
-            // There is nothing else that could fail.
+            // Nothing else can fail.
             let news = news.map_err(|error| Error::Lost(Box::new(error)))?;
             match news.payload.as_str() {
                 "queue" => topics.push(Topic::Queue),
                 "cancel" => topics.push(Topic::Cancel),
-                // Of a version that knows more.
+                // From a newer version.
                 _ => {}
             }
         }

@@ -1,11 +1,11 @@
-//! The clock by which leases, sessions and schedules are decided.
+//! The clock that leases, sessions and schedules use.
 
 use super::connection::DbConnection;
 use crate::store::{Error, Moment, now};
 use diesel::RunQueryDsl as _;
 
-/// The database's clock: leases are compared by all nodes, whose own clocks may differ. SQLite
-/// has one node.
+/// The database's clock, since the nodes that compare leases may have different clocks. SQLite has
+/// one node.
 pub fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
     match conn {
         DbConnection::Postgres(c) => Ok(diesel::select(clock_sql()).get_result(c)?),
@@ -13,7 +13,7 @@ pub fn clock(conn: &mut DbConnection) -> Result<Moment, Error> {
     }
 }
 
-/// PostgreSQL's clock, as a part of a statement.
+/// PostgreSQL's clock, as SQL.
 pub(in crate::store) fn clock_sql() -> diesel::expression::SqlLiteral<diesel::sql_types::Timestamp>
 {
     diesel::dsl::sql("(clock_timestamp() AT TIME ZONE 'UTC')")

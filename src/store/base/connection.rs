@@ -1,4 +1,4 @@
-//! The two backends as one connection type, and how one is made.
+//! The two backends as one connection type, and how connections are opened.
 
 use super::link::{Address, Link};
 use super::meaning::{Meaning, Trouble};
@@ -25,7 +25,7 @@ pub enum DbConnection {
 /// How long SQLite waits for another writer. Writers hold their transaction for milliseconds.
 const SQLITE_BUSY_MS: u32 = 5_000;
 
-/// How long a write waits that may as well be left out.
+/// How long an optional write waits.
 const SQLITE_IMPATIENT_MS: u32 = 50;
 
 /// `foreign_keys` is per connection and off by default; with WAL, `NORMAL` loses no committed
@@ -34,17 +34,16 @@ const SQLITE_IMPATIENT_MS: u32 = 50;
 const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
      PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864;";
 
-/// Timestamps have no zone in our tables, so the session's zone must be UTC.
-/// A process that is stopped in the middle of a transaction must not keep its locks from others for
-/// ever: the server ends it.
+/// Our timestamps have no time zone, so the session's zone must be UTC. A process that is suspended
+/// during a transaction must not hold its locks forever, so the server ends it.
 const POSTGRES_SETTINGS: &str =
     "SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '15s'";
 
-/// How long it may take to answer a statement of a migration, which may have to wait for that of another node.
+/// Timeout of a migration's statement, which may have to wait for another node's.
 const MIGRATION_LIMIT: Duration = Duration::from_hours(1);
-/// How long it may take to say that it is there.
+/// Timeout of a check whether the server is alive.
 const PING_LIMIT: Duration = Duration::from_secs(1);
-/// A connection on which the server was heard so recently isn't tried before it is used.
+/// A connection that received something this recently isn't checked before use.
 const FRESH: Duration = Duration::from_secs(1);
 
 impl DbConnection {
@@ -53,9 +52,9 @@ impl DbConnection {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Runs `body` in a write transaction: all of it happens, or nothing. On SQLite the write
-    /// lock is taken at once (`BEGIN IMMEDIATE`), since a read transaction can't always be
-    /// upgraded. Inside another transaction it is a savepoint of that one.
+    /// Runs `body` in a write transaction, all or nothing. On SQLite the write lock is taken at
+    /// once (`BEGIN IMMEDIATE`), since a read transaction can't always be upgraded. Inside another
+    /// transaction it is a savepoint.
     pub fn write<T, E: From<Error>>(
         &mut self,
         body: impl FnOnce(&mut Self) -> Result<T, E>,
@@ -71,15 +70,15 @@ impl DbConnection {
                 .into()),
             },
             Err(error) => {
-                // The first error is the one that tells something. A connection that can't
-                // roll back is marked broken by Diesel, and the pool drops it.
+                // The first error is the useful one. Diesel marks a connection that can't roll back
+                // as broken, and the pool drops it.
                 let _ = <Self as TransactionManager<Self>>::rollback_transaction(self);
                 Err(error)
             }
         }
     }
 
-    /// `true`: it is no savepoint within another one.
+    /// `true`: it isn't a savepoint in another transaction.
     fn begin_write(&mut self) -> diesel::QueryResult<bool> {
         let outermost = on_backend!(self, conn => {
             let status: &TransactionManagerStatus =
@@ -95,8 +94,8 @@ impl DbConnection {
         Ok(outermost)
     }
 
-    /// Runs `body`, whose writes don't wait for other writers: what is nice to have must not hold up
-    /// a call.
+    /// Runs `body`, whose writes don't wait for other writers: optional writes must not delay a
+    /// call.
     pub(in crate::store) fn impatiently<T>(
         &mut self,
         body: impl FnOnce(&mut Self) -> Result<T, Error>,
@@ -112,10 +111,10 @@ impl DbConnection {
     }
 }
 
-/// A connection, and the way to PostgreSQL that it goes.
+/// A connection and its link to PostgreSQL.
 pub(super) struct PooledConnection {
     pub(in crate::store) conn: DbConnection,
-    /// With the limit of a statement.
+    /// With a statement timeout.
     link: Option<(Link, Duration)>,
 }
 
@@ -126,9 +125,9 @@ impl std::fmt::Debug for PooledConnection {
 }
 
 impl PooledConnection {
-    /// Whether it needs no trial.
+    /// Whether it can be used without a check.
     pub(super) fn is_fresh(&self) -> bool {
-        // SQLite has no server that could have gone.
+        // SQLite has no server that could be gone.
         self.link
             .as_ref()
             .is_none_or(|(link, _)| link.is_fresh(FRESH))
@@ -146,7 +145,7 @@ impl PooledConnection {
         answered && !link.is_closed()
     }
 
-    /// Whether it can't be used any more.
+    /// Whether it is unusable.
     pub(super) fn has_broken(&mut self) -> bool {
         <DbConnection as TransactionManager<DbConnection>>::is_broken_transaction_manager(
             &mut self.conn,
@@ -159,7 +158,7 @@ impl PooledConnection {
 pub(super) enum Target {
     Sqlite {
         path: PathBuf,
-        /// Which file it was when it was opened.
+        /// The file's identity when it was opened.
         file: Option<FileId>,
     },
     Postgres(Box<Address>, ConnectionLimits),
@@ -187,7 +186,7 @@ impl Target {
         }
     }
 
-    /// A connection for calls, whose statements take seconds at most. Blocks.
+    /// A connection for calls, whose statements take a few seconds at most. Blocks.
     pub(super) fn connect(&self) -> Result<PooledConnection, Error> {
         let limit = match self {
             Self::Sqlite { .. } => Duration::ZERO,
@@ -209,7 +208,7 @@ impl Target {
             }),
             Self::Postgres(address, _) => {
                 let (mut conn, link) = Link::connect(address)?;
-                // The server gives up before we do, and tells.
+                // The server times out before we do, and reports it.
                 let ms = (limit * 9 / 10).as_millis();
                 conn.batch_execute(&format!(
                     "{POSTGRES_SETTINGS}; SET statement_timeout = {ms}"
@@ -239,7 +238,7 @@ impl Target {
         Ok(conn)
     }
 
-    /// It is there, or should be, and waiting doesn't help.
+    /// It exists or should exist, and waiting doesn't help.
     fn refused(&self, reason: String) -> Error {
         Error::Refused {
             database: self.shown(),
@@ -247,15 +246,15 @@ impl Target {
         }
     }
 
-    /// Notes which file the database is, for [`Target::check`].
+    /// Records which file the database is, for [`Target::check`].
     pub(super) fn remember(&mut self) {
         if let Self::Sqlite { path, file } = self {
             *file = FileId::of(path);
         }
     }
 
-    /// Refuses where the file was moved, removed or replaced since it was opened: what is written
-    /// to the open one is lost for who looks at its name.
+    /// Err if the file was moved, removed or replaced since it was opened: writes to the open file
+    /// would be lost to whoever opens it by name.
     pub(in crate::store) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Sqlite { path, file } if *file != FileId::of(path) => Err(Error::Trouble(
@@ -266,12 +265,12 @@ impl Target {
         }
     }
 
-    /// Whether it is reached over a network, on which answers may get lost.
+    /// Whether it is reached over a network, where responses may get lost.
     pub(super) fn has_server(&self) -> bool {
         matches!(self, Self::Postgres(..))
     }
 
-    /// How long a new connection may take. SQLite waits for other programs' locks only.
+    /// Connection timeout. SQLite only waits for other programs' locks.
     pub(super) fn patience(&self) -> Duration {
         match self {
             Self::Sqlite { .. } => Duration::from_secs(15),
@@ -279,7 +278,7 @@ impl Target {
         }
     }
 
-    /// The URL as it may be shown.
+    /// The URL without secrets.
     fn shown(&self) -> String {
         match self {
             Self::Sqlite { path, .. } => format!("sqlite:{}", path.display()),
@@ -288,7 +287,7 @@ impl Target {
     }
 }
 
-/// A file, whatever it is called.
+/// A file, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileId {
     device: u64,
@@ -306,7 +305,7 @@ impl FileId {
     }
 }
 
-/// Makes the file readable by its owner only: it holds password hashes.
+/// Makes the file readable only by its owner, since it has password hashes.
 pub(super) fn sqlite_file_make(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

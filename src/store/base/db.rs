@@ -1,4 +1,4 @@
-//! [`Db`]: a database that is open, and the key of the sealed credentials.
+//! [`Db`]: an open database, and the key of the sealed credentials.
 
 use super::connection::Target;
 use super::migrate;
@@ -17,8 +17,8 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens `sqlite:PATH` or `postgres://…`, making and migrating it where needed, and checks
-    /// that `key` opens what is sealed in it. Blocks; call it before serving.
+    /// Opens `sqlite:PATH` or `postgres://…`, creates and migrates it if needed, and checks that
+    /// `key` opens its sealed credentials. Blocks; call it before serving.
     pub fn open(url: &str, key: SealKey) -> Result<Self, Error> {
         Self::open_with(url, key, DbOptions::default())
     }
@@ -47,7 +47,8 @@ impl Db {
         &self.key
     }
 
-    /// Whether it is there, has this program's version, and has nothing that another key sealed.
+    /// Whether it is reachable, has this program's version, and has nothing sealed with another
+    /// key.
     pub async fn run_checked(&self) -> Result<(), Error> {
         let key = self.key.clone();
         self.run(move |conn| {
@@ -57,7 +58,7 @@ impl Db {
         .await
     }
 
-    /// Runs `body` with a connection on a thread that may block.
+    /// Runs `body` with a connection on a blocking thread.
     pub async fn run<T, F>(&self, body: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -66,8 +67,8 @@ impl Db {
         self.call(body).await
     }
 
-    /// Runs `body` like [`Db::run`], on a connection that is kept for what must not wait behind
-    /// calls: the renewal of leases.
+    /// Like [`Db::run`], on a connection reserved for what must not wait behind calls, such as
+    /// renewing leases.
     pub async fn run_urgently<T, F>(&self, body: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -76,7 +77,7 @@ impl Db {
         self.on_connection(true, body).await
     }
 
-    /// Runs `body` in one write transaction; for use cases with errors of their own that write.
+    /// Runs `body` in one write transaction; for use cases with their own errors that write.
     pub async fn transaction<T, E, F>(&self, body: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -86,7 +87,7 @@ impl Db {
         self.call(move |conn| conn.write(body)).await
     }
 
-    /// Runs `body` like [`Db::run`]; for use cases with errors of their own that only read.
+    /// Like [`Db::run`]; for use cases with their own errors that only read.
     pub async fn call<T, E, F>(&self, body: F) -> Result<T, E>
     where
         T: Send + 'static,

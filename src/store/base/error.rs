@@ -1,14 +1,14 @@
-//! What may go wrong in the database layer.
+//! Errors of the database layer.
 
 use super::meaning::{Meaning, Trouble};
 use crate::store::{Moment, SealError};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use std::path::PathBuf;
 
-/// What is behind an error: for the log, and for whoever looks for a certain one.
+/// What caused an error.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// An error of the database layer. Texts name no secret and no statement; each has what caused it as its
+/// An error of the database layer. Messages contain no secrets and no statements; each error has its cause as its
 /// source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,90 +19,90 @@ pub enum Error {
          `sqlite:/var/lib/registrysync/registrysync.db`"
     )]
     Url,
-    /// A part of a PostgreSQL URL can't be read.
+    /// A part of a PostgreSQL URL is invalid.
     #[error("the database URL: {0}")]
     Address(String),
-    /// The database can't be reached at the moment. `database` is the URL without its password.
+    /// The database is temporarily unreachable. `database` is the URL without its password.
     #[error("can't connect to the database `{database}`: {reason}")]
     Connect {
         /// The URL without its password.
         database: String,
-        /// What the database's client said.
+        /// The client library's message.
         reason: String,
     },
-    /// The database is there and lets nobody in, or can't be opened: waiting doesn't help.
+    /// The database refuses the login or can't be opened: waiting doesn't help.
     #[error("can't use the database `{database}`: {reason}")]
     Refused {
         /// The URL without its password.
         database: String,
-        /// What the database, or the system, said.
+        /// The message of the database or the system.
         reason: String,
     },
     /// Every connection is in use.
     #[error("no database connection became free in time: {0}")]
     Busy(String),
-    /// The connection broke while it was used.
+    /// The connection was lost during use.
     #[error("the connection to the database was lost: {0}")]
     Lost(#[source] Cause),
-    /// The connection broke while a transaction was being committed: nobody knows what became of it.
-    #[error("the connection to the database was lost in the middle of a COMMIT: {0}")]
+    /// The connection was lost during a commit, whose outcome is unknown.
+    #[error("the connection to the database was lost during a COMMIT: {0}")]
     OutcomeUnknown(#[source] Cause),
-    /// The database is there and can't do its work.
+    /// The database is reachable but can't do its work.
     #[error("{0} ({1})")]
     Trouble(Trouble, #[source] Cause),
-    /// The database refuses a value: the same statement will never do.
-    #[error("the database refuses a value: {0}")]
+    /// The database rejects a value; retrying doesn't help.
+    #[error("the database rejects a value: {0}")]
     Value(#[source] Cause),
-    /// A migration of this database is not known to this program.
+    /// The database has a migration that this program doesn't know.
     #[error(
         "the database has the migration `{version}`, which this version of registrysync doesn't \
-         know: use the newer version that made it, or restore a backup"
+         know: use the newer version that created it, or restore a backup"
     )]
     Newer {
         /// The version of the unknown migration.
         version: String,
     },
-    /// A migration failed; it was rolled back.
+    /// A migration failed and was rolled back.
     #[error("can't migrate the database: {0}")]
     Migrate(#[source] Cause),
-    /// The copy before a migration couldn't be written.
-    #[error("can't back the database up to `{}` before migrating it: {reason}", path.display())]
+    /// The backup before a migration failed.
+    #[error("can't back up the database to `{}` before the migration: {reason}", path.display())]
     Backup {
-        /// Where the copy was to stand.
+        /// The path of the backup.
         path: PathBuf,
         /// What went wrong.
         #[source]
         reason: Cause,
     },
-    /// The key of the sealed credentials, or a sealed credential.
+    /// An error of the key or of a sealed credential.
     #[error(transparent)]
     Seal(#[from] SealError),
     /// A row with the same unique value exists.
     #[error("it exists already ({0})")]
     Exists(#[source] Cause),
-    /// The row is in use, or a row that it names doesn't exist.
-    #[error("it is in use, or names something that doesn't exist ({0})")]
+    /// The row is in use, or refers to a row that doesn't exist.
+    #[error("it is in use, or refers to something that doesn't exist ({0})")]
     Reference(#[source] Cause),
-    /// Somebody else changed the row first.
-    #[error("it was changed by `{modified_by}` at {modified} UTC: it has version {version} now")]
+    /// The row was changed concurrently.
+    #[error("it was changed by `{modified_by}` at {modified} UTC: it now has version {version}")]
     Stale {
-        /// The version it has.
+        /// Its current version.
         version: i64,
-        /// When it was changed last.
+        /// When it was last changed.
         modified: Moment,
         /// By whom.
         modified_by: String,
     },
-    /// The run was taken over, ended or deleted: who holds the old fence has to stop.
+    /// The run was taken over, ended or deleted: holders of the old fence must stop.
     #[error("run {run_id} is no longer held under fence {fence}")]
     FenceLost {
         /// The run.
         run_id: i64,
-        /// The fence that the writer named.
+        /// The writer's fence.
         fence: i64,
     },
     /// Any other failure of a statement.
-    #[error("the database refused a statement: {0}")]
+    #[error("the database rejected a statement: {0}")]
     Query(#[source] DieselError),
     /// The closure panicked or the runtime ended.
     #[error("a database task ended early: {0}")]
@@ -110,8 +110,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same may do later, without anybody having changed what was asked for. One that
-    /// isn't passing is answered, not tried again. A panic isn't: the same closure would do the same.
+    /// Whether a retry may succeed without any change. Other errors are returned instead of
+    /// retried. A panic isn't retried, since the same closure would panic again.
     pub fn is_passing(&self) -> bool {
         match self {
             Error::Connect { .. } | Error::Busy(_) | Error::Lost(_) | Error::OutcomeUnknown(_) => {
@@ -122,7 +122,7 @@ impl Error {
         }
     }
 
-    /// Whether starting the process again later may help, without anybody having mended anything.
+    /// Whether restarting the process later may help, without any repair.
     pub fn is_healed_by_waiting(&self) -> bool {
         self.is_passing()
             && !matches!(

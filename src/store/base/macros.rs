@@ -1,7 +1,7 @@
 //! Two small macros of this layer.
 
-/// Runs one expression on whichever backend the connection is. For what Diesel's derived
-/// multi-connection can't express: `RETURNING`, `ON CONFLICT`, inserts of many rows, row locks.
+/// Runs one expression on the connection's backend. For what Diesel's derived multi-connection
+/// can't express: `RETURNING`, `ON CONFLICT`, multi-row inserts, row locks.
 macro_rules! on_backend {
     ($conn:expr, $c:ident => $body:expr) => {
         match $conn {
@@ -32,7 +32,7 @@ macro_rules! text_enum {
                 }
             }
 
-            /// Reads the text back; `None` where there is no such value.
+            /// Parses the text; `None` if there is no such value.
             pub fn parse(text: &str) -> Option<$name> {
                 match text {
                     $($text => Some($name::$variant),)+
@@ -68,7 +68,7 @@ macro_rules! text_enum {
             fn from_sql(bytes: DB::RawValue<'_>) -> diesel::deserialize::Result<Self> {
                 let text = String::from_sql(bytes)?;
                 $name::parse(&text).ok_or_else(|| {
-                    format!("`{text}` is no {}", stringify!($name)).into()
+                    format!("`{text}` is not a valid {}", stringify!($name)).into()
                 })
             }
         }

@@ -1,65 +1,65 @@
-//! What a database that is there means by its errors.
+//! What the errors of a reachable database mean.
 //!
-//! Diesel tells the kind of a few errors only and hides the codes. They are known all the same,
-//! without reading what people read:
-//! - PostgreSQL's SQLSTATE is written before the message by [`super::link`], which sees it pass:
-//!   `[40P01] …`. The message's language doesn't matter.
-//! - SQLite's result codes have one constant text each, in the library that is compiled in
-//!   (`sqlite3_errstr`), which knows no other language. The whole text is compared.
+//! Diesel only distinguishes a few errors and hides the codes. They can be recognised without parsing
+//! messages meant for people:
+//! - [`super::link`] puts PostgreSQL's SQLSTATE before the message: `[40P01] …`. The message's language
+//!   doesn't matter.
+//! - SQLite's result codes have one constant text each in the bundled library (`sqlite3_errstr`), in
+//!   English only. The whole text is compared.
 
-/// Why a database that is there can't do its work; the text says what to do.
+/// Why a reachable database can't do its work; the text says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
-    /// Another program holds it.
+    /// Another program has locked it.
     #[error(
-        "the database is locked by another program: wait until that has ended (a backup, for \
-         instance), or end it"
+        "the database is locked by another program: wait until it has finished (a backup, for \
+         instance), or stop it"
     )]
     Locked,
-    /// Others were at the same rows, or the statement took too long.
-    #[error("the database was busy with the same rows for too long: try again")]
+    /// The same rows were locked, or the statement took too long.
+    #[error("the same rows were locked for too long: try again")]
     Contended,
-    /// No space is left.
-    #[error("the disk of the database is full: free space on it, or give it more")]
+    /// The disk is full.
+    #[error("the database's disk is full: free some space, or enlarge it")]
     Full,
-    /// Nothing can be written.
+    /// It is read-only.
     #[error(
-        "the database can only be read: let the server write to its file and directory, or to a \
-         PostgreSQL that is no standby"
+        "the database is read-only: make its file and directory writable, or use a \
+         PostgreSQL that isn't a standby"
     )]
     ReadOnly,
     /// The file is damaged, or the disk is.
     #[error(
-        "the database is damaged: stop the server, look at the disk, and put a backup of the \
-         database in its place"
+        "the database is damaged: stop the server, check the disk, and restore a backup of the \
+         database"
     )]
     Corrupt,
-    /// The disk, or what it is connected by, reports errors; or too many files are open.
-    #[error("the disk of the database reports an error: look at it and at the system's log")]
+    /// The disk or its connection reports errors, or too many files are open.
+    #[error("the database's disk reports an error: check it and the system's log")]
     Disk,
-    /// The server has no memory or no place for one more.
-    #[error("the database server is at its limits: look at its memory and connections")]
+    /// The server is out of memory or connections.
+    #[error("the database server is at its limits: check its memory and connections")]
     Overloaded,
     /// The SQLite file isn't where it was.
     #[error(
-        "the database's file was moved, removed or replaced while the server runs: put it back, \
+        "the database file was moved, removed or replaced while the server was running: put it back, \
          or restart the server; nothing is written until then"
     )]
     Moved,
 }
 
-/// What an error whose kind Diesel doesn't tell means.
+/// The meaning of an error that Diesel doesn't distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     Trouble(Trouble),
     /// The connection is over.
     Lost,
-    /// A value was refused.
+    /// A value was rejected.
     Value,
 }
 
 impl Meaning {
-    /// Of the text that Diesel hands over.
+    /// Parses the text that Diesel returns.
     pub(in crate::store) fn of(message: &str) -> Option<Meaning> {
         match sqlstate(message) {
             Some(code) => Meaning::of_sqlstate(code),

@@ -1,15 +1,15 @@
 //! The connection, and what every table needs.
 //!
-//! - `db` opens, migrates, and runs a closure on a connection of its `pool`; `options`: what is said of one.
-//! - `link`: the way to PostgreSQL: TLS, limits on every wait, codes of errors.
+//! - `db` opens, migrates, and runs a closure on a connection of its `pool`; `options`: its settings.
+//! - `link`: the link to PostgreSQL: TLS, timeouts, error codes.
 //! - `connection`: the two backends as one; write transactions.
-//! - `migrate`: embedded migrations, the refusal of a newer database, the backup before.
+//! - `migrate`: embedded migrations, the refusal of newer databases, the backup before migrating.
 //! - [`clock`]: the database's.
 //! - `seal`: how credentials are encrypted at rest.
-//! - `error`, `meaning`: what may go wrong, and what a database means by its errors.
-//! - `storable`: foreign text as it is stored; one refused row doesn't lose its neighbours.
+//! - `error`, `meaning`: errors, and what a database's errors mean.
+//! - `storable`: text from others made storable; one rejected row doesn't affect its neighbours.
 //! - [`channel`]: how processes notify each other, by PostgreSQL's `LISTEN` and `NOTIFY`.
-//! - `macros`: enums that are kept as text.
+//! - `macros`: enums stored as text.
 
 #[macro_use]
 mod macros;

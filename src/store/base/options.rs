@@ -1,14 +1,14 @@
-//! What may be said of a database besides its URL.
+//! Options of a database besides its URL.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// How long PostgreSQL may take.
+/// Timeouts of PostgreSQL.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// To answer a statement of a call; afterwards the connection is given up. PostgreSQL itself
-    /// ends the statement a little earlier.
+    /// For a call's statement; afterwards the connection is closed. PostgreSQL itself ends the
+    /// statement a little earlier.
     pub statement: Duration,
 }
 
@@ -20,11 +20,11 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// What may be said of a database besides its URL.
+/// Options of a database besides its URL.
 #[derive(Clone, Debug, Default)]
 pub struct DbOptions {
-    /// PostgreSQL's password; it comes before one in the URL.
+    /// PostgreSQL's password; overrides one in the URL.
     pub password: Option<SecretString>,
-    /// How long PostgreSQL may take.
+    /// Timeouts of PostgreSQL.
     pub limits: ConnectionLimits,
 }

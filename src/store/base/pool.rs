@@ -1,4 +1,4 @@
-//! Connections that are open, and whose turn it is to use one.
+//! Open connections, and the queue for them.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,19 +10,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::connection::{PooledConnection, Target};
 use crate::store::{DbConnection, Error};
 
-/// Connections at once. Statements are short; more only queue at the disk.
+/// Maximum number of connections. Statements are short; more would only queue at the disk.
 const PLACES: usize = 8;
-/// One more, for what must not wait behind calls: the renewal of leases.
+/// One more, for what must not wait behind calls, such as renewing leases.
 const URGENT_PLACES: usize = 1;
-/// How long a caller waits for its turn before it hears [`Error::Busy`].
+/// How long a caller waits before it gets [`Error::Busy`].
 const TURN_WAIT: Duration = Duration::from_secs(15);
-/// The same where the database was away when it was asked last, and how long anybody waits for a new
+/// The same if the database was unreachable at the last check; also the timeout of a new
 /// connection.
 const AWAY_WAIT: Duration = Duration::from_millis(1900);
-/// Who waits longer than this for a turn lets the database be asked whether it is there at all: all
-/// connections may be in statements that are never answered.
+/// After waiting this long, a caller has the database checked: all connections may be in statements
+/// that are never answered.
 const TURN_SOON: Duration = Duration::from_millis(500);
-/// How long that answer holds.
+/// How long the result of a check is valid.
 const ASKED_HOLDS: Duration = Duration::from_secs(1);
 
 /// The connections of one process to one database.
@@ -32,15 +32,15 @@ pub(super) struct Pool {
     idle: Mutex<Vec<PooledConnection>>,
     turns: Arc<Semaphore>,
     urgent: Arc<Semaphore>,
-    /// The database didn't answer when it was asked last.
+    /// The database didn't answer the last check.
     away: AtomicBool,
-    /// When that was asked for the sake of those who wait, last.
+    /// When the database was last checked for waiting callers.
     asked: tokio::sync::Mutex<Option<Instant>>,
 }
 
-/// A connection in use; it goes back when this is dropped, unless it broke.
+/// A connection in use; it returns to the pool on drop, unless it is broken.
 pub(super) struct Taken {
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     place: Option<PooledConnection>,
     pool: Arc<Pool>,
     _turn: OwnedSemaphorePermit,
@@ -58,7 +58,7 @@ impl Pool {
         })
     }
 
-    /// A connection that works, as far as can be known; `urgent` ones don't wait for the others.
+    /// A connection that works as far as known; `urgent` ones don't queue.
     pub(in crate::store) async fn take(self: &Arc<Pool>, urgent: bool) -> Result<Taken, Error> {
         self.target.check()?;
         let turns = Arc::clone(if urgent { &self.urgent } else { &self.turns });
@@ -76,7 +76,7 @@ impl Pool {
             }
             self.idle_put(place);
         }
-        // It goes on where nobody waits any more: what comes of it is there for the next one.
+        // Continues even if nobody waits any more: the next caller gets the connection.
         let pool = Arc::clone(self);
         let connecting = tokio::task::spawn_blocking(move || Ok(taken(pool.place()?)));
         let mut patience = AWAY_WAIT.max(self.target.patience());
@@ -116,7 +116,7 @@ impl Pool {
         }
     }
 
-    /// Whether the database takes a new connection. One asks for all who wait.
+    /// Whether the database accepts a new connection. One check serves all waiting callers.
     async fn is_there(self: &Arc<Pool>) -> bool {
         if !self.target.has_server() {
             return true;
@@ -139,7 +139,8 @@ impl Pool {
             if place.is_fresh() || place.answers() {
                 return Ok(place);
             }
-            // What befell it befell those that were silent as long: to ask each takes too long.
+            // Connections that were idle as long are likely dead, too; checking each takes too
+            // long.
             let (fresh, _stale): (Vec<_>, Vec<_>) =
                 self.idle().drain(..).partition(PooledConnection::is_fresh);
             self.idle().extend(fresh);
@@ -177,7 +178,7 @@ impl Drop for Taken {
         let Some(mut place) = self.place.take() else {
             return;
         };
-        // A panic in the middle leaves a transaction open.
+        // A panic may leave a transaction open.
         if std::thread::panicking() || place.has_broken() {
             return;
         }

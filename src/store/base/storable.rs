@@ -1,34 +1,33 @@
-//! What the database keeps of text that others wrote, and how a row that it refuses is told from
-//! its neighbours.
+//! How text from others is stored, and how a rejected row is separated from its neighbours.
 
 use crate::store::{DbConnection, Error};
 use crate::text::readable;
 
-/// Rows of one statement. Each of their values is a parameter, of which PostgreSQL takes 65 535 and
-/// SQLite 32 766.
+/// Rows of one statement. Each of their values is a parameter: PostgreSQL allows 65 535 a statement, SQLite
+/// 32 766.
 pub(in crate::store) const STATEMENT_ROWS: usize = 500;
-/// Longest sentence that is kept, in characters: a line of a log, a message, an error.
+/// Maximum length of a stored sentence in characters: a log line, a message, an error.
 const TEXT: usize = 2000;
-/// Longest name that is kept, in characters: a repository with its tag, a digest.
+/// Maximum length of a stored name in characters: a repository with its tag, a digest.
 const NAME: usize = 500;
 
-/// A sentence as it is kept: one line, no control characters, bounded.
+/// A sentence for storage: one line, no control characters, bounded.
 pub(in crate::store) fn text_kept(text: &str) -> String {
     readable(text, TEXT)
 }
 
-/// A name as it is kept.
+/// A name for storage.
 pub(in crate::store) fn name_kept(name: &str) -> String {
     readable(name, NAME)
 }
 
-/// Whether a name is kept as it is.
+/// Whether a name can be stored unchanged.
 pub(in crate::store) fn is_name(name: &str) -> bool {
     name_kept(name) == name
 }
 
-/// Writes all rows at once; where the database refuses that, one by one, with `instead` in the place
-/// of a row that it refuses. Err: nothing can be written, or not at the moment.
+/// Writes all rows at once; if the database rejects that, one by one, with `instead` replacing a
+/// rejected row. Err: the database can't be written to, perhaps temporarily.
 pub(in crate::store) fn write_apart<T>(
     conn: &mut DbConnection,
     rows: &[T],
@@ -47,7 +46,7 @@ pub(in crate::store) fn write_apart<T>(
         let mut one = conn.write(|conn| write(conn, std::slice::from_ref(row)));
         if refused(&one) {
             if let Err(error) = &one {
-                tracing::error!(%error, "the database refuses a row; a note stands in its place");
+                tracing::error!(%error, "the database rejects a row; a note replaces it");
             }
             one = conn.write(|conn| write(conn, &[instead(row)]));
         }

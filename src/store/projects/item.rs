@@ -1,4 +1,4 @@
-//! Sync items: the repositories of a project and what is selected of each.
+//! Sync items: the repositories of a project and their selectors.
 
 use super::project::project_by_id;
 use crate::store::schema::{sync_item, sync_project};
@@ -13,7 +13,7 @@ pub struct Item {
     pub id: i64,
     pub project_id: i64,
     pub repository: String,
-    /// Selectors and the rest, JSON.
+    /// Selectors and other options, JSON.
     pub options: String,
 }
 
@@ -52,7 +52,7 @@ pub fn item_by_id(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<Optio
         .optional()?)
 }
 
-/// At most `limit` items of a project with an id above `after_id` (0 begins), by id.
+/// At most `limit` items of a project with an id above `after_id` (0 for the first ones), by id.
 pub fn item_list(
     conn: &mut DbConnection,
     org_id: i64,

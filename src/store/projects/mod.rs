@@ -1,6 +1,6 @@
 //! What is copied from where to where.
 //!
-//! - [`project`]: sync projects; [`item`]: their items; [`synced_tag`]: the tags that were copied for them.
+//! - [`project`]: sync projects; [`item`]: their items; [`synced_tag`]: the tags copied for them.
 
 pub mod item;
 pub mod project;

@@ -20,7 +20,7 @@ pub struct Project {
     pub enabled: bool,
     /// JSON.
     pub options: String,
-    /// Raised by each change.
+    /// Increased by each change.
     pub version: i64,
     pub created: Moment,
     pub modified: Moment,
@@ -28,7 +28,7 @@ pub struct Project {
     pub modified_by: String,
 }
 
-/// A project to be made.
+/// A project to create.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = sync_project)]
 #[allow(missing_docs)]
@@ -42,7 +42,7 @@ pub struct NewProject<'a> {
     pub modified_by: &'a str,
 }
 
-/// What to change of a project; `None` leaves it as it is.
+/// Changes to a project; `None` leaves a value unchanged.
 #[derive(Clone, Debug, Default, AsChangeset)]
 #[diesel(table_name = sync_project)]
 #[allow(missing_docs)]
@@ -54,7 +54,7 @@ pub struct ProjectChange<'a> {
     pub modified_by: &'a str,
 }
 
-/// Makes a project and returns its id; [`Error::Exists`] where the label is taken.
+/// Creates a project and returns its id; [`Error::Exists`] if the label is taken.
 pub fn project_create(conn: &mut DbConnection, new: &NewProject<'_>) -> Result<i64, Error> {
     let time = clock(conn)?;
     let row = (
@@ -113,7 +113,7 @@ pub fn project_list(
         .load(conn)?)
 }
 
-/// The run of a project that was asked for last.
+/// A project's latest run.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = tasko_run)]
 #[allow(missing_docs)]
@@ -124,7 +124,7 @@ pub struct LastRun {
     pub warnings: i64,
 }
 
-/// The last run of each project of an organisation that has one, by project id; of the projects
+/// The latest run of each project of an organisation that has one, by project id; for the projects
 /// from the first label to the last.
 pub fn project_last_runs(
     conn: &mut DbConnection,
@@ -151,8 +151,8 @@ pub fn project_last_runs(
         .collect())
 }
 
-/// Holds a project until the transaction ends, so that what is decided from its items and runs
-/// still holds when it is written. SQLite's write transactions are alone anyway.
+/// Locks a project until the transaction ends, so that decisions based on its items and runs still
+/// hold when they are written. SQLite's write transactions are exclusive anyway.
 pub fn project_lock(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<bool, Error> {
     let project = sync_project::table
         .find(id)
@@ -165,8 +165,8 @@ pub fn project_lock(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<boo
     Ok(found.is_some())
 }
 
-/// Changes a project; `false` where there is none. [`Error::Stale`] where `version` is given and
-/// isn't the one that the project has.
+/// Changes a project; `false` if there is none. [`Error::Stale`] if `version` is given and isn't
+/// the current one.
 pub fn project_update(
     conn: &mut DbConnection,
     org_id: i64,
@@ -224,8 +224,8 @@ pub fn projects_disable(
     })
 }
 
-/// Removes a project with its items, runs, results and logs; `false` where there is none. A
-/// worker that still runs it finds its next write refused, and stops.
+/// Removes a project with its items, runs, results and logs; `false` if there is none. A worker
+/// still running it finds its next write refused, and stops.
 pub fn project_delete(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<bool, Error> {
     let project = sync_project::table
         .find(id)

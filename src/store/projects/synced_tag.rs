@@ -1,4 +1,4 @@
-//! What we last saw at a target: lets a run skip what hasn't changed without asking twice.
+//! What was last seen at a target, so that a run can skip unchanged tags with fewer requests.
 
 use crate::store::base::storable::{STATEMENT_ROWS, is_name};
 use crate::store::runs::run::{RunStatus, RunTrigger};
@@ -9,7 +9,7 @@ use diesel::upsert::excluded;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
-/// From which store to which.
+/// Source and target store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorePair {
     /// The source store's id.
@@ -35,16 +35,16 @@ pub struct SyncedKey {
 pub struct SyncedState {
     pub source_digest: String,
     pub target_digest: String,
-    /// The platforms that were asked for, as text; empty: all of them.
+    /// The requested platforms, as text; empty: all.
     pub platforms: String,
     pub verified_at: Moment,
-    /// The chosen platforms that the image doesn't have, in words; empty: it has all.
+    /// The chosen platforms that the image lacks, as text; empty: none.
     pub lack: String,
-    /// When a check found that it isn't there as it was left; the next run mends that.
+    /// When a check found it changed or incomplete; the next run repairs that.
     pub lost_at: Option<Moment>,
 }
 
-/// All that is known of one source repository.
+/// Everything known of one source repository.
 pub fn synced_lookup(
     conn: &mut DbConnection,
     pair: StorePair,
@@ -60,7 +60,7 @@ pub fn synced_lookup(
         .collect())
 }
 
-/// The statement for one row or many: their types differ.
+/// The statement for one row or several: their types differ.
 macro_rules! upsert {
     ($rows:expr) => {
         diesel::insert_into(synced_tag::table)
@@ -85,15 +85,15 @@ macro_rules! upsert {
     };
 }
 
-/// Writes what was seen, over what was known; all or none. A tag whose name or platforms the
-/// database can't keep as they are is not remembered: it only costs another look.
+/// Records what was seen, replacing earlier records; all or none. A tag whose name or platforms
+/// can't be stored unchanged is not recorded, which only costs another check.
 pub fn synced_upsert<S: BuildHasher>(
     conn: &mut DbConnection,
     pair: StorePair,
     repository: &str,
     tags: &HashMap<SyncedKey, SyncedState, S>,
 ) -> Result<(), Error> {
-    // One order for all writers, so that two of them can't wait for each other's rows.
+    // The same order for all writers, so that they can't deadlock.
     let mut tags: Vec<_> = tags
         .iter()
         .filter(|(key, state)| can_be_kept(key, state))
@@ -117,7 +117,7 @@ pub fn synced_upsert<S: BuildHasher>(
                 }
                 upsert!(batch).execute(c)?;
             },
-            // Diesel has no upsert of many rows here, and one costs no way over a network.
+            // Diesel has no multi-row upsert here, and on SQLite single ones cost no round trip.
             DbConnection::Sqlite(c) => {
                 for row in rows {
                     upsert!(row).execute(c)?;
@@ -151,7 +151,7 @@ pub struct SyncedPlace {
     pub repository: String,
 }
 
-/// All that is known of all targets, one target store after the other.
+/// Everything known of all targets, grouped by target store.
 pub fn synced_places(conn: &mut DbConnection) -> Result<Vec<SyncedPlace>, Error> {
     let rows: Vec<(i64, i64, i64, String)> = synced_tag::table
         .inner_join(image_store::table.on(image_store::id.eq(synced_tag::dest_store_id)))
@@ -176,7 +176,7 @@ pub fn synced_places(conn: &mut DbConnection) -> Result<Vec<SyncedPlace>, Error>
     Ok(places)
 }
 
-/// Whatever is at the target under these names was lost: target repository and tag.
+/// Removes all records of these target repositories and tags, whose state is unknown.
 pub fn synced_lost(
     conn: &mut DbConnection,
     pair: StorePair,
@@ -189,7 +189,7 @@ pub fn synced_lost(
         .load(conn)?)
 }
 
-/// The row of a tag, as long as nothing else was seen there meanwhile.
+/// The row of a tag, unless something else was recorded meanwhile.
 macro_rules! seen {
     ($pair:expr, $repository:expr, $key:expr, $state:expr) => {
         synced_tag::table
@@ -204,8 +204,8 @@ macro_rules! seen {
     };
 }
 
-/// Notes that a tag isn't at its target as it was left (`Some`, since when), or is again, unless
-/// something else was seen there meanwhile.
+/// Marks a tag as changed or incomplete at its target (`Some`, since when), or as intact, unless
+/// something else was recorded meanwhile.
 pub fn synced_lost_set(
     conn: &mut DbConnection,
     pair: StorePair,
@@ -220,7 +220,7 @@ pub fn synced_lost_set(
     Ok(())
 }
 
-/// Forgets what was seen of a tag, unless something else was seen there meanwhile.
+/// Removes the record of a tag, unless something else was recorded meanwhile.
 pub fn synced_forget(
     conn: &mut DbConnection,
     pair: StorePair,
@@ -232,8 +232,7 @@ pub fn synced_forget(
     Ok(())
 }
 
-/// Forgets what was copied for items that are there no more, at most `limit` tags; returns how many
-/// those were.
+/// Removes at most `limit` records of items that no longer exist; returns how many.
 pub fn synced_forget_unused(conn: &mut DbConnection, limit: usize) -> Result<usize, Error> {
     let used = sync_item::table
         .inner_join(sync_project::table)
@@ -272,7 +271,7 @@ pub fn synced_forget_unused(conn: &mut DbConnection, limit: usize) -> Result<usi
     })
 }
 
-/// Forgets at most `limit` tags that came from a store or went there.
+/// Removes at most `limit` records of tags from or to a store.
 pub fn synced_forget_store(
     conn: &mut DbConnection,
     store: i64,
@@ -305,8 +304,8 @@ pub fn synced_forget_store(
     Ok(gone)
 }
 
-/// Whether projects copy this repository between these stores, and every one of them has done all
-/// its work since `time`: what they left as it was then, they don't copy any more.
+/// Whether projects copy this repository between these stores, and all of them have completed a run
+/// since `time`: what they left untouched then, they don't copy any more.
 pub fn synced_is_left(
     conn: &mut DbConnection,
     pair: StorePair,

@@ -1,4 +1,4 @@
-//! Ending a run early.
+//! Cancelling a run.
 
 use super::log::{LogLevel, log_now};
 use super::part::PartStatus;
@@ -10,23 +10,21 @@ use crate::store::schema::{run_part, tasko_run};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 
-/// What became of [`run_cancel`].
+/// The result of [`run_cancel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancelled {
-    /// It waited: it has ended.
+    /// It was waiting and has ended.
     Ended,
-    /// The parts that nobody works on have ended; the workers of the others are told, and end them
-    /// soon.
+    /// Parts without a worker have ended; the workers of the others are notified and end them soon.
     Asked,
-    /// It had ended before, with this status.
+    /// It had already ended, with this status.
     WasOver(RunStatus),
     /// There is no such run.
     NoRun,
 }
 
-/// Ends a run that waits; of one that is under way, ends the parts that wait or whose worker let
-/// the lease run out, and asks the workers of the others to end them. `login` is who wants that,
-/// for the log.
+/// Ends a waiting run; of a run in progress, ends the parts that are waiting or whose lease has
+/// expired, and asks the workers of the others to end them. `login` is recorded in the log.
 pub fn run_cancel(
     conn: &mut DbConnection,
     org_id: i64,
@@ -58,7 +56,7 @@ pub fn run_cancel(
     })
 }
 
-/// Ends the parts of a run that nobody works on.
+/// Ends the parts of a run that have no worker.
 fn parts_idle_end(conn: &mut DbConnection, run_id: i64) -> Result<(), Error> {
     let lost = run_part::status.eq(PartStatus::Running).and(
         run_part::lease_until

@@ -1,5 +1,5 @@
-//! Runs of house-keeping: they have no project and no parts. A claim gives a [`HousekeepingLease`], whose
-//! attempt fences it: whoever claims the run again has a higher one.
+//! Housekeeping runs, which have no project and no parts. A claim returns a [`HousekeepingLease`],
+//! fenced by its attempt: a later claim has a higher one.
 
 use super::lease::lease_end;
 use super::log::{NewLogLine, log_write};
@@ -12,20 +12,20 @@ use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use std::time::Duration;
 
-/// Claims of one run whose workers were lost, before it is given up.
+/// Number of claims of one run that may be lost before it is given up.
 const ATTEMPTS: i64 = 3;
 
-/// The right to write to a run of house-keeping.
+/// The right to write to a housekeeping run.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 #[allow(missing_docs)]
 pub struct HousekeepingLease {
     pub run_id: i64,
     pub bunch: String,
-    /// What the run's attempt was when it was claimed.
+    /// The run's attempt at the time of the claim.
     pub attempt: i64,
 }
 
-/// Gives the first run of house-keeping that waits, or whose worker is gone, to `worker`.
+/// Gives the first housekeeping run that is waiting, or whose worker is lost, to `worker`.
 pub fn housekeeping_claim(
     conn: &mut DbConnection,
     worker: &str,
@@ -35,7 +35,7 @@ pub fn housekeeping_claim(
         let now = clock(conn)?;
         let until = lease_end(now, lease);
         let left = tasko_run::lease_until.assume_not_null();
-        // A lease that lasts longer than any is one of a clock that was set.
+        // A lease longer than any possible one means that a clock was changed.
         let lost = tasko_run::status
             .eq(RunStatus::Running)
             .and(left.lt(now).or(left.gt(until)));
@@ -88,7 +88,7 @@ pub fn housekeeping_claim(
     })
 }
 
-/// Renews the lease and appends to the log; `false` where the run is somebody else's by now.
+/// Renews the lease and appends to the log; `false` if the run was taken over.
 pub fn housekeeping_progress(
     conn: &mut DbConnection,
     house: &HousekeepingLease,
@@ -107,7 +107,7 @@ pub fn housekeeping_progress(
     })
 }
 
-/// Ends the run, unless it is somebody else's by now.
+/// Ends the run, unless it was taken over.
 pub fn housekeeping_end(
     conn: &mut DbConnection,
     house: &HousekeepingLease,
@@ -131,7 +131,7 @@ pub fn housekeeping_end(
     })
 }
 
-/// Gives the run back, for any worker to do it from its beginning.
+/// Releases the run, for any worker to start it over.
 pub fn housekeeping_release(
     conn: &mut DbConnection,
     house: &HousekeepingLease,
@@ -155,16 +155,16 @@ fn held(house: &HousekeepingLease) -> _ {
         .filter(tasko_run::status.eq(running))
 }
 
-/// Whose history is cleaned up.
+/// Whose history to clean up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HistoryOf {
     /// A project's.
     Project(i64),
-    /// That of a bunch of house-keeping.
+    /// That of a housekeeping bunch.
     Bunch(String),
 }
 
-/// Everything that has a run which ended before `time`.
+/// Everything with a run that ended before `time`.
 pub fn history_list(conn: &mut DbConnection, time: Moment) -> Result<Vec<HistoryOf>, Error> {
     let rows: Vec<(Option<i64>, String)> = tasko_run::table
         .filter(tasko_run::end_time.lt(time))
@@ -178,21 +178,21 @@ pub fn history_list(conn: &mut DbConnection, time: Moment) -> Result<Vec<History
     Ok(rows.into_iter().map(whose).collect())
 }
 
-/// What a step of [`history_remove`] has removed; nothing, when there is nothing left to remove.
+/// What a step of [`history_remove`] has removed; zero if nothing is left to remove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// Runs that are gone now.
+    /// Number of runs removed.
     pub runs: usize,
-    /// Results and lines of logs.
+    /// Number of results and log lines removed.
     pub rows: usize,
 }
 
-/// Runs that one step looks at.
+/// Runs per step.
 const RUNS: i64 = 20;
 
-/// Removes runs that ended before `time` and aren't among the last `keep`, the oldest first: at most
-/// `rows` of their results and lines of logs, and the runs of which nothing is left. One step of many,
-/// since a run may have 100 000 results, and other writers wait meanwhile.
+/// Removes runs that ended before `time` and aren't among the latest `keep`, oldest first: at most
+/// `rows` of their results and log lines, and the runs that have none left. One step of many, since
+/// a run may have 100 000 results and other writers have to wait meanwhile.
 pub fn history_remove(
     conn: &mut DbConnection,
     of: &HistoryOf,
@@ -239,7 +239,7 @@ pub fn history_remove(
     })
 }
 
-/// Removes at most `most` results and lines of a run.
+/// Removes at most `most` results and log lines of a run.
 fn rows_remove(conn: &mut DbConnection, run: i64, most: usize) -> Result<usize, Error> {
     let limit = |most: usize| i64::try_from(most).unwrap_or(i64::MAX);
     let results: Vec<i64> = run_result::table
@@ -270,9 +270,9 @@ fn rows_remove(conn: &mut DbConnection, run: i64, most: usize) -> Result<usize, 
     Ok(gone)
 }
 
-/// Removes at most `rows` of a project's results, lines of logs and items, and the runs of which
-/// nothing is left, whatever their state; answers how many rows that were. One step of many, after
-/// which the project itself is soon removed.
+/// Removes at most `rows` of a project's results, log lines and items, and the runs that have none
+/// left, whatever their status; returns how many rows. One step of many, after which the project
+/// itself is removed.
 pub fn project_empty(conn: &mut DbConnection, id: i64, rows: usize) -> Result<usize, Error> {
     conn.write(|conn| {
         let runs: Vec<i64> = tasko_run::table
@@ -308,7 +308,7 @@ pub fn project_empty(conn: &mut DbConnection, id: i64, rows: usize) -> Result<us
     })
 }
 
-/// Removes schedules that were over before `time` and have no run any more; returns how many.
+/// Removes schedules that ended before `time` and have no runs left; returns how many.
 pub fn schedules_remove(conn: &mut DbConnection, time: Moment) -> Result<usize, Error> {
     let runs = tasko_run::table.filter(tasko_run::schedule_id.eq(tasko_schedule::id.nullable()));
     let old = tasko_schedule::table

@@ -1,7 +1,7 @@
-//! Who may work on a part: claims, leases, and what is offered again.
+//! Who may work on a part: claims, leases, and retries of lost parts.
 //!
-//! A worker claims a part and gets a [`Lease`], which it renews while it lives. A part whose lease ran out is
-//! offered again, under another fence.
+//! A worker claims a part and gets a [`Lease`], which it renews while it is alive. A part whose lease
+//! expired is offered again, with another fence.
 
 use super::log::{LogLevel, log_now};
 use super::part::{Lease, Part, PartStatus, part_hold};
@@ -17,7 +17,7 @@ use diesel::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Gives the first part of a run that waits to `worker`, for `lease_time`; `None` where none does.
+/// Gives the first waiting part of a run to `worker`, for `lease_time`; `None` if there is none.
 pub fn part_claim(
     conn: &mut DbConnection,
     run_id: i64,
@@ -50,8 +50,8 @@ pub fn part_claim(
     })
 }
 
-/// Renews these leases, as far as they are still held under their fences. A row that only bears a
-/// worker's name is not renewed: nobody may be working on it, since the answer to its claim was lost.
+/// Renews these leases, if they are still held with their fences. A row that only has a worker's
+/// name is not renewed: the answer to its claim may have been lost, so nobody works on it.
 pub fn leases_renew(
     conn: &mut DbConnection,
     leases: &[Lease],
@@ -76,8 +76,8 @@ pub fn leases_renew(
     Ok(())
 }
 
-/// Lets one node at a time choose what to claim, until the transaction ends: what it counts then
-/// holds. SQLite has one node.
+/// Lets only one node at a time choose what to claim, until the transaction ends, so that its
+/// counts stay valid. SQLite has one node.
 pub fn claim_lock(conn: &mut DbConnection) -> Result<(), Error> {
     if let DbConnection::Postgres(conn) = conn {
         conn.batch_execute("SELECT pg_advisory_xact_lock(7239481121)")?;
@@ -85,8 +85,8 @@ pub fn claim_lock(conn: &mut DbConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Those whose lease ran out by the database's clock, or lasts longer than `longest`: then a clock
-/// was set, and it would never run out. So does one that has no end at all.
+/// Parts whose lease has expired by the database's clock, or lasts longer than `longest` or
+/// forever: then a clock was changed, and it would never expire.
 pub fn parts_overdue(conn: &mut DbConnection, longest: Duration) -> Result<Vec<Part>, Error> {
     let time = clock(conn)?;
     let until = run_part::lease_until.assume_not_null();
@@ -99,19 +99,19 @@ pub fn parts_overdue(conn: &mut DbConnection, longest: Duration) -> Result<Vec<P
         .load(conn)?)
 }
 
-/// What became of [`part_offer`].
+/// The result of [`part_offer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offered {
-    /// It waits for a worker again.
+    /// It is waiting for a worker again.
     Again,
-    /// It ended: its run is being cancelled, or it was tried too often.
+    /// It ended: its run is being cancelled, or all attempts failed.
     Ended,
-    /// Its worker lives, or somebody else was faster.
+    /// Its worker is alive, or another node was faster.
     Not,
 }
 
-/// Takes a part from a worker that is gone (`why`) and offers it again, `attempts` times in all.
-/// What the worker recorded is kept.
+/// Takes a part from a lost worker (`why`) and offers it again, `attempts` times in total. What the
+/// worker recorded is kept.
 pub fn part_offer(
     conn: &mut DbConnection,
     part: &Part,
@@ -160,7 +160,7 @@ pub fn part_offer(
         let (level, end) = if again {
             (
                 LogLevel::Warn,
-                format!("offered again, attempt {attempt} of {attempts}"),
+                format!("retried, attempt {attempt} of {attempts}"),
             )
         } else {
             (LogLevel::Error, message)
@@ -181,7 +181,7 @@ pub fn part_offer(
     })
 }
 
-/// Gives a part back before its end, for any worker to go on with; that is no failed attempt.
+/// Releases an unfinished part, for any worker to continue; doesn't count as a failed attempt.
 pub fn part_release(conn: &mut DbConnection, lease: Lease, why: &str) -> Result<(), Error> {
     conn.write(|conn| {
         let part = part_hold(conn, lease)?;
@@ -191,13 +191,13 @@ pub fn part_release(conn: &mut DbConnection, lease: Lease, why: &str) -> Result<
                 run_part::lease_until.eq(None::<Moment>),
             ))
             .execute(conn)?;
-        let line = format!("`{}`: {why}; offered again", part.target_repository);
+        let line = format!("`{}`: {why}; it is retried", part.target_repository);
         log_now(conn, lease.run_id, LogLevel::Warn, line)?;
         notify(conn, Topic::Queue)
     })
 }
 
-/// When a lease that begins at `start` runs out.
+/// When a lease that starts at `start` expires.
 pub(super) fn lease_end(start: Moment, lease_time: Duration) -> Moment {
     TimeDelta::from_std(lease_time)
         .ok()

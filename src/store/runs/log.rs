@@ -8,13 +8,13 @@ use crate::store::{DbConnection, Error, Moment, now};
 use diesel::prelude::*;
 
 text_enum! {
-    /// How much a line matters.
+    /// The level of a line.
     LogLevel {
-        /// For who looks for a fault.
+        /// For debugging.
         Debug => "debug",
         /// What happened.
         Info => "info",
-        /// Somebody should look at it.
+        /// Something needs attention.
         Warn => "warn",
         /// Something failed.
         Error => "error",
@@ -33,7 +33,7 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// A line to be written.
+/// A line to write.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = run_log)]
 #[allow(missing_docs)]
@@ -44,7 +44,7 @@ pub struct NewLogLine {
 }
 
 impl NewLogLine {
-    /// A line of this moment.
+    /// A line with the current time.
     pub fn now(level: LogLevel, message: String) -> Self {
         Self {
             time: now(),
@@ -54,7 +54,7 @@ impl NewLogLine {
     }
 }
 
-/// A line in its place.
+/// A line at its position.
 #[derive(Insertable)]
 #[diesel(table_name = run_log)]
 struct Numbered {
@@ -65,13 +65,12 @@ struct Numbered {
 }
 
 impl Numbered {
-    /// What stands in the place of a line that the database refuses.
+    /// Replaces a line that the database rejects.
     fn refused(&self) -> Numbered {
         Numbered {
             line: NewLogLine {
                 level: LogLevel::Error,
-                message: "a line stood here that the database refused; the server's log says why"
-                    .to_owned(),
+                message: "the database rejected this line; see the server's log".to_owned(),
                 ..self.line
             },
             ..*self
@@ -79,8 +78,7 @@ impl Numbered {
     }
 }
 
-/// Appends a line of this moment, by the database's clock, to a run whose row the transaction has
-/// locked.
+/// Appends a line with the database's current time to a run whose row the transaction has locked.
 pub fn log_now(
     conn: &mut DbConnection,
     run_id: i64,
@@ -126,8 +124,8 @@ pub(super) fn log_write(
     Ok(())
 }
 
-/// At most `limit` lines of a run of an organisation (of the whole server, where that is `None`)
-/// after the first `offset`, in order. Lines are numbered without a gap, so that the offset is a key.
+/// At most `limit` lines of a run of an organisation (or of the whole server, if `None`) after the
+/// first `offset`, in order. Lines are numbered without gaps, so the offset is a key.
 pub fn log_list(
     conn: &mut DbConnection,
     org_id: impl Into<Option<i64>>,

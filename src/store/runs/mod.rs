@@ -1,9 +1,10 @@
 //! Runs, and what they leave.
 //!
-//! - [`run`] and its [`part`]s: the rows. [`queue`]: how a run is asked for, begun and ended; [`cancel`] asks for an end.
+//! - [`run`] and its [`part`]s: the rows. [`queue`]: how a run is queued, started and ended; [`cancel`]
+//!   ends it early.
 //! - [`lease`]: which worker may work on a part; [`progress`]: what it writes meanwhile.
-//! - [`log`] and [`result`] are what a run leaves; [`tasko_run`] lists runs by the job runner's names.
-//! - [`house_run`] is the lease of house-keeping; [`worker`] holds the heartbeats.
+//! - [`log`] and [`result`] are what a run leaves; [`tasko_run`] lists runs for the job runner's API.
+//! - [`house_run`] is the lease of housekeeping; [`worker`] holds the heartbeats.
 
 pub mod cancel;
 pub mod house_run;

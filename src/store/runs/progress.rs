@@ -8,7 +8,7 @@ use crate::store::schema::{run_part, tasko_run};
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 
-/// Appends lines in their order, for who holds a part of the run; all or none.
+/// Appends lines in order, for the holder of a part of the run; all or none.
 pub fn log_append(
     conn: &mut DbConnection,
     lease: Lease,
@@ -20,8 +20,7 @@ pub fn log_append(
     })
 }
 
-/// Writes what a part has done so far, and adds the difference to its run; at most once a second
-/// is enough.
+/// Writes a part's totals so far, and adds the difference to its run; once a second is enough.
 pub fn part_progress(
     conn: &mut DbConnection,
     lease: Lease,
@@ -59,7 +58,7 @@ pub fn part_progress(
     })
 }
 
-/// Ends a part with its final totals; `message` is for what its results don't say.
+/// Ends a part with its final totals; `message` is for what its results don't show.
 pub fn part_end(
     conn: &mut DbConnection,
     lease: Lease,

@@ -1,7 +1,7 @@
-//! The queue of runs: how one is put into it, begun and ended.
+//! The queue of runs: how one is queued, started and ended.
 //!
-//! A run is begun by writing down its parts (see [`super::part`]), which workers then claim one by
-//! one. It ends when the last of its parts has ended.
+//! Starting a run creates its parts (see [`super::part`]), which workers then claim one by one. It ends
+//! when its last part has ended.
 
 use super::part::{PartStatus, parts_insert};
 use super::run::{Run, RunStatus, RunTotals, RunTrigger, SYNC_BUNCH, SYNC_TASK, run_active};
@@ -14,7 +14,7 @@ use crate::store::trail::notification::notification_add_on_change;
 use crate::store::{DbConnection, Error};
 use diesel::prelude::*;
 
-/// A run to be put into the queue.
+/// A run to queue.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct NewRun<'a> {
@@ -22,23 +22,23 @@ pub struct NewRun<'a> {
     pub project_id: i64,
     pub project_label: &'a str,
     pub trigger: RunTrigger,
-    /// The run whose failed tags it is to try again.
+    /// The run whose failed tags it retries.
     pub retry_of: Option<i64>,
 }
 
-/// What became of [`run_enqueue`].
+/// The result of [`run_enqueue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enqueued {
     /// The new run's id.
     Run(i64),
-    /// The id of the run of this project that waits or runs already.
+    /// The id of the project's run that is already waiting or running.
     Busy(i64),
     /// There is no such project.
     NoProject,
 }
 
-/// Puts a run into the queue. Where one of the project waits or runs already, that is refused,
-/// unless `behind_others`.
+/// Queues a run. Refused if a run of the project is already waiting or running, unless
+/// `behind_others`.
 pub fn run_enqueue(
     conn: &mut DbConnection,
     new: &NewRun<'_>,
@@ -77,7 +77,7 @@ pub fn run_enqueue(
     })
 }
 
-/// The first run that waits and would do the same as `new`.
+/// The first waiting run that would do the same as `new`.
 pub fn run_queued(conn: &mut DbConnection, new: &NewRun<'_>) -> Result<Option<i64>, Error> {
     let waiting: Vec<Run> = tasko_run::table
         .filter(tasko_run::project_id.eq(new.project_id))
@@ -90,7 +90,7 @@ pub fn run_queued(conn: &mut DbConnection, new: &NewRun<'_>) -> Result<Option<i6
     Ok(waiting.iter().find(same).map(|run| run.id))
 }
 
-/// What may not be begun now, since enough of its kind is worked on.
+/// What may not be started now, because its limit is reached.
 #[derive(Clone, Debug, Default)]
 pub struct Barred {
     /// Organisations.
@@ -100,8 +100,8 @@ pub struct Barred {
 }
 
 /// The longest-waiting run that isn't barred and whose project isn't running; locked until the
-/// transaction ends. Only the first waiting run of a project counts: otherwise two claimers could
-/// take two of one project.
+/// transaction ends. Only the first waiting run of a project counts, or two claimers could take two
+/// of one project.
 pub fn run_waiting(conn: &mut DbConnection, barred: &Barred) -> Result<Option<Run>, Error> {
     let other = diesel::alias!(tasko_run as other);
     let in_the_way = other
@@ -117,7 +117,7 @@ pub fn run_waiting(conn: &mut DbConnection, barred: &Barred) -> Result<Option<Ru
         );
     on_backend!(conn, c => {
         let waiting = tasko_run::table
-            // HousekeepingLease-keeping has no project, and is claimed by `house_run`.
+            // Housekeeping has no project and is claimed by `house_run`.
             .inner_join(sync_project::table)
             .filter(tasko_run::status.eq(RunStatus::Ready))
             .filter(tasko_run::org_id.ne_all(&barred.orgs))
@@ -131,7 +131,7 @@ pub fn run_waiting(conn: &mut DbConnection, barred: &Barred) -> Result<Option<Ru
     })
 }
 
-/// The runs under way that aren't barred and of which a part waits for a worker, oldest first.
+/// The runs in progress that aren't barred and have a waiting part, oldest first.
 pub fn runs_open(conn: &mut DbConnection, barred: &Barred) -> Result<Vec<Run>, Error> {
     let waits = run_part::table
         .filter(run_part::run_id.eq(tasko_run::id))
@@ -150,8 +150,7 @@ pub fn runs_open(conn: &mut DbConnection, barred: &Barred) -> Result<Vec<Run>, E
     })
 }
 
-/// Begins a run that waits: `places` become its parts, in their order. `false` where it doesn't
-/// wait any more.
+/// Starts a waiting run: `places` become its parts, in order. `false` if it is no longer waiting.
 pub fn run_begin(
     conn: &mut DbConnection,
     id: i64,
@@ -176,8 +175,7 @@ pub fn run_begin(
     })
 }
 
-/// Ends a run that waits or is under way, with a sentence that says what came of it. `false` where
-/// it had ended before.
+/// Ends a waiting or running run, with a message about its result. `false` if it had already ended.
 pub fn run_end(
     conn: &mut DbConnection,
     id: i64,
@@ -199,7 +197,7 @@ pub fn run_end(
         if ended == 1 {
             notification_add_on_change(conn, id)?;
         }
-        // Another run of the project may have waited for that.
+        // Another run of the project may have been waiting for this.
         notify(conn, Topic::Queue)?;
         Ok(ended == 1)
     })

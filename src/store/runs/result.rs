@@ -1,4 +1,4 @@
-//! What came of each tag of a run.
+//! The result of each tag of a run.
 
 use super::part::{Lease, PartStatus, part_hold};
 use crate::store::base::storable::{STATEMENT_ROWS, name_kept, text_kept, write_apart};
@@ -9,23 +9,23 @@ use diesel::upsert::excluded;
 use std::collections::HashMap;
 
 text_enum! {
-    /// What was to be done with a tag.
+    /// The action for a tag.
     ResultAction {
         /// It wasn't at the target.
         Copy => "copy",
-        /// Another image stood under it.
+        /// The target had a different image.
         Update => "update",
-        /// It is there already.
+        /// It is already there.
         Skip => "skip",
-        /// It is to go from the target.
+        /// It is deleted at the target.
         Delete => "delete",
-        /// Something forbids to write it.
+        /// It must not be written.
         Blocked => "blocked",
     }
 }
 
 text_enum! {
-    /// What came of it.
+    /// Its outcome.
     ResultStatus {
         /// It is as it should be.
         Done => "done",
@@ -46,14 +46,14 @@ pub struct RunResult {
     pub result: NewRunResult,
 }
 
-/// A result to be written.
+/// A result to write.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = run_result)]
 #[allow(missing_docs)]
 pub struct NewRunResult {
     pub repository: String,
     pub tag: String,
-    /// Repository and tag at the target.
+    /// Target repository and tag.
     pub target: String,
     pub action: ResultAction,
     pub status: ResultStatus,
@@ -61,14 +61,14 @@ pub struct NewRunResult {
     pub target_digest: Option<String>,
     /// What an update overwrote.
     pub previous_digest: Option<String>,
-    /// Sent to the target.
+    /// Bytes sent to the target.
     pub bytes: i64,
     pub duration_ms: i64,
     pub error: Option<String>,
 }
 
 impl NewRunResult {
-    /// As the database keeps it.
+    /// Made storable.
     fn kept(&self) -> NewRunResult {
         let digest = |digest: &Option<String>| digest.as_deref().map(name_kept);
         NewRunResult {
@@ -83,10 +83,10 @@ impl NewRunResult {
         }
     }
 
-    /// What stands in the place of a result that the database refuses: its numbers.
+    /// Replaces a result that the database rejects; keeps its numbers.
     fn refused(&self) -> NewRunResult {
         use sha2::Digest as _;
-        // Two of them must not be one.
+        // Two of them must not have the same key.
         let name = format!("{}\0{}", self.repository, self.tag);
         let name = hex::encode(sha2::Sha256::digest(name));
         NewRunResult {
@@ -96,13 +96,13 @@ impl NewRunResult {
             source_digest: None,
             target_digest: None,
             previous_digest: None,
-            error: Some("the database refused this result; the server's log says why".to_owned()),
+            error: Some("the database rejected this result; see the server's log".to_owned()),
             ..*self
         }
     }
 }
 
-/// Inserts, in the place of what stands there.
+/// Inserts or replaces.
 macro_rules! put {
     ($rows:expr) => {
         diesel::insert_into(run_result::table)
@@ -123,8 +123,7 @@ macro_rules! put {
     };
 }
 
-/// Writes results of a part in their order, each in the place of an earlier one of the same tag; all
-/// or none.
+/// Writes results of a part in order, each replacing an earlier one of the same tag; all or none.
 pub fn result_put(
     conn: &mut DbConnection,
     lease: Lease,
@@ -146,7 +145,7 @@ pub fn result_put(
 }
 
 fn rows_put(conn: &mut DbConnection, lease: Lease, results: &[NewRunResult]) -> Result<(), Error> {
-    // PostgreSQL refuses to change a row twice in one statement.
+    // PostgreSQL can't change a row twice in one statement.
     let last: HashMap<_, _> = results
         .iter()
         .enumerate()
@@ -165,7 +164,7 @@ fn rows_put(conn: &mut DbConnection, lease: Lease, results: &[NewRunResult]) -> 
         DbConnection::Postgres(c) => {
             put!(rows).execute(c)?;
         }
-        // Diesel has no such statement of many rows for SQLite.
+        // Diesel has no such multi-row statement for SQLite.
         DbConnection::Sqlite(c) => {
             for row in rows {
                 put!(row).execute(c)?;
@@ -175,7 +174,7 @@ fn rows_put(conn: &mut DbConnection, lease: Lease, results: &[NewRunResult]) -> 
     Ok(())
 }
 
-/// What was done with a tag, for who goes on with its part.
+/// What was done with a tag, for the worker that continues its part.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 #[allow(missing_docs)]
 pub struct RecordedTag {
@@ -185,8 +184,7 @@ pub struct RecordedTag {
     pub bytes: i64,
 }
 
-/// What earlier holders of a part recorded as done. What they didn't get done is forgotten: it is
-/// tried again.
+/// What earlier holders of a part recorded as done. Other results are dropped and retried.
 pub fn results_resume(conn: &mut DbConnection, lease: Lease) -> Result<Vec<RecordedTag>, Error> {
     conn.write(|conn| {
         part_hold(conn, lease)?;
@@ -206,8 +204,8 @@ pub fn results_resume(conn: &mut DbConnection, lease: Lease) -> Result<Vec<Recor
     })
 }
 
-/// What of a run failed: places in the target, each with a tag; or with "" where that can't be told
-/// tag by tag, since they couldn't be listed or a worker gave up before it came to them.
+/// What failed in a run: target places, each with a tag; or with "" if the tags aren't known,
+/// because they couldn't be listed or a worker gave up first.
 pub fn results_failed(
     conn: &mut DbConnection,
     run_id: i64,
@@ -234,8 +232,8 @@ pub fn results_failed(
     Ok(failed)
 }
 
-/// At most `limit` results of a run with an id above `after_id` (0 begins), in order; of one
-/// status, or of all.
+/// At most `limit` results of a run with an id above `after_id` (0 for the first ones), in order;
+/// of one status or all.
 pub fn result_list(
     conn: &mut DbConnection,
     org_id: i64,

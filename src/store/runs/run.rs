@@ -1,12 +1,12 @@
-//! Runs, as they are stored. Whoever changes a run or its parts locks the run's row first, so that nobody waits
-//! for another in a circle.
+//! Runs, as stored. Changing a run or its parts requires locking the run's row first, to avoid
+//! deadlocks.
 
 use crate::store::schema::tasko_run;
 use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 
 text_enum! {
-    /// Where a run stands.
+    /// The status of a run.
     RunStatus {
         /// Waits for a worker.
         Ready => "READY",
@@ -16,7 +16,7 @@ text_enum! {
         Finished => "FINISHED",
         /// Ended, something failed.
         Failed => "FAILED",
-        /// Not begun, another run was in its way.
+        /// Not started, because another run was in progress.
         Skipped => "SKIPPED",
         /// Stopped before its end.
         Interrupted => "INTERRUPTED",
@@ -24,13 +24,13 @@ text_enum! {
 }
 
 text_enum! {
-    /// Why a run was put into the queue.
+    /// Why a run was queued.
     RunTrigger {
-        /// Somebody asked for it.
+        /// Started manually.
         Manual => "manual",
-        /// A schedule was due.
+        /// A schedule fired.
         Schedule => "schedule",
-        /// An earlier one failed.
+        /// A retry of an earlier run.
         Retry => "retry",
         /// A registry notified us.
         Hook => "hook",
@@ -48,26 +48,26 @@ pub const SYNC_TASK: &str = "image-registry-sync-task";
 #[allow(missing_docs)] // the fields are the columns
 pub struct Run {
     pub id: i64,
-    /// `None`: asked for by a person.
+    /// `None`: started manually.
     pub schedule_id: Option<i64>,
     pub bunch: String,
     pub task: String,
-    /// `None`: the whole server's.
+    /// `None`: the whole server.
     pub org_id: Option<i64>,
     /// `None`: house-keeping.
     pub project_id: Option<i64>,
-    /// As it was called when the run was asked for.
+    /// The project's label when the run was queued.
     pub project_label: String,
     pub status: RunStatus,
     pub trigger_kind: RunTrigger,
-    /// The run whose failed tags it tries again, as long as that one is kept.
+    /// The run whose failed tags it retries, as long as that one exists.
     pub retry_of: Option<i64>,
     pub fire_time: Moment,
     pub start_time: Option<Moment>,
     pub end_time: Option<Moment>,
-    /// Which one began it.
+    /// The worker that started it.
     pub worker: Option<String>,
-    /// 1 for the first try; of the part that was tried most.
+    /// 1 for the first attempt; the maximum over its parts.
     pub attempt: i64,
     pub cancel_requested: bool,
     pub message: String,
@@ -76,14 +76,14 @@ pub struct Run {
 }
 
 impl Run {
-    /// The organisation and the project that it is of; `None` for house-keeping.
+    /// Its organisation and project; `None` for housekeeping.
     pub fn project(&self) -> Option<(i64, i64)> {
         self.org_id.zip(self.project_id)
     }
 }
 
-/// What a run, or a part of one, has done so far. `bytes` and `warnings`
-/// aside, all of it counts tags or blobs.
+/// What a run or part has done so far. Except for `bytes` and `warnings`, everything counts tags or
+/// blobs.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Queryable, Selectable, AsChangeset, Insertable,
 )]
@@ -103,8 +103,8 @@ pub struct RunTotals {
     pub warnings: i64,
 }
 
-/// Holds a run until the transaction ends; `None` where there is none. SQLite's write transactions
-/// are alone anyway.
+/// Locks a run until the transaction ends; `None` if there is none. SQLite's write transactions are
+/// exclusive anyway.
 pub fn run_lock(conn: &mut DbConnection, id: i64) -> Result<Option<Run>, Error> {
     let run = tasko_run::table.find(id);
     Ok(match conn {
@@ -116,7 +116,7 @@ pub fn run_lock(conn: &mut DbConnection, id: i64) -> Result<Option<Run>, Error> 
     })
 }
 
-/// Whether a run is an organisation's or, where that is `None`, the whole server's.
+/// Whether a run belongs to an organisation or, if `None`, to the whole server.
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(super) fn is_owned_by(org_id: Option<i64>) -> _ {
     let of_server: bool = org_id.is_none();
@@ -126,7 +126,7 @@ pub(super) fn is_owned_by(org_id: Option<i64>) -> _ {
     tasko_run::org_id.eq(org_id).or(server)
 }
 
-/// Finds a run of an organisation or, where that is `None`, of the whole server by its id.
+/// Finds a run of an organisation or, if `None`, of the whole server by its id.
 pub fn run_get(
     conn: &mut DbConnection,
     org_id: impl Into<Option<i64>>,
@@ -140,8 +140,8 @@ pub fn run_get(
         .optional()?)
 }
 
-/// At most `limit` runs of a project with an id below `before_id` (`i64::MAX` begins), latest
-/// first.
+/// At most `limit` runs of a project with an id below `before_id` (`i64::MAX` for the latest),
+/// latest first.
 pub fn run_list(
     conn: &mut DbConnection,
     org_id: i64,
@@ -159,13 +159,13 @@ pub fn run_list(
         .load(conn)?)
 }
 
-/// The run of a project that runs, or else the first that waits.
+/// The running run of a project, or else its first waiting one.
 pub fn run_active(
     conn: &mut DbConnection,
     org_id: i64,
     project_id: i64,
 ) -> Result<Option<Run>, Error> {
-    // One statement: between two, a claim could move a run from the one status to the other.
+    // One statement: between two, a claim could change a run's status.
     let active = tasko_run::status
         .eq(RunStatus::Running)
         .or(tasko_run::status.eq(RunStatus::Ready));

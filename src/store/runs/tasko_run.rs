@@ -1,4 +1,4 @@
-//! Runs as the job runner names them: of a schedule, or of a bunch of house-keeping.
+//! Runs for the job runner's API: of a schedule, or of a housekeeping bunch.
 
 use super::run::Run;
 use crate::store::schema::tasko_run;
@@ -21,7 +21,7 @@ pub fn schedule_run_list(
         .load(conn)?)
 }
 
-/// At most `limit` runs of a bunch of house-keeping with an id below `before_id`, latest first.
+/// At most `limit` runs of a housekeeping bunch with an id below `before_id`, latest first.
 pub fn bunch_run_list(
     conn: &mut DbConnection,
     bunch: &str,

@@ -1,4 +1,4 @@
-//! The processes that work on the queue, by their names.
+//! The processes that work on the queue, by name.
 
 use crate::store::base::clock::clock;
 use crate::store::base::storable::name_kept;
@@ -9,30 +9,30 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 use std::time::Duration;
 
-/// Workers without a sign of life for so long are forgotten.
+/// How long lost workers are remembered.
 const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(7);
 
-/// A worker that starts.
+/// A starting worker.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = worker)]
 pub struct NewWorker {
-    /// Its name, the same after a restart.
+    /// Its name, which survives restarts.
     pub id: String,
     /// The machine.
     pub host: String,
-    /// Its data directory there.
+    /// Its data directory on that machine.
     pub directory: String,
-    /// Parts that it works on at once.
+    /// Number of parts that it works on at once.
     pub slots: i64,
-    /// So long after its last sign of life it counts as lost.
+    /// Seconds without a heartbeat after which it is considered lost.
     pub lease_seconds: i64,
-    /// How many parts at one registry host it knows as the limit.
+    /// Its limit of parts per registry host.
     pub host_parts: Option<i64>,
-    /// The same for one organisation.
+    /// Its limit of parts per organisation.
     pub org_parts: Option<i64>,
 }
 
-/// A worker as stored: one that ended in order is forgotten.
+/// A stored worker; one that shuts down is removed.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = worker)]
 #[allow(missing_docs)] // as in `NewWorker`
@@ -40,7 +40,7 @@ pub struct Worker {
     pub id: String,
     pub host: String,
     pub started: Moment,
-    /// Its last sign of life.
+    /// Its last heartbeat.
     pub heartbeat: Moment,
     pub slots: i64,
     pub lease_seconds: i64,
@@ -49,14 +49,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Whether it counts as alive at `time` of the database's clock.
+    /// Whether it is considered alive at `time` of the database's clock.
     pub fn is_alive(&self, time: Moment) -> bool {
         let lease = TimeDelta::try_seconds(self.lease_seconds).unwrap_or(FORGOTTEN_AFTER);
         self.heartbeat + lease >= time
     }
 }
 
-/// All of them, by name; lost ones for a week.
+/// All workers, by name; lost ones for a week.
 pub fn worker_list(conn: &mut DbConnection) -> Result<Vec<Worker>, Error> {
     Ok(worker::table
         .order(worker::id)
@@ -64,8 +64,8 @@ pub fn worker_list(conn: &mut DbConnection) -> Result<Vec<Worker>, Error> {
         .load(conn)?)
 }
 
-/// Writes down that a worker has started. `false`, and nothing is written, where one of this name
-/// has given a sign of life within `lost_after` from another place.
+/// Records that a worker has started. `false`, and nothing is written, if one of this name has sent
+/// a heartbeat within `lost_after` from another place.
 pub fn worker_register(
     conn: &mut DbConnection,
     new: &NewWorker,
@@ -116,7 +116,7 @@ pub fn worker_register(
     })
 }
 
-/// Writes down that a worker lives.
+/// Records a heartbeat.
 pub fn worker_seen(conn: &mut DbConnection, id: &str) -> Result<(), Error> {
     let time = clock(conn)?;
     diesel::update(worker::table.find(id))
@@ -125,7 +125,7 @@ pub fn worker_seen(conn: &mut DbConnection, id: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Forgets a worker that has ended.
+/// Removes a worker that has ended.
 pub fn worker_forget(conn: &mut DbConnection, id: &str) -> Result<(), Error> {
     diesel::delete(worker::table.find(id)).execute(conn)?;
     Ok(())

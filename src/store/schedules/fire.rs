@@ -1,6 +1,6 @@
-//! What fires: the statements by which the scheduler makes runs of schedules that are due.
+//! The statements by which the scheduler creates runs of schedules that are due.
 //!
-//! All of them are for many rows at once: a thousand schedules may be due in the same second.
+//! All of them handle many rows at once: a thousand schedules may be due in the same second.
 
 use super::schedule::{Schedule, is_active};
 use crate::store::base::channel::{Topic, notify};
@@ -11,12 +11,12 @@ use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 use std::collections::HashMap;
 
-/// Schedules that one transaction holds at most.
+/// Maximum number of schedules that one transaction holds.
 pub const HELD_AT_ONCE: i64 = 500;
-/// What stands in a row whose own values can't be read.
+/// Replaces values of a row that can't be read.
 const UNREADABLE: &str = "unreadable";
 
-/// Schedules as they were read; a row that can't be is named with the reason.
+/// Schedules that were read; a row that can't be read is named with the reason.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The rows.
@@ -25,7 +25,7 @@ pub struct Loaded {
     pub unreadable: Vec<(i64, String)>,
 }
 
-/// A project as it is when its schedule fires.
+/// A project at the time its schedule fires.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 #[allow(missing_docs)] // the fields are the columns
 pub struct FiringProject {
@@ -35,7 +35,7 @@ pub struct FiringProject {
     pub enabled: bool,
 }
 
-/// A run that waits or runs.
+/// A waiting or running run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BusyRun {
     /// Its id.
@@ -44,7 +44,7 @@ pub struct BusyRun {
     pub status: RunStatus,
 }
 
-/// A run to be made for a fire time.
+/// A run to create for a fire time.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct Fire {
@@ -55,25 +55,25 @@ pub struct Fire {
     pub org_id: Option<i64>,
     pub project_id: Option<i64>,
     pub project_label: String,
-    /// Why it is left out; it waits for a worker where that is `None`.
+    /// Why it is skipped; if `None`, it waits for a worker.
     pub skipped: Option<String>,
 }
 
 /// When a schedule fires next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// At this time of its line, and a run is made at the other.
+    /// At this time of its line; the run is created at the other.
     At {
-        /// The time that the line names.
+        /// The time from the cron line.
         fire: Moment,
-        /// When that makes a run.
+        /// When the run is created.
         due: Moment,
     },
-    /// Never again: it is over at this time.
+    /// Never again: it ended at this time.
     Over(Moment),
 }
 
-/// Whether a schedule is due. It reads no time, so that one that can't be read is due as well.
+/// Whether a schedule is due. Also true if its time can't be read.
 pub fn is_any_due(conn: &mut DbConnection, now: Moment) -> Result<bool, Error> {
     let due: Option<i64> = tasko_schedule::table
         .filter(tasko_schedule::due_time.le(now))
@@ -94,8 +94,8 @@ pub fn next_due(conn: &mut DbConnection) -> Result<Option<Moment>, Error> {
         .optional()?)
 }
 
-/// At most `limit` schedules that are due, held until the transaction ends; those that another
-/// node holds are left to it.
+/// At most `limit` schedules that are due, locked until the transaction ends; those locked by
+/// another node are skipped.
 pub fn due_hold(conn: &mut DbConnection, now: Moment, limit: i64) -> Result<Loaded, Error> {
     let due = tasko_schedule::table
         .filter(tasko_schedule::due_time.le(now))
@@ -109,8 +109,8 @@ pub fn due_hold(conn: &mut DbConnection, now: Moment, limit: i64) -> Result<Load
     schedules_load(conn, ids)
 }
 
-/// At most `limit` schedules with an id above `after_id` that aren't over or disabled, by id,
-/// held as by [`due_hold`].
+/// At most `limit` schedules with an id above `after_id` that haven't ended and aren't disabled, by
+/// id, locked like in [`due_hold`].
 pub fn active_hold(
     conn: &mut DbConnection,
     now: Moment,
@@ -131,7 +131,7 @@ pub fn active_hold(
     schedules_load(conn, ids)
 }
 
-/// Reads all at once; where that fails, one by one, so that one bad row spoils no other.
+/// Reads all at once; if that fails, one by one, so that one bad row doesn't affect others.
 fn schedules_load(conn: &mut DbConnection, ids: Vec<i64>) -> Result<Loaded, Error> {
     let all = tasko_schedule::table
         .filter(tasko_schedule::id.eq_any(&ids))
@@ -164,9 +164,9 @@ fn schedules_load(conn: &mut DbConnection, ids: Vec<i64>) -> Result<Loaded, Erro
     Ok(loaded)
 }
 
-/// The projects of these ids, held against deletion until the transaction ends. One that somebody
-/// changes at the moment is left out, rather than waited for: who deletes it waits for its
-/// schedules, which we hold.
+/// The projects of these ids, locked against deletion until the transaction ends. A project that is
+/// being changed is skipped rather than waited for: its deletion waits for its schedules, which we
+/// have locked.
 pub fn projects_hold(
     conn: &mut DbConnection,
     ids: &[i64],
@@ -186,8 +186,8 @@ pub fn projects_hold(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// Of each of these projects the run that is in the way of another: one that runs, or else the
-/// first that waits.
+/// For each of these projects the run that blocks another: the running one, or else the first
+/// waiting one.
 pub fn projects_busy(conn: &mut DbConnection, ids: &[i64]) -> Result<HashMap<i64, BusyRun>, Error> {
     let rows: Vec<(Option<i64>, i64, RunStatus)> = tasko_run::table
         .filter(tasko_run::project_id.eq_any(ids))
@@ -200,7 +200,7 @@ pub fn projects_busy(conn: &mut DbConnection, ids: &[i64]) -> Result<HashMap<i64
     Ok(first_of_each(rows))
 }
 
-/// The same of each bunch of house-keeping.
+/// The same for each housekeeping bunch.
 pub fn bunches_busy(conn: &mut DbConnection) -> Result<HashMap<String, BusyRun>, Error> {
     let rows: Vec<(String, i64, RunStatus)> = tasko_run::table
         .filter(tasko_run::status.eq_any(GOING))
@@ -213,7 +213,7 @@ pub fn bunches_busy(conn: &mut DbConnection) -> Result<HashMap<String, BusyRun>,
     Ok(first_of_each(rows))
 }
 
-/// A run in the way of another.
+/// A run that blocks another.
 const GOING: [RunStatus; 2] = [RunStatus::Running, RunStatus::Ready];
 
 fn first_of_each<K: std::hash::Hash + Eq>(
@@ -240,8 +240,8 @@ pub fn bunch_tasks(conn: &mut DbConnection) -> Result<HashMap<String, String>, E
         .collect())
 }
 
-/// Makes the runs, and returns how many are new: of a fire time that has its run already none is
-/// made. `now` becomes the end of those that are left out.
+/// Creates the runs, and returns how many are new: a fire time that already has its run gets no
+/// second one. `now` is the end time of skipped runs.
 pub fn fires_insert(conn: &mut DbConnection, now: Moment, fires: &[Fire]) -> Result<usize, Error> {
     let mut made = 0;
     for batch in fires.chunks(STATEMENT_ROWS) {
@@ -254,7 +254,8 @@ pub fn fires_insert(conn: &mut DbConnection, now: Moment, fires: &[Fire]) -> Res
                     .do_nothing()
                     .execute(c)?;
             }
-            // Diesel has no such insert of many rows here, and one costs no way over a network.
+            // Diesel has no such multi-row insert here, and on SQLite single ones cost no round
+            // trip.
             DbConnection::Sqlite(c) => {
                 for fire in batch {
                     made += diesel::insert_into(tasko_run::table)
@@ -348,7 +349,7 @@ pub fn next_set(conn: &mut DbConnection, next: &[(i64, Next)]) -> Result<(), Err
     Ok(())
 }
 
-/// One statement for all of them: over a network a thousand would take their time.
+/// One statement for all of them: over a network a thousand would be slow.
 fn next_set_postgres(conn: &mut PgConnection, next: &[(i64, Next)]) -> Result<(), Error> {
     use diesel::sql_types::{Array, BigInt, Nullable, Timestamp};
     const STATEMENT: &str = "UPDATE tasko_schedule SET next_fire = n.fire, due_time = n.due, \
@@ -379,8 +380,8 @@ fn next_set_postgres(conn: &mut PgConnection, next: &[(i64, Next)]) -> Result<()
     Ok(())
 }
 
-/// Lets a schedule fire no more, and keeps why. Values that can't be read are replaced, so that
-/// the row can be listed.
+/// Disables a schedule, and records why. Values that can't be read are replaced, so that the row
+/// can be listed.
 pub fn schedule_disable(
     conn: &mut DbConnection,
     id: i64,

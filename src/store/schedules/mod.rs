@@ -1,6 +1,6 @@
-//! When projects run by themselves.
+//! When projects run automatically.
 //!
-//! - [`schedule`]: schedules, and what of them is due; [`fire`]: their fire times.
+//! - [`schedule`]: schedules and which are due; [`fire`]: their fire times.
 
 pub mod fire;
 pub mod schedule;

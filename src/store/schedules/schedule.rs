@@ -1,5 +1,4 @@
-//! Schedules: which bunch is done when, and the bunches that there are. What fires is in
-//! [`super::fire`].
+//! Schedules: which bunch runs when, and the available bunches. Firing is in [`super::fire`].
 
 use crate::store::base::clock::clock;
 use crate::store::schema::{sync_project, tasko_bunch, tasko_schedule, tasko_template};
@@ -13,7 +12,7 @@ use std::collections::HashMap;
 #[allow(missing_docs)] // the fields are the columns
 pub struct Schedule {
     pub id: i64,
-    /// `None`: the whole server's.
+    /// `None`: the whole server.
     pub org_id: Option<i64>,
     pub job_label: String,
     pub bunch: String,
@@ -23,28 +22,28 @@ pub struct Schedule {
     /// JSON.
     pub data: String,
     pub active_from: Moment,
-    /// In the past: it is over.
+    /// In the past: it has ended.
     pub active_till: Option<Moment>,
-    /// The next time that the line names.
+    /// The next time of the cron line.
     pub next_fire: Option<Moment>,
-    /// When that makes a run: the same, or later by the jitter.
+    /// When the run is created: the same, or later by the jitter.
     pub due_time: Option<Moment>,
-    /// Why it doesn't fire, where it can't be read.
+    /// Why it is disabled.
     pub disabled_reason: Option<String>,
 }
 
 impl Schedule {
-    /// Whether it isn't over at `now`.
+    /// Whether it hasn't ended at `now`.
     pub fn is_active(&self, now: Moment) -> bool {
         self.active_till.is_none_or(|till| till > now)
     }
 }
 
-/// When a schedule begins to be active for which nobody said it. Not the time at which it was made:
-/// a clock that was ahead then would keep it from firing when it is put right.
+/// The default start time of a schedule. Not its creation time: if the clock was ahead then, the
+/// schedule wouldn't fire once the clock is corrected.
 pub const FROM_EVER: Moment = chrono::DateTime::UNIX_EPOCH.naive_utc();
 
-/// A schedule to be kept.
+/// A schedule to save.
 #[derive(Clone, Debug, Insertable, AsChangeset)]
 #[diesel(table_name = tasko_schedule, treat_none_as_null = true)]
 #[allow(missing_docs)]
@@ -67,17 +66,17 @@ pub struct NewSchedule<'a> {
 pub struct Bunch {
     pub name: String,
     pub description: String,
-    /// Whether organisations schedule it; otherwise it is the whole server's.
+    /// Whether organisations schedule it; otherwise it belongs to the whole server.
     pub org_bunch: bool,
     pub tasks: Vec<String>,
 }
 
-/// Which schedules are wanted.
+/// Which schedules to list.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScheduleFilter<'a> {
     /// Those of one bunch.
     pub bunch: Option<&'a str>,
-    /// Those that aren't over at this time.
+    /// Those that haven't ended at this time.
     pub active_at: Option<Moment>,
 }
 
@@ -92,8 +91,8 @@ macro_rules! owned {
     }};
 }
 
-/// Keeps a schedule, in the place of the owner's one of the same job label if there is one, and
-/// returns its id. A reason for which that one was disabled is forgotten.
+/// Saves a schedule, replacing the owner's schedule of the same job label if there is one, and
+/// returns its id. Enables it if that one was disabled.
 pub fn schedule_put(conn: &mut DbConnection, new: &NewSchedule<'_>) -> Result<i64, Error> {
     conn.write(|conn| {
         let row = (new, tasko_schedule::disabled_reason.eq(None::<String>));
@@ -114,8 +113,8 @@ pub fn schedule_put(conn: &mut DbConnection, new: &NewSchedule<'_>) -> Result<i6
     })
 }
 
-/// Ends a schedule now; its row stays for the history until it is cleaned up. `false` where there
-/// is none that isn't over.
+/// Ends a schedule now; its row is kept for the history until it is cleaned up. `false` if no
+/// active one exists.
 pub fn schedule_end(
     conn: &mut DbConnection,
     org_id: Option<i64>,
@@ -140,7 +139,7 @@ pub fn schedule_end(
     })
 }
 
-/// Finds a schedule by its job label, whether it is over or not.
+/// Finds a schedule by its job label, active or ended.
 pub fn schedule_by_label(
     conn: &mut DbConnection,
     org_id: Option<i64>,
@@ -188,8 +187,8 @@ pub fn schedule_list(
     Ok(rows.load(conn)?)
 }
 
-/// The cron lines of schedules of an organisation's projects that aren't over, by job label; of the
-/// projects from the first label to the last.
+/// The cron lines of active schedules of an organisation's projects, by job label; for the projects
+/// from the first label to the last.
 pub fn schedule_lines(
     conn: &mut DbConnection,
     org_id: i64,
@@ -208,7 +207,7 @@ pub fn schedule_lines(
     Ok(lines.into_iter().collect())
 }
 
-/// Whether a row isn't over.
+/// Whether a row is active.
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(super) fn is_active(time: Moment) -> _ {
     tasko_schedule::active_till

@@ -54,7 +54,8 @@ pub struct StorePlace {
     pub options: String,
 }
 
-/// Where these stores are, of all organisations; without `ids`, all stores. For the server's own use.
+/// Where these stores are, of all organisations; all stores if `ids` is missing. For the server's
+/// own use.
 pub fn image_store_places(
     conn: &mut DbConnection,
     ids: Option<&[i64]>,
@@ -67,7 +68,7 @@ pub fn image_store_places(
     }
 }
 
-/// What a store's login is, before it is sealed.
+/// A store's login before sealing.
 #[derive(Clone, Debug)]
 pub struct Login {
     /// The account at the registry.
@@ -76,7 +77,7 @@ pub struct Login {
     pub password: SecretString,
 }
 
-/// An image store to be made.
+/// An image store to create.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct NewImageStore {
@@ -89,18 +90,18 @@ pub struct NewImageStore {
     pub login: Option<Login>,
 }
 
-/// What to change of a store; `None` leaves it as it is.
+/// Changes to a store; `None` leaves a value unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct ImageStoreChange {
     /// The new address.
     pub uri: Option<String>,
     /// The new options, JSON.
     pub options: Option<String>,
-    /// The new login; `Some(None)` takes it away.
+    /// The new login; `Some(None)` removes it.
     pub login: Option<Option<Login>>,
 }
 
-/// Makes a store and returns its id; [`Error::Exists`] where the label is taken.
+/// Creates a store and returns its id; [`Error::Exists`] if the label is taken.
 pub fn image_store_create(
     conn: &mut DbConnection,
     key: &SealKey,
@@ -121,7 +122,7 @@ pub fn image_store_create(
             .values(row)
             .returning(image_store::id);
         let id: i64 = on_backend!(&mut *conn, c => insert.get_result(c))?;
-        // The seal names the row, so the row comes first.
+        // The seal includes the row's id, so the row is inserted first.
         login_set(conn, key, id, new.login.as_ref())?;
         Ok(id)
     })
@@ -162,8 +163,8 @@ pub fn image_store_by_label(
         .optional()?)
 }
 
-/// Finds a store by its label and holds it until the transaction ends, so that what is changed of
-/// its options is added to what others changed. SQLite's write transactions are alone anyway.
+/// Finds a store by its label and locks it until the transaction ends, so that concurrent changes
+/// of its options are merged. SQLite's write transactions are exclusive anyway.
 pub fn image_store_by_label_locked(
     conn: &mut DbConnection,
     org_id: i64,
@@ -194,7 +195,7 @@ pub fn image_store_by_id(
         .optional()?)
 }
 
-/// At most `limit` stores whose label sorts after `after_label` ("" begins), by label.
+/// At most `limit` stores whose label sorts after `after_label` ("" for the first ones), by label.
 pub fn image_store_list(
     conn: &mut DbConnection,
     org_id: i64,

@@ -1,4 +1,4 @@
-//! Registries that are known.
+//! The known registries.
 //!
 //! - [`image_store`]: image stores, with their sealed credentials.
 

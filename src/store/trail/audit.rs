@@ -1,4 +1,4 @@
-//! The audit trail: rows are added and read, never changed; house-keeping removes old ones.
+//! The audit trail: rows are added and read, never changed; housekeeping removes old ones.
 
 use crate::store::base::clock::clock_sql;
 use crate::store::schema::audit_event;
@@ -20,12 +20,12 @@ pub struct AuditEvent {
     pub outcome: String,
 }
 
-/// An event to be added.
+/// An event to add.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = audit_event)]
 #[allow(missing_docs)]
 pub struct NewAuditEvent<'a> {
-    /// `None` for a login of nobody who is known.
+    /// `None` for a login of an unknown account.
     pub org_id: Option<i64>,
     pub login: &'a str,
     pub address: &'a str,
@@ -34,7 +34,7 @@ pub struct NewAuditEvent<'a> {
     pub outcome: &'a str,
 }
 
-/// Which events are wanted; `None` means any.
+/// A filter of events; `None` matches any.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     /// Those of this organisation.
@@ -45,7 +45,7 @@ pub struct AuditFilter {
     pub method: Option<String>,
     /// Those about exactly this object.
     pub object: Option<String>,
-    /// Those that ended exactly so.
+    /// Those with exactly this outcome.
     pub outcome: Option<String>,
     /// Those at this time or later.
     pub since: Option<Moment>,
@@ -69,14 +69,14 @@ pub fn audit_add(conn: &mut DbConnection, new: &NewAuditEvent<'_>) -> Result<(),
     Ok(())
 }
 
-/// Removes at most `limit` of the events before this time, the oldest first; how many it were.
+/// Removes at most `limit` of the events before this time, oldest first; returns how many.
 pub fn audit_remove(conn: &mut DbConnection, before: Moment, limit: i64) -> Result<usize, Error> {
     let oldest: Vec<(i64, Moment)> = audit_event::table
         .order(audit_event::id)
         .limit(limit)
         .select((audit_event::id, audit_event::time))
         .load(conn)?;
-    // Their order by id is that of their times, but for calls at the same moment.
+    // Their order by id is that of their times, except for simultaneous calls.
     let last = oldest.iter().rfind(|(_, time)| *time < before);
     let Some((last, _)) = last else { return Ok(0) };
     let old = audit_event::table

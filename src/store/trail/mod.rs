@@ -1,6 +1,7 @@
 //! What happened.
 //!
-//! - [`audit`]: who did what; [`statistics`]: numbers for dashboards; [`notification`]: messages that are still to be sent.
+//! - [`audit`]: who did what; [`statistics`]: numbers for dashboards; [`notification`]: messages still
+//!   to be sent.
 
 pub mod audit;
 pub mod notification;

@@ -1,4 +1,4 @@
-//! What people are still to be told: that a project began to fail, or works again.
+//! Pending notifications: a project started failing, or works again.
 
 use crate::store::base::clock::clock;
 use crate::store::runs::log::{LogLevel, log_now};
@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use std::time::Duration;
 
 text_enum! {
-    /// A way to tell people.
+    /// A notification channel.
     Channel {
         /// A POST of JSON.
         Webhook => "webhook",
@@ -20,25 +20,25 @@ text_enum! {
 }
 
 text_enum! {
-    /// Why people are told.
+    /// Why a notification is sent.
     NotificationEvent {
-        /// A project, or house-keeping, begins to fail or works again.
+        /// A project, or housekeeping, starts failing or works again.
         Verdict => "verdict",
-        /// A project that works has warnings that it had not before.
+        /// A working project has warnings that it didn't have before.
         Warnings => "warnings",
     }
 }
 
-/// One that is being told.
+/// A notification being sent.
 #[derive(Clone, Debug)]
 pub struct Notification {
     /// Its id.
     pub id: i64,
-    /// How it is told.
+    /// Its channel.
     pub channel: Channel,
     /// Why.
     pub event: NotificationEvent,
-    /// 1 for the first try.
+    /// 1 for the first attempt.
     pub attempt: i64,
     /// What it is about.
     pub run: Run,
@@ -48,9 +48,9 @@ pub struct Notification {
     pub org: String,
 }
 
-/// Notes that people are to be told, where a run that has just ended makes a project (or a bunch of
-/// house-keeping) fail that didn't before, or work that didn't, or have warnings that it had not.
-/// Whether there is a channel, and who wants to know of warnings, is known to those who tell.
+/// Records a notification if a run that has just ended makes a project (or a housekeeping bunch)
+/// start failing, recover, or start having warnings. The senders decide whether there is a channel,
+/// and whether warnings are wanted.
 pub(in crate::store) fn notification_add_on_change(
     conn: &mut DbConnection,
     run_id: i64,
@@ -113,8 +113,9 @@ pub(in crate::store) fn notification_add_on_change(
     Ok(())
 }
 
-/// The one that is due longest on one of `channels`; it comes again after `pause` (of its number
-/// of tries) unless [`notification_end`] is told. However many claim at once, one gets it.
+/// The notification that has been due longest on one of `channels`; it is due again after `pause`
+/// (by its number of attempts) unless [`notification_end`] is called. Only one of several
+/// concurrent claimers gets it.
 pub fn notification_claim(
     conn: &mut DbConnection,
     channels: &[Channel],
@@ -167,7 +168,7 @@ pub fn notification_claim(
     })
 }
 
-/// Forgets one that was told or given up, and says so in its run's log.
+/// Removes a notification that was sent or given up, and logs that in its run's log.
 pub fn notification_end(
     conn: &mut DbConnection,
     told: &Notification,
@@ -184,13 +185,13 @@ pub fn notification_end(
     })
 }
 
-/// Forgets one of which nobody is to be told.
+/// Removes a notification that nobody wants.
 pub fn notification_drop(conn: &mut DbConnection, id: i64) -> Result<(), Error> {
     diesel::delete(notification::table.find(id)).execute(conn)?;
     Ok(())
 }
 
-/// Forgets what nobody has told within `age`, since no process has such a channel.
+/// Removes notifications that nobody has sent within `age`, since no process has such a channel.
 pub fn notification_forget(conn: &mut DbConnection, age: Duration) -> Result<usize, Error> {
     let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
     let Some(before) = clock(conn)?.checked_sub_signed(age) else {

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use std::collections::HashMap;
 
-/// Whose runs are counted.
+/// Whose runs to count.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope {
     /// An organisation's.
@@ -17,7 +17,7 @@ pub enum Scope {
     Project(i64),
 }
 
-/// How much there is of an organisation.
+/// Statistics of an organisation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Image stores.
@@ -26,16 +26,16 @@ pub struct Counts {
     pub projects: i64,
 }
 
-/// What the runs did that ended on one day, UTC.
+/// Statistics of the runs that ended on one day, UTC.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct Day {
     /// `yyyy-mm-dd`
     pub date: String,
     /// Runs that ended.
     pub runs: i64,
-    /// Those of them that failed.
+    /// Number of those that failed.
     pub failed: i64,
-    /// Tags copied or updated.
+    /// Number of tags copied or updated.
     pub tags: i64,
     /// Bytes sent.
     pub bytes: i64,

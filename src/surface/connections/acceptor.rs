@@ -39,7 +39,7 @@ use crate::surface::wires::encoding::{Encoder, accepted, weight};
 
 /// The first byte of a TLS connection: a handshake record.
 const HANDSHAKE: u8 = 0x16;
-/// Without file descriptors a connection can't be accepted; some are free again after this.
+/// Without file descriptors can't accept a connection; some are free again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// So much of a connection waits in memory, at most, in each direction.
@@ -123,7 +123,7 @@ pub async fn serve(
         match accepted {
             Ok((stream, peer)) => {
                 let Some(place) = acceptor.admission.enter() else {
-                    tracing::debug!(%peer, "no place for a connection: all others have a session");
+                    tracing::debug!(%peer, "connection refused: the limit is reached and all others have a session");
                     continue;
                 };
                 let (acceptor, watcher) = (Arc::clone(&acceptor), graceful.watcher());
@@ -135,7 +135,7 @@ pub async fn serve(
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection can't be accepted");
+                tracing::warn!(%error, "can't accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -189,7 +189,7 @@ impl Acceptor {
     ) {
         // Without TCP_NODELAY small writes wait for the acknowledgement of earlier ones.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY can't be set");
+            tracing::debug!(%error, "can't set TCP_NODELAY");
         }
         let Some(tls) = &self.tls else {
             let routes = self.routes.clone();
@@ -205,15 +205,15 @@ impl Acceptor {
                         let routes = self.routes.clone();
                         self.serve(stream, peer, routes, place, watcher).await;
                     }
-                    Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS handshake"),
-                    Err(_) => tracing::debug!(%peer, "the TLS handshake takes too long"),
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
+                    Err(_) => tracing::debug!(%peer, "TLS handshake timeout"),
                 }
             }
             Ok(Ok(1)) => {
                 let routes = plain_http::router().into();
                 self.serve(stream, peer, routes, place, watcher).await;
             }
-            _ => tracing::debug!(%peer, "nothing was said"),
+            _ => tracing::debug!(%peer, "no data was sent"),
         }
     }
 
@@ -273,7 +273,7 @@ impl Acceptor {
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection ended"),
                 Err(error) => tracing::error!(%peer, %error, "a connection ended"),
             },
-            () = silent => tracing::debug!(%peer, "no request came"),
+            () = silent => tracing::debug!(%peer, "no request was received"),
             () = flow.stalled(self.options.write_time) => {
                 tracing::debug!(%peer, "the client doesn't read");
             }
@@ -288,7 +288,7 @@ impl Acceptor {
         visit: &Visit,
     ) -> Response {
         if !is_host_clear(&request) {
-            let text = "a request has one Host header, with the host that it is sent to\n";
+            let text = "a request needs exactly one Host header with the server's host\n";
             return (StatusCode::BAD_REQUEST, text).into_response();
         }
         // HTTP/2 has the host in the request's own address.

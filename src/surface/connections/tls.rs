@@ -42,10 +42,10 @@ pub enum TlsError {
         source: io::Error,
     },
     /// A file holds no certificate.
-    #[error("`{0}` holds no certificate in PEM form")]
+    #[error("`{0}` has no certificate in PEM form")]
     NoCertificate(String),
     /// A file holds no private key.
-    #[error("`{0}` holds no private key in PEM form (an encrypted one can't be used)")]
+    #[error("`{0}` has no private key in PEM form (encrypted keys aren't supported)")]
     NoKey(String),
     /// They are both there, but can't be used together.
     #[error("the certificate `{certificate}` and the key `{key}` can't be used together: {detail}")]
@@ -58,7 +58,7 @@ pub enum TlsError {
         detail: String,
     },
     /// No certificate could be made.
-    #[error("no certificate can be made: {0}")]
+    #[error("can't create a certificate: {0}")]
     Trial(#[from] rcgen::Error),
 }
 
@@ -123,14 +123,14 @@ impl Certificate {
             tokio::time::sleep(RELOAD_EVERY).await;
             let this = Arc::clone(&self);
             match tokio::task::spawn_blocking(move || this.reload()).await {
-                Ok(Ok(true)) => tracing::info!("the TLS certificate was changed, and is in use"),
+                Ok(Ok(true)) => tracing::info!("the TLS certificate was reloaded"),
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => {
                     tracing::warn!(
-                        "the TLS certificate was changed, but the old one stays: {error}"
+                        "the changed TLS certificate can't be used, the old one stays in use: {error}"
                     );
                 }
-                Err(error) => tracing::error!(%error, "the TLS files can't be looked at"),
+                Err(error) => tracing::error!(%error, "can't read the TLS files"),
             }
         }
     }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 /// How an HTTP/2 connection begins.
 const HTTP2: &[u8] = b"PRI";
-/// Bytes of frames that belong to no request: so many at once, and so many a second.
+/// Bytes of frames without a request: so many at once, and so many a second.
 const BURST: u64 = 64 * 1024;
 const PER_SECOND: u64 = 8 * 1024;
 /// What a request's head may take, and what a piece of a body may take besides itself.
@@ -156,7 +156,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watchdog<S> {
             .get_or_insert(came.starts_with(&HTTP2[..came.len().min(HTTP2.len())]));
         self.read += u64::try_from(came.len()).unwrap_or_default();
         if http2 && self.pace.is_flood(self.read) {
-            return Poll::Ready(Err(io::Error::other("frames that belong to no request")));
+            return Poll::Ready(Err(io::Error::other("frames without a request")));
         }
         Poll::Ready(Ok(()))
     }

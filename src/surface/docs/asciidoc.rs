@@ -30,9 +30,9 @@ pub fn pages(catalog: &Catalog) -> Vec<(String, String)> {
 fn index(catalog: &Catalog) -> String {
     let mut page = "[#apidoc-index]\n= API\n\n\
         XML-RPC at `/rpc/api`, and the same methods as JSON over HTTP under `/rhn/manager/api/`.\n\n\
-        * xref:scripts.adoc[Scripts]: how they log in, with Python, curl, spacecmd and mgrctl\n\
-        * xref:faq.adoc[Questions]: what faults mean, and how values are written\n\
-        * xref:roles.adoc[Roles]: who may call what\n\n\
+        * xref:scripts.adoc[Scripts]: logging in and calling methods with Python, curl, spacecmd and mgrctl\n\
+        * xref:faq.adoc[Questions]: what faults mean, and how values are encoded\n\
+        * xref:roles.adoc[Roles]: which roles each method needs\n\n\
         *Available namespaces*\n\n"
         .to_owned();
     for namespace in catalog.namespaces_in_order() {

@@ -9,13 +9,13 @@ const HEAD: &str = "\
 [#apidoc-roles]
 = Roles
 
-Who may call which method. `org_admin` implies `image_admin`; `satellite_admin` implies neither. Every role reaches only
-what belongs to its own organisation, save `satellite_admin` in `org` and `audit`; `taskomatic` is about the
-server's own house-keeping.
+Which roles may call which method. `org_admin` implies `image_admin`; `satellite_admin` implies neither. Every role is limited to
+its own organisation, except `satellite_admin` in `org` and `audit`; `taskomatic` covers the
+server's own housekeeping.
 
-An account that may only read may call what is marked in the last column, as far as its roles allow.
+A read-only account may call the methods marked in the last column, if its roles allow them.
 
-`yes`: may call it; `own`: only about the caller's own account; `open`: needs no session on XML-RPC.
+`yes`: allowed; `own`: only for the caller's own account; `open`: needs no session over XML-RPC.
 
 ";
 
@@ -23,9 +23,7 @@ An account that may only read may call what is marked in the last column, as far
 pub(in crate::surface) fn page(catalog: &Catalog) -> String {
     let mut page = HEAD.to_owned();
     page.push_str("[cols=\"3,1,1,1,1,1\",options=\"header\"]\n|===\n");
-    page.push_str(
-        "| method | no role | image_admin | org_admin | satellite_admin | only reading\n",
-    );
+    page.push_str("| method | no role | image_admin | org_admin | satellite_admin | read-only\n");
     for namespace in catalog.namespaces() {
         let mut last = "";
         // Overloads of one name are allowed alike.

@@ -49,16 +49,16 @@ pub(super) fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Js
             Ok(other) => format!("expected a JSON object, got {}", json_type(&other)),
             Err(error) => {
                 let what = if error.is_data() {
-                    "a key stands twice, or a number is out of range"
+                    "a key occurs twice, or a number is out of range"
                 } else {
-                    "it is no JSON"
+                    "it isn't JSON"
                 };
                 format!("{what} (line {}, column {})", error.line(), error.column())
             }
         }
     };
     let hint = if is_form(headers) {
-        "; a form's fields aren't accepted"
+        "; form fields aren't accepted"
     } else {
         ""
     };

@@ -58,7 +58,7 @@ pub(in crate::surface) async fn listen(
     arrival.visit.known();
     let Ok(id) = id.parse() else {
         let error = ApiError::not_found(format!(
-            "there is no run with the id {}; it is a whole number",
+            "there is no run with the id {}; ids are integers",
             shortened(&id)
         ));
         return failure(&error);

@@ -92,7 +92,7 @@ async fn route(
     if is_foreign(&parts.headers, &arrival.origin) && (parts.method != Method::GET || is_logout) {
         surface.intake.discard(content).await;
         let message = format!(
-            "{name}: a request from another site's page is refused (see the headers `Origin` and \
+            "{name}: requests from another site's page are refused (see the headers `Origin` and \
              `Sec-Fetch-Site`)"
         );
         return Err(refusal(StatusCode::FORBIDDEN, &message));
@@ -232,11 +232,11 @@ async fn login(
     ] = args
     else {
         return Err(login_usage(
-            "`login` and `password` must be there, as strings",
+            "`login` and `password` are required, as strings",
         ));
     };
     if let Some(extra) = given.keys().next() {
-        return Err(login_usage(&format!("`{extra}` is no parameter")));
+        return Err(login_usage(&format!("`{extra}` is not a parameter")));
     }
     let mut args = vec![Value::String(login), Value::String(password)];
     args.extend(duration.filter(|given| !given.is_null()).map(from_json));
@@ -269,7 +269,7 @@ async fn login(
 fn login_usage(problem: &str) -> Refusal {
     let message = format!(
         "{problem}; it takes a JSON body with `login` (or `username`) and `password`, both \
-         strings, and, where wanted, `duration`, an int"
+         strings, and optionally `duration`, an int"
     );
     bad_request("auth.login", &message)
 }

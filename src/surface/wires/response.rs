@@ -57,7 +57,7 @@ async fn body(mut pieces: Pieces, held: Option<BodyShare>) -> Result<Body, ApiEr
                 None => pieces.next().await,
             };
             let piece = piece.inspect_err(|error| {
-                tracing::warn!(%error, "a long answer breaks off");
+                tracing::warn!(%error, "a long response was aborted");
             });
             piece.transpose().map(|piece| (piece, (None, pieces, held)))
         },

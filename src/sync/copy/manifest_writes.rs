@@ -29,7 +29,7 @@ pub(in crate::sync) async fn manifest_write(
 ) -> Result<(), Error> {
     match put(target, repository, reference, manifest).await {
         Err(error) if again && is_passing(&error) => {
-            tracing::debug!(%error, "what a manifest needs is said to be missing; once more");
+            tracing::debug!(%error, "the target reports missing blobs or manifests; retrying");
             tokio::time::sleep(PAUSE).await;
             put(target, repository, reference, manifest).await
         }

@@ -112,17 +112,14 @@ impl KeyPath {
         match &node.value {
             Value::Map(entries) => Ok(entries),
             _ if node.is_null() => Ok(&[]),
-            _ => Err(self.error(node.line, format!("a map is expected, not {}", node.kind()))),
+            _ => Err(self.error(node.line, format!("expected a map, got {}", node.kind()))),
         }
     }
 
     fn text<'n>(&self, node: &'n Node) -> Result<&'n str, FileError> {
         match &node.value {
             Value::Scalar { text, .. } if !node.is_null() => Ok(text),
-            _ => Err(self.error(
-                node.line,
-                format!("a text is expected, not {}", node.kind()),
-            )),
+            _ => Err(self.error(node.line, format!("expected text, got {}", node.kind()))),
         }
     }
 
@@ -131,9 +128,7 @@ impl KeyPath {
         if LATER_KEYS.contains(&key.as_str()) {
             return self.error(
                 entry.line,
-                format!(
-                    "`{key}` is not supported yet; take it out, or use skopeo for this registry"
-                ),
+                format!("`{key}` is not supported yet; remove it, or use skopeo for this registry"),
             );
         }
         let nearest = known
@@ -144,7 +139,7 @@ impl KeyPath {
             Some((distance, candidate)) if distance <= candidate.len() / 2 => {
                 format!("did you mean `{candidate}`?")
             }
-            _ => format!("known are `{}`", known.join("`, `")),
+            _ => format!("expected one of `{}`", known.join("`, `")),
         };
         self.error(entry.line, format!("unknown key `{key}`; {hint}"))
     }
@@ -259,7 +254,7 @@ fn literal_selection(place: &KeyPath, node: &Node) -> Result<SelectorSpec, FileE
         _ if node.is_null() => &[],
         _ => {
             let message = format!(
-                "a list of tags is expected, such as `[]` for all or `[\"1.0\"]`, not {}",
+                "expected a list of tags, such as `[]` for all or `[\"1.0\"]`, got {}",
                 node.kind()
             );
             return Err(place.error(node.line, message));
@@ -339,7 +334,7 @@ fn boolean(place: &KeyPath, node: &Node) -> Result<Option<bool>, FileError> {
             text,
             is_plain: true,
         } if is_one_of(text, &["false", "no", "off"]) => Ok(Some(false)),
-        _ => Err(place.error(node.line, "`true` or `false` is expected, without quotes")),
+        _ => Err(place.error(node.line, "expected `true` or `false`, without quotes")),
     }
 }
 

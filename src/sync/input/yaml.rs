@@ -97,7 +97,7 @@ pub(in crate::sync) fn tree(text: &str) -> Result<Option<Node>, FileError> {
             Event::DocumentStart(_) if root.is_some() => {
                 return Err(FileError::new(
                     line,
-                    "a second document (`---`) is not read; use one file each",
+                    "a second document (`---`) isn't supported; use one file each",
                 ));
             }
             Event::Nothing | Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
@@ -159,7 +159,7 @@ impl<'t> Builder<'t> {
             let name = &tag.suffix;
             return Err(FileError::new(
                 line,
-                format!("the YAML tag `{name}` is not read; every value is its literal text"),
+                format!("the YAML tag `{name}` isn't supported; every value is literal text"),
             ));
         }
         let node = Node { line, value };
@@ -198,13 +198,13 @@ impl<'t> Builder<'t> {
             if key == "<<" && is_plain {
                 return Err(FileError::new(
                     line,
-                    "merge keys (`<<`) are not read; write the keys out",
+                    "merge keys (`<<`) aren't supported; write the keys out",
                 ));
             }
             if let Some(first) = first_lines.insert(key.clone(), line) {
                 return Err(FileError::new(
                     line,
-                    format!("`{key}` stands already in line {first}"),
+                    format!("`{key}` is already set in line {first}"),
                 ));
             }
             let (event, value_line) = self.required()?;

@@ -86,7 +86,7 @@ pub(in crate::sync) async fn candidates_find(
                 (listing.entries, Known::Tags(count))
             }
             Some(Err(error)) => {
-                let failed = item_failed(&item, "its tags can't be listed", error.to_string());
+                let failed = item_failed(&item, "can't list its tags", error.to_string());
                 found.failed.push(failed);
                 (Vec::new(), Known::Failed)
             }
@@ -98,12 +98,12 @@ pub(in crate::sync) async fn candidates_find(
                 counted(count as u64, "tag"),
                 MATCH_TIME.as_secs() / 60
             );
-            let failed = item_failed(&item, "its tags can't be selected", error);
+            let failed = item_failed(&item, "can't select its tags", error);
             found.failed.push(failed);
             continue;
         };
         if let Err(error) = found.select(target, spec, (number, &item), selection, known) {
-            let failed = item_failed(&item, "it can't be placed", error.to_string());
+            let failed = item_failed(&item, "no valid target", error.to_string());
             found.failed.push(failed);
         }
     }
@@ -183,7 +183,7 @@ impl Candidates {
     ) -> Result<(), NameError> {
         let (from, to) = item.way(spec.placement, target.address())?;
         let same = item.is_same_place(spec.placement, target.address());
-        let blocked = same.then(|| format!("source and target are the same place, `{to}`"));
+        let blocked = same.then(|| format!("source and target are the same, `{to}`"));
         let architectures: Arc<[PlatformChoice]> = item.architectures.clone().into();
         let before = self.all.len();
         let is_wanted = |name: &str| match &spec.only {
@@ -224,7 +224,7 @@ impl Candidates {
         let (repository, host) = (&item.repository, item.source.host());
         let detail = match known {
             Known::Failed => return,
-            Known::Tags(0) => format!("`{host}` has no tags in it"),
+            Known::Tags(0) => format!("it has no tags at `{host}`"),
             Known::Tags(listed) => {
                 format!("none of its {} is selected", counted(listed as u64, "tag"))
             }

@@ -217,7 +217,7 @@ impl Compiled<'_> {
 
     fn judge_included(&self, tag: &str) -> Verdict {
         if self.selector.takes_all() {
-            return selected("every tag is selected".to_owned());
+            return selected("all tags are selected".to_owned());
         }
         let mut reasons = Vec::new();
         if self.selector.tags.contains(tag) {
@@ -265,7 +265,7 @@ fn left_out(reason: String) -> Verdict {
 /// Why a tag isn't in the range; words that go before the range's name.
 fn outside(range: &Range, tag: &str) -> Option<&'static str> {
     let Some(version) = Version::from_tag(tag) else {
-        return Some("no version, so not in");
+        return Some("not a version, so not in");
     };
     if range.contains(&version) {
         None
@@ -305,7 +305,7 @@ fn range(text: &str) -> Result<Range, SelectError> {
     let range = Range::parse(text).map_err(|error| refused(error.to_string()))?;
     if range.matches_nothing_ever() {
         return Err(refused(
-            "no version can ever be in this range; put `||` between alternatives".to_owned(),
+            "no version can match this range; put `||` between alternatives".to_owned(),
         ));
     }
     Ok(range)

@@ -28,15 +28,15 @@ fn selector_meant(entry: &str) -> &'static str {
     if digest.is_some_and(|digest| Digest::parse(digest).is_ok()) {
         "; give the digest alone, without the tag"
     } else if compares && Range::parse(entry).is_ok() {
-        "; a range of versions goes into `semver`"
+        "; use `semver` for a range of versions"
     } else if entry.contains(['*', '?', '[', '(', '|', '^', '$', '+', '\\', '{']) {
         if Pattern::new(entry).is_ok() {
-            "; a regular expression goes into `tags_regex`"
+            "; use `tags_regex` for a regular expression"
         } else {
-            "; for many tags use `tags_regex`, with `.*` for any text"
+            "; use `tags_regex` for many tags, with `.*` for any text"
         }
     } else if entry.contains([',', ' ']) {
-        "; write each tag as an entry of its own"
+        "; give each tag as a separate entry"
     } else {
         ""
     }

@@ -65,8 +65,8 @@ pub(super) async fn history_clean(db: &Db, rules: HistoryRules) -> Result<String
     let schedules = db.run(move |conn| schedules_remove(conn, before)).await?;
     let events = audit_clean(db, rules.audit_days).await?;
     Ok(format!(
-        "{runs} runs removed that were older than {} days and not among the last {}; {schedules} \
-         schedules removed that were over; {events} events of the audit trail removed",
+        "{runs} runs removed that were older than {} days and not among the latest {}; {schedules} \
+         ended schedules removed; {events} audit events removed",
         rules.days, rules.runs
     ))
 }

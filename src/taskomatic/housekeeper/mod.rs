@@ -34,7 +34,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Lines that may wait for the database before the work does.
 const LINES: usize = 1000;
 
-/// Does the runs of house-keeping.
+/// Does the runs of housekeeping.
 #[derive(Debug)]
 pub struct Housekeeper {
     db: Db,
@@ -69,7 +69,7 @@ impl Housekeeper {
                     continue;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(%error, "house-keeping can't be claimed"),
+                Err(error) => tracing::error!(%error, "can't claim housekeeping"),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -95,7 +95,7 @@ impl Housekeeper {
         let end = self.keep(&house, lines, work, stop).await;
         abort.abort();
         let ended = match end {
-            End::Lost => return tracing::warn!("house-keeping was taken over"),
+            End::Lost => return tracing::warn!("housekeeping was taken over"),
             End::Stopped => {
                 self.db
                     .run(move |conn| housekeeping_release(conn, &house))
@@ -108,9 +108,9 @@ impl Housekeeper {
                 };
                 let said = readable(&message, SENTENCE);
                 if status == RunStatus::Failed {
-                    tracing::warn!("house-keeping failed: {said}");
+                    tracing::warn!("housekeeping failed: {said}");
                 } else {
-                    tracing::info!("house-keeping has ended: {said}");
+                    tracing::info!("housekeeping has ended: {said}");
                 }
                 self.db
                     .run(move |conn| housekeeping_end(conn, &house, status, &message))
@@ -119,7 +119,7 @@ impl Housekeeper {
         };
         if let Err(error) = ended {
             // Its lease runs out, and it is done again.
-            tracing::error!(%error, "the end of house-keeping can't be written");
+            tracing::error!(%error, "can't write the end of housekeeping");
         }
     }
 
@@ -140,7 +140,7 @@ impl Housekeeper {
                 _ = tick.tick() => match self.flush(house, &mut batch).await {
                     Ok(true) => {}
                     Ok(false) => return End::Lost,
-                    Err(error) => tracing::warn!(%error, "a log can't be written"),
+                    Err(error) => tracing::warn!(%error, "can't write a log"),
                 },
                 done = &mut work => break done,
             }
@@ -189,7 +189,7 @@ async fn task(
         "run-history-cleanup-bunch" => history_clean(db, history).await,
         "target-verify-bunch" => targets_verify(db, &tell).await,
         other => Err(ServiceError::NotFound(format!(
-            "this version knows no bunch `{other}`"
+            "this version doesn't know the bunch `{other}`"
         ))),
     }
 }

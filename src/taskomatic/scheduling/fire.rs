@@ -66,7 +66,7 @@ impl FireContext {
             return Ok(Firing::Done { fire: None, next });
         }
         let skipped = disabled
-            .then(|| "left out: the project is disabled".to_owned())
+            .then(|| "skipped: the project is disabled".to_owned())
             .or_else(|| self.missed(schedule, fire_time))
             .or_else(|| busy.map(in_the_way));
         let key = (schedule.project_id, schedule.bunch.clone());
@@ -102,24 +102,24 @@ impl FireContext {
         let missed = self.now - due > MISSED_AFTER;
         (missed && self.rules.misfire == Misfire::Skip).then(|| {
             let now = self.now.format("%Y-%m-%d %H:%M:%S");
-            format!("missed: no server looked at the schedule until {now} UTC")
+            format!("missed: no server checked the schedule until {now} UTC")
         })
     }
 }
 
 fn in_the_way(run: &BusyRun) -> String {
     match run.status {
-        RunStatus::Running => format!("left out: run {} still runs", run.id),
-        _ => format!("left out: run {} still waits", run.id),
+        RunStatus::Running => format!("skipped: run {} is still running", run.id),
+        _ => format!("skipped: run {} is still waiting", run.id),
     }
 }
 
 fn owner_check(schedule: &Schedule, project: Option<&FiringProject>) -> Result<(), String> {
     match (schedule.bunch == SYNC_BUNCH, project) {
         (true, None) => Err("it names no project".to_owned()),
-        (false, Some(_)) => Err(format!("`{}` is of no project", schedule.bunch)),
+        (false, Some(_)) => Err(format!("`{}` belongs to no project", schedule.bunch)),
         (true, Some(project)) if schedule.org_id != Some(project.org_id) => {
-            Err("its project is another organisation's".to_owned())
+            Err("its project belongs to another organisation".to_owned())
         }
         _ => Ok(()),
     }

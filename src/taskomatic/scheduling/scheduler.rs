@@ -84,7 +84,7 @@ impl Scheduler {
             let pause = match self.look().await {
                 Ok(_) => self.pause().await.unwrap_or(POLL),
                 Err(error) => {
-                    tracing::error!(%error, "schedules can't be read");
+                    tracing::error!(%error, "can't read schedules");
                     DATABASE_PAUSE
                 }
             };
@@ -251,7 +251,7 @@ fn next_corrected(
     if schedule.cron_expr.is_empty() {
         return match (schedule.next_fire, schedule.due_time) {
             (Some(_), Some(_)) => Ok(None),
-            _ => Err("it is to run once, and has no time".to_owned()),
+            _ => Err("it should run once, but has no time".to_owned()),
         };
     }
     let at = rules.next_of(schedule, zone, now)?;
@@ -272,7 +272,7 @@ fn broken_disable(
     rubbish: &[(i64, String)],
 ) -> Result<(), Error> {
     for (id, reason) in rubbish {
-        tracing::error!(schedule = id, %reason, "a schedule can't be used and is disabled");
+        tracing::error!(schedule = id, %reason, "an unusable schedule was disabled");
         schedule_disable(conn, *id, now, reason)?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::store::runs::run::{Run, RunStatus};
 use crate::text::{NAME, SENTENCE, readable};
 
 /// What is said of a run that found its project disabled when its turn came.
-const DISABLED: &str = "the project was disabled before the run began";
+const DISABLED: &str = "the project was disabled before the run started";
 
 /// What is said of a run that has nothing to copy.
 const EMPTY: &str = "the project has no items, so nothing was copied";
@@ -110,5 +110,5 @@ fn run_log(run: &Run, message: &str) {
         readable(&run.project_label, NAME),
         readable(message, SENTENCE),
     );
-    tracing::info!(run = run.id, %project, trigger = %run.trigger_kind, "the run begins: {message}");
+    tracing::info!(run = run.id, %project, trigger = %run.trigger_kind, "the run starts: {message}");
 }

@@ -25,7 +25,7 @@ const EVENTS: usize = 1000;
 /// What is said of a part whose run somebody ended.
 const CANCELLED: &str = "cancelled";
 /// What people are told of a fault of ours.
-const INTERNAL: &str = "an internal error ended it; the server's log says more";
+const INTERNAL: &str = "it ended with an internal error; see the server's log";
 
 /// What all parts need that this process works on.
 #[derive(Clone)]
@@ -68,7 +68,7 @@ pub(super) async fn execute(place: Workplace, claimed: Claimed, held: Held) {
 
 async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>) {
     let target = readable(&part.target_repository, NAME);
-    tracing::info!(attempt = part.attempt, "the part begins: to `{target}`");
+    tracing::info!(attempt = part.attempt, "the part starts: to `{target}`");
     let mut recorder = Recorder::new(place.db.clone(), &hold);
     let share = loop {
         let loaded = async {
@@ -79,7 +79,7 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
         match loaded.await {
             Ok(share) => break share,
             Err(error) if error.is_passing() => {
-                tracing::warn!(%error, "the run can't be loaded yet");
+                tracing::warn!(%error, "can't load the run yet");
                 if hold.is_cancel_requested() {
                     return recorder.finish(PartStatus::Interrupted, CANCELLED).await;
                 }
@@ -110,8 +110,8 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
     let (end, recording) = tokio::join!(engine.run(reporter, halt), recording);
     match recording {
         // Somebody else holds it now, or it was deleted: nothing more to write.
-        _ if hold.is_lost() => return tracing::warn!("given up, its lease is lost"),
-        Recording::LeaseLost => return tracing::warn!("given up, its lease is lost"),
+        _ if hold.is_lost() => return tracing::warn!("given up, its lease was lost"),
+        Recording::LeaseLost => return tracing::warn!("given up, its lease was lost"),
         Recording::Refused(error) => return recorder.refused(&error).await,
         Recording::Complete => {}
     }

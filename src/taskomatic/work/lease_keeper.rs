@@ -44,7 +44,7 @@ impl Keeper {
             match self.look(due).await {
                 Ok(()) if due => renewed = Some(Instant::now()),
                 Ok(()) => {}
-                Err(error) => tracing::warn!(%error, "leases can't be looked after"),
+                Err(error) => tracing::warn!(%error, "can't renew leases"),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -54,7 +54,7 @@ impl Keeper {
         }
         let (db, worker) = (self.db, self.worker);
         if let Err(error) = db.run(move |conn| worker_forget(conn, &worker)).await {
-            tracing::warn!(%error, "this worker's end can't be written");
+            tracing::warn!(%error, "can't record this worker's end");
         }
     }
 
@@ -88,9 +88,9 @@ impl Keeper {
         let why = |part: Part| {
             let worker = part.worker.as_deref().unwrap_or_default();
             let why = if is_mine(&part) {
-                format!("its worker `{worker}` doesn't work on it")
+                format!("its worker `{worker}` isn't working on it")
             } else {
-                format!("its worker `{worker}` gave no sign of life")
+                format!("its worker `{worker}` sent no heartbeat")
             };
             (part, why)
         };
@@ -107,7 +107,7 @@ impl Keeper {
         });
         for part in left.await? {
             if !self.holds.contains(part.id, part.fence) {
-                let why = "its worker ended before it did".to_owned();
+                let why = "its worker ended first".to_owned();
                 self.lost.offer(part, why).await?;
             }
         }

@@ -66,7 +66,7 @@ impl LostParts {
     pub async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             if let Err(error) = self.look().await {
-                tracing::warn!(%error, "lost parts of runs can't be looked for");
+                tracing::warn!(%error, "can't look for lost parts of runs");
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -83,7 +83,7 @@ impl LostParts {
             .await?;
         let overdue = overdue.into_iter().map(|part| {
             let worker = part.worker.as_deref().unwrap_or_default();
-            let why = format!("its worker `{worker}` gave no sign of life");
+            let why = format!("its worker `{worker}` sent no heartbeat");
             (part, why)
         });
         self.offer_lost(overdue.collect()).await
@@ -132,7 +132,7 @@ impl LostParts {
         match offered {
             Offered::Not => {}
             Offered::Again => {
-                tracing::warn!(run, "`{place}`: {shown}; it is offered again");
+                tracing::warn!(run, "`{place}`: {shown}; it is retried");
                 self.queue_wake.notify_one();
             }
             Offered::Ended => {

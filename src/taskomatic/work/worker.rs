@@ -97,7 +97,7 @@ impl Worker {
             () = work => {}
             ended = &mut keeper => {
                 // Nobody renews the leases: the worker is at its end, and whoever supervises it.
-                tracing::error!(?ended, "what keeps the leases has ended");
+                tracing::error!(?ended, "the lease keeper has ended");
                 return place.holds.cancel_all();
             }
         }
@@ -121,7 +121,7 @@ impl Worker {
                 }
                 Ok(None) => POLL,
                 Err(error) => {
-                    tracing::error!(%error, "the queue can't be read");
+                    tracing::error!(%error, "can't read the queue");
                     DATABASE_PAUSE
                 }
             };
@@ -149,7 +149,7 @@ impl Worker {
     /// Before anything is claimed: afterwards, what has this worker's name is its own.
     async fn leftovers_offer(&self, keeper: &Keeper, stop: &CancellationToken) {
         while let Err(error) = keeper.leftovers_offer().await {
-            tracing::error!(%error, "what an earlier process left can't be read");
+            tracing::error!(%error, "can't read what an earlier process left");
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(DATABASE_PAUSE) => {}
@@ -168,7 +168,7 @@ impl Worker {
         }
         place.holds.cancel_all();
         if tokio::time::timeout(CANCEL_GRACE, all).await.is_err() {
-            tracing::warn!("parts of runs are left to whoever finds that their leases run out");
+            tracing::warn!("parts of runs are left until their leases expire");
         }
     }
 }

@@ -76,7 +76,7 @@ async fn every_method_has_its_anchor_and_both_samples() {
 async fn a_sample_answer_has_every_member() {
     let server = server().await;
     let (_, text) = page(&server, "/rhn/apidoc/registrysync").await;
-    let article = text.split(">getSchedule</a>").nth(1).unwrap();
+    let article = text.split(">getSchedule</a>").nth(2).unwrap();
     let code = article.split("<code class=\"answer\">").nth(1).unwrap();
     let code = code.split("</code>").next().unwrap();
     let answer: Value = serde_json::from_str(&code.replace("&#34;", "\"")).unwrap();
@@ -131,11 +131,13 @@ async fn the_search_works_without_script_and_escapes() {
         assert_eq!(status, 200);
         (text.matches("<li data-text").count(), text)
     };
-    let all = methods(&namespaces::registry()).count();
+    let registry = namespaces::registry();
+    let namespaces = registry.catalog().namespaces();
+    let all: usize = namespaces.map(|ns| ns.by_name().count()).sum();
     let (found, text) = hits("list_tags").await;
-    assert_eq!(found, 3, "{text}");
+    assert_eq!(found, 1, "{text}");
     assert!(text.contains("registrysync.listtags"), "{text}");
-    assert!(hits("registry+tags").await.0 >= 3);
+    assert!(hits("registry+tags").await.0 >= 1);
     assert_eq!(hits("").await.0, all);
     let (found, text) = hits("%3Cscript%3Ealert(1)%3C/script%3E").await;
     assert_eq!(found, 0);

@@ -277,7 +277,7 @@ fn breaking_changes_are_found() {
                 json!({"type": "array", "items": {"type": "integer"}});
         }),
         "registrysync.listTags",
-        "`result` was",
+        " and is {",
     );
     let runs = broken(|doc| {
         let run = doc["components"]["schemas"]["Run"]["properties"].as_object_mut();

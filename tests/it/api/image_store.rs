@@ -166,7 +166,7 @@ async fn bad_credentials_and_options_are_named() {
         (
             no("max_connections", Value::Integer(101)),
             2800,
-            "`max_connections`: it is at most 100",
+            "`max_connections`: it must be at most 100",
         ),
         (
             no("max_connections", text("many")),

@@ -120,7 +120,7 @@ async fn bad_arguments_are_400_and_named() {
         (
             "sample/change",
             r#"{"name": "x", "more": 1}"#,
-            "`more` is no parameter",
+            "`more` is not a parameter",
         ),
         (
             "sample/setSwitch",
@@ -140,7 +140,7 @@ async fn bad_arguments_are_400_and_named() {
         (
             "sample/change",
             r#"{"name": "a\u0000b"}"#,
-            "`name`: text can't hold the character NUL",
+            "`name`: text can't contain the character NUL",
         ),
         (
             "sample/change",

@@ -73,7 +73,7 @@ on_both_databases! {
             ("org/create", with("adminLogin", json!("ada")), 2800, "`adminLogin`: a login has at least 5"),
             ("org/create", with("adminLogin", json!("ADMIN")), 10100, "the login `ADMIN` is taken"),
             ("org/create", with("adminPassword", json!("x")), 2800, "`adminPassword`: a password has"),
-            ("org/create", with("usePam", json!(true)), 2800, "`usePam`: there is no PAM here"),
+            ("org/create", with("usePam", json!(true)), 2800, "`usePam`: PAM isn't supported"),
             ("org/updateName", json!({"id": 1, "name": " x"}), 2800, "`name`: it begins or ends"),
             ("org/updateName", json!({"id": 99, "name": "x"}), 2850, "there is no organisation with the id 99"),
             ("org/delete", json!({"id": 1}), 2800, "`id`: it is your own organisation"),

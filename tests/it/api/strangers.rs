@@ -132,7 +132,7 @@ async fn nobody_logs_in_within_a_multicall() {
     let answered = server.xml("system.multicall", vec![calls]).await.unwrap();
     let shown = format!("{answered:?}");
     assert_eq!(
-        shown.matches("call auth.login by itself").count(),
+        shown.matches("call auth.login separately").count(),
         3,
         "{shown}"
     );
@@ -233,7 +233,7 @@ async fn told_of(server: &Server, count: u32) -> Vec<String> {
         let events = events["result"].as_array().unwrap().clone();
         let tally = |event: &serde_json::Value| {
             let object = event["object"].as_str()?;
-            let count = object.strip_suffix(" logins refused without a look")?;
+            let count = object.strip_suffix(" logins refused unchecked")?;
             count.parse::<u32>().ok()
         };
         tallied = events.iter().filter_map(tally).sum();

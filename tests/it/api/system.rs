@@ -87,7 +87,7 @@ async fn several_calls_in_one_are_answered_one_by_one() {
         panic!("{answers:?}");
     };
     assert_eq!(no_session["faultCode"], Value::Integer(-1));
-    let nested = "`calls[4]`: a multicall within a multicall is refused";
+    let nested = "`calls[4]`: a multicall inside a multicall is refused";
     assert_eq!(answers[4], fault(2800, nested));
     for (index, answer) in [(5, &answers[5]), (6, &answers[6])] {
         let Value::Struct(members) = answer else {

@@ -240,7 +240,7 @@ on_both_databases! {
             (json!({"jobLabel": ""}), 2800, "`jobLabel`: it is empty"),
             (json!({"jobLabel": "x".repeat(51)}), 2800, "`jobLabel`: it is longer than 50 characters"),
             (json!({"jobLabel": "a\nb"}), 2800, "`jobLabel`: it has control characters"),
-            (json!({"jobLabel": own}), 2800, "is kept for the project with the id"),
+            (json!({"jobLabel": own}), 2800, "is reserved for the project with the id"),
             (json!({"bunch": "no-bunch"}), 10101, "there is no bunch `no-bunch`"),
             (json!({"bunch": "session-cleanup-bunch"}), 10101, "there is no bunch `session-cleanup-bunch`"),
             (json!({"params": {}}), 2800, "`params.project_id`: is missing"),

@@ -71,7 +71,7 @@ on_both_databases! {
             ("user/create", with("login", "a&b&c"), 2800, "`login`: a login can't have the character &"),
             ("user/create", with("login", "TAKEN"), 10100, "the login `TAKEN` is taken"),
             ("user/create", with("password", "four"), 2800, "`password`: a password has 5 to"),
-            ("user/create", with("email", "nowhere"), 2800, "`email`: it is no address"),
+            ("user/create", with("email", "nowhere"), 2800, "`email`: it isn't an address"),
             ("user/create", with("first", "a\nb"), 2800, "`first`: it has control characters"),
             ("user/setDetails", set(json!({"shoe_size": 1, "age": 2})), 2801, "Invalid argument(s): age, shoe_size"),
             ("user/setDetails", set(json!({"password": ""})), 2800, "`password`"),

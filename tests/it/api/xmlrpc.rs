@@ -220,7 +220,7 @@ async fn overloads_are_chosen_by_exact_types_then_by_conversion() {
         (
             "echo",
             vec![Value::Double(1.5)],
-            Err((2800, "loses the form in which it was written")),
+            Err((2800, "loses its original form")),
         ),
         (
             "echo",

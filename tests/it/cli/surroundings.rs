@@ -27,7 +27,9 @@ async fn a_proxy_is_used_named_and_passed_by() {
     for exceptions in ["", "127.0.0.1:1, 128.0.0.0/8, example.com"] {
         let failed = list(exceptions).ended(3);
         assert!(
-            failed.err.contains("by the proxy `http://127.0.0.1:9`"),
+            failed
+                .err
+                .contains("through the proxy `http://127.0.0.1:9`"),
             "{failed:?}"
         );
         assert!(!failed.err.contains("s3cret"), "{failed:?}");

@@ -528,7 +528,7 @@ fn a_file_for_regsync_is_called_one() {
         "version: 1\ncreds:\n  - registry: r.example\nsync:\n  - source: busybox\n    type: image\n",
     );
     let said = desk.run(&["sync", &file, "--to", "localhost:1"]).ended(2);
-    assert!(said.err.contains("a file for regsync"), "{said:?}");
+    assert!(said.err.contains("a regsync file"), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,7 +42,7 @@ async fn pages_in_a_circle_are_an_error() {
         .await;
     let text = failed.unwrap_err().to_string();
     assert!(
-        text.contains("circle") && text.contains("tags of `app`"),
+        text.contains("form a loop") && text.contains("tags of `app`"),
         "{text}"
     );
     assert!(registry.requests().0.len() < 5);
@@ -82,7 +82,10 @@ async fn a_listing_that_is_no_listing_is_an_error() {
             .tag_list(&repository("app"))
             .await;
         let text = failed.unwrap_err().to_string();
-        assert!(text.contains("not the JSON of a listing"), "{body}: {text}");
+        assert!(
+            text.contains("isn't the JSON of a listing"),
+            "{body}: {text}"
+        );
     }
 }
 

@@ -250,7 +250,7 @@ on_both_databases! {
             assert!(next(conn, RunLimits::default()).is_none());
             let late = run_get(conn, other, late)?.expect("the run");
             assert_eq!(late.status, RunStatus::Skipped);
-            assert_eq!(late.message, "the project was disabled before the run began");
+            assert_eq!(late.message, "the project was disabled before the run started");
             assert!(late.end_time.is_some());
             assert_eq!(run_get(conn, org, begun)?.expect("the run").status, RunStatus::Running);
             Ok(second.run)

@@ -63,7 +63,7 @@ on_both_databases! {
         let states: Vec<_> = runs.iter().map(|run| run.status).collect();
         assert_eq!(states, [RunStatus::Finished, RunStatus::Skipped, RunStatus::Ready]);
         let left_out = &runs[1];
-        assert_eq!(left_out.message, format!("left out: run {} still waits", runs[0].id));
+        assert_eq!(left_out.message, format!("skipped: run {} is still waiting", runs[0].id));
         assert!(left_out.end_time.is_some() && left_out.schedule_id == Some(schedule));
         assert_eq!(place.next_fire(schedule).await, "2026-03-01 12:04:00");
     }
@@ -80,7 +80,7 @@ on_both_databases! {
         place.hands.set("2026-03-01 12:01:00");
         assert_eq!(scheduler.look().await.expect("no error"), 2);
         let runs = place.runs().await;
-        assert_eq!(runs[1].message, format!("left out: run {} still waits", runs[0].id));
+        assert_eq!(runs[1].message, format!("skipped: run {} is still waiting", runs[0].id));
     }
 }
 

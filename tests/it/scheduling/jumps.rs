@@ -24,7 +24,7 @@ on_both_databases! {
         assert_eq!(scheduler.look().await.expect("no error"), 1);
         let runs = place.runs().await;
         assert_eq!(runs[1].status, RunStatus::Skipped);
-        assert_eq!(runs[1].message, "missed: no server looked at the schedule until 2026-03-03 11:30:00 UTC");
+        assert_eq!(runs[1].message, "missed: no server checked the schedule until 2026-03-03 11:30:00 UTC");
         // A moment late is not missed.
         place.hands.set("2026-03-03 12:00:40");
         assert_eq!(scheduler.look().await.expect("no error"), 1);

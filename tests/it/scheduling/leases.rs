@@ -181,7 +181,7 @@ on_both_databases! {
         let run = work.ended(id).await;
         assert_eq!((run.status, run.totals.skipped), (RunStatus::Finished, 2), "{}", run.message);
         let log = work.log(id).await.join("\n");
-        assert!(log.contains("its worker `w` doesn't work on it; offered again, attempt 2 of 5"), "{log}");
+        assert!(log.contains("its worker `w` isn't working on it; retried, attempt 2 of 5"), "{log}");
         work.end().await;
     }
 }
@@ -323,12 +323,12 @@ on_both_databases! {
                 log_append(conn, lease, &lines)?;
                 let lines: Vec<String> = log_list(conn, org, id, 0, 99)?.into_iter().skip(before).map(|line| line.message).collect();
                 assert_eq!((lines.len(), &*lines[0], &*lines[2]), (3, "one", "three"));
-                assert!(lines[1].contains("that the database refused"), "{lines:?}");
+                assert!(lines[1].contains("the database rejected this line"), "{lines:?}");
                 result_put(conn, lease, &["v1", "bad", "v3"].map(result))?;
                 let results = result_list(conn, org, id, None, 0, 99)?;
                 let tags: Vec<&str> = results.iter().map(|row| &*row.result.tag).collect();
                 assert_eq!((tags.len(), tags[0], tags[2]), (3, "v1", "v3"));
-                assert!(results[1].result.error.as_deref().is_some_and(|error| error.contains("refused")));
+                assert!(results[1].result.error.as_deref().is_some_and(|error| error.contains("rejected")));
                 Ok(())
             })
             .await

@@ -13,7 +13,7 @@ const ON_BOTH: [(&str, &str); 4] = [
     ),
     ("cron_expr = '0 3 * * *'", "seconds come first"),
     ("project_id = NULL", "it names no project"),
-    ("cron_expr = '', next_fire = NULL", "it is to run once"),
+    ("cron_expr = '', next_fire = NULL", "it should run once"),
 ];
 /// The same where columns take any type.
 const ON_SQLITE: [(&str, &str); 3] = [
@@ -58,7 +58,7 @@ on_both_databases! {
                 assert!(reason.contains(wanted) && reason.is_empty() == wanted.is_empty(), "{rubbish}: {reason}");
             }
             // One line for each time.
-            let lines = logged.lines("a schedule can't be used and is disabled");
+            let lines = logged.lines("an unusable schedule was disabled");
             assert_eq!(lines.len(), number + 1, "{lines:?}");
             let line = &lines[number];
             for word in ["ERROR", &format!("schedule={bad}"), *part] {
@@ -87,6 +87,6 @@ on_both_databases! {
         assert!(place.runs().await.is_empty());
         place.sql(&format!("UPDATE tasko_schedule SET org_id = {}", place.org)).await;
         let reason = place.schedule(schedule).await.disabled_reason;
-        assert_eq!(reason.as_deref(), Some("its project is another organisation's"));
+        assert_eq!(reason.as_deref(), Some("its project belongs to another organisation"));
     }
 }

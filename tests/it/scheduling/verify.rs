@@ -81,11 +81,11 @@ on_both_databases! {
 
         let (status, message, log) = place.house_done("target-verify-bunch", "2026-03-01").await;
         assert_eq!(status, RunStatus::Failed, "{log}");
-        assert_eq!(message, "4 targets checked, 3 not as they were left, 0 could not be checked");
+        assert_eq!(message, "4 targets checked, 3 changed or incomplete, 0 could not be checked");
         for part in [
             "app:moved`: it is `sha256:",
             "app:hollow`: its blob `sha256:",
-            &format!("`{}/app:gone`: the tag is gone; the next run of its project mends it", registry.address()),
+            &format!("`{}/app:gone`: the tag is gone; the next run of its project repairs it", registry.address()),
         ] {
             assert!(log.contains(part), "{log}");
         }
@@ -93,12 +93,12 @@ on_both_databases! {
         // Nobody has mended anything.
         let (status, message, _) = place.house_done("target-verify-bunch", "2026-03-02").await;
         assert_eq!(status, RunStatus::Failed);
-        assert_eq!(message, "4 targets checked, 3 not as they were left, 0 could not be checked");
+        assert_eq!(message, "4 targets checked, 3 changed or incomplete, 0 could not be checked");
         image(3).store(&registry, "app", Some("hollow"));
         image(4).store(&registry, "app", Some("gone"));
         let (status, message, _) = place.house_done("target-verify-bunch", "2026-03-03").await;
         assert_eq!(status, RunStatus::Failed);
-        assert_eq!(message, "4 targets checked, 1 not as they were left, 0 could not be checked");
+        assert_eq!(message, "4 targets checked, 1 changed or incomplete, 0 could not be checked");
     }
 }
 
@@ -112,7 +112,7 @@ async fn a_target_that_is_away_loses_nothing() {
     assert_eq!(status, RunStatus::Failed);
     assert_eq!(
         message,
-        "0 targets checked, 0 not as they were left, 1 could not be checked"
+        "0 targets checked, 0 changed or incomplete, 1 could not be checked"
     );
     assert!(log.contains("can't be checked"), "{log}");
     assert_eq!(tags_left(&place).await, ["good"]);

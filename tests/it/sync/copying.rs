@@ -157,7 +157,7 @@ async fn an_index_that_is_wrong_about_a_length_is_named_and_not_copied() {
         let (from, to) = (client(source.address()), client(target.address()));
         let ran = run(&to, spec(vec![item(&from, "app", &literal(&["wrong"]))])).await;
         let error = ran.error("wrong");
-        assert!(error.contains("bytes, and its index says"), "{error}");
+        assert!(error.contains("bytes, but its index states"), "{error}");
         assert!(target.tags("app").is_empty());
     }
 }

@@ -48,7 +48,7 @@ async fn who_has_lost_a_password_gets_a_new_one() {
         password.len() == 24 && !made.err.contains(password),
         "{made:?}"
     );
-    assert!(made.err.contains("its sessions have ended"), "{made:?}");
+    assert!(made.err.contains("ended its sessions"), "{made:?}");
 
     server.start_again();
     let (status, _) = server.try_login_with(PASSWORD).await;

@@ -95,7 +95,7 @@ async fn a_deletion_that_the_database_stops_says_why() {
     other.batch_execute("BEGIN IMMEDIATE").unwrap();
     let delete = || session.post("registrysync/delete", json!({"label": "web"}));
     let refused = delete().await.unwrap_err();
-    for part in ["locked by another program", "isn't known: look before"] {
+    for part in ["locked by another program", "check before you retry"] {
         assert!(refused.contains(part), "{refused}");
     }
     other.batch_execute("COMMIT").unwrap();

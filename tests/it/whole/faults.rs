@@ -173,7 +173,7 @@ async fn a_run_goes_on_after_its_server_was_killed_and_counts_nothing_twice() {
     let log = session.get("registrysync/getRunLog", &query).await;
     let log = log.unwrap().to_string();
     assert!(
-        log.contains("its worker ended before it did; offered again, attempt 2 of 5"),
+        log.contains("its worker ended first; retried, attempt 2 of 5"),
         "{log}"
     );
     let run = session.run_ended(session.run().await).await;

@@ -58,7 +58,11 @@ async fn a_database_that_was_moved_takes_nothing_more() {
     // No empty one takes its place.
     server.end("TERM");
     fs::rename(&file, &away).unwrap();
-    refused(&server.data(""), &["serve"], "was here and is gone");
+    refused(
+        &server.data(""),
+        &["serve"],
+        "existed before and is missing",
+    );
     assert!(!file.exists());
     fs::rename(&away, &file).unwrap();
     server.start_again();

@@ -127,13 +127,13 @@ async fn a_killed_workers_parts_are_taken_over() {
     assert_eq!(session.results(id).await.len(), 6);
     let log = session.log(id).await;
     assert!(
-        log.contains("gave no sign of life; offered again, attempt 2 of 5"),
+        log.contains("sent no heartbeat; retried, attempt 2 of 5"),
         "{log}"
     );
     let said = heir.said();
     for line in [
         "project=web",
-        "the part begins",
+        "the part starts",
         "taken over",
         "the part has ended",
         "the run has ended",
@@ -299,7 +299,7 @@ fn sqlite_is_for_one_process() {
     let refusals = [
         (
             vec!["serve", "--database", &database],
-            "is in use by another registrysync, and SQLite is for one process",
+            "is in use by another registrysync, and SQLite allows only one process",
         ),
         (vec!["serve", "--no-worker"], "on SQLite (`sqlite:"),
         (
@@ -308,7 +308,7 @@ fn sqlite_is_for_one_process() {
         ),
         (
             vec!["worker", "--database", "postgres://nobody.invalid/x"],
-            "secret.key` is missing: give the worker the key file of its servers",
+            "secret.key` is missing: give the worker its servers' key file",
         ),
     ];
     for (arguments, wanted) in refusals {
@@ -360,7 +360,7 @@ async fn workers_are_listed_and_a_run_says_what_it_waits_for() {
     let workers = async || session.get("registrysync/listWorkers", &[]).await.unwrap();
     assert_eq!(workers().await, json!([]));
     let id = session.run().await;
-    assert_eq!(waits_for(id).await, "a worker: none is alive");
+    assert_eq!(waits_for(id).await, "a worker: none is running");
     let lost = worker(&server, &database);
     until("uploads", async || target.uploads_open() > 0).await;
     assert_eq!(waits_for(id).await, json!(null));
@@ -410,11 +410,11 @@ async fn a_run_says_which_limit_it_waits_for() {
         ),
         (
             "REGISTRYSYNC_ORG_PARTS",
-            "the organisation's other runs: `org_parts` lets 1",
+            "the organisation's other runs: `org_parts` limits it to 1",
         ),
         (
             "REGISTRYSYNC_WORKER_SLOTS",
-            "a free slot: 1 part is worked on, and the workers have 1 slot",
+            "a free slot: 1 part is running, and the workers have 1 slot",
         ),
     ] {
         let server = Server::with_environment(vec![(key, "1".to_owned())]);
@@ -453,7 +453,7 @@ async fn commands_show_the_workers_and_what_a_run_waits_for() {
     let nobody = person.says(&["workers"]);
     let said = String::from_utf8(nobody.stderr).unwrap();
     assert!(
-        nobody.stdout.is_empty() && said.contains("no worker is at this database"),
+        nobody.stdout.is_empty() && said.contains("no worker uses this database"),
         "{said}"
     );
     assert_eq!(person.hears(&["workers", "--json"], 0), "");
@@ -470,7 +470,7 @@ async fn commands_show_the_workers_and_what_a_run_waits_for() {
     let waits = tokio::time::timeout(Duration::from_mins(1), waits).await;
     let waits = waits.expect("a line").unwrap().unwrap_or_default();
     assert!(
-        waits.contains("READY, waits for a worker: none is alive"),
+        waits.contains("READY, waiting for a worker: none is running"),
         "{waits}"
     );
     let _worker = worker(&server, &database);

@@ -83,7 +83,7 @@ async fn only_the_failed_tags_are_tried_again() {
         .any(|one| one.path.contains("db"));
     assert!(!asked_for_db, "nothing of `db` had failed");
     let log = session.log(second["id"].as_i64().unwrap()).await;
-    assert!(log.contains(&format!("what failed of run {id}")), "{log}");
+    assert!(log.contains(&format!("failed tags of run {id}")), "{log}");
 
     source.faults_clear();
     let third = retry(&session, second["id"].as_i64().unwrap())
@@ -199,7 +199,7 @@ async fn what_was_to_be_tried_again_and_is_deleted_meanwhile_is_said() {
     assert_eq!(run["status"], "FAILED");
     let message = run["message"].as_str().unwrap();
     assert!(
-        message.contains("were to be tried again was deleted"),
+        message.contains("should be retried was deleted"),
         "{message}"
     );
 }

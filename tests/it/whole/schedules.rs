@@ -70,7 +70,7 @@ async fn a_schedule_of_every_second_fires_and_leaves_out_what_comes_while_it_run
     let left_out = fired.last().unwrap();
     assert_eq!(
         left_out["message"],
-        format!("left out: run {} still runs", running["id"])
+        format!("skipped: run {} is still running", running["id"])
     );
 
     source.faults_clear();

@@ -141,7 +141,7 @@ fn an_address_that_others_reach_without_tls_is_warned_of() {
     let warned = |arguments: &[&str]| {
         let output = served_at(&desk, arguments);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
-        said(&output).contains("without TLS: passwords can be read")
+        said(&output).contains("without TLS: passwords can be intercepted")
     };
     for (arguments, expected) in [
         (&["--listen", "0.0.0.0:0"][..], true),

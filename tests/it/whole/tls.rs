@@ -323,7 +323,7 @@ fn what_is_wrong_with_the_files_is_said_at_the_start() {
         ),
         (
             vec!["--tls-self-signed", "--tls-key", &path("key.pem")],
-            "either this, or",
+            "set either this or",
         ),
         (
             vec!["--public-url", "sync.example.com"],

@@ -1,4 +1,4 @@
-//! What is in a store.
+//! The content of a store.
 
 use super::{Answer, PAGE};
 use crate::api::error::code;
@@ -9,11 +9,13 @@ use crate::service::stores::browse;
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     const NATURAL: &str = "names, in natural order";
     let store = param("storeLabel", "label of the image store");
-    let filter = param("filter", "a regular expression; \"\" for all");
+    let filter = param(
+        "filter",
+        "regular expression that names must match; \"\" for all",
+    );
     let image = param("image", "repository, such as `library/nginx`");
     let [limit, offset] = PAGE;
-    let about =
-        "List the repositories of an image store in which a regular expression finds something.";
+    let about = "List the repositories of an image store that match a regular expression.";
     ns.method(
         "listImages",
         about,

@@ -11,8 +11,8 @@ use crate::service::projects::item::{self, ItemView};
 use crate::service::projects::item_spec::{ItemDetails, ItemOptions};
 
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
-const TAGS: &str = "tags and digests, named literally";
-const REGEX: &str = "regular expression that is searched in each tag; \"\" for none";
+const TAGS: &str = "literal tags and digests";
+const REGEX: &str = "regular expression that tags must match; \"\" for none";
 const ITEM_ID: &str = "id of the item";
 
 /// An item.
@@ -20,9 +20,9 @@ const ITEM_ID: &str = "id of the item";
 pub(super) struct SyncItem {
     id: i64,
     repository: String,
-    /// Tags and digests, named literally.
+    /// Literal tags and digests.
     tags: Vec<String>,
-    /// "" where there is none.
+    /// "" if there is none.
     tags_regex: String,
 }
 
@@ -40,7 +40,7 @@ impl From<ItemView> for SyncItem {
 
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     const ADD: &str = "Add a repository to a project.";
-    const ADDED: &str = "the item; without tags and expression it takes all tags";
+    const ADDED: &str = "the item; without tags and expression it selects all tags";
     let project = param("project", "id of the project").or("project", "name of the project");
     let (repository, tags) = (param("repository", REPOSITORY), param("tags", TAGS));
     let regex = param("tagsRegex", REGEX);
@@ -55,7 +55,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     .returns(ADDED);
     ns.method(
         "updateImageSyncItem",
-        "Give an item another repository and other tags.",
+        "Change an item's repository and tags.",
         [param("itemId", ITEM_ID), repository, tags, regex],
         update,
     )
@@ -63,7 +63,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     .returns("the item");
     ns.method(
         "deleteSyncItem",
-        "Take an item out of its project.",
+        "Remove an item from its project.",
         [param("itemId", ITEM_ID)],
         delete,
     )

@@ -1,8 +1,8 @@
-//! `image.sync`: the names that scripts of Uyuni's prototype use, over the same projects and items
-//! as `registrysync`.
-//! - `projects`: make, show, change and delete.
+//! `image.sync`: the method names of Uyuni's prototype, for the same projects and items as
+//! `registrysync`.
+//! - `projects`: create, show, change and delete.
 //! - `items`: the repositories of a project.
-//! - `images`: what is in a store.
+//! - `images`: the content of a store.
 
 mod images;
 mod items;
@@ -16,7 +16,7 @@ pub(super) fn define(builder: &mut Builder) {
     builder.namespace(
         "image.sync",
         "ImageSyncHandler",
-        "Sync projects by the names of Uyuni's prototype. `registrysync` does more with the same projects.",
+        "Sync projects under the method names of Uyuni's prototype. `registrysync` offers more for the same projects.",
         |ns| {
             projects::define(ns);
             items::define(ns);

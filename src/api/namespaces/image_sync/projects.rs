@@ -1,5 +1,5 @@
-//! Projects, with a switch for their placement: scoped is `scoped`, and not scoped is `flat`, as
-//! `skopeo sync` does with and without its `--scoped`.
+//! Projects, with a switch for their placement: scoped is `scoped`, unscoped is `flat`, like `skopeo
+//! sync` with and without `--scoped`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::service::stores::image_store::store_label;
 use crate::sync::Placement;
 
 const NAME: &str = "name of the project";
-const SCOPED: &str = "whether a target repository is `<source host>/<repository>`; else it is the last part of the repository's path";
+const SCOPED: &str = "whether target repositories are `<source host>/<repository>`; otherwise the last part of the repository's path";
 
 /// A project.
 #[derive(Serialize, JsonSchema)]
@@ -25,9 +25,9 @@ struct SyncProject {
     name: String,
     src_store_label: String,
     dest_store_label: String,
-    /// Whether a target repository is `<source host>/<repository>`.
+    /// Whether target repositories are `<source host>/<repository>`.
     scoped: bool,
-    /// The items, where one project is shown.
+    /// The items; only if a single project is requested.
     items: Option<Vec<SyncItem>>,
 }
 
@@ -66,7 +66,7 @@ fn show(ns: &mut NamespaceBuilder<'_>) {
 }
 
 fn change(ns: &mut NamespaceBuilder<'_>) {
-    const MAKE: &str = "Make a project.";
+    const MAKE: &str = "Create a project.";
     let name = param("name", NAME);
     let scoped = param("scoped", SCOPED);
     let src = param("src", "id of the image store to copy from")
@@ -78,15 +78,15 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         .returns("the project");
     let src = param(
         "newSrc",
-        "label of another image store to copy from; \"\": as it is",
+        "label of another image store to copy from; \"\": unchanged",
     );
     let dest = param(
         "newDest",
-        "label of another image store to copy to; \"\": as it is",
+        "label of another image store to copy to; \"\": unchanged",
     );
     ns.method(
         "updateProject",
-        "Give a project other image stores, or another scope.",
+        "Change a project's image stores or scoping.",
         [name, src, dest, param("scope", SCOPED).optional()],
         update,
     )
@@ -94,11 +94,11 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
     .returns("the project");
     ns.method(
         "deleteProject",
-        "Delete a project with its items and the history of its runs; a run that goes on is cancelled first.",
+        "Delete a project with its items and run history; a run in progress is cancelled first.",
         [name],
         delete,
     )
-.faults([code::NOT_FOUND]);
+    .faults([code::NOT_FOUND]);
 }
 
 async fn list(

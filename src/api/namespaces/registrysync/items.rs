@@ -11,10 +11,10 @@ use crate::service::projects::item_spec::{ItemDetails, ItemOptions};
 use crate::service::projects::lookup::ProjectName;
 
 const REPOSITORY: &str = "source repository, such as `library/nginx`";
-const TAGS: &str = "tags and digests, named literally";
-const REGEX: &str = "regular expression that is searched in each tag";
+const TAGS: &str = "literal tags and digests";
+const REGEX: &str = "regular expression that tags must match";
 const ITEM_OPTIONS: &str = "further selectors, `architectures`, `target_repository`, `on_empty`";
-const ALL_TAGS: &str = "the item; without tags and expression it takes all tags";
+const ALL_TAGS: &str = "the item; without selectors it selects all tags";
 
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     adding(ns);
@@ -67,11 +67,11 @@ fn others(ns: &mut NamespaceBuilder<'_>) {
         list_images,
     )
     .faults([code::NOT_FOUND])
-    .returns("items, in the order in which they were added")
+    .returns("items, in the order they were added")
     .read_only();
     ns.method(
         "updateImage",
-        "Change an item; what is left out stays as it is, \"\" and [] unset.",
+        "Change an item; omitted members stay unchanged, \"\" and [] unset a member.",
         [
             param("itemId", "id of the item"),
             param(
@@ -85,7 +85,7 @@ fn others(ns: &mut NamespaceBuilder<'_>) {
     .returns("the item");
     ns.method(
         "removeImage",
-        "Take an item out of its project.",
+        "Remove an item from its project.",
         [param("itemId", "id of the item")],
         remove_image,
     )

@@ -1,11 +1,11 @@
 //! `registrysync.*`, our own namespace:
 //! - `projects`: what is copied from where to where.
 //! - `items`: the repositories of a project.
-//! - `registries`: what is in a registry.
-//! - `work`: plan and run a project; `workers`: who does it.
-//! - `runs`: what became of runs; `schedules`: when they begin by themselves.
-//! - `notifications`: whether people can be told; `statistics`: numbers for dashboards.
-//! - `wire`: the structs that they answer with.
+//! - `registries`: the content of registries.
+//! - `work`: plan and run a project; `workers`: the workers.
+//! - `runs`: results of runs; `schedules`: when they start automatically.
+//! - `notifications`: test of the notifications; `statistics`: numbers for dashboards.
+//! - `wire`: the structs that they return.
 
 mod items;
 mod notifications;

@@ -1,4 +1,4 @@
-//! Whether people can be told.
+//! Test of the notifications.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,29 +12,29 @@ use crate::service::trail::notification;
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     ns.method(
         "testNotification",
-        "Send a test message by each channel that the server's configuration has (`webhook_url`, `smtp_url`). People are told when a project begins to fail, and when it works again.",
+        "Send a test message through each configured channel (`webhook_url`, `smtp_url`). The server sends messages when a project starts failing and when it recovers.",
         [],
         test_notification,
     )
 .faults([code::VALIDATION])
-    .returns("what came of it, by channel; a fault where none is configured")
+    .returns("the result for each channel; a fault if none is configured")
     .role(Role::SatelliteAdmin);
 }
 
-/// What came of a message.
+/// The result of a message.
 #[derive(Serialize, JsonSchema)]
 struct Told {
     /// `webhook` or `mail`.
     channel: String,
     ok: bool,
-    /// What went wrong; "" where nothing did.
+    /// The error; "" if there is none.
     message: String,
 }
 
 async fn test_notification(context: Context) -> Answer<Vec<Told>> {
     let told = notification::notification_test(context.app()).await;
     if told.is_empty() {
-        let reason = "no channel is configured, so nobody is told; set `webhook_url` or `smtp_url` \
+        let reason = "no channel is configured: set `webhook_url` or `smtp_url` \
                       in the server's configuration";
         return Err(ApiError::validation("channel", reason));
     }

@@ -59,12 +59,12 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         )
         .optional(),
     ];
-    ns.method("create", "Make a project.", params, create)
+    ns.method("create", "Create a project.", params, create)
         .faults([code::EXISTS, code::IMAGE_STORE_NOT_FOUND])
         .returns("the project");
     ns.method(
         "setDetails",
-        "Change a project; what is left out stays as it is.",
+        "Change a project; omitted members stay unchanged.",
         [
             param("label", LABEL),
             param(
@@ -78,11 +78,11 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
     .returns("the project");
     ns.method(
         "delete",
-        "Delete a project with its items and the history of its runs; a run that goes on is cancelled first.",
+        "Delete a project with its items and run history; a run in progress is cancelled first.",
         [param("label", LABEL)],
         delete,
     )
-.faults([code::NOT_FOUND]);
+    .faults([code::NOT_FOUND]);
 }
 
 async fn create(

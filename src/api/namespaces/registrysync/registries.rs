@@ -1,4 +1,4 @@
-//! The methods that look into registries.
+//! The methods that use registries.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,15 +23,21 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
 fn define_registry(ns: &mut NamespaceBuilder<'_>) {
     let store = || param("storeLabel", "label of the image store");
     let repository = || param("repository", "repository, such as `library/nginx`");
-    let filter = || param("filter", "a regular expression; \"\" for all").optional();
+    let filter = || {
+        param(
+            "filter",
+            "regular expression that names must match; \"\" for all",
+        )
+        .optional()
+    };
     let [limit, offset] = PAGE;
 
-    let about = "Try a registry, step by step: name, connection, API and login, and what it supports. A registry that can't be reached is an answer with ok=false.";
+    let about = "Test a registry step by step: name, connection, API, login, and supported features. If the registry can't be reached, the result has ok=false.";
     ns.method("ping", about, [store()], ping)
         .faults([code::IMAGE_STORE_NOT_FOUND])
-        .returns("the steps, and what the registry supports")
+        .returns("the steps, and the features that the registry supports")
         .read_only();
-    let about = "List the repositories of a registry that has a catalogue; with a filter those in which it finds something.";
+    let about = "List the repositories of a registry with a catalogue, optionally those that match a filter.";
     ns.method(
         "listRepositories",
         about,
@@ -41,7 +47,7 @@ fn define_registry(ns: &mut NamespaceBuilder<'_>) {
     .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
     .returns("repositories, in natural order")
     .read_only();
-    let about = "List the tags of a repository; with a filter those in which it finds something.";
+    let about = "List the tags of a repository, optionally those that match a filter.";
     ns.method(
         "listTags",
         about,
@@ -51,7 +57,7 @@ fn define_registry(ns: &mut NamespaceBuilder<'_>) {
     .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
     .returns("tags, in natural order")
     .read_only();
-    let about = "Show which tags a selector picks now, and why each other one is left out.";
+    let about = "Show which tags a selector selects, with the reason for each tag.";
     let selector = param(
         "selector",
         "`tags`, `tags_regex`, `tags_exclude_regex`, `semver`",
@@ -63,7 +69,7 @@ fn define_registry(ns: &mut NamespaceBuilder<'_>) {
         preview_tags,
     )
     .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
-    .returns("one entry for each tag, in natural order")
+    .returns("one entry per tag, in natural order")
     .read_only();
 }
 
@@ -72,7 +78,7 @@ fn define_image(ns: &mut NamespaceBuilder<'_>) {
     let repository = || param("repository", "repository, such as `library/nginx`");
     let tag = || param("tag", "tag or digest");
     let [limit, offset] = PAGE;
-    let about = "List the platforms of an image, also of one with a single platform.";
+    let about = "List the platforms of an image, also if it has only one.";
     ns.method(
         "listArchitectures",
         about,
@@ -80,12 +86,12 @@ fn define_image(ns: &mut NamespaceBuilder<'_>) {
         list_architectures,
     )
     .faults([code::IMAGE_STORE_NOT_FOUND, code::NOT_FOUND])
-    .returns("platforms; the size is configuration plus layers as stored")
+    .returns("platforms; the size is that of the configuration and the layers as stored")
     .read_only();
-    let about = "Show an image: of one platform, or of the first one that it has.";
+    let about = "Show an image for one platform, by default the first that it has.";
     let architecture = param(
         "architecture",
-        "`arm64`, `linux/arm64` or `linux/arm64/v8`; `aarch64` and such are understood",
+        "`arm64`, `linux/arm64` or `linux/arm64/v8`; aliases such as `aarch64` are accepted",
     );
     ns.method(
         "getImageDetails",
@@ -170,7 +176,7 @@ async fn list_tags(
     Ok(List::whole(slice.of(found)))
 }
 
-/// Which tags, as `addImage` takes it.
+/// Selectors, as in `addImage`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SelectorOptions {
@@ -218,7 +224,7 @@ async fn preview_tags(
     let dropped = found.dropped.into_iter().map(|tag| Preview {
         tag,
         selected: false,
-        reason: "not a legal tag".into(),
+        reason: "not a valid tag".into(),
     });
     Ok(List::whole(slice.of(tags.chain(dropped))))
 }

@@ -1,4 +1,4 @@
-//! What became of runs.
+//! Results of runs.
 
 use super::wire::{LogLine, Run, RunResult};
 use super::{Answer, LABEL, LIMIT, OFFSET, PAGE};
@@ -28,7 +28,7 @@ fn history(ns: &mut NamespaceBuilder<'_>) {
         param("limit", LIMIT).optional(),
         param(
             "beforeId",
-            "id of a run: only runs before it; 0 for the latest",
+            "list only runs before the one with this id; 0 for the latest",
         )
         .optional(),
     ];
@@ -56,8 +56,8 @@ async fn list_runs(
 }
 
 fn results(ns: &mut NamespaceBuilder<'_>) {
-    const DOC: &str = "List what came of each tag of a run.";
-    const IN_ORDER: &str = "results, in the order in which they came";
+    const DOC: &str = "List the result of each tag of a run.";
+    const IN_ORDER: &str = "results, in the order in which tags finished";
     let id = param("runId", "id of the run");
     let status = param("status", "`done`, `failed` or `blocked`; \"\" for all");
     let [limit, offset] = PAGE;

@@ -1,4 +1,4 @@
-//! When a project runs by itself.
+//! When projects run automatically.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,7 +14,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     let label = param("label", LABEL);
     ns.method(
         "setSchedule",
-        "Set when a project runs by itself, in the server's time zone.",
+        "Set a project's schedule, in the server's time zone.",
         [
             label,
             param(
@@ -33,21 +33,21 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
         get_schedule,
     )
     .faults([code::NOT_FOUND])
-    .returns("the schedule; without one `cron_expr` is \"\" and there are no times")
+    .returns("the schedule; if there is none, `cron_expr` is \"\" and there are no fire times")
     .read_only();
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Schedule {
-    /// The line as it was set; "" where there is none.
+    /// The cron line as it was set; "" if there is none.
     cron_expr: String,
-    /// The next five, or fewer where there are no more.
+    /// The next five fire times, or fewer if there are no more.
     next_fire_times: Vec<Timestamp>,
     /// The line in words.
     description: String,
-    /// The zone that the line goes by, such as `Europe/Berlin`.
+    /// The schedule's time zone, such as `Europe/Berlin`.
     time_zone: String,
-    /// Why it doesn't fire: the scheduler found that it can't use it. Setting it anew helps.
+    /// Why the scheduler disabled the schedule. Set it again to enable it.
     disabled_reason: Option<String>,
 }
 

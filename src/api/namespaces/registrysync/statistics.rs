@@ -16,39 +16,39 @@ use crate::store::trail::statistics::Day;
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     ns.method(
         "getStatistics",
-        "Show how much the organisation has, and what its runs did in the last 30 days.",
+        "Show statistics of the organisation and of its runs in the last 30 days.",
         [],
         get_statistics,
     )
-    .returns("the numbers")
+    .returns("the statistics")
     .read_only();
     ns.method(
         "getStatistics",
-        "Show what a project's runs did in the last 30 days.",
+        "Show statistics of a project's runs in the last 30 days.",
         [param("label", LABEL)],
         get_project_statistics,
     )
     .faults([code::NOT_FOUND])
-    .returns("the numbers")
+    .returns("the statistics")
     .read_only();
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Statistics {
-    /// Image stores.
+    /// Number of image stores.
     stores: i64,
     projects: i64,
-    /// Runs by status.
+    /// Number of runs by status.
     runs: Runs,
-    /// The last 30 days, UTC, today last.
+    /// The last 30 days in UTC, ending today.
     days: Vec<DayAnswer>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct ProjectStatistics {
-    /// Runs by status.
+    /// Number of runs by status.
     runs: Runs,
-    /// The last 30 days, UTC, today last.
+    /// The last 30 days in UTC, ending today.
     days: Vec<DayAnswer>,
 }
 
@@ -62,16 +62,16 @@ struct Runs {
     interrupted: i64,
 }
 
-/// What the runs did that ended on one day.
+/// Statistics of the runs that ended on one day.
 #[derive(Serialize, JsonSchema)]
 struct DayAnswer {
     /// `yyyy-mm-dd`
     date: String,
-    /// Runs that ended.
+    /// Number of runs that ended.
     runs: i64,
-    /// Those of them that failed.
+    /// Number of those that failed.
     failed: i64,
-    /// Tags copied or updated.
+    /// Number of tags copied or updated.
     tags: i64,
     bytes: ByteCount,
 }

@@ -15,23 +15,23 @@ use crate::service::runs::start::{self, RunStart};
 /// Adds the methods.
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     let label = || param("label", "label of the project");
-    let about = "Show what a run of a project would do; writes nothing.";
+    let about = "Show what a run of a project would do, without writing anything.";
     ns.method("plan", about, [label()], plan)
         .faults([code::NOT_FOUND])
         .returns("actions and totals")
         .read_only();
-    let about = "Start a run of a project; answers at once. Refused while one waits or runs.";
+    let about = "Start a run of a project and return immediately. Refused while another one is waiting or running.";
     let options = param(
         "options",
-        "`queue`: wait for a run of the project that is under way, or answer the id of the one that \
-         waits already; `retry`: id of an earlier run of \
-         it, of which only the tags that failed are tried again",
+        "`queue`: wait for the project's run in progress, or return the id of the run that is \
+         already waiting; `retry`: id of an earlier run, \
+         to retry only its failed tags",
     )
     .optional();
     ns.method("run", about, [label(), options], run)
         .faults([code::NOT_FOUND])
         .returns("id of the run");
-    let about = "Cancel a run: one that waits ends at once, one that goes on within seconds, also in the middle of a blob. What it has copied stays.";
+    let about = "Cancel a run. A waiting run ends at once, a running one within seconds, even during a blob transfer. Copied tags stay.";
     ns.method(
         "cancelRun",
         about,

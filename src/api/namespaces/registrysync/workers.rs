@@ -10,7 +10,7 @@ use crate::api::{Context, NamespaceBuilder};
 use crate::service::paging::Slice;
 use crate::service::runs::workers::{WorkerView, workers};
 
-const DOC: &str = "List the workers: what they hold, and their last sign of life. One that ended in order is not there; one that was lost is, for a week.";
+const DOC: &str = "List the workers, what they work on, and their last heartbeat. Workers that were shut down are not listed; lost workers are, for a week.";
 const RETURNS: &str = "workers, by name";
 
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
@@ -23,29 +23,29 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
 #[derive(Serialize, JsonSchema)]
 struct Worker {
     name: String,
-    /// The machine.
+    /// The worker's machine.
     host: String,
     /// alive or lost.
     status: String,
     started: Timestamp,
-    /// Its last sign of life.
+    /// Its last heartbeat.
     last_seen: Timestamp,
-    /// Parts of runs that it works on at once.
+    /// Maximum number of run parts that it works on at once.
     slots: i64,
-    /// Parts that it holds, of all organisations.
+    /// Number of parts that it works on, of all organisations.
     busy: usize,
-    /// Those of the organisation's runs.
+    /// The parts of the organisation's runs.
     parts: Vec<WorkerPart>,
 }
 
-/// A part that a worker holds.
+/// A run part that a worker works on.
 #[derive(Serialize, JsonSchema)]
 struct WorkerPart {
     run_id: i64,
     project_label: String,
     /// 1 for the first part of the run.
     part: i64,
-    /// Where it copies to.
+    /// The target repository.
     target_repository: String,
 }
 

@@ -1,7 +1,7 @@
-//! The job runner by Uyuni's names: `taskomatic.org`, schedules of an organisation's projects, and
-//! `taskomatic`, house-keeping of the whole server. Both have the same functions under two names.
+//! Uyuni's job runner API: `taskomatic.org`, schedules of an organisation's projects, and `taskomatic`,
+//! housekeeping of the whole server. Both have the same functions under two names.
 //! - `reading`: bunches, schedules, runs and their logs.
-//! - `scheduling`: what makes and ends schedules.
+//! - `scheduling`: methods that create and end schedules.
 //! - `wire`: the structs.
 
 mod reading;
@@ -16,7 +16,7 @@ use crate::service::schedules::tasko::Owner;
 const BUNCH: &str = "name of the bunch";
 const JOB_LABEL: &str = "label of the schedule, 50 characters at most";
 
-/// What one of the two namespaces is about.
+/// The scope of one of the two namespaces.
 #[derive(Clone, Copy)]
 struct Side {
     owner: Owner,
@@ -42,8 +42,8 @@ pub(super) fn define(builder: &mut Builder) {
     builder.namespace(
         "taskomatic.org",
         "TaskomaticOrgHandler",
-        "Schedules of the organisation's projects and their runs, by Uyuni's names. \
-         `registrysync.setSchedule` is the short way to the same schedules.",
+        "Schedules of the organisation's projects and their runs, under Uyuni's method names. \
+         `registrysync.setSchedule` is a shortcut to the same schedules.",
         |ns| {
             reading::define(ns, side);
             scheduling::define(ns, side);
@@ -56,7 +56,7 @@ pub(super) fn define(builder: &mut Builder) {
     builder.namespace(
         "taskomatic",
         "TaskomaticHandler",
-        "Schedules of the server's house-keeping and their runs, by Uyuni's names.",
+        "Schedules of the server's housekeeping and their runs, under Uyuni's method names.",
         |ns| {
             reading::define(ns, side);
             scheduling::define(ns, side);

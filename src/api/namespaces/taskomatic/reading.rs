@@ -19,7 +19,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>, side: Side) {
 }
 
 fn bunches(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
-    const DOC: &str = "List what can be scheduled.";
+    const DOC: &str = "List the bunches, which are what can be scheduled.";
     const BY_NAME: &str = "bunches, by name";
     let name = Side { owner, role }.name("listBunches", "listSatBunches");
     let list = move |context: Context, limit: Option<i32>, offset: Option<i32>| async move {
@@ -33,7 +33,7 @@ fn bunches(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
         .role(role);
     ns.method(
         "lookupBunchByName",
-        "Show what can be scheduled under a name.",
+        "Show a bunch.",
         [param("name", BUNCH)],
         move |context: Context, name: String| async move {
             let found = tasko::bunch(context.app(), owner, name).await?;
@@ -59,8 +59,8 @@ async fn schedule_list(
 }
 
 fn schedules(ns: &mut NamespaceBuilder<'_>, side: Side) {
-    const ALL: &str = "List all schedules, also those that are over.";
-    const ACTIVE: &str = "List the schedules that aren't over.";
+    const ALL: &str = "List all schedules, including ended ones.";
+    const ACTIVE: &str = "List the schedules that haven't ended.";
     let Side { owner, role } = side;
     for (name, doc, active) in [
         (
@@ -112,14 +112,14 @@ fn schedules_of_bunch(ns: &mut NamespaceBuilder<'_>, side: Side) {
         "listActiveSchedulesByBunch",
         "listActiveSatSchedulesByBunch",
     );
-    let doc = "List the schedules of a bunch that aren't over.";
+    let doc = "List the schedules of a bunch that haven't ended.";
     schedules_named(ns, side, name, doc, ("bunch", BUNCH), by_bunch);
     if side.owner == Owner::Org {
         let by_label = |label: String| Wanted {
             job_label: Some(label),
             ..Wanted::default()
         };
-        let doc = "List the schedule of a label: one or none.";
+        let doc = "List the schedules with a label: one or none.";
         schedules_named(
             ns,
             side,
@@ -151,7 +151,7 @@ fn schedules_named(
 }
 
 fn runs(ns: &mut NamespaceBuilder<'_>, side: Side) {
-    const DOC: &str = "List what came of a schedule.";
+    const DOC: &str = "List the runs of a schedule.";
     const LATEST_FIRST: &str = "runs, the latest fire time first";
     let Side { owner, role } = side;
     let name = side.name("listScheduleRuns", "listScheduleSatRuns");
@@ -174,7 +174,7 @@ fn runs(ns: &mut NamespaceBuilder<'_>, side: Side) {
 }
 
 fn bunch_runs(ns: &mut NamespaceBuilder<'_>, Side { role, .. }: Side) {
-    const DOC: &str = "List what came of a bunch.";
+    const DOC: &str = "List the runs of a bunch.";
     const LATEST_FIRST: &str = "runs, latest first";
     let bunch = param("bunch", BUNCH);
     let [limit, offset] = PAGE;
@@ -195,18 +195,18 @@ fn logs(ns: &mut NamespaceBuilder<'_>, side: Side) {
     for (name, doc, part) in [
         (
             side.name("getRunStdOutputLog", "getSatRunStdOutputLog"),
-            "Show the end of a run's log: what happened (levels `debug` and `info`).",
+            "Show the end of a run's log: lines of levels `debug` and `info`.",
             LogPart::Output,
         ),
         (
             side.name("getRunStdErrorLog", "getSatRunStdErrorLog"),
-            "Show the end of a run's log of errors: what went wrong (levels `warn` and `error`).",
+            "Show the end of a run's error log: lines of levels `warn` and `error`.",
             LogPart::Error,
         ),
     ] {
         let params = [
             param("runId", "id of the run"),
-            param("nBytes", "at most so many bytes; negative: the whole log"),
+            param("nBytes", "maximum number of bytes; negative: the whole log"),
         ];
         let show = move |context: Context, id: i32, bytes: i32| async move {
             let (app, caller) = (context.app(), context.caller());
@@ -216,7 +216,7 @@ fn logs(ns: &mut NamespaceBuilder<'_>, side: Side) {
         };
         ns.method(name, doc, params, show)
             .faults([code::NOT_FOUND])
-            .returns("the lines, each with time and level")
+            .returns("lines with time and level")
             .read_only()
             .role(role);
     }

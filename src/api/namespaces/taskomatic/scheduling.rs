@@ -1,4 +1,4 @@
-//! What makes and ends schedules.
+//! Methods that create and end schedules.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::service::schedules::tasko::{self, NewJob, Owner};
 
 type Params = BTreeMap<String, String>;
 
-const FIRST: &str = "when it runs first";
+const FIRST: &str = "time of the first run";
 
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>, side: Side) {
     repeated(ns, side);
@@ -42,8 +42,8 @@ fn repeated(ns: &mut NamespaceBuilder<'_>, side: Side) {
          field `?`",
     );
     let params = param("params", params_doc(owner));
-    let start = param("start", "it doesn't run before this").optional();
-    let end = param("end", "it doesn't run at this time or later").with_previous();
+    let start = param("start", "start time; it doesn't run earlier").optional();
+    let end = param("end", "end time; it doesn't run at this time or later").with_previous();
     let define = move |context: Context,
                        bunch: String,
                        label: String,
@@ -62,7 +62,7 @@ fn repeated(ns: &mut NamespaceBuilder<'_>, side: Side) {
     };
     ns.method(
         name,
-        "Schedule a bunch, always or for a while, in the server's time zone.",
+        "Schedule a bunch, optionally with a start and end time, in the server's time zone.",
         [bunch, label, start, end, cron, params],
         define,
     )
@@ -72,13 +72,13 @@ fn repeated(ns: &mut NamespaceBuilder<'_>, side: Side) {
 }
 
 fn single(ns: &mut NamespaceBuilder<'_>, side: Side) {
-    const DOC: &str = "Run a bunch once, as soon as possible or at a time.";
+    const DOC: &str = "Run a bunch once, as soon as possible or at a given time.";
     let Side { owner, role } = side;
     let name = side.name("scheduleSingleBunchRun", "scheduleSingleSatBunchRun");
     let bunch = param("bunch", BUNCH);
     let label = param("jobLabel", JOB_LABEL).optional();
     let params = param("params", params_doc(owner));
-    let start = param("start", "when it runs").optional();
+    let start = param("start", "time of the run").optional();
     let once = move |context: Context,
                      bunch: String,
                      job_label: Option<String>,
@@ -104,7 +104,7 @@ fn ended(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
     if owner == Owner::Org {
         ns.method(
             "unscheduleBunch",
-            "End a schedule. A run that goes on isn't touched.",
+            "End a schedule. A run in progress continues.",
             [param("jobLabel", JOB_LABEL)],
             move |context: Context, label: String| async move {
                 let (app, caller) = (context.app(), context.caller());
@@ -112,13 +112,13 @@ fn ended(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
                 Ok(i32::from(ended > 0))
             },
         )
-        .returns("1; 0 where there is no such schedule")
+        .returns("1; 0 if there is no such schedule")
         .role(role);
         return;
     }
     ns.method(
         "unscheduleSatBunches",
-        "End schedules; those that aren't there are passed over. A run that goes on isn't touched.",
+        "End schedules; missing ones are skipped. Runs in progress continue.",
         [param("jobLabels", "labels of schedules")],
         move |context: Context, labels: Vec<String>| async move {
             let (app, caller) = (context.app(), context.caller());
@@ -129,8 +129,8 @@ fn ended(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
     .role(role);
     ns.method(
         "reinitializeAllSchedulesFromNow",
-        "Reckon anew when each schedule of all organisations fires next; what is overdue is left \
-         out.",
+        "Recalculate the next fire time of every schedule of all organisations; overdue fires are \
+         skipped.",
         [],
         |context: Context| async move {
             tasko::schedules_reinitialize(context.app()).await?;

@@ -1,4 +1,4 @@
-//! The structs; the same members on both wires, and what has no value is left out.
+//! The structs; the same members on both wires, and members without a value are omitted.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::store::schedules::schedule::{Bunch as BunchRow, Schedule as ScheduleR
 pub(super) struct Bunch {
     name: String,
     description: String,
-    /// What it does, in order.
+    /// Its tasks, in order.
     templates: Vec<Template>,
 }
 
@@ -42,15 +42,15 @@ pub(super) struct Schedule {
     id: i64,
     job_label: String,
     bunch: String,
-    /// The beginning of 1970 where nobody named one.
+    /// The start of 1970 if none was given.
     active_from: Timestamp,
-    /// In the past: it is over.
+    /// If in the past, the schedule has ended.
     active_till: Option<Timestamp>,
-    /// Missing where it runs once.
+    /// Omitted if it runs once.
     cron_expr: Option<String>,
-    /// What the bunch is told: `project_id`.
+    /// The bunch's parameters: `project_id`.
     data_map: BTreeMap<String, String>,
-    /// Why it doesn't fire: the scheduler found that it can't use it.
+    /// Why the scheduler disabled the schedule.
     disabled_reason: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl From<ScheduleRow> for Schedule {
             active_from: utc(row.active_from),
             active_till: row.active_till.map(utc),
             cron_expr: Some(row.cron_expr).filter(|line| !line.is_empty()),
-            // The scheduler goes by the columns; what somebody else wrote there is only shown.
+            // The scheduler uses the columns; what others wrote here is only shown.
             data_map: serde_json::from_str(&row.data).unwrap_or_default(),
             disabled_reason: row.disabled_reason,
         }
@@ -74,17 +74,17 @@ impl From<ScheduleRow> for Schedule {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Run {
     id: i64,
-    /// Missing where somebody asked for the run, and where the schedule was removed.
+    /// Omitted if the run was started manually, or its schedule was removed.
     schedule_id: Option<i64>,
     task: String,
     start_time: Option<Timestamp>,
     end_time: Option<Timestamp>,
     /// READY, RUNNING, FINISHED, FAILED, SKIPPED or INTERRUPTED.
     status: String,
-    /// Whether it has begun, and so has a log.
+    /// Whether it has started and so has a log.
     #[serde(rename = "stdOutputPath")]
     std_output_path: bool,
-    /// Whether it went wrong, and so has a log of errors.
+    /// Whether it failed and so has an error log.
     #[serde(rename = "stdErrorPath")]
     std_error_path: bool,
 }

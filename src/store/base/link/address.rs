@@ -1,4 +1,4 @@
-//! Where a PostgreSQL database is: its URL, read as `libpq` reads it.
+//! The address of a PostgreSQL database: its URL, parsed like `libpq` does.
 
 use std::path::{Path, PathBuf};
 
@@ -10,30 +10,30 @@ use crate::store::Error;
 
 /// The port of PostgreSQL.
 const PORT: u16 = 5432;
-/// Where its socket is looked for when no host is given, as Debian and as PostgreSQL itself have it.
+/// Socket directories to try if no host is given: Debian's and PostgreSQL's default.
 const SOCKET_DIRS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-/// How much of TLS is asked for; <https://www.postgresql.org/docs/current/libpq-ssl.html>.
+/// The TLS mode; <https://www.postgresql.org/docs/current/libpq-ssl.html>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SslMode {
     Disable,
-    /// TLS where the server has it; nothing is checked.
+    /// TLS if the server supports it; nothing is verified.
     Prefer,
     Require,
     VerifyCa,
     VerifyFull,
 }
 
-/// The files of TLS.
+/// The TLS files.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TlsFiles {
-    /// The roots that are trusted; `system`: those of this machine.
+    /// The trusted roots; `system`: those of this machine.
     pub(super) roots: Option<PathBuf>,
     pub(super) certificate: Option<PathBuf>,
     pub(super) key: Option<PathBuf>,
 }
 
-/// A URL that was read.
+/// A parsed URL.
 #[derive(Clone)]
 pub(crate) struct Address {
     /// Tried in this order.
@@ -43,19 +43,19 @@ pub(crate) struct Address {
     user: Option<String>,
     database: Option<String>,
     password: Option<SecretString>,
-    /// What `libpq` is told as it stands.
+    /// Passed to `libpq` unchanged.
     further: Vec<(String, String)>,
 }
 
 impl Address {
-    /// Reads `postgres://[user[:password]@][host][:port][/database][?key=value…]`, several hosts with
-    /// commas between; what isn't said comes from the variables of `libpq` (`PGHOST` …). `password`
-    /// is one that was given apart.
+    /// Parses `postgres://[user[:password]@][host][:port][/database][?key=value…]`, with several
+    /// hosts separated by commas; missing parts come from the variables of `libpq` (`PGHOST` …).
+    /// `password` is one that was given separately.
     pub(crate) fn parse(url: &str, password: Option<SecretString>) -> Result<Address, Error> {
         let wrong = |detail: &str| Error::Address(detail.to_owned());
         let (_, rest) = url.split_once("//").ok_or(Error::Url)?;
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        // The last `@`: a password may have one that isn't escaped.
+        // The last `@`: a password may contain an unescaped one.
         let (login, place) = match place.rsplit_once('@') {
             Some((login, place)) => (Some(login), place),
             None => (None, place),
@@ -72,7 +72,7 @@ impl Address {
             let (key, value) = pair
                 .split_once('=')
                 .ok_or_else(|| wrong("a parameter has no `=`"))?;
-            // A `?` that isn't escaped may stand in a password, which isn't to be shown.
+            // An unescaped `?` may be part of a password, which must not be shown.
             if !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
                 return Err(wrong("the name of a parameter can't be read"));
             }
@@ -90,7 +90,7 @@ impl Address {
             Some("verify-full") => SslMode::VerifyFull,
             Some(_) => {
                 let known = "`disable`, `prefer`, `require`, `verify-ca` or `verify-full`";
-                return Err(wrong(&format!("`sslmode` is none of {known}")));
+                return Err(wrong(&format!("`sslmode` must be {known}")));
             }
         };
         let mut file = |key: &str, variable: &str| given.take(key, variable).map(PathBuf::from);
@@ -105,14 +105,14 @@ impl Address {
             .is_some_and(|roots| roots.as_os_str() == "system")
             && ssl != SslMode::VerifyFull
         {
-            // Anybody can have a certificate of theirs: it is the name that counts.
+            // Anyone can get a certificate from these roots: the name has to be checked.
             return Err(wrong("`sslrootcert=system` needs `sslmode=verify-full`"));
         }
         let other = |(key, _): &&(String, String)| {
             key.starts_with("ssl") || matches!(key.as_str(), "hostaddr" | "service" | "requiressl")
         };
         if let Some((key, _)) = given.0.iter().find(other) {
-            return Err(wrong(&format!("`{key}` isn't known here")));
+            return Err(wrong(&format!("`{key}` isn't supported")));
         }
         let user = given.take("user", "PGUSER");
         let database = given.take("dbname", "PGDATABASE");
@@ -128,7 +128,7 @@ impl Address {
         })
     }
 
-    /// The URL as it may be shown: it has no password.
+    /// The URL without its password.
     pub(crate) fn shown(&self) -> String {
         let user = self.user.as_ref().map(|user| format!("{user}@"));
         let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
@@ -140,7 +140,8 @@ impl Address {
         )
     }
 
-    /// What `libpq` is told, for a server behind the abstract socket `socket` of this process.
+    /// The connection string for `libpq`, for a server behind this process's abstract socket
+    /// `socket`.
     pub(super) fn conninfo(&self, socket: &str, host: &Host) -> String {
         let mut pairs: Vec<(&str, &str)> = vec![
             ("host", socket),
@@ -149,7 +150,7 @@ impl Address {
             ("sslmode", "disable"),
             ("gssencmode", "disable"),
             ("client_encoding", "UTF8"),
-            // Longer than our own limits.
+            // Longer than our own timeouts.
             ("connect_timeout", "30"),
         ];
         let variable = std::env::var("PGPASSWORD").ok().filter(|v| !v.is_empty());
@@ -181,7 +182,7 @@ impl Address {
     }
 }
 
-/// Keys and values, the last one of a key counts.
+/// Keys and values; the last one of a key wins.
 #[derive(Default)]
 struct Given(Vec<(String, String)>);
 
@@ -193,7 +194,7 @@ impl Given {
         }
     }
 
-    /// What was given, else the variable of `libpq`.
+    /// The given value, else `libpq`'s variable.
     fn take(&mut self, key: &str, variable: &str) -> Option<String> {
         let at = self.0.iter().position(|(known, _)| known == key);
         match at {
@@ -211,7 +212,7 @@ fn decoded(text: &str) -> String {
     decoded.decode_utf8_lossy().into_owned()
 }
 
-/// `host`, `host:port` or several with commas; `ports` for those without one of their own.
+/// `host`, `host:port` or several with commas; `ports` are for hosts without a port.
 fn hosts_of(text: &str, ports: &str) -> Result<Vec<Host>, Error> {
     let ports: Vec<&str> = ports.split(',').collect();
     let read = |(at, one): (usize, &str)| {
@@ -243,7 +244,7 @@ fn hosts_of(text: &str, ports: &str) -> Result<Vec<Host>, Error> {
 }
 
 fn port_wrong(port: &str) -> Error {
-    // What stands in its place may be a part of a password.
+    // This text may be part of a password.
     let shown = if port.len() < 6 && port.bytes().all(|b| b.is_ascii_digit()) {
         format!(": `{port}`")
     } else {
@@ -302,7 +303,7 @@ mod tests {
         for (url, wanted) in [
             ("postgres://u:s3cret@h:s3cret/d", "port"),
             ("postgres://h/d?sslmode=s3cret", "sslmode"),
-            ("postgres://h/d?sslcrl=x", "`sslcrl` isn't known"),
+            ("postgres://h/d?sslcrl=x", "`sslcrl` isn't supported"),
             ("postgres://u:1?s3cret@h/d?a=b", "parameter"),
             (
                 "postgres://h/d?sslrootcert=system&sslmode=require",

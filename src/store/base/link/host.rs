@@ -1,4 +1,4 @@
-//! A server of PostgreSQL.
+//! A PostgreSQL server.
 
 use std::path::PathBuf;
 

@@ -1,17 +1,18 @@
-//! The way from `libpq` to a PostgreSQL server, through this process.
+//! The link from `libpq` to a PostgreSQL server, through this process.
 //!
-//! `libpq` waits for an answer for ever, Diesel hides what kind of error it got, and the `libpq` that
-//! is compiled in knows no TLS. So each connection goes over a socket of this process to a task that
-//! passes the bytes on ([`pump`]), which:
-//! - speaks TLS with the server where that is asked for (`tls`),
-//! - gives every wait a limit, however it hangs: a connection whose answer doesn't come is cut, and
-//!   `libpq` sees that at once,
-//! - writes the SQLSTATE before each error's message, for [`super::meaning`].
+//! `libpq` has no timeouts for answers, Diesel hides what kind of error it got, and the bundled `libpq`
+//! has no TLS. So each connection goes over a socket of this process to a task that forwards the bytes
+//! ([`pump`]) and:
+//! - speaks TLS with the server if requested (`tls`),
+//! - limits every wait: a connection whose answer doesn't come is closed, and `libpq` sees that at
+//!   once,
+//! - puts the SQLSTATE before each error's message, for [`super::meaning`].
 //!
-//! `address` says where the server is (a `host`, or several), `passfile` which password `libpq` would take.
+//! `address` says where the server is (a `host`, or several), `passfile` which password `libpq` would
+//! use.
 //!
-//! The socket has a name in Linux's abstract name space; only this process may connect, once.
-//! The tasks have a thread of their own, since `libpq` blocks those that it is called on.
+//! The socket has a name in Linux's abstract name space; only this process may connect, once. The tasks
+//! have their own thread, since `libpq` blocks the calling thread.
 
 mod address;
 mod host;
@@ -33,32 +34,32 @@ use crate::store::Error;
 pub(super) use address::Address;
 use host::Host;
 
-/// How long connecting may take: name, TCP, TLS and login.
+/// Timeout of connecting: name, TCP, TLS and login.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// A connection's way, as seen from its other end.
+/// A connection's link, as seen from its other end.
 #[derive(Clone, Debug)]
 pub(super) struct Link(Arc<State>);
 
-/// What a task and the user of its connection share.
+/// State shared by a task and the user of its connection.
 #[derive(Debug)]
 pub(super) struct State {
     /// The connection is over.
     closed: AtomicBool,
-    /// How long the server may be silent when something was asked, in milliseconds.
+    /// How long the server may be silent after a request, in milliseconds.
     limit_ms: AtomicU64,
-    /// When the server was heard last.
+    /// When the server last sent something.
     heard: Mutex<Instant>,
     /// Why there is no connection.
     failure: Mutex<Option<Failure>>,
 }
 
-/// Why a connection can't be had.
+/// Why a connection can't be established.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Nobody answers; that may change.
+    /// No answer; this may be temporary.
     Away(String),
-    /// It is there, and refuses.
+    /// It is reachable and refuses.
     Refused(String),
 }
 
@@ -71,7 +72,7 @@ impl State {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// The first reason is the one that tells something.
+    /// The first reason is the useful one.
     fn fail(&self, failure: Failure) {
         let mut kept = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get_or_insert(failure);
@@ -79,7 +80,8 @@ impl State {
 }
 
 impl Link {
-    /// Whether the server was heard within `time`, and the connection is whole as far as is known.
+    /// Whether the server sent something within `time`, and the connection is intact as far as
+    /// known.
     pub(super) fn is_fresh(&self, time: Duration) -> bool {
         let heard = *self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
         !self.is_closed() && heard.elapsed() < time
@@ -90,13 +92,13 @@ impl Link {
         self.0.closed.load(Ordering::Acquire)
     }
 
-    /// Sets how long the server may be silent when something was asked.
+    /// Sets how long the server may be silent after a request.
     pub(super) fn limit_set(&self, limit: Duration) {
         let ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         self.0.limit_ms.store(ms, Ordering::Relaxed);
     }
 
-    /// Connects to the first of the hosts that lets it in. Blocks.
+    /// Connects to the first of the hosts that accepts. Blocks.
     pub(super) fn connect(address: &Address) -> Result<(PgConnection, Link), Error> {
         let mut last = None;
         for host in &address.hosts {
@@ -123,7 +125,7 @@ fn connect_to(address: &Address, host: &Host) -> Result<(PgConnection, Link), Fa
         heard: Mutex::new(Instant::now()),
         failure: Mutex::default(),
     });
-    // The name stays ours until `libpq` has connected: nobody else can be found under it.
+    // The name stays ours until `libpq` has connected, so it can't reach anyone else.
     let _name = listener.try_clone().map_err(own)?;
     let task = pump::run(listener, address.clone(), host.clone(), Arc::clone(&state));
     runtime().map_err(own)?.spawn(task);
@@ -138,7 +140,7 @@ fn connect_to(address: &Address, host: &Host) -> Result<(PgConnection, Link), Fa
                 .take();
             kept.unwrap_or_else(|| {
                 let said = error.to_string();
-                // What comes before names our own socket.
+                // The prefix names our own socket.
                 let reason = said
                     .rsplit_once(" failed: ")
                     .map_or(&*said, |(_, reason)| reason);
@@ -147,7 +149,7 @@ fn connect_to(address: &Address, host: &Host) -> Result<(PgConnection, Link), Fa
         })
 }
 
-/// A socket that only this process finds, and its name as `libpq` wants it.
+/// A socket that only this process can find, and its name for `libpq`.
 fn socket() -> std::io::Result<(StdListener, String)> {
     let mut random = [0_u8; 16];
     getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
@@ -158,7 +160,7 @@ fn socket() -> std::io::Result<(StdListener, String)> {
     Ok((listener, format!("@{name}")))
 }
 
-/// The thread on which all links are.
+/// The thread of all links.
 fn runtime() -> std::io::Result<Handle> {
     static RUNTIME: Mutex<Option<Handle>> = Mutex::new(None);
     let mut kept = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);

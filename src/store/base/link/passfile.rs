@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::host::Host;
 use crate::private_file;
 
-/// The password that the file has for this login, where it has one.
+/// The file's password for this login, if any.
 pub(super) fn lookup(host: &Host, database: &str, user: &str) -> Option<String> {
     let file = match std::env::var_os("PGPASSFILE") {
         Some(file) => PathBuf::from(file),
@@ -14,7 +14,7 @@ pub(super) fn lookup(host: &Host, database: &str, user: &str) -> Option<String> 
     let text = std::fs::read_to_string(&file).ok()?;
     if private_file::is_open_to_others(&file) {
         tracing::warn!(
-            "the password file `{}` isn't used, since others can read it: make it its owner's \
+            "the password file `{}` is ignored, since other users can read it: restrict it to its owner \
              (chmod 600)",
             file.display()
         );
@@ -49,7 +49,7 @@ fn find(text: &str, host: &Host, database: &str, user: &str) -> Option<String> {
         })
 }
 
-/// Parts with colons between; a backslash takes the next character as it is.
+/// Colon-separated fields; a backslash escapes the next character.
 fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut escaped = false;

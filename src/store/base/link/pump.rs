@@ -1,6 +1,6 @@
-//! Passes a connection's bytes on, and looks at what the server says.
+//! Forwards a connection's bytes and inspects what the server sends.
 //!
-//! Messages are framed as of protocol 3.0: a type, a length of four bytes that counts itself, and the
+//! Messages are framed as in protocol 3.0: a type, a length of four bytes that includes itself, and the
 //! body; <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
 
 use std::borrow::Cow;
@@ -21,19 +21,19 @@ use super::address::{Address, SslMode};
 use super::host::Host;
 use super::{CONNECT_LIMIT, Failure, State, sqlstate, tls};
 
-/// How often it is looked whether an answer is overdue.
+/// How often overdue answers are checked for.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
-/// A longer error message is passed on as it is.
+/// A longer error message is forwarded unchanged.
 const ERROR_LIMIT: usize = 64 * 1024;
-/// What asks a server for TLS.
+/// The request for TLS.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Says that a connection is over, however it ended.
+/// Reports that a connection is over, however it ended.
 struct Over(Arc<State>);
 
 impl Drop for Over {
@@ -42,10 +42,10 @@ impl Drop for Over {
     }
 }
 
-/// Waits for `libpq`, connects, and passes on until either end closes.
+/// Waits for `libpq`, connects, and forwards until either end closes.
 pub(super) async fn run(listener: StdListener, address: Address, host: Host, state: Arc<State>) {
     let mut client = client(listener).await;
-    // It goes before the client does: once `libpq` sees the end, the reason is there.
+    // Dropped before the client, so that the reason is set when `libpq` sees the end.
     let over = Over(state);
     let ended = match &mut client {
         Ok(client) => link(client, &address, &host, &over.0).await,
@@ -74,7 +74,7 @@ async fn link(
     }
 }
 
-/// Our own end, which nobody else may be.
+/// Our own end, which nobody else can be.
 async fn client(listener: StdListener) -> Result<UnixStream> {
     let listener = UnixListener::from_std(listener)?;
     let ours = i32::try_from(std::process::id()).ok();
@@ -104,7 +104,7 @@ impl Server {
     }
 }
 
-/// The other end; `None`, with the reason in `state`, where it refuses.
+/// The other end; `None`, with the reason in `state`, if it refuses.
 async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<Server>> {
     let (name, mut tcp) = match host {
         Host::Socket(path) => {
@@ -113,7 +113,7 @@ async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<
         Host::Tcp(name, port) => (name, TcpStream::connect((name.as_str(), *port)).await?),
     };
     tcp.set_nodelay(true)?;
-    // A listener hears nothing for hours: without this, nor that nobody is there any more.
+    // A listener receives nothing for hours; without this it wouldn't notice that the peer is gone.
     let alive = socket2::TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
         .with_interval(Duration::from_secs(10))
@@ -135,20 +135,20 @@ async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<
         b'S' => {}
         b'N' if address.ssl == SslMode::Prefer => return Ok(Some(Server::new(tcp, false))),
         _ => {
-            let reason = "the server has no TLS, and `sslmode` asks for it: switch it on there \
+            let reason = "the server has no TLS, but `sslmode` requires it: enable it there \
                           (`ssl = on`), or use `sslmode=prefer`";
             return refused(reason.to_owned());
         }
     }
     let Ok(name) = ServerName::try_from(name.clone()) else {
-        return refused(format!("`{name}` is no name that a certificate can have"));
+        return refused(format!("`{name}` isn't a valid name for a certificate"));
     };
     match TlsConnector::from(Arc::new(config))
         .connect(name, tcp)
         .await
     {
         Ok(stream) => Ok(Some(Server::new(stream, true))),
-        // The peer's certificate, or ours, isn't taken.
+        // One of the certificates is rejected.
         Err(error)
             if error
                 .get_ref()
@@ -160,18 +160,18 @@ async fn server(address: &Address, host: &Host, state: &State) -> Result<Option<
     }
 }
 
-/// What is known of a connection.
+/// The state of a connection.
 struct Pump<'a> {
     state: &'a State,
-    /// When something was asked that isn't answered yet, or was heard of last since.
+    /// When an unanswered request was sent, or the server last sent something since.
     waiting: Option<Instant>,
-    /// Bytes of the message under way that only have to be passed on.
+    /// Bytes of the current message that only have to be forwarded.
     left: usize,
-    /// Bytes that aren't a whole head, or a whole error message, yet.
+    /// Bytes of an incomplete head or error message.
     kept: BytesMut,
-    /// The login is done.
+    /// The login has finished.
     ready: bool,
-    /// The way to the server is encrypted, which `libpq` doesn't know.
+    /// The link to the server is encrypted, which `libpq` doesn't know.
     tls: bool,
 }
 
@@ -226,7 +226,7 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Takes what the server said, and returns what is to be passed on.
+    /// Takes what the server sent, and returns what to forward.
     fn look(&mut self, said: BytesMut) -> BytesMut {
         let mut said = if self.kept.is_empty() {
             said
@@ -265,7 +265,7 @@ impl<'a> Pump<'a> {
         out
     }
 
-    /// An error: before the login is done the reason of its failure, afterwards with its code.
+    /// An error: during login the reason of its failure, afterwards with its code.
     fn error(&self, message: &[u8], out: &mut BytesMut) {
         let (mut code, mut text) = (Cow::default(), Cow::default());
         let fields = || message[5..].split(|byte| *byte == 0);
@@ -282,7 +282,7 @@ impl<'a> Pump<'a> {
         let marked = format!("[{code}] {text}");
         if !self.ready {
             let reason = format!("{text} ({code})");
-            // Starting, stopping, full: that passes.
+            // Starting, stopping, full: temporary.
             let away = ["53", "57", "08"]
                 .iter()
                 .any(|class| code.starts_with(class));
@@ -312,8 +312,8 @@ impl<'a> Pump<'a> {
     }
 }
 
-/// How the server wants to be logged in to. It offers to bind that to the TLS channel; `libpq` has
-/// none, and takes such an offer for a forged one.
+/// The server's login methods. It offers channel binding to TLS; `libpq` has no TLS and would take
+/// such an offer for forged.
 fn login_asked(message: &[u8], out: &mut BytesMut) {
     const SASL: [u8; 4] = [0, 0, 0, 10];
     let Some(offers) = message[5..].strip_prefix(&SASL) else {
@@ -331,7 +331,7 @@ fn login_asked(message: &[u8], out: &mut BytesMut) {
     length_set(out, start);
 }
 
-/// Writes the length of the message that begins at `start` and is whole.
+/// Writes the length of the complete message that begins at `start`.
 fn length_set(out: &mut BytesMut, start: usize) {
     let length = u32::try_from(out.len() - start - 1).unwrap_or(u32::MAX);
     out[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
@@ -341,7 +341,7 @@ fn silent() -> Error {
     Error::new(ErrorKind::TimedOut, "the server doesn't answer")
 }
 
-/// Type and whole length of the message that begins here.
+/// Type and total length of the message that begins here.
 fn head(said: &[u8]) -> Option<(u8, usize)> {
     let mut head = said.get(..5)?;
     let kind = head.get_u8();
@@ -372,7 +372,7 @@ mod tests {
         }
     }
 
-    /// In the clear such an offer is a forged one, and `libpq` has to see it.
+    /// Without TLS such an offer is forged, and `libpq` has to see it.
     #[test]
     fn a_login_is_not_bound_to_a_channel_that_libpq_does_not_see() {
         let state = state();

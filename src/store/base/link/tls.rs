@@ -1,4 +1,4 @@
-//! TLS to a PostgreSQL server, checked as `libpq` checks it.
+//! TLS to a PostgreSQL server, verified like `libpq` does.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use rustls::{
 use super::address::{Address, SslMode};
 use crate::private_file;
 
-/// What the handshake needs, or what is wrong with the files.
+/// The handshake's parameters, or an error in the files.
 pub(super) fn config(address: &Address) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Verifier::new(address, &provider)?;
@@ -33,10 +33,10 @@ pub(super) fn config(address: &Address) -> Result<ClientConfig, String> {
         return Ok(builder.with_no_client_auth());
     };
     let key = files.key.clone().or_else(|| home("postgresql.key"));
-    let key = key.ok_or("`sslcert` is given and `sslkey` isn't")?;
+    let key = key.ok_or("`sslcert` is given without `sslkey`")?;
     if private_file::is_open_to_others(&key) {
         tracing::warn!(
-            "others can read the key file `{}`: make it its owner's (chmod 600)",
+            "other users can read the key file `{}`: restrict it to its owner (chmod 600)",
             key.display()
         );
     }
@@ -65,7 +65,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// What is looked at of the server's certificate.
+/// What is verified of the server's certificate.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
@@ -76,9 +76,9 @@ struct Verifier {
 #[derive(Debug)]
 struct Roots {
     verifier: Arc<WebPkiServerVerifier>,
-    /// A server's own certificate may stand among the roots.
+    /// A server's own certificate may be among the roots.
     given: Vec<CertificateDer<'static>>,
-    /// The name counts, too.
+    /// The name is checked, too.
     name: bool,
 }
 
@@ -87,7 +87,7 @@ impl Verifier {
         let (asked, name) = match address.ssl {
             SslMode::VerifyFull => (true, true),
             SslMode::VerifyCa => (true, false),
-            // As libpq has it: roots that are given count.
+            // Like libpq: if roots are given, they are used.
             SslMode::Require => (address.files.roots.is_some(), false),
             SslMode::Prefer | SslMode::Disable => (false, false),
         };
@@ -110,7 +110,7 @@ impl Verifier {
             Some(file) if file.exists() => certificates(&file)?,
             Some(file) => {
                 return Err(format!(
-                    "the root certificate file `{}` doesn't exist: name one by `sslrootcert`, or \
+                    "the root certificate file `{}` doesn't exist: name one with `sslrootcert`, or use \
                      `sslrootcert=system` for those that this machine trusts",
                     file.display()
                 ));
@@ -158,7 +158,7 @@ impl ServerCertVerifier for Verifier {
             .verifier
             .verify_server_cert(certificate, chain, name, ocsp, now);
         match verified {
-            // The chain is looked at before the name.
+            // The chain is checked before the name.
             Err(TlsError::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !roots.name => Ok(ServerCertVerified::assertion()),

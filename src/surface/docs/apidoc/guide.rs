@@ -123,9 +123,9 @@ pub fn scripts(server: &str) -> Guide {
         SPACECMD.to_owned()
     };
     let mgrctl_note = if plain {
-        "This server is asked by plain http, which `mgrctl api` doesn't speak: the calls below work once it is reached by https."
+        "This server uses plain http, which `mgrctl api` doesn't support: the calls below need https."
     } else {
-        "The server's certificate has to be one that the system trusts, or be named by `--api-cacert`."
+        "The system must trust the server's certificate, or `--api-cacert` must name it."
     };
     Guide {
         title: "Scripts",
@@ -134,11 +134,11 @@ pub fn scripts(server: &str) -> Guide {
                 "Python",
                 vec![
                     Block::Text(
-                        "XML-RPC with the standard library. `auth.login` gives the session key, which is the first parameter of all that needs a session. It is valid for an hour after its last use; a third parameter of `auth.login` asks for other seconds.",
+                        "XML-RPC with the standard library. `auth.login` returns the session key, the first parameter of every method that needs a session. It is valid for an hour after its last use; the optional third parameter of `auth.login` sets another duration in seconds.",
                     ),
                     code("python", PYTHON),
                     Block::Text(
-                        "Where the server's certificate isn't one that the system trusts, name the file of its authority:",
+                        "If the system doesn't trust the server's certificate, name the file of its authority:",
                     ),
                     code("python", PYTHON_CA),
                 ],
@@ -147,7 +147,7 @@ pub fn scripts(server: &str) -> Guide {
                 "curl",
                 vec![
                     Block::Text(
-                        "JSON over HTTP. A method's dots become slashes; methods that only read are GETs with the parameters in the query, all others are POSTs with one JSON object. The session is the cookie `pxt-session-cookie`, or `Authorization: Bearer KEY`. The password goes in by standard input, so that no list of processes shows it. `--cacert ca.pem` names the certificate's authority.",
+                        "JSON over HTTP. The dots of a method's name become slashes. Methods that only read are called by GET with the parameters in the query, all others by POST with one JSON object. The session is the cookie `pxt-session-cookie`, or `Authorization: Bearer KEY`. The password is passed on standard input, so that it doesn't show up in the process list. `--cacert ca.pem` names the certificate authority.",
                     ),
                     code("bash", CURL),
                 ],
@@ -156,7 +156,7 @@ pub fn scripts(server: &str) -> Guide {
                 "spacecmd",
                 vec![
                     Block::Text(
-                        "`spacecmd api` calls any method over XML-RPC; it asks for the password, and keeps the session. The arguments after the session key follow `-A`.",
+                        "`spacecmd api` calls any method over XML-RPC; it prompts for the password and keeps the session. The arguments after the session key follow `-A`.",
                     ),
                     code("bash", &spacecmd),
                 ],
@@ -165,7 +165,7 @@ pub fn scripts(server: &str) -> Guide {
                 "mgrctl",
                 vec![
                     Block::Text(
-                        "`mgrctl api` speaks JSON, over https only; it asks for the password. Parameters go by name; a `post` with one parameter alone takes it as JSON. `get` sends a value as it is typed, so a space is written `%20`, a double quote `%22`, `<` `%3C`, `>` `%3E`. `--api-cacert ca.pem` names the certificate's authority.",
+                        "`mgrctl api` uses JSON over https only; it prompts for the password. Parameters are passed by name; a `post` with a single argument takes it as JSON. `get` sends a value as typed, so write a space as `%20`, a double quote as `%22`, `<` as `%3C`, `>` as `%3E`. `--api-cacert ca.pem` names the certificate authority.",
                     ),
                     Block::Text(mgrctl_note),
                     code("bash", MGRCTL),
@@ -180,55 +180,55 @@ pub fn faq() -> Guide {
     let entries = [
         (
             "`listTags` or `list_tags`?",
-            "Both, on XML-RPC and on JSON. The pages name methods in camelCase.",
+            "Both work, over XML-RPC and JSON. This documentation uses camelCase.",
         ),
         (
             "Fault -1, `Could not find method`?",
-            "There is no method of that name with so many parameters of these types. The text goes on with the signatures of the name, what was expected and what came. Usual reasons: the session key is missing as first parameter; a number was sent as array or struct; a parameter is left out. `api.getApiNamespaceCallList` lists what there is.",
+            "No method of that name has this number of parameters of these types. The text continues with the existing signatures, the expected type and the type received. Common causes: the session key is missing as first parameter; a number was sent as an array or struct; a parameter is missing. `api.getApiNamespaceCallList` lists all methods.",
         ),
         (
             "Fault -1, `Could not find session with id`; or HTTP 401 without a body?",
-            "The session has ended: an hour without a call, or a logout. Log in again.",
+            "The session has ended, by an hour without a call or by a logout. Log in again.",
         ),
         (
             "Fault -23?",
-            "The account lacks the role that the method needs; the text and the method's page name it.",
+            "The account lacks the required role; the text and the method's page name it.",
         ),
         (
             "Fault 2801?",
-            "A struct has keys that the method doesn't know; the text names them. Nothing is accepted and ignored, and nothing was changed.",
+            "A struct has unknown keys; the text names them. Unknown keys are never ignored, and nothing was changed.",
         ),
         (
             "HTTP 405?",
-            "Methods that only read are GETs, all others POSTs; the header `Allow` says which.",
+            "Methods that only read are called by GET, all others by POST; the header `Allow` names the verb.",
         ),
         (
             "HTTP 400, `this port speaks https only`?",
-            "The request came over plain http. Use the address that the answer names. There is no redirect, since that would send a password in the open before each call.",
+            "The request used plain http. Use the address in the response. There is no redirect, since clients would then send passwords in clear text before each call.",
         ),
         (
-            "Why is a size text?",
-            "XML-RPC's integers end at 2147483647. Byte counts may not fit, so they are decimal digits in a text, on both wires.",
+            "Why is a size a string?",
+            "XML-RPC integers end at 2147483647, too small for many byte counts. So sizes are strings of decimal digits, over XML-RPC and JSON.",
         ),
         (
             "Why does a struct lack a member?",
-            "A member without a value is left out, on both wires; `nil` and `null` are never sent.",
+            "A member without a value is omitted, over XML-RPC and JSON; `nil` and `null` are never sent.",
         ),
         (
             "Why is my tag refused as a date?",
-            "Some clients make a date of text that looks like one, `spacecmd` among them, and the original text is lost on the way. Such a call is fault 2800. Send the value as text: over JSON, or from a script.",
+            "Some clients, such as `spacecmd`, turn text that looks like a date into a date, and the original text is lost. Such a call ends in fault 2800. Send the value as a string, over JSON or from a script.",
         ),
         (
-            "Which time is it?",
-            "On JSON all dates are UTC, with `Z`. On XML-RPC, which knows no zones, they are in the server's own zone.",
+            "Which time zone do dates have?",
+            "Over JSON all dates are UTC, with `Z`. Over XML-RPC, which has no time zones, they are in the server's time zone.",
         ),
         (
             "Can a list be too long for a client?",
-            "Some clients read at most 512 KiB of an answer (xmlrpc-c does, unless told otherwise). Methods that list take `limit` and `offset`: ask for a thousand at a time until an answer is shorter.",
+            "Some clients read at most 512 KiB of a response (xmlrpc-c by default). Methods that list take `limit` and `offset`: request 1000 entries at a time until a page is shorter.",
         ),
         (
             "How do clients trust a certificate made by `--tls-self-signed`?",
-            "Give them the file `tls-self-signed.crt` of the server's data directory as certificate authority. It is made once, and meant for a trial.",
+            "Give them the file `tls-self-signed.crt` from the server's data directory as certificate authority. It is meant for testing.",
         ),
     ];
     let entries = entries.into_iter().map(|(title, text)| Section {
@@ -249,10 +249,12 @@ fn fault_codes() -> Section {
     Section {
         title: "Which fault codes are there?",
         blocks: vec![
-            Block::Text("These, on both wires; JSON answers have them as `code`."),
+            Block::Text(
+                "The same codes are used over XML-RPC and JSON; JSON responses have them in `code`.",
+            ),
             Block::Code("text", table),
             Block::Text(
-                "A call that ends in a fault has changed nothing, with three exceptions. Where the connection to PostgreSQL is lost while a change is being written, nobody knows whether it was made: the fault (2802) says so, and you have to look. The same goes for an unexpected error (-1): its text has an id, under which the server's log has the reason. And a project, an organisation or an image store is deleted in steps: ask again, and what is left of it goes.",
+                "A call that ends in a fault has changed nothing, with three exceptions. If the connection to PostgreSQL is lost during a commit, it is unknown whether the change was saved: the fault (2802) says so, and you have to check. The same applies to an unexpected error (-1): its text has an id under which the server's log has the reason. And projects, organisations and image stores are deleted in steps: repeat the call to delete the rest.",
             ),
         ],
     }
@@ -266,7 +268,7 @@ mod tests {
     fn samples_know_whether_the_server_speaks_tls() {
         let plain = scripts("http://a:8080").asciidoc("x");
         assert!(plain.contains("spacecmd --nossl -s a:8080 -u"), "{plain}");
-        assert!(plain.contains("once it is reached by https"), "{plain}");
+        assert!(plain.contains("the calls below need https"), "{plain}");
         let tls = scripts("https://a").asciidoc("x");
         assert!(
             tls.contains("spacecmd -s a -u") && !tls.contains("--nossl"),

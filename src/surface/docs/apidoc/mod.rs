@@ -180,8 +180,8 @@ fn page(template: &impl Template) -> Response {
     match template.render() {
         Ok(text) => (policy, Html(text)).into_response(),
         Err(error) => {
-            tracing::error!(%error, "a page can't be written");
-            let text = "the page can't be written; the server's log says why\n";
+            tracing::error!(%error, "can't render a page");
+            let text = "the page can't be rendered; see the server's log\n";
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
         }
     }

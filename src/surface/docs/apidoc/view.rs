@@ -196,7 +196,7 @@ impl<'a> DefinitionView<'a> {
             value: ValueView {
                 name: "sessionKey",
                 kind: Kind::Text.to_string(),
-                doc: pieces("on XML-RPC; on JSON the cookie or the bearer token"),
+                doc: pieces("over XML-RPC; over JSON the cookie or the bearer token"),
                 members: Vec::new(),
             },
         });

@@ -33,7 +33,7 @@ fn login() -> Json {
                 "password": {"type": "string", "format": "password"},
                 "duration": {
                     "type": "integer",
-                    "description": "seconds the session lives from each call",
+                    "description": "seconds that the session lasts after each call",
                 },
             },
             "required": [name, "password"],
@@ -59,9 +59,9 @@ fn login() -> Json {
                     "oneOf": [reference("Success"), reference("Fault")],
                 }}},
             },
-            "400": refusal("no login or password, or more than that"),
+            "400": refusal("login or password is missing, or there are unknown members"),
             "401": refusal("wrong login or password"),
-            "403": refusal("another site's page sent this"),
+            "403": refusal("the request came from another site's page"),
         },
     })
 }
@@ -70,7 +70,7 @@ fn logout() -> Json {
     json!({
         "operationId": "auth.logout",
         "tags": ["auth"],
-        "summary": "End the session and take the cookie away; without a session nothing happens.",
+        "summary": "End the session and remove the cookie; without a session, do nothing.",
         "security": [],
         "responses": {
             "200": {
@@ -80,8 +80,8 @@ fn logout() -> Json {
                     "oneOf": [reference("Success"), reference("Fault")],
                 }}},
             },
-            "400": refusal("a form's fields instead of JSON"),
-            "403": refusal("another site's page sent this"),
+            "400": refusal("form fields instead of JSON"),
+            "403": refusal("the request came from another site's page"),
         },
     })
 }

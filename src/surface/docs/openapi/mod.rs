@@ -69,9 +69,9 @@ pub fn document(catalog: &Catalog) -> Json {
 }
 
 const DESCRIPTION: &str = "Copies selected container images between registries. \
-    A method's fault is an answer with status 200 and `success` false. \
-    Beyond what is listed here every value may be given as text, a single value may stand for an \
-    array of it, the parameters of a POST may stand in its query, and names may be in snake_case.";
+    A fault is a response with status 200 and `success` false. \
+    In addition to what is listed here, every value may be sent as a string, a single value instead of an \
+    array, the parameters of a POST in its query, and names in snake_case.";
 
 fn tags(catalog: &Catalog) -> Vec<Json> {
     let namespaces = catalog.namespaces_in_order();
@@ -238,16 +238,17 @@ fn responses(schemas: &mut Schemas, first: &Method, overloads: &[&Method]) -> Js
     let answer = one_of(vec![success, fault(overloads)]);
     let mut responses = json!({
         "200": {
-            "description": "the result, or the fault of the method",
+            "description": "the result or fault of the method",
             "content": {"application/json": {"schema": answer}},
         },
-        "400": refusal("a parameter is missing, unknown, or can't be read"),
+        "400": refusal("a parameter is missing, unknown or invalid"),
     });
     if first.session() != SessionUse::Never {
         responses["401"] = json!({"description": "no valid session; the body is empty"});
     }
     if !first.is_read_only() {
-        responses["403"] = refusal("the account may only read, or another site's page sent this");
+        responses["403"] =
+            refusal("the account is read-only, or the request came from another site's page");
     }
     responses
 }

@@ -72,8 +72,7 @@ impl Pattern {
 fn syntax_error(text: &str, error: &ast::Error) -> PatternError {
     let what = match error.kind() {
         ErrorKind::UnsupportedLookAround => {
-            "look-around is not supported; to leave tags out, name them in `tags_exclude_regex`"
-                .to_owned()
+            "look-around is not supported; to exclude tags, use `tags_exclude_regex`".to_owned()
         }
         kind => kind.to_string(),
     };
@@ -83,7 +82,7 @@ fn syntax_error(text: &str, error: &ast::Error) -> PatternError {
 fn build_error(text: &str, error: &regex::Error) -> PatternError {
     if matches!(error, regex::Error::CompiledTooBig(_)) {
         return PatternError(format!(
-            "the pattern is too large once its repetitions are counted out (over {SIZE_LIMIT} bytes)"
+            "the pattern is too large once its repetitions are expanded (over {SIZE_LIMIT} bytes)"
         ));
     }
     // The same parser again, for an error that tells its place.

@@ -180,7 +180,7 @@ fn unreadable(part: &str) -> RangeError {
         "one of its groups is empty; write `*` for every release".to_owned()
     } else {
         format!(
-            "`{}` is no list of comparisons such as `>=1.2 <2`, `~1.4`, `^2`, `1.2 - 2.3` or `1.x`, with `||` between \
+            "`{}` is not a list of comparisons such as `>=1.2 <2`, `~1.4`, `^2`, `1.2 - 2.3` or `1.x`, with `||` between \
              alternatives",
             readable(part, NAME)
         )
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn unreadable_range_names_its_part() {
         let message = Range::parse(">=1 || 1..2").unwrap_err().to_string();
-        assert!(message.starts_with("`1..2` is no list"), "{message}");
+        assert!(message.starts_with("`1..2` is not a list"), "{message}");
         let hyphen = Range::parse("1.0.1||0.10.2 - 2").unwrap_err().to_string();
         assert!(hyphen.ends_with("blanks around it"), "{hyphen}");
         assert!(

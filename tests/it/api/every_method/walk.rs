@@ -130,10 +130,13 @@ async fn introspection_pages_and_openapi_name_the_same_methods() {
             .text()
             .await
             .unwrap();
-        for article in page.split("<article id=\"").skip(1) {
-            let (head, _) = article.split_once("</a>").unwrap();
-            let (_, name) = head.rsplit_once('>').unwrap();
-            shown.push(format!("{namespace}.{name}"));
+        // Each overload is a line of its method's.
+        for list in page.split("<ul class=\"signatures\">").skip(1) {
+            let (list, _) = list.split_once("</ul>").unwrap();
+            for signature in list.split("<code>").skip(1) {
+                let (name, _) = signature.split_once('(').unwrap();
+                shown.push(format!("{namespace}.{name}"));
+            }
         }
     }
     assert_eq!(counted(written), counted(signatures.clone()));

@@ -218,7 +218,7 @@ async fn patterns_of_a_project_have_a_limit_together() {
     longest.await.expect("an item");
     let (code, message) = add(json!({"semver": "^1"})).await.expect_err("too much");
     assert_eq!(code, 2800);
-    assert!(message.contains("1024 KiB together"), "{message}");
+    assert!(message.contains("1024 KiB in total"), "{message}");
     // What has none is no burden.
     add(json!({})).await.expect("an item");
 }

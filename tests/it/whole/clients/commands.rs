@@ -264,7 +264,7 @@ async fn exit_codes_say_what_is_wrong() {
         3,
     );
     assert!(
-        err.contains("doesn't answer as a registrysync server does"),
+        err.contains("doesn't answer like a registrysync server"),
         "{err}"
     );
     person.fails(&[&login[..], &["ftp://x"]].concat(), 2);

@@ -51,7 +51,7 @@ async fn a_certificate_is_trusted_when_it_is_named() {
     let other = other.to_str().unwrap();
     for (text, code, reason) in [
         (None, 2, "other.pem"),
-        (Some("no PEM"), 2, "no certificate in the CA's file"),
+        (Some("no PEM"), 2, "the CA file has no certificate"),
     ] {
         if let Some(text) = text {
             std::fs::write(other, text).unwrap();

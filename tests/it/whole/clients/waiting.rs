@@ -41,7 +41,7 @@ async fn an_interrupt_ends_the_waiting_and_not_the_run() {
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
-    assert!(rest.ends_with("run 1 goes on at the server\n"), "{rest}");
+    assert!(rest.ends_with("run 1 continues on the server\n"), "{rest}");
 
     let run = session
         .get("registrysync/getRun", &[("runId", "1")])

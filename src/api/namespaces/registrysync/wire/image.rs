@@ -32,7 +32,7 @@ impl From<ImagePlatform> for PlatformAnswer {
     }
 }
 
-/// An image. Lists and maps are there even when empty; texts that the image lacks are left out.
+/// An image. Lists and maps are present even if empty; missing texts are omitted.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::api::namespaces::registrysync) struct ImageAnswer {
     digest: String,

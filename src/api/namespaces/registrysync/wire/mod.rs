@@ -1,5 +1,7 @@
-//! The structs of `registrysync.*`: the same members on every surface; what has no value is left
-//! out.
+//! The structs of `registrysync.*`: the same members on every surface; members without a value are
+//! omitted.
+//!
+//! - this file: projects, items and runs; `image`: images; `plan`: what a run would do.
 
 pub(super) mod image;
 pub(super) mod plan;
@@ -28,22 +30,22 @@ pub(super) struct Project {
     enabled: bool,
     created: Timestamp,
     modified: Timestamp,
-    /// Raised by each change; `setDetails` refuses an older one.
+    /// Increased by each change; `setDetails` refuses an older one.
     version: i64,
     /// The cron line of its schedule.
     cron_expr: Option<String>,
     last_run: Option<LastRun>,
     /// `path`, `flat` or `scoped`.
     placement: String,
-    /// Platforms to copy; empty: all.
+    /// Platforms to copy; empty for all.
     architectures: Vec<String>,
-    /// What becomes of an item that selects nothing: `warn`, `fail` or `ignore`.
+    /// What to do if an item selects nothing: `warn`, `fail` or `ignore`.
     on_empty: OnEmpty,
-    /// Tags worked on at once.
+    /// Maximum number of tags to work on at once.
     max_parallel: usize,
-    /// Why the options can't be read, where that is so.
+    /// Why the options can't be read; omitted if they can.
     problem: Option<&'static str>,
-    /// The items, where one project is shown.
+    /// The items; only if a single project is requested.
     items: Option<Vec<Item>>,
 }
 
@@ -52,7 +54,7 @@ struct LastRun {
     id: i64,
     status: String,
     end_time: Option<Timestamp>,
-    /// Things that people should know of, though nothing failed.
+    /// Number of warnings.
     warnings: i64,
 }
 
@@ -109,16 +111,16 @@ pub(super) struct Item {
     id: i64,
     project_label: String,
     repository: String,
-    /// Tags and digests, named literally.
+    /// Literal tags and digests.
     tags: Vec<String>,
-    /// "" where there is none.
+    /// "" if there is none.
     tags_regex: String,
     tags_exclude_regex: Option<String>,
     semver: Option<String>,
-    /// Platforms to copy, where they aren't the project's.
+    /// Platforms to copy; omitted if they are the project's.
     architectures: Option<Vec<String>>,
     target_repository: Option<String>,
-    /// What becomes of it when it selects nothing, where that isn't as the project says.
+    /// What to do if it selects nothing; omitted if it is the project's setting.
     on_empty: Option<OnEmpty>,
 }
 
@@ -155,9 +157,9 @@ pub(in crate::api::namespaces) struct Run {
     attempt: i64,
     worker: Option<String>,
     message: String,
-    /// What it waits for while nobody works on it; `getRun` says so.
+    /// What a waiting run waits for; only in `getRun`.
     waits_for: Option<String>,
-    /// Numbers of tags.
+    /// Number of tags.
     counts: Counts,
     bytes: ByteCount,
     blobs_copied: i64,
@@ -173,8 +175,8 @@ struct Counts {
     deleted: i64,
     blocked: i64,
     failed: i64,
-    /// What is worth knowing and stopped nothing: an item that selects nothing, a platform that an
-    /// image doesn't have. The log says which.
+    /// Number of warnings, such as an item that selects nothing or a platform that an
+    /// image doesn't have. The log has the details.
     warnings: i64,
 }
 
@@ -217,7 +219,7 @@ impl Run {
     }
 }
 
-/// What came of one tag of a run.
+/// The result of one tag of a run.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct RunResult {
     repository: String,
