@@ -84,7 +84,7 @@ pub(in crate::oci) struct Fetched {
 }
 
 /// An answer whose body is still to be read; holds its place among the host's connections.
-pub(in crate::oci) struct Answer {
+pub(in crate::oci) struct Response {
     pub(in crate::oci) response: reqwest::Response,
     pub(in crate::oci) host: String,
     pub(in crate::oci) what: String,
@@ -92,7 +92,7 @@ pub(in crate::oci) struct Answer {
     pub(in crate::oci) _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Answer {
+impl Response {
     /// The whole body, refused when longer than `limit` bytes.
     pub(in crate::oci) async fn bytes(mut self, limit: usize) -> Result<Bytes, Error> {
         let mut body = BytesMut::new();

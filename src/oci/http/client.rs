@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use super::call::{Answer, Call};
+use super::call::{Call, Response};
 use super::exchange::Exchange;
 use super::head_ability::HeadAbility;
 use super::health::{Health, Kind, Trial};
@@ -109,7 +109,7 @@ impl Client {
     }
 
     /// Sends `call` until it succeeds, fails for good, or the attempts are used up.
-    pub(in crate::oci) async fn send(&self, call: Call) -> Result<Answer, Error> {
+    pub(in crate::oci) async fn send(&self, call: Call) -> Result<Response, Error> {
         self.attempt(&call, |answer| std::future::ready(Ok(answer)))
             .await
     }
@@ -118,7 +118,7 @@ impl Client {
     pub(in crate::oci) async fn attempt<T, F>(
         &self,
         call: &Call,
-        read: impl Fn(Answer) -> F,
+        read: impl Fn(Response) -> F,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
@@ -222,7 +222,7 @@ impl Client {
         &self,
         call: &Call,
         permit: Option<OwnedSemaphorePermit>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Response, Error> {
         let Inner { auth, exchange, .. } = &*self.inner;
         let mut url = call.url.clone();
         let mut renewed = false;
@@ -258,7 +258,7 @@ impl Client {
             if token.is_some() && status.is_success() {
                 auth.accepted(&call.scope);
             }
-            return Ok(Answer {
+            return Ok(Response {
                 _permit: permit,
                 ..exchange.answer(response, &url, call.what.clone())
             });

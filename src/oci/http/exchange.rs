@@ -6,7 +6,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method};
 use url::Url;
 
-use super::call::{Answer, Call};
+use super::call::{Call, Response};
 use super::failure::{host_of, idle_error};
 use super::transport::Transport;
 use crate::oci::auth::scope::Scope;
@@ -32,7 +32,7 @@ impl Exchange {
         url: &Url,
         authorization: Option<HeaderValue>,
         what: &str,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Response, Error> {
         let call = Call::get(url.clone(), Scope::Base, what);
         let response = self.request(&call, url, authorization.as_ref()).await?;
         Ok(self.answer(response, url, call.what))
@@ -44,8 +44,8 @@ impl Exchange {
         response: reqwest::Response,
         url: &Url,
         what: String,
-    ) -> Answer {
-        Answer {
+    ) -> Response {
+        Response {
             response,
             host: self.name_of(url),
             what,

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, StatusCode};
 
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::{Error, TransportKind};
-use crate::oci::http::call::{Answer, Call};
+use crate::oci::http::call::{Call, Response};
 use crate::oci::http::client::Client;
 use crate::oci::http::health::Kind;
 use crate::oci::http::retry::Attempts;
@@ -66,7 +66,7 @@ pub struct BlobReader {
     repository: Repository,
     digest: Digest,
     size: u64,
-    answer: Option<Answer>,
+    answer: Option<Response>,
     /// `None` once the blob was found right.
     hasher: Option<Hasher>,
     received: u64,

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method};
 
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
-use crate::oci::http::call::{Answer, Call, Fetched};
+use crate::oci::http::call::{Call, Fetched, Response};
 use crate::oci::http::client::Client;
 use crate::oci::types::digest::{Digest, Hasher};
 use crate::oci::types::large::{LARGE, Room, offload};
@@ -180,7 +180,7 @@ enum Found {
 }
 
 /// Reads an answer of at most `limit` bytes, and of `size` where that is known.
-async fn found(mut answer: Answer, limit: usize, size: Option<u64>) -> Result<Found, Error> {
+async fn found(mut answer: Response, limit: usize, size: Option<u64>) -> Result<Found, Error> {
     let announced = answer.response.content_length();
     if size.is_none() && announced.is_some_and(|length| length > limit as u64) {
         return Ok(Found::Longer);
@@ -245,7 +245,7 @@ async fn manifest_of(
 }
 
 /// Digest and length of a manifest that is read for nothing else: of a large one nothing is kept.
-async fn head_of(mut answer: Answer, reference: Reference) -> Result<ManifestHead, Error> {
+async fn head_of(mut answer: Response, reference: Reference) -> Result<ManifestHead, Error> {
     let named = digest_named(answer.header(DIGEST_HEADER)).map_err(|e| answer.protocol(e))?;
     let content_type = answer.header(CONTENT_TYPE.as_str()).map(str::to_owned);
     let asked = digest_asked(&reference);
@@ -324,7 +324,7 @@ fn manifest_read(
 }
 
 /// The digest and length that an answer's headers name; a digest that is none is an error.
-fn head_read(answer: &Answer) -> Result<Option<ManifestHead>, Error> {
+fn head_read(answer: &Response) -> Result<Option<ManifestHead>, Error> {
     let named = digest_named(answer.header(DIGEST_HEADER)).map_err(|e| answer.protocol(e))?;
     let Some(digest) = named else {
         return Ok(None);

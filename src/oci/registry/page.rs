@@ -13,7 +13,7 @@ use url::Url;
 
 use super::entries::{Entries, Entry, NoListing};
 use crate::oci::error::Error;
-use crate::oci::http::call::{Answer, Call};
+use crate::oci::http::call::{Call, Response};
 use crate::oci::http::client::Client;
 use crate::oci::http::options::ListingLimit;
 use crate::oci::types::digest::Digest;
@@ -204,7 +204,7 @@ fn too_much(limit: &str) -> String {
 }
 
 async fn page_read<T>(
-    mut answer: Answer,
+    mut answer: Response,
     wanted: &Wanted<'_, T>,
     left: ListingBudget,
     limit: ListingLimit,

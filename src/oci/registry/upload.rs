@@ -13,7 +13,7 @@ use url::Url;
 use super::blob::BlobReader;
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
-use crate::oci::http::call::{Answer, Call};
+use crate::oci::http::call::{Call, Response};
 use crate::oci::http::client::Client;
 use crate::oci::http::failure::idle_error;
 use crate::oci::http::health::Kind;
@@ -319,7 +319,7 @@ impl Client {
     /// The session that an answer opens.
     fn session(
         &self,
-        answer: &Answer,
+        answer: &Response,
         url: &Url,
         repository: &Repository,
         digest: &Digest,
