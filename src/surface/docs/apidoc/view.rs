@@ -211,7 +211,7 @@ impl<'a> DefinitionView<'a> {
                 .iter()
                 .map(|method| SignatureView {
                     anchor: method_anchor(namespace, method),
-                    names: names(method),
+                    names: distinct_names(method, signatures),
                 })
                 .collect(),
             parameters: session.into_iter().chain(named).collect(),
@@ -226,6 +226,20 @@ impl<'a> DefinitionView<'a> {
 fn names(method: &Method) -> String {
     let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
     names.join(", ")
+}
+
+/// The names of the parameters, with their types if another signature has the same names.
+fn distinct_names(method: &Method, signatures: &[Method]) -> String {
+    let same = signatures.iter().filter(|one| names(one) == names(method));
+    if same.count() == 1 {
+        return names(method);
+    }
+    let typed: Vec<String> = method
+        .parameters()
+        .iter()
+        .map(|p| format!("{} {}", p.shape.kind(), p.name))
+        .collect();
+    typed.join(", ")
 }
 
 /// `None` where any user may call it.
