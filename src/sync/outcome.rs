@@ -18,7 +18,7 @@ pub enum Action {
     Copy,
     /// The target has a different image.
     Update,
-    /// Nothing is to be done.
+    /// There is nothing to do.
     Skip,
     /// A rule forbids it.
     Blocked,

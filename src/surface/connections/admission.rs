@@ -33,7 +33,7 @@ struct Open {
 
 #[derive(Debug)]
 struct Room {
-    /// Requests under way.
+    /// Requests in progress.
     requests: usize,
     /// Those with a valid session.
     known: usize,
