@@ -50,7 +50,7 @@ pub(super) async fn interrupted() {
     match Interrupts::listen() {
         Ok(interrupts) => interrupts.first().await,
         Err(error) => {
-            tracing::warn!(%error, "press Ctrl-C again to exit immediately");
+            tracing::warn!(%error, "Ctrl-C will end the process immediately");
             std::future::pending::<()>().await;
         }
     }
