@@ -1,4 +1,4 @@
-//! Work that may take long, on a thread that may block.
+//! Long-running work, on a blocking thread.
 
 use std::panic::resume_unwind;
 

@@ -2,24 +2,24 @@
 //!
 //! The parts, in reading order:
 //! - [`oci`]: vocabulary and protocol of registries; knows neither database nor web.
-//! - [`quartz`]: what a cron line means.
+//! - [`quartz`]: parses cron lines.
 //! - [`sync`]: what to copy and how, between two registries.
 //! - [`store`]: the database, on `SQLite` or `PostgreSQL`.
 //! - [`service`]: use cases; authorises, validates, calls `store` and `sync`.
-//! - [`notify`]: tells people, by webhook and e-mail.
+//! - [`notify`]: notifications by webhook and e-mail.
 //! - [`taskomatic`]: the worker that executes the queue of runs.
 //! - [`api`]: the method registry, one definition for every surface.
 //! - [`surface`]: XML-RPC and JSON over HTTP.
-//! - [`client`]: the API from the other side: its client.
+//! - [`client`]: a client of the API.
 //! - `http_client`: what the HTTP clients of `oci`, `client` and `notify` have in common.
 //! - `private_file`: files for their owner only; `blocking`: work on threads that may block.
-//! - `text`: the one door for text that others wrote.
+//! - `text`: sanitises text from others.
 //! - [`config`]: the server's configuration.
-//! - [`time_zone`]: the server's.
-//! - [`node`]: what `serve` and `worker` are made of.
+//! - [`time_zone`]: the server's time zone.
+//! - [`node`]: what `serve` and `worker` have in common.
 //! - [`cli`]: the command line.
 
-// What is printed passes `cli::output`, which lets nothing through that steers a terminal.
+// Everything printed goes through `cli::output`, which removes terminal control characters.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod api;

@@ -1,7 +1,7 @@
-//! Files that only their owner may read: keys and passwords.
+//! Files that only their owner can read: keys and passwords.
 //!
-//! They are written aside and put in their place whole, so that a full disk or a kill leaves none
-//! half; a link in their place isn't followed, and no mode of an older file is inherited.
+//! They are written to a temporary file and renamed, so that a full disk or a kill never leaves a
+//! partial one; links at their place aren't followed, and modes of older files aren't inherited.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, Result, Write as _};
@@ -11,21 +11,21 @@ use secrecy::SecretString;
 
 const OWNER_ONLY: u32 = 0o600;
 
-/// Makes the file; an error of the kind `AlreadyExists` where something is there.
+/// Creates the file; an error of the kind `AlreadyExists` if something exists there.
 pub(crate) fn create(path: &Path, content: &[u8]) -> Result<()> {
     let aside = write_aside(path, content, OWNER_ONLY)?;
-    // Unlike a renaming, a link never replaces.
+    // Unlike renaming, linking never replaces.
     let linked = fs::hard_link(&aside, path);
     fs::remove_file(&aside)?;
     linked
 }
 
-/// Makes the file, or puts it in the place of what is there.
+/// Creates or replaces the file.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     replace_with_mode(path, content, OWNER_ONLY)
 }
 
-/// The same with another mode, for what goes with such a file and isn't secret.
+/// The same with another mode, for related files that aren't secret.
 pub(crate) fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let aside = write_aside(path, content, mode)?;
     fs::rename(&aside, path).inspect_err(|_| drop(fs::remove_file(&aside)))
@@ -41,21 +41,20 @@ pub(crate) fn password_read(path: &Path) -> Result<SecretString> {
     }
 }
 
-/// Whether others than its owner can read or write the file. `false` where that can't be told.
+/// Whether other users can read or write the file. `false` if unknown.
 #[cfg(unix)]
 pub(crate) fn is_open_to_others(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
 }
 
-/// Whether others than its owner can read or write the file. `false` where that can't be told.
+/// Whether other users can read or write the file. `false` if unknown.
 #[cfg(not(unix))]
 pub(crate) fn is_open_to_others(_: &Path) -> bool {
     false
 }
 
-/// Why a directory isn't safe from others: they may put files of theirs in the place of what is in
-/// it. `None` also where that can't be told.
+/// Why a directory isn't safe from other users, who may replace its files. `None` also if unknown.
 #[cfg(unix)]
 pub(crate) fn directory_risk(path: &Path) -> Option<&'static str> {
     use std::os::unix::fs::MetadataExt as _;
@@ -70,7 +69,7 @@ pub(crate) fn directory_risk(path: &Path) -> Option<&'static str> {
     is_writable.then_some("others can write to it: make it its owner's (chmod go-w)")
 }
 
-/// Why a directory isn't safe from others. `None` also where that can't be told.
+/// Why a directory isn't safe from other users. `None` also if unknown.
 #[cfg(not(unix))]
 pub(crate) fn directory_risk(_: &Path) -> Option<&'static str> {
     None

@@ -1,17 +1,17 @@
-//! The one door for text that others wrote: registries, token servers, databases, callers.
+//! Sanitises text from others: registries, token servers, databases, callers.
 //!
-//! Before such text is stored, logged or shown it passes [`readable`]. Afterwards it has no
-//! characters that a database refuses (NUL), that steer a terminal (escape sequences) or that
-//! reorder what a person reads (bidirectional controls), it is one line, and its length is bounded.
+//! Before such text is stored, logged or shown it passes [`readable`]. Afterwards it has no characters
+//! that a database refuses (NUL), that control a terminal (escape sequences) or that reorder what a
+//! person reads (bidirectional controls), it is one line, and its length is bounded.
 
 use std::fmt::{self, Write as _};
 
-/// Longest name that is shown whole, in characters: as long as a tag may be, and some more.
+/// The longest name shown completely, in characters: as long as a tag may be, and some more.
 pub(crate) const NAME: usize = 140;
-/// Longest sentence of a registry or a library that is shown whole, in characters.
+/// The longest message of a registry or a library shown completely, in characters.
 pub(crate) const SENTENCE: usize = 300;
 
-/// `text` on one line, without control characters, at most `limit` characters; `…` follows where
+/// `text` on one line, without control characters, at most `limit` characters; followed by `…` if
 /// it was cut.
 pub(crate) fn readable(text: &str, limit: usize) -> String {
     let mut chars = text.trim().chars();
@@ -48,7 +48,7 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// What stands for `c` in a line that a person reads.
+/// The replacement for `c` in a line for people.
 fn printable(c: char) -> char {
     match c {
         c if c.is_whitespace() => ' ',
@@ -57,9 +57,9 @@ fn printable(c: char) -> char {
     }
 }
 
-/// JSON that means the same, without characters that steer a terminal or reorder a line: what
-/// `serde_json` leaves as it is (`DEL`, C1, bidirectional controls, …) is escaped as well. They can
-/// only stand in strings, so that the shape stays as it is.
+/// Equivalent JSON without characters that control a terminal or reorder a line: what `serde_json`
+/// doesn't escape (`DEL`, C1, bidirectional controls, …) is escaped as well. They can only occur in
+/// strings, so the structure is unchanged.
 pub(crate) fn json_escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -68,7 +68,7 @@ pub(crate) fn json_escaped(json: &str) -> String {
         } else {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                // A text takes all that is written to it.
+                // Writing to a `String` can't fail.
                 let _ = write!(out, "\\u{unit:04x}");
             }
         }

@@ -1,5 +1,5 @@
-//! The server's time zone: schedules go by it, and so do dates without a zone on XML-RPC. One for
-//! the whole process, as the system's is.
+//! The server's time zone, used for schedules and for XML-RPC dates without a zone. One for the whole
+//! process, like the system's.
 
 use std::sync::OnceLock;
 
@@ -7,12 +7,12 @@ use chrono_tz::Tz;
 
 static SERVER: OnceLock<Tz> = OnceLock::new();
 
-/// The server's time zone; the system's, until another one is set.
+/// The server's time zone; the system's, unless another one is set.
 pub fn server_zone() -> Tz {
     *SERVER.get_or_init(system_zone)
 }
 
-/// Sets the server's time zone, once and before it is asked for. Returns whether it was still
+/// Sets the server's time zone, once and before its first use. Returns whether it was still
 /// possible.
 pub fn server_zone_set(zone: Tz) -> bool {
     SERVER.set(zone).is_ok()

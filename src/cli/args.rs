@@ -96,7 +96,7 @@ pub struct SyncArguments {
     /// [default: flat for FILE, as skopeo does, else path]
     #[arg(long, value_name = "path|flat|scoped")]
     pub placement: Option<Placement>,
-    /// How registries are trusted
+    /// How to connect to registries
     #[command(flatten)]
     pub trust: TrustArguments,
     /// Copy this platform only (`arm64`, `linux/arm/v7`; `aarch64`, `x86_64` are understood); may be
@@ -152,7 +152,7 @@ pub struct ListTagsArguments {
     /// List every tag with the reason why it is selected or not
     #[arg(long)]
     pub why: bool,
-    /// How the registry is trusted
+    /// How to connect to the registry
     #[command(flatten)]
     pub trust: TrustArguments,
     /// Maximum number of tags to read from a listing [default: 200000]
@@ -214,7 +214,7 @@ Examples:
 
 Each flag can also be set as a variable (REGISTRYSYNC_DATA_DIR) or in the TOML file (data_dir).";
 
-/// `registrysync serve`, and what `registrysync config` looks at
+/// `registrysync serve`, and the configuration for `registrysync config`
 #[derive(Args, Debug)]
 pub struct ServeArguments {
     /// What a worker has as well
@@ -290,7 +290,7 @@ pub struct ResetArguments {
     pub database: DatabaseArguments,
 }
 
-/// Where a server's database is, and what opens it
+/// A server's database and its key
 #[derive(Args, Debug)]
 pub struct DatabaseArguments {
     /// TOML file that may set any key
@@ -319,7 +319,7 @@ Examples:
 Use the key file of the servers that share this database: `secret.key` in their data directory.
 Each flag can also be set as a variable (REGISTRYSYNC_KEY_FILE) or in the TOML file (key_file).";
 
-/// `registrysync worker`, and what `registrysync serve` has in common with it
+/// `registrysync worker`, and the flags that `registrysync serve` shares
 #[derive(Args, Debug)]
 pub struct NodeArguments {
     /// Which database

@@ -1,4 +1,4 @@
-//! Completion in shells: the scripts, and the labels that the server knows.
+//! Shell completion: the scripts, and the server's labels.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::text::readable;
 
 use super::error::CliError;
 
-/// The variable by which a shell asks for completions.
+/// The variable by which a shell requests completions.
 pub(super) const VARIABLE: &str = "COMPLETE";
-/// A shell that waits longer for the Tab key feels broken.
+/// Longer waits for the Tab key feel broken.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// What `registrysync api` takes besides methods.
+/// Words that `registrysync api` accepts besides methods.
 const API_WORDS: [&str; 5] = ["get", "post", "login", "logout", "help"];
 const URL_VARIABLE: &str = "REGISTRYSYNC_URL";
 const URL_DEFAULT: &str = "http://127.0.0.1:8080";
@@ -41,7 +41,7 @@ pub struct CompletionsArguments {
     pub shell: Shell,
 }
 
-/// The shells that can complete.
+/// The supported shells.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Shell {
     /// GNU bash
@@ -72,17 +72,17 @@ pub(super) fn run(arguments: &CompletionsArguments) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// Labels of projects that begin with what is typed.
+/// Labels of projects that begin with the typed text.
 pub(super) fn project_labels(typed: &OsStr) -> Vec<CompletionCandidate> {
     labels("registrysync.listProjects", typed)
 }
 
-/// Labels of image stores that begin with what is typed.
+/// Labels of image stores that begin with the typed text.
 pub(super) fn store_labels(typed: &OsStr) -> Vec<CompletionCandidate> {
     labels("image.store.listImageStores", typed)
 }
 
-/// Methods and words of `registrysync api` that begin with what is typed.
+/// Methods and words of `registrysync api` that begin with the typed text.
 pub(super) fn api_words(typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
     let registry = namespaces::registry();
@@ -91,15 +91,15 @@ pub(super) fn api_words(typed: &OsStr) -> Vec<CompletionCandidate> {
         namespace.methods().map(name)
     });
     let words = API_WORDS.map(str::to_owned).into_iter().chain(methods);
-    // Overloads have one name.
+    // Overloads have the same name.
     let found: IndexSet<String> = words.filter(|word| word.starts_with(&*typed)).collect();
     found.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// Whatever goes wrong, there is nothing to complete: a shell's line is no place for errors.
+/// On any error there is nothing to complete: a shell's command line is no place for errors.
 fn labels(method: &'static str, typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy().into_owned();
-    // The command line is asked for completions within the runtime of `main`.
+    // Completions are requested within the runtime of `main`.
     let asked = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -110,7 +110,7 @@ fn labels(method: &'static str, typed: &OsStr) -> Vec<CompletionCandidate> {
     let listing = asked.join().ok().flatten().unwrap_or_default();
     listing
         .into_iter()
-        // What would steer the terminal can't be typed either.
+        // What would control the terminal can't be typed either.
         .filter(|label| label.starts_with(&typed) && readable(label, usize::MAX) == *label)
         .map(CompletionCandidate::new)
         .collect()
@@ -126,7 +126,7 @@ async fn ask(method: &str) -> Option<Vec<String>> {
     Some(labels.map(str::to_owned).collect())
 }
 
-/// The server of the line that is being typed.
+/// The server in the command line being typed.
 fn options(words: impl Iterator<Item = String>) -> Options {
     let words: Vec<String> = words.collect();
     let value = |option: &str| {

@@ -1,24 +1,24 @@
-//! Why a command ended without doing its work, and with which exit code.
+//! Why a command failed, and its exit code.
 
 use crate::node::NodeError;
 use crate::oci;
 
-/// Why a command ended without doing its work.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
-    /// What was said can't be done.
+    /// The input is invalid.
     #[error("{0}")]
     Input(String),
-    /// Something that it needs can't be reached.
+    /// Something required is unreachable.
     #[error("{0}")]
     Unreachable(String),
-    /// It was tried, and refused.
+    /// It was attempted, and refused.
     #[error("{0}")]
     Failed(String),
 }
 
 impl CliError {
-    /// What was said can't be done.
+    /// Invalid input.
     pub(super) fn input(error: impl std::fmt::Display) -> Self {
         Self::Input(error.to_string())
     }
@@ -54,5 +54,5 @@ impl From<oci::Error> for CliError {
     }
 }
 
-/// The exit code of a command that was interrupted.
+/// The exit code of an interrupted command.
 pub(super) const INTERRUPTED: u8 = 130;

@@ -1,4 +1,4 @@
-//! Files that somebody names on the command line or in the configuration.
+//! Files named on the command line or in the configuration.
 
 use std::fmt::Display;
 use std::fs;
@@ -9,12 +9,13 @@ use secrecy::SecretString;
 use super::error::CliError;
 use crate::private_file;
 
-/// What a file holds.
+/// The content of a file.
 pub(super) fn file_read(path: &Path) -> Result<String, CliError> {
     fs::read_to_string(path).map_err(|error| refused(path, &error))
 }
 
-/// The first line of a file, which is a password. It may be a pipe, such as `<(pass show hub)`.
+/// The first line of a file, which is a password. The file may be a pipe, such as `<(pass show
+/// hub)`.
 pub(super) fn password_read(path: &Path) -> Result<SecretString, CliError> {
     private_file::password_read(path).map_err(|error| refused(path, &error))
 }

@@ -4,7 +4,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::{CliError, INTERRUPTED};
 
-/// Ctrl-C, SIGTERM and SIGHUP, heard from the moment on that this is made.
+/// Ctrl-C, SIGTERM and SIGHUP, handled from creation on.
 pub(super) struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
@@ -12,8 +12,8 @@ pub(super) struct Interrupts {
 }
 
 impl Interrupts {
-    /// Installs the handlers. To be called before anybody is told that the process is there: a signal
-    /// without a handler ends it in the middle of whatever it does.
+    /// Installs the handlers. Must be called before the process is announced: a signal without a
+    /// handler kills it at any point.
     pub(super) fn listen() -> Result<Self, CliError> {
         let listen = |kind| {
             signal(kind).map_err(|e| CliError::Failed(format!("can't listen for signals: {e}")))
@@ -26,8 +26,8 @@ impl Interrupts {
         })
     }
 
-    /// Resolves at the first one. Another Ctrl-C or SIGTERM then ends the process at once; a terminal
-    /// that is closed may say so more than once, and doesn't count.
+    /// Resolves at the first signal. Another Ctrl-C or SIGTERM then ends the process at once;
+    /// repeated SIGHUPs of a closed terminal don't count.
     pub(super) async fn first(mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -45,12 +45,12 @@ impl Interrupts {
     }
 }
 
-/// Resolves when the user, or the system, wants the process to end.
+/// Resolves when the user, or the system, asks the process to end.
 pub(super) async fn interrupted() {
     match Interrupts::listen() {
         Ok(interrupts) => interrupts.first().await,
         Err(error) => {
-            tracing::warn!(%error, "press Ctrl-C again to exit immediately");
+            tracing::warn!(%error, "Ctrl-C will end the process immediately");
             std::future::pending::<()>().await;
         }
     }

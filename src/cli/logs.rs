@@ -1,4 +1,4 @@
-//! The log: lines on standard error, one for each event, for people or as JSON.
+//! The log: lines on standard error, one per event, as text or JSON.
 
 use std::io::{self, Write};
 
@@ -8,12 +8,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config::{LogFormat, LogLevel, LogRules};
 use crate::text::{json_escaped, readable};
 
-/// The variable that says more precisely than the configuration what is logged.
+/// The variable with finer log levels than the configuration.
 const VARIABLE: &str = "RUST_LOG";
-/// Longest line, in characters: what others wrote must not fill the disk.
+/// Maximum length of a line, in characters: text from others must not fill the disk.
 const LINE: usize = 8 * 1024;
 
-/// Lines go to standard error from now on.
+/// Starts to write log lines to standard error.
 pub(super) fn start(rules: LogRules) {
     let given = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
     let (filter, refused) = filter(rules.level, given.as_deref());
@@ -23,7 +23,7 @@ pub(super) fn start(rules: LogRules) {
             format: rules.format,
             to: io::stderr,
         })
-        // A line passes one door, whoever wrote a part of it; colours would not get through.
+        // Every line is sanitised, including colour codes.
         .with_ansi(false)
         .with_target(false);
     match rules.format {
@@ -35,8 +35,8 @@ pub(super) fn start(rules: LogRules) {
     }
 }
 
-/// What is written, and why `given` can't say it. Of the libraries below us only what is important
-/// is written: they say little that helps, and some of them much that is secret.
+/// The log filter, and why `given` is invalid. Libraries only log what is important: more seldom
+/// helps, and some of it is secret.
 fn filter(level: LogLevel, given: Option<&str>) -> (EnvFilter, Option<String>) {
     let by_level = || {
         EnvFilter::new(match level {
@@ -54,7 +54,7 @@ fn filter(level: LogLevel, given: Option<&str>) -> (EnvFilter, Option<String>) {
     }
 }
 
-/// Makes writers that take one event each.
+/// Creates writers for one event each.
 struct Lines<M> {
     format: LogFormat,
     to: M,
@@ -71,14 +71,14 @@ impl<'a, W: Write + 'a, M: Fn() -> W> MakeWriter<'a> for Lines<M> {
     }
 }
 
-/// Writes an event as one line, without what would steer a terminal.
+/// Writes an event as one line, without terminal control characters.
 struct Line<W> {
     format: LogFormat,
     to: W,
 }
 
 impl<W: Write> Write for Line<W> {
-    /// The formatter hands over a whole event at once.
+    /// The formatter passes a whole event at once.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let line = match self.format {
@@ -102,7 +102,7 @@ mod tests {
     use super::{LINE, Lines, filter};
     use crate::config::{LogFormat, LogLevel};
 
-    /// Of others, in a message, a field and a span.
+    /// From others, in a message, a field and a span.
     const BAD: &str = "a\u{1b}]0;x\u{7}b\r\nc\0\u{202e}d\u{9b}31m";
 
     #[derive(Clone, Default)]
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// What is written of these events in that format.
+    /// The output for these events in that format.
     fn written(format: LogFormat, events: impl FnOnce()) -> Vec<String> {
         let kept = Kept::default();
         let to = kept.clone();

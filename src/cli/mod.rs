@@ -1,14 +1,14 @@
-//! The command line: one binary, whose sub-commands are the roles.
+//! The command line: one binary, with the roles as sub-commands.
 //!
-//! - [`args`]: what can be typed; `complete`: completion in shells.
-//! - `one_shot`: commands that need no server. `server`: the server and its database. [`client`]: commands that
-//!   talk to a server.
-//! - `output` prints lines, JSON and bars; `logs`: the lines of the log; `interrupts`: the signals that end a
-//!   command; `file`: files that arguments name; [`select`]: the selectors.
-//! - `error`: why a command ended without doing its work.
+//! - [`args`]: the arguments; `complete`: shell completion.
+//! - `one_shot`: commands that need no server. `server`: the server and its database. [`client`]:
+//!   commands that talk to a server.
+//! - `output` prints lines, JSON and progress bars; `logs`: the log; `interrupts`: the signals that end
+//!   a command; `file`: files named by arguments; [`select`]: the selectors.
+//! - `error`: why a command failed.
 //!
-//! Standard output is data, standard error is talk. Exit codes: 0 fine, 1 done with failures,
-//! 2 bad input or configuration, 3 couldn't reach what it needs, 130 interrupted.
+//! Standard output is for data, standard error for messages. Exit codes: 0 success, 1 done with
+//! failures, 2 bad input or configuration, 3 something required is unreachable, 130 interrupted.
 
 pub mod args;
 pub mod client;
@@ -31,14 +31,14 @@ use error::CliError;
 
 use crate::config::{LogRules, variable_check};
 
-/// Reads the arguments and does what they say.
+/// Parses the arguments and executes them.
 pub async fn run() -> ExitCode {
-    // Ends the process when it is a shell that asks what could be typed.
+    // Ends the process if a shell has requested completions.
     clap_complete::CompleteEnv::with_factory(Arguments::command)
         .var(complete::VARIABLE)
         .complete();
     let command = Arguments::parse().command;
-    // Those that have a configuration read it first: it says what is logged.
+    // Commands with a configuration read it first, since it sets the log level.
     if !matches!(command, Command::Serve(_) | Command::Worker(_)) {
         logs::start(LogRules::default());
     }
@@ -55,7 +55,8 @@ pub async fn run() -> ExitCode {
     }
 }
 
-/// Refuses variables that look like ours, where a command has any: what was meant by them isn't done.
+/// Refuses unknown variables with our prefix for commands that use any: their intent would be
+/// ignored.
 fn variables_check(command: &Command) -> Result<(), CliError> {
     let has_none = matches!(
         command,

@@ -1,5 +1,5 @@
-//! What commands show: lines for people, JSON for scripts, a bar on a terminal. All that is printed is
-//! printed here, so that nothing that others wrote steers a terminal.
+//! The output of commands: lines for people, JSON for scripts, a progress bar on a terminal. Everything
+//! is printed here, so that text from others can't control a terminal.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use crate::sync::{Action, Plan, PlanAction, Status, TagOutcome, Totals};
 use super::error::CliError;
 use crate::text::{Bytes, counted, json_escaped, readable};
 
-/// One tag as `--json` prints it.
+/// A tag in the output of `--json`.
 #[derive(Serialize)]
 struct TagLine<'a> {
     repository: &'a str,
@@ -36,7 +36,7 @@ struct TagLine<'a> {
     error: Option<&'a str>,
 }
 
-/// The totals as `--json` prints them, last.
+/// The totals in the output of `--json`, at the end.
 #[derive(Serialize)]
 struct TotalsLine {
     totals: TotalsMembers,
@@ -57,7 +57,7 @@ struct TotalsMembers {
     seconds: f64,
 }
 
-/// Shows what a run does.
+/// Shows the progress of a run.
 pub(super) struct Display {
     json: bool,
     quiet: bool,
@@ -92,7 +92,7 @@ impl Display {
         if let Some(bar) = &self.bar {
             let bytes = self.bytes.load(Ordering::Relaxed);
             let rate = per_second(bytes, bar.elapsed());
-            // Before the first tag is done nothing tells how long the others take.
+            // Before the first tag is done there is no estimate.
             let left = match bar.position() {
                 0 => String::new(),
                 _ => format!("  about {} left", HumanDuration(bar.eta())),
@@ -219,13 +219,13 @@ fn plan_line(action: &PlanAction) -> String {
     let size = action
         .size
         .map_or(String::new(), |size| format!(" ({})", Bytes(size)));
-    // What couldn't be looked at has no target yet.
+    // Tags that couldn't be checked have no target yet.
     let target = match action.target.as_str() {
         "" => String::new(),
         target => format!(" -> {target}"),
     };
     let word = match &action.error {
-        // As a run says it.
+        // Like in a run.
         Some(_) => "failed",
         None => action.action.as_str(),
     };
@@ -236,7 +236,7 @@ fn plan_line(action: &PlanAction) -> String {
     )
 }
 
-/// Tags that needed nothing get no line; there may be thousands of them.
+/// Unchanged tags get no line; there may be thousands.
 fn outcome_line(outcome: &TagOutcome) -> Option<String> {
     let name = named(&outcome.repository, &outcome.tag);
     let target = &outcome.target;
@@ -286,36 +286,36 @@ pub(super) fn json_indented(value: &impl Serialize) {
     }
 }
 
-/// Lines on standard output, of which parts may have been written by others.
+/// Lines on standard output, which may contain text from others.
 pub(super) fn data_text(text: &str) {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.split('\n').for_each(data_line);
 }
 
-/// A line on standard output, of which parts may have been written by others: registries, servers.
+/// A line on standard output, which may contain text from others: registries, servers.
 pub(super) fn data_line(line: &str) {
     data_write(&line_readable(line));
 }
 
-/// `line` without what steers a terminal; its indentation is kept.
+/// `line` without terminal control characters; its indentation is kept.
 fn line_readable(line: &str) -> String {
     let rest = line.trim_start_matches(' ');
     let indentation = &line[..line.len() - rest.len()];
     format!("{indentation}{}", readable(rest, usize::MAX))
 }
 
-/// All that goes to standard output. A reader that went away (`| head`) is not ours to complain of.
+/// All writes to standard output. A closed pipe (`| head`) isn't an error.
 fn data_write(text: &str) {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            // The first reason is the one that tells.
+            // The first reason is the useful one.
             let _ = LOST.set(error.to_string());
         }
         _ => {}
     }
 }
 
-/// Why standard output isn't complete.
+/// Why standard output is incomplete.
 static LOST: OnceLock<String> = OnceLock::new();
 
 /// Err: lines of [`data_write`] were lost, to a full disk for example.
@@ -327,8 +327,8 @@ pub(super) fn complete() -> Result<(), CliError> {
     })
 }
 
-/// A line on standard error, of which parts may have been written by others. Nobody may be listening
-/// there, which is no reason to stop the work.
+/// A line on standard error, which may contain text from others. Errors are ignored: if nobody
+/// reads it, the work goes on.
 pub(super) fn talk_line(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", line_readable(line));
 }

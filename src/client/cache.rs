@@ -1,4 +1,4 @@
-//! The session of an earlier command: a file for each server, readable by its owner only.
+//! The session of an earlier command: a file per server, readable only by its owner.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,19 +9,19 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Nothing for group and others.
+/// No permissions for group and others.
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 const FOREIGN_BITS: u32 = 0o077;
 
-/// Where the session with one server is kept.
+/// Where the session with one server is saved.
 #[derive(Clone, Debug)]
 pub struct Cache {
     path: PathBuf,
     url: String,
 }
 
-/// A session that was kept.
+/// A saved session.
 #[derive(Debug)]
 pub struct CachedSession {
     /// Whose it is.
@@ -38,8 +38,8 @@ struct Entry {
 }
 
 impl Cache {
-    /// For the server at `url`, below `XDG_CACHE_HOME` or else `~/.cache`; none where neither
-    /// is known.
+    /// For the server at `url`, below `XDG_CACHE_HOME` or else `~/.cache`; none if neither is
+    /// known.
     pub fn of(url: &str) -> Option<Self> {
         let variable = |name| std::env::var_os(name).map(PathBuf::from);
         let root = variable("XDG_CACHE_HOME")
@@ -59,7 +59,7 @@ impl Cache {
         }
     }
 
-    /// What is kept. A file that others could have read or written is none of ours.
+    /// The saved session. A file that others could have read or written is ignored.
     pub fn read(&self) -> Option<CachedSession> {
         let mode = fs::symlink_metadata(&self.path).ok()?.permissions().mode();
         if mode & FOREIGN_BITS != 0 {
@@ -72,7 +72,7 @@ impl Cache {
         })
     }
 
-    /// Keeps a session. The file appears whole, and with its mode.
+    /// Saves a session. The file appears atomically, with its mode.
     pub fn write(&self, user: &str, key: &SecretString) -> std::io::Result<()> {
         let directory = self.path.parent().unwrap_or(Path::new("/"));
         fs::DirBuilder::new()
@@ -87,7 +87,7 @@ impl Cache {
         let fresh = self
             .path
             .with_extension(format!("{}.new", std::process::id()));
-        // One that a killed process left may have any mode.
+        // One left by a killed process may have any mode.
         let _ = fs::remove_file(&fresh);
         let mut file = fs::OpenOptions::new()
             .write(true)
@@ -100,7 +100,7 @@ impl Cache {
 
     /// Forgets the session.
     pub fn forget(&self) {
-        // What isn't there is forgotten.
+        // A missing file counts as removed.
         let _ = fs::remove_file(&self.path);
     }
 }

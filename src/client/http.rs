@@ -1,4 +1,4 @@
-//! Calls over HTTP: JSON by name, XML-RPC by place.
+//! Calls over HTTP: JSON with named, XML-RPC with positional arguments.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use super::{Error, xmlrpc};
 use crate::http_client::{Failure, client_builder, failure_of, proxy_of, with_marked_certificates};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// A method that asks a slow registry (`plan` of many repositories) takes minutes.
+/// A method that queries a slow registry (`plan` of many repositories) takes minutes.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(30);
-/// The zone of dates on XML-RPC, which have none in themselves.
+/// The time zone of dates on XML-RPC, which have none.
 const TIME_ZONE: &str = "registrysync-time-zone";
 const COOKIE: &str = "pxt-session-cookie";
 
 /// Which server, and how to trust it.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// `http://host:port` or `https://host[:port]`, perhaps with a path in front of the API's.
+    /// `http://host:port` or `https://host[:port]`, optionally with a path before the API's.
     pub url: String,
-    /// Further trusted certificates, PEM.
+    /// Additional trusted certificates, PEM.
     pub ca_certificate: Option<String>,
-    /// Any certificate will do.
+    /// Accept any certificate.
     pub insecure: bool,
-    /// How long an answer may take; none: half an hour.
+    /// Timeout of a response; default: half an hour.
     pub timeout: Option<Duration>,
 }
 
-/// How JSON is asked: a method that only reads is got, all others are posted.
+/// The verb of JSON calls: GET for methods that only read, POST for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// `GET`
@@ -43,7 +43,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// The one that isn't this.
+    /// The other one.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -62,7 +62,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client without session.
+    /// A client without a session.
     pub fn new(options: &Options) -> Result<Self, Error> {
         let root = address(&options.url)?;
         let mut builder = client_builder()
@@ -70,7 +70,7 @@ impl Client {
             .timeout(options.timeout.unwrap_or(ANSWER_TIMEOUT))
             .tls_danger_accept_invalid_certs(options.insecure);
         if root.scheme() == "http" {
-            // Loading the system's certificates costs tens of milliseconds.
+            // Loading the system's certificates takes tens of milliseconds.
             builder = builder.tls_certs_only([]);
         } else {
             builder = with_marked_certificates(builder);
@@ -96,17 +96,17 @@ impl Client {
         })
     }
 
-    /// The server, as error messages and the session's file name it.
+    /// The server's name in error messages and in the session's file name.
     pub fn url(&self) -> &str {
         self.root.as_str().trim_end_matches('/')
     }
 
-    /// Goes on with a session.
+    /// Uses an existing session.
     pub fn resume(&mut self, key: SecretString) {
         self.key = Some(key);
     }
 
-    /// Logs in, as a browser does; gives the session's key.
+    /// Logs in like a browser; returns the session's key.
     pub async fn login(
         &mut self,
         login: &str,
@@ -127,7 +127,7 @@ impl Client {
             .map(|cookie| SecretString::from(cookie.value()));
         let status = response.status();
         let text = response.text().await.map_err(|e| self.unreachable(&e))?;
-        // A refused login is 401 as well; it has words of its own.
+        // A refused login is 401 as well, but has its own message.
         self.json_answer(if status == StatusCode::UNAUTHORIZED && !text.is_empty() {
             (StatusCode::OK, &text)
         } else {
@@ -146,7 +146,7 @@ impl Client {
         Ok(())
     }
 
-    /// Calls a method with its parameters by name.
+    /// Calls a method with named arguments.
     pub async fn call(
         &self,
         verb: Verb,
@@ -156,7 +156,7 @@ impl Client {
         let mut url = self.json_url(method);
         let mut body = Map::new();
         for (name, value) in args {
-            // Texts, and what is a text to the server as well, keep their form on the query line.
+            // Strings, and what the server treats as one, are sent unquoted in the query.
             let text = match (verb, value) {
                 (Verb::Get, Json::String(text)) => Some(text.clone()),
                 (Verb::Get, Json::Number(_) | Json::Bool(_)) => Some(value.to_string()),
@@ -195,7 +195,7 @@ impl Client {
         }
     }
 
-    /// Calls a method with its parameters by place; the session's key is put first if asked for.
+    /// Calls a method with positional arguments; the session's key is put first if requested.
     pub async fn call_positional(
         &self,
         method: &str,
@@ -322,7 +322,7 @@ fn address(text: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// The innermost reason, which is the one that says something.
+/// The innermost cause, which is the useful one.
 fn cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

@@ -1,11 +1,12 @@
 //! A client of the API, as the command line uses it.
 //!
-//! - [`Client`] (`http`): one server's address and connections; calls by name over JSON, and by
-//!   place over XML-RPC (`xmlrpc` writes and reads those documents).
-//! - [`cache`]: the session of an earlier command, kept in a file that only its owner reads.
+//! - [`Client`] (`http`): one server's address and connections; named calls over JSON, and positional
+//!   ones over XML-RPC (`xmlrpc` writes and parses those documents).
+//! - [`cache`]: the session of an earlier command, saved in a file that only its owner can read.
 //! - [`Error`] (`error`): why a call has no result.
 //!
-//! It knows the API as any client does, by its wires; of this crate it uses the values' bridge.
+//! It uses the API like any other client, through its wires; from this crate it only uses the
+//! conversion of values.
 
 pub mod cache;
 mod error;

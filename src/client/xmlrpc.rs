@@ -1,4 +1,4 @@
-//! XML-RPC documents as a client writes and reads them.
+//! XML-RPC documents as written and parsed by a client.
 
 use chrono::{NaiveDateTime, SecondsFormat, TimeZone as _};
 use chrono_tz::Tz;
@@ -23,8 +23,8 @@ pub(super) fn call(method: &str, params: Vec<Value>) -> Result<String, Error> {
     }
 }
 
-/// The result in a document, whose dates are of `zone`; a fault is an error. Err(None): it is no
-/// answer at all.
+/// The result in a document whose dates are in `zone`; a fault is an error. Err(None): it isn't a
+/// response at all.
 pub(super) fn answer(document: &str, zone: Option<Tz>) -> Result<Json, Option<Error>> {
     if let Ok(response) = MethodResponse::from_xml(document) {
         return Ok(json(response.value, zone));
@@ -41,8 +41,8 @@ pub(super) fn answer(document: &str, zone: Option<Tz>) -> Result<Json, Option<Er
     }))
 }
 
-/// A value as JSON. A date is as on the other wire, RFC 3339 in UTC; one of which nobody says the
-/// zone stays without.
+/// A value as JSON. A date is RFC 3339 in UTC like on the other wire, or without a zone if the zone
+/// is unknown.
 fn json(value: Value, zone: Option<Tz>) -> Json {
     match value {
         Value::Integer(number) => number.into(),
@@ -52,7 +52,7 @@ fn json(value: Value, zone: Option<Tz>) -> Json {
         Value::Double(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
         Value::DateTime(time) => {
             let time = NaiveDateTime::from(time);
-            // In the hour that comes twice nothing tells which of them is meant.
+            // An ambiguous hour can't be resolved.
             match zone.and_then(|zone| zone.from_local_datetime(&time).earliest()) {
                 Some(moment) => moment.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true),
                 None => time.format("%Y-%m-%dT%H:%M:%S").to_string(),
@@ -72,7 +72,7 @@ fn json(value: Value, zone: Option<Tz>) -> Json {
             Json::Object(members.collect::<Map<String, Json>>())
         }
         Value::Array(items) => items.into_iter().map(|item| json(item, zone)).collect(),
-        // Nil, and what a later version of the wire may add.
+        // Nil, and future additions to the wire.
         _ => Json::Null,
     }
 }

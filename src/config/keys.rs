@@ -5,13 +5,13 @@ use super::ConfigError;
 /// A key of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// As in the file.
+    /// Its name in the file.
     pub name: &'static str,
     /// What it means.
     pub about: &'static str,
 }
 
-/// All keys, in the order in which they are shown.
+/// All keys, in display order.
 pub const KEYS: &[Key] = &[
     Key {
         name: "listen",
@@ -168,7 +168,7 @@ pub const PREFIX: &str = "REGISTRYSYNC_";
 /// a server.
 pub const OTHER_VARIABLES: [&str; 5] = ["CONFIG", "URL", "USER", "PASSWORD_FILE", "CA_CERTIFICATE"];
 
-/// The variable of a key.
+/// The environment variable of a key.
 pub(super) fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase())
 }

@@ -1,11 +1,11 @@
 //! Configuration of the server: a flag, else a variable, else the file, else the default.
 //!
 //! Every key is a variable (`REGISTRYSYNC_DATA_DIR`) and a key of the TOML file (`data_dir`), and the
-//! usual ones are flags (`--data-dir`). An unknown key in the file is an error with its line.
+//! common ones are flags (`--data-dir`). An unknown key in the file is an error with its line.
 //!
 //! - `keys`: all of them.
-//! - `settings`: what was given for each, and where.
-//! - `read`: what that means.
+//! - `settings`: the given values, and where they come from.
+//! - `read`: parses them.
 
 mod keys;
 mod read;
@@ -27,7 +27,7 @@ use crate::taskomatic::HistoryRules;
 pub use keys::{KEYS, Key, OTHER_VARIABLES, PREFIX, variable_check};
 pub use settings::{Settings, ShownKey, ValueSource};
 
-/// What is wrong with a configuration.
+/// An error in a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read.
@@ -35,18 +35,18 @@ pub enum ConfigError {
     File {
         /// The file.
         path: String,
-        /// What is wrong, with the line where there is one.
+        /// The error, with the line if there is one.
         detail: String,
     },
-    /// A variable that looks like one of ours, and isn't.
+    /// An unknown variable with our prefix.
     #[error("unknown variable `{name}`{hint}")]
     Variable {
         /// Its name.
         name: String,
-        /// The one that was probably meant, in words, or nothing.
+        /// A hint at the one that was probably meant, or nothing.
         hint: String,
     },
-    /// A value can't be used.
+    /// An invalid value.
     #[error("`{key}`: `{value}` (from the {origin}): {detail}")]
     Value {
         /// The key.
@@ -63,19 +63,19 @@ pub enum ConfigError {
 /// The configuration of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where connections are accepted.
+    /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// The directory of everything that is kept.
+    /// The data directory.
     pub data_dir: PathBuf,
     /// `sqlite:PATH` or `postgres://…`.
     pub database: String,
     /// The file with PostgreSQL's password.
     pub database_password_file: Option<PathBuf>,
-    /// The file with the first password of `admin`.
+    /// The file with the initial password of `admin`.
     pub admin_password_file: Option<PathBuf>,
     /// The key of the sealed credentials.
     pub key_file: PathBuf,
-    /// Whether this process does runs.
+    /// Whether this process executes runs.
     pub runs_worker: bool,
     /// Parts at once.
     pub worker_slots: usize,
@@ -83,33 +83,33 @@ pub struct Config {
     pub host_parts: Option<usize>,
     /// Parts at once of one organisation.
     pub org_parts: Option<usize>,
-    /// When a worker counts as gone.
+    /// When a worker is considered lost.
     pub lease: Duration,
-    /// Times that a part is tried whose workers are lost.
+    /// How often a part is tried if its worker is lost.
     pub attempts: i64,
-    /// How long the tags under way may take at the end.
+    /// How long the tags in progress may take when stopping.
     pub grace: Duration,
-    /// The zone of schedules.
+    /// The time zone of schedules.
     pub time_zone: Tz,
-    /// What schedules must keep to.
+    /// The rules of schedules.
     pub schedule_rules: ScheduleRules,
-    /// What of old runs is kept.
+    /// How long old runs are kept.
     pub history: HistoryRules,
     /// Connections at once.
     pub connections: usize,
     /// The largest request, in MiB.
     pub request_mib: usize,
-    /// What all requests without a session may take together, in MiB.
+    /// The memory for all requests without a session together, in MiB.
     pub strangers_mib: usize,
     /// What is logged, and how.
     pub log: LogRules,
-    /// Where the server's certificate comes from; `None` is plain http.
+    /// The server's certificate; `None` is plain http.
     pub tls: Option<TlsSource>,
-    /// `http(s)://host[:port]` that users call the server by.
+    /// `http(s)://host[:port]` that users connect to.
     pub public_url: Option<String>,
-    /// Where the registries of image stores may be.
+    /// Allowed addresses of image stores' registries.
     pub registries: NetworkPolicy,
-    /// Who is told when a project begins to fail, and when it works again.
+    /// Notifications when a project starts failing and when it recovers.
     pub receivers: Receivers,
 }
 
@@ -120,7 +120,7 @@ impl Config {
     }
 }
 
-/// Where the server's certificate comes from.
+/// The server's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsSource {
     /// From these files.
@@ -130,20 +130,20 @@ pub enum TlsSource {
         /// Its key's file.
         key: PathBuf,
     },
-    /// Made in the data directory.
+    /// Created in the data directory.
     SelfSigned,
 }
 
 /// What is logged, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogRules {
-    /// The least important lines that are written.
+    /// The lowest level that is logged.
     pub level: LogLevel,
-    /// What a line is like.
+    /// The format of a line.
     pub format: LogFormat,
 }
 
-/// How important a line of the log is.
+/// The level of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogLevel {
     /// Something doesn't work.
@@ -159,7 +159,7 @@ pub enum LogLevel {
     Trace,
 }
 
-/// What a line of the log is like.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.

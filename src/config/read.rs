@@ -1,4 +1,4 @@
-//! From the values' texts to what they mean.
+//! Parses the values.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ const MAX_SLOTS: usize = 64;
 const MAX_JITTER_S: u64 = 3600;
 const MAX_DISTANCE_S: u64 = 7 * 24 * 3600;
 const MAX_LIMIT: usize = 10_000;
-/// Shorter ones would take a worker for gone that waits for a busy machine.
+/// With shorter ones a worker on a busy machine would be considered lost.
 const MIN_LEASE: u64 = 3;
 const MAX_SECONDS: u64 = 3600;
 const MAX_ATTEMPTS: i64 = 100;

@@ -1,4 +1,4 @@
-//! Values by key, as they were given: from flags, variables and the file, and the defaults.
+//! Values by key, as given by flags, variables and the file, and the defaults.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::time_zone::system_zone;
 
 const DATA_DIR: &str = "./registrysync-data";
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueSource {
     /// Given on the command line.
@@ -20,7 +20,7 @@ pub enum ValueSource {
     Variable,
     /// From the file.
     File,
-    /// Nobody said anything.
+    /// The default.
     Default,
 }
 
@@ -35,27 +35,27 @@ impl fmt::Display for ValueSource {
     }
 }
 
-/// A key as it is shown to people.
+/// A key, for output.
 #[derive(Clone, Debug)]
 pub struct ShownKey {
-    /// As in the file.
+    /// Its name in the file.
     pub name: &'static str,
     /// What it means.
     pub about: &'static str,
-    /// What holds where nobody says anything.
+    /// The default.
     pub default: Option<String>,
-    /// What holds, secrets hidden, and where it comes from.
+    /// The effective value, secrets hidden, and its origin.
     pub value: Option<(String, ValueSource)>,
 }
 
-/// Values by key, each with its origin, not yet read.
+/// Values by key, each with its origin, not yet parsed.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     values: BTreeMap<&'static str, (String, ValueSource)>,
 }
 
 impl Settings {
-    /// Collects from all origins. `flags` hold what was given on the command line.
+    /// Collects values from all origins. `flags` are those of the command line.
     pub fn collect(
         flags: &BTreeMap<&'static str, String>,
         variable: impl Fn(&str) -> Option<String>,
@@ -117,7 +117,7 @@ impl Settings {
         self.values.get(key).map_or("", |(value, _)| value.as_str())
     }
 
-    /// Key, value with secrets hidden, and origin of all that is set.
+    /// Key, value with secrets hidden, and origin of everything that is set.
     pub fn shown(&self) -> impl Iterator<Item = (&'static str, String, ValueSource)> {
         KEYS.iter().filter_map(|&Key { name, .. }| {
             let (value, origin) = self.values.get(name)?;
@@ -125,10 +125,10 @@ impl Settings {
         })
     }
 
-    /// All keys, in their order: also those that nobody has set.
+    /// All keys, in order, including those that aren't set.
     pub fn all(&self) -> Vec<ShownKey> {
         let mut defaults = Self::default();
-        // Other defaults are below the directory that was chosen.
+        // Other defaults depend on the data directory.
         defaults.fill("data_dir", self.text("data_dir").to_owned());
         defaults.defaults_fill();
         let directory = (DATA_DIR.to_owned(), ValueSource::Default);
@@ -150,12 +150,12 @@ impl Settings {
         self.values.get(key).map(|(path, _)| path.into())
     }
 
-    /// The value, where there is one that isn't empty.
+    /// The value, if there is one that isn't empty.
     pub(super) fn given(&self, key: &str) -> Option<String> {
         Some(self.text(key).to_owned()).filter(|text| !text.is_empty())
     }
 
-    /// What is wrong with a value.
+    /// An error about a value.
     pub(super) fn error(&self, key: &'static str, detail: &str) -> ConfigError {
         let found = self.values.get(key);
         ConfigError::Value {
@@ -201,7 +201,8 @@ fn file_read(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     Ok(values)
 }
 
-/// What is wrong with a file, and where. Its own text would show the line, which may hold a password.
+/// An error in a file, with its position. The parser's own text would show the line, which may
+/// contain a password.
 fn told_without_text(error: &toml::de::Error, text: &str) -> String {
     let Some(span) = error.span() else {
         return error.message().to_owned();
@@ -217,10 +218,10 @@ fn line_of(text: &str, at: usize) -> usize {
     before.matches('\n').count() + 1
 }
 
-/// The value without what nobody should read over somebody's shoulder.
+/// The value without secrets.
 fn secret_hidden(key: &str, value: &str) -> String {
     match url::Url::parse(value) {
-        // Chat servers know who posts by the path alone.
+        // The path of a chat server's webhook is a secret.
         Ok(url) if key == "webhook_url" => format!("{}/…", url.origin().ascii_serialization()),
         _ => password_hidden(value),
     }
@@ -232,7 +233,7 @@ fn password_hidden(value: &str) -> String {
     let hidden = || {
         let (scheme, rest) = value.split_once("://")?;
         let (place, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
-        // The last `@`: a password may have one that isn't escaped.
+        // The last `@`: a password may contain an unescaped one.
         let (login, place) = place.rsplit_once('@')?;
         let (user, _) = login.split_once(':')?;
         Some(format!("{scheme}://{user}:…@{place}{query}"))

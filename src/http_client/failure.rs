@@ -1,4 +1,4 @@
-//! Why a request has no answer, in words that say what to do.
+//! Why a request got no response, with advice.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -7,33 +7,33 @@ use rustls::{CertificateError, Error as TlsError, InvalidMessage};
 
 use crate::text::{SENTENCE, readable};
 
-/// Why a request has no answer. Texts are readable, without the host's name.
+/// Why a request got no response. Texts are readable and don't name the host.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The certificate's authority isn't trusted here.
     Untrusted,
-    /// What answers doesn't speak TLS.
+    /// The peer doesn't speak TLS.
     NotTls,
-    /// TLS failed otherwise: in words, why.
+    /// Another TLS error, as text.
     Tls(String),
-    /// What answers doesn't speak HTTP.
+    /// The peer doesn't speak HTTP.
     NotHttp,
-    /// Our own rules forbid the address.
+    /// The address is forbidden by our own rules.
     Forbidden(String),
-    /// No such request can be sent, now or later.
+    /// Such a request can never be sent.
     Unmakeable(String),
-    /// There is no connection.
+    /// The connection failed.
     Unconnected(String),
-    /// There was a connection, and it broke.
+    /// The connection was lost.
     Broken(String),
 }
 
-/// An address that our own rules forbid; the text says why.
+/// An address forbidden by our own rules; the text says why.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Forbidden(pub(crate) String);
 
-/// What the error of a request means.
+/// The meaning of a request's error.
 pub(crate) fn failure_of(error: &reqwest::Error) -> Failure {
     let cause = readable(&innermost(error).to_string(), SENTENCE);
     if let Some(Forbidden(reason)) = find(error) {
@@ -89,7 +89,7 @@ fn tls_failure(error: &TlsError) -> Failure {
     })
 }
 
-/// A time for people.
+/// A readable time span.
 fn rough(seconds: u64) -> String {
     let time = Duration::from_secs(seconds);
     match time.as_secs() / 86_400 {
@@ -105,7 +105,7 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An `io::Error`'s `source` skips what it holds.
+        // An `io::Error`'s `source` skips its inner error.
         let held = error
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);

@@ -1,7 +1,7 @@
 //! What all HTTP clients of this program have in common.
 //!
-//! - `proxy`: which requests go by a proxy.
-//! - `failure`: why a request has no answer, in words.
+//! - `proxy`: which requests use a proxy.
+//! - `failure`: why a request got no response.
 
 mod failure;
 mod proxy;
@@ -14,16 +14,16 @@ use std::time::Duration;
 use reqwest::{Certificate, ClientBuilder, Proxy, redirect};
 
 const USER_AGENT: &str = concat!("registrysync/", env!("CARGO_PKG_VERSION"));
-/// How long a connection that nobody uses is kept. The next request of a run comes within moments;
-/// a process that works for many projects must not hold a descriptor for each that it once talked to.
+/// How long an idle connection is kept. The next request of a run comes within moments; a process
+/// that works for many projects must not hold a file descriptor for each of them.
 const IDLE: Duration = Duration::from_secs(10);
-/// What some editors put before a text.
+/// The byte order mark that some editors put before a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A client that says who it is, follows no redirect by itself, and goes by the proxies of the
-/// environment.
+/// A client with our user agent that follows no redirects itself and uses the environment's
+/// proxies.
 pub(crate) fn client_builder() -> ClientBuilder {
-    // The process-wide choice of TLS implementation; it stands already after the first client.
+    // Sets the process-wide TLS implementation; no effect after the first client.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
@@ -36,8 +36,8 @@ pub(crate) fn client_builder() -> ClientBuilder {
     builder
 }
 
-/// The same, with the certificates that the system's reader would pass over: those of an
-/// `SSL_CERT_FILE` that begins with a byte order mark.
+/// The same, with certificates that the system's reader would skip: those of an `SSL_CERT_FILE`
+/// that begins with a byte order mark.
 pub(crate) fn with_marked_certificates(builder: ClientBuilder) -> ClientBuilder {
     let file = std::env::var_os("SSL_CERT_FILE").and_then(|path| std::fs::read(path).ok());
     let marked = file

@@ -1,5 +1,5 @@
-//! Which requests go by a proxy: the variables `http_proxy`, `https_proxy`, `all_proxy` and
-//! `no_proxy`, also in capitals, as curl and Go's tools read them.
+//! Which requests use a proxy: the variables `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`,
+//! also in capitals, as in curl and Go's tools.
 //!
 //! Source: curl(1), "ENVIRONMENT"; the package `golang.org/x/net/http/httpproxy` (networks, ports).
 
@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-/// The proxy that a request to `url` goes by, if any.
+/// The proxy for a request to `url`, if any.
 pub(crate) fn proxy_of(url: &Url) -> Option<Url> {
     let names: &[&str] = match url.scheme() {
         "http" => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
@@ -20,7 +20,7 @@ pub(crate) fn proxy_of(url: &Url) -> Option<Url> {
     (!is_exempt(url, &exempt.unwrap_or_default())).then_some(proxy)
 }
 
-/// The hosts of all proxies that are set.
+/// The hosts of all configured proxies.
 pub(crate) fn proxy_hosts() -> Vec<String> {
     [
         "http_proxy",
@@ -44,7 +44,7 @@ fn variable(name: &str) -> Option<String> {
 fn proxy_in(name: &str) -> Option<Url> {
     let value = variable(name)?;
     let value = value.trim();
-    // `host:3128` is read as a scheme and a path otherwise.
+    // Otherwise `host:3128` would be parsed as a scheme and a path.
     let url = if value.contains("://") {
         Url::parse(value)
     } else {
@@ -53,7 +53,7 @@ fn proxy_in(name: &str) -> Option<Url> {
     url.ok().filter(Url::has_host)
 }
 
-/// Whether the list of exceptions names the host of `url`.
+/// Whether the list of exceptions includes the host of `url`.
 fn is_exempt(url: &Url, list: &str) -> bool {
     let Some(host) = url.host() else { return false };
     let mut entries = list
@@ -67,7 +67,7 @@ fn is_exempt(url: &Url, list: &str) -> bool {
     })
 }
 
-/// Whether an entry means `host`: a network, an address or a name, perhaps with a port.
+/// Whether an entry matches `host`: a network, an address or a name, optionally with a port.
 fn names(entry: &str, host: &Host<&str>, port: Option<u16>) -> bool {
     let address = match host {
         Host::Domain(_) => None,

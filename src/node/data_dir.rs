@@ -1,5 +1,5 @@
-//! The data directory: made for its owner alone, locked against a second process, and never a new database in the
-//! place of one that is gone.
+//! The data directory: accessible only by its owner, locked against a second process, and never with a
+//! new database in place of a missing one.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,10 @@ use crate::private_file;
 
 /// Locked as long as a process uses the data directory.
 const LOCK_FILE: &str = "lock";
-/// Where the SQLite database is that was opened here.
+/// The path of the SQLite database that was opened here.
 const DATABASE_FILE: &str = "database";
 
-/// The data directory and the SQLite file, locked until this is dropped.
+/// The locks of the data directory and the SQLite file, until dropped.
 #[derive(Debug)]
 pub(super) struct DataDir {
     _locks: Vec<fs::File>,
@@ -31,7 +31,7 @@ impl DataDir {
     }
 }
 
-/// Notes that the database is there: a start without it is refused from now on.
+/// Records that the database exists: from now on, a start without it is refused.
 pub(super) fn database_note(config: &Config) -> Result<(), NodeError> {
     let Some(database) = config.sqlite_file() else {
         return Ok(());
@@ -44,7 +44,7 @@ pub(super) fn database_note(config: &Config) -> Result<(), NodeError> {
     private_write(&note, &place)
 }
 
-/// Makes the directory for the owner alone: it holds keys and passwords.
+/// Creates the directory for its owner only: it has keys and passwords.
 fn data_dir_make(directory: &Path) -> Result<(), NodeError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -59,8 +59,8 @@ fn data_dir_make(directory: &Path) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// Keeps a second process away: it would have the same worker's name, and take the first one's runs
-/// for leftovers.
+/// Excludes a second process: it would have the same worker name, and treat the first one's runs as
+/// leftovers.
 fn data_dir_lock(directory: &Path) -> Result<fs::File, NodeError> {
     file_lock(&directory.join(LOCK_FILE), "data_dir").and_then(|locked| {
         locked.ok_or_else(|| {
@@ -73,10 +73,10 @@ fn data_dir_lock(directory: &Path) -> Result<fs::File, NodeError> {
     })
 }
 
-/// Keeps a second process away from an SQLite file, whatever it is called and whatever their data
-/// directories are: each would take the other's runs for leftovers. The file itself is locked, as a
-/// whole (`flock`), which has nothing to do with SQLite's own locks of bytes (`fcntl`). Those would
-/// go if this descriptor were closed, so it is kept until the process ends.
+/// Excludes a second process from an SQLite file, whatever its name and data directory: each would
+/// treat the other's runs as leftovers. The whole file is locked (`flock`), independently of
+/// SQLite's own locks of bytes (`fcntl`). Closing this descriptor would release those, so it is
+/// kept until the process ends.
 fn database_lock(database: &Path) -> Result<fs::File, NodeError> {
     file_lock(database, "database")?.ok_or_else(|| {
         NodeError::Input(format!(
@@ -87,7 +87,8 @@ fn database_lock(database: &Path) -> Result<fs::File, NodeError> {
     })
 }
 
-/// Refuses to begin anew where there was a database: its file was moved, or its disk isn't there.
+/// Refuses to create a new database if there was one: its file was moved, or its disk isn't
+/// mounted.
 fn database_missed(directory: &Path, database: &Path) -> Result<(), NodeError> {
     let note = directory.join(DATABASE_FILE);
     let Ok(known) = fs::read_to_string(&note) else {
@@ -112,7 +113,7 @@ fn absolute(path: &Path) -> String {
         .to_string()
 }
 
-/// Locks a file until the process ends, however that ends; `None` where another one has it.
+/// Locks a file until the process ends, however that happens; `None` if another one has the lock.
 fn file_lock(path: &Path, key: &str) -> Result<Option<fs::File>, NodeError> {
     let fail = |e: std::io::Error| {
         NodeError::Input(format!(

@@ -1,15 +1,15 @@
-//! Why a node can't start or go on.
+//! Why a node can't start or continue.
 
-/// Why a process can't start or go on. The texts are for the operator.
+/// Why a process can't start or continue. The texts are for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The configuration, or what it names, can't be used.
+    /// The configuration, or a file it names, is unusable.
     #[error("{0}")]
     Input(String),
-    /// The database can't be reached.
+    /// The database is unreachable.
     #[error("{0}")]
     Unreachable(String),
-    /// A task that the process can't do without has ended.
+    /// An essential task has ended.
     #[error(transparent)]
     Task(#[from] super::TaskEnded),
 }

@@ -1,10 +1,10 @@
-//! What `serve` and `worker` are made of: it opens what the configuration names, starts the tasks that work in the
-//! background, and ends them in order.
+//! The common part of `serve` and `worker`: opens what the configuration names, starts the background
+//! tasks, and stops them in order.
 //!
-//! - [`Node`]: a process at a database; [`Database`]: the database alone, for a command that looks after it.
-//! - `data_dir`: the data directory and its locks; `worker_name`: the name that a worker has in the database.
-//! - [`Supervisor`] (`supervisor`): the tasks that a process can't do without.
-//! - [`NodeError`] (`error`): why a node can't start or go on.
+//! - [`Node`]: a process with a database; [`Database`]: only the database, for administration commands.
+//! - `data_dir`: the data directory and its locks; `worker_name`: the name of a worker in the database.
+//! - [`Supervisor`] (`supervisor`): the essential tasks.
+//! - [`NodeError`] (`error`): why a node can't start or continue.
 
 mod data_dir;
 mod error;
@@ -36,21 +36,21 @@ use crate::time_zone::server_zone_set;
 
 use data_dir::{DataDir, database_note};
 
-/// How long what works in the background may take to end, beside the grace time of tags under way.
+/// How long background tasks may take to end, in addition to the grace time of tags in progress.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(40);
 
-/// A process at a database.
+/// A process with a database.
 #[derive(Debug)]
 pub struct Node {
-    /// What it was started with.
+    /// Its configuration.
     pub config: Config,
     /// The database.
     pub db: Db,
-    /// How people are told.
+    /// Sends notifications.
     pub notifier: Arc<Notifier>,
-    /// Notified when something was put into the queue.
+    /// Notified when something was queued.
     pub queue_wake: Arc<Notify>,
-    /// Notified when a run is to end.
+    /// Notified when a run should end.
     pub cancel_wake: Arc<Notify>,
     /// Held as long as the process lives: it has the locks.
     _data_dir: DataDir,
@@ -75,7 +75,7 @@ impl Node {
         })
     }
 
-    /// Starts what works in the background; the queue only where `works`.
+    /// Starts the background tasks; the queue only if `works`.
     pub async fn start(&self, runs_worker: bool) -> Result<Supervisor, NodeError> {
         let mut tasks = Supervisor::default();
         let stop = tasks.stop().clone();
@@ -106,7 +106,7 @@ impl Node {
                 tasks.spawn("listener for other nodes", heard);
             }
             let keeper = Housekeeper::new(db.clone(), options.name.clone(), config.history);
-            tasks.spawn("house-keeping", keeper.run(stop.clone()));
+            tasks.spawn("housekeeping", keeper.run(stop.clone()));
             let worker = Worker::new(db.clone(), options, queue_wake(), cancel_wake());
             tasks.spawn("worker", worker.run(stop.clone()));
         } else {
@@ -116,8 +116,8 @@ impl Node {
         Ok(tasks)
     }
 
-    /// Ends what works in the background: in order, and with an error where one of the tasks had
-    /// `failed`. Then the others get their time all the same.
+    /// Stops the background tasks in order; an error if one of them had `failed`. The others get
+    /// their time anyway.
     pub async fn end(&self, tasks: Supervisor, failed: Option<TaskEnded>) -> Result<(), NodeError> {
         tracing::info!("stopping: finishing tags in progress; the rest is left for later");
         let time = self.config.grace + SHUTDOWN_GRACE;
@@ -133,7 +133,7 @@ impl Node {
     }
 }
 
-/// Waits until the process is asked to end; or, `Some`, until a task has ended that it can't do without.
+/// Waits until the process is asked to end; or, `Some`, until an essential task has ended.
 pub async fn until_end(
     asked: impl Future<Output = ()>,
     tasks: &mut Supervisor,
@@ -144,18 +144,18 @@ pub async fn until_end(
     }
 }
 
-/// The database of a server, for a command that works on it once and for nothing else. On SQLite,
-/// the server must not run meanwhile.
+/// A server's database, for a command that uses it once. On SQLite, the server must not run
+/// meanwhile.
 #[derive(Debug)]
 pub struct Database {
     /// The database.
     pub db: Db,
-    /// Held as long as the command works: it has the locks.
+    /// Held as long as the command runs: it has the locks.
     _data_dir: Option<DataDir>,
 }
 
 impl Database {
-    /// Opens what the configuration names; never a new one.
+    /// Opens what the configuration names; never creates a database.
     pub async fn open(config: &Config) -> Result<Database, NodeError> {
         let file = config.sqlite_file();
         let files = [("database", file), ("key_file", Some(&*config.key_file))];
@@ -199,8 +199,8 @@ async fn db_open(config: &Config) -> Result<Db, NodeError> {
     opened.await.map_err(NodeError::input)?
 }
 
-/// The password in a file that a key of the configuration names. A pipe is refused: one that nobody writes to would
-/// keep the start waiting for ever.
+/// The password in a file named by a configuration key. A pipe is refused: without a writer it
+/// would block the start forever.
 pub fn password_of_key(key: &str, path: &Path) -> Result<SecretString, NodeError> {
     let is_file = fs::metadata(path).map(|meta| meta.is_file());
     let password = match is_file {
@@ -238,7 +238,7 @@ mod tests {
         Node::open(config).await.expect("a node")
     }
 
-    /// With a task that goes on until it is told to end.
+    /// With a task that runs until it is stopped.
     fn supervisor() -> Supervisor {
         let mut tasks = Supervisor::default();
         let stop = tasks.stop().clone();

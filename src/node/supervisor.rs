@@ -1,6 +1,5 @@
-//! The tasks that a process can't do without. One that ends while nobody asked for it (it panicked,
-//! or it returned) is a fault of ours: the process is to end with it, rather than to answer and do
-//! nothing more.
+//! Essential tasks. If one ends without being asked (it panicked or returned), that is a bug: the
+//! process should end too, rather than answer and do nothing.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -8,7 +7,7 @@ use std::future::Future;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// A task that ended though nobody had asked for it.
+/// A task that ended without being asked.
 #[derive(Debug, thiserror::Error)]
 #[error("the {name} has ended ({}); this is a bug in registrysync, which can't continue without \
          it: restart it and report the log", if *.panicked { "it panicked" } else { "it returned" })]
@@ -19,7 +18,7 @@ pub struct TaskEnded {
     pub panicked: bool,
 }
 
-/// Watches tasks, each by its name.
+/// Watches tasks by name.
 #[derive(Debug, Default)]
 pub struct Supervisor {
     tasks: JoinSet<()>,
@@ -28,7 +27,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// What tells the tasks to end. Each of them has to follow it, and may end for no other reason.
+    /// Tells the tasks to end. Each of them must follow it, and may end for no other reason.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
     }
@@ -39,7 +38,7 @@ impl Supervisor {
         self.names.insert(id, name);
     }
 
-    /// Resolves when a task has ended before it was told to; never, where all go on.
+    /// Resolves when a task has ended prematurely; never, while all are running.
     pub async fn failed(&mut self) -> TaskEnded {
         match self.tasks.join_next_with_id().await {
             Some(joined) => self.ended(joined),
@@ -47,7 +46,7 @@ impl Supervisor {
         }
     }
 
-    /// Tells all tasks to end, and waits for it. Err: one of them panicked on the way.
+    /// Tells all tasks to end, and waits for them. Err: one of them panicked on the way.
     pub async fn end(mut self) -> Result<(), TaskEnded> {
         self.stop.cancel();
         let mut result = Ok(());
@@ -77,10 +76,10 @@ mod tests {
 
     use super::Supervisor;
 
-    /// Far longer than a task that is told to end takes.
+    /// Far longer than a task takes to end when asked.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// One that goes on until it is told to end, as all should.
+    /// One that runs until it is stopped, like all should.
     fn supervised() -> Supervisor {
         let mut supervisor = Supervisor::default();
         let stop = supervisor.stop().clone();

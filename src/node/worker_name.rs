@@ -1,4 +1,4 @@
-//! The name that a worker has in the database.
+//! The name of a worker in the database.
 
 use std::fs;
 use std::path::Path;
@@ -8,11 +8,11 @@ use crate::config::Config;
 use crate::store::Db;
 use crate::store::runs::worker::{NewWorker, worker_register};
 
-/// What tells this installation's worker from others.
+/// Distinguishes this installation's worker from others.
 const WORKER_FILE: &str = "worker-id";
 
-/// Registers this worker. Its name is the same after a restart: the parts that it left behind are found by it. Where
-/// that name is in use elsewhere (the data directory was copied), this one gets a new name.
+/// Registers this worker. Its name survives restarts, so that it can find the parts that it left
+/// behind. If the name is in use elsewhere (the data directory was copied), it gets a new one.
 pub(super) async fn register(db: &Db, config: &Config) -> Result<String, NodeError> {
     let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     let host = host_name();
@@ -54,7 +54,7 @@ fn host_name() -> String {
         .unwrap_or_else(|| "worker".to_owned())
 }
 
-/// Makes a name, and keeps it.
+/// Generates a name and saves it.
 fn name_new(file: &Path, host: &str) -> Result<String, NodeError> {
     let mut random = [0u8; 4];
     getrandom::fill(&mut random).map_err(NodeError::input)?;

@@ -1,4 +1,4 @@
-//! A text by SMTP.
+//! Sends a text by SMTP.
 
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, MessageBuilder};
@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Error, MailSettings, Message, PATIENCE};
 
-/// Who gets e-mail, and by which server.
+/// Recipients of e-mail, and the server.
 #[derive(Debug)]
 pub struct Mail {
     smtp: AsyncSmtpTransport<Tokio1Executor>,

@@ -1,4 +1,4 @@
-//! Telling people: a webhook and e-mail. A leaf, which knows neither runs nor the database.
+//! Notifications: a webhook and e-mail. A leaf, which knows neither runs nor the database.
 //!
 //! - `webhook`: a POST of JSON.
 //! - `mail`: a text by SMTP.
@@ -14,21 +14,21 @@ use serde_json::Value;
 pub use mail::Mail;
 pub use webhook::Webhook;
 
-/// How long a receiver may take.
+/// Timeout of a receiver.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where messages go, as configured.
+/// The configured receivers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receivers {
-    /// Where JSON is posted to. The whole URL may be a secret.
+    /// The URL of the webhook, which may be a secret.
     pub webhook: Option<String>,
-    /// Who gets e-mail.
+    /// E-mail settings.
     pub mail: Option<MailSettings>,
-    /// Whether they are told of warnings too.
+    /// Whether to notify of warnings, too.
     pub warnings: bool,
 }
 
-/// How e-mail is sent.
+/// E-mail settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailSettings {
     /// `smtp://` or `smtps://`, with login, password, host and port; `?tls=required` for STARTTLS.
@@ -39,10 +39,10 @@ pub struct MailSettings {
     pub to: Vec<String>,
 }
 
-/// What is told.
+/// A message.
 #[derive(Clone, Debug, Serialize)]
 pub struct Message {
-    /// One line: an e-mail's subject, the member `text` of a webhook's JSON (what chat servers
+    /// One line: an e-mail's subject, and the member `text` of a webhook's JSON (which chat servers
     /// show).
     #[serde(rename = "text")]
     pub summary: String,
@@ -54,25 +54,25 @@ pub struct Message {
     pub event: Value,
 }
 
-/// Why a message didn't arrive, or can't be sent at all.
+/// Why a message wasn't delivered, or can't be sent at all.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The configuration makes no channel.
+    /// The channel's configuration is invalid.
     #[error("`{key}`: {detail}")]
     Settings {
-        /// The key of the configuration.
+        /// The configuration key.
         key: &'static str,
-        /// What is wrong, without the value.
+        /// The error, without the value.
         detail: String,
     },
-    /// The receiver refused it, or isn't there.
+    /// The receiver refused it, or is unreachable.
     #[error("{channel} to `{receiver}`: {detail}")]
     Undelivered {
         /// `webhook` or `e-mail`.
         channel: &'static str,
         /// Host and port.
         receiver: String,
-        /// What came of it.
+        /// The error.
         detail: String,
     },
 }
@@ -95,17 +95,17 @@ impl Notifier {
         })
     }
 
-    /// The webhook, where one is configured.
+    /// The webhook, if configured.
     pub fn webhook(&self) -> Option<&Webhook> {
         self.webhook.as_ref()
     }
 
-    /// Whether people are told of warnings too.
+    /// Whether to notify of warnings, too.
     pub fn wants_warnings(&self) -> bool {
         self.warnings
     }
 
-    /// E-mail, where it is configured.
+    /// E-mail, if configured.
     pub fn mail(&self) -> Option<&Mail> {
         self.mail.as_ref()
     }

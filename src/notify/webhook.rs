@@ -9,7 +9,7 @@ use crate::http_client::client_builder;
 
 const KEY: &str = "webhook_url";
 
-/// Where JSON is posted to.
+/// The webhook's URL.
 #[derive(Debug)]
 pub struct Webhook {
     http: reqwest::Client,
@@ -45,7 +45,7 @@ impl Webhook {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(self.failed(format!("answered {}", answer.status()))),
             Err(error) => {
-                // The address, which may be a secret, isn't part of the causes.
+                // The URL, which may be a secret, isn't part of the error.
                 let cause = error.source().map(ToString::to_string);
                 Err(self.failed(cause.unwrap_or_else(|| "no answer".to_owned())))
             }

@@ -1,5 +1,4 @@
-//! Where images come from, and where they go: the operations that the engine needs, whatever is
-//! behind them.
+//! Sources and targets of images: the operations that the engine needs, whatever implements them.
 
 use super::error::Error;
 use super::http::client::Client;
@@ -13,12 +12,12 @@ use super::types::large::Room;
 use super::types::manifest::{Descriptor, Manifest};
 use super::types::reference::{Reference, Repository};
 
-/// A place that has repositories of images. Cheap to clone.
+/// A place with repositories of images. Cheap to clone.
 ///
-/// An OCI image layout becomes the second kind; until then every operation is a registry's.
+/// An OCI image layout will be the second kind; until then every operation is a registry's.
 #[derive(Clone, Debug)]
 pub enum Endpoint {
-    /// A registry, reached over HTTP.
+    /// A registry over HTTP.
     Registry(Client),
 }
 
@@ -29,7 +28,7 @@ impl From<Client> for Endpoint {
 }
 
 impl Endpoint {
-    /// The address that placements and users know it by.
+    /// The address as used by placements and users.
     pub fn address(&self) -> &RegistryAddress {
         match self {
             Self::Registry(client) => client.address(),
@@ -43,7 +42,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether both are the same, so that a blob of one can be mounted in the other.
+    /// Whether both are the same, so that blobs of one can be mounted in the other.
     pub fn is_same(&self, other: &Endpoint) -> bool {
         self.address().is_same_registry(other.address())
     }
@@ -77,7 +76,7 @@ impl Endpoint {
         }
     }
 
-    /// A child of an index, which must be as long as its descriptor says and fit into `room`.
+    /// A child of an index, which must have the size stated by its descriptor and fit into `room`.
     pub(crate) async fn child_get(
         &self,
         repository: &Repository,

@@ -1,30 +1,30 @@
-//! What can go wrong with a registry: few variants, and predicates to ask of them.
+//! Errors of a registry: few variants, with predicates.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::types::digest::Digest;
 
-/// The longest pause taken at a host's request; beyond it the failure is reported instead.
+/// The longest pause that a host can request; beyond it the failure is reported instead.
 pub(in crate::oci) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A failure of one operation at one registry. The text names host, object and reason, and never
-/// holds a secret or a presigned query.
+/// contains a secret or a presigned query.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// No usable connection: name look-up, TCP, TLS, a reset, or silence.
+    /// No usable connection: name lookup, TCP, TLS, a reset, or a timeout.
     #[error("`{host}`: {phase}: {detail}")]
     Transport {
         /// Host and port.
         host: String,
-        /// What was being done.
+        /// The phase in which it failed.
         phase: String,
-        /// Why it failed, in words.
+        /// The reason, as text.
         detail: String,
-        /// How far it came.
+        /// The kind of failure.
         kind: TransportKind,
     },
-    /// The registry answered with a status that means failure.
+    /// The registry responded with an error status.
     #[error("`{host}`: {what}: {status}{}{}", Words(.code, .message), Wait(*.retry_after))]
     Status {
         /// Host and port.
@@ -35,24 +35,24 @@ pub enum Error {
         status: u16,
         /// The registry's error code, such as `MANIFEST_UNKNOWN`.
         code: Option<String>,
-        /// The registry's words, made printable and short.
+        /// The registry's message, made printable and short.
         message: Option<String>,
         /// How long the registry asked to wait.
         retry_after: Option<Duration>,
     },
-    /// Credentials are missing, wrong, or don't reach far enough; or the token server misbehaves.
+    /// Credentials are missing, wrong or insufficient; or the token server misbehaves.
     #[error("`{host}`: {what}: {detail}{}", Words(&None, .words))]
     Auth {
         /// Host and port.
         host: String,
         /// The operation and its object.
         what: String,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         detail: String,
-        /// The registry's or token server's own words, made printable and short.
+        /// The message of the registry or token server, made printable and short.
         words: Option<String>,
     },
-    /// The registry broke the protocol.
+    /// The registry violated the protocol.
     #[error("`{host}`: {what}: {detail}")]
     Protocol {
         /// Host and port.
@@ -62,19 +62,19 @@ pub enum Error {
         /// What was wrong.
         detail: String,
     },
-    /// Content that isn't what its digest says.
+    /// Content that doesn't match its digest.
     #[error("`{host}`: {what}: expected {wanted}, got {got}")]
     Corrupt {
         /// Host and port that sent it.
         host: String,
         /// The object.
         what: String,
-        /// The digest asked for.
+        /// The requested digest.
         wanted: Digest,
-        /// What came: a digest, or a length.
+        /// What was received: a digest, or a length.
         got: String,
     },
-    /// The client can't be built from its options (a bad CA certificate, for example).
+    /// The client can't be created from its options (a bad CA certificate, for example).
     #[error("`{host}`: {detail}")]
     Setup {
         /// Host and port.
@@ -84,23 +84,23 @@ pub enum Error {
     },
 }
 
-/// How far a connection came before it failed.
+/// The phase in which a connection failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportKind {
-    /// No connection: name look-up, refused, no route, a proxy that doesn't answer.
+    /// No connection: name lookup, refused, no route, an unresponsive proxy.
     Unreachable,
-    /// The certificate or the handshake was refused; the next try would be, too.
+    /// The certificate or handshake failed; a retry would fail, too.
     Tls,
-    /// There was a connection, and it broke.
+    /// The connection was lost.
     Broken,
-    /// There was a connection, and nothing came over it.
+    /// Timeout: nothing was received.
     Silent,
-    /// The registry failed in all that was asked of it for some time; it isn't asked any more.
+    /// The registry failed all requests for some time and was given up.
     GivenUp,
 }
 
 impl Error {
-    /// The same failure, told of another operation that it rules out too.
+    /// The same failure, for another operation that it prevents too.
     #[must_use]
     pub fn told_of(mut self, operation: &str) -> Self {
         match &mut self {
@@ -114,17 +114,17 @@ impl Error {
         self
     }
 
-    /// The object doesn't exist (404), or isn't shown to this account.
+    /// The object doesn't exist (404), or isn't visible to this account.
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(404)
     }
 
-    /// Credentials are missing, wrong or too weak.
+    /// Credentials are missing, wrong or insufficient.
     pub fn is_auth(&self) -> bool {
         matches!(self, Self::Auth { .. }) || matches!(self.status(), Some(401 | 403))
     }
 
-    /// The registry can't be reached at all, or was given up.
+    /// The registry is unreachable, or was given up.
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,
@@ -135,12 +135,12 @@ impl Error {
         )
     }
 
-    /// The registry takes no more requests for longer than a run waits.
+    /// The registry refuses requests for longer than a run waits.
     pub fn is_rate_limited(&self) -> bool {
         self.status() == Some(429) && self.retry_after().is_some_and(|wait| wait > PATIENCE)
     }
 
-    /// The same request may succeed a little later.
+    /// A retry may succeed a little later.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Transport { kind, .. } => {
@@ -151,7 +151,7 @@ impl Error {
         }
     }
 
-    /// How long the registry asked to wait before the next try.
+    /// How long the registry asked to wait before a retry.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
@@ -171,7 +171,7 @@ impl Error {
         }
     }
 
-    /// Why it failed, without host and operation.
+    /// The reason, without host and operation.
     pub fn reason(&self) -> String {
         match self {
             Self::Transport { detail, .. }
@@ -188,8 +188,8 @@ impl Error {
         }
     }
 
-    /// The same without what the other side wrote: who may ask for a look at any address mustn't
-    /// read what is said there.
+    /// The same without the other side's text: callers who may test any address mustn't read what
+    /// is served there.
     #[must_use]
     pub fn without_words(mut self) -> Self {
         match &mut self {
@@ -200,7 +200,7 @@ impl Error {
         self
     }
 
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status { status, .. } => Some(*status),

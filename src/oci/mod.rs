@@ -1,9 +1,10 @@
 //! The vocabulary and the protocol of registries; knows neither database nor web.
 //!
 //! - [`types`]: names, digests, platforms, manifests.
-//! - [`http`]: HTTP with one registry; [`auth`]: authorisation there; [`network`]: where requests may go.
+//! - [`http`]: HTTP with one registry; [`auth`]: authorisation; [`network`]: which addresses requests
+//!   may reach.
 //! - [`registry`]: the operations: tags, manifests, blobs, uploads.
-//! - [`endpoint`]: where images come from and go to, as the engine sees it.
+//! - [`endpoint`]: sources and targets of images, as the engine sees them.
 //! - [`error`]: every failure is an [`Error`].
 //!
 //! Source: the OCI distribution specification 1.1 and the OCI image specification 1.1.

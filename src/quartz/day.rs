@@ -5,10 +5,10 @@ use chrono::{Datelike as _, NaiveDate};
 use super::CronError;
 use super::field::{Field, MONTH_DAYS, Set, WEEK_DAYS, number, parts, set_parse};
 
-/// Days before the last that `L-…` may name.
+/// Maximum number of days before the last in `L-…`.
 const BEFORE_LAST_MAX: u32 = 30;
 
-/// Which days of a month. Several rules of one field add up.
+/// Which days of a month. Several rules of one field are a union.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Days {
     /// By day-of-month; day-of-week is `?`.
@@ -20,13 +20,13 @@ pub(super) enum Days {
 /// A rule of day-of-month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MonthDay {
-    /// These days, where the month has them.
+    /// These days, if the month has them.
     Numbers(Set),
-    /// `L`, `L-n`: so many days before the last.
+    /// `L`, `L-n`: this many days before the last.
     BeforeLast(u32),
-    /// `nW`: Monday to Friday, nearest to this day, in the same month.
+    /// `nW`: the weekday (Monday to Friday) nearest to this day, in the same month.
     Weekday(u32),
-    /// `LW`, `L-nW`: the same for so many days before the last.
+    /// `LW`, `L-nW`: the same for this many days before the last.
     WeekdayBeforeLast(u32),
 }
 
@@ -52,7 +52,7 @@ impl Days {
         }
     }
 
-    /// The days of a month, save those of `W`; none for a month that the calendar doesn't have.
+    /// The days of a month, except those of `W`; none for a month outside the calendar.
     pub(super) fn of(&self, year: i32, month: u32) -> Set {
         let Some(month) = Month::new(year, month) else {
             return Set::default();
@@ -64,7 +64,7 @@ impl Days {
         (1..=month.days).filter(|day| is(*day)).collect()
     }
 
-    /// The days that `W` moves days from `day` on to.
+    /// The days that result from `W` rules, from `day` on.
     pub(super) fn weekdays_near(&self, year: i32, month: u32, day: u32) -> Set {
         let (Some(month), Self::OfMonth(rules)) = (Month::new(year, month), self) else {
             return Set::default();
@@ -174,7 +174,7 @@ impl Month {
         }
     }
 
-    /// The day that a rule with `W` names.
+    /// The day of a rule with `W`.
     fn named(self, rule: &MonthDay) -> Option<u32> {
         match rule {
             MonthDay::Weekday(day) => Some(*day).filter(|day| *day <= self.days),
@@ -183,7 +183,7 @@ impl Month {
         }
     }
 
-    /// Saturday goes to Friday and Sunday to Monday, or the other way where that is another month.
+    /// Saturday moves to Friday and Sunday to Monday, or the other way if that is in another month.
     fn weekday_near(self, day: u32) -> u32 {
         match self.week_day(day) {
             7 if day == 1 => day + 2,

@@ -4,7 +4,7 @@ use super::Expression;
 use super::day::{Days, MonthDay, WeekDay};
 use super::field::{Field, HOURS, MINUTES, MONTH_DAYS, MONTHS, SECONDS, Set, WEEK_DAYS};
 
-/// More times of day than this are told as minutes and hours.
+/// More times of day than this are described as minutes and hours.
 const TIMES_MAX: usize = 6;
 
 const DAYS: [&str; 7] = [
@@ -90,10 +90,10 @@ fn clock(hour: u32, minute: u32, second: u32) -> String {
     }
 }
 
-/// How the numbers of a time field follow each other.
+/// The pattern of the numbers of a time field.
 enum Rhythm {
     Every,
-    /// From the beginning on, evenly to the end.
+    /// From the start on, evenly to the end.
     Each(u32),
     Listed(String),
 }
@@ -210,7 +210,7 @@ fn named(set: Set, field: &Field, names: &[&'static str]) -> Vec<String> {
     runs(&numbers, |number| name(number, field, names).to_owned())
 }
 
-/// Three or more numbers in a row as `first to last`.
+/// Three or more consecutive numbers as `first to last`.
 fn runs(numbers: &[u32], text: impl Fn(u32) -> String) -> Vec<String> {
     let rows = numbers.chunk_by(|one, next| one + 1 == *next);
     let words = rows.map(|row| match row {

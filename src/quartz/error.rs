@@ -1,4 +1,4 @@
-//! Why a line is refused, and what was perhaps meant.
+//! Why a line is refused, and what was probably meant.
 
 use chrono::DateTime;
 use chrono_tz::Tz;
@@ -8,28 +8,28 @@ use super::Expression;
 /// Why a line is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CronError {
-    /// Longer than what is kept of it.
+    /// Longer than what is stored of it.
     #[error("it is longer than {0} bytes")]
     TooLong(usize),
     /// Neither six nor seven fields.
     #[error("it has {count} field{}, expected 6 or 7: second minute hour day-of-month month day-of-week [year]{}", if *.count == 1 { "" } else { "s" }, hint(*.count, .corrected.as_deref()))]
     Fields {
-        /// How many there are.
+        /// The number of fields.
         count: usize,
-        /// A line that does what a classic one of five fields says.
+        /// A line that does the same as a classic one of five fields.
         corrected: Option<String>,
     },
-    /// A part of a field can't be read.
+    /// A part of a field is invalid.
     #[error("{field}: `{part}`: {reason}")]
     Part {
         /// The field, by its name.
         field: &'static str,
-        /// The part, as it was given.
+        /// The part, as given.
         part: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// Both day fields say something, or neither does.
+    /// Both day fields have values, or neither.
     #[error(
         "exactly one of day-of-month and day-of-week must be `?`, and {}",
         if *.both { "both are" } else { "neither is" }
@@ -48,7 +48,7 @@ fn hint(count: usize, corrected: Option<&str>) -> String {
     }
 }
 
-/// The error for a line of so few or so many fields.
+/// The error for a line with this number of fields.
 pub(super) fn fields_missing(text: &str, fields: &[&str]) -> CronError {
     let corrected = match fields {
         &[minute, hour, day, month, week_day] => {
@@ -62,8 +62,8 @@ pub(super) fn fields_missing(text: &str, fields: &[&str]) -> CronError {
     }
 }
 
-/// What a line of classic cron would be here. That one fires when either day matches, where both
-/// are given; no line does that here.
+/// The equivalent of a classic cron line. If both days are given, the classic line fires when
+/// either matches; no Quartz line does that.
 fn classic(minute: &str, hour: &str, day: &str, month: &str, week_day: &str) -> Option<String> {
     let (day, week_day) = match (day, week_day) {
         (_, "*" | "?") => (day, "?".to_owned()),
@@ -73,20 +73,20 @@ fn classic(minute: &str, hour: &str, day: &str, month: &str, week_day: &str) -> 
     usable(format!("0 {minute} {hour} {day} {month} {week_day}"))
 }
 
-/// A line of ours whose last field was forgotten; what tells it from a classic one is its `?`.
+/// A Quartz line without its last field; its `?` distinguishes it from a classic one.
 fn day_field_added(text: &str) -> Option<String> {
     let ours = text.contains('?').then(|| format!("{} *", text.trim()));
     usable(ours?)
 }
 
-/// The line, if it can be read and ever fires.
+/// The line, if it is valid and ever fires.
 fn usable(line: String) -> Option<String> {
     let begin = DateTime::UNIX_EPOCH.with_timezone(&Tz::UTC);
     let fires = Expression::parse(&line).ok()?.next_after(&begin).is_some();
     fires.then_some(line)
 }
 
-/// Classic cron counts 0 (or 7) = Sunday, Quartz 1 = Sunday. Names and steps stay.
+/// Classic cron counts 0 (or 7) = Sunday, Quartz 1 = Sunday. Names and steps are unchanged.
 fn week_day_shifted(list: &str) -> Option<String> {
     let day = |text: &str| -> Option<String> {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -101,7 +101,7 @@ fn week_day_shifted(list: &str) -> Option<String> {
             .map_or((part, String::new()), |(range, step)| {
                 (range, format!("/{step}"))
             });
-        // Sunday to Sunday, which shifted would be Sunday alone.
+        // Sunday to Sunday, which would become Sunday alone.
         if range == "0-7" {
             return Some(format!("1-7{step}"));
         }

@@ -1,17 +1,17 @@
-//! One field: `*`, numbers, names, lists, ranges (also around the end) and steps.
+//! One field: `*`, numbers, names, lists, ranges (also wrapping around) and steps.
 
 use super::CronError;
 
-/// What one field may say.
+/// The definition of one field.
 pub(super) struct Field {
-    /// As messages name it.
+    /// Its name in messages.
     pub(super) name: &'static str,
     pub(super) min: u32,
     pub(super) max: u32,
     /// Names of the numbers from `min` on.
     names: &'static [&'static str],
     step_max: u32,
-    /// Whether a range may go on from the beginning after `max`.
+    /// Whether a range may wrap around after `max`.
     wraps: bool,
 }
 
@@ -91,7 +91,7 @@ impl Field {
             })
     }
 
-    /// One part of a list. Its numbers come in the order of the part.
+    /// One part of a list. Its numbers are in the order of the part.
     fn part(&self, part: &str) -> Result<Vec<u32>, CronError> {
         let (range, step) = match part.split_once('/') {
             Some((range, step)) => (range, Some(self.step(part, step)?)),
@@ -140,7 +140,7 @@ pub(super) fn number(text: &str) -> Option<u32> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// The parts of a list, without empty ones: Quartz doesn't see those between, before and after commas.
+/// The parts of a list, without empty ones: Quartz ignores additional commas.
 pub(super) fn parts<'a>(field: &Field, list: &'a str) -> Result<Vec<&'a str>, CronError> {
     let parts: Vec<&str> = list.split(',').filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {
@@ -177,7 +177,7 @@ impl Set {
         number < 64 && self.0 >> number & 1 == 1
     }
 
-    /// The least number that is `from` or more.
+    /// The smallest number that is at least `from`.
     pub(super) fn next(self, from: u32) -> Option<u32> {
         let rest = self.0.checked_shr(from)?;
         (rest != 0).then(|| from + rest.trailing_zeros())

@@ -2,12 +2,12 @@
 //!
 //! - `field`: `*`, lists, ranges and steps of one field, as a set of numbers.
 //! - `day`: the two day fields with their `L`, `W` and `#`, of which exactly one is `?`.
-//! - `next`: when a line fires next, also over daylight saving.
+//! - `next`: when a line fires next, also across daylight saving changes.
 //! - `describe`: a line in words.
 //! - [`CronError`] (`error`): why a line is refused.
 //!
-//! Facts: <https://www.quartz-scheduler.org/documentation/quartz-2.3.0/tutorials/crontrigger.html>.
-//! A leaf: nothing else of this program is used here, so that every layer may ask what a line means.
+//! Facts: <https://www.quartz-scheduler.org/documentation/quartz-2.3.0/tutorials/crontrigger.html>. A
+//! leaf: it uses nothing else of this program, so that every layer can use it.
 
 mod day;
 mod describe;
@@ -26,10 +26,10 @@ pub use error::CronError;
 use day::Days;
 use field::{HOURS, MINUTES, MONTHS, SECONDS, Set, YEARS, numbers_parse, set_parse};
 
-/// The longest line, in bytes: what is kept of it has room for so many.
+/// The longest line, in bytes: the size of the database column.
 const LENGTH_LIMIT: usize = 120;
 
-/// A line that was understood.
+/// A parsed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {
     text: String,
@@ -43,7 +43,7 @@ pub struct Expression {
 }
 
 impl Expression {
-    /// Reads a line. Letters may be small or capital, and fields any white space apart.
+    /// Parses a line, ignoring case, with fields separated by any white space.
     pub fn parse(text: &str) -> Result<Self, CronError> {
         if text.len() > LENGTH_LIMIT {
             return Err(CronError::TooLong(LENGTH_LIMIT));
@@ -71,17 +71,17 @@ impl Expression {
         })
     }
 
-    /// The first fire time after `after`, to the second; `None` when it never fires again.
+    /// The first fire time after `after`, to the second; `None` if it never fires again.
     ///
-    /// A time that the clock skips in spring fires once, when the clock has gone forward; one that
-    /// it shows twice in autumn fires the first time only. A line for every hour of the day goes by
-    /// the hours that there are instead: it fires in both hours of the same name, and not for the
-    /// one that doesn't exist.
+    /// A time that the clock skips in spring fires once, when the clock has moved forward; one that
+    /// occurs twice in autumn fires only the first time. A line for every hour of the day follows
+    /// the real hours instead: it fires in both hours with the same name, and not for the skipped
+    /// one.
     pub fn next_after(&self, after: &DateTime<Tz>) -> Option<DateTime<Tz>> {
         next::next_after(self, after)
     }
 
-    /// The line in words, such as `at 03:00, on Monday to Friday`.
+    /// A description of the line, such as `at 03:00, on Monday to Friday`.
     pub fn describe(&self) -> String {
         describe::describe(self)
     }
@@ -95,7 +95,7 @@ impl FromStr for Expression {
     }
 }
 
-/// The line as it was given, with one space between fields.
+/// The line as given, with one space between fields.
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -1,4 +1,4 @@
-//! When a line fires next: a search over the clock on the wall, and from there to moments.
+//! When a line fires next: a search in wall clock time, converted to instants.
 
 use chrono::{
     DateTime, Datelike as _, Days as DayCount, MappedLocalTime, Months, NaiveDate, NaiveDateTime,
@@ -9,10 +9,10 @@ use chrono_tz::Tz;
 use super::Expression;
 use super::field::HOURS;
 
-/// How far ahead a fire time is looked for; as Quartz does. February 29 is eight years away at most.
+/// How far ahead to search for a fire time, like Quartz. February 29 is eight years away at most.
 const YEARS_AHEAD: i32 = 100;
 
-/// Longer than any gap or overlap of a zone's clock.
+/// Longer than any gap or overlap in a time zone.
 const SHIFT_MAX: DayCount = DayCount::new(2);
 
 pub(super) fn next_after(line: &Expression, after: &DateTime<Tz>) -> Option<DateTime<Tz>> {
@@ -52,7 +52,7 @@ fn second_after(time: NaiveDateTime) -> Option<NaiveDateTime> {
 }
 
 impl Expression {
-    /// The first matching time of the wall clock that is `from` or later.
+    /// The first matching wall clock time at or after `from`.
     fn wall_next(&self, from: NaiveDateTime) -> Option<NaiveDateTime> {
         let near = if self.days.has_weekdays_near() {
             self.wall_next_near(from)
@@ -72,10 +72,10 @@ impl Expression {
         }
     }
 
-    /// The same for days with `W`, as Quartz finds them: within a month it goes from the time of
-    /// day that it looks from to the first day named from there on, and only then to the weekday.
-    /// So a day moved to Monday has its first time only, and one looked for from an earlier day of
-    /// its month has no time of day before that one's.
+    /// The same for days with `W`, as Quartz finds them: within a month it goes from the starting
+    /// time of day to the first named day from there on, and only then to the weekday. So a day
+    /// moved to Monday only has its first time, and if the search starts on an earlier day of its
+    /// month, it has no time of day before that day's.
     fn wall_next_near(&self, from: NaiveDateTime) -> Option<NaiveDateTime> {
         let mut at = from;
         while at.year() <= from.year() + YEARS_AHEAD {
@@ -131,7 +131,7 @@ impl Expression {
         None
     }
 
-    /// The first matching time of a day that is `from` or later.
+    /// The first matching time of a day at or after `from`.
     fn time_next(&self, from: NaiveTime) -> Option<NaiveTime> {
         let (hour, mut minute, mut second) = (from.hour(), from.minute(), from.second());
         let mut next = self.hours.next(hour);
@@ -158,14 +158,14 @@ impl Expression {
     }
 }
 
-/// A stretch of the wall clock that comes twice.
+/// A stretch of wall clock time that occurs twice.
 struct Overlap {
     zone: Tz,
     start: NaiveDateTime,
 }
 
 impl Overlap {
-    /// The one that `wall` is in, if `after` is its first pass.
+    /// The one that contains `wall`, if `after` is in its first pass.
     fn begun(zone: Tz, wall: NaiveDateTime, after: &DateTime<Tz>) -> Option<Self> {
         let is_twice = |time: NaiveDateTime| {
             matches!(
@@ -192,7 +192,7 @@ impl Overlap {
     }
 }
 
-/// The moment at which the clock jumps over `wall`, a time that it never shows.
+/// The instant at which the clock skips over `wall`, a time that never occurs.
 fn gap_end(zone: Tz, wall: NaiveDateTime) -> Option<DateTime<Tz>> {
     let is_gap = |time: NaiveDateTime| zone.from_local_datetime(&time) == MappedLocalTime::None;
     let before = first_of(wall, is_gap)?.checked_sub_signed(TimeDelta::seconds(1))?;
@@ -200,7 +200,7 @@ fn gap_end(zone: Tz, wall: NaiveDateTime) -> Option<DateTime<Tz>> {
     last.checked_add_signed(TimeDelta::seconds(1))
 }
 
-/// The first second of the stretch of wall clock around `inside` that all `is`.
+/// The first second of the stretch of wall clock time around `inside` in which `is` holds.
 fn first_of(inside: NaiveDateTime, is: impl Fn(NaiveDateTime) -> bool) -> Option<NaiveDateTime> {
     let outside = inside.checked_sub_days(SHIFT_MAX)?;
     let (mut below, mut found) = (0, inside.signed_duration_since(outside).num_seconds());

@@ -1,4 +1,4 @@
-//! `/healthz`: the process lives; `/readyz`: it can answer calls. For load balancers, without a
+//! `/healthz`: the process is alive; `/readyz`: it can answer calls. For load balancers, without a
 //! session.
 
 use std::sync::Arc;

@@ -1,12 +1,13 @@
-//! The wires: how a method of [`crate::api`] is reached over HTTP.
+//! The HTTP interface: how methods of [`crate::api`] are reached.
 //!
 //! - [`server`]: routes, listener, limits.
-//! - [`connections`]: accepted, bounded, closed.
-//! - `requests`: the body, where a request is from, its session.
+//! - [`connections`]: accepted, limited, closed.
+//! - `requests`: the body, the origin and the session of a request.
 //! - `wires`: XML-RPC, JSON, and the stream of events.
-//! - [`docs`]: OpenAPI, AsciiDoc and HTML, made from the registry of methods.
-//! - `health`: whether the server lives, and whether it is ready, for load balancers; `readiness` asks the database.
-//! - `state`: what the routes share; `paths`: where they are.
+//! - [`docs`]: OpenAPI, AsciiDoc and HTML, generated from the registry of methods.
+//! - `health`: whether the server is alive and ready, for load balancers; `readiness` checks the
+//!   database.
+//! - `state`: what the routes share; `paths`: their paths.
 
 pub mod connections;
 pub mod docs;

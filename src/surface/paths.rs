@@ -1,9 +1,9 @@
-//! Where the wires and the pages are, below the server's root.
+//! The paths of the wires and the pages, below the server's root.
 
-/// Where calls by XML-RPC are taken.
+/// The path of XML-RPC calls.
 pub(super) const XMLRPC_PATHS: [&str; 4] =
     ["/rpc/api", "/rpc/api/", "/rhn/rpc/api", "/rhn/rpc/api/"];
-/// Where the JSON surface lives.
+/// The root of the JSON surface.
 pub(super) const JSON_ROOT: &str = "/rhn/manager/api";
-/// Where the pages live.
+/// The root of the pages.
 pub(super) const PAGES_ROOT: &str = "/rhn/apidoc/";

@@ -1,4 +1,4 @@
-//! Whether the database answers: it is asked once a second at most, however many want to know.
+//! Whether the database answers: checked at most once a second, however many ask.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,15 +8,15 @@ use tokio::time::Instant;
 
 use crate::api::Dispatcher;
 
-/// How long an answer of the database counts.
+/// How long the result of a check is valid.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long it may take.
+/// The timeout of a check.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is known of the database; `None`: nothing yet.
+/// The state of the database; `None`: not checked yet.
 type Known = Option<Result<(), String>>;
 
-/// Asks the database, one at a time.
+/// Checks the database, one check at a time.
 #[derive(Clone, Debug)]
 pub(super) struct Readiness {
     dispatcher: Dispatcher,
@@ -24,7 +24,7 @@ pub(super) struct Readiness {
 }
 
 impl Readiness {
-    /// Nothing is known yet.
+    /// Not checked yet.
     pub(super) fn new(dispatcher: Dispatcher) -> Readiness {
         let (answers, answer) = watch::channel(None);
         let asked = Asked {
@@ -39,7 +39,7 @@ impl Readiness {
         }
     }
 
-    /// What keeps the server from answering calls.
+    /// Why the server can't answer calls.
     pub(super) async fn check(&self) -> Result<(), String> {
         let mut answer = self.ask();
         let came = tokio::time::timeout(PATIENCE, answer.wait_for(Option::is_some)).await;
@@ -52,7 +52,8 @@ impl Readiness {
         }
     }
 
-    /// Asks, if it is time to and nobody does. The receiver has the last answer while it is fresh.
+    /// Checks if it is time to and no check is running. The receiver has the last result while it
+    /// is valid.
     fn ask(&self) -> watch::Receiver<Known> {
         let mut asked = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = asked.when.is_some_and(|when| when.elapsed() < FRESH);

@@ -27,7 +27,7 @@ use super::wires::streams::Streams;
 use super::wires::{events, json, xmlrpc};
 use crate::api::Dispatcher;
 
-/// What answers requests: the wires of the API, and routes for everything else.
+/// The router: the wires of the API, and routes for everything else.
 #[derive(Clone, Debug)]
 pub struct Routes {
     wires: Option<Arc<Surface>>,
@@ -43,7 +43,7 @@ impl From<Router> for Routes {
     }
 }
 
-/// The routes of both wires and of the pages. What goes on for long ends at `stop`.
+/// The routes of both wires and of the pages. Long-running responses end at `stop`.
 pub fn routes(dispatcher: Dispatcher, limits: RequestLimits, stop: CancellationToken) -> Routes {
     let openapi = Bytes::from(openapi::page(dispatcher.catalog()));
     let surface = Arc::new(Surface {
@@ -72,7 +72,7 @@ pub fn routes(dispatcher: Dispatcher, limits: RequestLimits, stop: CancellationT
 }
 
 impl Routes {
-    /// Answers a request. Calls of the API, nearly all of them, take no way through the router.
+    /// Answers a request. API calls, nearly all of the requests, bypass the router.
     pub(super) async fn answer(&mut self, mut request: Request, arrival: Arrival) -> Response {
         let (is_head, path) = (request.method() == Method::HEAD, request.uri().path());
         let mut response = match &self.wires {
@@ -93,7 +93,7 @@ impl Routes {
     }
 }
 
-/// The answer to HEAD says how long the one to GET would be.
+/// The response to HEAD states the length of the one to GET.
 fn content_omit(response: &mut Response) {
     if let Some(length) = response.body().size_hint().exact() {
         let headers = response.headers_mut();
@@ -102,7 +102,7 @@ fn content_omit(response: &mut Response) {
     *response.body_mut() = Body::empty();
 }
 
-/// Opens the listening socket; port 0 takes a free one.
+/// Opens the listening socket; port 0 picks a free one.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }

@@ -3,7 +3,7 @@
 use crate::oci;
 use crate::oci::registry::upload::StreamError;
 
-/// A failure of one tag, with the side that it is on.
+/// A failure of one tag, with the side on which it occurred.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SyncError {
     /// The source failed.
@@ -15,7 +15,7 @@ pub enum SyncError {
     /// The source has no such repository.
     #[error("there is no such repository: source {0}")]
     NoRepository(oci::Error),
-    /// The tag or digest isn't at the source.
+    /// The source doesn't have the tag or digest.
     #[error("source `{host}`: `{reference}` is not found")]
     NotFound {
         /// Host and port.
@@ -23,7 +23,7 @@ pub enum SyncError {
         /// `repository:tag`.
         reference: String,
     },
-    /// Docker's schema 1, which current registries don't take.
+    /// Docker's schema 1, which current registries don't accept.
     #[error(
         "`{reference}` is unsupported: a Docker schema 1 manifest; rebuild or re-push the image with a current tool"
     )]
@@ -31,7 +31,7 @@ pub enum SyncError {
         /// `repository:tag`.
         reference: String,
     },
-    /// An index that can't be read as one.
+    /// An index that can't be parsed.
     #[error("`{reference}`: {detail}")]
     Index {
         /// `repository:tag`.
@@ -39,7 +39,7 @@ pub enum SyncError {
         /// What is wrong.
         detail: String,
     },
-    /// The target doesn't take an index some of whose children are left out.
+    /// The target rejects an index with omitted children.
     #[error(
         "the target rejects the index `{reference}` with only the platforms `{platforms}`, since its other children are omitted: \
          name a tag instead of a digest (so that a smaller index is written), or copy all platforms ({source})"
@@ -55,7 +55,7 @@ pub enum SyncError {
 }
 
 impl SyncError {
-    /// The registry's failure in it, if that is what it is.
+    /// The underlying registry failure, if there is one.
     pub fn registry(&self) -> Option<&oci::Error> {
         match self {
             Self::Source(error) | Self::Target(error) | Self::NoRepository(error) => Some(error),

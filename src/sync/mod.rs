@@ -1,11 +1,11 @@
 //! What to copy and how, between two registries; knows neither database nor web.
 //!
-//! How a tag travels: [`input`] names items; [`selection`] lists their tags and selects; `copy` looks at
-//! both ends and copies, the cheapest way first; [`outcome`] says what became of it, and [`progress`]
-//! tells who listens. [`native`] drives that for a run, [`plan`] without writing.
+//! How a tag is processed: [`input`] names items; [`selection`] lists their tags and selects; `copy`
+//! compares both ends and copies, the cheapest way first; [`outcome`] is its result, and [`progress`]
+//! reports it. [`native`] drives that for a run, [`plan`] without writing.
 //!
-//! - [`offload`]: work that takes long, such as matching many names, off the runtime's threads.
-//! - [`error`]: why a run can't begin.
+//! - [`offload`]: long-running work, such as matching many names, off the runtime's threads.
+//! - [`error`]: why a run can't start.
 
 mod copy;
 pub mod error;

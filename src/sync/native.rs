@@ -1,4 +1,4 @@
-//! The native engine: selects, then compares and copies tag by tag, many at once.
+//! The native engine: selects, then compares and copies tags concurrently.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,30 +22,30 @@ use super::outcome::{Action, Moved, Status, TagOutcome, Totals};
 use super::progress::{Event, Reporter};
 use super::selection::candidate::{Candidate, candidates_find};
 
-/// Copies to one registry what a [`SyncSpec`] names.
+/// Copies the content of a [`SyncSpec`] to one registry.
 pub struct Engine {
     pub(super) target: Endpoint,
     pub(super) spec: Arc<SyncSpec>,
-    /// What of the specification this engine copies.
+    /// The part of the specification that this engine copies.
     pub(super) items: Vec<SyncItem>,
     shared: Arc<Shared>,
 }
 
-/// What the parts of a run have in common: blobs that one brought are mounted by the others, a
-/// registry that one found out of reach isn't tried by the others, and all of them together work on
-/// no more tags at once than the specification allows.
+/// State shared by the parts of a run: blobs copied by one are mounted by the others, a registry
+/// found unreachable by one isn't tried by the others, and all of them together work on no more
+/// tags at once than the specification allows.
 struct Shared {
     homes: Arc<BlobLocations>,
     unreachable: Unreachable,
     permits: Semaphore,
 }
 
-/// How a run is told to end early.
+/// Signals to end a run early.
 #[derive(Clone, Debug, Default)]
 pub struct RunStop {
-    /// Ends all transfers at once.
+    /// Cancels all transfers at once.
     pub cancel: CancellationToken,
-    /// Lets the tags under way come to their end, and begins no others.
+    /// Lets the tags in progress finish, and starts no others.
     pub drain: CancellationToken,
 }
 
@@ -65,7 +65,7 @@ pub struct RunEnd {
     pub totals: Totals,
     /// Whether it was cancelled before its end.
     pub cancelled: bool,
-    /// Whether tags weren't begun since it was told to drain.
+    /// Whether tags weren't started because of draining.
     pub drained: bool,
     /// Which registries couldn't be reached at all, and why; tags after that weren't tried.
     pub unreachable: Option<String>,
@@ -88,9 +88,9 @@ impl Engine {
         }
     }
 
-    /// An engine for each place in the target, in the order of the items. Two items can only be at
-    /// odds over a tag within one place, so that all of them together do what this one would do. An
-    /// item that can't be placed is found under its own path, where it fails.
+    /// An engine for each target place, in the order of the items. Two items can only conflict over
+    /// a tag within one place, so all engines together do what a single one would do. An item
+    /// without a valid target has its own path as its place, where it fails.
     pub fn split(&self) -> Vec<(String, Engine)> {
         let mut parts: IndexMap<String, Vec<SyncItem>> = IndexMap::new();
         for item in &self.items {
@@ -113,7 +113,7 @@ impl Engine {
     }
 
     /// Does the work. A failing tag doesn't stop the others. Cancelling ends all transfers at once;
-    /// the target stays consistent, since a tag is written last.
+    /// the target stays consistent, since tags are written last.
     pub async fn run(&self, reporter: Reporter, halt: impl Into<RunStop>) -> RunEnd {
         let halt = halt.into();
         let mut end = RunEnd::default();
@@ -206,7 +206,7 @@ impl Engine {
                 None => break,
             }
         }
-        // What isn't looked at yet may have the platform.
+        // Tags that haven't been checked yet may have the platform.
         if !end.drained {
             for outcome in lacking.end() {
                 tell(outcome, reporter, end).await;
@@ -215,7 +215,7 @@ impl Engine {
     }
 }
 
-/// Counts and tells what became of a tag.
+/// Counts and reports the outcome of a tag.
 async fn tell(outcome: TagOutcome, reporter: &Reporter, end: &mut RunEnd) {
     if let Some(warning) = outcome.warning() {
         end.totals.warnings += 1;
@@ -225,7 +225,7 @@ async fn tell(outcome: TagOutcome, reporter: &Reporter, end: &mut RunEnd) {
     reporter.send(Event::Finished(Box::new(outcome))).await;
 }
 
-/// Works on one tag at a time; all of them share the ladder.
+/// Works on one tag at a time; the ladder is shared.
 struct TagWorker {
     target: Endpoint,
     spec: Arc<SyncSpec>,
@@ -275,7 +275,7 @@ impl TagWorker {
         }
         match Box::pin(self.copy(candidate, &comparison)).await {
             Ok((moved, digest)) => TagOutcome {
-                // A tag that moved in between is copied as it is now.
+                // A tag that was moved in between is copied as it is now.
                 source_digest: match &comparison.wanted {
                     Some(wanted) if wanted.manifest.is_none() => Some(digest.clone()),
                     _ => comparison.source_digest,
@@ -320,7 +320,7 @@ impl TagWorker {
             .ladder
             .children_copy(&route, &manifest, children)
             .await?;
-        // The other children are missing for good, so there is no second try.
+        // The other children are missing for good, so there is no retry.
         let (target, reference) = (&candidate.target, &candidate.reference);
         manifest_write(&self.target, target, reference, &manifest, false)
             .await

@@ -1,4 +1,4 @@
-//! Work that may take long, such as matching many names, off the threads that answer.
+//! Runs long work, such as matching many names, off the threads that serve requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::blocking::blocking;
 
-/// Who waits for the work.
+/// The caller that waits for the work.
 #[derive(Clone, Copy, Debug)]
 pub enum Asker {
     /// A person's call.
@@ -16,23 +16,23 @@ pub enum Asker {
     Run,
 }
 
-/// At most so many at once: whatever they match, the machine goes on answering, and runs keep no
-/// call waiting.
+/// Maximum number of simultaneous tasks, so that the machine stays responsive, and runs don't delay
+/// calls.
 static OF_CALLS: Semaphore = Semaphore::const_new(2);
 static OF_RUNS: Semaphore = Semaphore::const_new(2);
 
-/// Whether anybody still waits for the work.
+/// Whether anyone still waits for the work.
 #[derive(Clone, Debug)]
 pub struct Wanted(Arc<AtomicBool>);
 
 impl Wanted {
-    /// `false` once the future of [`aside`] was dropped: the work may end.
+    /// `false` once the future of [`aside`] was dropped: the work may stop.
     pub fn goes_on(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Says so when the one who waits goes away.
+/// Signals that the waiting caller is gone.
 struct Waiting(Wanted);
 
 impl Drop for Waiting {
@@ -41,7 +41,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Does `work` on a thread that may block. It should look at [`Wanted::goes_on`] every now and then.
+/// Does `work` on a blocking thread. It should check [`Wanted::goes_on`] regularly.
 ///
 /// # Panics
 /// If `work` does.
@@ -53,7 +53,7 @@ pub async fn aside<T: Send + 'static>(
         Asker::Call => &OF_CALLS,
         Asker::Run => &OF_RUNS,
     };
-    // Never closed, so there is always a place in the end.
+    // Never closed, so a permit is always granted eventually.
     let place = places.acquire().await;
     let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let _waiting = Waiting(wanted.clone());
@@ -97,7 +97,7 @@ mod tests {
         );
     }
 
-    /// Each waits for a third one to be at work, and for a while at most.
+    /// Each waits until a third one is working, with a timeout.
     #[tokio::test]
     async fn no_more_than_two_work_at_once() {
         static AT_WORK: AtomicUsize = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! What becomes of a tag, and of all of them.
+//! The outcome of a tag, and of all tags together.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::oci::Digest;
 use crate::text::{Bytes, counted};
 
-/// What is done with a tag.
+/// The action for a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It isn't at the target yet.
     Copy,
-    /// The target has another image under it.
+    /// The target has a different image.
     Update,
-    /// Nothing is to be done.
+    /// There is nothing to do.
     Skip,
     /// A rule forbids it.
     Blocked,
@@ -39,7 +39,7 @@ impl Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// As intended, also when nothing was to be done.
+    /// As intended, including if there was nothing to do.
     Done,
     /// It didn't work.
     Failed,
@@ -61,14 +61,14 @@ impl Status {
 /// Chosen platforms that an image doesn't have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingPlatforms {
-    /// Whether it has none of those that were chosen.
+    /// Whether it has none of the chosen ones.
     pub is_all: bool,
-    /// Which, and what it has, in words.
+    /// Which, and what it has, as text.
     pub words: String,
 }
 
 impl MissingPlatforms {
-    /// In words, of this tag.
+    /// The text about this tag.
     pub fn told_of(&self, repository: &str, tag: &str) -> String {
         let separator = if tag.contains(':') { '@' } else { ':' };
         let left_out = if self.is_all { "skipped: " } else { "" };
@@ -76,7 +76,7 @@ impl MissingPlatforms {
     }
 }
 
-/// What became of one tag.
+/// The outcome of one tag.
 #[derive(Clone, Debug)]
 pub struct TagOutcome {
     /// The source repository, as the item names it.
@@ -87,21 +87,21 @@ pub struct TagOutcome {
     pub target: String,
     /// The full repository path at the target.
     pub target_repository: String,
-    /// What was to be done.
+    /// The planned action.
     pub action: Action,
     /// How it ended.
     pub status: Status,
     /// Why this action.
     pub reason: String,
-    /// What the source has.
+    /// The source's digest.
     pub source_digest: Option<Digest>,
-    /// What the target has now.
+    /// The target's current digest.
     pub target_digest: Option<Digest>,
-    /// What the target had before, where that was overwritten.
+    /// The target's previous digest, if it was overwritten.
     pub previous_digest: Option<Digest>,
-    /// The platforms chosen, as [`super::input::spec::platforms_text`] writes them.
+    /// The chosen platforms, in the form of [`super::input::spec::platforms_text`].
     pub platforms: String,
-    /// Those of them that the image doesn't have.
+    /// The chosen platforms that the image lacks.
     pub lack: Option<MissingPlatforms>,
     /// Bytes sent to the target for this tag.
     pub moved: Moved,
@@ -112,14 +112,14 @@ pub struct TagOutcome {
 }
 
 impl TagOutcome {
-    /// What is worth knowing of it though it didn't fail, in words.
+    /// A warning about it, as text.
     pub fn warning(&self) -> Option<String> {
         let lack = self.lack.as_ref().filter(|_| self.status == Status::Done)?;
         Some(lack.told_of(&self.repository, &self.tag))
     }
 }
 
-/// What was moved for a tag.
+/// What was transferred for a tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Bytes of blobs sent.
@@ -141,34 +141,33 @@ impl std::ops::AddAssign for Moved {
 /// The counts of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Tags selected, and items whose tags couldn't be told: the sum of the five below, once all is
-    /// done.
+    /// Tags selected, and items whose tags couldn't be listed: finally the sum of the five below.
     pub selected: u64,
     /// Tags new at the target.
     pub copied: u64,
     /// Tags overwritten.
     pub updated: u64,
-    /// Tags that needed nothing.
+    /// Tags that were unchanged or skipped.
     pub skipped: u64,
     /// Tags that a rule forbade.
     pub blocked: u64,
     /// Tags (and listings) that failed.
     pub failed: u64,
-    /// What is worth knowing and stopped nothing.
+    /// Warnings.
     pub warnings: u64,
-    /// Those of them that say of an item that it selects nothing.
+    /// Warnings about items that select nothing.
     pub empty: u64,
     /// What was moved.
     pub moved: Moved,
 }
 
 impl Totals {
-    /// Whether nothing was selected, and somebody should know: the run did nothing of what it is for.
+    /// Whether nothing was selected although that isn't expected.
     pub fn is_nothing(&self) -> bool {
         self.selected == 0 && self.failed == 0 && self.empty > 0
     }
 
-    /// Takes one outcome in. `selected` is counted when tags are selected, not here.
+    /// Adds one outcome. `selected` is counted when tags are selected, not here.
     pub fn add(&mut self, outcome: &TagOutcome) {
         self.moved += outcome.moved;
         let count = match (outcome.status, outcome.action) {

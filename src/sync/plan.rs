@@ -1,4 +1,4 @@
-//! What a run would do, worked out without writing anything.
+//! What a run would do, without writing anything.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use super::native::Engine;
 use super::outcome::{Action, MissingPlatforms};
 use super::selection::candidate::{Candidate, candidates_find};
 
-/// The actions of a run, and their sums.
+/// The actions of a run, and their totals.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// One for each selected tag, in the order of the items.
@@ -26,20 +26,19 @@ pub struct Plan {
     pub copy: u64,
     /// Tags to overwrite.
     pub update: u64,
-    /// Tags that need nothing.
+    /// Unchanged or skipped tags.
     pub skip: u64,
     /// Tags that can't or mustn't be copied.
     pub blocked: u64,
-    /// Bytes of blobs that all of it needs, each counted once; what the target has already is not
-    /// taken off.
+    /// Bytes of all required blobs, each counted once, including those that the target already has.
     pub bytes: u64,
-    /// How many of the blocked ones failed to be looked at, rather than being forbidden.
+    /// The blocked ones that couldn't be checked, rather than being forbidden.
     pub failed: u64,
     /// Why a registry couldn't be reached at all.
     pub unreachable: Option<String>,
-    /// Worth knowing, stops nothing.
+    /// Warnings.
     pub warnings: Vec<String>,
-    /// Items that select nothing, where that is worth knowing: they have a warning each.
+    /// Items that select nothing although that isn't expected; each has a warning.
     pub empty: usize,
 }
 
@@ -52,34 +51,34 @@ pub struct PlanAction {
     pub tag: String,
     /// `host/repository:tag` at the target.
     pub target: String,
-    /// What would be done.
+    /// The planned action.
     pub action: Action,
-    /// Why the tag is selected, and why this is done.
+    /// Why the tag is selected, and why this action.
     pub reason: String,
-    /// What the source has.
+    /// The source's digest.
     pub source_digest: Option<Digest>,
-    /// What the target would have.
+    /// The target's digest after the run.
     pub digest: Option<Digest>,
-    /// What the target has now.
+    /// The target's current digest.
     pub previous_digest: Option<Digest>,
-    /// Bytes of the blobs it needs, for tags to copy.
+    /// Bytes of the required blobs, for tags to copy.
     pub size: Option<u64>,
-    /// Why it couldn't be looked at; the same as the reason then.
+    /// Why it couldn't be checked; then the same as the reason.
     pub error: Option<String>,
 }
 
 struct PlannedTag {
     action: PlanAction,
-    /// What it needs: digest and bytes.
+    /// Its blobs: digest and bytes.
     blobs: Vec<(Digest, u64)>,
-    /// Chosen platforms that it doesn't have.
+    /// Chosen platforms that it lacks.
     lack: Option<MissingPlatforms>,
     /// The items that select it.
     items: Vec<usize>,
 }
 
 impl Plan {
-    /// A tag has none of the chosen platforms: where other tags of its item have, it is left out,
+    /// A tag has none of the chosen platforms: if other tags of its item have one, it is skipped,
     /// else it fails with its item.
     fn lacking(&mut self, at: usize, is_met: bool, lack: MissingPlatforms) {
         let Some(action) = self.actions.get_mut(at) else {
@@ -249,7 +248,7 @@ impl Engine {
     }
 }
 
-/// The sum of sizes that a source made up, and may have made up to be too large for any number.
+/// A sum of sizes from a source, which may have invented them large enough to overflow.
 fn total(sizes: impl Iterator<Item = u64>) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }

@@ -1,4 +1,4 @@
-//! What an engine tells while it works.
+//! Progress events of an engine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,16 +15,16 @@ pub enum Event {
         /// How many are selected.
         tags: u64,
     },
-    /// Something worth knowing that stops nothing.
+    /// A warning.
     Warning(String),
-    /// The same of an item that selects nothing.
+    /// The same about an item that selects nothing.
     Empty(String),
-    /// A tag came to its end.
+    /// A tag was finished.
     Finished(Box<TagOutcome>),
 }
 
-/// Where events go. The channel is bounded: whoever reads slowly slows the engine, and no memory
-/// fills up.
+/// Sends events. The channel is bounded: a slow receiver slows down the engine instead of filling
+/// memory.
 #[derive(Clone)]
 pub struct Reporter {
     events: Sender<Event>,
@@ -40,13 +40,13 @@ impl Reporter {
         }
     }
 
-    /// Bytes handed to the target so far, repeated ones too; for showing a rate.
+    /// Bytes sent to the target so far, including repeated ones; for showing a rate.
     pub fn bytes(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.bytes)
     }
 
     pub(super) async fn send(&self, event: Event) {
-        // Nobody listening any more means that the run is being given up.
+        // If nothing receives them any more, the run is being given up.
         let _ = self.events.send(event).await;
     }
 

@@ -1,4 +1,4 @@
-//! Passes news from other nodes on. While the connection is down, everybody looks once a second.
+//! Forwards notifications of other nodes. While the connection is down, everyone polls once a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 use crate::store::Error;
 use crate::store::base::channel::{Listener, Topic};
 
-/// How often the connection's buffer is looked into; that costs the database nothing.
+/// How often the connection's buffer is checked, which doesn't involve the database.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The pause between tries to connect.
+/// The pause between connection attempts.
 const CONNECT_PAUSE: Duration = Duration::from_secs(2);
 
-/// Listens until `stop`: `queue_wake` is notified when there is something to claim, `cancel_wake`
-/// when a run is to end.
+/// Listens until `stop`: `queue_wake` is notified when there is work to claim, `cancel_wake` when a
+/// run should end.
 pub async fn listen(
     mut listener: Listener,
     queue_wake: Arc<Notify>,
@@ -49,7 +49,7 @@ pub async fn listen(
         if std::mem::take(&mut told) {
             tracing::info!("the database can be reached again");
         }
-        // What was told while nobody listened.
+        // Notifications missed while disconnected.
         queue_wake.notify_one();
         cancel_wake.notify_one();
         if let Err(error) = pass_on(&mut listener, &queue_wake, &cancel_wake, &stop).await {

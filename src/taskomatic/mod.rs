@@ -1,13 +1,13 @@
-//! The job runner: makes runs of schedules, and does them.
+//! The job runner: creates runs of schedules, and executes them.
 //!
-//! - [`scheduling`]: makes runs of schedules that are due.
-//! - [`work`]: claims parts of runs and does them.
-//! - [`housekeeper`]: does the runs that belong to no project.
-//! - [`notifications`]: tells people when a project begins to fail, and when it works again.
-//! - `listener`: passes news from other nodes on.
+//! - [`scheduling`]: creates runs of schedules that are due.
+//! - [`work`]: claims parts of runs and executes them.
+//! - [`housekeeper`]: executes the runs that belong to no project.
+//! - [`notifications`]: notifies when a project starts failing, and when it recovers.
+//! - `listener`: forwards notifications of other nodes.
 //!
-//! The queue itself is in the tables of runs and their parts (`store::runs`): a claim
-//! gives a lease and a fence, and every write names the fence.
+//! The queue itself consists of the tables of runs and their parts (`store::runs`): a claim gives a
+//! lease and a fence, and every write names the fence.
 
 pub mod housekeeper;
 mod listener;

@@ -1,4 +1,4 @@
-//! Tells people what is noted for them, again and again until it arrives or is given up.
+//! Sends pending notifications, with retries until they are delivered or given up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use crate::store::trail::notification::{
 };
 use crate::store::{Db, Error};
 
-/// How often it is looked for some.
+/// How often pending ones are looked for.
 const POLL: Duration = Duration::from_secs(2);
-/// What is older was meant for a channel that nobody has.
+/// Older ones are for a channel that no process has.
 const STALE: Duration = Duration::from_hours(24);
-/// How often a process without channels looks for what is stale: it has nobody to tell.
+/// How often a process without channels removes stale ones.
 const STALE_POLL: Duration = Duration::from_hours(1);
-/// Tries before a message is given up: over five hours.
+/// Attempts before a message is given up: more than five hours.
 const TRIES: i64 = 13;
-/// The pause after the first try; each one is twice as long as the one before.
+/// The pause after the first attempt; each one is twice as long as the previous one.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Tells people.
+/// Sends notifications.
 #[derive(Debug)]
 pub struct Notifications {
     db: Db,
@@ -35,7 +35,7 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// What tells people by the channels of `notifier`.
+    /// Sends notifications through the channels of `notifier`.
     pub fn new(db: Db, notifier: Arc<Notifier>) -> Notifications {
         Notifications {
             db,
@@ -48,7 +48,7 @@ impl Notifications {
     pub async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             match self.next().await {
-                // Not in the middle of a message: it would be told twice.
+                // Not during a delivery, or it would be sent twice.
                 Ok(Some(due)) => self.tell(due).await,
                 Ok(None) => self.pause(&stop).await,
                 Err(error) => {
@@ -121,7 +121,7 @@ impl Notifications {
         Ok(send(&self.notifier, due.channel, &message).await?)
     }
 
-    /// Nobody asked for such.
+    /// Nobody wants these.
     async fn forget(&self, due: Notification) {
         let drop = move |conn: &mut _| notification_drop(conn, due.id);
         if let Err(error) = self.db.run(drop).await {

@@ -15,7 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::file::file_read;
 use crate::cli::output::{data_text, json_indented, json_line, talk_line};
 
-/// What the words mean.
+/// The meaning of the words.
 #[derive(Debug, PartialEq)]
 enum Request {
     Named {
@@ -69,7 +69,7 @@ async fn send(
 ) -> Result<Json, CliError> {
     match request {
         Request::Positional { method, args } => {
-            // A method that this program doesn't know is newer; those take a session.
+            // A method unknown to this program is newer; those need a session.
             let takes_session = overloads(catalog, &method)
                 .first()
                 .is_none_or(|method| method.session() == SessionUse::Always);
@@ -94,7 +94,7 @@ async fn send(
                 _ => Verb::Post,
             };
             match session.call(verb, &method, &args).await {
-                // The server is of another version: it knows better.
+                // A server of another version knows its methods better.
                 Err(CallError::Call(Error::Verb(_))) => {
                     Ok(session.call(verb.other(), &method, &args).await?)
                 }
@@ -132,7 +132,7 @@ fn request(catalog: &Catalog, first: &str, rest: &[&str]) -> Result<Request, Cli
         let by_place = overloads(catalog, &method)
             .first()
             .is_some_and(|method| method.session() != SessionUse::Always);
-        // These are there on XML-RPC only, or need no session there.
+        // These exist only on XML-RPC, or need no session there.
         if words.is_empty() && verb.is_none() && by_place {
             return Ok(Request::Positional {
                 method,
@@ -174,7 +174,7 @@ fn overloads<'a>(catalog: &'a Catalog, method: &str) -> &'a [Method] {
         .unwrap_or_default()
 }
 
-/// `name=value`; what begins as JSON text, array or object, or a file, is no name.
+/// `name=value`; JSON strings, arrays and objects, and files have no name.
 fn named(word: &str) -> Option<(&str, &str)> {
     let (name, value) = word.split_once('=')?;
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -202,7 +202,7 @@ fn value(text: &str) -> Result<Json, CliError> {
     })
 }
 
-/// Everyone on the machine can read what stands on a command line.
+/// Every user of the machine can read the command line.
 fn password_refuse(name: Option<&str>, value: &Json, text: &str) -> Result<(), CliError> {
     if text.starts_with('@') {
         return Ok(());
@@ -225,7 +225,7 @@ fn password_refuse(name: Option<&str>, value: &Json, text: &str) -> Result<(), C
 
 fn print(result: &Json, json: bool) {
     match result {
-        // A method without result has none to print.
+        // A method without a result prints nothing.
         Json::Null if !json => {}
         Json::String(text) if !json => data_text(text),
         _ if json => json_line(result),

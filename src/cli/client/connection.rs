@@ -1,4 +1,4 @@
-//! A session with a server: kept from the last command, or opened anew.
+//! A session with a server: saved by an earlier command, or new.
 
 use console::Term;
 use dxr::Value;
@@ -22,7 +22,7 @@ impl From<Error> for CliError {
             Error::Unreachable { .. } | Error::Strange { .. } => {
                 Self::Unreachable(error.to_string())
             }
-            // The server can't reach what it needs.
+            // The server can't reach its database or similar.
             Error::Fault {
                 code: Some(code), ..
             } if code == i64::from(code::UNAVAILABLE) => Self::Unreachable(error.to_string()),
@@ -31,25 +31,25 @@ impl From<Error> for CliError {
     }
 }
 
-/// A client that logs in when it has to.
+/// A client that logs in if necessary.
 pub(in crate::cli) struct Session {
     client: Client,
     cache: Option<Cache>,
     arguments: ConnectionArguments,
-    /// Whose the kept session is.
+    /// The login of the saved session.
     user: Option<String>,
-    /// It is of no use to log in twice.
+    /// Another login is useless.
     fresh: bool,
 }
 
-/// What is called, on either wire.
+/// A call, on either wire.
 enum Call<'a> {
     Named(Verb, &'a Map<String, Json>),
     Positional(bool, &'a [Value]),
 }
 
 impl Session {
-    /// Takes up the kept session, if it is of the user that is asked for.
+    /// Uses the saved session, if it belongs to the requested account.
     pub(in crate::cli) fn open(arguments: &ConnectionArguments) -> Result<Self, CliError> {
         let ca_certificate = arguments
             .ca_certificate
@@ -79,7 +79,7 @@ impl Session {
         })
     }
 
-    /// Logs in, and keeps the session.
+    /// Logs in, and saves the session.
     pub(in crate::cli) async fn login(&mut self) -> Result<String, CliError> {
         let asked = self.arguments.user.clone().or_else(|| self.user.clone());
         let user = match asked {
@@ -103,7 +103,7 @@ impl Session {
         Ok(user)
     }
 
-    /// Ends the kept session, if there is one.
+    /// Ends the saved session, if there is one.
     pub(in crate::cli) async fn logout(&mut self) -> Result<(), CliError> {
         if self.user.is_some() {
             match self.client.logout().await {
@@ -135,7 +135,7 @@ impl Session {
         Ok(self.call(Verb::Post, method, &args).await?)
     }
 
-    /// Calls by name; logs in first where there is no valid session.
+    /// Calls by name; logs in first if there is no valid session.
     pub(in crate::cli) async fn call(
         &mut self,
         verb: Verb,
@@ -146,7 +146,7 @@ impl Session {
             .await
     }
 
-    /// Calls by place; `session` says whether the method takes a session's key first.
+    /// Calls by position; `session` says whether the method takes a session key first.
     pub(in crate::cli) async fn call_positional(
         &mut self,
         method: &str,
@@ -183,9 +183,9 @@ impl Session {
     }
 }
 
-/// Why a call that may have to log in first has no result.
+/// Why a call that may require a login has no result.
 pub(in crate::cli) enum CallError {
-    /// The login isn't possible.
+    /// The login failed.
     Login(CliError),
     /// The call itself.
     Call(Error),
@@ -206,7 +206,7 @@ impl From<CallError> for CliError {
     }
 }
 
-/// Asks on the terminal; without one the option has to be given.
+/// Prompts on the terminal; without one the option is required.
 pub(in crate::cli) fn prompt_password(
     question: &str,
     option: &str,

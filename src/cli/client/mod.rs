@@ -1,7 +1,7 @@
 //! Commands that talk to a server.
 //!
 //! - [`args`]: their arguments.
-//! - `connection`: the session that they share; `table`: prints tables.
+//! - `connection`: their common session; `table`: prints tables.
 //! - `api`: calls any method; `api_help` describes them.
 //! - `project`, with `project_run` and `project_schedule`; `store`; `workers`.
 

@@ -1,5 +1,5 @@
 //! `registrysync project`: sync projects, for people; `project_run` starts and watches runs,
-//! `project_schedule` sets when they begin by themselves.
+//! `project_schedule` manages schedules.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -79,7 +79,7 @@ async fn list(session: &mut Session, json: bool) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// The status of a project's last run, with its warnings.
+/// The status of a project's latest run, with its warnings.
 fn last_status(last: &Json) -> String {
     let status = cell(&last["status"]);
     match last["warnings"].as_u64() {
@@ -133,7 +133,7 @@ fn show(project: &Json, json: bool) {
     );
 }
 
-/// What an item picks, in words.
+/// What an item selects, as text.
 fn selection(item: &Json) -> String {
     let named = [
         ("", "tags"),
@@ -193,7 +193,7 @@ async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, Cl
     if let Some(item) = item
         && let Err(error) = session.post("registrysync.addImage", item).await
     {
-        // What was asked for is one thing: either all of it is there or nothing.
+        // The request is a unit: either both are created or nothing.
         session
             .post("registrysync.delete", members(json!({"label": label})))
             .await?;

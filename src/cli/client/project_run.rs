@@ -13,17 +13,17 @@ use crate::cli::interrupts::interrupted;
 use crate::cli::output::{data_line, json_line, named, per_second, style, talk_line};
 use crate::text::{Bytes, counted};
 
-/// Often enough for a bar that moves, seldom enough for a server with many watchers.
+/// Often enough for a moving bar, seldom enough for a server with many watchers.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// Lines of a log in one answer.
+/// Log lines per response.
 const LOG_PAGE: usize = 1000;
-/// Tags that failed, of which more are only counted.
+/// Maximum number of failed tags shown; more are only counted.
 const FAILURES_NAMED: usize = 20;
 const COUNTS: [&str; 6] = [
     "copied", "updated", "skipped", "deleted", "blocked", "failed",
 ];
 
-/// Starts a run, one of what failed of the run `retry` if that is given; gives its id.
+/// Starts a run, or a retry of the run `retry` if given; returns its id.
 pub(in crate::cli) async fn start(
     session: &mut Session,
     label: &str,
@@ -87,7 +87,7 @@ async fn ended(session: &mut Session, id: i64, display: &mut Display) -> Result<
     }
 }
 
-/// Names the tags that failed or are blocked, the first of each at least.
+/// Shows the first tags that failed or are blocked.
 async fn failures_show(session: &mut Session, id: i64, run: &Json) -> Result<(), CliError> {
     for status in ["failed", "blocked"] {
         let count = run["counts"][status].as_u64().unwrap_or(0);
@@ -111,7 +111,7 @@ async fn failures_show(session: &mut Session, id: i64, run: &Json) -> Result<(),
     Ok(())
 }
 
-/// Prints the warnings of the run's log, the first of them.
+/// Prints the first warnings of the run's log.
 async fn warnings_show(session: &mut Session, id: i64, run: &Json) -> Result<(), CliError> {
     let count = run["counts"]["warnings"].as_u64().unwrap_or(0);
     let (mut offset, mut shown) = (0, 0);
@@ -146,7 +146,7 @@ fn failure(result: &Json) -> String {
     format!("{status:<8}{}: {error}", named(&repository, &tag))
 }
 
-/// The last line: what came of the run. The server's words have the counts, once they are known.
+/// The last line: the result of the run. The server's message has the counts, once they are known.
 fn ending(id: i64, run: &Json) -> String {
     let (status, message) = (cell(&run["status"]), cell(&run["message"]));
     if message.contains("selected: ") {
@@ -176,7 +176,7 @@ fn counts(run: &Json) -> String {
     }
 }
 
-/// A bar on a terminal; elsewhere a line on standard error whenever something has changed.
+/// A bar on a terminal; otherwise a line on standard error for every change.
 struct Display {
     id: i64,
     bar: Option<ProgressBar>,
@@ -232,7 +232,7 @@ impl Display {
     }
 }
 
-/// Prints the log of a run: the one of that id, or the project's latest.
+/// Prints the log of a run: the given one, or the project's latest.
 pub(in crate::cli) async fn log(
     session: &mut Session,
     label: &str,

@@ -1,4 +1,4 @@
-//! `registrysync project schedule`: when projects run by themselves.
+//! `registrysync project schedule`: when projects run automatically.
 
 use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
@@ -98,7 +98,7 @@ async fn show(session: &mut Session, label: &str, json: bool) -> Result<u8, CliE
     Ok(0)
 }
 
-/// A time of the server as a clock in `zone` shows it, with its distance from UTC.
+/// A time from the server in `zone`, with its offset from UTC.
 fn on_the_wall(time: &str, zone: Option<Tz>) -> String {
     let moment = DateTime::parse_from_rfc3339(time);
     match (moment, zone) {

@@ -1,11 +1,12 @@
-//! Answers for people: what they hold, and tables of it.
+//! Output for people: members and tables.
 
 use serde_json::{Map, Value as Json};
 
 use crate::cli::output::{data_line, talk_line};
 use crate::text::readable;
 
-/// Prints rows below their heads, in columns as wide as they need; without rows only `none`, as talk.
+/// Prints rows below their headers, in columns as wide as necessary; without rows only the message
+/// `none`, on standard error.
 pub(in crate::cli) fn print<const N: usize>(heads: [&str; N], rows: &[[String; N]], none: &str) {
     if rows.is_empty() {
         talk_line(none);
@@ -30,7 +31,7 @@ pub(in crate::cli) fn print<const N: usize>(heads: [&str; N], rows: &[[String; N
     }
 }
 
-/// A member as a person reads it: text as it is, lists with commas, nothing for none.
+/// A member in readable form: text unchanged, lists with commas, nothing for null.
 pub(super) fn cell(value: &Json) -> String {
     match value {
         Json::Null => String::new(),
@@ -42,7 +43,7 @@ pub(super) fn cell(value: &Json) -> String {
     }
 }
 
-/// What a registry or an image named must not steer the terminal.
+/// Names from registries and images must not control the terminal.
 pub(super) fn printable(text: &str) -> String {
     readable(text, usize::MAX)
 }

@@ -1,4 +1,4 @@
-//! `registrysync workers`: who works, and on what.
+//! `registrysync workers`: the workers, and what they work on.
 
 use serde_json::{Map, Value as Json};
 

@@ -1,4 +1,4 @@
-//! `registrysync cron`: a cron line in words, and when it fires; no server is needed.
+//! `registrysync cron`: explains a cron line, and when it fires; needs no server.
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeZone as _, Utc};
 use chrono_tz::Tz;

@@ -1,4 +1,4 @@
-//! `registrysync list-tags`: which tags the selectors pick, and why.
+//! `registrysync list-tags`: which tags the selectors select, and why.
 
 use std::collections::HashSet;
 
@@ -34,7 +34,7 @@ pub(in crate::cli) async fn run(arguments: ListTagsArguments) -> Result<u8, CliE
     let listed: HashSet<&str> = listing.iter().map(String::as_str).collect();
     let mut missing = Vec::new();
     for (tag, verdict) in &mut selection.verdicts {
-        // A digest is in no list of tags.
+        // Lists of tags contain no digests.
         if verdict.selected && !tag.contains(':') && !listed.contains(tag.as_str()) {
             verdict.selected = false;
             verdict.reason = format!("{}, but not in the repository", verdict.reason);
@@ -73,8 +73,8 @@ pub(in crate::cli) async fn run(arguments: ListTagsArguments) -> Result<u8, CliE
     Ok(u8::from(!missing.is_empty()))
 }
 
-/// Catalog and path of a reference. As everywhere, a first part without dot, colon or `localhost`
-/// is no host, and the registry is Docker Hub.
+/// Registry and path of a reference. As everywhere, a first part without dot or colon other than
+/// `localhost` isn't a host, and the registry is Docker Hub.
 fn split(text: &str) -> Result<(&str, &str), CliError> {
     let text = reference(text);
     let start = text.find("://").map_or(0, |at| at + 3);

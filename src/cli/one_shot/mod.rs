@@ -1,8 +1,9 @@
 //! Commands that need no server.
 //!
-//! - `sync`: copies, or shows the plan; `list_tags`: the tags of a repository, and why each is in or out.
-//! - `source`: makes items of their arguments.
-//! - `cron`: what a cron line means.
+//! - `sync`: copies, or shows the plan; `list_tags`: the tags of a repository, and why each is selected
+//!   or not.
+//! - `source`: converts their arguments to items.
+//! - `cron`: explains a cron line.
 
 pub(in crate::cli) mod cron;
 pub(in crate::cli) mod list_tags;

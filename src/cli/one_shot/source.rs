@@ -84,7 +84,7 @@ impl Source {
     }
 }
 
-/// What a file holds, and how messages call it.
+/// The content of a file, and its name in messages.
 fn file_text(file: &Path) -> Result<(String, String), CliError> {
     let (name, text) = if file == Path::new("-") {
         let text = std::io::read_to_string(std::io::stdin());
@@ -99,18 +99,18 @@ fn file_text(file: &Path) -> Result<(String, String), CliError> {
     }
 }
 
-/// Such a file begins its parts with these keys; no registry is called so.
+/// Top-level keys of regsync files; no registry has such a name.
 fn is_of_regsync(text: &str) -> bool {
     let has = |key: &str| text.lines().any(|line| line.starts_with(key));
     has("sync:") && (has("version:") || has("creds:") || has("defaults:"))
 }
 
-/// A reference as typed, without the transport that skopeo wants before it.
+/// A reference as typed, without skopeo's transport prefix.
 pub(in crate::cli) fn reference(text: &str) -> &str {
     text.strip_prefix("docker://").unwrap_or(text)
 }
 
-/// The selectors of the command line; what is wrong is named as it was given.
+/// The selectors of the command line; errors name the flag.
 pub(super) fn flag_selector(arguments: &SelectArguments) -> Result<Selector, CliError> {
     Selector::compile(&arguments.clone().into()).map_err(|error| {
         let flags = [
@@ -160,7 +160,7 @@ fn logins_add(options: &mut ClientOptions) -> Result<(), CliError> {
     Ok(())
 }
 
-/// `https://` in front holds against `--plain-http`, and so does Docker Hub.
+/// `https://` in front overrides `--plain-http`, and so does Docker Hub.
 fn address(text: &str, plain_http: bool) -> Result<RegistryAddress, CliError> {
     let address = RegistryAddress::parse(text).map_err(CliError::input)?;
     let keeps_tls = text.starts_with("https://") || address.host() == "docker.io";

@@ -16,7 +16,7 @@ use crate::cli::error::{CliError, INTERRUPTED};
 use crate::cli::interrupts::interrupted;
 use crate::cli::output::{self, Display};
 
-/// Events that may wait for the screen before the engine does.
+/// Number of events buffered for the screen before the engine waits.
 const EVENTS: usize = 256;
 
 pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
@@ -51,7 +51,7 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
     code(&end)
 }
 
-/// Refuses a source that is the target, before anything is asked of it.
+/// Refuses a source that is the target, before any request.
 fn same_place_refuse(spec: &SyncSpec, target: &RegistryAddress) -> Result<(), CliError> {
     let same = |item: &&SyncItem| item.is_same_place(spec.placement, target);
     match spec.items.iter().find(same) {

@@ -1,4 +1,4 @@
-//! `registrysync admin`: what is done at a server's database, on its machine, without a session.
+//! `registrysync admin`: works on a server's database, on its machine, without a session.
 
 use secrecy::ExposeSecret as _;
 

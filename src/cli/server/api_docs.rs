@@ -1,4 +1,4 @@
-//! `registrysync api-docs`: writes the reference pages that stand in `api-docs/`.
+//! `registrysync api-docs`: writes the reference pages of `api-docs/`.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `registrysync config`: what the configuration is, and where each value comes from.
+//! `registrysync config`: shows the configuration, and where each value comes from.
 
 use super::serve::settings;
 use crate::cli::args::ConfigArguments;

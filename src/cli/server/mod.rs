@@ -1,8 +1,8 @@
 //! Commands on the machine of a server.
 //!
-//! - `serve`: the server; `worker`: a process that only works on the queue.
+//! - `serve`: the server; `worker`: a process that only executes the queue.
 //! - `settings`: the configuration of both, which `config` shows.
-//! - `admin`: looks after a server's database without the server.
+//! - `admin`: administers a server's database without the server.
 //! - `api_docs`: writes the reference pages.
 
 pub(in crate::cli) mod admin;

@@ -1,4 +1,4 @@
-//! `registrysync serve`: the API, and everything that works in the background.
+//! `registrysync serve`: the API, and all background tasks.
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -23,9 +23,9 @@ use crate::cli::interrupts::Interrupts;
 use crate::cli::logs;
 use crate::cli::output::{data_line, talk_line};
 
-/// The first password of `admin`, where none was given.
+/// The file with the generated initial password of `admin`.
 const PASSWORD_FILE: &str = "admin-password";
-/// How long requests under way may take at least when the server is to end.
+/// Minimum time for requests in progress when the server is stopped.
 const REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 pub(in crate::cli) async fn run(arguments: ServeArguments) -> Result<u8, CliError> {
@@ -75,7 +75,7 @@ pub(in crate::cli) async fn run(arguments: ServeArguments) -> Result<u8, CliErro
     Ok(0)
 }
 
-/// Refuses a server whose runs would wait for ever.
+/// Refuses a server whose runs would wait forever.
 fn worker_check(config: &Config) -> Result<(), CliError> {
     if config.runs_worker || config.sqlite_file().is_none() {
         return Ok(());
@@ -97,7 +97,7 @@ async fn app(node: &Node) -> Result<App, CliError> {
     })
 }
 
-/// The use cases on a database, and nothing beside it.
+/// The use cases on a database, and nothing else.
 pub(super) async fn app_on(db: Db) -> Result<App, CliError> {
     let logins = tokio::task::spawn_blocking(|| Logins::new(LoginPolicy::default()))
         .await
@@ -134,7 +134,7 @@ fn options(config: &Config) -> Result<ServeOptions, CliError> {
     })
 }
 
-/// The configuration that the arguments, the environment and the file give.
+/// The configuration from the arguments, the environment and the file.
 pub(in crate::cli) fn settings(arguments: &ServeArguments) -> Result<Settings, CliError> {
     let switch = |on: bool| on.then(|| "true".to_owned());
     let further = [
@@ -149,8 +149,8 @@ pub(in crate::cli) fn settings(arguments: &ServeArguments) -> Result<Settings, C
     super::settings::settings(&arguments.node, further)
 }
 
-/// Makes `admin` on the first start. A password that was made up is kept in a file that only the
-/// owner can read, and shown once where somebody sits before a terminal.
+/// Creates `admin` on the first start. A generated password is saved in a file that only the owner
+/// can read, and shown once if there is a terminal.
 async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     let is_first = app.db.run(account_count).await.map_err(CliError::input)? == 0;
     let given = match &config.admin_password_file {
@@ -163,9 +163,9 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     let path = config.data_dir.join(PASSWORD_FILE);
     let written = private_write(&path, password.expose_secret());
     let shown = match &written {
-        // Elsewhere it would stay in a journal, or in the log of a container.
+        // Elsewhere it would stay in a journal, or in a container's log.
         Ok(()) if !std::io::stderr().is_terminal() => None,
-        // Without a file this is the only time to see it: the account is there already.
+        // Without a file this is the only time to see it: the account exists already.
         _ => Some(password.expose_secret()),
     };
     talk_line(&match shown {
@@ -182,7 +182,7 @@ async fn admin_make(app: &App, config: &Config) -> Result<(), CliError> {
     Ok(written?)
 }
 
-/// Warns where passwords would cross a network in the open.
+/// Warns if passwords would cross a network unencrypted.
 fn open_warn(address: SocketAddr, options: &ServeOptions) {
     let by_proxy = (options.public_url.as_ref()).is_some_and(|url| url.starts_with("https://"));
     if options.certificate.is_none() && !by_proxy && !address.ip().to_canonical().is_loopback() {

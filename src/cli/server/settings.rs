@@ -6,8 +6,8 @@ use crate::cli::args::{DatabaseArguments, NodeArguments};
 use crate::cli::error::CliError;
 use crate::config::Settings;
 
-/// The configuration that the arguments, the environment and the file give; `further` are flags of
-/// one command only.
+/// The configuration from the arguments, the environment and the file; `further` are flags of one
+/// command only.
 pub(in crate::cli) fn settings<const N: usize>(
     arguments: &NodeArguments,
     further: [(&'static str, Option<String>); N],
@@ -25,7 +25,7 @@ pub(in crate::cli) fn settings<const N: usize>(
     database_settings(&arguments.database, node.into_iter().chain(further))
 }
 
-/// The same for a command that takes these arguments and a few `further` flags.
+/// The same for a command with these arguments and a few `further` flags.
 pub(super) fn database_settings(
     arguments: &DatabaseArguments,
     further: impl IntoIterator<Item = (&'static str, Option<String>)>,

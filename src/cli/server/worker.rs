@@ -1,4 +1,4 @@
-//! `registrysync worker`: works on the queue of a PostgreSQL database, without an API of its own.
+//! `registrysync worker`: executes the queue of a PostgreSQL database, without an API of its own.
 
 use crate::config::Config;
 use crate::node::{Node, until_end};
@@ -23,7 +23,7 @@ pub(in crate::cli) async fn run(arguments: NodeArguments) -> Result<u8, CliError
     Ok(0)
 }
 
-/// Refuses what would work beside the servers rather than with them.
+/// Refuses settings with which it would work separately from the servers.
 fn check(config: &Config) -> Result<(), CliError> {
     if config.sqlite_file().is_some() {
         return Err(CliError::Input(format!(

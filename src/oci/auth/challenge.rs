@@ -1,4 +1,4 @@
-//! `WWW-Authenticate` challenges, read tolerantly.
+//! Tolerant parser of `WWW-Authenticate` challenges.
 //!
 //! Source: RFC 7235, section 4.1; a header may hold several challenges, and a value several scopes.
 
@@ -23,7 +23,7 @@ impl Challenge {
     }
 }
 
-/// All challenges of an answer's headers, in order.
+/// All challenges in a response's headers, in order.
 pub(in crate::oci) fn challenges_parse<'a>(
     headers: impl Iterator<Item = &'a str>,
 ) -> Vec<Challenge> {
@@ -57,7 +57,7 @@ pub(in crate::oci) fn challenges_parse<'a>(
     found
 }
 
-/// A quoted or bare value, and what follows it.
+/// A quoted or bare value, and the rest of the text.
 fn value_take(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text

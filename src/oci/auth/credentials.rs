@@ -1,10 +1,10 @@
-//! A login as it is given, and as it is sent.
+//! Credentials, and how they are sent.
 
 use base64::Engine as _;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-/// A user name and a password (or a token that is used as one).
+/// A user name and a password (or a token used as one).
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// The user name.
@@ -14,7 +14,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// `None` when both are empty: empty credentials mean none given.
+    /// `None` if both are empty: empty credentials mean none.
     pub fn from_parts(username: &str, password: &str) -> Option<Self> {
         if username.is_empty() && password.is_empty() {
             return None;
@@ -32,7 +32,7 @@ impl Credentials {
     }
 }
 
-/// A header that isn't shown.
+/// A sensitive header, which is never shown.
 pub(super) fn sensitive(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);

@@ -1,4 +1,4 @@
-//! Credentials from the files that other container tools keep.
+//! Credentials from the files of other container tools.
 //!
 //! Source: containers-auth.json(5) and Docker's `config.json`.
 
@@ -12,7 +12,7 @@ use super::credentials::Credentials;
 use crate::oci::types::address::RegistryAddress;
 use crate::oci::types::reference::Repository;
 
-/// An auth file that is there, but can't be used, or has the credentials in a form that isn't read yet.
+/// An auth file that exists but can't be used, or has its credentials in an unsupported form.
 #[derive(Debug, thiserror::Error)]
 #[error("auth file `{path}`: {detail}")]
 pub struct AuthFileError {
@@ -37,17 +37,17 @@ struct Entry {
     identitytoken: String,
 }
 
-/// What auth files hold for one registry.
+/// The credentials in auth files for one registry.
 #[derive(Clone, Debug, Default)]
 pub struct RegistryLogins {
-    /// For the address as a whole.
+    /// For the whole address.
     pub all: Option<Credentials>,
     /// For the repositories at and below a full path.
     pub by_path: Vec<(Repository, Credentials)>,
 }
 
-/// The logins for `address`: of `REGISTRY_AUTH_FILE` alone when it is set, else of the containers
-/// tools' files, else of Docker's. What the first file says of a repository holds.
+/// The logins for `address`: only from `REGISTRY_AUTH_FILE` if it is set, else from the containers
+/// tools' files, else from Docker's. For each repository, the first file with an entry wins.
 pub fn logins_find(address: &RegistryAddress) -> Result<RegistryLogins, AuthFileError> {
     let mut found = RegistryLogins::default();
     for path in paths() {
@@ -74,7 +74,7 @@ pub fn logins_find(address: &RegistryAddress) -> Result<RegistryLogins, AuthFile
     Ok(found)
 }
 
-/// The variable that names the only file.
+/// The variable that names the only file to use.
 const FILE_VARIABLE: &str = "REGISTRY_AUTH_FILE";
 
 fn paths() -> Vec<PathBuf> {
@@ -100,7 +100,7 @@ fn paths() -> Vec<PathBuf> {
     .collect()
 }
 
-/// `None` where there is no such file.
+/// `None` if there is no such file.
 fn file_read(path: &Path) -> Result<Option<File>, AuthFileError> {
     let fail = |detail: String| AuthFileError {
         path: path.display().to_string(),
@@ -154,7 +154,7 @@ fn file_logins(
             "it names the credential helper `{name}` for `{key}`, but helpers aren't supported yet; {INSTEAD}"
         )));
     }
-    // It may have nothing for this registry. `docker logout` leaves an empty name.
+    // It may have no credentials for this registry. `docker logout` leaves an empty name.
     if let Some(name) = file.creds_store.as_ref().filter(|name| !name.is_empty()) {
         tracing::warn!(
             "`{}` names the credential helper `{name}`; helpers aren't supported yet, so no credentials are used for `{}`",
@@ -165,11 +165,11 @@ fn file_logins(
     Ok(logins)
 }
 
-/// What to do where credentials are there and can't be used.
+/// Advice if there are credentials that can't be used.
 const INSTEAD: &str = "give a user name and password, in the FILE of `sync` or in an auth file that \
     `REGISTRY_AUTH_FILE` names (a file that contains just `{}` means no login)";
 
-/// The path of a key for some repositories of the address only.
+/// The path of a key that is only for some repositories of the address.
 fn path_below(key: &str, address: &RegistryAddress) -> Option<Repository> {
     let is_above = serves(key, address).is_some();
     let key = RegistryAddress::parse(key).ok()?;
@@ -179,7 +179,7 @@ fn path_below(key: &str, address: &RegistryAddress) -> Option<Repository> {
     path.cloned()
 }
 
-/// The entry with the longest path that is for this address, or above it.
+/// The entry with the longest path for this address or above it.
 fn best<'a>(file: &'a File, address: &RegistryAddress) -> Option<(&'a String, &'a Entry)> {
     file.auths
         .iter()
@@ -189,7 +189,7 @@ fn best<'a>(file: &'a File, address: &RegistryAddress) -> Option<(&'a String, &'
         .map(|(_, key, entry)| (key, entry))
 }
 
-/// How many characters of path `key` has, if it is for the registry and a path above the address.
+/// The length of the path of `key`, if it is for the registry and a path above the address.
 fn serves(key: &str, address: &RegistryAddress) -> Option<usize> {
     let key = RegistryAddress::parse(key).ok()?;
     let path = key.prefix().map_or("", |prefix| prefix.as_str());
@@ -202,12 +202,12 @@ fn serves(key: &str, address: &RegistryAddress) -> Option<usize> {
 }
 
 impl Entry {
-    /// Docker leaves one where a helper keeps the credentials.
+    /// Docker leaves an empty one if a helper has the credentials.
     fn is_empty(&self) -> bool {
         self.auth.is_empty() && self.username.is_empty() && self.identitytoken.is_empty()
     }
 
-    /// Err: in words, why the entry can't be read.
+    /// Err: why the entry is invalid.
     fn credentials(&self) -> Result<Option<Credentials>, &'static str> {
         const NEITHER: &str = "it isn't base64 of `user:password`";
         if self.auth.is_empty() {
@@ -272,7 +272,7 @@ mod tests {
             refused.contains("helper `ecr-login` for `r.example`"),
             "{refused}"
         );
-        // A login that is there is used; a helper for all may know nothing of this one.
+        // An existing login is used; the global helper may not know this one.
         assert_eq!(find(file, "both.example").unwrap().as_deref(), Some("a"));
         for address in ["other.example", "gone.example", "r.example:5000"] {
             assert_eq!(find(file, address).unwrap(), None, "{address}");

@@ -1,5 +1,5 @@
-//! One login at a registry: for which repositories it is, and what became of it. A refused one isn't
-//! tried again, since registries lock accounts after a few wrong passwords.
+//! A login at a registry: its repositories, and whether it works. A refused one isn't retried, since
+//! registries lock accounts after a few wrong passwords.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,19 +10,19 @@ use super::credentials::Credentials;
 use crate::oci::error::Error;
 use crate::oci::types::reference::Repository;
 
-/// Credentials, and what is known of them.
+/// Credentials, and what is known about them.
 pub(in crate::oci) struct Login {
     /// The repositories at and below it; none: all.
     path: Option<Repository>,
     pub(in crate::oci) credentials: Credentials,
-    /// Whether they were right once: a later 401 is about what was asked for.
+    /// Whether they worked once: then a later 401 is about the request, not the login.
     pub(in crate::oci) accepted: AtomicBool,
     refused: Mutex<Option<Error>>,
     tried: AtomicBool,
     trying: AsyncMutex<()>,
 }
 
-/// The only request for now that tries a login.
+/// The only request that tries the login, for now.
 pub(in crate::oci) struct LoginTurn<'a> {
     login: &'a Login,
     _trying: AsyncGuard<'a, ()>,
@@ -46,14 +46,14 @@ impl Login {
         }
     }
 
-    /// Whether it is the login for `repository`, or for none in particular.
+    /// Whether the login is for `repository`, or for all.
     pub(in crate::oci) fn is_for(&self, repository: Option<&Repository>) -> bool {
         let Some(path) = &self.path else { return true };
         let rest = repository.and_then(|r| r.as_str().strip_prefix(path.as_str()));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// Waits while another request tries it for the first time. Err: it is refused.
+    /// Waits while another request tries it for the first time. Err: it was refused.
     pub(in crate::oci) async fn turn(&self) -> Result<Option<LoginTurn<'_>>, Error> {
         let turn = if self.tried.load(Ordering::Relaxed) {
             None
@@ -67,7 +67,7 @@ impl Login {
         self.check().map(|()| turn)
     }
 
-    /// Err: it is refused.
+    /// Err: it was refused.
     pub(in crate::oci) fn check(&self) -> Result<(), Error> {
         match &*self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error.clone()),
@@ -75,7 +75,7 @@ impl Login {
         }
     }
 
-    /// Remembers that it was refused, unless it was right before.
+    /// Records that it was refused, unless it worked before.
     pub(in crate::oci) fn refuse(&self, error: &Error) {
         if !self.accepted.load(Ordering::Relaxed) {
             let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,9 +1,9 @@
 //! Authorisation at a registry.
 //!
-//! - [`authorization`]: none, Basic or Bearer, as the registry's challenge demands; tokens by scope.
-//! - [`credentials`]: a user name and a password; `login`: a refused one isn't tried again.
-//! - `scope`: what a request wants to do; `challenge`: reads `WWW-Authenticate`.
-//! - [`mod@file`]: credentials that Docker, Podman and skopeo keep in files.
+//! - [`authorization`]: none, Basic or Bearer, as the registry's challenge requires; tokens by scope.
+//! - [`credentials`]: a user name and a password; `login`: a refused one isn't retried.
+//! - `scope`: what a request needs access to; `challenge`: parses `WWW-Authenticate`.
+//! - [`mod@file`]: credentials stored by Docker, Podman and skopeo.
 
 pub mod authorization;
 pub(in crate::oci) mod challenge;

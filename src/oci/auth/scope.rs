@@ -1,8 +1,8 @@
-//! What a request wants to do at a registry.
+//! What a request needs access to at a registry.
 
 use crate::oci::types::reference::Repository;
 
-/// What a request wants to do; decides which token it needs.
+/// What a request needs access to; determines its token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::oci) enum Scope {
     /// Nothing in particular: `/v2/`.
@@ -15,7 +15,7 @@ pub(in crate::oci) enum Scope {
     Push(Repository),
     /// Write a repository and read another one of the same registry.
     Mount {
-        /// Where the blob is wanted.
+        /// The repository that needs the blob.
         to: Repository,
         /// Where it is.
         from: Repository,
@@ -23,7 +23,7 @@ pub(in crate::oci) enum Scope {
 }
 
 impl Scope {
-    /// As a token server is asked for it.
+    /// As sent to the token server.
     pub(super) fn texts(&self) -> Vec<String> {
         match self {
             Self::Base => vec![],

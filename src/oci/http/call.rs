@@ -1,4 +1,4 @@
-//! A request before it is sent, and its answer while it is read.
+//! A request before it is sent, and its response while it is read.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::oci::auth::challenge::{Challenge, challenges_parse};
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::{Error, TransportKind};
 
-/// Text read of a refusal; registries put a few hundred bytes there.
+/// Maximum length of an error response that is read; registries send a few hundred bytes.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// One request, before authorisation.
@@ -28,9 +28,9 @@ pub(in crate::oci) struct Call {
     pub(in crate::oci) what: String,
     pub(in crate::oci) headers: HeaderMap,
     pub(in crate::oci) body: Bytes,
-    /// Part of a transfer that holds a place among the connections already.
+    /// Part of a transfer that already holds a connection permit.
     pub(in crate::oci) has_place: bool,
-    /// What it does, for the registry's health.
+    /// The kind of operation, for the registry's health.
     pub(in crate::oci) kind: Kind,
 }
 
@@ -75,7 +75,7 @@ impl Call {
     }
 }
 
-/// An answer with its whole body.
+/// A response with its whole body.
 pub(in crate::oci) struct Fetched {
     pub(in crate::oci) headers: HeaderMap,
     pub(in crate::oci) body: Bytes,
@@ -83,7 +83,7 @@ pub(in crate::oci) struct Fetched {
     pub(in crate::oci) what: String,
 }
 
-/// An answer whose body is still to be read; holds its place among the host's connections.
+/// A response whose body is still to be read; holds its connection permit.
 pub(in crate::oci) struct Response {
     pub(in crate::oci) response: reqwest::Response,
     pub(in crate::oci) host: String,
@@ -93,7 +93,7 @@ pub(in crate::oci) struct Response {
 }
 
 impl Response {
-    /// The whole body, refused when longer than `limit` bytes.
+    /// The whole body; Err if it is longer than `limit` bytes.
     pub(in crate::oci) async fn bytes(mut self, limit: usize) -> Result<Bytes, Error> {
         let mut body = BytesMut::new();
         while let Some(chunk) = self.chunk().await? {
@@ -105,7 +105,7 @@ impl Response {
         Ok(body.freeze())
     }
 
-    /// The next part of the body; an error when nothing comes for the idle time.
+    /// The next part of the body; Err if nothing is received within the idle timeout.
     pub(in crate::oci) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         match tokio::time::timeout(self.idle_timeout, self.response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
@@ -123,7 +123,7 @@ impl Response {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// How it asks for authorisation.
+    /// The authorisation that it asks for.
     pub(in crate::oci) fn challenges(&self) -> Vec<Challenge> {
         let headers = self.response.headers().get_all(WWW_AUTHENTICATE);
         challenges_parse(headers.iter().filter_map(|value| value.to_str().ok()))
@@ -137,7 +137,7 @@ impl Response {
         }
     }
 
-    /// The refusal that this answer is.
+    /// This response as a refusal.
     pub(in crate::oci) async fn into_error(self) -> Error {
         let (host, what) = (self.host.clone(), self.what.clone());
         let status = self.response.status().as_u16();
@@ -161,7 +161,7 @@ impl Response {
         }
     }
 
-    /// What it says to a refusal: as much of its body as comes in time, up to a limit.
+    /// The text of a refusal: as much of its body as is received in time, up to a limit.
     pub(in crate::oci) async fn refusal(mut self) -> Refusal {
         let mut body = BytesMut::new();
         let patience = self.idle_timeout;
@@ -173,17 +173,18 @@ impl Response {
                 }
             }
         };
-        // What came until then is better than nothing.
+        // A partial text is better than none.
         let _ = tokio::time::timeout(patience, read).await;
         body.truncate(MAX_ERROR_BODY);
         Refusal::read(&body)
     }
 }
 
-/// Whether a server says that http came to its port of https. There is no other sign of it: the status is
-/// that of any bad request. Source: the words of Go's net/http ("Client sent an HTTP request to an HTTPS
-/// server."), nginx ("The plain HTTP request was sent to HTTPS port"), Apache ("You're speaking plain HTTP
-/// to an SSL-enabled server port") and Tomcat ("This combination of host and port requires TLS.").
+/// Whether a server reports http on its https port. There is no other sign of it: the status is
+/// that of any bad request. Source: the messages of Go's net/http ("Client sent an HTTP request to
+/// an HTTPS server."), nginx ("The plain HTTP request was sent to HTTPS port"), Apache ("You're
+/// speaking plain HTTP to an SSL-enabled server port") and Tomcat ("This combination of host and
+/// port requires TLS.").
 fn wants_tls(message: &str) -> bool {
     let said = message.to_lowercase();
     let has = |words: &[&str]| words.iter().all(|word| said.contains(word));

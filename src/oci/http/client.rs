@@ -1,5 +1,5 @@
-//! One registry's HTTP: every request goes through `send`, which knows limits,
-//! authorisation, redirects, retries and how to read a refusal.
+//! HTTP with one registry: every request goes through `send`, which handles limits, authorisation,
+//! redirects, retries and refusals.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,8 @@ use crate::oci::network::guard::is_same_origin;
 use crate::oci::types::address::RegistryAddress;
 use crate::oci::types::reference::Repository;
 
-/// Redirects followed for one request; object storage needs one, a CDN before it a second.
+/// Maximum number of redirects of one request; object storage needs one, a CDN in front of it a
+/// second.
 const MAX_REDIRECTS: usize = 5;
 
 /// A client of one registry. Cheap to clone; clones share connections, tokens and limits.
@@ -41,7 +42,7 @@ pub(in crate::oci) struct Inner {
     first_delay: Duration,
     pub(in crate::oci) listing: ListingLimit,
     pub(in crate::oci) head: HeadAbility,
-    /// Upload sessions that are open, and those being given up.
+    /// Open upload sessions, and those being cancelled.
     pub(in crate::oci) uploads: TaskTracker,
     permits: Arc<Semaphore>,
     pause: Pause,
@@ -89,7 +90,7 @@ impl Client {
         })
     }
 
-    /// Where this client goes.
+    /// The registry's address.
     pub fn address(&self) -> &RegistryAddress {
         &self.inner.address
     }
@@ -108,13 +109,13 @@ impl Client {
         self.inner.url(path)
     }
 
-    /// Sends `call` until it succeeds, fails for good, or the attempts are used up.
+    /// Sends `call` until it succeeds, fails permanently, or the attempts are used up.
     pub(in crate::oci) async fn send(&self, call: Call) -> Result<Response, Error> {
         self.attempt(&call, |answer| std::future::ready(Ok(answer)))
             .await
     }
 
-    /// Sends `call` until its answer is read as `read` does; one that breaks off is asked for again.
+    /// Sends `call` until its response is read by `read`; an interrupted one is requested again.
     pub(in crate::oci) async fn attempt<T, F>(
         &self,
         call: &Call,
@@ -130,7 +131,7 @@ impl Client {
             let error = match Box::pin(self.send_once(call, permit)).await {
                 Ok(answer) if answer.response.status().is_success() => match read(answer).await {
                     Ok(done) => {
-                        // Of a blob only the head is here.
+                        // For a blob this is only the head.
                         if call.kind != Kind::ReadBlob {
                             health.note_success(call.kind);
                         }
@@ -142,7 +143,7 @@ impl Client {
                 Err(error) => error,
             };
             health.note(call.kind, &error);
-            // While a registry is sick, other requests wait for this one.
+            // While a registry is unhealthy, other requests wait for this one.
             let is_last = trial.is_some() && !matches!(error.status(), Some(429 | 503));
             drop(trial);
             match attempts.next_delay(&error).filter(|_| !is_last) {
@@ -152,7 +153,7 @@ impl Client {
         }
     }
 
-    /// Waits until a request may be made, as to the registry's health and its places.
+    /// Waits until the registry's health and a connection permit allow a request.
     async fn admitted(
         &self,
         call: &Call,
@@ -164,14 +165,14 @@ impl Client {
                 return Ok((trial, None));
             }
             let permit = self.permit().await?;
-            // Much may have happened while it waited for its place.
+            // The health may have changed while it waited for the permit.
             if self.inner.health.is_well(call.kind).unwrap_or(false) {
                 return Ok((None, Some(permit)));
             }
         }
     }
 
-    /// Waits while the registry is sick and others try. Err: it was given up.
+    /// Waits while the registry is unhealthy and others try. Err: it was given up.
     pub(in crate::oci) async fn trial(
         &self,
         kind: Kind,
@@ -191,12 +192,12 @@ impl Client {
         })
     }
 
-    /// Counts the attempts of an operation here.
+    /// Counts the attempts of an operation.
     pub(in crate::oci) fn attempts(&self) -> Attempts {
         Attempts::new(self.inner.first_delay)
     }
 
-    /// The refusal of a HEAD with the words that only GET brings along.
+    /// Repeats a refused HEAD as GET to get an error message.
     async fn with_words(&self, call: &Call, error: Error) -> Error {
         let is_mute = matches!(&error, Error::Status { status, message: None, .. }
             if !matches!(status, 404 | 405 | 501));
@@ -216,8 +217,8 @@ impl Client {
         }
     }
 
-    /// Sends `call` once (twice if the authorisation had to be renewed), following redirects of
-    /// GET and HEAD.
+    /// Sends `call` once (twice if the authorisation had to be renewed), following redirects of GET
+    /// and HEAD.
     pub(in crate::oci) async fn send_once(
         &self,
         call: &Call,
@@ -234,7 +235,7 @@ impl Client {
             } else {
                 None
             };
-            // A login that nobody tried yet is tried by one request.
+            // A new login is tried by only one request.
             let _turn = auth.turn(&call.scope, token.as_ref()).await?;
             let response = exchange.request(call, &url, token.as_ref()).await?;
             let status = response.status();
@@ -265,7 +266,7 @@ impl Client {
         }
     }
 
-    /// Waits for a place among this host's connections.
+    /// Waits for a connection permit of this host.
     pub(in crate::oci) async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
         let permits = Arc::clone(&self.inner.permits);
         let permit = permits.acquire_owned().await.map_err(|_| Error::Setup {
@@ -321,7 +322,7 @@ impl Inner {
         url
     }
 
-    /// Waits before another try; a host that asked for a pause gets it from all its requests.
+    /// Waits before a retry; a pause requested by the host applies to all requests to it.
     pub(in crate::oci) async fn wait(&self, error: &Error, delay: Duration) {
         tracing::debug!(host = %self.exchange.host, %error, ?delay, "retrying");
         if error.status() == Some(429) {

@@ -1,4 +1,4 @@
-//! One request and its answer, over the right connections: no authorisation of its own, no second try.
+//! One request and its response, over the right connections: no authorisation, no retries.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::network::guard::is_same_origin;
 
-/// The longest URL that is sent; servers take 8 KiB at least, and few more than this.
+/// The longest URL that is sent; servers accept at least 8 KiB, and few more than this.
 const MAX_URL: usize = 32 * 1024;
 
-/// What a request to a registry, or to where it points, is sent with.
+/// What sends requests to a registry, and to where it points.
 pub(in crate::oci) struct Exchange {
-    /// The registry as people call it.
+    /// The registry's name for users.
     pub(in crate::oci) host: String,
     pub(in crate::oci) root: Url,
     pub(in crate::oci) transport: Transport,
@@ -26,7 +26,7 @@ pub(in crate::oci) struct Exchange {
 }
 
 impl Exchange {
-    /// Asks a token server once; no place among the registry's connections is needed for it.
+    /// Sends a request to a token server once; needs no connection permit of the registry.
     pub(in crate::oci) async fn token_answer(
         &self,
         url: &Url,
@@ -38,7 +38,7 @@ impl Exchange {
         Ok(self.answer(response, url, call.what))
     }
 
-    /// An answer from `url` that holds no place among the connections.
+    /// A response from `url` that holds no connection permit.
     pub(in crate::oci) fn answer(
         &self,
         response: reqwest::Response,
@@ -54,7 +54,7 @@ impl Exchange {
         }
     }
 
-    /// The host of `url` for messages: this registry as people call it, or another one.
+    /// The host of `url` for messages: this registry's name for users, or another host.
     pub(in crate::oci) fn name_of(&self, url: &Url) -> String {
         if is_same_origin(url, &self.root) {
             self.host.clone()
@@ -63,7 +63,7 @@ impl Exchange {
         }
     }
 
-    /// Sends one request, and waits for the head of its answer.
+    /// Sends one request, and waits for the head of its response.
     pub(super) async fn request(
         &self,
         call: &Call,
@@ -85,7 +85,7 @@ impl Exchange {
         }
     }
 
-    /// A request to `url` over the right connections; one to another host is checked first.
+    /// A request to `url` over the right connections; other hosts are checked first.
     pub(in crate::oci) async fn request_builder(
         &self,
         method: &Method,

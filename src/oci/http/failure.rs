@@ -1,4 +1,4 @@
-//! What failures say: at which host, and why.
+//! Texts of failures: the host and the reason.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use url::Url;
 use crate::oci::error::{Error, TransportKind};
 use crate::text::{SENTENCE, readable};
 
-/// Host and port of `url`; never its query, which may be a signature.
+/// Host and port of `url`; never its query, which may contain a signature.
 pub(in crate::oci) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
@@ -16,7 +16,7 @@ pub(in crate::oci) fn host_of(url: &Url) -> String {
     }
 }
 
-/// Nothing came within the time `idle`.
+/// A timeout: nothing was received within `idle`.
 pub(in crate::oci) fn idle_error(host: &str, what: &str, idle: Duration) -> Error {
     Error::Transport {
         host: host.to_owned(),
@@ -26,7 +26,7 @@ pub(in crate::oci) fn idle_error(host: &str, what: &str, idle: Duration) -> Erro
     }
 }
 
-/// The innermost reason of an error, in words.
+/// The innermost cause of an error, as text.
 pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

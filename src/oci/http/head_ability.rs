@@ -1,8 +1,8 @@
-//! Whether HEAD can be used.
+//! Whether HEAD is supported.
 
 use std::sync::atomic::AtomicBool;
 
-/// Whether a host answers HEAD of a manifest with a digest; learnt once.
+/// Whether a host's response to HEAD of a manifest has a digest; learnt once.
 #[derive(Default)]
 pub(in crate::oci) struct HeadAbility {
     pub(in crate::oci) missing: AtomicBool,

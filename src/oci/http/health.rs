@@ -1,8 +1,8 @@
-//! Whether a registry is well: after some failures in a row it is looked at once, while its other
-//! requests wait; then one at a time is tried, until one succeeds or it is given up for good.
+//! The health of a registry: after some consecutive failures it is probed once, while its other
+//! requests wait; then one request at a time is tried, until one succeeds or it is given up.
 //!
-//! Looking at things, reading blobs, writing blobs and writing manifests are told offload, since a
-//! registry may be unable to do one of them and do the others well.
+//! Queries, blob reads, blob writes and manifest writes are tracked separately, since a registry may be
+//! unable to do one of them while the others work.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,16 +12,16 @@ use tokio::time::Instant;
 
 use crate::oci::error::{Error, TransportKind};
 
-/// When a registry counts as sick, and how long it gets to recover.
+/// When a registry is considered unhealthy, and how long it has to recover.
 #[derive(Clone, Copy, Debug)]
 pub struct SickRules {
-    /// Failures in a row, a silence counted twice, after which it is looked at.
+    /// Consecutive failures, timeouts counted twice, before a probe.
     pub failures: u32,
-    /// Looks (`/v2/`) without any answer, after which it is given up.
+    /// Probes (`/v2/`) without any response before it is given up.
     pub looks: u32,
-    /// How long a look may take.
+    /// Timeout of a probe.
     pub look_time: Duration,
-    /// Before the second look, and between single tries; doubled with each look.
+    /// Pause before the second probe, and between single tries; doubled with each probe.
     pub pause: Duration,
     /// How long single tries go on without success before it is given up.
     pub limit: Duration,
@@ -31,7 +31,7 @@ impl Default for SickRules {
     fn default() -> Self {
         Self {
             failures: 4,
-            // With the pauses between them a minute: as long as a restart takes.
+            // About a minute including pauses, which is how long a restart takes.
             looks: 7,
             look_time: Duration::from_secs(10),
             pause: Duration::from_secs(1),
@@ -40,7 +40,7 @@ impl Default for SickRules {
     }
 }
 
-/// What a request does.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::oci) enum Kind {
     Look,
@@ -49,7 +49,7 @@ pub(in crate::oci) enum Kind {
     WriteManifest,
 }
 
-/// What is known of one registry.
+/// The state of one registry.
 pub(in crate::oci) struct Health {
     rules: SickRules,
     kinds: [Watch; 4],
@@ -59,7 +59,7 @@ pub(in crate::oci) struct Health {
 #[derive(Default)]
 struct Watch {
     state: Mutex<State>,
-    /// Held by the one that tries.
+    /// Held by the request that tries.
     turn: AsyncMutex<()>,
 }
 
@@ -74,13 +74,13 @@ struct State {
 enum Phase {
     #[default]
     Well,
-    /// To be looked at.
+    /// To be probed.
     Suspect,
-    /// It answers, but nothing has succeeded since.
+    /// It responds, but nothing has succeeded since.
     Doubtful(Instant),
 }
 
-/// The only request of its kind for now: how it ends decides for the others, which wait.
+/// The only request of its kind for now: its outcome decides for the others, which wait.
 pub(in crate::oci) struct Trial<'a> {
     _turn: AsyncGuard<'a, ()>,
 }
@@ -94,8 +94,8 @@ impl Health {
         }
     }
 
-    /// Waits until a request may be made; `look` asks whether the registry answers at all. Err: in
-    /// words, why it was given up.
+    /// Waits until a request may be made; `look` probes whether the registry responds at all. Err:
+    /// why it was given up.
     pub(in crate::oci) async fn admit<F>(
         &self,
         kind: Kind,
@@ -138,7 +138,7 @@ impl Health {
         false
     }
 
-    /// Whether nothing speaks against a request. Err: as `admit`.
+    /// Whether a request may be made. Err: like `admit`.
     pub(in crate::oci) fn is_well(&self, kind: Kind) -> Result<bool, String> {
         match &*lock(&self.given_up) {
             Some(reason) => Err(reason.clone()),
@@ -146,13 +146,13 @@ impl Health {
         }
     }
 
-    /// Takes in how a request ended that failed.
+    /// Records a failed request.
     pub(in crate::oci) fn note(&self, kind: Kind, error: &Error) {
         let weight = match error {
             Error::Transport { kind, .. } => match kind {
                 TransportKind::Silent => 2,
                 TransportKind::Broken => 1,
-                // Known for what it is at once.
+                // Unambiguous at once.
                 TransportKind::Unreachable | TransportKind::Tls | TransportKind::GivenUp => return,
             },
             error if error.is_retryable() => 1,

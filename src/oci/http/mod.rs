@@ -1,11 +1,11 @@
 //! HTTP with one registry.
 //!
-//! - [`options`]: what a client is made of.
+//! - [`options`]: a client's options.
 //! - [`client`]: every request goes through its `send`: limits, authorisation, redirects, retries.
 //! - `call`: one request and its response; `exchange` sends it once; `transport`: the connections.
 //! - `failure`: why there is no response; `refusal`: what an error response says.
-//! - `retry`: how often and when to try again; `health`: a registry that fails again and again is left alone
-//!   for a while; `head_ability`: whether HEAD can be used.
+//! - `retry`: how often and when to retry; `health`: pauses requests to a registry that fails
+//!   repeatedly; `head_ability`: whether HEAD is supported.
 
 pub(in crate::oci) mod call;
 pub mod client;

@@ -1,4 +1,4 @@
-//! What a client is made of: the registry, and how it is dealt with.
+//! A client's options: the registry, and how to treat it.
 
 use std::time::Duration;
 
@@ -9,42 +9,43 @@ use crate::oci::network::policy::NetworkPolicy;
 use crate::oci::types::address::RegistryAddress;
 use crate::oci::types::reference::Repository;
 
-/// Requests at once to one registry. Enough to hide latency, few enough not to look like abuse.
+/// Simultaneous requests to one registry. Enough to hide latency, few enough not to look like
+/// abuse.
 const MAX_CONNECTIONS: usize = 16;
-/// How long a registry may be silent before a request is given up: S3-backed registries take
-/// tens of seconds for their first byte on a bad day.
+/// Idle timeout of a request: S3-backed registries take tens of seconds for their first byte on a
+/// bad day.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What a client is made of.
+/// A client's options.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// Where the registry is.
+    /// The registry's address.
     pub address: RegistryAddress,
-    /// Sent to this registry's own origin only.
+    /// Credentials, only sent to this registry's own origin.
     pub credentials: Option<Credentials>,
-    /// Others for the repositories at and below a full path; the longest path wins.
+    /// Other credentials for the repositories at and below a full path; the longest path wins.
     pub path_credentials: Vec<(Repository, Credentials)>,
-    /// Whether certificates are checked.
+    /// Whether certificates are verified.
     pub tls_verify: bool,
-    /// Further trusted certificates, PEM.
+    /// Additional trusted certificates, PEM.
     pub ca_certificate: Option<String>,
     /// Requests at once.
     pub max_connections: usize,
-    /// How long nothing may happen before a request is given up.
+    /// Idle timeout of a request.
     pub idle_timeout: Duration,
-    /// Where the registry may be; without one, anywhere. Others that it points at are always held
-    /// to a policy.
+    /// The policy for the registry's own address; without one, any. Other hosts that it points at
+    /// are always subject to a policy.
     pub policy: Option<NetworkPolicy>,
-    /// Before the second try of a request; doubled with each one.
+    /// Pause before the first retry; doubled with each one.
     pub first_delay: Duration,
-    /// When the registry counts as sick.
+    /// When the registry is considered unhealthy.
     pub sick: SickRules,
-    /// How much of one listing is read.
+    /// Limits of one listing.
     pub listing: ListingLimit,
 }
 
 impl ClientOptions {
-    /// The usual limits, no credentials, certificates checked.
+    /// The default limits, no credentials, certificates verified.
     pub fn new(address: RegistryAddress) -> Self {
         Self {
             address,
@@ -62,18 +63,18 @@ impl ClientOptions {
     }
 }
 
-/// Names of one listing that are taken, if nobody says otherwise.
+/// Default maximum number of names in one listing.
 const MAX_NAMES: usize = 200_000;
-/// A listing may have a page for so many of the names that it may have: registries that give small
-/// pages give 50 names.
+/// A listing may have one page per this many names: registries with small pages have 50 names on
+/// each.
 const NAMES_A_PAGE: usize = 40;
-/// And so many bytes for each of them: a tag has 128 characters at most.
+/// Bytes per name: a tag has at most 128 characters.
 const BYTES_A_NAME: usize = 160;
 
-/// How much of one listing is read. All else is the same for all of them.
+/// Limits of one listing, the same for all listings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListingLimit {
-    /// Names that are taken; pages and bytes are limited in proportion.
+    /// Maximum number of names; pages and bytes are limited in proportion.
     pub names: usize,
 }
 

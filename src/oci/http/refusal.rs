@@ -1,11 +1,11 @@
-//! What a registry or token server says to a refusal, in whatever form: the specification's
-//! `errors`, the forms of others, plain text, a web page.
+//! The message of a registry's or token server's refusal, in any form: the specification's `errors`,
+//! other formats, plain text, a web page.
 
 use serde_json::{Map, Value};
 
 use crate::text::{NAME, SENTENCE, readable};
 
-/// A refusal's own words, readable.
+/// A refusal's message, made readable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::oci) struct Refusal {
     /// The code, such as `MANIFEST_UNKNOWN`.
@@ -14,7 +14,7 @@ pub(in crate::oci) struct Refusal {
     pub(in crate::oci) message: Option<String>,
 }
 
-/// Members that hold a code, and those that hold a sentence; the better ones first.
+/// Members with a code, and members with a message; preferred ones first.
 const CODES: [&str; 2] = ["code", "error"];
 const SENTENCES: [&str; 8] = [
     "message",
@@ -28,7 +28,7 @@ const SENTENCES: [&str; 8] = [
 ];
 
 impl Refusal {
-    /// Reads the body of a refusal.
+    /// Parses the body of a refusal.
     pub(in crate::oci) fn read(body: &[u8]) -> Self {
         match serde_json::from_slice(body) {
             Ok(value) => Self::of_json(&value),
@@ -81,7 +81,7 @@ impl Refusal {
         }
     }
 
-    /// Code and sentence in one.
+    /// Code and message combined.
     pub(in crate::oci) fn words(self) -> Option<String> {
         match (self.code, self.message) {
             (Some(code), Some(message)) => Some(format!("{code}: {message}")),
@@ -94,7 +94,7 @@ impl Refusal {
     }
 }
 
-/// The first of the members that says something, but not `taken`.
+/// The first of the members that isn't empty, and isn't `taken`.
 fn first(
     members: &Map<String, Value>,
     keys: &[&'static str],
@@ -105,7 +105,7 @@ fn first(
         .find_map(|key| Some((*key, said(members.get(*key)?)?)))
 }
 
-/// What a member says: a text, or else its JSON.
+/// A member's text: a string, or else its JSON.
 fn said(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.trim().to_owned(),
@@ -117,7 +117,7 @@ fn said(value: &Value) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// What a person would read of a web page.
+/// The visible text of a web page.
 fn page_text(page: &str) -> String {
     let mut text = String::new();
     let mut rest = page;

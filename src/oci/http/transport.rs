@@ -1,5 +1,5 @@
-//! The HTTP connections of one registry: one pool for the registry itself, and a guarded one for
-//! other hosts that the registry points at.
+//! The HTTP connections of one registry: a pool for the registry itself, and a guarded one for other
+//! hosts that it points at.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use crate::http_client::{Failure, client_builder, failure_of, proxy_of, with_mar
 use crate::oci::error::{Error, TransportKind};
 use crate::oci::network::guard::{Guard, is_same_origin};
 
-/// How long a TCP and TLS handshake may take.
+/// Timeout of a TCP and TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(in crate::oci) struct Transport {
     own: reqwest::Client,
-    /// Made when it is wanted: loading the system's certificates costs tens of milliseconds, and a
+    /// Created on demand: loading the system's certificates takes tens of milliseconds, and a
     /// registry on plain http seldom points elsewhere.
     foreign: OnceCell<reqwest::Client>,
     settings: Settings,
 }
 
-/// What both pools are made of.
+/// The settings of both pools.
 #[derive(Clone)]
 struct Settings {
     guard: Guard,
@@ -35,7 +35,7 @@ struct Settings {
 }
 
 impl Transport {
-    /// Err: in words, why the options make no client.
+    /// Err: why the options are invalid.
     pub(in crate::oci) fn new(options: &ClientOptions, root: &Url) -> Result<Self, String> {
         let settings = Settings {
             guard: Guard::new(root, options.policy.clone()),
@@ -58,7 +58,7 @@ impl Transport {
         })
     }
 
-    /// The connections for `url`. Err: in words, why there can be none.
+    /// The connections for `url`. Err: why there can't be any.
     pub(super) async fn for_url(&self, url: &Url, root: &Url) -> Result<&reqwest::Client, String> {
         if is_same_origin(url, root) {
             self.guard().check_own(url)?;
@@ -68,7 +68,8 @@ impl Transport {
         self.guard().check(url).await.map_err(reason)?;
         self.foreign
             .get_or_try_init(|| async {
-                // Certificates of other hosts are always checked, whatever holds for this one.
+                // Certificates of other hosts are always verified, whatever this registry's
+                // setting.
                 let settings = self.settings.clone();
                 let build = move || settings.trusting(settings.builder(false)).build();
                 let made = spawn_blocking(build).await;
@@ -129,7 +130,7 @@ const NO_TLS: &str =
 const NO_HTTP: &str = "it doesn't answer in HTTP; if it speaks TLS, write `https://` before its address, without \
     `plain_http`";
 
-/// The proxy that a request to `url` goes by, for messages; never its login.
+/// The proxy of a request to `url`, for messages; never its login.
 pub(super) fn by_proxy(url: &Url) -> String {
     proxy_of(url).map_or_else(String::new, |proxy| {
         format!(
@@ -154,7 +155,7 @@ fn certificates(pem: Option<&str>) -> Result<Vec<Certificate>, String> {
 }
 
 impl Settings {
-    /// HTTP/1.1 only: one connection a transfer keeps a slow blob from holding up the others, and
+    /// HTTP/1.1 only: with one connection per transfer a slow blob doesn't delay others, and it
     /// measured faster than HTTP/2 for large bodies.
     fn builder(&self, is_own: bool) -> reqwest::ClientBuilder {
         client_builder()

@@ -1,8 +1,8 @@
-//! Where requests may go. The registry itself is where its operator said, under the server's
-//! policy. It may send us elsewhere (redirect, token realm, upload location) under the same policy,
-//! and never nearer to us than it is itself: to this machine only from this machine, to a private
-//! network only from one. Names are judged by what they are resolved to at the moment of
-//! connecting, so that they can't change in between.
+//! Which addresses requests may reach. The registry itself is at the address its operator gave, subject
+//! to the server's policy. It may point elsewhere (redirect, token realm, upload location) under the
+//! same policy, but never closer to us than it is itself: to this machine only from this machine, to a
+//! private network only from one. Names are judged by the address used for the connection, so that they
+//! can't change in between.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,15 +24,15 @@ pub(in crate::oci) struct Guard {
 
 struct Inner {
     registry_host: String,
-    /// For the registry itself; others are always held to one.
+    /// For the registry itself; other hosts always have one.
     policy: Option<NetworkPolicy>,
-    /// The farthest that the registry was ever found at.
+    /// The farthest reach at which the registry was ever found.
     farthest: AtomicU8,
-    /// Connections to these are an operator's wish.
+    /// Connections to these were configured by the operator.
     proxies: Vec<String>,
 }
 
-/// A resolver that refuses what the guard forbids.
+/// A resolver that refuses addresses forbidden by the guard.
 #[derive(Clone)]
 pub(in crate::oci) struct Resolver {
     guard: Guard,
@@ -58,7 +58,7 @@ impl Guard {
         }
     }
 
-    /// The resolver for requests to the registry itself, or to others.
+    /// The resolver for requests to the registry itself, or to other hosts.
     pub(in crate::oci) fn resolver(&self, is_own: bool) -> Resolver {
         Resolver {
             guard: self.clone(),
@@ -66,7 +66,7 @@ impl Guard {
         }
     }
 
-    /// Err: in words, why the registry itself may not be asked.
+    /// Err: why requests to the registry itself are forbidden.
     pub(in crate::oci) fn check_own(&self, url: &Url) -> Result<(), String> {
         match (&self.inner.policy, url.host()) {
             (Some(policy), Some(host)) => policy.host_check(&host),
@@ -74,7 +74,7 @@ impl Guard {
         }
     }
 
-    /// The addresses of the registry itself. Err: in words, why there is none to be asked.
+    /// The addresses of the registry itself. Err: why none may be used.
     pub(in crate::oci) async fn own_addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, String> {
         self.check_own(url)?;
         let host = url.host_str().unwrap_or_default();
@@ -87,13 +87,13 @@ impl Guard {
         }
     }
 
-    /// Whether everybody may see what the registry itself says.
+    /// Whether anyone may see the registry's responses.
     pub(in crate::oci) async fn is_public(&self) -> bool {
         self.registry_reach().await == Reach::Public
     }
 
-    /// Err: in words, why the registry may not send us to `url`. Names are judged when they are
-    /// resolved, too.
+    /// Err: why the registry may not point us to `url`. Names are judged when they are resolved,
+    /// too.
     pub(in crate::oci) async fn check(&self, url: &Url) -> Result<(), String> {
         if !matches!(url.scheme(), "https" | "http") {
             return Err(format!("`{}://` is neither https nor http", url.scheme()));
@@ -112,7 +112,7 @@ impl Guard {
         self.inner.policy.clone().unwrap_or_default()
     }
 
-    /// Refuses what is nearer to us than the registry.
+    /// Refuses what is closer to us than the registry.
     async fn near_check(&self, address: IpAddr) -> Result<(), String> {
         let reach = reach_of(address);
         if reach == Reach::Public || self.registry_reach().await <= reach {
@@ -129,7 +129,7 @@ impl Guard {
 
     async fn registry_reach(&self) -> Reach {
         if self.inner.farthest.load(Ordering::Relaxed) == 0 {
-            // Behind a proxy nothing was resolved yet.
+            // Behind a proxy no name was resolved yet.
             for found in lookup(&self.inner.registry_host).await.unwrap_or_default() {
                 self.inner.seen(found.ip());
             }
@@ -195,7 +195,7 @@ async fn lookup(host: &str) -> std::io::Result<Vec<SocketAddr>> {
     Ok(tokio::net::lookup_host((bare, 0)).await?.collect())
 }
 
-/// Scheme, host and port are equal: the only place where a registry's credentials go.
+/// Same scheme, host and port: the only origin that gets a registry's credentials.
 pub(in crate::oci) fn is_same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme()
         && a.host_str() == b.host_str()
@@ -245,14 +245,14 @@ mod tests {
         assert!(public.check(&elsewhere).await.is_ok());
     }
 
-    /// Behind a name there is no more allowed than behind an address.
+    /// A name allows no more than its address.
     #[tokio::test]
     async fn names_are_judged_by_what_they_are_resolved_to() {
         let outside = guard("https://203.0.113.7/");
         assert!(outside.resolve_checked("localhost", false).await.is_err());
         let inside = guard("http://127.0.0.1:5000/");
         assert!(inside.resolve_checked("localhost", false).await.is_ok());
-        // A registry that was seen outside once stays outside, whatever its name means now.
+        // A registry that was once found outside stays outside, wherever its name points now.
         let moved = guard("http://localhost:5000/");
         moved.inner.seen("203.0.113.7".parse().unwrap());
         assert!(moved.resolve_checked("localhost", false).await.is_err());
@@ -268,7 +268,7 @@ mod tests {
         assert!(free.resolve_checked("localhost", true).await.is_ok());
     }
 
-    /// A name is judged by what it leads to, when it is connected to.
+    /// A name is judged by its address, when connecting.
     #[tokio::test]
     async fn a_public_registry_may_not_point_at_private_addresses_by_name() {
         for (registry, allowed) in [
@@ -281,7 +281,7 @@ mod tests {
         }
     }
 
-    /// Anything else and credentials would go where they don't belong.
+    /// Otherwise credentials would be sent to the wrong place.
     #[test]
     fn an_origin_is_scheme_host_and_port() {
         let root = Url::parse("https://r.example/").unwrap();

@@ -1,8 +1,8 @@
-//! Where requests may go.
+//! Which addresses requests may reach.
 //!
-//! - [`policy`]: the operator's lists of hosts and addresses, and what is refused without any.
-//! - `guard`: where a registry may send us: redirects, token servers, upload locations.
-//! - `reach`: from where an address can be reached: this machine, a private network, anywhere.
+//! - [`policy`]: the operator's lists of hosts and addresses, and the default without any.
+//! - `guard`: where a registry may point us: redirects, token servers, upload locations.
+//! - `reach`: from where an address is reachable: this machine, a private network, anywhere.
 
 pub(in crate::oci) mod guard;
 pub mod policy;

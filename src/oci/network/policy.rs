@@ -1,5 +1,4 @@
-//! Which hosts and addresses a registry may have: an operator's lists, and what is refused without
-//! any.
+//! Which hosts and addresses a registry may have: an operator's lists, and the default without any.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +10,7 @@ use super::reach::{Reach, is_metadata_name, reach_of, spellings};
 use crate::oci::types::address::{HUB_ALIASES, RegistryAddress};
 use crate::oci::types::name_error::NameError;
 
-/// The lists. Without any, every host is allowed whose address is no special one (link-local,
+/// The lists. Without any, every host is allowed except those with a special address (link-local,
 /// metadata, unspecified, multicast).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkPolicy {
@@ -31,7 +30,7 @@ enum Rule {
 
 static OF_SERVER: OnceLock<NetworkPolicy> = OnceLock::new();
 
-/// Sets the policy of this process for the stores of its database; the first one stays.
+/// Sets the policy of this process for the stores of its database; only the first call counts.
 pub fn server_policy_set(policy: NetworkPolicy) {
     let _ = OF_SERVER.set(policy);
 }
@@ -42,8 +41,8 @@ pub fn server_policy() -> NetworkPolicy {
 }
 
 impl NetworkPolicy {
-    /// Reads two lists: hosts (`r.example`, `*.example.com`), addresses and networks
-    /// (`10.0.0.0/8`), with commas between.
+    /// Parses two comma-separated lists: hosts (`r.example`, `*.example.com`), addresses and
+    /// networks (`10.0.0.0/8`).
     pub fn parse(allow: &str, deny: &str) -> Result<Self, NameError> {
         Ok(Self {
             allow: rules(allow)?,
@@ -51,7 +50,8 @@ impl NetworkPolicy {
         })
     }
 
-    /// Err: in words, why it forbids the registry at `address` as that is written; names may be resolved to more.
+    /// Err: why the registry at `address`, as written, is forbidden; names may later resolve to
+    /// forbidden addresses.
     pub fn registry_check(&self, address: &RegistryAddress) -> Result<(), String> {
         match address.root().ok().as_ref().and_then(Url::host) {
             Some(host) => self.host_check(&host),
@@ -59,7 +59,7 @@ impl NetworkPolicy {
         }
     }
 
-    /// Err: in words, why nothing may be asked of `host` (from a URL), whatever its address.
+    /// Err: why requests to `host` (from a URL) are forbidden, whatever its address.
     pub fn host_check(&self, host: &Host<&str>) -> Result<(), String> {
         let name = match host {
             Host::Ipv4(v4) => return self.address_check(None, IpAddr::V4(*v4)),
@@ -72,7 +72,7 @@ impl NetworkPolicy {
         if is_metadata_name(&name) && !self.allows_host(&name) {
             return Err(format!("`{name}` is a cloud's metadata service"));
         }
-        // Where the list has networks, the address may be in one of them.
+        // If the list has networks, the address may be in one of them.
         let by_name_only = self
             .allow
             .iter()
@@ -83,14 +83,14 @@ impl NetworkPolicy {
         Ok(())
     }
 
-    /// Err: in words, why nothing may be asked of `address`, which `host` was resolved to.
+    /// Err: why requests to `address`, to which `host` was resolved, are forbidden.
     pub fn address_check(&self, host: Option<&str>, address: IpAddr) -> Result<(), String> {
         let ways = spellings(address);
         let is_in = |rules: &[Rule], address| rules.iter().any(|rule| rule.has(address));
         if ways.iter().any(|way| is_in(&self.deny, *way)) {
             return Err(format!("`{address}` is in `registry_deny`"));
         }
-        // An address within another one allows nothing: where the packets go isn't known.
+        // An embedded address allows nothing, since the route of the packets is unknown.
         let is_allowed = is_in(&self.allow, address.to_canonical());
         let may_be_special =
             |way: &IpAddr| reach_of(*way) == Reach::Special && !is_in(&self.allow, *way);
@@ -131,14 +131,14 @@ impl Rule {
     }
 }
 
-/// A host's name, and the others that it has: who names one of Docker Hub's means all.
+/// A host's name and aliases: naming one of Docker Hub's means all.
 fn aliases(name: &str) -> impl Iterator<Item = &str> {
     let of_hub = HUB_ALIASES.contains(&name);
     let others = HUB_ALIASES.into_iter().filter(move |_| of_hub);
     std::iter::once(name).chain(others)
 }
 
-/// A host's name as it is compared.
+/// A host's name in comparable form.
 fn plain(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
@@ -252,7 +252,7 @@ mod tests {
         assert!(at("r.example.com", "169.254.169.254").is_err());
         assert!(at("elsewhere.example", "203.0.113.1").is_err());
         assert!(at("elsewhere.example", "10.2.0.1").is_ok());
-        // What is within an address allows nothing, and refuses.
+        // An embedded address never allows, it only forbids.
         for embedding in [
             "64:ff9b:1:a00:0:100:a9fe:a9fe",
             "2001:0:a00:1::5601:5601",
@@ -264,7 +264,7 @@ mod tests {
             );
         }
         assert!(check(&policy, "http://[::ffff:10.1.1.1]/").is_ok());
-        // Nor does a list that has the whole network around them allow what is special within.
+        // Nor does allowing a whole network allow the special addresses in it.
         let around = NetworkPolicy::parse("2002::/16", "").unwrap();
         assert!(check(&around, "http://[2002:a9fe:a9fe::1]/").is_err());
         assert!(check(&around, "http://[2002:cb00:7101::1]/").is_ok());

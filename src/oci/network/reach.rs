@@ -1,24 +1,24 @@
-//! From where an address can be reached, whatever its spelling.
+//! From where an address is reachable, whatever its spelling.
 //!
 //! Source: the IANA special-purpose address registries (RFC 6890); RFC 6052 and RFC 8215 (NAT64),
 //! RFC 3056 (6to4), RFC 4380 (Teredo); the metadata addresses that cloud providers document.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// From where an address can be reached; the nearest first.
+/// From where an address is reachable; the closest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reach {
-    /// No registry lives there: link-local, metadata, unspecified, multicast, reserved.
+    /// No registry can be there: link-local, metadata, unspecified, multicast, reserved.
     Special,
     /// This machine.
     Loopback,
-    /// A network of somebody's own.
+    /// A private network.
     Private,
     /// Everywhere.
     Public,
 }
 
-/// Names that clouds give to the service that hands out a machine's credentials.
+/// Names of clouds' services that hand out a machine's credentials.
 const METADATA_NAMES: [&str; 5] = [
     "metadata",
     "metadata.google.internal",
@@ -26,7 +26,7 @@ const METADATA_NAMES: [&str; 5] = [
     "instance-data",
     "instance-data.ec2.internal",
 ];
-/// The same by address, where that is no link-local one: Alibaba, Azure, Oracle; AWS, Google.
+/// The same by address, if it isn't link-local: Alibaba, Azure, Oracle; AWS, Google.
 const METADATA_V4: [Ipv4Addr; 3] = [
     Ipv4Addr::new(100, 100, 100, 200),
     Ipv4Addr::new(168, 63, 129, 16),
@@ -42,7 +42,7 @@ pub(super) fn is_metadata_name(host: &str) -> bool {
     METADATA_NAMES.contains(&host)
 }
 
-/// From where `address` can be reached; of an address within another one, the nearer of both.
+/// From where `address` is reachable; for an embedded address, the closer of both.
 pub(super) fn reach_of(address: IpAddr) -> Reach {
     match address {
         IpAddr::V4(v4) => reach_v4(v4),
@@ -56,7 +56,7 @@ pub(super) fn reach_of(address: IpAddr) -> Reach {
     }
 }
 
-/// The other spellings of an address: those that are within it.
+/// The other forms of an address: those embedded in it.
 pub(super) fn spellings(address: IpAddr) -> Vec<IpAddr> {
     let mut all = vec![address];
     if let IpAddr::V6(v6) = address {
@@ -95,7 +95,7 @@ fn reach_v6(v6: Ipv6Addr) -> Reach {
     }
 }
 
-/// The IPv4 addresses that a translator or tunnel on the way may take an IPv6 address for.
+/// The IPv4 addresses that a translator or tunnel may derive from an IPv6 address.
 fn embedded(v6: Ipv6Addr) -> Vec<Ipv4Addr> {
     let parts = v6.segments();
     let pair = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
@@ -103,15 +103,15 @@ fn embedded(v6: Ipv6Addr) -> Vec<Ipv4Addr> {
     match parts {
         // Mapped, translated (RFC 2765).
         [0, 0, 0, 0, 0, 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..]
-        // NAT64 by its well-known prefix.
+        // NAT64 with its well-known prefix.
         | [0x64, 0xff9b, 0, 0, 0, 0, ..] => vec![last],
         // Compatible; `::` and `::1` mean themselves.
         [0, 0, 0, 0, 0, 0, high, low] if (high, low) > (0, 1) => vec![last],
-        // NAT64 for local use, with its several lengths.
+        // NAT64 for local use, with its possible lengths.
         [0x64, 0xff9b, 1, ..] => vec![last, pair(parts[3], (parts[4] << 8) | (parts[5] >> 8))],
         // 6to4.
         [0x2002, high, low, ..] => vec![pair(high, low)],
-        // Teredo: the server, and the client with its bits turned round.
+        // Teredo: the server, and the client with its bits inverted.
         [0x2001, 0, high, low, _, _, client_high, client_low] => {
             vec![pair(high, low), pair(!client_high, !client_low)]
         }

@@ -1,4 +1,4 @@
-//! Blobs: whether one is there, and reading one as a verified stream that resumes.
+//! Blobs: checking for one, and reading one as a verified stream that resumes.
 
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, RANGE};
@@ -14,8 +14,8 @@ use crate::oci::types::digest::{Digest, Hasher};
 use crate::oci::types::manifest::Descriptor;
 use crate::oci::types::reference::Repository;
 
-/// So many bytes in a row are progress, after which failures are counted anew: a registry that gives
-/// a few bytes at a time and breaks off would never be done.
+/// After this many bytes in a row the failure count restarts: otherwise a registry that sends a few
+/// bytes at a time before it disconnects would be retried endlessly.
 const PROGRESS: u64 = 64 * 1024;
 
 impl Client {
@@ -35,7 +35,7 @@ impl Client {
         }
     }
 
-    /// A small blob as a whole, verified; refused when its descriptor says more than `limit` bytes.
+    /// A small blob as a whole, verified; Err if its descriptor states more than `limit` bytes.
     pub async fn blob_get(
         &self,
         repository: &Repository,
@@ -58,30 +58,30 @@ impl Client {
     }
 }
 
-/// A blob on its way from a registry. The last chunk is given out only after length and digest
-/// were found right, so that nobody downstream ever has a complete wrong blob. A connection that
-/// breaks is taken up again where it broke.
+/// A blob being read from a registry. The last chunk is only returned once length and digest are
+/// verified, so no consumer ever gets a complete wrong blob. A lost connection is resumed at the
+/// same position.
 pub struct BlobReader {
     client: Client,
     repository: Repository,
     digest: Digest,
     size: u64,
     answer: Option<Response>,
-    /// `None` once the blob was found right.
+    /// `None` once the blob is verified.
     hasher: Option<Hasher>,
     received: u64,
-    /// Bytes to drop, when a registry started anew though asked for the rest.
+    /// Bytes to drop if a registry started over although the rest was requested.
     skip: u64,
     held: Option<Bytes>,
     attempts: Attempts,
     /// Bytes since the last failure.
     fresh: u64,
-    /// Whether its requests belong to a transfer that has a place among the connections already.
+    /// Whether its requests belong to a transfer that already holds a connection permit.
     has_place: bool,
 }
 
 impl BlobReader {
-    /// Asks for the blob; an error when it isn't there.
+    /// Requests the blob; Err if it doesn't exist.
     pub async fn open(
         client: &Client,
         repository: &Repository,
@@ -90,7 +90,7 @@ impl BlobReader {
         Self::open_with(client, repository, blob, false).await
     }
 
-    /// As [`BlobReader::open`]; with `has_place` it takes no place among the connections.
+    /// Like [`BlobReader::open`]; with `has_place` it takes no connection permit.
     pub(super) async fn open_with(
         client: &Client,
         repository: &Repository,
@@ -115,7 +115,7 @@ impl BlobReader {
         Ok(reader)
     }
 
-    /// The next verified-so-far chunk; `None` after the last one.
+    /// The next chunk, verified so far; `None` after the last one.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while self.hasher.is_some() {
             if let Some(chunk) = self.chunk().await?
@@ -127,7 +127,7 @@ impl BlobReader {
         Ok(self.held.take())
     }
 
-    /// Takes in what comes next; `None` when that was the end, or there was nothing new in it.
+    /// Processes received bytes; `None` at the end, or if they contain nothing new.
     async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         let Some(answer) = self.answer.as_mut() else {
             self.request().await?;
@@ -196,7 +196,7 @@ impl BlobReader {
             call = call.header(RANGE, range);
         }
         let answer = match self.client.send(call).await {
-            // The rest was asked for, and there is none.
+            // The rest was requested, but there is none.
             Err(error) if error.status() == Some(416) => {
                 return Err(self.corrupt(format!("only {} bytes", self.received)));
             }

@@ -1,4 +1,4 @@
-//! The repositories of a registry, where it has a catalogue.
+//! The repositories of a registry, if it has a catalogue.
 
 use super::page::{Found, Listing, PAGE_SIZE, Wanted};
 use crate::oci::auth::scope::Scope;
@@ -17,7 +17,7 @@ impl Client {
         Ok(self.repositories(usize::MAX).await?.entries)
     }
 
-    /// As many of them.
+    /// The same number of repositories.
     pub(in crate::oci) async fn repositories(&self, enough: usize) -> Result<Listing, Error> {
         let mut url = self.root_url("v2/_catalog");
         url.set_query(Some(&format!("n={PAGE_SIZE}")));

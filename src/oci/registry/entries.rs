@@ -1,23 +1,23 @@
-//! The entries of a JSON list within an object (`{"tags": […]}`), read as the bytes come: what isn't
-//! asked for is passed over, and of an entry that is too long only its beginning is kept.
+//! A streaming parser for the entries of a JSON list within an object (`{"tags": […]}`): other members
+//! are skipped, and of an entry that is too long only the beginning is kept.
 
-/// Deeper nesting is no listing.
+/// Deeper nesting isn't a listing.
 const MAX_DEPTH: usize = 64;
-/// The longest name of a member that is looked at, and the longest number or word.
+/// Maximum length of a member's name that is considered, and of a number or word.
 const MAX_WORD: usize = 64;
 
 /// Reads one document.
 pub(super) struct Entries {
     member: &'static str,
     longest: usize,
-    /// Whether each open bracket is an object's.
+    /// Whether each open bracket belongs to an object.
     open: Vec<bool>,
     next: Next,
     text: Text,
-    /// The name of the member of the outermost object that is being read.
+    /// The name of the current member of the outermost object.
     key: Vec<u8>,
     is_key: bool,
-    /// The entry, word or name that is being read, as far as it is kept.
+    /// The current entry, word or name, as far as it is kept.
     kept: Vec<u8>,
     is_cut: bool,
 }
@@ -25,11 +25,11 @@ pub(super) struct Entries {
 /// One entry, as JSON.
 pub(in crate::oci) struct Entry<'a> {
     pub(in crate::oci) json: &'a [u8],
-    /// Whether it is longer than what is kept of it.
+    /// Whether it is longer than the kept part.
     pub(super) is_cut: bool,
 }
 
-/// The document is no JSON object with such a list.
+/// The document isn't a JSON object with such a list.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoListing;
 
@@ -52,14 +52,14 @@ enum Text {
     None,
     /// Within quotes.
     Quoted,
-    /// After a backslash within them.
+    /// After a backslash in quotes.
     Escaped,
     /// A number, or `true`, `false`, `null`.
     Word,
 }
 
 impl Entries {
-    /// Looks for the list `member`; of each entry at most `longest` bytes are kept.
+    /// Looks for the list `member`; keeps at most `longest` bytes of each entry.
     pub(in crate::oci) fn new(member: &'static str, longest: usize) -> Self {
         Self {
             member,
@@ -74,7 +74,7 @@ impl Entries {
         }
     }
 
-    /// Takes in what comes next; `each` gets the entries that end within it.
+    /// Parses further bytes; `each` gets the entries that end in them.
     pub(super) fn feed<E: From<NoListing>>(
         &mut self,
         bytes: &[u8],
@@ -83,7 +83,7 @@ impl Entries {
         let mut rest = bytes;
         while let Some((byte, after)) = rest.split_first() {
             if self.text == Text::Quoted {
-                // Most of a listing is within quotes, and nothing happens there.
+                // Most of a listing is in quotes, where nothing happens.
                 let is_plain = |byte: &u8| *byte != b'"' && *byte != b'\\' && *byte >= 0x20;
                 let plain = rest.iter().position(|byte| !is_plain(byte));
                 let (text, after) = rest.split_at(plain.unwrap_or(rest.len()));
@@ -160,7 +160,7 @@ impl Entries {
             }
             b'{' | b'[' if awaits_value => {
                 let is_object = byte == b'{';
-                // The outermost value is an object, and what is looked for a list.
+                // The outermost value is an object, and the wanted member a list.
                 let is_wrong = match self.open.len() {
                     0 => !is_object,
                     1 => is_object && self.is_member(),
@@ -201,7 +201,7 @@ impl Entries {
             }
     }
 
-    /// A quoted text has ended: a name or a value.
+    /// The end of a string: a name or a value.
     fn text_ended<E: From<NoListing>>(
         &mut self,
         each: &mut impl FnMut(Entry<'_>) -> Result<(), E>,
@@ -231,7 +231,7 @@ impl Entries {
         self.value_ended(each)
     }
 
-    /// The list itself may be `null`, and no other text or number.
+    /// The list itself may be `null`, but no other scalar.
     fn scalar_check(&self) -> Result<(), NoListing> {
         let is_list = self.open.len() == 1 && self.is_member();
         if is_list && self.kept != b"null" {
@@ -274,7 +274,7 @@ impl Entries {
         self.open.len() > 2 && self.is_in_list()
     }
 
-    /// Begins to keep an entry, a word or a name; what is inside of an entry belongs to it.
+    /// Starts to keep an entry, a word or a name; nested values belong to their entry.
     fn begin(&mut self, byte: u8) {
         if !self.is_inside_entry() {
             self.kept.clear();
@@ -306,7 +306,7 @@ impl Entries {
 mod tests {
     use super::*;
 
-    /// The entries, read in pieces of `step` bytes; a `…` after those that are cut.
+    /// The entries, parsed in pieces of `step` bytes; a `…` marks cut ones.
     fn read(document: &str, step: usize) -> Result<Vec<String>, NoListing> {
         let mut entries = Entries::new("tags", 12);
         let mut found = Vec::new();
@@ -405,7 +405,7 @@ mod tests {
         assert_eq!(read(&deep, 100), Err(NoListing));
     }
 
-    /// One endless text costs what is kept of it.
+    /// An endless text only costs its kept part.
     #[test]
     fn an_endless_entry_takes_no_memory() {
         let mut entries = Entries::new("tags", 1000);

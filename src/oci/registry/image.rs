@@ -1,4 +1,4 @@
-//! What is inside an image: its platforms, and the configuration of one of them.
+//! The content of an image: its platforms, and the configuration of one of them.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,17 @@ use crate::oci::types::manifest::{Content, Descriptor, Manifest};
 use crate::oci::types::platform::{Platform, PlatformChoice};
 use crate::oci::types::reference::{Reference, Repository};
 
-/// The largest image configuration read; long histories reach some hundred KiB.
+/// Maximum size of an image configuration; long histories reach some hundred KiB.
 const MAX_CONFIG: u64 = 16 * 1024 * 1024;
 
-/// Images of an index that are looked at one by one; real ones have a few dozen at most.
+/// Maximum number of an index's images that are read one by one; real ones have a few dozen at
+/// most.
 const MAX_PLATFORMS: usize = 500;
 
 /// One platform of an image.
 #[derive(Clone, Debug)]
 pub struct ImagePlatform {
-    /// What it runs on.
+    /// The platform.
     pub platform: Platform,
     /// The digest of its manifest.
     pub digest: Digest,
@@ -29,27 +30,27 @@ pub struct ImagePlatform {
     pub size: u64,
 }
 
-/// An image configuration, as far as people want to see it.
+/// An image configuration, for output.
 ///
 /// Source: OCI image specification, "OCI Image Configuration".
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ImageConfig {
-    /// RFC 3339 time of creation.
+    /// Time of creation, RFC 3339.
     pub created: Option<String>,
     /// Who made it.
     pub author: Option<String>,
-    /// What it runs on.
+    /// The platform.
     #[serde(flatten)]
     pub platform: Platform,
     /// How it runs.
     #[serde(default)]
     pub config: RunConfig,
-    /// How its layers came about.
+    /// How its layers were built.
     #[serde(default)]
     pub history: Vec<HistoryStep>,
 }
 
-/// How an image is run.
+/// How to run the image.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RunConfig {
@@ -68,7 +69,7 @@ pub struct RunConfig {
     /// `80/tcp`, as keys.
     #[serde(deserialize_with = "null_is_default")]
     pub exposed_ports: BTreeMap<String, serde_json::Value>,
-    /// The user that it runs as.
+    /// The user to run as.
     pub user: Option<String>,
     /// Where it starts.
     pub working_dir: Option<String>,
@@ -83,7 +84,7 @@ pub struct HistoryStep {
     pub created_by: Option<String>,
     /// Free text.
     pub comment: Option<String>,
-    /// Whether the step left no layer.
+    /// Whether the step created no layer.
     #[serde(default)]
     pub empty_layer: bool,
 }
@@ -95,7 +96,7 @@ fn null_is_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Defau
 }
 
 impl Client {
-    /// The platforms of an image, attestations left out; one for a single-platform image.
+    /// The platforms of an image, without attestations; one for a single-platform image.
     pub async fn image_platforms(
         &self,
         repository: &Repository,
@@ -128,8 +129,8 @@ impl Client {
         Ok(found)
     }
 
-    /// The manifest in `root` for `choice`, or the first one where nothing is chosen; `None` when
-    /// an index has no such platform. What is no index is the image itself.
+    /// The manifest in `root` for `choice`, or the first one by default; `None` if an index has no
+    /// such platform. Without an index it is the image itself.
     pub async fn image_manifest(
         &self,
         repository: &Repository,
@@ -153,7 +154,7 @@ impl Client {
         }
     }
 
-    /// The configuration of an image; an empty one for artifacts that have none.
+    /// The configuration of an image; empty for artifacts without one.
     pub async fn image_config(
         &self,
         repository: &Repository,
@@ -182,7 +183,7 @@ fn image_platform(platform: Platform, manifest: &Manifest) -> ImagePlatform {
     ImagePlatform {
         platform,
         digest: manifest.digest.clone(),
-        // The sizes are the source's word, and may be too large for any sum.
+        // The sizes come from the source, and their sum may overflow.
         size: manifest
             .blobs()
             .fold(0, |sum: u64, blob| sum.saturating_add(blob.size)),

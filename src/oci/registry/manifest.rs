@@ -1,4 +1,4 @@
-//! Manifests of a registry: look (HEAD), fetch, push.
+//! Manifests of a registry: check (HEAD), get, push.
 
 use std::sync::atomic::Ordering;
 
@@ -15,24 +15,24 @@ use crate::oci::types::large::{LARGE, Room, offload};
 use crate::oci::types::manifest::{ACCEPT, Descriptor, Manifest, is_schema1};
 use crate::oci::types::reference::{Reference, Repository};
 
-/// The largest manifest read: twice what the specification asks registries to take, and what
-/// `docker-registry` and skopeo take. One needs ten times its size in memory.
+/// Maximum size of a manifest: twice what the specification requires of registries, and the limit
+/// of `docker-registry` and skopeo. A manifest needs ten times its size in memory.
 const MAX_MANIFEST: usize = 8 * 1024 * 1024;
-/// What is said of a larger one.
+/// The message for a larger one.
 const TOO_LARGE: &str = "the manifest is larger than the limit of 8 MiB";
 const DIGEST_HEADER: &str = "docker-content-digest";
 
-/// What a look at a manifest tells.
+/// The result of checking a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestHead {
     /// The manifest's digest.
     pub digest: Digest,
-    /// Its length in bytes, where the registry said so.
+    /// Its length in bytes, if the registry stated it.
     pub size: Option<u64>,
 }
 
 impl Client {
-    /// The digest of a manifest; `None` when it isn't there. One HEAD; where a host's HEAD has no
+    /// The digest of a manifest; `None` if it doesn't exist. One HEAD; if a host's HEAD has no
     /// digest or is refused, one GET.
     pub async fn manifest_head(
         &self,
@@ -63,8 +63,8 @@ impl Client {
         }
     }
 
-    /// A manifest's bytes, checked against the digest asked for and the one that the registry
-    /// names. A large one waits for room first; who keeps it keeps the room.
+    /// A manifest's bytes, verified against the requested digest and the registry's. A large one
+    /// first waits for room, which is held as long as the manifest is kept.
     pub async fn manifest_get(
         &self,
         repository: &Repository,
@@ -73,7 +73,7 @@ impl Client {
         self.manifest_at(repository, reference, 0).await
     }
 
-    /// The same of what is read while `depth` others are kept.
+    /// The same for one that is read while `depth` others are kept.
     pub(super) async fn manifest_at(
         &self,
         repository: &Repository,
@@ -82,7 +82,8 @@ impl Client {
     ) -> Result<Manifest, Error> {
         match self.fetch(repository, reference, LARGE, None).await? {
             Found::Whole(fetched) => manifest_of(fetched, reference, Room::default()).await,
-            // Nothing is kept while it waits, no connection either: who has the room needs some.
+            // Nothing is held while it waits, not even a connection, since the holder of the room
+            // needs some.
             Found::Longer => {
                 let room = Room::take(MAX_MANIFEST as u64, depth).await;
                 match self
@@ -96,8 +97,8 @@ impl Client {
         }
     }
 
-    /// A child of an index, which keeps the room that was taken for its length. That has to be what
-    /// the index says.
+    /// A child of an index, which keeps the room reserved for its length. Its length must match the
+    /// index.
     pub(crate) async fn child_get(
         &self,
         repository: &Repository,
@@ -135,7 +136,7 @@ impl Client {
         }
     }
 
-    /// Pushes a manifest's bytes under a tag or its digest. Everything that it names must be there.
+    /// Pushes a manifest's bytes under a tag or its digest. Everything it refers to must exist.
     pub async fn manifest_put(
         &self,
         repository: &Repository,
@@ -173,13 +174,13 @@ impl Client {
     }
 }
 
-/// A manifest, or that it is longer than there is room for.
+/// A manifest, or a note that it needs more room.
 enum Found {
     Whole(Fetched),
     Longer,
 }
 
-/// Reads an answer of at most `limit` bytes, and of `size` where that is known.
+/// Reads a response of at most `limit` bytes, and of exactly `size` if known.
 async fn found(mut answer: Response, limit: usize, size: Option<u64>) -> Result<Found, Error> {
     let announced = answer.response.content_length();
     if size.is_none() && announced.is_some_and(|length| length > limit as u64) {
@@ -210,7 +211,7 @@ async fn found(mut answer: Response, limit: usize, size: Option<u64>) -> Result<
     }))
 }
 
-/// Checks and reads what was fetched; what comes of it keeps the room.
+/// Verifies and parses received bytes; the result keeps the room.
 async fn manifest_of(
     fetched: Fetched,
     reference: &Reference,
@@ -244,7 +245,7 @@ async fn manifest_of(
     Ok(read?.within(room))
 }
 
-/// Digest and length of a manifest that is read for nothing else: of a large one nothing is kept.
+/// Digest and length of a manifest that isn't needed otherwise: a large one isn't kept.
 async fn head_of(mut answer: Response, reference: Reference) -> Result<ManifestHead, Error> {
     let named = digest_named(answer.header(DIGEST_HEADER)).map_err(|e| answer.protocol(e))?;
     let content_type = answer.header(CONTENT_TYPE.as_str()).map(str::to_owned);
@@ -293,13 +294,13 @@ fn digest_asked(reference: &Reference) -> Option<Digest> {
     }
 }
 
-/// Why bytes aren't the manifest asked for.
+/// Why bytes don't match the requested manifest.
 enum Wrong {
     Digest { wanted: Digest, got: String },
     Shape(String),
 }
 
-/// Checks the bytes against the digests asked for and named, and reads them.
+/// Verifies the bytes against the requested and stated digests, and parses them.
 fn manifest_read(
     bytes: Bytes,
     content_type: Option<&str>,
@@ -323,7 +324,7 @@ fn manifest_read(
     Ok(manifest)
 }
 
-/// The digest and length that an answer's headers name; a digest that is none is an error.
+/// The digest and length in a response's headers; an invalid digest is an error.
 fn head_read(answer: &Response) -> Result<Option<ManifestHead>, Error> {
     let named = digest_named(answer.header(DIGEST_HEADER)).map_err(|e| answer.protocol(e))?;
     let Some(digest) = named else {
@@ -335,7 +336,7 @@ fn head_read(answer: &Response) -> Result<Option<ManifestHead>, Error> {
     Ok(Some(ManifestHead { digest, size }))
 }
 
-/// The digest that a header names; an empty one names none. Err: in words, why it is no digest.
+/// The digest in a header; an empty one counts as missing. Err: why it is invalid.
 fn digest_named(header: Option<&str>) -> Result<Option<Digest>, String> {
     let text = header.filter(|text| !text.is_empty());
     text.map(|text| Digest::parse(text).map_err(|e| e.to_string()))

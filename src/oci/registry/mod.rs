@@ -1,10 +1,11 @@
 //! The operations of a registry.
 //!
-//! - `tag`, `catalog`: lists of tags and of repositories, both in [`page`]s whose `entries` are read as a stream.
-//! - [`manifest`]: get, look at, put and delete manifests.
-//! - [`blob`]: look at, read and mount blobs; [`upload`]: write them.
+//! - `tag`, `catalog`: lists of tags and of repositories, both in [`page`]s whose `entries` are parsed
+//!   as a stream.
+//! - [`manifest`]: get, check, put and delete manifests.
+//! - [`blob`]: check, read and mount blobs; [`upload`]: write them.
 //! - `referrer`: what refers to a manifest.
-//! - [`image`]: what an image is made of; [`ping`]: whether a registry can be used, step by step.
+//! - [`image`]: the content of an image; [`ping`]: tests step by step whether a registry is usable.
 
 pub mod blob;
 pub(in crate::oci) mod catalog;

@@ -1,4 +1,4 @@
-//! Listings in pages, read as they come and within limits: follows `Link: <…>; rel="next"` as given,
+//! Paginated listings, parsed as a stream and within limits: follows `Link: <…>; rel="next"` as given,
 //! and stops on one seen before.
 //!
 //! Source: RFC 8288; OCI distribution specification, "Listing Tags".
@@ -19,26 +19,26 @@ use crate::oci::http::options::ListingLimit;
 use crate::oci::types::digest::Digest;
 use crate::text::readable;
 
-/// How long one listing may take: a registry that gives a byte every now and then must not keep a run
-/// for hours.
+/// Timeout of one listing: a registry that sends a byte now and then must not delay a run for
+/// hours.
 const LISTING_TIME: Duration = Duration::from_mins(10);
-/// Entries asked for at once; ECR takes no more.
+/// Entries per requested page; ECR's maximum.
 pub(super) const PAGE_SIZE: usize = 1000;
-/// Entries that are left out and named.
+/// Number of skipped entries that are named.
 const NAMED: usize = 5;
-/// Characters of one that are shown.
+/// Number of their characters that are shown.
 const NAMED_LENGTH: usize = 100;
 
-/// What a listing holds.
+/// The content of a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing<T = String> {
     /// The entries, in the registry's order.
     pub entries: Vec<T>,
-    /// Those that can't be used.
+    /// The skipped ones.
     pub dropped: Dropped,
 }
 
-/// Entries of a listing that can't be used: no legal names, or no names at all.
+/// Unusable entries of a listing: invalid names, or not strings at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
     /// How many there were.
@@ -48,7 +48,7 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    /// What to tell people of the names in a list of tags that are none; `None` where all are.
+    /// A warning about invalid names in a list of tags; `None` if all are valid.
     pub fn warning(&self) -> Option<String> {
         let are = match self.count {
             0 => return None,
@@ -66,7 +66,7 @@ impl Dropped {
     fn add(&mut self, entry: &Entry<'_>) {
         self.count += 1;
         if self.named.len() < NAMED {
-            // Of one that is cut, the beginning is a text without its end.
+            // A cut one is a string without its end.
             let whole = serde_json::from_slice(entry.json);
             let text: String =
                 whole.unwrap_or_else(|_| String::from_utf8_lossy(entry.json).into_owned());
@@ -81,24 +81,24 @@ impl Dropped {
     }
 }
 
-/// What an entry is.
+/// The classification of an entry.
 pub(super) enum Found<T> {
     Entry(T),
-    /// A good one that isn't asked for.
+    /// Valid, but not requested.
     Other,
-    /// None that can be used.
+    /// Not usable.
     Odd,
 }
 
-/// Which entries are looked for, and how many.
+/// Which entries to look for, and how many.
 pub(super) struct Wanted<'a, T> {
-    /// The member that holds the list.
+    /// The member with the list.
     pub(in crate::oci) member: &'static str,
     /// The longest entry in bytes.
     pub(in crate::oci) longest: usize,
-    /// So many are enough.
+    /// Maximum number of entries.
     pub(in crate::oci) enough: usize,
-    /// Reads one from its JSON.
+    /// Parses one from its JSON.
     pub(in crate::oci) read: &'a (dyn Fn(&[u8]) -> Found<T> + Sync),
 }
 
@@ -109,14 +109,14 @@ struct Page<T> {
     next: Option<Url>,
 }
 
-/// What is left for further pages.
+/// The remaining limits for further pages.
 #[derive(Clone, Copy)]
 struct ListingBudget {
     names: usize,
     bytes: usize,
 }
 
-/// Why a page isn't taken.
+/// Why a page is rejected.
 enum Refused {
     NoListing,
     Names,
@@ -130,7 +130,7 @@ impl From<NoListing> for Refused {
 }
 
 impl Client {
-    /// Reads all pages from `call` on, within [`LISTING_TIME`].
+    /// Reads all pages, starting with `call`, within [`LISTING_TIME`].
     pub(super) async fn pages<T>(
         &self,
         call: Call,
@@ -195,7 +195,7 @@ impl Client {
     }
 }
 
-/// What a listing says that is too long, and what to do.
+/// The message about a listing that is too long, and what to do.
 fn too_much(limit: &str) -> String {
     format!(
         "the listing has more than {limit}; if that is expected, raise `max_names` of the image \

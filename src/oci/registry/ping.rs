@@ -1,4 +1,4 @@
-//! Is a registry there, and does it take us? Step by step, so that a failure says where it is.
+//! Tests step by step whether a registry is reachable and usable, so that a failure shows where it is.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,16 @@ use crate::oci::types::digest::Digest;
 use crate::oci::types::reference::Repository;
 use crate::text::{NAME, readable};
 
-/// How a registry answered.
+/// The result of a test.
 #[derive(Clone, Debug)]
 pub struct Ping {
-    /// The steps taken, in order; the last one failed if any did.
+    /// The steps, in order; only the last one can have failed.
     pub steps: Vec<PingStep>,
-    /// `Docker-Distribution-API-Version`, where given.
+    /// `Docker-Distribution-API-Version`, if present.
     pub api_version: Option<String>,
     /// Whether the catalogue can be listed with these credentials.
     pub catalog: Option<bool>,
-    /// Whether there is a referrers API; unknown where no repository is known to ask.
+    /// Whether there is a referrers API; unknown if no repository is known.
     pub referrers: Option<bool>,
 }
 
@@ -31,19 +31,19 @@ pub struct PingStep {
     pub name: &'static str,
     /// How long it took.
     pub took: Duration,
-    /// Why it failed, if it did.
+    /// The reason, if it failed.
     pub failure: Option<String>,
 }
 
 impl Ping {
-    /// Whether the registry can be used. A refused catalogue is no failure.
+    /// Whether the registry is usable. A refused catalogue isn't a failure.
     pub fn is_ok(&self) -> bool {
         self.steps.iter().all(|step| step.failure.is_none())
     }
 }
 
 impl Client {
-    /// Tries the registry: name, connection, `/v2/`, and what it is able to do.
+    /// Tests the registry: name, connection, `/v2/`, and its features.
     pub async fn ping(&self) -> Ping {
         let mut ping = Ping {
             steps: Vec::new(),
@@ -51,7 +51,7 @@ impl Client {
             catalog: None,
             referrers: None,
         };
-        // Behind a proxy, neither names nor connections are ours to try.
+        // Behind a proxy, we can test neither names nor connections.
         if proxy_of(&self.inner.exchange.root).is_none() {
             let addresses = self
                 .inner
@@ -71,7 +71,7 @@ impl Client {
                 return ping;
             }
         }
-        // Who may ask for a look at any address mustn't read what services say that are for others.
+        // Callers who may test any address mustn't read responses of services meant for others.
         let is_public = self.inner.exchange.transport.guard().is_public().await;
         let version = async {
             let version = self.api_version().await;

@@ -1,4 +1,4 @@
-//! What refers to a manifest: signatures, SBOMs, attestations.
+//! Referrers of a manifest: signatures, SBOMs, attestations.
 //!
 //! Source: OCI distribution specification 1.1, "Listing Referrers", with its fallback tag schema.
 
@@ -11,7 +11,7 @@ use crate::oci::types::digest::Digest;
 use crate::oci::types::manifest::{Descriptor, OCI_INDEX};
 use crate::oci::types::reference::{Reference, Repository, Tag};
 
-/// Of more referrers the rest is left out: people look at them, and one may have no end of them.
+/// Maximum number of referrers: they are for people to read, and a manifest may have any number.
 const MANY: usize = 1000;
 /// The longest descriptor in bytes, annotations included.
 const LONGEST: usize = 64 * 1024;
@@ -53,7 +53,7 @@ impl Client {
         let Ok(tag) = Tag::parse(&digest.as_str().replace(':', "-")) else {
             return Ok(Vec::new());
         };
-        // Beside an index and its child.
+        // Next to an index and its child.
         match self.manifest_at(repository, &Reference::Tag(tag), 2).await {
             Ok(index) => Ok(index.children().to_vec()),
             Err(error) if error.is_not_found() => Ok(Vec::new()),

@@ -11,14 +11,14 @@ use crate::oci::types::reference::{Repository, Tag};
 const LONGEST: usize = 128 * 6 + 2;
 
 impl Client {
-    /// The tags of [`Client::tag_listing`], without a word about what was left out.
+    /// The tags of [`Client::tag_listing`], without the skipped entries.
     pub async fn tag_list(&self, repository: &Repository) -> Result<Vec<String>, Error> {
         Ok(self.tag_listing(repository).await?.entries)
     }
 
-    /// All tags in the repository's list, in the registry's order; names that are no legal tags are
-    /// left out and counted. No list at all (`null`) is an empty one; a repository that isn't there
-    /// is a "not found" error.
+    /// All tags in the repository's list, in the registry's order; invalid tag names are skipped
+    /// and counted. A missing list (`null`) is an empty one; a missing repository is a "not found"
+    /// error.
     pub async fn tag_listing(&self, repository: &Repository) -> Result<Listing, Error> {
         let mut url = self.url(repository, "tags/list");
         url.set_query(Some(&format!("n={PAGE_SIZE}")));

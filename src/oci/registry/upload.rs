@@ -1,4 +1,4 @@
-//! Getting a blob into a registry: mount it from a neighbour, or stream it from another registry.
+//! Writing a blob to a registry: mounted from another repository, or streamed from another registry.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,21 +23,21 @@ use crate::oci::types::digest::Digest;
 use crate::oci::types::manifest::Descriptor;
 use crate::oci::types::reference::Repository;
 
-/// How often the idle time fits into the wait for the answer after the last byte: a registry on
-/// object storage copies the whole blob before it answers.
+/// Factor of the idle timeout for the response after the last byte: a registry on object storage
+/// copies the whole blob before it responds.
 const COMMIT_PATIENCE: u32 = 5;
 
-/// How long a registry may take to forget a session that was given up.
+/// Timeout of cancelling an upload session.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// An upload session at a registry. Dropped before its end, also with a transfer that is cancelled
-/// in the middle of a blob, it is given up, so that the registry can forget its bytes.
+/// An upload session at a registry. If dropped early, even when a transfer is cancelled during a
+/// blob, it is cancelled, so that the registry can discard its bytes.
 pub struct Upload {
     client: Client,
     location: Url,
     scope: Scope,
     what: String,
-    /// Whether the registry has the session no more.
+    /// Whether the session no longer exists at the registry.
     ended: bool,
     /// Held until then.
     open: TaskTrackerToken,
@@ -45,7 +45,7 @@ pub struct Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        // Without a runtime the process ends, and nobody can send anything.
+        // Without a runtime the process is ending, and nothing can be sent.
         if self.ended || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
@@ -64,15 +64,15 @@ impl Upload {
     }
 }
 
-/// What became of a wish to mount.
+/// The result of a mount request.
 pub enum Mount {
-    /// The blob is there now, and no byte moved.
+    /// The blob is there now, without a transfer.
     Mounted,
     /// The registry opened an upload session instead.
     Session(Upload),
 }
 
-/// A failure on one side of a stream from registry to registry.
+/// A failure of one side of a stream between registries.
 #[derive(Debug)]
 pub enum StreamError {
     /// Reading failed.
@@ -81,11 +81,11 @@ pub enum StreamError {
     Target(Error),
 }
 
-/// Takes the number of bytes of each chunk as it is handed to the target.
+/// Gets the size of each chunk as it is passed to the target.
 pub type OnBytes = Arc<dyn Fn(u64) + Send + Sync>;
 
 impl Client {
-    /// Asks for the blob of the neighbour `from` in `to`.
+    /// Requests a mount of the blob from the repository `from` in `to`.
     pub async fn blob_mount(
         &self,
         to: &Repository,
@@ -108,8 +108,8 @@ impl Client {
         self.session(&answer, &url, to, digest).map(Mount::Session)
     }
 
-    /// Brings `blob` of `from` into `to`, in the given session or a new one; starts again when the
-    /// target breaks off. A source that breaks off has been tried again by the reader.
+    /// Copies `blob` of `from` to `to`, in the given session or a new one; restarts if the target
+    /// fails. A failing source was already retried by the reader.
     pub async fn blob_upload(
         &self,
         to: &Repository,
@@ -156,8 +156,8 @@ impl Client {
         }
     }
 
-    /// Opens an upload session for the blob. In a task of its own: a session whose opening is under
-    /// way when the transfer is cancelled would be left open, since nobody would read its place.
+    /// Opens an upload session for the blob, in its own task: otherwise a session being opened when
+    /// the transfer is cancelled would stay open, since nobody would read its location.
     async fn upload_start(
         &self,
         repository: &Repository,
@@ -169,7 +169,7 @@ impl Client {
             Ok(upload) => upload,
             Err(failure) => match failure.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends, and all with it.
+                // The runtime is shutting down.
                 Err(_) => std::future::pending().await,
             },
         }
@@ -201,8 +201,8 @@ impl Client {
         blob: &Descriptor,
         on_bytes: &OnBytes,
     ) -> Result<(), StreamError> {
-        // The place at the target comes first, the one at the source second, everywhere: uploads that
-        // hold one and wait for the other would wait for each other.
+        // Always the target's permit first, then the source's: uploads that take them in different
+        // orders could deadlock.
         let _permit = self.permit().await.map_err(StreamError::Target)?;
         let is_own = Arc::ptr_eq(&self.inner, &from.0.inner);
         let mut renewed = false;
@@ -273,7 +273,7 @@ impl Client {
         Err(answer.into_error().await)
     }
 
-    /// Makes sure that a blob is there whose PUT was answered before all of its bytes were sent.
+    /// Verifies that a blob exists whose PUT was answered before all of its bytes were sent.
     async fn upload_check(
         &self,
         repository: &Repository,
@@ -293,8 +293,8 @@ impl Client {
         })
     }
 
-    /// Gives a session up, so that the registry can forget its bytes. Failures don't matter: a
-    /// registry forgets old sessions by itself.
+    /// Cancels a session, so that the registry can discard its bytes. Failures don't matter:
+    /// registries discard old sessions themselves.
     pub async fn upload_cancel(&self, mut upload: Upload) {
         upload.ended = true;
         self.upload_give_up(&upload.give_up_call()).await;
@@ -308,15 +308,15 @@ impl Client {
         let _ = tokio::time::timeout(CANCEL_PATIENCE, give_up).await;
     }
 
-    /// Waits until no upload session of this client is open any more, after all transfers were
-    /// cancelled; not longer than a registry may take for it.
+    /// After all transfers were cancelled, waits until this client has no open upload session, up
+    /// to the timeout of cancelling one.
     pub async fn uploads_end(&self) {
         self.inner.uploads.close();
         let _ = tokio::time::timeout(CANCEL_PATIENCE, self.inner.uploads.wait()).await;
         self.inner.uploads.reopen();
     }
 
-    /// The session that an answer opens.
+    /// The session that a response opens.
     fn session(
         &self,
         answer: &Response,
@@ -343,7 +343,8 @@ impl Client {
         })
     }
 
-    /// Waits for the answer as long as the target takes bytes, and longer after the last of `size`.
+    /// Waits for the response as long as the target accepts bytes, and longer after the last of
+    /// `size`.
     async fn watch(
         &self,
         request: reqwest::RequestBuilder,
@@ -387,20 +388,20 @@ impl Client {
     }
 }
 
-/// What the target said to the bytes.
+/// The target's response to the bytes.
 #[derive(PartialEq)]
 enum Put {
     Accepted,
-    /// The authorisation had run out; it is renewed, and the same session takes the bytes again.
+    /// The authorisation had expired; it is renewed, and the same session accepts the bytes again.
     Renewed,
 }
 
-/// How far a body is, seen from the watch over it.
+/// The progress of a body, seen from outside.
 #[derive(Default)]
 struct Meter {
     bytes: AtomicU64,
     waits_for_source: AtomicBool,
-    /// Why the source broke off; the target's error is only the consequence.
+    /// Why the source failed; the target's error is only the consequence.
     failure: Mutex<Option<Error>>,
 }
 

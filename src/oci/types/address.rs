@@ -1,4 +1,5 @@
-//! Where a registry is: scheme, host, port and an optional path prefix; the aliases of Docker Hub.
+//! The address of a registry: scheme, host, port and an optional path prefix; the aliases of Docker
+//! Hub.
 
 use std::fmt;
 
@@ -7,15 +8,15 @@ use url::Url;
 use super::name_error::NameError;
 use super::reference::Repository;
 
-/// What people call Docker Hub, and the host that serves its API.
+/// The common name of Docker Hub, and the host that serves its API.
 const HUB: &str = "docker.io";
 const HUB_API: &str = "registry-1.docker.io";
 pub(in crate::oci) const HUB_ALIASES: [&str; 3] =
     ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
-/// A registry's address: `host[:port][/prefix]`, with `https://` or `http://` in front if wanted.
+/// A registry's address: `host[:port][/prefix]`, optionally with `https://` or `http://`.
 ///
-/// `http://` means that TLS is never tried; without a scheme it is https only.
+/// `http://` means plain http; without a scheme it is https only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RegistryAddress {
     plain_http: bool,
@@ -57,7 +58,7 @@ impl RegistryAddress {
             })
             .ok_or_else(|| fail("it names no host"))?
             .to_owned();
-        // `Url` hides a port that is the scheme's default; the text still has it.
+        // `Url` omits a port that is the scheme's default; the text still has it.
         let port = authority
             .rsplit_once(':')
             .and_then(|(_, port)| port.parse().ok())
@@ -86,19 +87,19 @@ impl RegistryAddress {
         Ok(address)
     }
 
-    /// The same address, over plain http when `plain_http` is set.
+    /// The same address, with plain http if `plain_http` is set.
     #[must_use]
     pub fn with_plain_http(mut self, plain_http: bool) -> Self {
         self.plain_http |= plain_http;
         self
     }
 
-    /// Whether TLS is never tried.
+    /// Whether to use plain http.
     pub fn is_plain_http(&self) -> bool {
         self.plain_http
     }
 
-    /// Host and port as people write them: `docker.io`, `localhost:5000`.
+    /// Host and port as users write them: `docker.io`, `localhost:5000`.
     pub fn host(&self) -> String {
         match self.port {
             Some(port) => format!("{}:{port}", self.host),
@@ -106,7 +107,7 @@ impl RegistryAddress {
         }
     }
 
-    /// The path that every repository of this address starts with.
+    /// The common path prefix of all repositories of this address.
     pub fn prefix(&self) -> Option<&Repository> {
         self.prefix.as_ref()
     }

@@ -1,4 +1,4 @@
-//! Digests: `sha256:<hex>` and `sha512:<hex>`, parsed once and verified while bytes pass.
+//! Digests: `sha256:<hex>` and `sha512:<hex>`, parsed once and verified while streaming.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::name_error::NameError;
 pub struct Digest(Arc<str>);
 
 impl Digest {
-    /// Reads `sha256:<64 hex>` or `sha512:<128 hex>`.
+    /// Parses `sha256:<64 hex>` or `sha512:<128 hex>`.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let valid = text.split_once(':').is_some_and(|(algorithm, hex)| {
             let length = match algorithm {
@@ -66,14 +66,14 @@ impl Digest {
         hasher.finish() == *self
     }
 
-    /// `sha256:` and the first twelve hex digits, for people.
+    /// `sha256:` and the first twelve hex digits, for display.
     pub fn short(&self) -> &str {
         let end = self.0.find(':').map_or(0, |colon| colon + 13);
         self.0.get(..end).unwrap_or(&self.0)
     }
 }
 
-/// A running hash; [`Hasher::finish`] gives the digest of all bytes seen.
+/// A running hash; [`Hasher::finish`] returns the digest of all bytes seen.
 #[derive(Clone)]
 pub enum Hasher {
     /// SHA-256, what registries use.
@@ -89,7 +89,7 @@ impl Default for Hasher {
 }
 
 impl Hasher {
-    /// Takes in more bytes.
+    /// Adds more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
@@ -97,7 +97,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of all bytes taken in.
+    /// The digest of all added bytes.
     pub fn finish(self) -> Digest {
         let text = match self {
             Self::Sha256(hasher) => format!("sha256:{}", hex::encode(hasher.finalize())),

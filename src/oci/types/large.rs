@@ -1,21 +1,21 @@
-//! Manifests so large that they are worked on offload: a registry may make one up with hundreds of
-//! thousands of entries.
+//! Manifests so large that they are processed on a separate thread: a registry may serve one with
+//! hundreds of thousands of entries.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::blocking::blocking;
 
-/// From so many bytes on a manifest is large; ordinary ones have a few KiB.
+/// Manifests from this size on are large; ordinary ones have a few KiB.
 pub(in crate::oci) const LARGE: usize = 256 * 1024;
 
-/// Indexes within indexes; real ones have one level, and a circle can't be hashed.
+/// Nested indexes; real ones have one level, and a cycle can't be hashed.
 pub(crate) const MAX_DEPTH: usize = 4;
 
 /// Room for one large manifest at each depth, in this process: one takes ten times its size in
-/// memory. An index keeps its room while its children ask for theirs, so each depth has its own.
+/// memory. An index keeps its room while its children request theirs, so each depth has its own.
 static ROOMS: [Semaphore; MAX_DEPTH + 1] = [const { Semaphore::const_new(1) }; MAX_DEPTH + 1];
 
-/// The right to have a large manifest in memory; nothing for an ordinary one.
+/// The permit to have a large manifest in memory; empty for an ordinary one.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
     _permit: Option<SemaphorePermit<'static>>,
@@ -32,8 +32,8 @@ impl Room {
     }
 }
 
-/// Does what takes time that grows with a manifest of `size` bytes: here for an ordinary one, for a
-/// large one on a thread on which nobody else waits.
+/// Does work whose time grows with a manifest of `size` bytes: directly for an ordinary one, on a
+/// blocking thread for a large one.
 pub(crate) async fn offload<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,

@@ -1,4 +1,4 @@
-//! Manifests and indexes: the raw bytes, which are what is pushed, beside what they mean.
+//! Manifests and indexes: the raw bytes, which are what is pushed, and their meaning.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::digest::Digest;
 use super::large::Room;
 use super::platform::Platform;
 
-/// Media types of manifests that this client asks for, in one `Accept` value.
+/// Media types of manifests that this client requests, in one `Accept` value.
 pub const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, \
@@ -33,14 +33,14 @@ const DOCKER_SCHEMA1: [&str; 2] = [
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// The content's media type; "" where the manifest has none.
+    /// The content's media type; "" if the manifest has none.
     #[serde(default)]
     pub media_type: String,
     /// The content's digest.
     pub digest: Digest,
     /// The content's length in bytes.
     pub size: u64,
-    /// For a child of an index: what it runs on.
+    /// For a child of an index: its platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
     /// Free key-value pairs.
@@ -52,7 +52,7 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    /// A layer that is fetched from elsewhere and never stored in a registry.
+    /// A layer that is downloaded from elsewhere and never stored in a registry.
     pub fn is_foreign(&self) -> bool {
         self.media_type.contains(".foreign.") || self.media_type.contains(".nondistributable.")
     }
@@ -65,26 +65,26 @@ impl Descriptor {
     }
 }
 
-/// What a manifest holds.
+/// The content of a manifest.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// An index (or Docker manifest list): its children.
     Index(Vec<Descriptor>),
     /// An image or artifact: configuration and layers, all blobs in order.
     Image {
-        /// The configuration, where there is one.
+        /// The configuration, if there is one.
         config: Option<Descriptor>,
         /// Layers, or an artifact's blobs.
         layers: Vec<Descriptor>,
     },
-    /// Docker's schema 1, which no current registry takes.
+    /// Docker's schema 1, which current registries don't accept.
     Schema1,
 }
 
 /// A manifest as a registry sent it.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// The bytes, pushed unchanged so that the digest survives.
+    /// The bytes, pushed unchanged so that the digest stays the same.
     pub bytes: Bytes,
     /// The media type, without parameters.
     pub media_type: String,
@@ -92,7 +92,7 @@ pub struct Manifest {
     pub digest: Digest,
     /// What it means.
     pub content: Content,
-    /// For a large one: that it may be in memory.
+    /// For a large one: its memory permit.
     room: Arc<Room>,
 }
 
@@ -109,8 +109,8 @@ struct RawManifest {
 }
 
 impl Manifest {
-    /// Reads a manifest. Its kind comes from `content_type` (parameters ignored), else from its
-    /// shape. Err: in words, why this is no manifest.
+    /// Parses a manifest. Its kind comes from `content_type` (parameters ignored), else from its
+    /// structure. Err: why this isn't a manifest.
     pub fn parse(bytes: Bytes, content_type: Option<&str>) -> Result<Self, String> {
         let raw: RawManifest =
             serde_json::from_slice(&bytes).map_err(|e| format!("not a manifest: {e}"))?;
@@ -140,7 +140,7 @@ impl Manifest {
         })
     }
 
-    /// The same, which takes this room for as long as it or what was made of it is kept.
+    /// The same, holding this room as long as it or something derived from it is kept.
     pub(in crate::oci) fn within(self, room: Room) -> Self {
         Self {
             room: Arc::new(room),
@@ -156,7 +156,7 @@ impl Manifest {
         }
     }
 
-    /// The blobs that a registry must have before it takes this manifest; foreign layers left out.
+    /// The blobs that a registry must have before it accepts this manifest; without foreign layers.
     pub fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
         let (config, layers) = match &self.content {
             Content::Image { config, layers } => (config.as_ref(), layers.as_slice()),
@@ -168,7 +168,7 @@ impl Manifest {
             .filter(|blob| !blob.is_foreign())
     }
 
-    /// The layers of an image, foreign ones too; none for an index.
+    /// The layers of an image, including foreign ones; none for an index.
     pub fn layers(&self) -> &[Descriptor] {
         match &self.content {
             Content::Image { layers, .. } => layers,
@@ -189,15 +189,15 @@ impl Manifest {
         )
     }
 
-    /// Whether the configuration is an image's, and so tells the platform.
+    /// Whether the configuration is an image's, and so has a platform.
     pub fn has_image_config(&self) -> bool {
         matches!(&self.content, Content::Image { config: Some(config), .. }
             if matches!(config.media_type.as_str(),
                 "application/vnd.oci.image.config.v1+json" | "application/vnd.docker.container.image.v1+json"))
     }
 
-    /// The same index with only the children in `keep`; all else stays as it was written. The same
-    /// input gives the same bytes. Err: in words, why this is no index.
+    /// The same index with only the children in `keep`; everything else stays as written. The same
+    /// input gives the same bytes. Err: why this isn't an index.
     pub fn with_children(&self, keep: &HashSet<Digest>) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Child {
@@ -227,7 +227,7 @@ impl Manifest {
     }
 }
 
-/// Whether a `Content-Type` says that this is Docker's schema 1.
+/// Whether a `Content-Type` is that of Docker's schema 1.
 pub(in crate::oci) fn is_schema1(content_type: Option<&str>) -> bool {
     content_type.is_some_and(|value| DOCKER_SCHEMA1.contains(&essence(value).as_str()))
 }
@@ -242,7 +242,7 @@ fn media_type(raw: &RawManifest, content_type: Option<&str>) -> String {
     let header = content_type
         .map(essence)
         .filter(|value| value.contains("manifest") || value.contains("index"));
-    // A body that names its own type knows best, except that schema 1 never does.
+    // The media type in the body takes precedence, but schema 1 has none.
     if let Some(own) = &raw.media_type {
         return own.clone();
     }

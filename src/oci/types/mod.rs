@@ -1,10 +1,12 @@
-//! The vocabulary: what names, digests, platforms and manifests are. Nothing here sends a request.
+//! The vocabulary: names, digests, platforms and manifests. Nothing here sends a request.
 //!
-//! - [`mod@reference`]: repositories, tags, digests and references as people write them; [`address`]: where a registry is.
-//! - [`name_error`]: why a name isn't one.
-//! - [`digest`]: `sha256:…`, computed while bytes pass.
-//! - [`platform`]: operating system, architecture, variant; `platform_names`: what other tools call them.
-//! - [`manifest`]: manifests and indexes as they are read; `large`: parses big ones off the runtime's threads.
+//! - [`mod@reference`]: repositories, tags, digests and references as users write them; [`address`]:
+//!   where a registry is.
+//! - [`name_error`]: why a name is invalid.
+//! - [`digest`]: `sha256:…`, computed while streaming.
+//! - [`platform`]: operating system, architecture, variant; `platform_names`: their names in other
+//!   tools.
+//! - [`manifest`]: parsed manifests and indexes; `large`: processes big ones off the runtime's threads.
 
 pub mod address;
 pub mod digest;

@@ -1,16 +1,16 @@
-//! Why a name isn't one.
+//! Why a name is invalid.
 
 use crate::text::{NAME, readable};
 
-/// A name (repository, tag, digest, address, platform) that isn't one.
+/// An invalid name (repository, tag, digest, address, platform).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{value}` is not a valid {kind}: {reason}")]
 pub struct NameError {
-    /// What was meant: `tag`, `repository`, …
+    /// The expected kind: `tag`, `repository`, …
     pub kind: &'static str,
-    /// What was given, shortened.
+    /// The given text, shortened.
     pub value: String,
-    /// Why it isn't one.
+    /// Why it is invalid.
     pub reason: String,
 }
 

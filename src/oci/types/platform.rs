@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::name_error::NameError;
 use super::platform_names as words;
 
-/// Bytes of a platform's name: far more than any known one has.
+/// Maximum bytes of a platform's name: far more than any known one has.
 const LONGEST: usize = 64;
 
 /// A platform as an index names it.
@@ -34,8 +34,8 @@ impl fmt::Display for Platform {
     }
 }
 
-/// One wanted platform: `arm64`, `linux/arm64` or `linux/arm64/v8`. Parts not given match anything.
-/// The names are Go's; those of other tools (`x86_64`, `aarch64`, `armhf`) are understood.
+/// One chosen platform: `arm64`, `linux/arm64` or `linux/arm64/v8`. Missing parts match anything.
+/// The names are Go's; those of other tools (`x86_64`, `aarch64`, `armhf`) are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlatformChoice {
     os: Option<String>,
@@ -44,15 +44,14 @@ pub struct PlatformChoice {
 }
 
 impl PlatformChoice {
-    /// Reads `[os/]architecture[/variant]`. Two parts are `os/architecture`, unless the second one
-    /// is a variant (`arm/v7`). Err: it isn't written so, or a name is unknown; then with the one
-    /// that was probably meant.
+    /// Parses `[os/]architecture[/variant]`. Two parts are `os/architecture`, unless the second one
+    /// is a variant (`arm/v7`). Err: the form is wrong, or a name is unknown, with the one that was
+    /// probably meant.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         Self::read(text, true)
     }
 
-    /// Reads what was accepted once, by another version perhaps: names that are unknown now stand
-    /// for themselves.
+    /// Parses what was once accepted, perhaps by another version: unknown names are kept.
     pub fn parse_stored(text: &str) -> Result<Self, NameError> {
         Self::read(text, false)
     }
@@ -86,7 +85,7 @@ impl PlatformChoice {
         Ok(choice)
     }
 
-    /// The same by the names that images use, as far as they are known.
+    /// The same with the names that images use, if known.
     fn named(os: Option<&str>, architecture: &str, variant: Option<&str>) -> Self {
         let known = words::architecture(architecture);
         let own = |text: &str| text.to_owned();
@@ -101,7 +100,7 @@ impl PlatformChoice {
         }
     }
 
-    /// Err: in words, which name is unknown, and which one was probably meant.
+    /// Err: which name is unknown, and which one was probably meant.
     fn check(&self) -> Result<(), String> {
         let meant = |near: Option<&'static str>, others: &str| match near {
             Some(near) => format!("did you mean `{near}`?"),
@@ -130,8 +129,8 @@ impl PlatformChoice {
         }
     }
 
-    /// Whether `platform` is wanted. A variant that is the only one or the usual one needn't be
-    /// written: `arm64` is `arm64/v8`, `arm` is `arm/v7`, `amd64` is `amd64/v1`.
+    /// Whether `platform` matches. The only or usual variant can be omitted: `arm64` is `arm64/v8`,
+    /// `arm` is `arm/v7`, `amd64` is `amd64/v1`.
     pub fn matches(&self, platform: &Platform) -> bool {
         let (architecture, implied) =
             words::architecture(&platform.architecture).unwrap_or((&platform.architecture, None));
@@ -291,7 +290,7 @@ mod tests {
         ] {
             let error = PlatformChoice::parse(word).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
-            // What an earlier version stored is read all the same.
+            // What an earlier version stored is still accepted.
             assert!(PlatformChoice::parse_stored(word).is_ok(), "{word}");
         }
     }

@@ -1,7 +1,7 @@
-//! The words of platforms: the names that Go gives to systems and architectures, which images use,
-//! and what other tools call the same.
+//! Names of platforms: Go's names of systems and architectures, which images use, and the names in
+//! other tools.
 
-/// `GOOS` values (go/src/internal/syslist, Go 1.25), and `wasi`, which Docker writes.
+/// `GOOS` values (go/src/internal/syslist, Go 1.25), and `wasi`, which Docker uses.
 const SYSTEMS: &[&str] = &[
     "aix",
     "android",
@@ -53,8 +53,8 @@ const ARCHITECTURES: &[&str] = &[
     "wasm",
 ];
 
-/// Other words for architectures: `uname -m`, RPM, Debian, Docker Hub's organisations. Where they
-/// name a variant it follows; containerd and regsync read `armhf` and `armel` this way.
+/// Other names of architectures: `uname -m`, RPM, Debian, Docker Hub's organisations. A variant
+/// follows if the name implies one; containerd and regsync interpret `armhf` and `armel` this way.
 const ALIASES: &[(&str, &str, Option<&str>)] = &[
     ("x86_64", "amd64", None),
     ("x86-64", "amd64", None),
@@ -120,7 +120,7 @@ const ALIASES: &[(&str, &str, Option<&str>)] = &[
     ("sparcv9", "sparc64", None),
 ];
 
-/// Other words for systems.
+/// Other names of systems.
 const SYSTEM_ALIASES: &[(&str, &str)] = &[
     ("macos", "darwin"),
     ("osx", "darwin"),
@@ -129,8 +129,8 @@ const SYSTEM_ALIASES: &[(&str, &str)] = &[
     ("sunos", "solaris"),
 ];
 
-/// What Uyuni's labels of channels, packages and servers have besides the architecture:
-/// `channel-x86_64`, `amd64-deb`, `aarch64-redhat-linux`.
+/// Additional parts of Uyuni's labels of channels, packages and servers: `channel-x86_64`,
+/// `amd64-deb`, `aarch64-redhat-linux`.
 const LABEL_BEGINS: &[&str] = &["channel-"];
 const LABEL_ENDS: &[&str] = &[
     "-deb",
@@ -141,8 +141,7 @@ const LABEL_ENDS: &[&str] = &[
     "-linux",
 ];
 
-/// The architecture that a word stands for, and the variant where it names one too. `None`: none
-/// that is known.
+/// The architecture of a name, and the variant if it implies one. `None`: unknown.
 pub(super) fn architecture(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     let word = word.to_ascii_lowercase();
     exact(&word).or_else(|| {
@@ -163,7 +162,7 @@ fn exact(word: &str) -> Option<(&'static str, Option<&'static str>)> {
     })
 }
 
-/// The system that a word stands for.
+/// The system of a name.
 pub(in crate::oci) fn system(word: &str) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();
     let known = SYSTEMS.iter().find(|known| **known == word).copied();
@@ -173,7 +172,7 @@ pub(in crate::oci) fn system(word: &str) -> Option<&'static str> {
     })
 }
 
-/// A variant as images write it: `v7`, `v8.2`, `v3`. `None`: no architecture has such a one.
+/// A variant as images write it: `v7`, `v8.2`, `v3`. `None`: no architecture has such a variant.
 pub(super) fn variant(word: &str) -> Option<String> {
     const NAMED: &[&str] = &[
         "hardfloat",
@@ -210,7 +209,7 @@ pub(super) fn system_near(word: &str) -> Option<&'static str> {
 
 fn near(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let word: String = word.chars().take(64).collect::<String>().to_lowercase();
-    // About a third of a word may be wrong; the first of several that are equally near is Go's own.
+    // About a third of a word may be wrong; of several equally close names, Go's own comes first.
     let most = word.chars().count().div_ceil(3).clamp(1, 3);
     known
         .map(|known| (strsim::damerau_levenshtein(&word, known), known))

@@ -17,7 +17,7 @@ use super::name_error::NameError;
 pub struct Repository(Arc<str>);
 
 impl Repository {
-    /// Reads a repository path.
+    /// Parses a repository path.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let fail = |reason: &str| Err(NameError::new("repository", text, reason));
         if text.is_empty() {
@@ -97,7 +97,7 @@ impl Tag {
     }
 }
 
-/// A tag or a digest: what names one manifest in a repository.
+/// A tag or a digest: identifies one manifest in a repository.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reference {
     /// By tag, which may move.
@@ -107,7 +107,7 @@ pub enum Reference {
 }
 
 impl Reference {
-    /// Reads a tag, or a digest when it has a colon.
+    /// Parses a tag, or a digest if it has a colon.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         if text.contains(':') {
             Digest::parse(text).map(Self::Digest)

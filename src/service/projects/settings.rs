@@ -25,7 +25,7 @@ pub struct ProjectOptions {
     pub architectures: Option<Vec<String>>,
     /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
     pub on_empty: Option<String>,
-    /// For people.
+    /// Free text.
     pub description: Option<String>,
     /// Whether it can run.
     pub enabled: Option<bool>,
@@ -48,7 +48,7 @@ pub struct ProjectDetails {
     pub architectures: Option<Vec<String>>,
     /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
     pub on_empty: Option<String>,
-    /// For people.
+    /// Free text.
     pub description: Option<String>,
     /// Whether it can run.
     pub enabled: Option<bool>,
@@ -85,7 +85,7 @@ pub struct ProjectSettings {
     /// What to do if an item selects nothing and has no setting of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_empty: Option<OnEmpty>,
-    /// For people.
+    /// Free text.
     pub description: String,
     /// Maximum number of tags to work on at once.
     pub max_parallel: usize,

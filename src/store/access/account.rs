@@ -139,7 +139,7 @@ pub struct AccountChange<'a> {
     pub read_only: Option<bool>,
 }
 
-/// Changes an account; `false` where there is none.
+/// Changes an account; `false` if there is none.
 pub fn account_update(
     conn: &mut DbConnection,
     id: i64,
@@ -171,7 +171,7 @@ pub fn account_list(
         .load(conn)?)
 }
 
-/// Removes an account with its roles and sessions; `false` where there is none.
+/// Removes an account with its roles and sessions; `false` if there is none.
 pub fn account_delete(conn: &mut DbConnection, id: i64) -> Result<bool, Error> {
     Ok(diesel::delete(account::table.find(id)).execute(conn)? == 1)
 }

@@ -94,7 +94,7 @@ pub fn session_renew(
     })
 }
 
-/// Ends a session; `false` where there was none.
+/// Ends a session; `false` if there was none.
 pub fn session_delete(conn: &mut DbConnection, id: i64) -> Result<bool, Error> {
     Ok(diesel::delete(session::table.find(id)).execute(conn)? == 1)
 }

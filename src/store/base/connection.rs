@@ -254,7 +254,7 @@ impl Target {
     }
 
     /// Err if the file was moved, removed or replaced since it was opened: writes to the open file
-    /// would be lost to whoever opens it by name.
+    /// would be invisible to anyone who opens it by name.
     pub(in crate::store) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Sqlite { path, file } if *file != FileId::of(path) => Err(Error::Trouble(

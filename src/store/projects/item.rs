@@ -17,7 +17,7 @@ pub struct Item {
     pub options: String,
 }
 
-/// Adds an item and returns its id; `None` where there is no such project.
+/// Adds an item and returns its id; `None` if there is no such project.
 pub fn item_create(
     conn: &mut DbConnection,
     org_id: i64,
@@ -71,7 +71,7 @@ pub fn item_list(
         .load(conn)?)
 }
 
-/// Replaces an item's repository and options; `false` where there is no such item.
+/// Replaces an item's repository and options; `false` if there is no such item.
 pub fn item_update(
     conn: &mut DbConnection,
     org_id: i64,
@@ -93,7 +93,7 @@ pub fn item_update(
     })
 }
 
-/// Removes an item; `false` where there is no such item.
+/// Removes an item; `false` if there is no such item.
 pub fn item_delete(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<bool, Error> {
     conn.write(|conn| {
         if item_by_id(conn, org_id, id)?.is_none() {

@@ -28,7 +28,7 @@ pub struct SyncedKey {
     pub target_tag: String,
 }
 
-/// What stood there.
+/// What was there.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = synced_tag)]
 #[allow(missing_docs)]

@@ -54,7 +54,7 @@ pub struct Run {
     pub task: String,
     /// `None`: the whole server.
     pub org_id: Option<i64>,
-    /// `None`: house-keeping.
+    /// `None`: housekeeping.
     pub project_id: Option<i64>,
     /// The project's label when the run was queued.
     pub project_label: String,

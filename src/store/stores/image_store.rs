@@ -211,7 +211,7 @@ pub fn image_store_list(
         .load(conn)?)
 }
 
-/// Changes a store; `false` where there is no such store.
+/// Changes a store; `false` if there is no such store.
 pub fn image_store_update(
     conn: &mut DbConnection,
     key: &SealKey,
@@ -260,7 +260,7 @@ pub fn image_store_projects(
         .load(conn)?)
 }
 
-/// Removes a store; `false` where there is none, [`Error::Reference`] while a project uses it.
+/// Removes a store; `false` if there is none, [`Error::Reference`] while a project uses it.
 pub fn image_store_delete(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<bool, Error> {
     let store = image_store::table
         .find(id)

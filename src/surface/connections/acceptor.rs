@@ -1,7 +1,7 @@
-//! Connections: accepted, put into TLS where the server has a certificate, and served.
+//! Connections: accepted, wrapped in TLS if the server has a certificate, and served.
 //!
-//! Nobody can keep a connection open by saying nothing: the first byte, the TLS handshake and each
-//! request's head have [`ServeOptions::head_time`] to arrive.
+//! No client can keep a connection open by being silent: the first byte, the TLS handshake and each
+//! request's head must arrive within [`ServeOptions::head_time`].
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -39,42 +39,42 @@ use crate::surface::wires::encoding::{Encoder, accepted, weight};
 
 /// The first byte of a TLS connection: a handshake record.
 const HANDSHAKE: u8 = 0x16;
-/// Without file descriptors can't accept a connection; some are free again after this.
+/// Pause after running out of file descriptors; some are free again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// So much of a connection waits in memory, at most, in each direction.
+/// Maximum bytes of a connection buffered in each direction.
 const BUFFER: usize = 64 * 1024;
-/// The same for HTTP/2: requests at once, what their bodies may be ahead of being read, one and all
-/// together, what a field of a head takes besides itself, and the size of a head.
+/// Limits of HTTP/2: simultaneous requests, unread bytes of one body and of all together, overhead
+/// of a header field, and size of a head.
 const STREAMS: u32 = 32;
 const STREAM_WINDOW: u32 = 128 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 const OF_FIELD: usize = 64;
 const HEAD: u32 = 16 * 1024;
-/// How long a browser that was here by https comes by nothing else.
+/// How long browsers that used https must not use anything else.
 const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// How connections are let in.
+/// How connections are accepted.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// With a certificate the server speaks https only.
     pub certificate: Option<Arc<Certificate>>,
-    /// The address that users call the server by, such as `https://sync.example.com`, where that
-    /// isn't the one that it listens at.
+    /// The address that users connect to, such as `https://sync.example.com`, if it isn't the one
+    /// that the server listens on.
     pub public_url: Option<String>,
-    /// How long a connection may take to say what it wants.
+    /// How long a connection may take to send its first bytes and heads.
     pub head_time: Duration,
-    /// How long a client may take nothing of an answer.
+    /// How long a client may read nothing of a response.
     pub write_time: Duration,
     /// Connections at once.
     pub connections: usize,
-    /// What all requests without a known session may take together besides their bodies, in bytes:
-    /// their heads, and answers that wait to be taken.
+    /// Maximum bytes that all requests without a known session may take together besides their
+    /// bodies: their heads, and unread responses.
     pub strangers_bytes: usize,
 }
 
 impl Default for ServeOptions {
-    /// Plain http; a minute, in which idle clients also keep their connection.
+    /// Plain http; a timeout of one minute, also for idle connections.
     fn default() -> Self {
         Self {
             certificate: None,
@@ -98,7 +98,7 @@ struct Acceptor {
     admission: Admission,
 }
 
-/// Serves until `shutdown` is done and the requests under way are answered.
+/// Serves until `shutdown` is done and the requests in progress are answered.
 pub async fn serve(
     listener: TcpListener,
     routes: impl Into<Routes>,
@@ -179,7 +179,8 @@ impl Acceptor {
         })
     }
 
-    /// Errors of a connection are the client's: nobody else is told, and nothing else ends.
+    /// Errors of a connection are the client's problem: they affect nothing else and are only
+    /// logged.
     async fn connection_handle(
         self: &Arc<Self>,
         stream: TcpStream,
@@ -236,7 +237,7 @@ impl Acceptor {
             steps.request();
             let visit = room.visit(head_bytes(&request));
             let (acceptor, routes, steps) = (Arc::clone(&acceptor), routes.clone(), steps.clone());
-            // In a box, or each connection would carry the room for a request, idle or not.
+            // Boxed, or each connection would reserve the memory of a request, idle or not.
             Box::pin(async move {
                 let request = request.map(|body| {
                     if body.is_end_stream() {
@@ -258,9 +259,9 @@ impl Acceptor {
             .builder
             .serve_connection_with_upgrades(TokioIo::new(stream), service)
             .into_owned();
-        // What watches it isn't asked each time that something comes.
+        // The watcher isn't polled whenever bytes arrive.
         let mut connection = AbortOnDropHandle::new(tokio::spawn(watcher.watch(connection)));
-        // The protocol is told by the first bytes, before any bound of the protocol's own holds.
+        // The first bytes determine the protocol, before the protocol's own limits apply.
         let silent = async {
             tokio::time::sleep(self.options.head_time).await;
             if asked.load(Ordering::Relaxed) {
@@ -291,7 +292,7 @@ impl Acceptor {
             let text = "a request needs exactly one Host header with the server's host\n";
             return (StatusCode::BAD_REQUEST, text).into_response();
         }
-        // HTTP/2 has the host in the request's own address.
+        // HTTP/2 has the host in the request's URI.
         if let Some(host) = request.uri().authority()
             && let Ok(host) = HeaderValue::from_str(host.as_str())
         {
@@ -320,8 +321,8 @@ impl Acceptor {
     }
 }
 
-/// What every answer says to browsers: it is what it says it is, nobody may frame it, and nobody is
-/// told where a link came from. A page that is more than data has its own policy.
+/// Headers of every response for browsers: no content sniffing, no framing, no referrer. Pages with
+/// more than data have their own policy.
 fn headers_secure(headers: &mut HeaderMap) {
     const NEVER: HeaderValue = HeaderValue::from_static("no-store");
     const DATA: HeaderValue =
@@ -329,24 +330,23 @@ fn headers_secure(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(DATA);
-    // Answers hold sessions and what only their caller may see.
+    // Responses contain sessions and data for their caller only.
     headers.entry(CACHE_CONTROL).or_insert(NEVER);
 }
 
-/// What a request's head takes.
+/// The memory taken by a request's head.
 fn head_bytes<B>(request: &Request<B>) -> usize {
     let fields = request.headers().iter();
     let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + OF_FIELD);
     request.uri().path().len() + request.uri().query().map_or(0, str::len) + fields.sum::<usize>()
 }
 
-/// What nobody waits for: the connection is closed.
+/// A response that nobody waits for: the connection is closed.
 fn gone() -> Response {
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
 
-/// Whether a request names one host, or none where that is allowed, and in the characters of one:
-/// pages repeat it.
+/// Whether a request names one valid host, or none if that is allowed: pages repeat it.
 fn is_host_clear(request: &Request<Body>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     let (first, second) = (hosts.next(), hosts.next());

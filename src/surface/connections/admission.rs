@@ -1,10 +1,10 @@
-//! How many connections are open at once, and which one goes for a new one.
+//! Limits the number of open connections, and selects the one to close for a new one.
 //!
-//! - Who has a request with a valid session under way stays.
-//! - Of the others, first those that have no request under way go, then those that nobody is known
-//!   to have made; the oldest first.
-//! - What nobody is known to have asked for, heads of requests and answers that aren't taken, has one
-//!   budget; where it is used up, the connection of the oldest request goes.
+//! - A connection with a request in progress that has a valid session stays.
+//! - Of the others, those without a request in progress are closed first, then those whose requests
+//!   have no known session; oldest first.
+//! - Request heads and unread responses without a known session share one budget; when it is used up,
+//!   the connection of the oldest request is closed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::eviction::Eviction;
 use crate::surface::requests::budget::{Budget, NoRoom, Share};
 
-/// What the server keeps for each request besides its head.
+/// Memory that the server needs for each request besides its head.
 const OF_REQUEST: usize = 8 * 1024;
 
 /// All connections.
@@ -26,23 +26,23 @@ pub(super) struct Admission {
 
 #[derive(Debug, Default)]
 struct Open {
-    /// Counts what happens, so that it is known what was first.
+    /// Counts events, so that their order is known.
     clock: u64,
     admission: BTreeMap<u64, Room>,
 }
 
 #[derive(Debug)]
 struct Room {
-    /// Requests under way.
+    /// Requests in progress.
     requests: usize,
-    /// Those of them whose session is valid.
+    /// Those with a valid session.
     known: usize,
-    /// When the last of its requests began or ended.
+    /// When its last request started or ended.
     since: u64,
     eviction: Eviction,
 }
 
-/// A connection; given back when this is dropped.
+/// A connection; released on drop.
 #[derive(Debug)]
 pub(super) struct Admitted {
     admission: Admission,
@@ -58,12 +58,13 @@ pub(in crate::surface) struct Visit(Arc<Inner>);
 struct Inner {
     place: Arc<Admitted>,
     is_known: AtomicBool,
-    /// What it takes, until its session is known.
+    /// The memory it takes, until its session is known.
     share: Mutex<Option<Share>>,
 }
 
 impl Admission {
-    /// For so many connections, and so many bytes for all requests that nobody is known to have made.
+    /// With limits for the number of connections, and for the bytes of all requests without a known
+    /// session.
     pub(in crate::surface) fn new(limit: usize, bytes: usize) -> Admission {
         Admission {
             limit,
@@ -72,7 +73,7 @@ impl Admission {
         }
     }
 
-    /// A place for a new connection; `None` where everybody else stays.
+    /// Admits a new connection; `None` if all others must stay.
     pub(super) fn enter(&self) -> Option<Arc<Admitted>> {
         let mut open = self.lock();
         if open.admission.len() >= self.limit {
@@ -121,12 +122,12 @@ impl Open {
 }
 
 impl Admitted {
-    /// Waits until the connection is to be closed.
+    /// Waits until the connection should be closed.
     pub(in crate::surface) async fn evicted(&self) {
         self.eviction.given().await;
     }
 
-    /// A request begins, whose head has so many bytes.
+    /// Starts a request whose head has this many bytes.
     pub(in crate::surface) fn visit(self: &Arc<Self>, head: usize) -> Visit {
         self.admission
             .lock()
@@ -162,19 +163,19 @@ impl Visit {
         }
     }
 
-    /// Whether the connection is about to be closed, so that nothing is worth doing any more.
+    /// Whether the connection is about to be closed, so that further work is useless.
     pub(super) fn is_over(&self) -> bool {
         self.0.place.eviction.is_given()
     }
 
-    /// Whether an answer of so many bytes may be kept until it is taken. Where it may not, the
+    /// Whether a response of this many bytes may be buffered until it is read. If not, the
     /// connection is closed.
     pub(in crate::surface) fn keeps(&self, bytes: usize) -> bool {
         self.has_room(|share| share.grow_now(bytes))
     }
 
-    /// Whether the request, until its session is known, gets what it asks of its share. Where it
-    /// doesn't, the connection is closed.
+    /// Whether the request, until its session is known, gets the requested part of the budget. If
+    /// not, the connection is closed.
     fn has_room(&self, grow: impl FnOnce(&Share) -> Result<(), NoRoom>) -> bool {
         let is_refused = |share: &Share| grow(share).is_err();
         let is_refused = self.share().as_ref().is_some_and(is_refused);

@@ -1,11 +1,11 @@
-//! How many files and connections the system lets this process have open.
+//! How many files and connections this process may have open.
 
-/// Kept for files, the database and registries.
+/// Reserved for files, the database and registries.
 const RESERVED: usize = 128;
-/// What a system allows at least.
+/// The minimum that a system allows.
 const LEAST: usize = 256;
 
-/// Raises the limit as far as the system allows, and says how many connections fit into it.
+/// Raises the limit as far as the system allows, and returns how many connections fit into it.
 pub fn connections_max() -> usize {
     raised().saturating_sub(RESERVED).max(LEAST - RESERVED)
 }

@@ -1,4 +1,4 @@
-//! The word to a request or a connection that it is to end for the sake of others.
+//! The signal to a request or connection to end in favour of others.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
 
-/// Given once; clones share it. One task waits for it, which makes it cheaper than a
-/// cancellation token: each request has one.
+/// Sent once; clones share it. One task waits for it, which makes it cheaper than a cancellation
+/// token: each request has one.
 #[derive(Clone, Debug, Default)]
 pub(in crate::surface) struct Eviction(Arc<Inner>);
 
@@ -28,11 +28,11 @@ impl Eviction {
         self.0.is_given.load(Ordering::Acquire)
     }
 
-    /// Waits for it. Of several tasks, the one that began to wait last is woken.
+    /// Waits for it. Of several tasks, the one that started to wait last is woken.
     pub(in crate::surface) async fn given(&self) {
         poll_fn(|context| {
             self.0.waiting.register(context.waker());
-            // Given between two looks, it wakes the one that is registered by now.
+            // If it was sent between the two checks, it wakes the task registered by now.
             if self.is_given() {
                 Poll::Ready(())
             } else {

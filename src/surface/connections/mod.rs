@@ -1,9 +1,9 @@
-//! Connections: how they are accepted, bounded and closed.
+//! Connections: how they are accepted, limited and closed.
 //!
 //! - [`acceptor`]: accepts connections, with or without TLS, and shuts them down.
-//! - [`tls`]: the certificate; `plain_http`: what plain http is told at a TLS port.
-//! - `admission`: how many are open at once, and which one is closed for a new one; [`descriptors`]: how many
-//!   files may be open; `eviction`: the signal to a connection that it is to close.
+//! - [`tls`]: the certificate; `plain_http`: the response to plain http on a TLS port.
+//! - `admission`: how many are open at once, and which one is closed for a new one; [`descriptors`]:
+//!   how many files may be open; `eviction`: the signal to a connection to close.
 //! - `watchdog`: closes connections that don't read, or that send anything but requests.
 
 pub mod acceptor;

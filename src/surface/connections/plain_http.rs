@@ -1,6 +1,6 @@
-//! Plain http at a port that speaks https: the request is refused with the address that is right.
+//! Plain http on an https port: the request is refused with the right address.
 //!
-//! Never a redirect: a client would send a POST, with its password, in the open again and again.
+//! Never a redirect: a client would send each POST, including its password, unencrypted first.
 
 use axum::Router;
 use axum::extract::{Extension, Request};
@@ -14,8 +14,8 @@ use crate::surface::requests::arrival::Arrival;
 use crate::surface::requests::body::Intake;
 use crate::surface::requests::limits::RequestLimits;
 
-/// Some times so much is read of a body that isn't wanted; many clients read no answer before they
-/// have sent all of it.
+/// Bytes of an unwanted body that are read: many clients read no response before they have sent all
+/// of it.
 const BODY_BYTES: usize = 1 << 20;
 
 /// Answers everything.

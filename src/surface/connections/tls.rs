@@ -1,8 +1,8 @@
-//! The server's own TLS: a certificate and its key from files, read again when they change, or a
-//! pair made for a trial.
+//! The server's own TLS: a certificate and its key from files, reloaded when they change, or a
+//! self-signed pair for testing.
 //!
-//! A change counts when both files together make a pair; until then the old pair serves on.
-//! Connections that are open keep what they were opened with.
+//! A change takes effect once both files form a pair; until then the old pair stays in use. Open
+//! connections keep theirs.
 
 use std::convert::Infallible;
 use std::fs;
@@ -23,31 +23,31 @@ use rustls::sign::CertifiedKey;
 
 use crate::private_file;
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const RELOAD_EVERY: Duration = Duration::from_secs(2);
-/// The names of a trial's files in the data directory.
+/// The names of the self-signed files in the data directory.
 const TRIAL: [&str; 2] = ["tls-self-signed.crt", "tls-self-signed.key"];
-/// How many years a trial's certificate is valid.
+/// Validity of a self-signed certificate in years.
 const TRIAL_YEARS: i32 = 5;
 
-/// What keeps the server from speaking TLS.
+/// Why the server can't use TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file can't be read, or not be written.
+    /// A file can't be read or written.
     #[error("`{path}`: {source}")]
     File {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file holds no certificate.
+    /// A file has no certificate.
     #[error("`{0}` has no certificate in PEM form")]
     NoCertificate(String),
-    /// A file holds no private key.
+    /// A file has no private key.
     #[error("`{0}` has no private key in PEM form (encrypted keys aren't supported)")]
     NoKey(String),
-    /// They are both there, but can't be used together.
+    /// The files don't belong together.
     #[error("the certificate `{certificate}` and the key `{key}` can't be used together: {detail}")]
     Pair {
         /// The file with the certificate.
@@ -57,7 +57,7 @@ pub enum TlsError {
         /// What is wrong.
         detail: String,
     },
-    /// No certificate could be made.
+    /// The certificate can't be created.
     #[error("can't create a certificate: {0}")]
     Trial(#[from] rcgen::Error),
 }
@@ -68,13 +68,13 @@ pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
     provider: Arc<CryptoProvider>,
-    /// What the files held when they were last looked at, good or not.
+    /// The content of the files at the last check, valid or not.
     seen: RwLock<[Vec<u8>; 2]>,
     current: RwLock<Arc<CertifiedKey>>,
 }
 
 impl Certificate {
-    /// From the file of the certificate (its chain after it) and the file of its key, both PEM.
+    /// From the PEM files of the certificate (with its chain) and its key.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
         let provider = Arc::new(default_provider());
         let seen = [contents(certificate)?, contents(key)?];
@@ -88,8 +88,8 @@ impl Certificate {
         }))
     }
 
-    /// The pair of a trial, made in `directory` where it isn't there yet. It is good for this
-    /// machine's own names, `names`, and the address that the server listens at.
+    /// The self-signed pair in `directory`, created if it is missing. It is valid for this
+    /// machine's own names, `names`, and the address that the server listens on.
     pub fn self_signed(
         directory: &Path,
         listen: SocketAddr,
@@ -102,12 +102,12 @@ impl Certificate {
         Self::from_files(&certificate, &key)
     }
 
-    /// The file of the certificate, which a client may be told to trust.
+    /// The certificate's file, which a client may have to trust.
     pub fn path(&self) -> &Path {
         &self.chain
     }
 
-    /// What a connection is accepted with: TLS 1.2 or 1.3, HTTP/2 or HTTP/1.1.
+    /// The TLS configuration of connections: TLS 1.2 or 1.3, HTTP/2 or HTTP/1.1.
     pub(super) fn config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
@@ -117,7 +117,7 @@ impl Certificate {
         Ok(config)
     }
 
-    /// Looks at the files for as long as this is polled.
+    /// Checks the files for as long as this is polled.
     pub(in crate::surface) async fn watch(self: Arc<Self>) -> Infallible {
         loop {
             tokio::time::sleep(RELOAD_EVERY).await;
@@ -135,9 +135,9 @@ impl Certificate {
         }
     }
 
-    /// Takes the files' pair if they have changed. An error is told once for each change.
+    /// Loads the pair if the files have changed. An error is logged once for each change.
     fn reload(&self) -> Result<bool, TlsError> {
-        // A file that can't be read now may be on its way; the next look tells.
+        // A file that can't be read may be in the middle of a change; the next check will show.
         let (Ok(certificate), Ok(key)) = (contents(&self.chain), contents(&self.key)) else {
             return Ok(false);
         };
@@ -210,7 +210,7 @@ fn trial_make(
     subjects.dedup();
     let mut params = rcgen::CertificateParams::new(subjects)?;
     let (year, month, day) = (Utc::now().year(), Utc::now().month(), Utc::now().day());
-    // In the calendar's own zone it may still be yesterday, and the 29th of February is rare.
+    // In the calendar's own zone it may still be yesterday, and February 29 is rare.
     let [month, day] = [month, day.min(28)].map(|part| u8::try_from(part).unwrap_or(1));
     params.not_before = rcgen::date_time_ymd(year - 1, month, day);
     params.not_after = rcgen::date_time_ymd(year + TRIAL_YEARS, month, day);

@@ -1,5 +1,5 @@
-//! A connection's bytes: a client that takes nothing for too long is cut, and so is one that keeps
-//! an HTTP/2 connection busy with anything but requests.
+//! Watches a connection's bytes: closes it if the client reads nothing for too long, or keeps an HTTP/2
+//! connection busy with anything but requests.
 
 use std::future::Future as _;
 use std::io;
@@ -15,35 +15,34 @@ use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// How an HTTP/2 connection begins.
+/// The start of an HTTP/2 connection.
 const HTTP2: &[u8] = b"PRI";
-/// Bytes of frames without a request: so many at once, and so many a second.
+/// Allowed bytes of frames without a request: a burst, and a rate per second.
 const BURST: u64 = 64 * 1024;
 const PER_SECOND: u64 = 8 * 1024;
-/// What a request's head may take, and what a piece of a body may take besides itself.
+/// Allowed size of a request's head, and overhead of a piece of a body.
 const OF_HEAD: u64 = 64 * 1024;
 const OF_PIECE: u64 = 256;
-/// An answer is given to the connection in pieces of this size, so that it is seen whether they are
-/// taken.
+/// A response is passed to the connection in pieces of this size, to see whether they are read.
 const PIECE: usize = 16 * 1024;
 
-/// What a connection and its requests know of each other.
+/// State shared by a connection and its requests.
 #[derive(Clone, Debug)]
 pub(super) struct Pace(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     began: Instant,
-    /// Bytes that belong to requests.
+    /// Bytes accounted for by requests.
     due: AtomicU64,
     taking: Mutex<Taking>,
 }
 
 #[derive(Debug, Default)]
 struct Taking {
-    /// Answers of which a piece was given that wasn't asked for the next yet.
+    /// Number of responses with a piece that hasn't been followed by a request for the next.
     waiting: usize,
-    /// When one of them was taken last.
+    /// When one of them was last read.
     last: Option<Instant>,
 }
 
@@ -73,7 +72,7 @@ impl Pace {
         read > due.saturating_add(seconds.saturating_mul(PER_SECOND))
     }
 
-    /// Waits until a client has taken nothing of its answers for `time`.
+    /// Waits until a client has read nothing of its responses for `time`.
     pub(in crate::surface) async fn stalled(&self, time: Duration) {
         loop {
             tokio::time::sleep(time / 2).await;
@@ -92,15 +91,15 @@ impl Pace {
     }
 }
 
-/// The bytes of a connection.
+/// A connection's byte stream.
 #[derive(Debug)]
 pub(super) struct Watchdog<S> {
     stream: S,
     pace: Pace,
-    /// Whether it is HTTP/2; `None` until something came.
+    /// Whether it is HTTP/2; `None` until something was received.
     http2: Option<bool>,
     read: u64,
-    /// How long the client may take nothing.
+    /// How long the client may read nothing.
     time: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
@@ -117,7 +116,7 @@ impl<S> Watchdog<S> {
         }
     }
 
-    /// Lets what was written through, and counts the time where nothing can be.
+    /// Passes writes through, and measures the time in which none is possible.
     fn timed<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -196,12 +195,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watchdog<S> {
     }
 }
 
-/// A body as it passes: a request's on its way in, an answer's on its way out.
+/// A body in transit: a request's on its way in, a response's on its way out.
 #[derive(Debug)]
 pub(super) struct Passing<B, T> {
     body: B,
     pace: Pace,
-    /// An answer's piece that is too large for one.
+    /// The rest of a response's piece that is too large.
     rest: Bytes,
     is_answer: bool,
     is_waiting: bool,
@@ -229,7 +228,7 @@ impl<B: HttpBody<Data = Bytes>, T> Passing<B, T> {
         }
     }
 
-    /// The next piece of what is here already.
+    /// The next piece of the buffered data.
     fn piece(&mut self) -> Frame<Bytes> {
         let piece = if self.is_answer {
             self.rest.split_to(self.rest.len().min(PIECE))
@@ -237,7 +236,7 @@ impl<B: HttpBody<Data = Bytes>, T> Passing<B, T> {
             std::mem::take(&mut self.rest)
         };
         self.pace.piece(piece.len());
-        // The last piece is followed by an end that nobody asks for.
+        // The end after the last piece isn't polled for.
         let more = !self.rest.is_empty() || !self.body.is_end_stream();
         self.waits(more);
         Frame::data(piece)

@@ -1,9 +1,9 @@
-//! The names by which pages refer to methods.
+//! The anchors by which pages refer to methods.
 
 use crate::api::types::Kind;
 use crate::api::{Method, Namespace};
 
-/// Names a signature: overloads differ in their parameters.
+/// The anchor of a signature: overloads differ in their parameters.
 pub(super) fn method_anchor(namespace: &Namespace, method: &Method) -> String {
     let mut text = format!("apidoc-{}-{}", anchor(namespace.name()), method.name());
     for parameter in method.parameters() {

@@ -1,5 +1,5 @@
-//! The API as `AsciiDoc`: one page a namespace, laid out as Uyuni's own API pages are,
-//! and the table of roles.
+//! The API as `AsciiDoc`: one page per namespace, in the layout of Uyuni's own API pages, and the table
+//! of roles.
 
 use std::fmt::Write as _;
 

@@ -1,10 +1,10 @@
-//! The reference, made from the registry of methods.
+//! The reference, generated from the registry of methods.
 //!
-//! - [`openapi`]: a description of the JSON surface for generators of clients.
+//! - [`openapi`]: a description of the JSON surface for client generators.
 //! - [`asciidoc`]: the methods as pages; `roles`: who may call which.
 //! - `overloads`: a method with optional parameters, whatever its overloads.
 //! - [`apidoc`]: the same as HTML, served at `/rhn/apidoc/`.
-//! - `anchor`: the names by which both refer to methods.
+//! - `anchor`: the anchors by which both refer to methods.
 
 mod anchor;
 pub mod apidoc;

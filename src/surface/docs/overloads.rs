@@ -1,4 +1,4 @@
-//! The overloads of a method, seen as one method with optional parameters.
+//! The overloads of a method as one method with optional parameters.
 
 use crate::api::Method;
 use crate::api::method::Parameter;
@@ -8,12 +8,12 @@ use crate::api::method::Parameter;
 pub(in crate::surface) enum Need {
     Required,
     Optional,
-    /// One of the parameters that are marked with this.
+    /// Exactly one of the parameters with this mark.
     Either,
 }
 
 impl Need {
-    /// As people read it.
+    /// In readable form.
     pub(in crate::surface) fn text(self) -> &'static str {
         match self {
             Need::Required => "required",
@@ -23,12 +23,12 @@ impl Need {
     }
 }
 
-/// The signatures of each definition; those of one differ in their parameters only.
+/// The signatures of each definition; those of one only differ in their parameters.
 pub(in crate::surface) fn definitions(overloads: &[Method]) -> impl Iterator<Item = &[Method]> {
     overloads.chunk_by(Method::is_overload_of)
 }
 
-/// Every parameter of a definition, in the order of calls.
+/// All parameters of a definition, in the order of calls.
 pub(in crate::surface) fn parameters(signatures: &[Method]) -> Vec<(&Parameter, Need)> {
     let longest = signatures.iter().map(|one| one.parameters().len()).max();
     let forms: Vec<&Method> = signatures
@@ -60,7 +60,7 @@ pub(in crate::surface) fn parameters(signatures: &[Method]) -> Vec<(&Parameter, 
     all
 }
 
-/// The parameters of a method as one line: optional ones in brackets, forms beside each other.
+/// The parameters of a method as one line: optional ones in brackets, forms next to each other.
 pub(in crate::surface) fn line(overloads: &[Method]) -> String {
     let mut texts: Vec<String> = Vec::new();
     for signatures in definitions(overloads) {

@@ -1,4 +1,4 @@
-//! Who may call what, as a page: a row a method, a column a role.
+//! Who may call what, as a page: a row per method, a column per role.
 
 use std::fmt::Write as _;
 
@@ -26,7 +26,7 @@ pub(in crate::surface) fn page(catalog: &Catalog) -> String {
     page.push_str("| method | no role | image_admin | org_admin | satellite_admin | read-only\n");
     for namespace in catalog.namespaces() {
         let mut last = "";
-        // Overloads of one name are allowed alike.
+        // Overloads of one name have the same permissions.
         for method in namespace.methods() {
             if method.name() != last {
                 row(&mut page, namespace, method);

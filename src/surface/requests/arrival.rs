@@ -1,4 +1,4 @@
-//! What is known of a request besides itself: where it came from, and by which address.
+//! Metadata of a request: where it came from, and the address it was sent to.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use crate::api::Peer;
 use crate::surface::connections::admission::Visit;
 
-/// In the extensions of each request that a route of the router answers.
+/// Stored in the extensions of each request that a route of the router answers.
 #[derive(Clone, Debug)]
 pub(in crate::surface) struct Arrival {
     pub(in crate::surface) address: SocketAddr,
@@ -25,21 +25,21 @@ impl Arrival {
     }
 }
 
-/// The address under which a request reached the server: scheme, host and port.
+/// The address of a request to the server: scheme, host and port.
 #[derive(Clone, Debug)]
 pub(in crate::surface) enum Origin {
-    /// The one that the configuration names.
+    /// The configured one.
     Public(Arc<str>),
     /// As the client sees it.
     Asked {
         is_tls: bool,
-        /// Of characters that a host has.
+        /// Validated characters of a host.
         host: Option<HeaderValue>,
     },
 }
 
 impl Origin {
-    /// That of a request with these headers where the configuration names none.
+    /// That of a request with these headers if none is configured.
     pub(in crate::surface) fn asked(is_tls: bool, headers: &HeaderMap) -> Origin {
         let host = headers.get(HOST).cloned();
         Origin::Asked { is_tls, host }
@@ -63,7 +63,7 @@ impl Origin {
         }
     }
 
-    /// With its port where that isn't the scheme's own.
+    /// With its port, unless it is the scheme's default.
     pub(in crate::surface) fn host(&self) -> &str {
         match self {
             Origin::Public(url) => url.split_once("://").map_or(url, |(_, host)| host),
@@ -74,8 +74,8 @@ impl Origin {
         }
     }
 
-    /// Whether this is the default https port of its host. `Strict-Transport-Security` counts for
-    /// all ports of a host, so only who has this one may say it.
+    /// Whether this is the default https port of its host. `Strict-Transport-Security` applies to
+    /// all ports of a host, so only a server on that port may send it.
     pub(in crate::surface) fn is_all_of_its_host(&self) -> bool {
         let is_port_default = |url: url::Url| url.port().is_none();
         self.is_secure() && url::Url::parse(&self.text()).is_ok_and(is_port_default)

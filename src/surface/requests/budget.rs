@@ -1,7 +1,7 @@
-//! Memory of requests that nobody is known to have sent: one budget for all of them together.
+//! The memory budget shared by all requests without a known session.
 //!
-//! Nobody waits for it. Where it is used up, the oldest request is cut for the newest one: an
-//! honest request without a session takes milliseconds, so what is old is what stalls.
+//! Requests never wait for it. When it is used up, the oldest request is aborted for the newest one: a
+//! legitimate request without a session takes milliseconds, so an old one is stalling.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +20,7 @@ struct Open {
     used: usize,
     next: u64,
     shares: BTreeMap<u64, Reserved>,
-    /// What was taken away from its request and is in memory until that has ended: by share, and
-    /// together.
+    /// Memory revoked from requests and still in use until they have ended: by share, and in total.
     cut: BTreeMap<u64, usize>,
     leaving: usize,
 }
@@ -32,7 +31,7 @@ struct Reserved {
     eviction: Eviction,
 }
 
-/// What one request has of the budget; given back when this is dropped.
+/// A request's share of the budget; released on drop.
 #[derive(Debug)]
 pub(in crate::surface) struct Share {
     budget: Budget,
@@ -40,7 +39,7 @@ pub(in crate::surface) struct Share {
     eviction: Eviction,
 }
 
-/// There is no room for a request, or no longer.
+/// The request has no share, or no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::surface) struct NoRoom;
 
@@ -50,12 +49,12 @@ impl Budget {
         Budget { bytes, open }
     }
 
-    /// A share that has nothing yet.
+    /// An empty share.
     pub(in crate::surface) fn share(&self) -> Share {
         self.share_of(Eviction::default())
     }
 
-    /// The same; `cut` is given where it is taken away.
+    /// The same; `cut` is notified when it is revoked.
     pub(in crate::surface) fn share_of(&self, eviction: Eviction) -> Share {
         let mut open = self.lock();
         let id = open.next;
@@ -97,7 +96,7 @@ impl Open {
 }
 
 impl Share {
-    /// Makes the share `bytes` large, at the cost of older ones where that is necessary.
+    /// Resizes the share to `bytes`, revoking older ones if necessary.
     pub(in crate::surface) fn grow(&self, bytes: usize) -> Result<(), NoRoom> {
         let mut open = self.budget.lock();
         let had = open.shares.get(&self.id).ok_or(NoRoom)?.bytes;
@@ -115,8 +114,8 @@ impl Share {
         Ok(())
     }
 
-    /// The same for what is in memory already: where as much as the budget is still there of requests
-    /// that were cut, it has to go at once.
+    /// The same for memory that is already in use: if aborted requests still hold as much as the
+    /// whole budget, it must be freed at once.
     pub(in crate::surface) fn grow_now(&self, bytes: usize) -> Result<(), NoRoom> {
         let leaving = self.budget.lock().leaving;
         if leaving > self.budget.bytes {
@@ -125,7 +124,7 @@ impl Share {
         self.grow(bytes)
     }
 
-    /// Waits until the share is taken away.
+    /// Waits until the share is revoked.
     pub(in crate::surface) async fn evicted(&self) {
         self.eviction.given().await;
     }

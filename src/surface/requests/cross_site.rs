@@ -1,5 +1,5 @@
-//! Row 48: what another site's page makes a browser send is refused. Scripts send none of the
-//! headers that are looked at here.
+//! Row 48: requests sent by another site's page through a browser are refused. Scripts send none of the
+//! headers checked here.
 
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName};
@@ -8,19 +8,19 @@ use super::arrival::Origin;
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// What a plain form of a page can send without the browser asking first.
+/// Content types that a page's form can send without a preflight request.
 const FORM_TYPES: [&str; 3] = [
     "application/x-www-form-urlencoded",
     "multipart/form-data",
     "text/plain",
 ];
 
-/// Whether the headers say that another site's page sent the request. `own` is the server's address; a
-/// page of its host that came by plain http is another site's where users reach the server by https:
-/// anybody on the way may have written it. Without TLS a proxy in front may have it, so that nothing
-/// can be said.
+/// Whether the headers show that another site's page sent the request. `own` is the server's
+/// address. If users reach the server by https, a page of its host that came by plain http counts
+/// as another site's: anyone on the network path may have written it. Without TLS a proxy in front
+/// may provide it, so nothing can be said.
 pub(in crate::surface) fn is_foreign(headers: &HeaderMap, own: &Origin) -> bool {
-    // A sibling host's page is another site's, too.
+    // A sibling host's page counts as another site's, too.
     if headers
         .get(SITE)
         .is_some_and(|site| site == "cross-site" || site == "same-site")
@@ -113,14 +113,14 @@ mod tests {
             ("https://sync.example", &secure, false),
             ("http://sync.example", &secure, true),
             ("HTTP://SYNC.example", &secure, true),
-            // A proxy may speak https for it.
+            // A proxy may provide https.
             ("https://sync.example", &plain, false),
             ("http://sync.example", &plain, false),
         ] {
             let headers = headers(&[host.clone(), (ORIGIN, origin)]);
             assert_eq!(is_foreign(&headers, own), foreign, "{origin} {own:?}");
         }
-        // By another name than users have for it, inside.
+        // By an internal name that users don't have.
         let inside = headers(&[(HOST, "inside:8080"), (ORIGIN, "http://inside:8080")]);
         assert!(!is_foreign(&inside, &secure));
     }

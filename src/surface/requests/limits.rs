@@ -1,28 +1,28 @@
-//! What a request may cost.
+//! Limits of requests.
 
 use std::time::Duration;
 
-/// What a request may cost.
+/// Limits of requests.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
-    /// The largest request body in bytes, as sent and after decompression.
+    /// Maximum bytes of a request body, as sent and after decompression.
     pub body_bytes: usize,
-    /// The largest one of who isn't known to have a session.
+    /// The same without a known session.
     pub stranger_bytes: usize,
-    /// What all requests of that sort may take together: their bodies, decompressed, and what they
-    /// are parsed to, in bytes.
+    /// Maximum bytes that all such requests may take together: their bodies, decompressed and
+    /// parsed.
     pub strangers_bytes: usize,
-    /// How long such a request's body may take.
+    /// Timeout of such a request's body.
     pub stranger_time: Duration,
-    /// How long the body of somebody with a session may take.
+    /// Timeout of the body of a request with a session.
     pub body_time: Duration,
-    /// A client that sends nothing for this long in the middle of a body is taken for gone.
+    /// Idle timeout within a body.
     pub patience: Duration,
 }
 
 impl Default for RequestLimits {
-    /// 8 MiB: a project with some 100 000 tags still fits. 16 KiB: a login with the longest
-    /// password, each character escaped, still fits.
+    /// 8 MiB: a project with some 100 000 tags fits. 16 KiB: a login with the longest password,
+    /// each character escaped, fits.
     fn default() -> RequestLimits {
         RequestLimits {
             body_bytes: 8 * 1024 * 1024,

@@ -1,10 +1,12 @@
-//! What comes before a call: the body, where the request is from, the session.
+//! What precedes a call: the body, the request's origin, the session.
 //!
-//! - `body`: bounded in size, time and compression; `budget`: what the bodies of strangers take together.
-//! - `limits`: what a request may cost.
-//! - `arrival`: where a request came from, and by which address.
-//! - `cookie`: the session of the JSON surface; `session_peek`: a session's key at the beginning of an XML document.
-//! - `cross_site`: refuses requests that other sites' pages send.
+//! - `body`: limited in size, time and compression; `budget`: shared memory of requests without a
+//!   session.
+//! - `limits`: the limits of requests.
+//! - `arrival`: where a request came from, and the address it was sent to.
+//! - `cookie`: the session of the JSON surface; `session_peek`: a session key at the beginning of an
+//!   XML document.
+//! - `cross_site`: refuses requests from other sites' pages.
 
 pub(in crate::surface) mod arrival;
 pub(in crate::surface) mod body;

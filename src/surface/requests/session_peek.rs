@@ -1,11 +1,11 @@
-//! A cheap look at the beginning of an XML-RPC document, before the rest of it is read: the session
-//! key is inside it.
+//! A cheap look for a session key at the beginning of an XML-RPC document, before the rest of it is
+//! read.
 
 use crate::service::access::session::SessionKey;
 
-/// Hexadecimal digits of a key's secret.
+/// Number of hexadecimal digits of a key's secret.
 const SECRET: usize = 64;
-/// Texts of a key's form that are tried.
+/// Maximum number of candidates to try.
 const TRIES: usize = 2;
 
 /// The first texts in `begin` that have the form of a session key.

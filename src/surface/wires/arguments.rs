@@ -1,4 +1,4 @@
-//! The arguments of a JSON request: query and body merged, the body wins (rows 42 to 44).
+//! The arguments of a JSON request: query and body merged, where the body wins (rows 42 to 44).
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) fn merged(uri: &Uri, given: Map<String, Json>) -> BTreeMap<String, Va
     args
 }
 
-/// Text stays as it is; a repeated name makes an array.
+/// Text is unchanged; a repeated name becomes an array.
 fn of_query(query: &str) -> BTreeMap<String, Value> {
     let mut args: BTreeMap<String, Value> = BTreeMap::new();
     for (name, text) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -34,10 +34,10 @@ fn of_query(query: &str) -> BTreeMap<String, Value> {
     args
 }
 
-/// The members of a JSON body; none where it is empty or `null`. The error is for the user.
+/// The members of a JSON body; none if it is empty or `null`. The error is for the user.
 pub(super) fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Json>, String> {
     let problem = if body.iter().all(u8::is_ascii_whitespace) {
-        // Row 48: without JSON nothing tells this from the form of another site's page.
+        // Row 48: without JSON it could be the form of another site's page.
         if !is_form(headers) {
             return Ok(Map::new());
         }

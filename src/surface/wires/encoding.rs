@@ -1,5 +1,5 @@
-//! Compressed answers: at most a number of them at once, since each one keeps its own state for as
-//! long as its client takes to read it. The others are sent as they are.
+//! Compressed responses: only a limited number at once, since each one keeps its own state for as long
+//! as its client takes to read it. Others are sent uncompressed.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -17,19 +17,19 @@ use tower_http::compression::Compression;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 use tower_service::Service;
 
-/// Answers that are compressed at once; each takes a quarter of a MiB.
+/// Maximum number of simultaneously compressed responses; each takes a quarter of a MiB.
 const AT_ONCE: usize = 64;
-/// Smaller answers are sent as they are.
+/// Smaller responses are sent uncompressed.
 const SMALL: u64 = 1024;
 
-/// What an answer keeps in memory that is written piece by piece: one that waits, and one that is made.
+/// Memory of a response that is written piece by piece: one piece waiting, and one being made.
 const STREAMED: usize = 128 * 1024;
 
-/// In the extensions of an answer whose content is in memory once for all.
+/// Stored in the extensions of a response whose content is static.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::surface) struct Shared;
 
-/// What an answer keeps in memory until it is taken, in bytes.
+/// The memory of a response until it is read, in bytes.
 pub(in crate::surface) fn weight(answer: &Response) -> usize {
     if answer.extensions().get::<Shared>().is_some() {
         return 0;
@@ -40,7 +40,7 @@ pub(in crate::surface) fn weight(answer: &Response) -> usize {
     })
 }
 
-/// What a client says that it takes; `None` where that isn't gzip.
+/// What a client accepts; `None` if that isn't gzip.
 pub(in crate::surface) fn accepted(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut asked = headers.get_all(ACCEPT_ENCODING).iter();
     let is_gzip = |value: &&HeaderValue| {
@@ -67,8 +67,8 @@ impl Encoder {
         Encoder { places }
     }
 
-    /// The answer as it is sent to a client that takes what `accepted` says: compressed where it is
-    /// neither small nor compressed already, no stream of events, and not one too many.
+    /// The response as sent to a client that accepts `accepted`: compressed unless it is small,
+    /// already compressed, an event stream, or over the limit.
     pub(in crate::surface) async fn encode(
         &self,
         accepted: Option<HeaderValue>,
@@ -96,12 +96,12 @@ impl Encoder {
     }
 }
 
-/// Neither small nor compressed already, and no stream of events.
+/// Neither small, nor already compressed, nor an event stream.
 fn is_worth_it() -> impl Predicate {
     DefaultPredicate::new().and(SizeAbove::new(SMALL))
 }
 
-/// Gives an answer that is made already.
+/// Returns an existing response.
 struct Made(Response);
 
 impl Service<Request<()>> for Made {
@@ -118,7 +118,7 @@ impl Service<Request<()>> for Made {
     }
 }
 
-/// A body that keeps a place until it is taken.
+/// A body that holds a permit until it is read.
 struct Placed {
     body: Body,
     _place: OwnedSemaphorePermit,

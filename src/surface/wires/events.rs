@@ -1,12 +1,12 @@
-//! Server-sent events of a run: what it does, while it does it.
+//! Server-sent events of a run in progress.
 //!
-//! `GET /rhn/manager/runs/{id}/events` with the session of the JSON surface. The events are what
-//! two methods answer; whoever may not call these is told nothing:
+//! `GET /rhn/manager/runs/{id}/events` with the session of the JSON surface. The events have the form
+//! of two methods' results; callers without permission for these get nothing:
 //! - `run`: the struct of `registrysync.getRun`, at once and whenever it has changed.
-//! - `log`: a line of `registrysync.getRunLog`. Its id is the line's number; a client that comes
-//!   back with it (`Last-Event-ID`) hears what it missed.
-//! - `end`: the run's final status, after its last line. A client that comes back after that is
-//!   told to stay away (204).
+//! - `log`: a line of `registrysync.getRunLog`. Its id is the line's number; a client that reconnects
+//!   with it (`Last-Event-ID`) gets what it missed.
+//! - `end`: the run's final status, after its last line. A client that reconnects after that is told to
+//!   stop (204).
 //!
 //! The stream also ends with the session and with the server.
 
@@ -34,11 +34,11 @@ use crate::surface::requests::arrival::Arrival;
 use crate::surface::requests::cookie::Carried;
 use crate::surface::state::Surface;
 
-/// Where the events of the run `{id}` are.
+/// The path of the events of the run `{id}`.
 pub(in crate::surface) const PATH: &str = "/rhn/manager/runs/{id}/events";
-/// How often it is asked whether the session still lives.
+/// How often the session is checked.
 const SESSION_EVERY: Duration = Duration::from_secs(10);
-/// Events that may wait for a slow client.
+/// Number of events buffered for a slow client.
 const AHEAD: usize = 16;
 const LAST_EVENT: &str = "last-event-id";
 const UNBUFFERED: &str = "x-accel-buffering";
@@ -86,15 +86,15 @@ pub(in crate::surface) async fn listen(
     }
 }
 
-/// Whether the run has ended and no line is new.
+/// Whether the run has ended and there is no new line.
 fn is_old(news: &[RunNews]) -> bool {
     let has_lines = news.iter().any(|news| matches!(news, RunNews::Line(..)));
     matches!(news.last(), Some(RunNews::End(_))) && !has_lines
 }
 
-/// 404 for what isn't there; 503 for what may be there later. A browser's `EventSource` comes back by
-/// itself where a stream breaks off, but after neither of these (HTML standard, 9.2.2: any status but 200
-/// fails the connection): its page has to make a new one.
+/// 404 for what doesn't exist; 503 for what may be available later. A browser's `EventSource`
+/// reconnects when a stream is interrupted, but after neither of these (HTML standard, 9.2.2: any
+/// status but 200 fails the connection): its page has to create a new one.
 fn failure(error: &ApiError) -> Response {
     json::fault(error).for_streams()
 }
@@ -117,18 +117,18 @@ impl Watch {
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                // An error says that the client has gone.
+                // An error means that the client is gone.
                 _ = self.tell(first, sender) => {}
             }
             drop(place);
         });
         let events = poll_fn(move |context| receiver.poll_recv(context));
         let stream = Sse::new(events).keep_alive(KeepAlive::default());
-        // A proxy passes events on when they come.
+        // Tells proxies to pass events on immediately.
         ([(UNBUFFERED, "no")], stream).into_response()
     }
 
-    /// Tells all there is until the run or the session ends.
+    /// Sends all events until the run or the session ends.
     async fn tell(
         mut self,
         first: Vec<RunNews>,
@@ -148,7 +148,7 @@ impl Watch {
                     }
                 }
                 Err(error) if error.code() == code::UNAVAILABLE => {}
-                // The run was deleted, or may not be seen any more.
+                // The run was deleted, or is no longer visible.
                 Err(_) => return Ok(()),
             }
             self.watcher.wait(SESSION_EVERY).await;
@@ -157,7 +157,7 @@ impl Watch {
                 match self.dispatcher.session_peek(&self.key).await {
                     Ok(Some(caller)) if RunWatcher::admit(&caller).is_ok() => {}
                     Ok(_) => return Ok(()),
-                    // Told by the next look, too.
+                    // The next check reports it, too.
                     Err(_) => {}
                 }
             }

@@ -1,5 +1,5 @@
-//! JSON over HTTP at `/rhn/manager/api`: a method's dots become slashes, its parameters go by
-//! name, and every answer is JSON.
+//! JSON over HTTP at `/rhn/manager/api`: a method's dots become slashes, parameters are named, and
+//! every response is JSON.
 
 use std::time::Duration;
 
@@ -36,13 +36,13 @@ pub(in crate::surface) fn is_at(path: &str) -> bool {
     below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
-/// An answer that isn't a result.
+/// A response that isn't a result.
 pub(in crate::surface) struct Refusal {
     status: StatusCode,
     body: String,
-    /// The verb that would be right.
+    /// The correct verb.
     allow: Option<&'static str>,
-    /// The fault's code, where it is one.
+    /// The fault's code, if it is one.
     code: Option<i32>,
 }
 
@@ -59,7 +59,8 @@ pub(in crate::surface) async fn call(
     let (parts, content) = request.into_parts();
     let path = parts.uri.path().strip_prefix(JSON_ROOT).unwrap_or_default();
     let path = path.trim_matches('/');
-    // A dot in the path would be a second spelling of a method; with the slash in front it is none.
+    // A dot in the path would be a second spelling of a method; with the slash in front it isn't
+    // one.
     let name = if path.contains('.') {
         format!("/{path}")
     } else {
@@ -102,7 +103,7 @@ async fn route(
         return login(surface, arrival, parts, given).await;
     }
     if is_logout {
-        // Only the longer name has a body that counts.
+        // Only the longer name uses a body.
         let verb = if name == "logout" { GET } else { POST };
         let read = given(surface, parts, content, Sender::Stranger, name).await;
         method_check(parts, verb, name)?;
@@ -114,7 +115,7 @@ async fn route(
     method_call(surface, arrival, parts, content, name).await
 }
 
-/// What a body gives by name.
+/// The named values in a body.
 async fn given(
     surface: &Surface,
     parts: &Parts,
@@ -185,7 +186,7 @@ async fn method_call(
     };
     let mut response = match answered {
         Ok(body) => (JSON_TYPE, body).into_response(),
-        // Row 46b: the reader of the log sees which method it was.
+        // Row 46b: the log names the method.
         Err(error)
             if error.sort() == FaultKind::BadArguments && error.code() == code::VALIDATION =>
         {
@@ -193,14 +194,14 @@ async fn method_call(
         }
         Err(error) => fault(&error).into_response(),
     };
-    // The session was renewed, so the browser's copy of the key is, too.
+    // The session was renewed, so the browser's cookie is, too.
     if let (Carried::Cookies(_), Some(key), Some(lifetime)) = (&carried, key, lifetime) {
         cookie_set(&mut response, arrival, key, lifetime);
     }
     Ok(response)
 }
 
-/// The first key that is valid, with its caller.
+/// The first valid key, with its caller.
 pub(in crate::surface) async fn session<'a>(
     surface: &Surface,
     carried: &'a Carried,
@@ -283,7 +284,7 @@ async fn logout(surface: &Surface, arrival: &Arrival, parts: &Parts) -> Outcome 
             .await
         {
             Err(error) if error.sort() == FaultKind::Fault => return Err(fault(&error)),
-            // A key that is dead already is logged out (row 25a).
+            // An ended session counts as logged out (row 25a).
             _ => {}
         }
     }
@@ -303,7 +304,7 @@ fn method_check(parts: &Parts, verb: &'static str, name: &str) -> Result<(), Ref
     })
 }
 
-/// The answer to what has no result.
+/// The response of a method without a result.
 fn success() -> Response {
     (JSON_TYPE, json!({"success": true}).to_string()).into_response()
 }
@@ -330,7 +331,7 @@ fn bad_request(name: &str, message: &str) -> Refusal {
     refusal(StatusCode::BAD_REQUEST, &format!("{name}: {message}"))
 }
 
-/// Row 45: without a valid session the answer has no body at all.
+/// Row 45: without a valid session the response has no body at all.
 fn unauthorized() -> Refusal {
     Refusal {
         status: StatusCode::UNAUTHORIZED,
@@ -367,7 +368,8 @@ fn cookie_set(response: &mut Response, arrival: &Arrival, key: &str, lifetime: D
 }
 
 impl Refusal {
-    /// As a stream of events begins: 404 for what isn't there, 503 for what may be there later.
+    /// At the start of an event stream: 404 for what doesn't exist, 503 for what may be available
+    /// later.
     pub(super) fn for_streams(mut self) -> Response {
         let is_away = self.code == Some(code::UNAVAILABLE);
         if self.status == StatusCode::OK {

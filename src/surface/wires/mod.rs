@@ -1,9 +1,9 @@
-//! The two wires, and the stream of events.
+//! The two wires, and event streams.
 //!
-//! - `xmlrpc`: `/rpc/api`; `xml` reads its documents.
-//! - `json`: `/rhn/manager/api`; `arguments` reads what is sent.
+//! - `xmlrpc`: `/rpc/api`; `xml` parses its documents.
+//! - `json`: `/rhn/manager/api`; `arguments` parses the arguments.
 //! - `dxr_handlers`: the same methods for a server of the crate `dxr_server`.
-//! - `events`: a run's progress, as it goes on; `streams`: how many follow it at once.
+//! - `events`: events of a run in progress; `streams`: how many streams there are at once.
 //! - `response`: results as bodies; `encoding` compresses them.
 
 pub(in crate::surface) mod arguments;

@@ -1,6 +1,6 @@
-//! Replies as bodies: short ones in one piece with their length, long ones as the client takes
-//! them. One that can't go on breaks off, so that nobody takes a part for the whole. What a request
-//! holds of the memory of strangers is given back with the last piece.
+//! Replies as bodies: short ones in one piece with their length, long ones as fast as the client reads.
+//! A reply that can't continue is aborted, so that nobody mistakes a part for the whole. A request's
+//! share of the memory budget is released with the last piece.
 
 use axum::body::Body;
 use futures_util::{StreamExt as _, stream};
@@ -17,7 +17,7 @@ pub(in crate::surface) const XML: (&str, &str) = (
 );
 const FAULT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse><fault>";
 
-/// The answer of JSON over HTTP. The error is one from before anything was sent.
+/// The response of JSON over HTTP. An error is one from before anything was sent.
 pub(in crate::surface) async fn json(reply: Reply, held: BodyShare) -> Result<Body, ApiError> {
     body(
         reply.pieces(Wire::Json, "{\"success\":true,\"result\":", "}"),
@@ -38,7 +38,7 @@ pub(in crate::surface) async fn fault(error: &ApiError) -> Body {
     let pieces = members
         .into_reply()
         .pieces(Wire::Xml, FAULT, "</fault></methodResponse>");
-    // Nothing of it can fail: it is a number and a text.
+    // This can't fail: it is a number and a text.
     body(pieces, None).await.unwrap_or_default()
 }
 
@@ -47,7 +47,7 @@ async fn body(mut pieces: Pieces, held: Option<BodyShare>) -> Result<Body, ApiEr
     if pieces.is_done() {
         return Ok(Body::from(first));
     }
-    // Whoever reads slowly keeps nobody else's large request waiting.
+    // A slow reader must not delay other large requests.
     let held = held.filter(|held| matches!(held, BodyShare::Share(_)));
     let rest = stream::unfold(
         (Some(first), pieces, held),
@@ -62,6 +62,6 @@ async fn body(mut pieces: Pieces, held: Option<BodyShare>) -> Result<Body, ApiEr
             piece.transpose().map(|piece| (piece, (None, pieces, held)))
         },
     );
-    // Compression asks once more after the end.
+    // The compressor polls once more after the end.
     Ok(Body::from_stream(rest.fuse()))
 }

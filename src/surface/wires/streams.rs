@@ -1,4 +1,4 @@
-//! How many streams of events there are at once, and when all of them end.
+//! The number of simultaneous event streams, and their common end.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 /// Streams at once.
 const STREAMS: usize = 256;
 
-/// What all streams share.
+/// State shared by all streams.
 #[derive(Clone, Debug)]
 pub(in crate::surface) struct Streams {
     pub(super) places: Arc<Semaphore>,

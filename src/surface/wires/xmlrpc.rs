@@ -1,6 +1,6 @@
-//! XML-RPC at `/rpc/api`. The route is our own: the stock one of the crate `dxr_server`
-//! repeats a request that it can't parse in its fault, refuses chunked and compressed requests, and
-//! lends the arguments, so that each call copies them. `dxr_handlers` is for who has that server.
+//! XML-RPC at `/rpc/api`. The route is our own: the one in the crate `dxr_server` repeats an unparsable
+//! request in its fault, refuses chunked and compressed requests, and copies the arguments of each call.
+//! `dxr_handlers` is for programs that have such a server.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -16,16 +16,16 @@ use crate::surface::requests::body::{BodyError, Sender};
 use crate::surface::state::Surface;
 use crate::time_zone::server_zone;
 
-/// The zone of an answer's dates.
+/// The time zone of dates in responses.
 const TIME_ZONE: HeaderName = HeaderName::from_static("registrysync-time-zone");
 
-/// Answers a request; a fault is HTTP 200, as XML-RPC wants it.
+/// Answers a request; a fault is HTTP 200, as XML-RPC requires.
 pub(in crate::surface) async fn call(
     surface: &Surface,
     arrival: &Arrival,
     request: Request,
 ) -> Response {
-    // Who follows the address in a browser wants to read about it.
+    // Opening the address in a browser shows an explanation.
     if [Method::GET, Method::HEAD].contains(request.method()) {
         return (StatusCode::FOUND, [(LOCATION, PAGES_ROOT)]).into_response();
     }
@@ -39,7 +39,7 @@ pub(in crate::surface) async fn call(
         Ok(document) => document,
         Err(error) => response::fault(&error).await,
     };
-    // Dates have no zone on this wire.
+    // Dates have no time zone on this wire.
     let headers = [
         (CONTENT_TYPE, "text/xml; charset=utf-8"),
         (TIME_ZONE, server_zone().name()),

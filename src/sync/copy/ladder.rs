@@ -1,5 +1,5 @@
-//! The copy ladder: for a manifest and all that it needs, the cheapest way first. Blobs before
-//! their manifest, children before their index, the tag last.
+//! The copy ladder: for a manifest and all its dependencies, the cheapest way first. Blobs before their
+//! manifest, children before their index, the tag last.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
@@ -23,17 +23,18 @@ pub(in crate::sync) const CHILDREN: usize = 8;
 /// Blobs of one manifest copied at once: more than the connections to one host.
 const BLOBS: usize = 16;
 
-/// One way from a repository to a repository.
+/// A pair of source and target repository.
 #[derive(Clone)]
 pub(in crate::sync) struct Route {
     pub(in crate::sync) from: Endpoint,
     pub(in crate::sync) source: Repository,
     pub(in crate::sync) target: Repository,
-    /// Whether what is there may lack something, so that a manifest alone shows nothing.
+    /// Whether the target may be incomplete, so that an existing manifest proves nothing.
     pub(in crate::sync) is_lost: bool,
 }
 
-/// Copies manifests and blobs within one part of a run; what two tags need is copied once.
+/// Copies manifests and blobs within one part of a run; shared dependencies of tags are copied
+/// once.
 pub(in crate::sync) struct Ladder {
     target: Endpoint,
     on_bytes: OnBytes,
@@ -42,7 +43,7 @@ pub(in crate::sync) struct Ladder {
     homes: Arc<BlobLocations>,
 }
 
-/// Where at the target a blob is known to be.
+/// The target repositories known to have a blob.
 #[derive(Default)]
 pub(in crate::sync) struct BlobLocations {
     by_digest: Mutex<HashMap<Digest, BlobLocation>>,
@@ -65,8 +66,8 @@ impl Ladder {
         }
     }
 
-    /// Copies `manifest` with all that it needs, and writes it under `reference`. Where it is a
-    /// child of an index too, one of them writes it first and the other waits for that.
+    /// Copies `manifest` with all its dependencies, and writes it under `reference`. If it is also
+    /// a child of an index, one of the two writes it first and the other waits for that.
     pub(in crate::sync) async fn copy(
         self: &Arc<Self>,
         route: &Route,
@@ -77,7 +78,7 @@ impl Ladder {
         let copy = self.whole(route, reference, manifest);
         match self.manifests.first(key, Box::pin(copy)).await? {
             Some(moved) => Ok(moved),
-            // Its content is there under another name, so that nothing but this name is missing.
+            // Its content exists under another name, so only this name is missing.
             None => Box::pin(self.whole(route, reference, manifest)).await,
         }
     }
@@ -93,7 +94,7 @@ impl Ladder {
         Ok(moved)
     }
 
-    /// Copies those of an index's children that are in `children`, with all that they need; not the
+    /// Copies an index's children that are in `children`, with all their dependencies; not the
     /// index.
     pub(in crate::sync) async fn children_copy(
         self: &Arc<Self>,
@@ -104,7 +105,7 @@ impl Ladder {
         self.needs(route, index, Some(children), 0).await
     }
 
-    /// Boxed, since an index copies its children the same way.
+    /// Boxed, since an index copies its children recursively.
     fn needs<'a>(
         self: &'a Arc<Self>,
         route: &'a Route,
@@ -146,7 +147,7 @@ impl Ladder {
         })
     }
 
-    /// A child of an index: there already, or copied, once a run.
+    /// A child of an index: existing, or copied, once per run.
     async fn child(
         self: Arc<Self>,
         route: &Route,
@@ -154,7 +155,7 @@ impl Ladder {
         depth: usize,
     ) -> Result<Moved, SyncError> {
         let key = (route.target.clone(), child.digest.clone(), route.is_lost);
-        // Before its turn comes: others that wait for this child may have the room.
+        // Before its turn: others that wait for this child may hold the room.
         let room = Room::take(child.size, depth).await;
         let copy = async {
             let reference = Reference::Digest(child.digest.clone());
@@ -173,7 +174,7 @@ impl Ladder {
         self.manifests.get(key, Box::pin(copy)).await
     }
 
-    /// Writes a manifest whose needs are there.
+    /// Writes a manifest whose dependencies exist.
     async fn put(
         &self,
         route: &Route,
@@ -185,7 +186,7 @@ impl Ladder {
             .map_err(SyncError::Target)
     }
 
-    /// A blob: there already, mounted, or streamed, once a run and repository.
+    /// A blob: existing, mounted, or streamed, once per run and repository.
     async fn blob(self: Arc<Self>, route: &Route, blob: &Descriptor) -> Result<Moved, SyncError> {
         let key = (route.target.clone(), blob.digest.clone());
         self.blobs
@@ -195,7 +196,7 @@ impl Ladder {
 
     async fn blob_copy(&self, route: &Route, blob: &Descriptor) -> Result<Moved, SyncError> {
         let home = self.home(route, &blob.digest);
-        // Whoever holds the lock brings the blob to its first repository; the others then mount it.
+        // The holder of the lock copies the blob to its first repository; the others then mount it.
         let mut home = home.lock().await;
         if let Some(from) = home.clone().filter(|from| *from != route.target) {
             drop(home);
@@ -232,7 +233,7 @@ impl Ladder {
                 }
                 self.blob_upload(route, blob, Some(session)).await
             }
-            // A refused mount, or a token that doesn't reach so far, spoils nothing.
+            // A refused mount, or an insufficient token, does no harm.
             Err(error) => {
                 tracing::debug!(%error, "can't mount, so the blob is uploaded");
                 if self.is_there(route, blob).await? {
@@ -274,7 +275,7 @@ impl Ladder {
     }
 }
 
-/// Copies under way, a few at a time; the first failure ends the others.
+/// Copies in progress, a few at a time; the first failure cancels the others.
 #[derive(Default)]
 struct Work {
     tasks: JoinSet<Result<Moved, SyncError>>,
@@ -282,7 +283,7 @@ struct Work {
 }
 
 impl Work {
-    /// Begins one more, as soon as fewer than `limit` are under way.
+    /// Starts one more, as soon as fewer than `limit` are in progress.
     async fn add(
         &mut self,
         limit: usize,
@@ -308,7 +309,7 @@ impl Work {
     fn take(&mut self, done: Result<Result<Moved, SyncError>, JoinError>) -> Result<(), SyncError> {
         match done {
             Ok(result) => self.moved += result?,
-            // Nothing but the end of this work aborts these tasks, so this is a panic of ours.
+            // Only dropping this work aborts these tasks, so this is a bug: a panic.
             Err(failure) => {
                 if let Ok(panic) = failure.try_into_panic() {
                     std::panic::resume_unwind(panic);

@@ -1,7 +1,7 @@
-//! Who writes which manifest at the moment: no index is written while one of its children is.
+//! Coordinates manifest writes: no index is written while one of its children is.
 //!
-//! A registry looks for an index's children when the index comes. One that is being written under
-//! another name just then may look damaged to it: docker-registry truncates and rewrites its link.
+//! A registry checks an index's children when the index is pushed. A child being written under another
+//! name at that moment may look damaged: docker-registry truncates and rewrites its link.
 
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -12,14 +12,14 @@ use tokio::sync::Notify;
 use crate::oci::types::manifest::Content;
 use crate::oci::{Digest, Endpoint, Error, Manifest, Reference, Repository};
 
-/// All of this process, since two projects may write to one repository.
+/// For the whole process, since two projects may write to one repository.
 static WRITES: LazyLock<Writes> = LazyLock::new(Writes::default);
 
-/// How long another writer of the same place, such as another node, gets to come to its end.
+/// How long to wait for another writer of the same place, such as another node.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Writes a manifest. `again`: all that it needs was seen or written a moment ago, so a registry
-/// that says it is missing or damaged is asked once more.
+/// Writes a manifest. `again`: all its dependencies were just seen or written, so if the registry
+/// reports them missing or damaged, one retry is made.
 pub(in crate::sync) async fn manifest_write(
     target: &Endpoint,
     repository: &Repository,
@@ -47,7 +47,7 @@ async fn put(
     target.manifest_put(repository, reference, manifest).await
 }
 
-/// Whether the registry doesn't see, or not whole, what the manifest names.
+/// Whether the registry reports dependencies of the manifest as missing or incomplete.
 fn is_passing(error: &Error) -> bool {
     const CODES: [&str; 5] = [
         "DIGEST_INVALID",
@@ -67,7 +67,7 @@ struct Writes {
     ended: Notify,
 }
 
-/// One that is being written.
+/// A manifest being written.
 struct Active {
     id: u64,
     host: String,
@@ -86,7 +86,7 @@ impl Active {
     }
 }
 
-/// A write under way; it ends when dropped.
+/// A write in progress; it ends on drop.
 struct Write<'a> {
     writes: &'a Writes,
     id: u64,
@@ -106,7 +106,7 @@ impl Writes {
             children,
         });
         loop {
-            // Before the look, so that no end between look and wait is missed.
+            // Before the check, so that no end between check and wait is missed.
             let mut ended = std::pin::pin!(self.ended.notified());
             ended.as_mut().enable();
             if let Some(id) = self.try_begin(&mut wanted) {
@@ -116,7 +116,7 @@ impl Writes {
         }
     }
 
-    /// Takes `wanted` in where nobody is in its way.
+    /// Adds `wanted` unless something blocks it.
     fn try_begin(&self, wanted: &mut Option<Active>) -> Option<u64> {
         let mut active = self.lock();
         let is_free = |new: &mut Active| !active.iter().any(|other| other.conflicts(new));

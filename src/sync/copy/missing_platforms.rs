@@ -1,22 +1,22 @@
-//! Items none of whose tags has a chosen platform: they have failed, which is known only when the
-//! last of their tags is looked at.
+//! Items none of whose tags has a chosen platform: they fail, which is only known once the last of
+//! their tags was checked.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::sync::outcome::{Status, TagOutcome};
 
-/// What is told of tags without any of the chosen platforms, once it is known what their item came
-/// to.
+/// Reports about tags without any of the chosen platforms, held back until the result of their item
+/// is known.
 #[derive(Default)]
 pub(in crate::sync) struct Lacking {
-    /// Items with a tag that came to something else.
+    /// Items with a tag that had another result.
     met: HashSet<usize>,
-    /// Tags by the first of their items, as long as none of it came to something else.
+    /// Tags by the first of their items, as long as the item had no other result.
     held: HashMap<usize, Vec<TagOutcome>>,
 }
 
 impl Lacking {
-    /// Takes in what became of a tag of these items; gives all that can be told now.
+    /// Records the result of a tag of these items; returns all reports that can be made now.
     pub(in crate::sync) fn take(
         &mut self,
         items: &[usize],
@@ -37,7 +37,7 @@ impl Lacking {
         Vec::new()
     }
 
-    /// What is left when all tags were taken in: they have failed.
+    /// The rest after all tags were recorded: they have failed.
     pub(in crate::sync) fn end(self) -> impl Iterator<Item = TagOutcome> {
         self.held.into_values().flatten().map(|outcome| TagOutcome {
             status: Status::Failed,

@@ -1,9 +1,10 @@
 //! How one tag is copied.
 //!
-//! - `compare`: looks at both ends: unchanged, new, updated, blocked.
-//! - `ladder`: brings what is missing, the cheapest way first.
+//! - `compare`: checks both ends: unchanged, new, updated, blocked.
+//! - `ladder`: copies what is missing, the cheapest way first.
 //! - `once`: one writer for each blob; `manifest_writes`: no index is written while one of its children is.
-//! - `missing_platforms`: items none of whose tags has a chosen platform; `unreachable`: registries that a run has given up.
+//! - `missing_platforms`: items none of whose tags has a chosen platform; `unreachable`: registries
+//!   that a run has given up.
 
 pub(in crate::sync) mod compare;
 pub(in crate::sync) mod ladder;

@@ -1,4 +1,4 @@
-//! Work that is done once, whoever needs it.
+//! Work that is done only once for all callers.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use crate::sync::error::SyncError;
 use crate::sync::outcome::Moved;
 
-/// Work that is done once for each key.
+/// Work that is done once per key.
 pub(super) struct Once<K> {
     cells: Mutex<HashMap<K, Arc<Cell>>>,
 }
@@ -25,7 +25,7 @@ impl<K> Default for Once<K> {
 }
 
 impl<K: Eq + Hash> Once<K> {
-    /// Later ones get the first one's failure, or nothing moved.
+    /// Later callers get the first one's failure, or an empty result.
     pub(in crate::sync) async fn get(
         &self,
         key: K,
@@ -40,8 +40,8 @@ impl<K: Eq + Hash> Once<K> {
         result.map(|()| moved)
     }
 
-    /// `None`: it was done already. A failure of `work` is the caller's alone: it may come from
-    /// something that only the caller asked for, and the next one does the work again.
+    /// `None`: it was already done. A failure of `work` only affects its caller: its cause may be
+    /// specific to that caller, and the next one repeats the work.
     pub(in crate::sync) async fn first(
         &self,
         key: K,

@@ -1,5 +1,5 @@
-//! Registries that turned out to be out of reach, or to take no more requests: what still needs one
-//! of them isn't tried again, and what needs others goes on.
+//! Registries that turned out to be unreachable, or to refuse further requests: whatever still needs
+//! one of them isn't tried again, everything else continues.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,8 +14,9 @@ pub(in crate::sync) struct Unreachable {
 }
 
 impl Unreachable {
-    /// Takes the failure of a tag between two registries in, if it means that of one of them: also
-    /// where the one that failed is another host that it needs (its token server, its storage).
+    /// Records the failure of a tag between two registries if it means that one of them is
+    /// unreachable, even if the failing host is another one that it needs (its token server, its
+    /// storage).
     pub(in crate::sync) fn note(&self, source: &str, target: &str, error: &SyncError) {
         let host = match error {
             SyncError::Source(_) => source,
@@ -29,8 +30,8 @@ impl Unreachable {
         }
     }
 
-    /// The failure of one of the hosts, the source's and the target's if that is given, if one is
-    /// out of reach. It is told of the host, not of what was tried there first.
+    /// The failure of the source's host, or the target's if given, if one is unreachable. It names
+    /// the host, not what was tried there first.
     pub(in crate::sync) fn find(&self, source: &str, target: Option<&str>) -> Option<SyncError> {
         let known = self.lock();
         let failure = |host: &str| {
@@ -45,7 +46,7 @@ impl Unreachable {
         failure(source).map(SyncError::Source).or_else(of_target)
     }
 
-    /// All of them, in words.
+    /// All of them, as text.
     pub(in crate::sync) fn summary(&self) -> Option<String> {
         let texts: Vec<String> = self.lock().values().map(ToString::to_string).collect();
         (!texts.is_empty()).then(|| texts.join("; "))

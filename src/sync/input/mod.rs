@@ -1,7 +1,7 @@
-//! What is to be copied, as it is written down.
+//! The description of what to copy.
 //!
 //! - [`spec`]: items, their options, and where each goes.
-//! - [`skopeo_yaml`]: the source file of `skopeo sync`, over a tree of `yaml`.
+//! - [`skopeo_yaml`]: the source file of `skopeo sync`, parsed from a tree of `yaml`.
 
 pub mod skopeo_yaml;
 pub mod spec;

@@ -1,6 +1,6 @@
-//! The source file of `skopeo sync --src yaml`: a map from registry to what is copied from it.
+//! The source file of `skopeo sync --src yaml`: a map from registries to what to copy from them.
 //!
-//! skopeo leaves out what it can't read and goes on; here such a file is refused, with the line.
+//! skopeo skips what it can't read and continues; here such a file is refused, with the line.
 
 use indexmap::IndexMap;
 use indexmap::map::Entry as MapEntry;
@@ -20,7 +20,7 @@ pub struct SkopeoSource {
     pub registries: Vec<SkopeoRegistry>,
 }
 
-/// One registry and what is copied from it.
+/// One registry and what to copy from it.
 #[derive(Clone, Debug)]
 pub struct SkopeoRegistry {
     /// `host[:port]`, without the path that the file's key may have.
@@ -29,7 +29,7 @@ pub struct SkopeoRegistry {
     pub line: usize,
     /// User name and password; empty ones count as none.
     pub credentials: Option<(String, SecretString)>,
-    /// `tls-verify`; absent means what holds for the source in general.
+    /// `tls-verify`; if absent, the source's general setting applies.
     pub tls_verify: Option<bool>,
     /// The repositories in the file's order, once each.
     pub items: Vec<SkopeoItem>,
@@ -42,7 +42,8 @@ pub struct SkopeoItem {
     pub repository: Repository,
     /// Line of the repository's first mention, from 1.
     pub line: usize,
-    /// The union of what the file names for this repository; patterns are translated from Go's syntax.
+    /// The union of the file's selectors for this repository; patterns are translated from Go's
+    /// syntax.
     pub selector: SelectorSpec,
 }
 
@@ -53,11 +54,11 @@ const CREDENTIALS: &str = "credentials";
 const TLS_VERIFY: &str = "tls-verify";
 const KEYS: [&str; 5] = [IMAGES, BY_REGEX, BY_SEMVER, CREDENTIALS, TLS_VERIFY];
 const CREDENTIAL_KEYS: [&str; 2] = ["username", "password"];
-/// Keys that skopeo honours and we don't yet.
+/// Keys that skopeo supports and we don't yet.
 const LATER_KEYS: [&str; 2] = ["cert-dir", "identitytoken"];
 
 impl SkopeoSource {
-    /// Reads a file. The first thing that is wrong refuses all of it.
+    /// Parses a file. The first error refuses all of it.
     pub fn parse(text: &str) -> Result<Self, FileError> {
         let nothing = || {
             FileError::new(
@@ -78,7 +79,7 @@ impl SkopeoSource {
     }
 }
 
-/// The keys that lead to a node, for messages.
+/// The path of keys to a node, for messages.
 struct KeyPath(Vec<String>);
 
 impl KeyPath {
@@ -107,7 +108,7 @@ impl KeyPath {
         )
     }
 
-    /// The entries of a map; nothing is an empty one.
+    /// The entries of a map; nothing counts as an empty one.
     fn map<'n>(&self, node: &'n Node) -> Result<&'n [Entry], FileError> {
         match &node.value {
             Value::Map(entries) => Ok(entries),
@@ -154,7 +155,7 @@ fn registry(entry: &Entry) -> Result<SkopeoRegistry, FileError> {
         format!("{host}/{prefix}")
     };
     if let Err(error) = RegistryAddress::parse(&address) {
-        // It names the address itself, without the password that may stand in it.
+        // It names the address itself, without a password in it.
         return Err(KeyPath::top().error(entry.line, error));
     }
     let mut registry = SkopeoRegistry {
@@ -183,8 +184,8 @@ fn registry(entry: &Entry) -> Result<SkopeoRegistry, FileError> {
     Ok(registry)
 }
 
-/// Host and path of a key. As skopeo reads names: a first part without `.` and `:` that isn't `localhost` is no host,
-/// so all of it is a path at Docker Hub.
+/// Host and path of a key. As in skopeo, a first part without `.` and `:` other than `localhost`
+/// isn't a host, so all of it is a path at Docker Hub.
 fn split_key(key: &str) -> (&str, &str) {
     if key.contains("://") {
         return (key, "");
@@ -235,7 +236,8 @@ impl Items<'_> {
     }
 }
 
-/// Each of the file's three maps sets another field; one that takes every tag takes the others' too.
+/// Each of the file's three maps sets another field; if one selects every tag, the others are
+/// irrelevant.
 fn unite(selector: &mut SelectorSpec, other: SelectorSpec) {
     let everything = SelectorSpec::default();
     if *selector == everything || other == everything {
@@ -267,7 +269,7 @@ fn literal_selection(place: &KeyPath, node: &Node) -> Result<SelectorSpec, FileE
             ..SelectorSpec::default()
         };
         Selector::compile(&one).map_err(|error| {
-            // Of the selectors, the file has names of its own.
+            // The file has its own names for the selectors.
             let message = error
                 .message
                 .replace("`semver`", &format!("`{BY_SEMVER}`"))

@@ -1,4 +1,4 @@
-//! What is wanted: items of a source registry, and where they go in the target.
+//! What to copy: items of a source registry, and where they go in the target.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,8 +11,8 @@ use crate::oci::{Digest, Endpoint, NameError, PlatformChoice, RegistryAddress, R
 
 use crate::sync::selection::select::Selector;
 
-/// Tags worked on at once. Twice the work in flight hides the latency of one; more only queues at
-/// the registries' connection limits.
+/// Default number of tags worked on at once. Twice the requests in flight hide the latency of one;
+/// more would only queue at the registries' connection limits.
 pub const MAX_PARALLEL: usize = 16;
 
 /// Everything that one plan or run needs to know, besides the target registry.
@@ -20,19 +20,19 @@ pub const MAX_PARALLEL: usize = 16;
 pub struct SyncSpec {
     /// What to copy.
     pub items: Vec<SyncItem>,
-    /// How a target repository is named.
+    /// How target repositories are named.
     pub placement: Placement,
-    /// Tags worked on at once.
+    /// Maximum number of tags to work on at once.
     pub max_parallel: usize,
     /// What earlier runs wrote, for tags whose target digest differs from the source's.
     pub known: KnownTags,
-    /// What a check found missing or damaged at the target; it is looked at whole and mended.
+    /// What a check found missing or damaged at the target; it is checked completely and repaired.
     pub lost: LostTags,
     /// Only these of the selected tags; `None`: all of them.
     pub only: Option<OnlyTags>,
 }
 
-/// One source repository and what of it is wanted.
+/// One source repository and its selection.
 #[derive(Clone, Debug)]
 pub struct SyncItem {
     /// The source registry.
@@ -41,15 +41,15 @@ pub struct SyncItem {
     pub repository: Repository,
     /// Which tags.
     pub selector: Selector,
-    /// Which platforms; empty: all, and an index stays as it is.
+    /// The chosen platforms; empty: all, and indexes stay unchanged.
     pub architectures: Vec<PlatformChoice>,
-    /// The path below the target's address, instead of what the placement says.
+    /// The path below the target's address, instead of the one from the placement.
     pub target_repository: Option<Repository>,
-    /// What becomes of it when it selects nothing.
+    /// What to do if it selects nothing.
     pub on_empty: OnEmpty,
 }
 
-/// What becomes of an item that selects nothing.
+/// What to do if an item selects nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnEmpty {
@@ -58,7 +58,7 @@ pub enum OnEmpty {
     Warn,
     /// It has failed.
     Fail,
-    /// Nothing: that is as it should be.
+    /// Nothing: this is expected.
     Ignore,
 }
 
@@ -112,7 +112,7 @@ impl SyncItem {
     }
 }
 
-/// Tags by the target repository that they go to.
+/// Tags by target repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OnlyTags(HashMap<String, Option<HashSet<String>>>);
 
@@ -130,29 +130,29 @@ impl OnlyTags {
         }
     }
 
-    /// Whether there is no tag in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether all of this target repository is in it.
+    /// Whether it includes all of this target repository.
     pub fn is_whole(&self, target_repository: &str) -> bool {
         matches!(self.0.get(target_repository), Some(None))
     }
 
-    /// Whether a tag of this target repository is in it.
+    /// Whether it includes a tag of this target repository.
     pub fn touches(&self, target_repository: &str) -> bool {
         self.0.contains_key(target_repository)
     }
 
-    /// Whether the tag is in it.
+    /// Whether it includes the tag.
     pub fn contains(&self, target_repository: &str, tag: &str) -> bool {
         let tags = self.0.get(target_repository);
         tags.is_some_and(|tags| tags.as_ref().is_none_or(|tags| tags.contains(tag)))
     }
 }
 
-/// Earlier copies of indexes that were made smaller, by target repository and tag.
+/// Earlier copies of indexes that were reduced, by target repository and tag.
 pub type KnownTags = HashMap<(String, String), KnownTag>;
 
 /// Target repositories and tags.
@@ -161,13 +161,13 @@ pub type LostTags = HashSet<(String, String)>;
 /// One earlier copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownTag {
-    /// The source's index then.
+    /// The source's index at that time.
     pub source_digest: Digest,
     /// What was written for it.
     pub target_digest: Digest,
-    /// The platforms chosen then, as [`platforms_text`] writes them.
+    /// The platforms chosen at that time, in the form of [`platforms_text`].
     pub platforms: String,
-    /// Those of them that it doesn't have, in words; "": it has all.
+    /// The chosen platforms that it lacks, as text; "": none.
     pub lack: String,
 }
 
@@ -179,16 +179,16 @@ pub fn platforms_text(choice: &[PlatformChoice]) -> String {
     names.join(",")
 }
 
-/// How a target repository is named.
+/// How target repositories are named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Placement {
     /// The same repository path.
     #[default]
     Path,
-    /// The last part of the path only, as `skopeo sync` does without `--scoped`.
+    /// Only the last part of the path, like `skopeo sync` without `--scoped`.
     Flat,
-    /// `<source host>/<path>`, as `skopeo sync --scoped`; a port is written `host_port`.
+    /// `<source host>/<path>`, like `skopeo sync --scoped`; a port is written `host_port`.
     Scoped,
 }
 

@@ -1,5 +1,6 @@
-//! A small tree of a YAML file in which every scalar keeps its literal text (`1.10`, `0362525`, `no`) and every node
-//! its line. Aliases are resolved; what the tree can't say exactly (tags, merge keys, further documents) is refused.
+//! A small tree of a YAML file in which every scalar keeps its literal text (`1.10`, `0362525`, `no`)
+//! and every node its line. Aliases are resolved; what the tree can't represent exactly (tags, merge
+//! keys, further documents) is refused.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use crate::text::readable;
 
 /// Levels of nesting; the files read here need four.
 const DEPTH_LIMIT: usize = 16;
-/// Nodes after aliases are resolved, so that a small file can't become a large tree.
+/// Maximum number of nodes after resolving aliases, so that a small file can't become a large tree.
 const NODE_LIMIT: usize = 100_000;
 
 /// Why a file was refused, and where.
@@ -18,7 +19,7 @@ const NODE_LIMIT: usize = 100_000;
 pub struct FileError {
     /// Line in the file, from 1.
     pub line: usize,
-    /// What is wrong, with the path of keys that leads there.
+    /// The error, with the path of keys to it.
     pub message: String,
 }
 
@@ -31,7 +32,7 @@ impl FileError {
     }
 }
 
-/// A node with the line it begins on.
+/// A node with its first line.
 #[derive(Clone, Debug)]
 pub(in crate::sync) struct Node {
     pub(in crate::sync) line: usize,
@@ -64,7 +65,7 @@ impl Node {
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
-    /// What the node is, in words.
+    /// The kind of node, as text.
     pub(in crate::sync) fn kind(&self) -> &'static str {
         match self.value {
             _ if self.is_null() => "nothing",
@@ -83,7 +84,7 @@ impl Node {
     }
 }
 
-/// Reads a file of one document; `None` when it is empty.
+/// Parses a file of one document; `None` if it is empty.
 pub(in crate::sync) fn tree(text: &str) -> Result<Option<Node>, FileError> {
     let mut builder = Builder {
         parser: Parser::new_from_str(text),
@@ -163,7 +164,7 @@ impl<'t> Builder<'t> {
             ));
         }
         let node = Node { line, value };
-        // 0 is the parser's word for none.
+        // The parser uses 0 for none.
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }

@@ -1,4 +1,4 @@
-//! From items to candidates: each selected tag with the place that it goes to, and what forbids it.
+//! From items to candidates: each selected tag with its target, and what forbids it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::sync::offload::{Asker, aside};
 use crate::sync::outcome::{Action, Moved, Status, TagOutcome};
 use crate::text::counted;
 
-/// How long matching the tags of one item may take: patterns run in linear time, and only one made
-/// for the purpose takes longer.
+/// Timeout of matching the tags of one item: patterns run in linear time, and only a malicious one
+/// takes longer.
 const MATCH_TIME: Duration = Duration::from_mins(5);
 /// Repositories listed at once.
 const LISTINGS: usize = 8;
 
-/// A tag (or digest) on its way from one repository to another.
+/// A tag (or digest) to copy from one repository to another.
 #[derive(Clone, Debug)]
 pub(in crate::sync) struct Candidate {
     /// The source registry.
@@ -39,21 +39,21 @@ pub(in crate::sync) struct Candidate {
     pub(in crate::sync) architectures: Arc<[PlatformChoice]>,
     /// What selected it.
     pub(in crate::sync) selected_by: String,
-    /// Why it may not be copied, if so.
+    /// Why it must not be copied, if so.
     pub(in crate::sync) blocked: Option<String>,
-    /// Others from elsewhere that end at the same place.
+    /// Candidates from other sources with the same target.
     pub(in crate::sync) rivals: Vec<Candidate>,
-    /// The items that select it, by their number.
+    /// The items that select it, by their index.
     pub(in crate::sync) items: Vec<usize>,
 }
 
-/// All candidates, and what went wrong on the way to them.
+/// All candidates, and the errors while finding them.
 #[derive(Default)]
 pub(in crate::sync) struct Candidates {
     pub(in crate::sync) all: Vec<Candidate>,
     pub(in crate::sync) failed: Vec<TagOutcome>,
     pub(in crate::sync) warnings: Vec<String>,
-    /// Of items that select nothing, where that is worth knowing.
+    /// About items that select nothing although that isn't expected.
     pub(in crate::sync) empty: Vec<String>,
 }
 
@@ -111,7 +111,7 @@ pub(in crate::sync) async fn candidates_find(
     found
 }
 
-/// What an item selects of these tags; `None` where that takes too long.
+/// What an item selects of these tags; `None` on timeout.
 async fn selected(item: &SyncItem, tags: Vec<String>) -> Option<Selection> {
     let selector = item.selector.clone();
     aside(Asker::Run, move |wanted| {
@@ -130,7 +130,7 @@ enum Known {
     NotNeeded,
     /// So many.
     Tags(usize),
-    /// Nothing, which is told already.
+    /// Nothing, which was already reported.
     Failed,
 }
 
@@ -241,8 +241,8 @@ impl Candidates {
     }
 }
 
-/// One candidate for each place at the target. The same source twice is one; another source is a
-/// rival, and only an equal digest makes peace between them.
+/// One candidate for each target. The same source twice is one; another source is a rival, which
+/// only an equal digest resolves.
 fn merged(all: Vec<Candidate>) -> Vec<Candidate> {
     let mut places: HashMap<(Repository, Reference), usize> = HashMap::with_capacity(all.len());
     let mut merged: Vec<Candidate> = Vec::with_capacity(all.len());
@@ -274,8 +274,9 @@ impl Candidate {
         self.source == other.source && a.is_same_registry(b)
     }
 
-    /// The manifest that HEAD named. By digest, since the tag may have moved since; where the source
-    /// doesn't know that digest, its image is gone or the digest was wrong, and the tag tells which.
+    /// The manifest named by HEAD. Fetched by digest, since the tag may have been moved since; if
+    /// the source doesn't know that digest, its image is gone or the digest was wrong, and the tag
+    /// shows which.
     pub(in crate::sync) async fn manifest_get(
         &self,
         digest: &Digest,

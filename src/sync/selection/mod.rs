@@ -1,9 +1,10 @@
-//! Which tags of a repository are in, and why.
+//! Which tags of a repository are selected, and why.
 //!
 //! - `candidate`: lists the tags of an item and selects.
 //! - [`select`]: lists, patterns and version ranges of one item, and the reason for each tag.
-//! - [`pattern`]: regular expressions in Go's and Python's spelling; [`semver`]: version ranges; [`natural`]: order of tags.
-//! - `tag_name`: what may be in a list of tags.
+//! - [`pattern`]: regular expressions in Go's and Python's syntax; [`semver`]: version ranges;
+//!   [`natural`]: order of tags.
+//! - `tag_name`: valid entries of a list of tags.
 
 pub(in crate::sync) mod candidate;
 pub mod natural;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// Compares two names in natural order; equal only when the texts are equal.
+/// Compares two names in natural order; equal only if the texts are equal.
 pub fn natural_cmp(left: &str, right: &str) -> Ordering {
     let (mut rest_left, mut rest_right) = (left.as_bytes(), right.as_bytes());
     loop {

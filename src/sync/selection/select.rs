@@ -1,5 +1,6 @@
-//! Selectors over a tag listing. Literal tags, a regex and a version range are a union; none of them means every tag;
-//! an exclusion is applied last and wins over everything but digests. Every tag gets its reason.
+//! Selectors over a tag listing. Literal tags, a regex and a version range form a union; without any of
+//! them every tag is selected; an exclusion is applied last and overrides everything except digests.
+//! Every tag gets its reason.
 
 use indexmap::IndexSet;
 use schemars::JsonSchema;
@@ -12,19 +13,19 @@ use super::tag_name;
 use crate::oci::{Reference, Tag};
 use crate::text::{NAME, readable};
 
-/// Selectors as they are stored and as the API takes them.
+/// Selectors as they are stored and used in the API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SelectorSpec {
-    /// Tags, and digests such as `sha256:…`, named literally.
+    /// Literal tags, and digests such as `sha256:…`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Tags in which this regular expression is found.
+    /// Selects tags that match this regular expression.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub tags_regex: Option<String>,
-    /// Tags in which this regular expression is found are left out, whatever else selects them.
+    /// Excludes tags that match this regular expression, whatever else selects them.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub tags_exclude_regex: Option<String>,
-    /// Tags that are versions in this range, such as `>=1.2 <2 || ^3`.
+    /// Selects tags that are versions in this range, such as `>=1.2 <2 || ^3`.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub semver: Option<String>,
 }
@@ -34,7 +35,7 @@ fn is_unset(text: &Option<String>) -> bool {
     given(text.as_ref()).is_none()
 }
 
-/// An empty text is none given.
+/// An empty text counts as none.
 fn given(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
 }
@@ -46,8 +47,8 @@ impl SelectorSpec {
         texts.into_iter().flatten().map(String::len).sum()
     }
 
-    /// The legal tags that are named literally and aren't excluded. Of the patterns only the one that
-    /// excludes is compiled, and only where there is something to exclude.
+    /// The valid literal tags that aren't excluded. Of the patterns only the excluding one is
+    /// compiled, and only if there is something to exclude.
     pub fn literal_tags(&self) -> Result<Vec<String>, SelectError> {
         let mut tags = self.tags.clone();
         tags.retain(|name| Tag::parse(name).is_ok());
@@ -61,20 +62,20 @@ impl SelectorSpec {
     }
 }
 
-/// A selector that can't be used.
+/// An invalid selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}`: `{}`: {message}", readable(.value, NAME))]
 pub struct SelectError {
-    /// The field of [`SelectorSpec`] that is wrong.
+    /// The invalid field of [`SelectorSpec`].
     pub field: &'static str,
-    /// The value as it was given; of `tags`, the one entry.
+    /// The given value; for `tags`, the single entry.
     pub value: String,
-    /// What is wrong and what to do, in one line.
+    /// The error and what to do, in one line.
     pub message: String,
 }
 
-/// Selectors that can be used. A compiled pattern may take a MiB, and a project may have thousands:
-/// they are compiled when they are needed, and not kept.
+/// Valid selectors. A compiled pattern may take a MiB, and a project may have thousands: they are
+/// compiled when needed, and not kept.
 #[derive(Clone, Debug)]
 pub struct Selector {
     tags: IndexSet<String>,
@@ -91,22 +92,23 @@ struct Compiled<'a> {
     exclude: Option<Pattern>,
 }
 
-/// What the selectors say of one tag.
+/// The verdict on one tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether the tag is selected.
     pub selected: bool,
-    /// Which selector took it, or why each didn't. Names the selectors without their texts, which
-    /// may be long and would stand at each of many tags.
+    /// Which selector selected it, or why each didn't. Names the selectors without their texts,
+    /// which may be long and would be repeated for many tags.
     pub reason: String,
 }
 
-/// What the selectors say of a listing.
+/// The verdicts on a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// Every legal tag of the listing, and every tag and digest named literally, once each, in natural order.
+    /// All valid tags of the listing, and all literal tags and digests, once each, in natural
+    /// order.
     pub verdicts: Vec<(String, Verdict)>,
-    /// Names in the listing that are no legal tags, in natural order; nothing may be requested for them.
+    /// Invalid tag names in the listing, in natural order; they must not be used in requests.
     pub dropped: Vec<String>,
 }
 
@@ -121,7 +123,7 @@ impl Selection {
 }
 
 impl Selector {
-    /// Reads selectors, or says which field can't be used and why.
+    /// Parses selectors, or returns the invalid field and the reason.
     pub fn compile(spec: &SelectorSpec) -> Result<Self, SelectError> {
         let (mut tags, mut digests) = (IndexSet::new(), IndexSet::new());
         for entry in &spec.tags {
@@ -150,23 +152,23 @@ impl Selector {
         })
     }
 
-    /// Whether the tags must be listed: not when only tags and digests are named literally.
+    /// Whether the tags must be listed: not if there are only literal tags and digests.
     pub fn needs_listing(&self) -> bool {
         self.takes_all() || self.regex.is_some() || self.semver.is_some()
     }
 
-    /// The tags and digests named literally, excluded tags too.
+    /// The literal tags and digests, including excluded tags.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
         self.tags.iter().chain(&self.digests).map(String::as_str)
     }
 
-    /// What the selectors say of a listing; literal tags that aren't in it are judged all the same.
+    /// The verdicts on a listing, and on literal tags that aren't in it.
     pub fn select(&self, listing: &[String]) -> Selection {
         self.select_while(listing.to_vec(), || true)
     }
 
-    /// The same, for a listing that may be long and selectors that may be slow: stops in the middle
-    /// when `goes_on` says no, and gives what there is by then.
+    /// The same, for a listing that may be long and selectors that may be slow: stops early when
+    /// `goes_on` returns false, and returns the results so far.
     pub fn select_while(&self, listing: Vec<String>, goes_on: impl Fn() -> bool) -> Selection {
         let (mut names, dropped): (Vec<String>, Vec<String>) = listing
             .into_iter()
@@ -175,7 +177,7 @@ impl Selector {
         let compiled = self.compiled();
         let judge = |name: &str| match &compiled {
             Ok(compiled) => compiled.judge(name),
-            // It was seen that they can be; then they still can.
+            // They were compiled before, so they still can be.
             Err(error) => left_out(error.to_string()),
         };
         Selection {
@@ -200,7 +202,7 @@ impl Selector {
 }
 
 impl Compiled<'_> {
-    /// What the selectors say of one tag (or digest), which need not be legal.
+    /// The verdict on one tag (or digest), which may be invalid.
     fn judge(&self, tag: &str) -> Verdict {
         if self.selector.digests.contains(tag) {
             return selected("digest named in `tags`".to_owned());
@@ -262,7 +264,7 @@ fn left_out(reason: String) -> Verdict {
     }
 }
 
-/// Why a tag isn't in the range; words that go before the range's name.
+/// Why a tag isn't in the range; words that precede the range's name.
 fn outside(range: &Range, tag: &str) -> Option<&'static str> {
     let Some(version) = Version::from_tag(tag) else {
         return Some("not a version, so not in");
@@ -276,7 +278,7 @@ fn outside(range: &Range, tag: &str) -> Option<&'static str> {
     }
 }
 
-/// Reads one entry of `tags`.
+/// Parses one entry of `tags`.
 fn literal(entry: &str) -> Result<Reference, SelectError> {
     tag_name::literal(entry).map_err(|message| SelectError {
         field: "tags",

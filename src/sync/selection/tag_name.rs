@@ -1,10 +1,10 @@
-//! What may stand in a list of tags, and words for what can't: which selector was meant.
+//! Valid entries of a list of tags, and hints for invalid ones: which selector was meant.
 
 use super::pattern::Pattern;
 use super::semver::Range;
 use crate::oci::{Digest, Reference, Tag};
 
-/// Reads an entry as a tag or a digest; the error says what is wrong and which selector was meant.
+/// Parses an entry as a tag or a digest; the error says what is wrong and which selector was meant.
 pub(in crate::sync) fn literal(entry: &str) -> Result<Reference, String> {
     let is_digest = entry
         .split_once(':')
@@ -19,7 +19,7 @@ pub(in crate::sync) fn literal(entry: &str) -> Result<Reference, String> {
         .map_err(|error| format!("not a valid tag: {}{}", error.reason, selector_meant(entry)))
 }
 
-/// A pointer to the selector that a user most likely meant.
+/// A hint at the selector that the user probably meant.
 fn selector_meant(entry: &str) -> &'static str {
     let compares = entry.starts_with(['<', '>', '=', '~', '^', '!'])
         || entry.contains(" - ")

@@ -1,4 +1,4 @@
-//! What of old runs is kept.
+//! How long old runs are kept.
 
 use std::time::Instant;
 
@@ -12,17 +12,18 @@ use crate::store::runs::house_run::{Removed, history_list, history_remove, sched
 use crate::store::trail::audit::audit_remove;
 use crate::store::{Db, Moment};
 
-/// Events that one statement removes.
+/// Events removed by one statement.
 const EVENTS: i64 = 1000;
 
-/// A run is removed when it is neither young enough nor among the last.
+/// A run is removed if it is neither young enough nor among the latest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryRules {
     /// Days that every run is kept.
     pub days: i64,
-    /// Runs of a project, and of a bunch of house-keeping, that are kept however old they are.
+    /// Number of latest runs of a project, or of a housekeeping bunch, that are kept however old
+    /// they are.
     pub runs: i64,
-    /// Days that events of the audit trail are kept; 0: for ever.
+    /// Days that audit events are kept; 0: forever.
     pub audit_days: i64,
 }
 
@@ -36,7 +37,7 @@ impl Default for HistoryRules {
     }
 }
 
-/// Removes what is too old, and says how much that was.
+/// Removes what is too old, and summarises it.
 pub(super) async fn history_clean(db: &Db, rules: HistoryRules) -> Result<String, Error> {
     let (before, all) = db
         .run(move |conn| {
@@ -57,7 +58,7 @@ pub(super) async fn history_clean(db: &Db, rules: HistoryRules) -> Result<String
             if gone == Removed::default() {
                 break;
             }
-            // Others have their turn for as long.
+            // Pauses for as long, so that others get their turn.
             tokio::time::sleep(began.elapsed()).await;
         }
     }
@@ -71,7 +72,7 @@ pub(super) async fn history_clean(db: &Db, rules: HistoryRules) -> Result<String
     ))
 }
 
-/// Removes events that are older than `days`, and says how many.
+/// Removes events that are older than `days`, and returns how many.
 async fn audit_clean(db: &Db, days: i64) -> Result<usize, Error> {
     if days == 0 {
         return Ok(0);

@@ -1,7 +1,7 @@
-//! House-keeping: does the runs that belong to no project, one at a time.
+//! Housekeeping: executes the runs that belong to no project, one at a time.
 //!
-//! - `housekeeper`: claims a run, writes its log, keeps its lease.
-//! - [`history`]: what of old runs is kept; `sessions` end by a statement.
+//! - `housekeeper`: claims a run, writes its log, renews its lease.
+//! - [`history`]: how long old runs are kept; `sessions` expire by a statement.
 //! - The check of targets is `service::target_verify`.
 
 pub mod history;
@@ -27,14 +27,14 @@ use crate::text::{SENTENCE, readable};
 
 use history::{HistoryRules, history_clean};
 
-/// How long a claim holds without a sign of life.
+/// Duration of a claim without a heartbeat.
 const LEASE: Duration = Duration::from_mins(1);
 /// How often the log is written and the lease renewed.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// Lines that may wait for the database before the work does.
+/// Number of log lines buffered before the work waits for the database.
 const LINES: usize = 1000;
 
-/// Does the runs of housekeeping.
+/// Executes housekeeping runs.
 #[derive(Debug)]
 pub struct Housekeeper {
     db: Db,
@@ -50,7 +50,7 @@ enum End {
 }
 
 impl Housekeeper {
-    /// One on `db`, under the name of this process's worker.
+    /// One on `db`, with the name of this process's worker.
     pub fn new(db: Db, worker: String, history: HistoryRules) -> Self {
         Self {
             db,
@@ -59,7 +59,7 @@ impl Housekeeper {
         }
     }
 
-    /// Works until `stop`; a run under way is given back then.
+    /// Works until `stop`; a run in progress is then released.
     pub async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             match self.claim().await {
@@ -88,7 +88,7 @@ impl Housekeeper {
     async fn work(&self, house: HousekeepingLease, stop: &CancellationToken) {
         let (sender, lines) = mpsc::channel(LINES);
         let (db, history, bunch) = (self.db.clone(), self.history, house.bunch.clone());
-        // A task of its own: a panic ends this run only.
+        // In its own task: a panic ends only this run.
         let task = async move { task(&db, history, &bunch, RunLogger::new(sender)).await };
         let work = tokio::spawn(task.in_current_span());
         let abort = work.abort_handle();
@@ -118,12 +118,12 @@ impl Housekeeper {
             }
         };
         if let Err(error) = ended {
-            // Its lease runs out, and it is done again.
+            // Its lease expires, and it is repeated.
             tracing::error!(%error, "can't write the end of housekeeping");
         }
     }
 
-    /// Writes the log and renews the lease while the work goes on.
+    /// Writes the log and renews the lease during the work.
     async fn keep(
         &self,
         house: &HousekeepingLease,

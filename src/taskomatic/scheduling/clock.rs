@@ -1,5 +1,5 @@
-//! The clock that schedules go by: the database's, which all nodes share. Another one can be put
-//! in its place, to see what a clock that jumps does.
+//! The clock of schedules: the database's, which all nodes share. Tests replace it to simulate clock
+//! jumps.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ impl Clock {
         Self(Arc::new(clock))
     }
 
-    /// One that tells what `read` says.
+    /// One that returns the time of `read`.
     pub fn from_fn(read: impl Fn() -> Moment + Send + Sync + 'static) -> Self {
         Self(Arc::new(move |_| Ok(read())))
     }

@@ -1,4 +1,4 @@
-//! What a schedule that is due comes to.
+//! What happens to a schedule that is due.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,24 +11,24 @@ use crate::store::runs::run::{RunStatus, SYNC_BUNCH};
 use crate::store::schedules::fire::{BusyRun, Fire, FiringProject, Next};
 use crate::store::schedules::schedule::Schedule;
 
-/// So late a fire time counts as missed; as in Quartz.
+/// A fire time this late counts as missed; as in Quartz.
 const MISSED_AFTER: TimeDelta = TimeDelta::minutes(1);
 
-/// What a due schedule comes to.
+/// The result for a due schedule.
 pub(super) enum Firing {
-    /// It is seen to.
+    /// It is handled.
     Done {
-        /// The run to be made.
+        /// The run to create.
         fire: Option<Fire>,
         /// When it fires next.
         next: Next,
     },
-    /// Its turn comes at the next look: its project is being changed, or has just got a run whose
-    /// id isn't known yet.
+    /// It is left for the next check: its project is being changed, or has just got a run whose id
+    /// isn't known yet.
     Later,
 }
 
-/// What there is at the moment of firing.
+/// The state at the moment of firing.
 pub(super) struct FireContext {
     pub(in crate::taskomatic) now: Moment,
     pub(in crate::taskomatic) rules: ScheduleRules,
@@ -43,12 +43,12 @@ pub(super) struct FireContext {
 }
 
 impl FireContext {
-    /// What `schedule` comes to. Err: why it can't be used.
+    /// The result for `schedule`. Err: why it is unusable.
     pub(super) fn firing(&mut self, schedule: &Schedule) -> Result<Firing, String> {
         let next = self.next(schedule)?;
         let over = |fire: &Moment| schedule.active_till.is_some_and(|till| *fire >= till);
         let Some(fire_time) = schedule.next_fire.filter(|fire| !over(fire)) else {
-            // Nothing says which time it was, or it is one too late.
+            // The time is unknown, or too late.
             return Ok(Firing::Done { fire: None, next });
         };
         let (project, busy) = match schedule.project_id {

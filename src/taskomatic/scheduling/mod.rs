@@ -1,8 +1,8 @@
 //! From a schedule to a run.
 //!
-//! - [`scheduler`]: finds the schedules that are due and makes their runs.
-//! - `fire`: what becomes of one fire time: a run, skipped, missed.
-//! - [`clock`]: what time it is, in which zone.
+//! - [`scheduler`]: finds the schedules that are due and creates their runs.
+//! - `fire`: the result of one fire time: a run, skipped, missed.
+//! - [`clock`]: the current time.
 
 pub mod clock;
 pub(in crate::taskomatic) mod fire;

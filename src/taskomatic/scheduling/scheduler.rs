@@ -1,10 +1,10 @@
-//! The scheduler: makes runs of schedules that are due. Every node has one; a unique constraint
-//! lets one run be made for each fire time, whoever comes first.
+//! The scheduler: creates runs of schedules that are due. Every node has one; a unique constraint
+//! allows one run per fire time, whichever node is first.
 //!
-//! - A look at the clock makes the runs of all schedules that are due, and writes when they fire
-//!   next, always in the future.
-//! - Now and then, and when the clock went back, all schedules are checked: one that has no next
-//!   time, or one that its line doesn't name, gets its next time reckoned from now.
+//! - A check creates the runs of all schedules that are due, and records when they fire next, always in
+//!   the future.
+//! - From time to time, and if the clock went back, all schedules are checked: the next time of one
+//!   that has none, or one that isn't in its line, is recalculated from now.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::time_zone::server_zone;
 /// How often all schedules are checked.
 const CHECK_EVERY: Duration = Duration::from_mins(1);
 
-/// Makes runs of schedules.
+/// Creates runs of schedules.
 #[derive(Debug)]
 pub struct Scheduler {
     db: Db,
@@ -38,24 +38,24 @@ pub struct Scheduler {
     zone: Tz,
     clock: Clock,
     wake: Arc<Notify>,
-    /// What the clock showed at the last look.
+    /// The clock's time at the last check.
     seen: Option<Moment>,
     checked: Option<Instant>,
 }
 
-/// What a batch came to.
+/// The result of a batch.
 struct Fired {
-    /// Runs that are new.
+    /// Number of new runs.
     made: usize,
-    /// Schedules that were seen to.
+    /// Number of schedules handled.
     handled: usize,
-    /// Schedules that were due.
+    /// Number of schedules that were due.
     due: usize,
 }
 
 impl Scheduler {
-    /// A scheduler on `db`, in the server's time zone and by the database's clock; `wake` is
-    /// notified when it put runs into the queue.
+    /// A scheduler on `db`, in the server's time zone and with the database's clock; `wake` is
+    /// notified when it queued runs.
     pub fn new(db: Db, rules: ScheduleRules, wake: Arc<Notify>) -> Self {
         Self {
             db,
@@ -68,7 +68,7 @@ impl Scheduler {
         }
     }
 
-    /// The same by another clock and in another zone.
+    /// The same with another clock and time zone.
     #[must_use]
     pub fn with_clock(self, clock: Clock, zone: Tz) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Scheduler {
         }
     }
 
-    /// Makes runs until `stop`.
+    /// Creates runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let pause = match self.look().await {
@@ -95,7 +95,7 @@ impl Scheduler {
         }
     }
 
-    /// Until the next schedule is due, or the next look.
+    /// Until the next schedule is due, or the next check.
     async fn pause(&self) -> Option<Duration> {
         let clock = self.clock.clone();
         let due = self
@@ -103,11 +103,11 @@ impl Scheduler {
             .run(move |conn| Ok((clock.now(conn)?, next_due(conn)?)));
         let (now, due) = due.await.ok()?;
         let left = (due? - now).to_std().unwrap_or_default();
-        // Not at once again either: what is due and wasn't seen to is held by somebody.
+        // Not at once either: what is due but not handled is locked by another node.
         Some(left.clamp(Duration::from_millis(20), POLL))
     }
 
-    /// Makes the runs of all schedules that are due now, and returns how many.
+    /// Creates the runs of all schedules that are due now, and returns how many.
     pub async fn look(&mut self) -> Result<usize, Error> {
         let clock = self.clock.clone();
         let (now, any) = self
@@ -142,7 +142,7 @@ impl Scheduler {
             if fired.made > 0 {
                 self.wake.notify_one();
             }
-            // What is due and wasn't seen to waits for the next look.
+            // Schedules that are due but not handled wait for the next check.
             if fired.handled == 0 || fired.due == 0 {
                 return Ok(made);
             }
@@ -213,7 +213,7 @@ fn batch_fire(
     })
 }
 
-/// The last id of the batch; `None` where there was nothing more.
+/// The last id of the batch; `None` if there was nothing more.
 fn batch_check(
     conn: &mut DbConnection,
     rules: ScheduleRules,
@@ -240,8 +240,8 @@ fn batch_check(
     Ok(ids.chain(rubbish.iter().map(|(id, _)| *id)).max())
 }
 
-/// What a schedule's next time should be, where it is another. A time in the past stays: it is
-/// to be made up for.
+/// The correct next time of a schedule, if it differs. A time in the past is kept, since it has to
+/// be made up for.
 fn next_corrected(
     schedule: &Schedule,
     rules: ScheduleRules,

@@ -1,5 +1,5 @@
-//! What a free slot works on next: a part of the run of which the fewest are worked on, so that no
-//! project starves another; of the oldest one, where that leaves a choice.
+//! Selects what a free slot works on next: a part of the run with the fewest parts in progress, so that
+//! no project starves another; of several such runs, the oldest.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::store::runs::queue::{run_begin, run_end, run_waiting, runs_open};
 use crate::store::runs::run::{Run, RunStatus};
 use crate::text::{NAME, SENTENCE, readable};
 
-/// What is said of a run that found its project disabled when its turn came.
+/// The message of a run whose project was disabled before its turn.
 const DISABLED: &str = "the project was disabled before the run started";
 
-/// What is said of a run that has nothing to copy.
+/// The message of a run that has nothing to copy.
 const EMPTY: &str = "the project has no items, so nothing was copied";
 
-/// A part to be worked on, and its run.
+/// A part to work on, and its run.
 #[derive(Debug)]
 pub struct Claimed {
     /// The run.
@@ -30,8 +30,8 @@ pub struct Claimed {
     pub part: Part,
 }
 
-/// Gives the next part to `worker`; `None` where nothing waits that may be begun. Runs in a write
-/// transaction.
+/// Gives the next part to `worker`; `None` if nothing is waiting that may be started. Runs in a
+/// write transaction.
 pub fn claim(
     conn: &mut DbConnection,
     worker: &str,
@@ -53,7 +53,7 @@ pub fn claim(
         match (waiting, next) {
             (Some(run), next) if next.is_none_or(|open| (0, run.id) < open_key(open)) => {
                 run_start(conn, &run, worker)?;
-                // It is among the open ones now, unless it had nothing to do.
+                // Now it is among the open ones, unless it had nothing to do.
                 open = runs_open(conn, &barred)?;
             }
             (_, None) => return Ok(None),
@@ -69,14 +69,14 @@ pub fn claim(
     }
 }
 
-/// Begins a run, or ends it where that can't be.
+/// Starts a run, or ends it if that isn't possible.
 fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Error> {
     let (places, about, end) = match parts_plan(conn, run) {
         Ok(Some(Parts { ends, places, .. })) if places.is_empty() && run.retry_of.is_none() => {
             let end = (RunStatus::Failed, LogLevel::Error);
             (places, format!("{ends}: {EMPTY}"), Some(end))
         }
-        // What failed then isn't in the project any more.
+        // The failed tags are no longer in the project.
         Ok(Some(Parts { about, places, .. })) if places.is_empty() => {
             let message = format!("{about}; 0 tags selected");
             (places, message, Some((RunStatus::Finished, LogLevel::Info)))
@@ -104,7 +104,7 @@ fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Err
     Ok(log_now(conn, run.id, level, about)?)
 }
 
-/// Tells the log of the process that a run begins.
+/// Logs that a run starts.
 fn run_log(run: &Run, message: &str) {
     let (project, message) = (
         readable(&run.project_label, NAME),

@@ -20,14 +20,14 @@ use super::holds::{Held, Hold, Holds};
 use super::recorder::{Recorder, Recording};
 use super::shares::Shares;
 
-/// Events that may wait for the database before the engine does.
+/// Number of events buffered before the engine waits for the database.
 const EVENTS: usize = 1000;
-/// What is said of a part whose run somebody ended.
+/// The message of a part whose run was cancelled.
 const CANCELLED: &str = "cancelled";
-/// What people are told of a fault of ours.
+/// The message for an internal error.
 const INTERNAL: &str = "it ended with an internal error; see the server's log";
 
-/// What all parts need that this process works on.
+/// What all parts of this process need.
 #[derive(Clone)]
 pub(super) struct Workplace {
     pub(in crate::taskomatic) db: Db,
@@ -39,14 +39,14 @@ pub(super) struct Workplace {
 }
 
 impl Workplace {
-    /// Why a part is given back.
+    /// Why a part is released.
     fn stopped(&self) -> String {
         format!("its worker `{}` was stopped", self.worker)
     }
 }
 
-/// Works on a claimed part, and writes down what comes of it. A panic of ours ends the part as
-/// failed instead of leaving it running until its lease is over.
+/// Works on a claimed part, and records the result. A panic ends the part as failed instead of
+/// leaving it running until its lease expires.
 pub(super) async fn execute(place: Workplace, claimed: Claimed, held: Held) {
     let span = tracing::info_span!(
         "part",
@@ -96,7 +96,7 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
         Some((share, engine))
     });
     let Some((share, engine)) = engine else {
-        // Its items were removed or moved since the run began.
+        // Its items were removed or moved since the run started.
         return recorder.finish(PartStatus::Finished, "").await;
     };
     let (sender, events) = mpsc::channel(EVENTS);
@@ -109,7 +109,7 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
     let recording = recorder.record(events, share.pair, &bytes);
     let (end, recording) = tokio::join!(engine.run(reporter, halt), recording);
     match recording {
-        // Somebody else holds it now, or it was deleted: nothing more to write.
+        // Another worker holds it now, or it was deleted: nothing more to write.
         _ if hold.is_lost() => return tracing::warn!("given up, its lease was lost"),
         Recording::LeaseLost => return tracing::warn!("given up, its lease was lost"),
         Recording::Refused(error) => return recorder.refused(&error).await,
@@ -123,7 +123,7 @@ async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>)
     }
 }
 
-/// What came of a part; `None`: it isn't at its end.
+/// The result of a part; `None`: it hasn't finished.
 fn verdict(end: &RunEnd, failed: u64, cancel_requested: bool) -> Option<(PartStatus, String)> {
     if end.cancelled && cancel_requested {
         return Some((PartStatus::Interrupted, CANCELLED.to_owned()));

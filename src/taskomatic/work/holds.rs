@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::runs::part::{HeldPart, Lease};
 
-/// A part that is worked on: what its worker must know while it does.
+/// A part in progress: what its worker must know meanwhile.
 #[derive(Debug)]
 pub(super) struct Hold {
     pub(in crate::taskomatic) lease: Lease,
@@ -19,12 +19,12 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    /// Whether somebody asked for the run's end.
+    /// Whether the run was cancelled.
     pub(super) fn is_cancel_requested(&self) -> bool {
         self.cancel_requested.load(Ordering::Relaxed)
     }
 
-    /// Whether somebody else holds the part, or it was deleted.
+    /// Whether another worker holds the part, or it was deleted.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
@@ -36,8 +36,8 @@ impl Hold {
     }
 }
 
-/// A hold that ends when this is dropped, whatever the work ended by: from then on its lease is
-/// not renewed, so that what was left undone is offered again.
+/// A hold that ends on drop, however the work ended: from then on its lease is not renewed, so that
+/// unfinished work is offered again.
 #[derive(Debug)]
 pub(super) struct Held {
     holds: Holds,
@@ -90,7 +90,7 @@ impl Holds {
         self.lock().values().cloned().collect()
     }
 
-    /// Whether this process works on the part under this fence.
+    /// Whether this process works on the part with this fence.
     pub(super) fn contains(&self, part_id: i64, fence: i64) -> bool {
         let held = self.lock();
         held.get(&part_id)
@@ -109,8 +109,8 @@ impl Holds {
     }
 }
 
-/// Tells `holds` what the database says of them. They must have been taken before the database was
-/// asked: one that was claimed since isn't in its answer.
+/// Updates `holds` with the database's state. They must have been collected before the query: a
+/// part claimed since isn't in its result.
 pub(super) fn holds_check(holds: &[Arc<Hold>], stored: &[HeldPart]) {
     let stored: HashMap<i64, &HeldPart> = stored.iter().map(|held| (held.part.id, held)).collect();
     for hold in holds {
@@ -164,7 +164,7 @@ mod tests {
         let rows = [
             stored(&kept, 5, false),
             stored(&ended, 5, true),
-            // By this very worker, under its name.
+            // By this worker itself, under its name.
             stored(&anew, 6, false),
         ];
         holds_check(&all, &rows);

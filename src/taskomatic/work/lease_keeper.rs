@@ -1,10 +1,10 @@
-//! Keeps what this worker holds, and takes what others lost.
+//! Renews this worker's leases, and reclaims lost parts.
 //!
-//! Once a second it compares what the database says of this worker with what it works on, in both
-//! directions: a part that is somebody else's by now, or whose run is to end, is told so; one that the
-//! database gives to this worker though it doesn't work on it (the answer to a claim was lost, or
-//! its end couldn't be written) is offered again. It renews the leases of what is worked on, and of
-//! nothing else, whatever the engines do.
+//! Once a second it compares the database's state of this worker with what it works on, in both
+//! directions. A part that belongs to another worker by now, or whose run should end, is notified; one
+//! that the database assigns to this worker although it doesn't work on it (the answer to a claim was
+//! lost, or its end couldn't be written) is offered again. It renews only the leases of parts in
+//! progress, whatever the engines do.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use super::holds::{Holds, holds_check};
 use super::lease_rules::LeaseRules;
 use super::lost::LostParts;
 
-/// How often it looks.
+/// How often it checks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The keeper of one worker.
@@ -31,7 +31,7 @@ pub(super) struct Keeper {
     pub(in crate::taskomatic) rules: LeaseRules,
     pub(in crate::taskomatic) holds: Holds,
     pub(in crate::taskomatic) lost: LostParts,
-    /// Notified when a run is to end.
+    /// Notified when a run should end.
     pub(in crate::taskomatic) cancel_wake: Arc<Notify>,
 }
 
@@ -78,8 +78,8 @@ impl Keeper {
         self.lost.offer_lost(suspicious).await
     }
 
-    /// What nobody seems to work on: others' parts that are overdue, and those of this worker that it
-    /// doesn't hold, overdue or not. One that was claimed this moment is among them, for a moment.
+    /// Parts that seem to have no worker: others' overdue parts, and those of this worker that it
+    /// doesn't hold, overdue or not. A part claimed just now is briefly among them.
     fn suspicious(&self, overdue: Vec<Part>, stored: Vec<HeldPart>) -> Vec<(Part, String)> {
         let is_mine = |part: &Part| part.worker.as_deref() == Some(&*self.worker);
         let others = overdue.into_iter().filter(|part| !is_mine(part));
@@ -97,8 +97,8 @@ impl Keeper {
         others.chain(mine).map(why).collect()
     }
 
-    /// Offers again what an earlier process of this worker left; on SQLite, what any did, since there
-    /// is no other.
+    /// Offers again what an earlier process of this worker left; on SQLite, what any process left,
+    /// since there is no other.
     pub(super) async fn leftovers_offer(&self) -> Result<(), Error> {
         let worker = self.worker.clone();
         let left = self.db.run(move |conn| {

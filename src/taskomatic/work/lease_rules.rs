@@ -1,23 +1,23 @@
-//! How leases are kept, the same on all nodes.
+//! The rules of leases, the same on all nodes.
 
 use std::time::Duration;
 
-/// How leases are kept, the same on all nodes.
+/// The rules of leases, the same on all nodes.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseRules {
-    /// So long after its last sign of life a worker counts as gone, at most.
+    /// A worker is considered lost at most this long after its last heartbeat.
     pub lost_after: Duration,
-    /// Times that a part is tried whose workers are lost.
+    /// How often a part is tried if its worker is lost.
     pub attempts: i64,
 }
 
 impl LeaseRules {
-    /// How long a lease lasts by the database's clock.
+    /// The duration of a lease by the database's clock.
     pub(in crate::taskomatic) fn lease(self) -> Duration {
         self.lost_after * 2 / 3
     }
 
-    /// How long a lease that ran out must stay as it is before it counts.
+    /// How long an expired lease must stay unchanged before its worker is considered lost.
     pub(super) fn watch(self) -> Duration {
         self.lost_after / 3
     }

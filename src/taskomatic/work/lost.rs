@@ -1,7 +1,7 @@
-//! Parts that nobody works on though the database says so: found, and offered again.
+//! Finds parts whose workers are lost, and offers them again.
 //!
-//! For that no clock is trusted alone: a lease must have run out by the database's clock, and nothing
-//! of it may have changed for a while by this process's own, which no one can set.
+//! No single clock is trusted: a lease must have expired by the database's clock, and must not have
+//! changed for a while by this process's own clock, which can't be set.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::lease_rules::LeaseRules;
 pub struct LostParts {
     db: Db,
     rules: LeaseRules,
-    /// Notified when there is something to claim.
+    /// Notified when there is work to claim.
     queue_wake: Arc<Notify>,
     suspects: HashMap<i64, Suspect>,
 }
@@ -33,7 +33,7 @@ impl std::fmt::Debug for LostParts {
     }
 }
 
-/// A part under suspicion: its fence and lease, and since when they have been as they are.
+/// A suspicious part: its fence and lease, and since when they have been unchanged.
 struct Suspect {
     fence: i64,
     lease_until: Option<Moment>,
@@ -51,7 +51,7 @@ impl Suspect {
 }
 
 impl LostParts {
-    /// What finds them on `db`; `queue_wake` is notified when one is offered again.
+    /// The finder on `db`; `queue_wake` is notified when a part is offered again.
     pub fn new(db: Db, rules: LeaseRules, queue_wake: Arc<Notify>) -> Self {
         Self {
             db,
@@ -61,8 +61,8 @@ impl LostParts {
         }
     }
 
-    /// Looks until `stop`. For a process without a worker: a run that was cancelled ends there though
-    /// all workers are gone.
+    /// Looks until `stop`. For a process without a worker: a cancelled run ends there although all
+    /// workers are lost.
     pub async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             if let Err(error) = self.look().await {
@@ -89,8 +89,7 @@ impl LostParts {
         self.offer_lost(overdue.collect()).await
     }
 
-    /// Offers those of `suspicious` again that have been so for long enough, each with what is
-    /// wrong with it.
+    /// Offers those of `suspicious` again that have been so for long enough, each with its reason.
     pub(super) async fn offer_lost(
         &mut self,
         suspicious: Vec<(Part, String)>,
@@ -112,7 +111,7 @@ impl LostParts {
         Ok(())
     }
 
-    /// Offers a part again, or ends it where its run is to end or it was tried too often.
+    /// Offers a part again, or ends it if its run should end or all attempts failed.
     pub(super) async fn offer(&self, part: Part, why: String) -> Result<(), Error> {
         let attempts = self.rules.attempts;
         let (run, place) = (part.run_id, part.target_repository.clone());

@@ -1,11 +1,12 @@
 //! From a waiting run to its results.
 //!
-//! - [`worker`]: claims parts of runs, as many at once as it has slots, until it is told to stop.
-//! - [`claim`]: which part is next: fair between projects, within the limits.
-//! - `holds`: the parts that this process works on; `lease_keeper`: renews their leases, by the [`lease_rules`],
-//!   and sees when a run is to end; [`lost`]: parts of lost workers go back into the queue.
-//! - `execution`: one part, from the stored project to its final status; `shares`: what the parts of one run
-//!   have in common.
+//! - [`worker`]: claims parts of runs, as many at once as it has slots, until it is stopped.
+//! - [`claim`]: selects the next part: fair between projects, within the limits.
+//! - `holds`: the parts that this process works on; `lease_keeper`: renews their leases, by the
+//!   [`lease_rules`], and notices when a run should end; [`lost`]: puts parts of lost workers back into
+//!   the queue.
+//! - `execution`: one part, from the stored project to its final status; `shares`: the common state of
+//!   the parts of a run.
 //! - `recorder`: writes results, log and totals while the engine works.
 
 pub mod claim;

@@ -1,5 +1,5 @@
-//! What the parts of a run have in common within this process: loaded once, and connections, tokens
-//! and known blobs with it.
+//! The common state of the parts of a run within this process: loaded once, including connections,
+//! tokens and known blobs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,19 +13,19 @@ use crate::store::projects::synced_tag::StorePair;
 use crate::store::runs::run::Run;
 use crate::sync::Engine;
 
-/// Runs remembered while none of their parts is worked on here: the next one may come soon.
+/// Runs remembered without a part in progress here: the next one may follow soon.
 const IDLE: usize = 8;
 
-/// What the parts of one run share.
+/// State shared by the parts of a run.
 pub(super) struct Share {
     pub(super) pair: StorePair,
-    /// By place in the target.
+    /// By target place.
     pub(super) engines: HashMap<String, Engine>,
 }
 
 type Cell = Arc<OnceCell<Share>>;
 
-/// The shares of all runs, the one asked for last at the end.
+/// The shares of all runs, the most recently used at the end.
 #[derive(Clone, Default)]
 pub(super) struct Shares(Arc<Mutex<Vec<(i64, Cell)>>>);
 

@@ -1,4 +1,4 @@
-//! A worker: claims parts of runs while it has a free slot, and works on them side by side.
+//! A worker: claims parts of runs while it has a free slot, and works on them concurrently.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,21 +20,21 @@ use super::lease_rules::LeaseRules;
 use super::lost::LostParts;
 use super::shares::Shares;
 
-/// How long transfers that were ended may take to give up their uploads and write their last.
+/// How long cancelled transfers may take to cancel their uploads and write their results.
 const CANCEL_GRACE: Duration = Duration::from_secs(20);
 
-/// What a worker is made of.
+/// The settings of a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
-    /// The worker's name, the same after a restart: its own leftovers are told by it.
+    /// The worker's name, which survives restarts, so that it recognises its own leftovers.
     pub name: String,
     /// Parts at once.
     pub slots: usize,
-    /// How leases are kept.
+    /// The rules of leases.
     pub leases: LeaseRules,
     /// How much may be worked on at once, over all nodes.
     pub limits: RunLimits,
-    /// How long the tags under way may take when the worker is to stop.
+    /// How long the tags in progress may take when the worker is stopped.
     pub grace: Duration,
 }
 
@@ -47,8 +47,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker on `db`. `queue_wake` is notified when there may be something to claim,
-    /// `cancel_wake` when a run is to end.
+    /// A worker on `db`. `queue_wake` is notified when there may be work to claim, `cancel_wake`
+    /// when a run should end.
     pub fn new(
         db: Db,
         options: WorkerOptions,
@@ -63,8 +63,8 @@ impl Worker {
         }
     }
 
-    /// Works until `stop`; then lets the tags under way come to their end, within the grace time,
-    /// and gives back what is left.
+    /// Works until `stop`; then lets the tags in progress finish within the grace time, and
+    /// releases the rest.
     pub async fn run(self, stop: CancellationToken) {
         let place = Workplace {
             db: self.db.clone(),
@@ -96,7 +96,8 @@ impl Worker {
         tokio::select! {
             () = work => {}
             ended = &mut keeper => {
-                // Nobody renews the leases: the worker is at its end, and whoever supervises it.
+                // Nothing renews the leases any more: the worker has to end, and so does its
+                // supervisor.
                 tracing::error!(?ended, "the lease keeper has ended");
                 return place.holds.cancel_all();
             }

@@ -1,4 +1,4 @@
-//! HousekeepingLease-keeping: what its runs do, and what they say.
+//! Housekeeping: what its runs do, and what they say.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ const LEASE: Duration = Duration::from_mins(1);
 const LOOKS: usize = 1200;
 
 impl Place {
-    /// Lets a bunch of house-keeping fire at noon of `day`, and returns its run's id.
+    /// Lets a bunch of housekeeping fire at noon of `day`, and returns its run's id.
     async fn house(&self, bunch: &str, day: &str) -> i64 {
         self.sql(&format!(
             "INSERT INTO tasko_schedule (job_label, bunch, cron_expr, data, active_from) VALUES ('{bunch} {day}', '{bunch}', '0 0 12 * * ?', '{{}}', '{day} 00:00:00')"
@@ -180,7 +180,7 @@ on_both_databases! {
         place.db.run(move |conn| {
             let now = chrono::Utc::now().naive_utc();
             assert_eq!(history_list(conn, now - chrono::TimeDelta::days(30))?.len(), 2);
-            // HousekeepingLease-keeping has a history too; what goes on never goes.
+            // Housekeeping has a history too; what goes on never goes.
             let house = HistoryOf::Bunch("run-history-cleanup-bunch".to_owned());
             assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 1, 9)?, Removed::default());
             assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 0, 9)?.runs, 1);

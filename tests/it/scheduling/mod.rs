@@ -2,7 +2,7 @@
 //! - `claiming`: what is claimed next.
 //! - `firing`: one run for each fire time, what is left out and why.
 //! - `jumps`: a clock that goes forward and back, and servers that were down.
-//! - `house`, `verify`: what house-keeping does.
+//! - `house`, `verify`: what housekeeping does.
 //! - `leases`: parts that nobody works on, and results that the database doesn't take.
 //! - `rubbish`: rows that nothing can use.
 //! - `rules`: jitter and distance.
@@ -62,7 +62,7 @@ impl Hands {
     }
 }
 
-/// An organisation with stores, and house-keeping that never fires.
+/// An organisation with stores, and housekeeping that never fires.
 struct Place {
     db: TestDatabase,
     hands: Hands,

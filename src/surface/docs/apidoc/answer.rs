@@ -1,4 +1,4 @@
-//! What a call is answered with, as an example: made from the schema of the result.
+//! A sample response of a call, generated from the schema of the result.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -6,10 +6,10 @@ use super::samples::known_text;
 use crate::api::Method;
 use crate::api::catalog::camel_case;
 
-/// Deeper than any result; a type that contains itself ends here.
+/// Deeper than any result; ends recursive types.
 const DEPTH_LIMIT: usize = 8;
 
-/// The body of an answer on JSON.
+/// The body of a JSON response.
 pub(super) fn answer(method: &Method) -> String {
     let root = method.result().schema().as_value();
     let result = example("", root, root, 0);

@@ -1,12 +1,12 @@
-//! The pages that aren't about one method: how scripts log in, and questions that come up. One
-//! text for HTML and for `AsciiDoc`.
+//! The pages that aren't about one method: how scripts log in, and common questions. The same text for
+//! HTML and for `AsciiDoc`.
 
 use std::fmt::Write as _;
 
 use super::view::{Piece, pieces};
 use crate::api::error::code;
 
-/// The server in the pages that don't know theirs.
+/// The placeholder of the server in pages that don't know theirs.
 pub const EXAMPLE_SERVER: &str = "https://sync.example.com";
 
 /// A page.
@@ -115,7 +115,7 @@ pub fn scripts(server: &str) -> Guide {
         )
     };
     let section = |title, blocks| Section { title, blocks };
-    // spacecmd speaks https unless it is told otherwise; mgrctl always does.
+    // spacecmd uses https by default; mgrctl always does.
     let plain = server.starts_with("http://");
     let spacecmd = if plain {
         SPACECMD.replace("spacecmd -s", "spacecmd --nossl -s")
@@ -175,7 +175,7 @@ pub fn scripts(server: &str) -> Guide {
     }
 }
 
-/// Questions that come up.
+/// Common questions.
 pub fn faq() -> Guide {
     let entries = [
         (

@@ -1,9 +1,9 @@
-//! The API's documentation as HTML under `/rhn/apidoc/`, from the same table as everything else.
+//! The API's documentation as HTML under `/rhn/apidoc/`, generated from the registry.
 //!
-//! - this file: the routes and the pages; they work without script.
+//! - this file: the routes and the pages, which work without JavaScript.
 //! - `view`: a namespace and its methods as a page shows them.
-//! - `answer`: what a call is answered with, as an example.
-//! - `samples`: each method as Python and as curl call it.
+//! - `answer`: a sample response.
+//! - `samples`: each method as a Python and a curl call.
 //! - [`guide`]: the pages on scripts and on questions, for HTML and for `AsciiDoc`.
 
 mod answer;
@@ -36,10 +36,10 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; f
      base-uri 'none'; frame-ancestors 'none'";
 /// An asset's name changes with its content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// A search text is cut off here; no method's name comes near.
+/// Longer search texts are cut off; no method's name is that long.
 const SEARCH_CHARS: usize = 100;
 
-/// A file of the pages, in the binary.
+/// An embedded file of the pages.
 struct Asset {
     name: String,
     kind: &'static str,
@@ -70,7 +70,7 @@ struct IndexPage<'a> {
     script: &'a str,
     query: &'a str,
     namespaces: Vec<Entry<'a>>,
-    /// What the search found; `None` without one.
+    /// The search results; `None` without a search.
     hits: Option<Vec<Hit<'a>>>,
 }
 

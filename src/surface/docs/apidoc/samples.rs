@@ -1,6 +1,6 @@
-//! Each method as Python calls it over XML-RPC and as curl calls it over JSON, with the method's
-//! own parameter names. No sample holds a password: they come from the environment, and reach
-//! curl by its standard input.
+//! Sample calls of each method, in Python over XML-RPC and with curl over JSON, with the method's own
+//! parameter names. No sample contains a password: they come from the environment, and reach curl
+//! through standard input.
 
 use std::fmt::Write as _;
 
@@ -11,16 +11,16 @@ use crate::api::types::{Kind, Member, Shape};
 use crate::api::{Method, Namespace, SessionUse};
 use crate::surface::paths::JSON_ROOT;
 
-/// Members of a struct that a sample shows at least, where so many can be given.
+/// Minimum number of members in a sample struct, if the type has that many.
 const MEMBERS_SHOWN: usize = 2;
 
 /// A value in a sample.
 enum Example {
-    /// Written the same in JSON; Python differs in its words for true and false.
+    /// The same in JSON and Python, except for true and false.
     Plain(Json),
     Date,
     Bytes,
-    /// From this variable of the environment.
+    /// From this environment variable.
     Variable(&'static str),
     /// The key of the sample's own session.
     Session,
@@ -28,7 +28,7 @@ enum Example {
     Array(Vec<Example>),
 }
 
-/// How Python calls it; `origin` is the server's address.
+/// The Python call; `origin` is the server's address.
 pub fn python(namespace: &Namespace, method: &Method, origin: &str) -> String {
     let is_login = is_login(namespace, method);
     let examples = examples(namespace, method);
@@ -79,7 +79,7 @@ pub fn python(namespace: &Namespace, method: &Method, origin: &str) -> String {
     text
 }
 
-/// How curl calls it, with the session in `cookies.txt`; `origin` is the server's address.
+/// The curl call, with the session in `cookies.txt`; `origin` is the server's address.
 pub fn curl(namespace: &Namespace, method: &Method, origin: &str) -> String {
     let examples = examples(namespace, method);
     if is_login(namespace, method) && examples.len() > 2 {
@@ -131,7 +131,7 @@ pub fn curl(namespace: &Namespace, method: &Method, origin: &str) -> String {
     text
 }
 
-/// What JSON has no form of goes over XML-RPC.
+/// What JSON can't express uses XML-RPC.
 fn curl_xml(
     namespace: &Namespace,
     method: &Method,
@@ -223,12 +223,12 @@ fn scalar_example(name: &str, kind: Kind) -> Example {
     }
 }
 
-/// What a text of that name could be.
+/// An example of a text with that name.
 fn text_example(name: &str) -> &'static str {
     known_text(name).unwrap_or("web")
 }
 
-/// The same; `None` for names that say nothing.
+/// The same; `None` for generic names.
 pub(super) fn known_text(name: &str) -> Option<&'static str> {
     Some(match name {
         "label" | "projectLabel" | "name" | "project" => "web",
@@ -271,7 +271,7 @@ fn python_literal(example: &Example) -> String {
     match example {
         Example::Plain(Json::Bool(true)) => "True".into(),
         Example::Plain(Json::Bool(false)) => "False".into(),
-        // Escapes of JSON mean the same in Python.
+        // JSON escapes mean the same in Python.
         Example::Plain(json) => json.to_string(),
         Example::Date => "datetime.datetime(2027, 1, 2, 3, 4, 5)".into(),
         Example::Bytes => "xmlrpc.client.Binary(b\"content\")".into(),
@@ -290,12 +290,12 @@ fn python_literal(example: &Example) -> String {
     }
 }
 
-/// What `sed` does to a text before it stands in JSON, or in XML.
+/// How `sed` escapes a text for JSON or XML.
 const JSON_ESCAPES: &str = r#"s/["\\]/\\&/g"#;
 const XML_ESCAPES: &str = r"s/&/\&amp;/g; s/</\&lt;/g";
 
-/// Lines that write the variables that are used in another form: whoever has `"` or `&` in a password has
-/// it in the call as well. They are kept under their names in small letters.
+/// Lines that set escaped copies of variables, so that passwords with `"` or `&` work as well. They
+/// have the same names in lower case.
 fn escapes(examples: &[(&str, Example)], how: &str) -> String {
     let mut names = Vec::new();
     for (_, example) in examples {
@@ -308,7 +308,7 @@ fn escapes(examples: &[(&str, Example)], how: &str) -> String {
     names.iter().map(line).collect()
 }
 
-/// The variables of an example, each once.
+/// The variables of a sample, each once.
 fn variables(example: &Example, names: &mut Vec<&'static str>) {
     match example {
         Example::Variable(name) if !names.contains(name) => names.push(*name),
@@ -318,13 +318,13 @@ fn variables(example: &Example, names: &mut Vec<&'static str>) {
     }
 }
 
-/// JSON as it stands in a here-document, in which the shell replaces variables.
+/// JSON in a here-document, where the shell replaces variables.
 fn json_literal(example: &Example) -> String {
     match example {
         Example::Plain(json) => json.to_string().replace('\\', "\\\\").replace('$', "\\$"),
         Example::Date => "\"2027-01-02T03:04:05Z\"".into(),
         Example::Bytes => "\"Y29udGVudA==\"".into(),
-        // As `escapes` has kept it.
+        // As set by `escapes`.
         Example::Variable(name) => format!("\"${}\"", name.to_lowercase()),
         Example::Session => "\"$KEY\"".into(),
         Example::Struct(members) => {

@@ -1,4 +1,4 @@
-//! A namespace and its methods as a page shows them.
+//! A namespace and its methods as shown on a page.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::service::Role;
 use crate::surface::docs::anchor::method_anchor;
 use crate::surface::docs::overloads::{self, Need, definitions};
 
-/// A piece of text; `code` stood between backticks.
+/// A piece of text; `code` was between backticks.
 pub(super) struct Piece<'a> {
     pub(super) code: bool,
     pub(super) text: &'a str,
@@ -52,7 +52,7 @@ pub(super) struct Hit<'a> {
     pub(super) parameters: String,
     pub(super) anchor: String,
     pub(super) doc: Vec<Piece<'a>>,
-    /// What a search looks through, in lower case.
+    /// The text to search, in lower case.
     pub(super) text: String,
 }
 
@@ -89,7 +89,7 @@ fn hits(namespace: &Namespace) -> impl Iterator<Item = Hit<'_>> {
         .filter_map(move |overloads| Hit::of(namespace, overloads))
 }
 
-/// The methods that `query` means.
+/// The methods that match `query`.
 pub(super) fn search<'a>(catalog: &'a Catalog, query: &str) -> Vec<Hit<'a>> {
     let all = catalog.namespaces_in_order().flat_map(hits);
     all.filter(|hit| hit.fits(query)).collect()
@@ -124,13 +124,13 @@ pub(super) struct MethodView<'a> {
     pub(super) role: Option<String>,
     /// Whether one's own account needs no role.
     pub(super) or_self: bool,
-    /// What to call instead, of a method that will go.
+    /// The replacement of a deprecated method.
     pub(super) deprecated: Option<Vec<Piece<'a>>>,
     pub(super) definitions: Vec<DefinitionView<'a>>,
     pub(super) faults: Vec<FaultView>,
 }
 
-/// What is the same for all signatures of a definition.
+/// The common part of all signatures of a definition.
 pub(super) struct DefinitionView<'a> {
     pub(super) doc: Vec<Piece<'a>>,
     pub(super) signatures: Vec<SignatureView>,
@@ -138,7 +138,7 @@ pub(super) struct DefinitionView<'a> {
     pub(super) result: ValueView<'a>,
     pub(super) python: String,
     pub(super) curl: String,
-    /// What a call on JSON is answered with.
+    /// A sample JSON response.
     pub(super) answer: String,
 }
 
@@ -155,7 +155,7 @@ pub(super) struct ParameterView<'a> {
     pub(super) value: ValueView<'a>,
 }
 
-/// A parameter's value, or a result.
+/// A parameter's type, or a result's.
 pub(super) struct ValueView<'a> {
     pub(super) name: &'a str,
     pub(super) kind: String,
@@ -163,7 +163,7 @@ pub(super) struct ValueView<'a> {
     pub(super) members: Vec<Member>,
 }
 
-/// A fault code that a call can be answered with.
+/// A fault code that a call can return.
 pub(super) struct FaultView {
     pub(super) code: i32,
     pub(super) doc: Vec<Piece<'static>>,
@@ -189,7 +189,7 @@ impl<'a> MethodView<'a> {
 
 impl<'a> DefinitionView<'a> {
     fn of(namespace: &Namespace, signatures: &'a [Method], origin: &str) -> Option<Self> {
-        // The shortest call is the one to begin with.
+        // The shortest call is the simplest example.
         let sample = signatures.iter().min_by_key(|one| one.parameters().len())?;
         let session = (sample.session() == SessionUse::Always).then(|| ParameterView {
             need: Need::Required.text(),
@@ -242,7 +242,7 @@ fn distinct_names(method: &Method, signatures: &[Method]) -> String {
     typed.join(", ")
 }
 
-/// `None` where any user may call it.
+/// `None` if any user may call it.
 fn one_of(roles: &[Role]) -> Option<String> {
     let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
     (!names.is_empty()).then(|| names.join(" or "))

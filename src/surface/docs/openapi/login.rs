@@ -1,5 +1,5 @@
-//! The routes that open and end a session. They aren't calls of `auth.login` and `auth.logout` by
-//! name, since they carry the key in a cookie.
+//! The routes that start and end a session. They aren't calls of `auth.login` and `auth.logout` by
+//! name, since the key is in a cookie.
 
 use serde_json::{Map, Value as Json, json};
 

@@ -1,11 +1,11 @@
-//! The JSON surface as an `OpenAPI` 3.1 document, made from the catalog.
+//! The JSON surface as an `OpenAPI` 3.1 document, generated from the catalogue.
 //!
-//! Paths are relative to the server's root. The overloads of a method share one URL: on GET the
-//! query parameters of all of them are listed, on POST their bodies are alternatives.
+//! Paths are relative to the server's root. The overloads of a method share one URL: for GET the query
+//! parameters of all of them are listed, for POST their bodies are alternatives.
 //!
 //! - `schemas`: the shared types, requests and results.
 //! - `login`: the routes that aren't calls of methods.
-//! - `parts`: what occurs again and again.
+//! - `parts`: recurring parts.
 
 mod login;
 mod parts;
@@ -22,10 +22,10 @@ use crate::surface::requests::cookie;
 use parts::{reference, refusal};
 use schemas::{Schemas, one_of};
 
-/// Where the document is served, below the root, and its name in `api-docs/`.
+/// The path of the document below the root, and its name in `api-docs/`.
 pub const NAME: &str = "openapi.json";
 
-/// The document as text, with a line end.
+/// The document as text, ending with a line break.
 pub fn page(catalog: &Catalog) -> String {
     format!("{:#}\n", document(catalog))
 }
@@ -80,7 +80,7 @@ fn tags(catalog: &Catalog) -> Vec<Json> {
         .collect()
 }
 
-/// What `overloads`, of which `first` is one, do at their URL.
+/// The operation of `overloads`, of which `first` is one.
 fn operation(
     schemas: &mut Schemas,
     namespace: &Namespace,
@@ -149,7 +149,7 @@ fn description(overloads: &[&Method]) -> String {
     lines.collect::<Vec<_>>().join("\n\n")
 }
 
-/// The signatures that calls by name are for, with what each needs.
+/// The signatures for calls by name, with the parameters that each requires.
 fn by_name<'m>(overloads: &[&'m Method]) -> Vec<(&'m Method, Vec<&'static str>)> {
     let named = overloads.iter();
     named
@@ -157,7 +157,7 @@ fn by_name<'m>(overloads: &[&'m Method]) -> Vec<(&'m Method, Vec<&'static str>)>
         .collect()
 }
 
-/// The query parameters of all overloads; one that each of them needs is required.
+/// The query parameters of all overloads; those required by all of them are required.
 fn query(schemas: &mut Schemas, overloads: &[&Method]) -> Json {
     let named = by_name(overloads);
     let mut listed: Map<String, Json> = Map::new();
@@ -178,7 +178,7 @@ fn query(schemas: &mut Schemas, overloads: &[&Method]) -> Json {
             "description": parameter.doc,
             "required": required,
         });
-        // A struct is JSON text on the query line.
+        // In a query a struct is JSON text.
         if is_struct {
             described["content"] = json!({"application/json": {"schema": schema}});
         } else {
@@ -189,7 +189,7 @@ fn query(schemas: &mut Schemas, overloads: &[&Method]) -> Json {
     listed.into_iter().map(|(_, described)| described).collect()
 }
 
-/// The body of a POST; `None` where no overload has a parameter.
+/// The body of a POST; `None` if no overload has a parameter.
 fn body(schemas: &mut Schemas, overloads: &[&Method]) -> Option<Json> {
     if overloads.iter().all(|m| m.parameters().is_empty()) {
         return None;
@@ -253,7 +253,7 @@ fn responses(schemas: &mut Schemas, first: &Method, overloads: &[&Method]) -> Js
     responses
 }
 
-/// A fault, with the codes that the method answers with.
+/// A fault, with the codes that the method returns.
 fn fault(overloads: &[&Method]) -> Json {
     let codes = overloads.iter().flat_map(|method| method.fault_codes());
     let codes: BTreeSet<i32> = codes.collect();

@@ -1,4 +1,4 @@
-//! What occurs again and again in the document.
+//! Recurring parts of the document.
 
 use serde_json::{Value as Json, json};
 

@@ -1,5 +1,5 @@
-//! The schemas of types: shared ones stand among the document's components; those of results say
-//! what is on the wire, where members without a value are left out and no others exist.
+//! The schemas of types: shared ones are components of the document; those of results describe the
+//! wire, where members without a value are omitted and there are no others.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -53,7 +53,7 @@ impl Schemas {
         self.shared(schema)
     }
 
-    /// Moves the definitions of a root schema, and itself where it has a name, to the components.
+    /// Moves the definitions of a root schema, and itself if it has a name, to the components.
     fn shared(&mut self, mut root: Json) -> Json {
         let Some(members) = root.as_object_mut() else {
             return root;
@@ -85,7 +85,7 @@ impl Schemas {
         root
     }
 
-    /// The name itself, or with a number where another type has it.
+    /// The name itself, or with a number if another type has it.
     fn name_for(&self, name: &str, schema: &Json, definitions: &Map<String, Json>) -> String {
         let same: Vec<(String, String)> = definitions
             .keys()
@@ -101,7 +101,7 @@ impl Schemas {
     }
 }
 
-/// One of these, each of which counts once.
+/// A union of these, without duplicates.
 pub(super) fn one_of(schemas: Vec<Json>) -> Json {
     let mut choices: Vec<Json> = Vec::new();
     for schema in schemas {
@@ -115,7 +115,7 @@ pub(super) fn one_of(schemas: Vec<Json>) -> Json {
     }
 }
 
-/// Points references at the components.
+/// Redirects references to the components.
 fn renamed(schema: &mut Json, names: &[(String, String)]) {
     match schema {
         Json::Object(members) => {
@@ -135,7 +135,7 @@ fn renamed(schema: &mut Json, names: &[(String, String)]) {
     }
 }
 
-/// What a result looks like on the wire: nothing is null, and a struct has no further members.
+/// The form of a result on the wire: nothing is null, and a struct has no additional members.
 fn closed(schema: &mut Json) {
     match schema {
         Json::Object(members) => {

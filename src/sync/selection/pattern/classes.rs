@@ -1,12 +1,13 @@
-//! Counts a pattern's large character classes. Unicode's are tables of some hundred ranges, and `regex` makes one for
-//! each place before it looks at the size of anything: 30 000 `\\pL` took a gibibyte.
+//! Counts a pattern's large character classes. Unicode classes are tables of some hundred ranges, and
+//! `regex` builds one for each occurrence before it checks any size: 30 000 `\\pL` took a gibibyte.
 
 use regex_syntax::ast::parse::ParserBuilder;
 use regex_syntax::ast::{self, Ast, ClassPerlKind, ClassSetItem, Visitor};
 
 use super::{CLASS_LIMIT, NEST_LIMIT, PatternError};
 
-/// Refuses a text that holds more than [`CLASS_LIMIT`] of them. What is no pattern at all is for the compiler to say.
+/// Refuses a text with more than [`CLASS_LIMIT`] of them. Invalid patterns are left to the
+/// compiler.
 pub(super) fn check(text: &str) -> Result<(), PatternError> {
     let parsed = ParserBuilder::new()
         .nest_limit(NEST_LIMIT)
@@ -18,7 +19,7 @@ pub(super) fn check(text: &str) -> Result<(), PatternError> {
     }
 }
 
-/// How many there are so far.
+/// Number of classes so far.
 struct Count(usize);
 
 impl Count {

@@ -1,9 +1,10 @@
-//! Rewrites a pattern of Go's `regexp` where our syntax reads the same characters differently: `\Q…\E`, a `{` that
-//! opens no repetition, escaped punctuation, and in a class `[`, `&&`, `--`, `~~` and a `-` after a class.
+//! Rewrites a pattern of Go's `regexp` where our syntax reads the same characters differently: `\Q…\E`,
+//! a `{` that starts no repetition, escaped punctuation, and in a class `[`, `&&`, `--`, `~~` and a `-`
+//! after a class.
 
 use super::{PatternError, at};
 
-/// The pattern in our syntax. A syntax error stays in it and is reported when it is compiled.
+/// The pattern in our syntax. A syntax error remains and is reported when it is compiled.
 pub(super) fn translated(text: &str) -> Result<String, PatternError> {
     let mut scanner = Scanner { text, offset: 0 };
     let mut out = String::with_capacity(text.len() + 8);
@@ -37,7 +38,7 @@ struct Scanner<'t> {
 /// One member of a class, or one escape.
 struct Atom {
     text: String,
-    /// A single character can begin or end a range, a class such as `\d` can't.
+    /// A single character can be an end of a range, a class such as `\d` can't.
     is_char: bool,
 }
 
@@ -71,7 +72,7 @@ impl<'t> Scanner<'t> {
         inside
     }
 
-    /// What follows a backslash that has just been read.
+    /// The rest of an escape after its backslash.
     fn escape(&mut self, backslash: char) -> Result<Atom, PatternError> {
         let start = self.offset - 1;
         let Some(next) = self.next() else {
@@ -132,7 +133,7 @@ impl<'t> Scanner<'t> {
                 out.push_str(&self.member()?.text);
             }
         }
-        // Not closed: the compiler says so.
+        // Unclosed: the compiler reports it.
         Ok(())
     }
 

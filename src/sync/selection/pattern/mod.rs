@@ -1,8 +1,8 @@
 //! Regular expressions for tags: an unanchored search, in the syntax of the `regex` crate, which runs in linear time.
 //!
-//! [`Pattern::new`] takes what a user wrote for us; [`Pattern::from_go`] what they wrote for skopeo or regsync (`go`
-//! rewrites what Go reads differently). Both have limits, for the text (`classes` counts what it holds) and for what it
-//! is compiled to.
+//! [`Pattern::new`] takes a pattern written for us; [`Pattern::from_go`] one written for skopeo or
+//! regsync (`go` rewrites what Go reads differently). Both limit the text (`classes` counts its
+//! classes) and the compiled size.
 
 mod classes;
 mod go;
@@ -10,16 +10,18 @@ mod go;
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ast::{self, ErrorKind};
 
-/// Bytes that a compiled pattern may take: room for an alternation as long as [`TEXT_LIMIT`], too little to harm a server.
+/// Maximum bytes of a compiled pattern: enough for an alternation as long as [`TEXT_LIMIT`], too
+/// little to harm a server.
 const SIZE_LIMIT: usize = 1 << 20;
-/// Bytes of a pattern's text. What lists more tags than that is better written as `tags`.
+/// Maximum bytes of a pattern's text. Longer lists of tags belong in `tags`.
 const TEXT_LIMIT: usize = 4096;
-/// Large classes, such as `\w` and `\pL`: each is a table of some hundred ranges, made before [`SIZE_LIMIT`] is looked at.
+/// Maximum number of large classes, such as `\w` and `\pL`: each is a table of some hundred ranges,
+/// built before [`SIZE_LIMIT`] is checked.
 const CLASS_LIMIT: usize = 100;
 /// Groups within groups.
 const NEST_LIMIT: u32 = 50;
 
-/// A pattern that can't be used: what is wrong, and where.
+/// An invalid pattern: the error and its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PatternError(String);
@@ -45,8 +47,8 @@ impl Pattern {
             .map_err(|error| build_error(text, &error))
     }
 
-    /// Compiles a pattern written for Go's `regexp` so that it matches the same tags; what Go alone knows is refused
-    /// by name. [`Pattern::as_str`] is the translated text.
+    /// Compiles a pattern written for Go's `regexp` so that it matches the same tags; Go's
+    /// unsupported features are refused by name. [`Pattern::as_str`] is the translated text.
     pub fn from_go(text: &str) -> Result<Self, PatternError> {
         let translated = go::translated(text)?;
         Self::new(&translated).map_err(|PatternError(message)| {
@@ -63,7 +65,7 @@ impl Pattern {
         self.0.as_str()
     }
 
-    /// Whether the pattern is found anywhere in `tag`.
+    /// Whether the pattern matches anywhere in `tag`.
     pub fn is_match(&self, tag: &str) -> bool {
         self.0.is_match(tag)
     }
@@ -85,7 +87,7 @@ fn build_error(text: &str, error: &regex::Error) -> PatternError {
             "the pattern is too large once its repetitions are expanded (over {SIZE_LIMIT} bytes)"
         ));
     }
-    // The same parser again, for an error that tells its place.
+    // The same parser again, for an error with a position.
     let parsed = regex_syntax::ParserBuilder::new()
         .nest_limit(NEST_LIMIT)
         .build()
@@ -99,7 +101,7 @@ fn build_error(text: &str, error: &regex::Error) -> PatternError {
     }
 }
 
-/// `offset` is in bytes; people count characters, from 1.
+/// `offset` is in bytes; users count characters, from 1.
 fn at(text: &str, offset: usize, what: &str) -> PatternError {
     let position = text
         .char_indices()

@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 use super::Version;
 use crate::text::{NAME, readable};
 
-/// A range that can't be read; says which part, and what a range looks like.
+/// An invalid range; names the part, and shows valid forms.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct RangeError(String);
@@ -23,7 +23,7 @@ pub struct Range {
 #[derive(Clone, Debug)]
 struct Group {
     constraints: Vec<Constraint>,
-    /// Only a group that names a pre-release looks at pre-releases.
+    /// Only a group that names a pre-release matches pre-releases.
     names_prerelease: bool,
 }
 
@@ -46,7 +46,7 @@ enum Operator {
     Caret,
 }
 
-/// How many of a constraint's three numbers are given; the rest are missing or wildcards.
+/// How many of a constraint's three numbers are given; the others are missing or wildcards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Precision {
     Nothing,
@@ -55,12 +55,14 @@ enum Precision {
     Full,
 }
 
-/// Bytes of a range: more isn't written by hand, and each hyphen range is rewritten in all of them.
+/// Maximum bytes of a range: longer ones aren't written by hand, and each hyphen range is rewritten
+/// in the whole text.
 const TEXT_LIMIT: usize = 4096;
-/// What the library takes for white space.
+/// White space as the library defines it.
 const SPACE: &str = r"[\t\n\f\r ]";
 const OPERATOR: &str = r"(?:=|!=|>|<|>=|=>|<=|=<|~|~>|\^|)";
-/// A number may hold `|`: the library scans so, and so it decides where a hyphen range right after `||` begins.
+/// A number may contain `|`: the library scans like this, which decides where a hyphen range right
+/// after `||` begins.
 const VERSION: &str = concat!(
     r"v?[0-9xX*|]+(?:\.[0-9xX*|]+)?(?:\.[0-9xX*|]+)?",
     r"(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?",
@@ -84,7 +86,7 @@ fn constant_pattern(text: &str) -> Regex {
 }
 
 impl Range {
-    /// Reads a range as the library does; one that no version can satisfy is read too (see
+    /// Parses a range like the library does; one that no version can satisfy is accepted (see
     /// [`Range::matches_nothing_ever`]).
     pub fn parse(text: &str) -> Result<Self, RangeError> {
         if text.len() > TEXT_LIMIT {
@@ -109,12 +111,12 @@ impl Range {
         self.groups.iter().any(|group| group.contains(version))
     }
 
-    /// Whether any group names a pre-release; pre-releases are out of every other group.
+    /// Whether any group names a pre-release; other groups never match pre-releases.
     pub fn names_prerelease(&self) -> bool {
         self.groups.iter().any(|group| group.names_prerelease)
     }
 
-    /// Whether no version at all can be in the range (`>2 <1`).
+    /// Whether no version can be in the range (`>2 <1`).
     pub fn matches_nothing_ever(&self) -> bool {
         self.groups.iter().all(Group::is_empty)
     }
@@ -157,8 +159,8 @@ impl Group {
             && self.constraints.iter().all(|one| one.holds(version))
     }
 
-    /// What a group matches is a union of intervals, each of which starts at 0 or at, or right after, a bound: so a
-    /// group that matches none of these starts matches nothing.
+    /// A group matches a union of intervals, each of which starts at 0 or at, or right after, a
+    /// bound: so a group that matches none of these starts matches nothing.
     fn is_empty(&self) -> bool {
         let least = [
             pre_release_of(&Version::release(0, 0, 0)),
@@ -210,7 +212,7 @@ fn interval_starts(bound: &Version) -> Vec<Version> {
     starts
 }
 
-/// The least version before a release.
+/// The smallest version before a release.
 fn pre_release_of(release: &Version) -> Version {
     Version {
         pre: "0".to_owned(),
@@ -280,7 +282,8 @@ impl Constraint {
         }
     }
 
-    /// From the bound on, within its minor version (its major, when only that is given); `~0.0.0` and `~*` are open.
+    /// From the bound on, within its minor version (or its major, if only that is given); `~0.0.0`
+    /// and `~*` are open.
     fn tilde_holds(&self, version: &Version) -> bool {
         let bound = &self.bound;
         let is_open = (bound.major, bound.minor, bound.patch) == (0, 0, 0)
@@ -289,7 +292,7 @@ impl Constraint {
         version >= bound && (is_open || (version.major == bound.major && in_minor))
     }
 
-    /// From the bound on, as long as its first number that isn't 0 stays.
+    /// From the bound on, as long as its first non-zero number is unchanged.
     fn caret_holds(&self, version: &Version) -> bool {
         let bound = &self.bound;
         if version < bound || version.major != bound.major {

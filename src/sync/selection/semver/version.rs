@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// A version as a tag spells it; missing parts are 0.
+/// A version as written in a tag; missing parts are 0.
 ///
 /// Comparison follows semver 2.0: numbers as numbers, a pre-release before its release, build metadata ignored.
 #[derive(Clone, Debug)]
@@ -28,15 +28,16 @@ impl Version {
         }
     }
 
-    /// Reads a tag as a version; `None` when it isn't one.
+    /// Parses a tag as a version; `None` if it isn't one.
     ///
-    /// Leading zeros in the numbers are fine (`24.04`), in a numeric part of the pre-release they aren't. A `_` may
-    /// stand for the `+` that no tag can hold, as Helm writes it.
+    /// Leading zeros in the numbers are allowed (`24.04`), in a numeric part of the pre-release
+    /// they aren't. A `_` may replace the `+`, which tags can't contain, as in Helm.
     pub fn from_tag(tag: &str) -> Option<Self> {
         Self::parse(&tag.replacen('_', "+", 1))
     }
 
-    /// Reads `[v]N[.N[.N]][-pre][+build]`; `None` when `text` is something else or a number passes 64 bits.
+    /// Parses `[v]N[.N[.N]][-pre][+build]`; `None` if `text` is something else or a number exceeds
+    /// 64 bits.
     pub fn parse(text: &str) -> Option<Self> {
         let (text, build) = split_at_sign(text.strip_prefix('v').unwrap_or(text), '+');
         let (numbers, pre) = split_at_sign(text, '-');

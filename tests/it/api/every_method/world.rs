@@ -42,7 +42,7 @@ pub(super) struct World {
     pub(super) run_id: i64,
     /// Of one that waits for a worker, for ever.
     pub(super) waiting_id: i64,
-    /// Of a house-keeping one that waits as long.
+    /// Of a housekeeping run that waits as long.
     pub(super) house_id: i64,
     /// Of the project's schedule.
     pub(super) schedule_id: i64,
@@ -230,7 +230,7 @@ fn id(value: &Json) -> i64 {
     value.as_i64().expect("an id")
 }
 
-/// Lets a house-keeping run be made, which nobody takes.
+/// Creates a housekeeping run, which no worker takes.
 async fn house_run(admin: &Person<'_>) -> i64 {
     let bunch = json!({"bunch": "session-cleanup-bunch", "params": {}});
     make(admin, "taskomatic/scheduleSingleSatBunchRun", bunch).await;
