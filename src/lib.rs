@@ -7,7 +7,7 @@
 //! - [`store`]: the database, on `SQLite` or `PostgreSQL`.
 //! - [`service`]: use cases; authorises, validates, calls `store` and `sync`.
 //! - [`notify`]: notifications by webhook and e-mail.
-//! - [`taskomatic`]: the worker that executes the queue of runs.
+//! - [`taskomatic`]: the job runner: scheduler, workers, housekeeping, notifications.
 //! - [`api`]: the method registry, one definition for every surface.
 //! - [`surface`]: XML-RPC and JSON over HTTP.
 //! - [`client`]: a client of the API.

@@ -73,7 +73,7 @@ pub enum FaultKind {
 pub struct ApiError {
     code: i32,
     message: String,
-    sort: FaultKind,
+    kind: FaultKind,
     /// A login that was refused unchecked.
     is_unseen: bool,
     /// Whether it is unknown what was done.
@@ -81,11 +81,11 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    fn new(code: i32, sort: FaultKind, message: impl Into<String>) -> ApiError {
+    fn new(code: i32, kind: FaultKind, message: impl Into<String>) -> ApiError {
         ApiError {
             code,
             message: message.into(),
-            sort,
+            kind,
             is_unseen: false,
             is_unexpected: false,
         }
@@ -204,8 +204,8 @@ impl ApiError {
     }
 
     /// The kind of error.
-    pub fn sort(&self) -> FaultKind {
-        self.sort
+    pub fn kind(&self) -> FaultKind {
+        self.kind
     }
 }
 
@@ -219,7 +219,7 @@ impl std::error::Error for ApiError {}
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> ApiError {
-        let (code, sort) = match &error {
+        let (code, kind) = match &error {
             Error::NotFound(_) => (code::NOT_FOUND, FaultKind::Fault),
             Error::Exists(_) => (code::EXISTS, FaultKind::Fault),
             Error::Invalid { .. } | Error::Refused(_) => (code::VALIDATION, FaultKind::Fault),
@@ -250,7 +250,7 @@ impl From<Error> for ApiError {
         };
         ApiError {
             is_unseen: error.is_unseen(),
-            ..ApiError::new(code, sort, error.to_string())
+            ..ApiError::new(code, kind, error.to_string())
         }
     }
 }

@@ -46,7 +46,7 @@ pub async fn run() -> ExitCode {
         Ok(()) => done(command).await,
         Err(error) => Err(error),
     };
-    match result.and_then(|code| output::complete().map(|()| code)) {
+    match result.and_then(|code| output::stdout_check().map(|()| code)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             output::talk_line(&format!("registrysync: {error}"));

@@ -319,7 +319,7 @@ fn data_write(text: &str) {
 static LOST: OnceLock<String> = OnceLock::new();
 
 /// Err: lines of [`data_write`] were lost, to a full disk for example.
-pub(super) fn complete() -> Result<(), CliError> {
+pub(super) fn stdout_check() -> Result<(), CliError> {
     LOST.get().map_or(Ok(()), |reason| {
         Err(CliError::Failed(format!(
             "standard output: lines were lost ({reason})"

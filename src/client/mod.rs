@@ -5,8 +5,8 @@
 //! - [`cache`]: the session of an earlier command, saved in a file that only its owner can read.
 //! - [`Error`] (`error`): why a call has no result.
 //!
-//! It uses the API like any other client, through its wires; from this crate it only uses the
-//! conversion of values.
+//! It uses the API like any other client, through its wires; from this crate it only uses
+//! [`crate::http_client`].
 
 pub mod cache;
 mod error;

@@ -4,8 +4,8 @@
 //! - [`base`]: the connection and what every table needs. [`Db`] opens, migrates, and runs a closure on a
 //!   [`DbConnection`]; [`SealKey`] encrypts credentials; [`Error`] and [`Trouble`] say what went wrong.
 //! - [`schema`]: the tables, as Diesel sees them.
-//! - [`access`], [`stores`], [`projects`], [`runs`], [`schedules`], [`trail`]: a file per group of
-//!   tables, named like the use cases. Their functions are plain, take a [`DbConnection`] and, for what
+//! - [`access`], [`stores`], [`projects`], [`runs`], [`schedules`], [`trail`]: a folder per group
+//!   of tables, named like the use cases. Their functions are plain, take a [`DbConnection`] and, for what
 //!   an organisation owns, the organisation's id: rows of other organisations are invisible.
 //!
 //! Every time is UTC, as [`Moment`]. Options of stores, projects and items are JSON text here, which

@@ -1,8 +1,8 @@
 //! The HTTP interface: how methods of [`crate::api`] are reached.
 //!
-//! - [`server`]: routes, listener, limits.
+//! - [`server`]: routes, listener.
 //! - [`connections`]: accepted, limited, closed.
-//! - `requests`: the body, the origin and the session of a request.
+//! - `requests`: the body, its limits, the origin and the session of a request.
 //! - `wires`: XML-RPC, JSON, and the stream of events.
 //! - [`docs`]: OpenAPI, AsciiDoc and HTML, generated from the registry of methods.
 //! - `health`: whether the server is alive and ready, for load balancers; `readiness` checks the

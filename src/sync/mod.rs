@@ -2,24 +2,24 @@
 //!
 //! How a tag is processed: [`input`] names items; [`selection`] lists their tags and selects; `copy`
 //! compares both ends and copies, the cheapest way first; [`outcome`] is its result, and [`progress`]
-//! reports it. [`native`] drives that for a run, [`plan`] without writing.
+//! reports it. [`engine`] drives that for a run, [`plan`] without writing.
 //!
 //! - [`offload`]: long-running work, such as matching many names, off the runtime's threads.
 //! - [`error`]: why a run can't start.
 
 mod copy;
+pub mod engine;
 pub mod error;
 pub mod input;
-pub mod native;
 pub mod offload;
 pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub mod selection;
 
+pub use engine::{Engine, RunEnd, RunStop};
 pub use error::SyncError;
 pub use input::spec::{OnEmpty, Placement, SyncItem, SyncSpec};
-pub use native::{Engine, RunEnd, RunStop};
 pub use outcome::{Action, MissingPlatforms, Moved, Status, TagOutcome, Totals};
 pub use plan::{Plan, PlanAction};
 pub use selection::select::{Selector, SelectorSpec};

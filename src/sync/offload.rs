@@ -26,7 +26,7 @@ static OF_RUNS: Semaphore = Semaphore::const_new(2);
 pub struct Wanted(Arc<AtomicBool>);
 
 impl Wanted {
-    /// `false` once the future of [`aside`] was dropped: the work may stop.
+    /// `false` once the future of [`offload`] was dropped: the work may stop.
     pub fn goes_on(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -45,7 +45,7 @@ impl Drop for Waiting {
 ///
 /// # Panics
 /// If `work` does.
-pub async fn aside<T: Send + 'static>(
+pub async fn offload<T: Send + 'static>(
     asker: Asker,
     work: impl FnOnce(&Wanted) -> T + Send + 'static,
 ) -> T {
@@ -66,7 +66,7 @@ pub async fn aside<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Asker, aside};
+    use super::{Asker, offload};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
     use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ mod tests {
     async fn work_learns_that_nobody_waits_for_it() {
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, ended) = mpsc::channel();
-        let work = tokio::spawn(aside(Asker::Call, move |wanted| {
+        let work = tokio::spawn(offload(Asker::Call, move |wanted| {
             begun.send(()).expect("somebody waits");
             while wanted.goes_on() {
                 std::thread::yield_now();
@@ -92,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_worked_out_comes_back() {
         assert_eq!(
-            aside(Asker::Run, |wanted| u8::from(wanted.goes_on())).await,
+            offload(Asker::Run, |wanted| u8::from(wanted.goes_on())).await,
             1
         );
     }
@@ -102,7 +102,7 @@ mod tests {
     async fn no_more_than_two_work_at_once() {
         static AT_WORK: AtomicUsize = AtomicUsize::new(0);
         let works = (0..4).map(|_| {
-            aside(Asker::Call, |_| {
+            offload(Asker::Call, |_| {
                 AT_WORK.fetch_add(1, Ordering::SeqCst);
                 let begun = Instant::now();
                 let mut most = 0;

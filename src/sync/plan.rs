@@ -12,8 +12,8 @@ use crate::oci::{Descriptor, Digest, Manifest};
 use super::copy::compare::{Comparison, Ends, Wanted};
 use super::copy::ladder::CHILDREN;
 use super::copy::unreachable::Unreachable;
+use super::engine::Engine;
 use super::error::SyncError;
-use super::native::Engine;
 use super::outcome::{Action, MissingPlatforms};
 use super::selection::candidate::{Candidate, candidates_find};
 

@@ -1,7 +1,7 @@
 //! Commands on the machine of a server.
 //!
 //! - `serve`: the server; `worker`: a process that only executes the queue.
-//! - `settings`: the configuration of both, which `config` shows.
+//! - `settings`: the configuration of them and of `admin`, which `config` shows.
 //! - `admin`: administers a server's database without the server.
 //! - `api_docs`: writes the reference pages.
 

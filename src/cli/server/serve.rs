@@ -49,7 +49,7 @@ pub(in crate::cli) async fn run(arguments: ServeArguments) -> Result<u8, CliErro
         Dispatcher::new(namespaces::registry(), app),
         surface::RequestLimits {
             body_bytes: config.request_mib << 20,
-            strangers_bytes: config.strangers_mib << 20,
+            unauthenticated_total_bytes: config.strangers_mib << 20,
             ..surface::RequestLimits::default()
         },
         tasks.stop().clone(),
@@ -129,7 +129,7 @@ fn options(config: &Config) -> Result<ServeOptions, CliError> {
         certificate,
         public_url: config.public_url.clone(),
         connections: config.connections.min(connections_max()),
-        strangers_bytes: config.strangers_mib << 20,
+        unauthenticated_total_bytes: config.strangers_mib << 20,
         ..ServeOptions::default()
     })
 }

@@ -1,7 +1,8 @@
 //! HTTP with one registry.
 //!
 //! - [`options`]: a client's options.
-//! - [`client`]: every request goes through its `send`: limits, authorisation, redirects, retries.
+//! - [`client`]: requests go through its `send`: limits, authorisation, redirects, retries. Only
+//!   uploads have a loop of their own (`registry::upload`), since a stream can't be sent twice.
 //! - `call`: one request and its response; `exchange` sends it once; `transport`: the connections.
 //! - `failure`: why there is no response; `refusal`: what an error response says.
 //! - `retry`: how often and when to retry; `health`: pauses requests to a registry that fails

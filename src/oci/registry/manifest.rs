@@ -11,7 +11,7 @@ use crate::oci::error::Error;
 use crate::oci::http::call::{Call, Fetched, Response};
 use crate::oci::http::client::Client;
 use crate::oci::types::digest::{Digest, Hasher};
-use crate::oci::types::large::{LARGE, Room, offload};
+use crate::oci::types::large::{LARGE, Room, offload_if_large};
 use crate::oci::types::manifest::{ACCEPT, Descriptor, Manifest, is_schema1};
 use crate::oci::types::reference::{Reference, Repository};
 
@@ -233,15 +233,17 @@ async fn manifest_of(
     })?;
     let asked = digest_asked(reference);
     let read = move || manifest_read(bytes, content_type.as_deref(), asked, named);
-    let read = offload(length, read).await.map_err(|wrong| match wrong {
-        Wrong::Digest { wanted, got } => Error::Corrupt {
-            host,
-            what,
-            wanted,
-            got,
-        },
-        Wrong::Shape(detail) => Error::Protocol { host, what, detail },
-    });
+    let read = offload_if_large(length, read)
+        .await
+        .map_err(|wrong| match wrong {
+            Wrong::Digest { wanted, got } => Error::Corrupt {
+                host,
+                what,
+                wanted,
+                got,
+            },
+            Wrong::Shape(detail) => Error::Protocol { host, what, detail },
+        });
     Ok(read?.within(room))
 }
 

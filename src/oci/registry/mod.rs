@@ -3,7 +3,7 @@
 //! - `tag`, `catalog`: lists of tags and of repositories, both in [`page`]s whose `entries` are parsed
 //!   as a stream.
 //! - [`manifest`]: get, check, put and delete manifests.
-//! - [`blob`]: check, read and mount blobs; [`upload`]: write them.
+//! - [`blob`]: check and read blobs; [`upload`]: write and mount them.
 //! - `referrer`: what refers to a manifest.
 //! - [`image`]: the content of an image; [`ping`]: tests step by step whether a registry is usable.
 

@@ -25,10 +25,10 @@ use crate::oci::types::reference::Repository;
 
 /// Factor of the idle timeout for the response after the last byte: a registry on object storage
 /// copies the whole blob before it responds.
-const COMMIT_PATIENCE: u32 = 5;
+const COMMIT_TIMEOUT_FACTOR: u32 = 5;
 
 /// Timeout of cancelling an upload session.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An upload session at a registry. If dropped early, even when a transfer is cancelled during a
 /// blob, it is cancelled, so that the registry can discard its bytes.
@@ -305,14 +305,14 @@ impl Client {
             let permit = self.permit().await?;
             self.send_once(call, Some(permit)).await
         };
-        let _ = tokio::time::timeout(CANCEL_PATIENCE, give_up).await;
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, give_up).await;
     }
 
     /// After all transfers were cancelled, waits until this client has no open upload session, up
     /// to the timeout of cancelling one.
     pub async fn uploads_end(&self) {
         self.inner.uploads.close();
-        let _ = tokio::time::timeout(CANCEL_PATIENCE, self.inner.uploads.wait()).await;
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, self.inner.uploads.wait()).await;
         self.inner.uploads.reopen();
     }
 
@@ -373,7 +373,7 @@ impl Client {
             }
             seen = now;
             let patience = if now >= size {
-                idle * COMMIT_PATIENCE
+                idle * COMMIT_TIMEOUT_FACTOR
             } else {
                 idle
             };

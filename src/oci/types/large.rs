@@ -34,7 +34,7 @@ impl Room {
 
 /// Does work whose time grows with a manifest of `size` bytes: directly for an ordinary one, on a
 /// blocking thread for a large one.
-pub(crate) async fn offload<T: Send + 'static>(
+pub(crate) async fn offload_if_large<T: Send + 'static>(
     size: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {

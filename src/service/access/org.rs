@@ -13,7 +13,7 @@ use crate::store::access::org::{self as rows, Org, org_active_users, org_by_id, 
 use crate::store::access::org::{org_by_name, org_create as org_insert};
 use crate::store::projects::project::projects_disable;
 use crate::store::projects::synced_tag::synced_forget_store;
-use crate::store::runs::house_run::project_empty;
+use crate::store::runs::housekeeping::project_empty;
 use crate::store::stores::image_store::image_store_list;
 
 /// How a caller names an organisation.

@@ -17,7 +17,7 @@ use crate::store::DbConnection;
 use crate::store::projects::project::{
     self as rows, LastRun, NewProject, Project, ProjectChange, project_by_label, project_last_runs,
 };
-use crate::store::runs::house_run::project_empty;
+use crate::store::runs::housekeeping::project_empty;
 use crate::store::runs::run::run_list;
 use crate::store::schedules::schedule::schedule_lines;
 use crate::store::stores::image_store::{ImageStore, image_store_by_label, image_store_list};

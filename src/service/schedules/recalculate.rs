@@ -8,7 +8,7 @@ use crate::store::schedules::fire::{HELD_AT_ONCE, active_hold, next_set};
 use crate::store::{DbConnection, Error};
 
 /// Recalculates every schedule's next time from now, even if one is due.
-pub(super) fn schedules_reckon(
+pub(super) fn schedules_recalculate(
     conn: &mut DbConnection,
     rules: ScheduleRules,
     zone: Tz,

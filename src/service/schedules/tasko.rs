@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 
 use super::line::line_check;
-use super::recalculate::schedules_reckon;
+use super::recalculate::schedules_recalculate;
 use super::schedule::{label_project, project_data};
 use crate::service::error::shortened;
 use crate::service::label::label_check;
@@ -15,9 +15,9 @@ use crate::service::paging::{Rows, Slice, rows};
 use crate::service::projects::lookup::{ProjectName, project_find_locked};
 use crate::service::{App, Caller, Error};
 use crate::store::base::clock::clock;
+use crate::store::runs::listing::{bunch_run_list, schedule_run_list};
 use crate::store::runs::log::{LogLevel, LogLine, log_list};
 use crate::store::runs::run::{Run, RunStatus, run_get};
-use crate::store::runs::tasko_run::{bunch_run_list, schedule_run_list};
 use crate::store::schedules::schedule::{
     Bunch, FROM_EVER, NewSchedule, Schedule, ScheduleFilter, bunch_list, schedule_by_id,
     schedule_by_label, schedule_end, schedule_list, schedule_put,
@@ -337,7 +337,7 @@ pub async fn unschedule(
 pub async fn schedules_reinitialize(app: &App) -> Result<(), Error> {
     let rules = app.schedule_rules;
     app.db
-        .run(move |conn| schedules_reckon(conn, rules, server_zone()))
+        .run(move |conn| schedules_recalculate(conn, rules, server_zone()))
         .await?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::service::error::{listed, shortened};
 use crate::service::runs::job::client;
 use crate::service::{App, Caller, Error};
 use crate::store::stores::image_store::image_store_by_label;
-use crate::sync::offload::{Asker, aside};
+use crate::sync::offload::{Asker, offload};
 use crate::sync::selection::natural::natural_cmp;
 use crate::sync::selection::pattern::Pattern;
 use crate::sync::selection::select::Selection;
@@ -184,7 +184,7 @@ pub async fn tag_preview(
         .map_err(|error| refused(&error))?;
     let (names, dropped) = (listing.entries, listing.dropped);
     let time = MatchTime::begins();
-    let selection = aside(Asker::Call, move |wanted| {
+    let selection = offload(Asker::Call, move |wanted| {
         selector.select_while(names, || wanted.goes_on() && time.is_left())
     });
     let selection = selection.await;
@@ -242,7 +242,7 @@ async fn sorted(
     filter: Option<Pattern>,
 ) -> Result<Vec<String>, Error> {
     let time = MatchTime::begins();
-    let sorted = aside(Asker::Call, move |wanted| {
+    let sorted = offload(Asker::Call, move |wanted| {
         let is_match = |name: &str| filter.as_ref().is_none_or(|filter| filter.is_match(name));
         names.retain(|name| {
             name.len() <= longest && wanted.goes_on() && time.is_left() && is_match(name)

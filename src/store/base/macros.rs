@@ -1,4 +1,4 @@
-//! Two small macros of this layer.
+//! Small macros of this layer.
 
 /// Runs one expression on the connection's backend. For what Diesel's derived multi-connection
 /// can't express: `RETURNING`, `ON CONFLICT`, multi-row inserts, row locks.

@@ -9,7 +9,7 @@
 //! - `error`, `meaning`: errors, and what a database's errors mean.
 //! - `storable`: text from others made storable; one rejected row doesn't affect its neighbours.
 //! - [`channel`]: how processes notify each other, by PostgreSQL's `LISTEN` and `NOTIFY`.
-//! - `macros`: enums stored as text.
+//! - `macros`: one expression for both backends, enums stored as text, columns of totals.
 
 #[macro_use]
 mod macros;

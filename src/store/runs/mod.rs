@@ -3,17 +3,17 @@
 //! - [`run`] and its [`part`]s: the rows. [`queue`]: how a run is queued, started and ended; [`cancel`]
 //!   ends it early.
 //! - [`lease`]: which worker may work on a part; [`progress`]: what it writes meanwhile.
-//! - [`log`] and [`result`] are what a run leaves; [`tasko_run`] lists runs for the job runner's API.
-//! - [`house_run`] is the lease of housekeeping; [`worker`] holds the heartbeats.
+//! - [`log`] and [`result`] are what a run leaves; [`listing`] lists runs for the job runner's API.
+//! - [`housekeeping`] is the lease of housekeeping, and what it deletes; [`worker`] holds the heartbeats.
 
 pub mod cancel;
-pub mod house_run;
+pub mod housekeeping;
 pub mod lease;
+pub mod listing;
 pub mod log;
 pub mod part;
 pub mod progress;
 pub mod queue;
 pub mod result;
 pub mod run;
-pub mod tasko_run;
 pub mod worker;

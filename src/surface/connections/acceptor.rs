@@ -70,7 +70,7 @@ pub struct ServeOptions {
     pub connections: usize,
     /// Maximum bytes that all requests without a known session may take together besides their
     /// bodies: their heads, and unread responses.
-    pub strangers_bytes: usize,
+    pub unauthenticated_total_bytes: usize,
 }
 
 impl Default for ServeOptions {
@@ -82,7 +82,7 @@ impl Default for ServeOptions {
             head_time: Duration::from_mins(1),
             write_time: Duration::from_secs(30),
             connections: 1000,
-            strangers_bytes: 32 * 1024 * 1024,
+            unauthenticated_total_bytes: 32 * 1024 * 1024,
         }
     }
 }
@@ -166,7 +166,7 @@ impl Acceptor {
             .keep_alive_interval(options.head_time)
             .keep_alive_timeout(options.head_time);
         Ok(Self {
-            admission: Admission::new(options.connections, options.strangers_bytes),
+            admission: Admission::new(options.connections, options.unauthenticated_total_bytes),
             routes,
             encoder: Encoder::new(),
             public: options

@@ -1,7 +1,7 @@
 //! Request bodies: bounded in size (as sent and decompressed), in time, and in what all of them
 //! take together.
 //!
-//! - Who isn't known to have a session sends little ([`RequestLimits::stranger_bytes`]), within a short
+//! - Who isn't known to have a session sends little ([`RequestLimits::unauthenticated_body_bytes`]), within a short
 //!   time, and shares one budget with all others of that sort.
 //! - Who has one may send [`RequestLimits::body_bytes`]; large bodies take turns.
 //!
@@ -122,7 +122,7 @@ impl Intake {
     pub(in crate::surface) fn new(limits: RequestLimits) -> Intake {
         let large = kib(limits.body_bytes) * LARGE_AT_ONCE;
         Intake {
-            strangers: Budget::new(limits.strangers_bytes),
+            strangers: Budget::new(limits.unauthenticated_total_bytes),
             large: Arc::new(Semaphore::new(large)),
             parsers: Arc::new(Semaphore::new(PARSED_AT_ONCE)),
             limits,
@@ -177,7 +177,7 @@ impl Intake {
         parser: impl FnOnce(&[u8]) -> T + Send + 'static,
     ) -> Result<(T, BodyShare), ApiError> {
         let Received { bytes, held, .. } = received;
-        if bytes.len() <= self.limits.stranger_bytes {
+        if bytes.len() <= self.limits.unauthenticated_body_bytes {
             return Ok((parser(&bytes), held));
         }
         let turn = Arc::clone(&self.parsers).acquire_owned().await;
@@ -253,7 +253,7 @@ impl Reading<'_> {
             self.is_known = true;
             self.chunks.allow(self.intake.limits.body_time);
         }
-        let is_large = self.plain.len() > self.intake.limits.stranger_bytes;
+        let is_large = self.plain.len() > self.intake.limits.unauthenticated_body_bytes;
         if self.is_known && is_large && !matches!(self.held, BodyShare::Turn { .. }) {
             self.turn().await?;
         }
@@ -268,7 +268,7 @@ impl Reading<'_> {
         if self.is_known {
             limits.body_bytes
         } else {
-            limits.stranger_bytes.min(limits.body_bytes)
+            limits.unauthenticated_body_bytes.min(limits.body_bytes)
         }
     }
 
@@ -486,8 +486,8 @@ mod tests {
 
     const LIMITS: RequestLimits = RequestLimits {
         body_bytes: 1000,
-        stranger_bytes: 100,
-        strangers_bytes: 1 << 20,
+        unauthenticated_body_bytes: 100,
+        unauthenticated_total_bytes: 1 << 20,
         stranger_time: Duration::from_hours(2),
         body_time: Duration::from_hours(3),
         patience: Duration::from_hours(1),
@@ -644,7 +644,7 @@ mod tests {
     #[tokio::test]
     async fn strangers_share_what_there_is_and_the_oldest_goes() {
         let intake = Intake::new(RequestLimits {
-            strangers_bytes: 10 * super::PARSED,
+            unauthenticated_total_bytes: 10 * super::PARSED,
             ..LIMITS
         });
         let stalled = |bytes: &'static str| {

@@ -8,10 +8,10 @@ pub struct RequestLimits {
     /// Maximum bytes of a request body, as sent and after decompression.
     pub body_bytes: usize,
     /// The same without a known session.
-    pub stranger_bytes: usize,
+    pub unauthenticated_body_bytes: usize,
     /// Maximum bytes that all such requests may take together: their bodies, decompressed and
     /// parsed.
-    pub strangers_bytes: usize,
+    pub unauthenticated_total_bytes: usize,
     /// Timeout of such a request's body.
     pub stranger_time: Duration,
     /// Timeout of the body of a request with a session.
@@ -26,8 +26,8 @@ impl Default for RequestLimits {
     fn default() -> RequestLimits {
         RequestLimits {
             body_bytes: 8 * 1024 * 1024,
-            stranger_bytes: 16 * 1024,
-            strangers_bytes: 32 * 1024 * 1024,
+            unauthenticated_body_bytes: 16 * 1024,
+            unauthenticated_total_bytes: 32 * 1024 * 1024,
             stranger_time: Duration::from_secs(30),
             body_time: Duration::from_mins(2),
             patience: Duration::from_secs(30),

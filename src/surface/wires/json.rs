@@ -188,7 +188,7 @@ async fn method_call(
         Ok(body) => (JSON_TYPE, body).into_response(),
         // Row 46b: the log names the method.
         Err(error)
-            if error.sort() == FaultKind::BadArguments && error.code() == code::VALIDATION =>
+            if error.kind() == FaultKind::BadArguments && error.code() == code::VALIDATION =>
         {
             bad_request(name, error.message()).into_response()
         }
@@ -209,7 +209,7 @@ pub(in crate::surface) async fn session<'a>(
     for key in carried.keys() {
         match surface.dispatcher.session(key).await {
             Ok(caller) => return Ok((key.trim(), caller)),
-            Err(error) if error.sort() == FaultKind::Fault => return Err(fault(&error)),
+            Err(error) if error.kind() == FaultKind::Fault => return Err(fault(&error)),
             Err(_) => {}
         }
     }
@@ -283,7 +283,7 @@ async fn logout(surface: &Surface, arrival: &Arrival, parts: &Parts) -> Outcome 
             .call_positional(arrival.peer(), "auth.logout", args)
             .await
         {
-            Err(error) if error.sort() == FaultKind::Fault => return Err(fault(&error)),
+            Err(error) if error.kind() == FaultKind::Fault => return Err(fault(&error)),
             // An ended session counts as logged out (row 25a).
             _ => {}
         }
@@ -342,7 +342,7 @@ fn unauthorized() -> Refusal {
 }
 
 pub(in crate::surface) fn fault(error: &ApiError) -> Refusal {
-    match error.sort() {
+    match error.kind() {
         FaultKind::Fault => {
             let body = json!({"success": false, "message": error.message(), "code": error.code()});
             Refusal {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use crate::oci::types::large::offload;
+use crate::oci::types::large::offload_if_large;
 use crate::oci::types::manifest::Content;
 use crate::oci::{Descriptor, Digest, Endpoint, Manifest, Platform, PlatformChoice, Reference};
 use crate::text::{NAME, readable};
@@ -244,7 +244,7 @@ impl Ends<'_> {
         // A digest can't hold a smaller index: the same one goes there, with some children.
         let is_rewritten = !matches!(candidate.reference, Reference::Digest(_));
         let choose = move || index_chosen(manifest, &choice, is_rewritten);
-        offload(size, choose)
+        offload_if_large(size, choose)
             .await
             .map_err(|detail| SyncError::Index {
                 reference: candidate.reference.on(&candidate.source),

@@ -8,14 +8,14 @@ use crate::sync::outcome::{Status, TagOutcome};
 /// Reports about tags without any of the chosen platforms, held back until the result of their item
 /// is known.
 #[derive(Default)]
-pub(in crate::sync) struct Lacking {
+pub(in crate::sync) struct MissingPlatformItems {
     /// Items with a tag that had another result.
     met: HashSet<usize>,
     /// Tags by the first of their items, as long as the item had no other result.
     held: HashMap<usize, Vec<TagOutcome>>,
 }
 
-impl Lacking {
+impl MissingPlatformItems {
     /// Records the result of a tag of these items; returns all reports that can be made now.
     pub(in crate::sync) fn take(
         &mut self,

@@ -13,7 +13,7 @@ use super::select::Selection;
 use crate::sync::copy::unreachable::Unreachable;
 use crate::sync::error::SyncError;
 use crate::sync::input::spec::{OnEmpty, OnlyTags, SyncItem, SyncSpec, platforms_text};
-use crate::sync::offload::{Asker, aside};
+use crate::sync::offload::{Asker, offload};
 use crate::sync::outcome::{Action, Moved, Status, TagOutcome};
 use crate::text::counted;
 
@@ -114,7 +114,7 @@ pub(in crate::sync) async fn candidates_find(
 /// What an item selects of these tags; `None` on timeout.
 async fn selected(item: &SyncItem, tags: Vec<String>) -> Option<Selection> {
     let selector = item.selector.clone();
-    aside(Asker::Run, move |wanted| {
+    offload(Asker::Run, move |wanted| {
         let begun = Instant::now();
         let is_time = || begun.elapsed() < MATCH_TIME;
         let selection = selector.select_while(tags, || wanted.goes_on() && is_time());

@@ -8,7 +8,7 @@ use crate::service::Error;
 use crate::service::batches::{STEP, in_steps};
 use crate::store::base::clock::clock;
 use crate::store::projects::synced_tag::synced_forget_unused;
-use crate::store::runs::house_run::{Removed, history_list, history_remove, schedules_remove};
+use crate::store::runs::housekeeping::{Removed, history_list, history_remove, schedules_remove};
 use crate::store::trail::audit::audit_remove;
 use crate::store::{Db, Moment};
 

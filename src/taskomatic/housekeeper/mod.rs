@@ -1,8 +1,8 @@
 //! Housekeeping: executes the runs that belong to no project, one at a time.
 //!
-//! - `housekeeper`: claims a run, writes its log, renews its lease.
-//! - [`history`]: how long old runs are kept; `sessions` expire by a statement.
-//! - The check of targets is `service::target_verify`.
+//! - this file: claims a run, writes its log, renews its lease.
+//! - [`history`]: how long old runs are kept.
+//! - What it runs besides: expired sessions, and `service::runs::verify`, which checks the targets.
 
 pub mod history;
 
@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use crate::service::runs::verify::targets_verify;
 use crate::service::{Error as ServiceError, RunLogger};
 use crate::store::access::session::session_delete_expired;
-use crate::store::runs::house_run::{
+use crate::store::runs::housekeeping::{
     HousekeepingLease, housekeeping_claim, housekeeping_end, housekeeping_progress,
     housekeeping_release,
 };

@@ -29,7 +29,7 @@ const INTERNAL: &str = "it ended with an internal error; see the server's log";
 
 /// What all parts of this process need.
 #[derive(Clone)]
-pub(super) struct Workplace {
+pub(super) struct WorkContext {
     pub(in crate::taskomatic) db: Db,
     pub(in crate::taskomatic) worker: String,
     pub(in crate::taskomatic) shares: Shares,
@@ -38,7 +38,7 @@ pub(super) struct Workplace {
     pub(super) drain: CancellationToken,
 }
 
-impl Workplace {
+impl WorkContext {
     /// Why a part is released.
     fn stopped(&self) -> String {
         format!("its worker `{}` was stopped", self.worker)
@@ -47,7 +47,7 @@ impl Workplace {
 
 /// Works on a claimed part, and records the result. A panic ends the part as failed instead of
 /// leaving it running until its lease expires.
-pub(super) async fn execute(place: Workplace, claimed: Claimed, held: Held) {
+pub(super) async fn execute(place: WorkContext, claimed: Claimed, held: Held) {
     let span = tracing::info_span!(
         "part",
         run = claimed.run.id,
@@ -66,7 +66,7 @@ pub(super) async fn execute(place: Workplace, claimed: Claimed, held: Held) {
     watched.instrument(span).await;
 }
 
-async fn work(place: Workplace, Claimed { run, part }: Claimed, hold: Arc<Hold>) {
+async fn work(place: WorkContext, Claimed { run, part }: Claimed, hold: Arc<Hold>) {
     let target = readable(&part.target_repository, NAME);
     tracing::info!(attempt = part.attempt, "the part starts: to `{target}`");
     let mut recorder = Recorder::new(place.db.clone(), &hold);

@@ -13,7 +13,7 @@ use crate::store::Db;
 use crate::taskomatic::{DATABASE_PAUSE, POLL};
 
 use super::claim::{Claimed, claim};
-use super::execution::{Workplace, execute};
+use super::execution::{WorkContext, execute};
 use super::holds::Holds;
 use super::lease_keeper::Keeper;
 use super::lease_rules::LeaseRules;
@@ -66,7 +66,7 @@ impl Worker {
     /// Works until `stop`; then lets the tags in progress finish within the grace time, and
     /// releases the rest.
     pub async fn run(self, stop: CancellationToken) {
-        let place = Workplace {
+        let place = WorkContext {
             db: self.db.clone(),
             worker: self.options.name.clone(),
             shares: Shares::default(),
@@ -106,7 +106,7 @@ impl Worker {
         let _ = keeper.await;
     }
 
-    async fn work(&self, place: &Workplace, working: &mut JoinSet<()>, stop: &CancellationToken) {
+    async fn work(&self, place: &WorkContext, working: &mut JoinSet<()>, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             while working.try_join_next().is_some() {}
             let claimed = if working.len() < self.options.slots.max(1) {
@@ -158,7 +158,7 @@ impl Worker {
         }
     }
 
-    async fn end(&self, place: &Workplace, mut working: JoinSet<()>) {
+    async fn end(&self, place: &WorkContext, mut working: JoinSet<()>) {
         let all = async { while working.join_next().await.is_some() {} };
         tokio::pin!(all);
         if tokio::time::timeout(self.options.grace, &mut all)

@@ -131,7 +131,7 @@ async fn a_client_that_takes_nothing_is_cut() {
 #[tokio::test]
 async fn heads_of_strangers_have_one_budget() {
     let door = ServeOptions {
-        strangers_bytes: 200_000,
+        unauthenticated_total_bytes: 200_000,
         ..ServeOptions::default()
     };
     let (address, _) = greeter(door).await;

@@ -14,7 +14,7 @@ use registrysync::store::access::account::{NewAccount, account_create};
 use registrysync::store::access::session::session_create;
 use registrysync::store::projects::project::{project_by_id, project_list, projects_disable};
 use registrysync::store::projects::synced_tag::synced_forget_store;
-use registrysync::store::runs::house_run::{
+use registrysync::store::runs::housekeeping::{
     HistoryOf, Removed, history_list, history_remove, housekeeping_claim, housekeeping_end,
     housekeeping_progress, project_empty, schedules_remove,
 };

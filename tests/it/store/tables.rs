@@ -12,10 +12,11 @@ use registrysync::store::projects::item::{item_by_id, item_list};
 use registrysync::store::projects::project::{project_by_label, project_last_runs, project_list};
 use registrysync::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
 use registrysync::store::runs::cancel::run_cancel;
-use registrysync::store::runs::house_run::housekeeping_claim;
+use registrysync::store::runs::housekeeping::housekeeping_claim;
 use registrysync::store::runs::lease::{
     claim_lock, leases_renew, part_claim, part_offer, part_release, parts_overdue,
 };
+use registrysync::store::runs::listing::{bunch_run_list, schedule_run_list};
 use registrysync::store::runs::log::log_list;
 use registrysync::store::runs::part::{
     Part, PartStatus, parts_held, parts_of, parts_running, parts_worked_on,
@@ -30,7 +31,6 @@ use registrysync::store::runs::result::{
 use registrysync::store::runs::run::{
     RunTotals, RunTrigger, SYNC_BUNCH, SYNC_TASK, run_active, run_list,
 };
-use registrysync::store::runs::tasko_run::{bunch_run_list, schedule_run_list};
 use registrysync::store::runs::worker::{
     NewWorker, worker_forget, worker_list, worker_register, worker_seen,
 };

@@ -14,7 +14,7 @@ use crate::oci::Endpoint;
 use super::copy::compare::{Comparison, Ends};
 use super::copy::ladder::{BlobLocations, Ladder, Route};
 use super::copy::manifest_writes::manifest_write;
-use super::copy::missing_platforms::Lacking;
+use super::copy::missing_platforms::MissingPlatformItems;
 use super::copy::unreachable::Unreachable;
 use super::error::SyncError;
 use super::input::spec::{SyncItem, SyncSpec, platforms_text};
@@ -181,7 +181,7 @@ impl Engine {
         });
         let mut tasks =
             futures_util::stream::iter(tasks).buffer_unordered(self.spec.max_parallel.max(1));
-        let mut lacking = Lacking::default();
+        let mut lacking = MissingPlatformItems::default();
         loop {
             let next = tokio::select! {
                 biased;
