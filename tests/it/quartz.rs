@@ -299,7 +299,7 @@ fn a_refusal_says_why_and_what_to_write() {
         ("0 3 * *", "it has 4 fields"),
         (
             "0 0 3 * * *",
-            "exactly one of day-of-month and day-of-week must be `?`, and none is",
+            "exactly one of day-of-month and day-of-week must be `?`, and neither is",
         ),
         ("0 0 3 ? * ?", "and both are"),
         (

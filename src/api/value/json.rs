@@ -144,7 +144,7 @@ mod tests {
             "123456789012345678901234567890",
         ] {
             let error = text(lost).expect_err(lost);
-            assert!(error.contains("in quotes"), "{lost}: {error}");
+            assert!(error.contains("as a quoted string"), "{lost}: {error}");
         }
     }
 

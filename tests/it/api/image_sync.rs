@@ -195,7 +195,7 @@ on_both_databases! {
             ("createProject", json!({"name": "x", "src": "none", "dest": "dest", "scoped": true}), 10010, "Image Store not found: none"),
             ("updateProject", json!({"name": "none", "newSrc": "", "newDest": ""}), 10101, "`none`"),
             ("updateProject", json!({"name": "web", "newSrc": "none", "newDest": ""}), 10010, "none"),
-            ("updateProject", json!({"name": "web", "newSrc": "", "newDest": "src", "scope": false}), 2800, "same place"),
+            ("updateProject", json!({"name": "web", "newSrc": "", "newDest": "src", "scope": false}), 2800, "source and target are the same"),
             ("deleteProject", json!({"name": "none"}), 10101, "`none`"),
             ("createSyncItem", json!({"project": 4711, "repository": "a", "tags": []}), 10101, "4711"),
             ("createSyncItem", json!({"project": "web", "repository": "A", "tags": []}), 2800, "`repository`"),

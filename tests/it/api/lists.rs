@@ -297,7 +297,7 @@ async fn numbers_that_lost_their_text_and_keys_that_stand_twice_are_refused() {
         let message = answer["message"].as_str().unwrap_or_default();
         assert_eq!(status, 400, "{lost}: {message}");
         assert!(
-            message.contains("`label`") && message.contains("in quotes"),
+            message.contains("`label`") && message.contains("as a quoted string"),
             "{message}"
         );
     }

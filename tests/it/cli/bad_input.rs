@@ -164,7 +164,7 @@ fn a_source_that_is_the_target_is_refused_before_anything_is_asked() {
         &["sync", &file, "--to", "r.example/team", "--dry-run"],
     ] {
         let said = desk.run(arguments).ended(2);
-        for word in ["same place", "`--to`", "`--placement`", "app`"] {
+        for word in ["source and target are the same", "`--to`", "`--placement`", "app`"] {
             assert!(said.err.contains(word), "{word}: {}", said.err);
         }
     }

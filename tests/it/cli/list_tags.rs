@@ -23,7 +23,7 @@ async fn every_tag_says_what_put_it_in_or_out() {
     for (line, start, words) in [
         (lines[0], "+ 1.9.0: ", "`semver`"),
         (lines[2], "- 2.0.0-rc1: ", "pre-release"),
-        (lines[3], "- latest: ", "no version"),
+        (lines[3], "- latest: ", "not a version"),
     ] {
         assert!(line.starts_with(start) && line.contains(words), "{line}");
     }

@@ -149,7 +149,7 @@ async fn odd_entries_cost_themselves_only() {
     let warning = ran
         .warnings
         .iter()
-        .find(|line| line.contains("not a valid tag"))
+        .find(|line| line.contains("not valid tags"))
         .unwrap();
     assert!(
         warning.contains("9 names") && warning.len() < 1000,

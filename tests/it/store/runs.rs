@@ -346,7 +346,7 @@ on_both_databases! {
             assert!(ended.message.starts_with("given up after 2 attempts: gone; 2 tags selected"), "{}", ended.message);
             let log: Vec<_> = log_list(conn, org, id, 0, 10)?.into_iter().map(|line| line.message).collect();
             assert_eq!(log[0], "`library/nginx`: gone; retried, attempt 2 of 2");
-            assert_eq!(log[1], "`library/nginx`: stopped; offered again");
+            assert_eq!(log[1], "`library/nginx`: stopped; it is retried");
             Ok(())
         })
         .await
