@@ -1,4 +1,4 @@
-//! The files of a server on SQLite: one process for each database, none that is lost unnoticed.
+//! The files of a server on SQLite: one process per database, and no silent loss.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -19,7 +19,7 @@ fn refused(data: &Path, arguments: &[&str], wanted: &str) {
 #[test]
 fn a_database_in_use_is_refused_by_whatever_name() {
     let files = tempfile::tempdir().unwrap();
-    // The first start is by a link to a file that isn't there yet.
+    // The first start uses a link to a file that doesn't exist yet.
     let (real, link) = (files.path().join("real.db"), files.path().join("link.db"));
     symlink(&real, &link).unwrap();
     let url = |path: &Path| format!("sqlite:{}", path.display());
@@ -55,7 +55,7 @@ async fn a_database_that_was_moved_takes_nothing_more() {
         .await
         .unwrap();
 
-    // No empty one takes its place.
+    // No empty database replaces it.
     server.end("TERM");
     fs::rename(&file, &away).unwrap();
     refused(
@@ -116,7 +116,7 @@ fn a_data_directory_that_others_can_change_is_told() {
             "{mode:o}: {said}"
         );
     }
-    // Only root can give something away.
+    // Only root can change a file's owner.
     let given = std::process::Command::new("chown")
         .arg("65534")
         .arg(&data)
