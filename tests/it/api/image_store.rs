@@ -176,7 +176,7 @@ async fn bad_credentials_and_options_are_named() {
         (
             no("ca_certificate", text("no PEM")),
             2800,
-            "`ca_certificate`: it holds no certificate",
+            "`ca_certificate`: it has no certificate",
         ),
         (
             no("proxy", text(PASSWORD)),

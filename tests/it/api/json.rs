@@ -147,7 +147,7 @@ async fn bad_arguments_are_400_and_named() {
             "[1]",
             "expected a JSON object, got an array",
         ),
-        ("sample/change", "name=x", "it is no JSON (line 1"),
+        ("sample/change", "name=x", "it isn't JSON (line 1"),
     ];
     for (path, body, expected) in cases {
         let (status, answer) = server.json("POST", path, Some(&key), Some(body)).await;

@@ -75,7 +75,7 @@ on_both_databases! {
             ("user/create", with("first", "a\nb"), 2800, "`first`: it has control characters"),
             ("user/setDetails", set(json!({"shoe_size": 1, "age": 2})), 2801, "Invalid argument(s): age, shoe_size"),
             ("user/setDetails", set(json!({"password": ""})), 2800, "`password`"),
-            ("user/setDetails", set(json!({"first_name": "a", "first_names": "b"})), 2800, "`first_names`: it is the same"),
+            ("user/setDetails", set(json!({"first_name": "a", "first_names": "b"})), 2800, "`first_names`: it is an alias"),
             ("user/setDetails", json!({"login": "nobody", "details": {}}), -213, "No such user: nobody"),
             ("user/addRole", json!({"login": "taken", "role": "king"}), -2005, "No such role: king"),
             ("user/removeRole", json!({"login": "taken", "role": "king"}), -2005, "No such role: king"),

@@ -480,7 +480,7 @@ async fn faults_have_codes_and_unexpected_errors_only_an_id() {
         );
         let (_, id) = message.split_once(" under the id ").expect("an id");
         let (id, after) = id.split_once(';').expect("what is known of the change");
-        assert!(after.contains("isn't known"), "{message}");
+        assert!(after.contains("is unknown"), "{message}");
         assert!(
             id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()),
             "{message}"

@@ -267,7 +267,7 @@ async fn credentials_come_from_the_auth_file_or_the_yaml() {
     let without = run(&desk.file("none.json", "{}")).ended(1);
     assert!(without.out.contains("none are given"), "{without:?}");
     let missing = run("/nonexistent/auth.json").ended(2);
-    assert!(missing.err.contains("it isn't there"), "{missing:?}");
+    assert!(missing.err.contains("it doesn't exist"), "{missing:?}");
     run(&good).ended(0);
     assert_eq!(target.tags("app"), source.tags("app"));
 

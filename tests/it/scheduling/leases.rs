@@ -269,7 +269,7 @@ on_both_databases! {
         .await;
         let run = work.ended(work.run().await).await;
         assert_eq!(run.status, RunStatus::Failed, "{}", run.message);
-        assert!(run.message.contains("the database refuses it"), "{}", run.message);
+        assert!(run.message.contains("the database rejected some of the results"), "{}", run.message);
         work.sql("DROP TRIGGER refuse", "ALTER TABLE run_result DROP CONSTRAINT refuse").await;
         let run = work.ended(work.run().await).await;
         assert_eq!((run.status, run.totals.skipped), (RunStatus::Finished, 2), "{}", run.message);

@@ -81,7 +81,7 @@ fn a_first_password_is_checked_and_written_for_its_owner_only() {
     fs::remove_file(&given).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&given).status();
     assert!(made.unwrap().success());
-    refused(&data, &arguments, "it is no file");
+    refused(&data, &arguments, "it isn't a file");
 
     let victim = files.path().join("victim");
     fs::write(&victim, "theirs").unwrap();
@@ -137,7 +137,7 @@ fn a_key_file_that_is_no_file_is_refused() {
     refused(
         &files.path().join("data"),
         &["serve", "--key-file", &key],
-        "it is no file",
+        "it isn't a file",
     );
 }
 
@@ -155,5 +155,5 @@ async fn a_key_that_others_can_read_is_told() {
         .unwrap()
         .unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(said.contains("others can read the key file"), "{said}");
+    assert!(said.contains("other users can read the key file"), "{said}");
 }

@@ -164,7 +164,7 @@ async fn a_worker_that_was_stopped_beyond_its_lease_writes_no_more() {
     let ended = session.results(id).await;
     stopped.signal("CONT");
     until("the stopped one gives up", async || {
-        stopped.said().contains("given up, its lease is lost")
+        stopped.said().contains("given up, its lease was lost")
     })
     .await;
     assert_eq!(session.results(id).await, ended);

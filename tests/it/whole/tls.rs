@@ -297,7 +297,7 @@ fn what_is_wrong_with_the_files_is_said_at_the_start() {
                 "--tls-key",
                 &path("key.pem"),
             ],
-            "holds no certificate",
+            "has no certificate",
         ),
         (
             vec![
@@ -306,7 +306,7 @@ fn what_is_wrong_with_the_files_is_said_at_the_start() {
                 "--tls-key",
                 &path("cert.pem"),
             ],
-            "holds no private key",
+            "has no private key",
         ),
         (
             vec![
