@@ -21,11 +21,15 @@ pub(in crate::surface) enum NoCall {
     Charset,
     #[error("the request is not an XML-RPC call: a DOCTYPE is not allowed")]
     DocType,
-    #[error("the request is not an XML-RPC call: its elements are nested more than {DEPTH_LIMIT} deep")]
+    #[error(
+        "the request is not an XML-RPC call: its elements are nested more than {DEPTH_LIMIT} deep"
+    )]
     Depth,
     #[error("the request is not an XML-RPC call: the XML is malformed at byte {0}")]
     Malformed(u64),
-    #[error("the request is not an XML-RPC call: it must be one `methodCall` element and nothing else")]
+    #[error(
+        "the request is not an XML-RPC call: it must be one `methodCall` element and nothing else"
+    )]
     Root,
     #[error("the request is not an XML-RPC call: a name occurs twice in one struct")]
     Twice,

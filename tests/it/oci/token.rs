@@ -192,7 +192,12 @@ async fn a_refused_catalogue_keeps_its_status() {
     let failed = known(registry.address(), 4).repository_list().await;
     let error = failed.unwrap_err();
     assert_eq!(error.status(), Some(401), "{error}");
-    assert!(error.is_auth() && error.to_string().contains("the account lacks the permission"));
+    assert!(
+        error.is_auth()
+            && error
+                .to_string()
+                .contains("the account lacks the permission")
+    );
 }
 
 /// The account may not read the other repository: the mount fails, the upload that follows doesn't.
