@@ -1,4 +1,4 @@
-//! Quartz cron lines: what Quartz itself answered (`tests/cases/cron/quartz.tsv`), and our own cases.
+//! Quartz cron lines: Quartz's own results (`tests/cases/cron/quartz.tsv`), and our own cases.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn line(text: &str) -> Expression {
     Expression::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// So many fire times after `start`.
+/// This many fire times after `start`.
 fn times(line: &Expression, start: DateTime<Tz>, count: usize) -> Vec<DateTime<Tz>> {
     let next = |last: &DateTime<Tz>| line.next_after(last);
     std::iter::successors(line.next_after(&start), next)
@@ -24,7 +24,7 @@ fn times(line: &Expression, start: DateTime<Tz>, count: usize) -> Vec<DateTime<T
         .collect()
 }
 
-/// The fire times as the clock on the wall shows them, with its distance from UTC.
+/// The fire times in wall clock time, with the offset from UTC.
 fn walls(text: &str, zone: &str, start: &str, count: usize) -> Vec<String> {
     let zone: Tz = zone.parse().unwrap();
     let times = times(&line(text), moment(start, zone), count);
@@ -86,7 +86,8 @@ fn every_line_has_the_answer_that_quartz_gave() {
     );
 }
 
-/// Zone, a moment before its spring change, the first moment after it, and a moment before autumn.
+/// Time zone, an instant before its spring change, the first instant after it, and an instant
+/// before the autumn change.
 const CHANGES: [(&str, &str, &str, &str); 3] = [
     (
         "Europe/Berlin",
@@ -169,7 +170,7 @@ fn a_minutely_line_fires_every_minute_that_there_is() {
         hours,
         ["29 01:30+01:00", "29 03:30+02:00", "29 04:30+02:00"]
     );
-    // Only one minute of the hour that comes twice matches, and only on that day.
+    // Only one minute of the repeated hour matches, and only on that day.
     let twice = walls(
         "0 59 * 25 10 ? 2026",
         "Europe/Berlin",
@@ -184,7 +185,7 @@ fn a_minutely_line_fires_every_minute_that_there_is() {
 
 #[test]
 fn a_clock_that_jumps_over_midnight_or_a_whole_day_skips_no_line() {
-    // Cairo goes from 00:00 to 01:00, Apia left out 30 December 2011.
+    // Cairo goes from 00:00 to 01:00, Apia skipped 30 December 2011.
     let cairo = walls("0 0 0 * * ?", "Africa/Cairo", "2026-04-23T12:00:00Z", 2);
     assert_eq!(cairo, ["24 01:00+03:00", "25 00:00+03:00"]);
     let apia = walls("0 0 12 * * ?", "Pacific/Apia", "2011-12-29T12:00:00Z", 3);
@@ -292,7 +293,7 @@ fn a_refusal_says_why_and_what_to_write() {
         ("0 0 3 ? *", "did you mean `0 0 3 ? * *`?"),
         ("0 3 ? * MON", "did you mean `0 0 3 ? * MON`?"),
         ("0 3 * * 0-7", "did you mean `0 0 3 ? * 1-7`?"),
-        // Either day, which no line says here; and a day that never comes.
+        // Either day, which no Quartz line can express; and a day that never occurs.
         ("0 0 1 * 1", "seconds come first"),
         ("0 3 1 * 1", "[year]; seconds come first"),
         ("0 3 30 2 *", "[year]; seconds come first"),
@@ -344,7 +345,7 @@ fn a_refusal_says_why_and_what_to_write() {
     assert_eq!(Expression::parse(&long), Err(CronError::TooLong(120)));
 }
 
-/// Quartz takes a list apart by a `StringTokenizer`, which gives no empty parts.
+/// Quartz splits lists with a `StringTokenizer`, which returns no empty parts.
 #[test]
 fn commas_too_many_are_as_if_they_were_not_there() {
     let start = "2026-01-01T00:00:00Z";

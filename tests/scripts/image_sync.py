@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The calls that scripts of Uyuni's prototype make, with Python's own client as it comes.
+"""The calls that scripts of Uyuni's prototype make, with Python's standard client.
 
 usage: image_sync.py URL LOGIN PASSWORD SOURCE TARGET
 """

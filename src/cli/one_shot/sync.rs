@@ -57,7 +57,7 @@ fn same_place_refuse(spec: &SyncSpec, target: &RegistryAddress) -> Result<(), Cl
     match spec.items.iter().find(same) {
         Some(item) => Err(CliError::Input(format!(
             "`{}`: with `--to` `{target}` and the placement `{}`, source and target are the \
-             same; give another `--to` or `--placement`",
+             same place; give another `--to` or `--placement`",
             item.repository, spec.placement
         ))),
         None => Ok(()),

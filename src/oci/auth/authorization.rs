@@ -1,5 +1,5 @@
 //! Authorisation: none, Basic, or Bearer tokens from a token server, learnt from the registry's
-//! challenge. Tokens are kept per scope and renewed before they end.
+//! challenge. Tokens are cached per scope and renewed before they expire.
 //!
 //! Source: the distribution project's token authentication specification; RFC 7235, RFC 6750.
 
@@ -25,14 +25,14 @@ use crate::oci::network::guard::is_same_origin;
 use crate::oci::types::reference::Repository;
 use crate::text::{SENTENCE, readable};
 
-/// What a token without `expires_in` lives: the specification's default.
+/// Lifetime of a token without `expires_in`: the specification's default.
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
-/// Tokens are renewed this long before they end, or a quarter of their life if that is less.
+/// Tokens are renewed this long before they expire, or a quarter of their lifetime if that is less.
 const RENEW_BEFORE: Duration = Duration::from_secs(30);
-/// No token is kept longer, whatever its server says.
+/// Maximum lifetime of a cached token, whatever its server says.
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
 const MAX_TOKEN_ANSWER: usize = 1024 * 1024;
-/// Registries whose token server is on another host of the same operator: the only pairs in which
+/// Registries whose token server is on another host of the same operator: the only pairs for which
 /// credentials leave the registry's own origin.
 const KNOWN_REALMS: [(&str, &str); 2] = [
     ("registry-1.docker.io", "auth.docker.io"),
@@ -54,9 +54,9 @@ enum Scheme {
 #[derive(Default)]
 struct Slot {
     token: Option<Token>,
-    /// Why there is none, and never will be.
+    /// Why there is none, permanently.
     refused: Option<Error>,
-    /// Scopes that a challenge named beyond our own.
+    /// Scopes named by a challenge in addition to our own.
     extra: Vec<String>,
 }
 
@@ -107,7 +107,7 @@ impl Auth {
         self.logins.iter().find(|login| login.is_for(repository))
     }
 
-    /// The `Authorization` to send with a request of `scope`, fetching a token where needed.
+    /// The `Authorization` for a request of `scope`, fetching a token if needed.
     pub(in crate::oci) async fn header(
         &self,
         scope: &Scope,
@@ -140,7 +140,7 @@ impl Auth {
                         Ok(Some(header))
                     }
                     Err(error) => {
-                        // Asked again for each tag, a wrong password would lock the account.
+                        // Retried for each tag, a wrong password would lock the account.
                         if !error.is_retryable() {
                             slot.refused = Some(error.clone());
                         }
@@ -151,8 +151,8 @@ impl Auth {
         }
     }
 
-    /// The right to try a login of kind Basic that nobody has tried yet; others wait for the end of
-    /// that. Err: it was refused meanwhile.
+    /// The permit to try a new Basic login; others wait for the outcome. Err: it was refused
+    /// meanwhile.
     pub(in crate::oci) async fn turn(
         &self,
         scope: &Scope,
@@ -164,15 +164,15 @@ impl Auth {
         }
     }
 
-    /// The registry did what was asked with the login of `scope`.
+    /// A request succeeded with the login of `scope`.
     pub(in crate::oci) fn accepted(&self, scope: &Scope) {
         if let Some(login) = self.login(scope) {
             login.accepted.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Takes in a first 401 to `what`: learns the scheme, and drops the token that was `used` for
-    /// `scope`. Err: another try would be refused as well.
+    /// Processes a first 401 to `what`: learns the scheme, and drops the token `used` for `scope`.
+    /// Err: a retry would be refused as well.
     pub(in crate::oci) async fn challenged(
         &self,
         found: &[Challenge],
@@ -187,12 +187,12 @@ impl Auth {
         let error = |detail| self.error_with(what, detail, words.clone());
         if !found.iter().any(|c| c.is_scheme("basic")) {
             return Err(error(
-                "401: the registry asks for no known kind of authorisation (Basic, Bearer)",
+                "401: the registry offers no supported authorisation (Basic, Bearer)",
             ));
         }
         match self.login(scope) {
             None => Err(error(
-                "401: the registry asks for a user name and password, and none are given",
+                "401: the registry requires a user name and password, but none are given",
             )),
             Some(_) if used.is_some() => Err(self.refused(scope, what, words)),
             Some(_) => {
@@ -216,7 +216,7 @@ impl Auth {
             .ok_or_else(|| self.error(what, "the registry's challenge names no usable `realm`"))?;
         if self.root.scheme() == "https" && realm.scheme() == "http" {
             let detail = format!(
-                "the token server `{}` is on plain http, the registry on https",
+                "the token server `{}` is on plain http, but the registry is on https",
                 host_of(&realm)
             );
             return Err(self.error(what, detail));
@@ -245,7 +245,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Asks for a token once; what may pass is tried again with the whole request.
+    /// Requests a token once; temporary failures are retried with the whole request.
     async fn token_request(
         &self,
         exchange: &Exchange,
@@ -274,10 +274,10 @@ impl Auth {
         let words = answer.refusal().await.words();
         let detail = match (login, sent) {
             (None, _) => {
-                format!("{status}: it gives no token without credentials, and none are given")
+                format!("{status}: it issues no token without credentials, and none are given")
             }
             (Some(_), None) => format!(
-                "{status}: it gives no token without credentials, and the realm is on another host than the registry, \
+                "{status}: it issues no token without credentials, and the realm is on another host than the registry, \
                  where they are not sent"
             ),
             (Some(_), Some(login)) if status == StatusCode::UNAUTHORIZED => format!(
@@ -285,7 +285,7 @@ impl Auth {
                 login.credentials.username
             ),
             (Some(_), Some(login)) => format!(
-                "{status}, asked with the credentials of `{}`",
+                "{status}, with the credentials of `{}`",
                 login.credentials.username
             ),
         };
@@ -304,14 +304,14 @@ impl Auth {
             expires_in: Option<u64>,
         }
         let body: Body = serde_json::from_slice(body)
-            .map_err(|_| self.error(what, "the answer is not the JSON of a token"))?;
+            .map_err(|_| self.error(what, "the response isn't the JSON of a token"))?;
         let header = [body.token, body.access_token]
             .into_iter()
             .flatten()
             .find(|token| !token.trim().is_empty())
             .and_then(|token| sensitive(&format!("Bearer {}", token.trim())))
             .ok_or_else(|| {
-                self.error(what, "the answer holds neither `token` nor `access_token`")
+                self.error(what, "the response has neither `token` nor `access_token`")
             })?;
         let lifetime = body
             .expires_in
@@ -324,8 +324,8 @@ impl Auth {
         })
     }
 
-    /// The failure when a renewed authorisation is refused as well. A token that was given but
-    /// doesn't reach keeps its status, since the credentials were right.
+    /// The failure if a renewed authorisation is refused as well. If a token was issued but is
+    /// insufficient, the status is kept, since the credentials were right.
     pub(in crate::oci) fn refused(
         &self,
         scope: &Scope,
@@ -335,10 +335,10 @@ impl Auth {
         let login = self.login(scope);
         let user = login.map_or("", |login| login.credentials.username.as_str());
         let message = match (login, self.scheme()) {
-            (None, _) => "the registry refuses this without credentials, and none are given".into(),
+            (None, _) => "the registry refuses this without credentials, but none are given".into(),
             (Some(_), Scheme::Bearer { .. }) => format!(
-                "the registry refuses the token that its token server gave for `{user}`; perhaps the account may \
-                 not do this"
+                "the registry refuses the token that its token server issued for `{user}`; perhaps the account lacks \
+                 the permission"
             ),
             (Some(login), _) => {
                 let detail = format!("401: the registry refuses the credentials of `{user}`");
@@ -400,7 +400,7 @@ impl Auth {
     }
 }
 
-/// Where a token for `scopes` is asked for.
+/// The URL for requesting a token for `scopes`.
 fn token_url(realm: &Url, service: Option<&str>, scopes: &[String]) -> Url {
     let mut url = realm.clone();
     url.query_pairs_mut()

@@ -1,4 +1,4 @@
-//! When to try again, and how long to wait: exponential with jitter, and what the host asks for.
+//! When to retry, and how long to wait: exponential with jitter, and as requested by the host.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use crate::oci::error::{Error, PATIENCE};
 
-/// Tries after the first one. With the delays below a host gets about 4 s to come back.
+/// Number of retries. With the delays below a host has about 4 s to recover.
 const RETRIES: u32 = 3;
-/// Before the second try; doubled with each one.
+/// Before the first retry; doubled with each one.
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
 
 /// Counts the attempts of one operation.
@@ -27,7 +27,7 @@ impl Attempts {
         }
     }
 
-    /// How long to wait before the next try; `None`: give up.
+    /// How long to wait before the next retry; `None`: give up.
     pub(in crate::oci) fn next_delay(&mut self, error: &Error) -> Option<Duration> {
         if !error.is_retryable() || self.failed >= RETRIES {
             return None;
@@ -45,16 +45,16 @@ impl Attempts {
         }
     }
 
-    /// Progress was made: the count starts anew.
+    /// There was progress: the count restarts.
     pub(in crate::oci) fn reset(&mut self) {
         self.failed = 0;
     }
 }
 
-/// Between the whole and one and a half times of it, so that many tasks don't come back at once.
+/// Between one and one and a half times the delay, so that many tasks don't retry at once.
 fn jittered(delay: Duration) -> Duration {
     let mut byte = [0u8; 1];
-    // Without randomness the delay is merely not spread.
+    // Without randomness the delay just isn't spread.
     let _ = getrandom::fill(&mut byte);
     delay + delay.mul_f32(f32::from(byte[0]) / 512.0)
 }

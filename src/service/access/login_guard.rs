@@ -1,7 +1,7 @@
-//! Counts failed logins per account and per network, and says when to refuse unseen.
+//! Counts failed logins per account and per network, and decides when to refuse logins unchecked.
 //!
-//! The counters are in the database, by its clock: all servers that share it count together. What was
-//! found to be refused is also remembered here, so that a flood of it costs nobody anything.
+//! The counters are in the database, with its clock, and shared by all servers that use it. Refusals
+//! are also cached here, so that a flood of logins costs nothing.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,16 +14,16 @@ use crate::service::Error;
 use crate::store::Db;
 use crate::store::access::login_failure::{failure_add, failure_forget, failures_of};
 
-/// So many counters are kept, and so many refusals remembered. Names come from the outside; the
-/// oldest one goes first.
+/// Maximum number of counters, and of cached refusals. Names come from outside; the oldest one is
+/// removed first.
 const CAPACITY: usize = 10_000;
-/// Logins from one network that wait for their turn at once: a flood of them keeps nobody else
-/// waiting for long.
+/// Maximum number of waiting logins from one network: a flood of them doesn't delay others for
+/// long.
 const WAITING_OF_NETWORK: usize = 32;
-/// Logins that wait at once.
+/// Maximum number of waiting logins.
 const WAITING: usize = 256;
 
-/// How many failures are borne.
+/// Limits of failed logins.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginLimits {
     /// Failures of one login name within the window.
@@ -31,7 +31,7 @@ pub struct LoginLimits {
     /// Failures from one network within the window: an IPv4 address, or 64 bits of an IPv6 address,
     /// which is what a single customer has. Many people may share one.
     pub per_address: u32,
-    /// How long failures count.
+    /// The window in which failures count.
     pub window: Duration,
 }
 
@@ -45,10 +45,10 @@ impl Default for LoginLimits {
     }
 }
 
-/// What a login is counted by.
+/// What failures are counted by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Subjects {
-    /// The login name in upper case, whether an account has it or not.
+    /// The login name in upper case, whether or not an account has it.
     account: String,
     network: String,
 }
@@ -62,8 +62,7 @@ impl Subjects {
     }
 }
 
-/// An IPv4 address, also one that is written as an IPv6 address, or the first 64 bits of an IPv6
-/// address.
+/// An IPv4 address, even if written as an IPv6 address, or the first 64 bits of an IPv6 address.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -77,7 +76,7 @@ fn network(address: IpAddr) -> IpAddr {
 #[derive(Debug)]
 pub(super) struct LoginGuard {
     limits: LoginLimits,
-    /// Subjects that are refused, and until when.
+    /// Refused subjects, and until when.
     refused: Mutex<HashMap<String, Instant>>,
 }
 
@@ -87,7 +86,7 @@ impl LoginGuard {
         LoginGuard { limits, refused }
     }
 
-    /// Refuses what is known to be refused, without asking the database.
+    /// Refuses a subject in the cache, without a query.
     pub(super) fn refused_check(&self, subjects: &Subjects) -> Result<(), Error> {
         let mut refused = self.lock();
         let mut wait = Duration::ZERO;
@@ -103,7 +102,7 @@ impl LoginGuard {
         refusal(wait)
     }
 
-    /// Refuses where too many have failed.
+    /// Refuses a subject with too many failures.
     pub(in crate::service) async fn check(
         &self,
         db: &Db,
@@ -143,8 +142,8 @@ impl LoginGuard {
         Ok(())
     }
 
-    /// Forgets an account's failures; the network's stay, or one good account would let
-    /// somebody guess at all others.
+    /// Removes an account's failures; the network's are kept, or one valid account would allow
+    /// guessing at all others.
     pub(super) async fn succeeded(&self, db: &Db, subjects: &Subjects) -> Result<(), Error> {
         let account = subjects.account.clone();
         db.run(move |conn| failure_forget(conn, &account)).await?;
@@ -173,11 +172,11 @@ fn refusal(wait: Duration) -> Result<(), Error> {
     Err(Error::LoginLimited(wait + Duration::from_secs(1)))
 }
 
-/// Who waits for a turn, by network.
+/// Number of waiting logins by network.
 #[derive(Debug, Default)]
 pub(super) struct LoginQueue(Arc<Mutex<HashMap<String, usize>>>);
 
-/// A place in the queue, until it is dropped.
+/// A place in the queue, released on drop.
 #[derive(Debug)]
 pub(super) struct QueuePlace {
     queue: Arc<Mutex<HashMap<String, usize>>>,
@@ -185,7 +184,7 @@ pub(super) struct QueuePlace {
 }
 
 impl LoginQueue {
-    /// Takes a place, where there is one.
+    /// Takes a place, if one is free.
     pub(super) fn enter(&self, subjects: &Subjects) -> Result<QueuePlace, Error> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let total: usize = waiting.values().sum();

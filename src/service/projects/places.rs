@@ -39,7 +39,7 @@ impl Places {
             Ok(way) if self.is_same_place(&way) => Err(Error::invalid(
                 "destStore",
                 format!(
-                    "source and target are the same, `{}`: with the placement `{}` every \
+                    "source and target are the same place, `{}`: with the placement `{}` every \
                      repository would be copied onto itself; choose another store or placement",
                     self.target, self.placement
                 ),
@@ -60,7 +60,7 @@ impl Places {
                 return Err(Error::invalid(
                     "repository",
                     format!(
-                        "source and target are the same, `{}/{}`: give another \
+                        "source and target are the same place, `{}/{}`: give another \
                          `target_repository` or `placement`",
                         self.target.host(),
                         way.to

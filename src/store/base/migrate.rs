@@ -1,4 +1,4 @@
-//! Brings a database to the version that this program knows.
+//! Migrates a database to this program's version.
 
 use super::connection::{Target, sqlite_file_make};
 use crate::store::{Cause, DbConnection, Error};
@@ -14,12 +14,12 @@ use std::path::Path;
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Any number that other users of the same PostgreSQL database don't lock: two nodes that start
-/// together migrate one after the other. Released with the connection.
+/// An arbitrary number that other users of the same PostgreSQL database don't lock: two nodes that
+/// start together migrate one after the other. Released with the connection.
 const POSTGRES_LOCK: &str = "SELECT pg_advisory_lock(7239481120)";
 
-/// Applies what is missing. Refuses a database that has migrations unknown here, and copies a
-/// SQLite database that has content before it changes it.
+/// Applies missing migrations. Refuses a database with unknown migrations, and copies a SQLite
+/// database that has content before changing it.
 pub(super) fn migrate(conn: &mut DbConnection, target: &Target) -> Result<(), Error> {
     match (conn, target) {
         (DbConnection::Postgres(conn), _) => {
@@ -58,7 +58,7 @@ pub(super) fn is_current(conn: &mut DbConnection) -> Result<(), Error> {
 }
 
 diesel::table! {
-    /// What diesel keeps of the migrations that were made.
+    /// Diesel's record of the applied migrations.
     __diesel_schema_migrations (version) {
         version -> Text,
     }
@@ -95,9 +95,9 @@ fn missing_of<DB: Backend>(
     }))
 }
 
-/// Copies the database beside itself, for its owner alone from the first byte on: it holds password
-/// hashes. The name tells when. The copy is as complete as a
-/// transaction sees it.
+/// Copies the database to a file next to it, readable only by its owner from the first byte on,
+/// since it has password hashes. The name contains the time. The copy is as consistent as a
+/// transaction's view.
 fn sqlite_backup(conn: &mut diesel::SqliteConnection, path: &Path) -> Result<(), Error> {
     let mut name = path.as_os_str().to_owned();
     name.push(

@@ -1,7 +1,7 @@
-//! The parts of a run, as they are stored.
+//! The parts of a run, as stored.
 //!
-//! Who holds one has its [`Lease`]. Every write names the lease's fence; one whose fence was raised meanwhile, or
-//! whose part ended or was deleted, is refused with [`Error::FenceLost`].
+//! The holder of a part has its [`Lease`]. Every write names the lease's fence; it is refused with
+//! [`Error::FenceLost`] if the fence was raised meanwhile, or the part ended or was deleted.
 
 use super::run::{RunTotals, run_lock};
 use crate::store::base::storable::STATEMENT_ROWS;
@@ -10,7 +10,7 @@ use crate::store::{DbConnection, Error, Moment};
 use diesel::prelude::*;
 
 text_enum! {
-    /// Where a part stands.
+    /// The status of a part.
     PartStatus {
         /// Waits for a worker.
         Ready => "READY",
@@ -25,7 +25,7 @@ text_enum! {
     }
 }
 
-/// A part as stored, save its totals.
+/// A part as stored, except for its totals.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = run_part)]
 #[allow(missing_docs)] // the fields are the columns
@@ -34,19 +34,19 @@ pub struct Part {
     pub run_id: i64,
     /// 1 for the first part of the run.
     pub number: i64,
-    /// Where its items go.
+    /// The target place of its items.
     pub target_repository: String,
     pub status: PartStatus,
     pub worker: Option<String>,
     pub lease_until: Option<Moment>,
     pub fence: i64,
-    /// 1 for the first try.
+    /// 1 for the first attempt.
     pub attempt: i64,
     pub message: String,
 }
 
 impl Part {
-    /// What its worker holds.
+    /// What a worker holds.
     pub fn lease(&self) -> Lease {
         Lease {
             run_id: self.run_id,
@@ -63,7 +63,7 @@ pub struct Lease {
     pub run_id: i64,
     /// The part.
     pub part_id: i64,
-    /// What the part's fence was when it was claimed.
+    /// The part's fence at the time of the claim.
     pub fence: i64,
 }
 
@@ -102,11 +102,11 @@ pub(super) fn parts_insert(
 pub struct HeldPart {
     /// The part.
     pub part: Part,
-    /// Whether somebody asked for the run's end.
+    /// Whether the run should end.
     pub cancel_requested: bool,
 }
 
-/// All parts that bear the name of `worker` as the one that works on them.
+/// All parts that name `worker` as their worker.
 pub fn parts_held(conn: &mut DbConnection, worker: &str) -> Result<Vec<HeldPart>, Error> {
     Ok(run_part::table
         .inner_join(tasko_run::table)
@@ -116,20 +116,20 @@ pub fn parts_held(conn: &mut DbConnection, worker: &str) -> Result<Vec<HeldPart>
         .load(conn)?)
 }
 
-/// A part that is worked on, whoever does.
+/// A running part, whoever its worker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
 pub struct RunningPart {
     /// The run that it belongs to.
     pub run_id: i64,
-    /// Whose run that is.
+    /// The run's organisation.
     pub org_id: i64,
-    /// Where it copies from.
+    /// The source store.
     pub src_store_id: i64,
-    /// Where it copies to.
+    /// The target store.
     pub dest_store_id: i64,
 }
 
-/// All parts of projects that are worked on.
+/// All running parts of projects.
 pub fn parts_running(conn: &mut DbConnection) -> Result<Vec<RunningPart>, Error> {
     Ok(run_part::table
         .inner_join(tasko_run::table.inner_join(sync_project::table))
@@ -143,7 +143,7 @@ pub fn parts_running(conn: &mut DbConnection) -> Result<Vec<RunningPart>, Error>
         .load(conn)?)
 }
 
-/// A part that is worked on, and what it is of, for people.
+/// A running part with its names, for output.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 #[allow(missing_docs)]
 pub struct WorkedPart {
@@ -156,7 +156,7 @@ pub struct WorkedPart {
     pub target_repository: String,
 }
 
-/// All parts that are worked on, oldest run first.
+/// All running parts, oldest run first.
 pub fn parts_worked_on(conn: &mut DbConnection) -> Result<Vec<WorkedPart>, Error> {
     let mut parts: Vec<WorkedPart> = run_part::table
         .inner_join(tasko_run::table)
@@ -175,7 +175,7 @@ pub fn parts_worked_on(conn: &mut DbConnection) -> Result<Vec<WorkedPart>, Error
     Ok(parts)
 }
 
-/// All parts that `worker` holds, or that anybody holds.
+/// All running parts of `worker`, or of all workers.
 pub fn parts_of(conn: &mut DbConnection, worker: Option<&str>) -> Result<Vec<Part>, Error> {
     let running = run_part::table
         .filter(run_part::status.eq(PartStatus::Running))
@@ -186,7 +186,7 @@ pub fn parts_of(conn: &mut DbConnection, worker: Option<&str>) -> Result<Vec<Par
     })
 }
 
-/// What a part has done so far.
+/// The part's totals so far.
 pub fn part_totals(conn: &mut DbConnection, id: i64) -> Result<RunTotals, Error> {
     Ok(run_part::table
         .find(id)
@@ -206,7 +206,7 @@ pub fn part_totals(conn: &mut DbConnection, id: i64) -> Result<RunTotals, Error>
         .first(conn)?)
 }
 
-/// Whether a part of the run waits or is worked on.
+/// Whether a part of the run is waiting or running.
 pub fn parts_left(conn: &mut DbConnection, run_id: i64) -> Result<bool, Error> {
     for status in [PartStatus::Running, PartStatus::Ready] {
         let left = run_part::table
@@ -221,8 +221,8 @@ pub fn parts_left(conn: &mut DbConnection, run_id: i64) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// The messages of a run's parts that ended this way, at most `limit`, in their order; one of "" is
-/// of a part that had nothing to say.
+/// The messages of a run's parts that ended with this status, at most `limit`, in order; "" is from
+/// a part that had nothing to report.
 pub fn part_messages(
     conn: &mut DbConnection,
     run_id: i64,
@@ -238,7 +238,7 @@ pub fn part_messages(
         .load(conn)?)
 }
 
-/// Whether one of a run's parts ended this way, with these words.
+/// Whether one of a run's parts ended with this status and message.
 pub fn part_says(
     conn: &mut DbConnection,
     run_id: i64,
@@ -252,7 +252,7 @@ pub fn part_says(
     Ok(diesel::select(diesel::dsl::exists(said)).get_result(conn)?)
 }
 
-/// Refuses who doesn't hold the part; otherwise locks its run until the transaction ends.
+/// Err unless the caller holds the part; otherwise locks its run until the transaction ends.
 pub(super) fn part_hold(conn: &mut DbConnection, lease: Lease) -> Result<Part, Error> {
     run_lock(conn, lease.run_id)?;
     let part: Option<Part> = run_part::table

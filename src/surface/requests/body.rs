@@ -1,5 +1,4 @@
-//! Request bodies: bounded in size (as sent and decompressed), in time, and in what all of them
-//! take together.
+//! Request bodies: limited in size (as sent and decompressed), in time, and in total memory.
 //!
 //! - Who isn't known to have a session sends little ([`RequestLimits::unauthenticated_body_bytes`]), within a short
 //!   time, and shares one budget with all others of that sort.
@@ -72,14 +71,14 @@ impl From<NoRoom> for BodyError {
     }
 }
 
-/// What is known of who sends a body.
+/// What is known of the sender of a body.
 #[derive(Clone, Copy)]
 pub(in crate::surface) enum Sender<'a> {
     /// Has a valid session.
     Known,
-    /// Has none, or says nothing of it.
+    /// Has none, or doesn't name one.
     Stranger,
-    /// The document may hold a session's key.
+    /// The document may contain a session key.
     Document(&'a Dispatcher),
 }
 
@@ -88,7 +87,7 @@ pub(in crate::surface) enum Sender<'a> {
 pub(in crate::surface) struct Intake {
     limits: RequestLimits,
     strangers: Budget,
-    /// KiB of large bodies that are read or wait to be parsed.
+    /// KiB of large bodies being read or waiting to be parsed.
     large: Arc<Semaphore>,
     parsers: Arc<Semaphore>,
 }
@@ -100,7 +99,7 @@ pub(in crate::surface) struct Received {
     pub(in crate::surface) held: BodyShare,
 }
 
-/// What a request takes from others as long as this lives.
+/// Resources that a request holds as long as this lives.
 #[derive(Debug)]
 pub(in crate::surface) enum BodyShare {
     Nothing,
@@ -109,7 +108,7 @@ pub(in crate::surface) enum BodyShare {
 }
 
 impl BodyShare {
-    /// Waits until the request is to end for the sake of others.
+    /// Waits until the request should end in favour of others.
     pub(in crate::surface) async fn evicted(&self) {
         match self {
             BodyShare::Share(share) => share.evicted().await,
@@ -163,14 +162,14 @@ impl Intake {
         }
     }
 
-    /// Reads a body of which nothing is wanted.
+    /// Reads an unwanted body.
     pub(in crate::surface) async fn discard(&self, body: Body) {
         let bound = self.limits.body_bytes.saturating_mul(DRAIN_FACTOR);
         Chunks::new(body, self.limits).drain(bound).await;
     }
 
-    /// Parses a body: a small one at once, a large one in its turn and away from the threads that
-    /// serve requests.
+    /// Parses a body: a small one at once, a large one in its turn and off the threads that serve
+    /// requests.
     pub(in crate::surface) async fn parse<T: Send + 'static>(
         &self,
         received: Received,
@@ -187,7 +186,7 @@ impl Intake {
             drop((bytes, turn));
             parsed
         });
-        // The document was large, what is left of it is the call's.
+        // The document was large; its remainder belongs to the call.
         Ok((
             parsed.await.map_err(ApiError::unexpected)?,
             BodyShare::Nothing,
@@ -199,16 +198,16 @@ fn kib(bytes: usize) -> usize {
     bytes.div_ceil(1024).max(1)
 }
 
-/// How much the client says that it will send; nothing where it doesn't say.
+/// The length stated by the client; nothing if it states none.
 fn announced(headers: &HeaderMap) -> usize {
     let length = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok());
-    // A number that is too large is a length all the same.
+    // A number that is too large is still a length.
     length.map_or(0, |digits| digits.parse().unwrap_or(usize::MAX))
 }
 
-/// A body that is being read.
+/// A body being read.
 struct Reading<'a> {
     intake: &'a Intake,
     headers: &'a HeaderMap,
@@ -233,7 +232,7 @@ impl Reading<'_> {
                 () = self.held.evicted() => return Err(BodyError::Crowded),
             };
             let Some(chunk) = chunk else {
-                // A decompression gives its last bytes at its end.
+                // A decompressor returns its last bytes at its end.
                 self.plain = std::mem::take(&mut self.plain).finish()?;
                 return self.bound_keep(sender).await;
             };
@@ -246,8 +245,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Refuses what is too large. A stranger's bound is passed with the key of a session only, and
-    /// by then the body is a large one: before so much has come it takes nothing from others.
+    /// Refuses a body that is too large. The limit without a session can only be passed with a
+    /// session key, and by then the body is a large one: before that it takes nothing from others.
     async fn bound_keep(&mut self, sender: Sender<'_>) -> Result<(), BodyError> {
         if self.plain.len() > self.bound() && !self.is_known && self.is_session_in(sender).await? {
             self.is_known = true;
@@ -280,7 +279,7 @@ impl Reading<'_> {
         }
     }
 
-    /// A large body waits until others are done with theirs.
+    /// A large body waits until others are done.
     async fn turn(&mut self) -> Result<(), BodyError> {
         let limit = self.intake.limits.body_bytes;
         let announced = announced(self.headers);
@@ -305,7 +304,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Whether what came until now holds the key of a session.
+    /// Whether the bytes so far contain a session key.
     async fn is_session_in(&mut self, sender: Sender<'_>) -> Result<bool, BodyError> {
         let Sender::Document(dispatcher) = sender else {
             return Ok(false);
@@ -319,7 +318,7 @@ impl Reading<'_> {
         Ok(false)
     }
 
-    /// Lets go of everything, and waits until the client has sent the rest.
+    /// Releases everything, and waits until the client has sent the rest.
     async fn throw_away(mut self, refused: BodyError) -> BodyError {
         self.plain = Plain::default();
         self.held = BodyShare::Nothing;

@@ -11,8 +11,8 @@ use super::arrival::Origin;
 /// The name of the cookie.
 pub(in crate::surface) const NAME: &str = "pxt-session-cookie";
 
-/// Cookies of our name that are looked at: each is a question to the database, and a browser has one
-/// for each path at most.
+/// Maximum number of cookies with our name that are checked: each is a database query, and a
+/// browser has at most one per path.
 const TRIED: usize = 4;
 
 /// The session keys that a request carries.
@@ -20,7 +20,7 @@ const TRIED: usize = 4;
 pub(in crate::surface) enum Carried {
     /// In `Authorization: Bearer`; takes precedence, since it was given on purpose.
     Bearer(String),
-    /// In cookies of our name; a browser may send several.
+    /// In cookies with our name; a browser may send several.
     Cookies(Vec<String>),
 }
 

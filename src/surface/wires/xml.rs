@@ -1,4 +1,4 @@
-//! XML-RPC documents that come in: read once, with a word for what is wrong.
+//! Parses incoming XML-RPC documents in one pass, with a message for each error.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,34 +11,38 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 
-/// Elements within elements. The parser's own bound is 128; an array in an array takes three.
+/// Nested elements. The parser's own limit is 128; an array in an array takes three.
 const DEPTH_LIMIT: usize = 120;
 
-/// Why a request is no call. Never repeats any of the request, which may hold a password.
+/// Why a request isn't a call. Never repeats any of the request, which may contain a password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(in crate::surface) enum NoCall {
-    #[error("the request is no XML-RPC call: it is neither UTF-8 nor plain ASCII; send UTF-8")]
+    #[error("the request is not an XML-RPC call: it is neither UTF-8 nor plain ASCII; send UTF-8")]
     Charset,
-    #[error("the request is no XML-RPC call: a DOCTYPE is not allowed")]
+    #[error("the request is not an XML-RPC call: a DOCTYPE is not allowed")]
     DocType,
-    #[error("the request is no XML-RPC call: its elements are nested more than {DEPTH_LIMIT} deep")]
+    #[error(
+        "the request is not an XML-RPC call: its elements are nested more than {DEPTH_LIMIT} deep"
+    )]
     Depth,
-    #[error("the request is no XML-RPC call: the XML is malformed at byte {0}")]
+    #[error("the request is not an XML-RPC call: the XML is malformed at byte {0}")]
     Malformed(u64),
-    #[error("the request is no XML-RPC call: it must be one `methodCall` element and nothing else")]
+    #[error(
+        "the request is not an XML-RPC call: it must be one `methodCall` element and nothing else"
+    )]
     Root,
-    #[error("the request is no XML-RPC call: a name stands twice in one struct")]
+    #[error("the request is not an XML-RPC call: a name occurs twice in one struct")]
     Twice,
     #[error(
-        "the request is no XML-RPC call: a `methodCall` has one `methodName`, and one `params` with \
+        "the request is not an XML-RPC call: a `methodCall` has one `methodName`, and one `params` with \
          `param` elements where there are parameters"
     )]
     Name,
-    #[error("the request is no XML-RPC call: parameter {parameter}: {form}")]
+    #[error("the request is not an XML-RPC call: parameter {parameter}: {form}")]
     Form {
-        /// Which one, from 1 on.
+        /// Its number, from 1 on.
         parameter: usize,
-        /// How it is to be written.
+        /// How it should be written.
         form: &'static str,
     },
 }
@@ -50,7 +54,7 @@ pub(in crate::surface) struct Call {
     pub(in crate::surface) args: Vec<Value>,
 }
 
-/// Reads a call. `charset` is what the HTTP header says, if it says anything.
+/// Parses a call. `charset` is from the HTTP header, if present.
 pub(in crate::surface) fn read(body: &[u8], charset: Option<&str>) -> Result<Call, NoCall> {
     let text = std::str::from_utf8(body).map_err(|_| NoCall::Charset)?;
     let text = text.trim_start_matches('\u{FEFF}');
@@ -73,13 +77,13 @@ const STRUCT: &str = "a `struct` has `member` elements with one `name` and one `
 const ARRAY: &str = "an `array` has one `data` element with `value` elements";
 const VALUE: &str = "a `param` has one `value`, and a `value` text or one element of a type";
 
-/// A document that is read once, from its beginning to its end.
+/// A document parsed from its start to its end.
 struct Document<'a> {
     text: &'a str,
     reader: Reader<&'a [u8]>,
-    /// Elements that are open.
+    /// Open elements.
     depth: usize,
-    /// The parameter that is being read, from 1 on.
+    /// The current parameter, from 1 on.
     parameter: usize,
 }
 
@@ -95,13 +99,13 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Refuses another character set than UTF-8, where that makes a difference.
+    /// Refuses character sets other than UTF-8, if that makes a difference.
     fn charset(&self, name: Option<&str>) -> Result<(), NoCall> {
         let is_utf8 = |name: &str| {
             let names = ["utf-8", "utf8"];
             names.iter().any(|utf8| name.eq_ignore_ascii_case(utf8))
         };
-        // In ASCII alone all the usual character sets agree.
+        // In pure ASCII all common character sets agree.
         if name.is_none_or(is_utf8) || self.text.is_ascii() {
             Ok(())
         } else {
@@ -159,7 +163,7 @@ impl<'a> Document<'a> {
         Ok(args)
     }
 
-    /// What is in a `value`, up to its end: text, or an element that says the type.
+    /// The content of a `value`, up to its end: text, or an element with the type.
     fn value(&mut self) -> Result<Value, NoCall> {
         let mut text = String::new();
         loop {
@@ -239,7 +243,7 @@ impl<'a> Document<'a> {
             }
             let value = self.value()?;
             self.end(STRUCT)?;
-            // One that stands twice would be lost.
+            // One of two equal names would be lost.
             if members.insert(name, value).is_some() {
                 return Err(NoCall::Twice);
             }
@@ -247,7 +251,7 @@ impl<'a> Document<'a> {
         Ok(members)
     }
 
-    /// The text of the element that is open, up to its end; `wrong` where there is something else.
+    /// The text of the open element, up to its end; `wrong` if there is something else.
     fn text(&mut self, wrong: NoCall) -> Result<String, NoCall> {
         let mut text = String::new();
         loop {
@@ -276,7 +280,7 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// The name of the next element in the one that is open; `None` at its end.
+    /// The name of the next element in the open one; `None` at its end.
     fn child(&mut self) -> Result<Option<String>, NoCall> {
         loop {
             match self.next()? {
@@ -290,7 +294,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The end of the element that is open.
+    /// The end of the open element.
     fn end(&mut self, form: &'static str) -> Result<(), NoCall> {
         match self.child()? {
             None => Ok(()),
@@ -298,8 +302,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// What is told of the parameter that is being read; of what stands before all of them, that it is
-    /// no call.
+    /// The error about the current parameter; before all parameters, that it isn't a call.
     fn form(&self, form: &'static str) -> NoCall {
         match self.parameter {
             0 => NoCall::Name,
@@ -307,7 +310,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The next event that says something.
+    /// The next significant event.
     fn next(&mut self) -> Result<Event<'a>, NoCall> {
         loop {
             let Ok(event) = self.reader.read_event() else {

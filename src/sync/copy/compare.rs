@@ -1,5 +1,5 @@
-//! What is to be done with a candidate: looks at both ends with HEADs, and reads a manifest only
-//! where platforms are chosen.
+//! The action for a candidate: checks both ends with HEADs, and reads a manifest only if platforms are
+//! chosen.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, platforms_text};
 use crate::sync::outcome::{Action, MissingPlatforms};
 use crate::sync::selection::candidate::Candidate;
 
-/// What a look at both ends found.
+/// The result of checking both ends.
 #[derive(Debug)]
 pub(in crate::sync) struct Comparison {
     pub(in crate::sync) action: Action,
     pub(in crate::sync) reason: String,
-    /// What the source has under the tag.
+    /// The source's digest.
     pub(in crate::sync) source_digest: Option<Digest>,
-    /// What the target has under it now.
+    /// The target's current digest.
     pub(in crate::sync) present: Option<Digest>,
-    /// What the target should have; for an index made smaller it differs from the source's.
+    /// The target's intended digest; for a reduced index it differs from the source's.
     pub(in crate::sync) wanted: Option<Wanted>,
-    /// Chosen platforms that the image doesn't have.
+    /// Chosen platforms that the image lacks.
     pub(in crate::sync) lack: Option<MissingPlatforms>,
-    /// Whether what is there is known to be damaged.
+    /// Whether the target's content is known to be damaged.
     pub(in crate::sync) is_lost: bool,
 }
 
@@ -44,7 +44,7 @@ pub(in crate::sync) struct Wanted {
     pub(in crate::sync) children: Option<HashSet<Digest>>,
 }
 
-/// The target of a comparison, and what is known from before.
+/// The target of a comparison, and what is known from earlier runs.
 pub(in crate::sync) struct Ends<'a> {
     pub(in crate::sync) target: &'a Endpoint,
     pub(in crate::sync) known: &'a KnownTags,
@@ -85,7 +85,7 @@ impl Ends<'_> {
         );
         let Some(head) = source.map_err(SyncError::Source)? else {
             return match candidate.rivals.first() {
-                // Whoever copied the other one would hide that this one is missing.
+                // Copying the other one would hide that this one is missing.
                 Some(rival) => Ok(Comparison::stop(
                     Action::Blocked,
                     is_missing(candidate, rival, candidate),
@@ -151,8 +151,8 @@ impl Ends<'_> {
         }
     }
 
-    /// What the target has under the tag. One that another tag's write makes look damaged for a
-    /// moment is asked for once more.
+    /// The target's digest under the tag. One that looks damaged for a moment, because of another
+    /// tag's write, is requested again.
     async fn present(&self, candidate: &Candidate) -> Result<Option<Digest>, SyncError> {
         let (repository, reference) = (&candidate.target, &candidate.reference);
         let mut head = self.target.manifest_head(repository, reference).await;
@@ -165,7 +165,7 @@ impl Ends<'_> {
         Ok(head.map_err(SyncError::Target)?.map(|head| head.digest))
     }
 
-    /// Why a candidate that shares its place with others may not be copied.
+    /// Why a candidate that shares its target with others must not be copied.
     async fn rival(
         &self,
         candidate: &Candidate,
@@ -188,7 +188,7 @@ impl Ends<'_> {
         Ok(None)
     }
 
-    /// Whether the index with only some of its children is there already, but not all of these.
+    /// Whether the index with some of its children is there already, but not with all of these.
     async fn lacks_child(
         &self,
         candidate: &Candidate,
@@ -218,7 +218,7 @@ impl Ends<'_> {
         Ok(false)
     }
 
-    /// What an earlier run wrote there, where nothing has changed since.
+    /// What an earlier run wrote there, if nothing has changed since.
     fn known(
         &self,
         candidate: &Candidate,
@@ -241,7 +241,7 @@ impl Ends<'_> {
             return self.chosen_single(candidate, manifest).await;
         }
         let (choice, size) = (Arc::clone(&candidate.architectures), manifest.bytes.len());
-        // A digest can't hold a smaller index: the same one goes there, with some children.
+        // A digest can't refer to a smaller index: the same one is written, with some children.
         let is_rewritten = !matches!(candidate.reference, Reference::Digest(_));
         let choose = move || index_chosen(manifest, &choice, is_rewritten);
         offload_if_large(size, choose)

@@ -183,7 +183,7 @@ impl Candidates {
     ) -> Result<(), NameError> {
         let (from, to) = item.way(spec.placement, target.address())?;
         let same = item.is_same_place(spec.placement, target.address());
-        let blocked = same.then(|| format!("source and target are the same, `{to}`"));
+        let blocked = same.then(|| format!("source and target are the same place, `{to}`"));
         let architectures: Arc<[PlatformChoice]> = item.architectures.clone().into();
         let before = self.all.len();
         let is_wanted = |name: &str| match &spec.only {

@@ -1,5 +1,5 @@
-//! Writes down what an engine tells: results, log, totals, what is now at the target. In batches,
-//! once a second, so that a run of 100 000 tags costs hundreds of transactions, not as many.
+//! Records an engine's events: results, log, totals, what is now at the target. In batches, once a
+//! second, so that a run of 100 000 tags costs hundreds of transactions, not 100 000.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,45 +26,44 @@ use crate::text::{SENTENCE, counted, readable};
 use super::holds::Hold;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-/// Outcomes that are written before the second is over.
+/// Number of outcomes that are written before the second is over.
 const FLUSH_AT: usize = 1000;
-/// Outcomes and lines kept while the database takes none; then no more events are taken, and the
-/// engine waits.
+/// Maximum number of outcomes and lines kept while the database is unavailable; then no more events
+/// are taken, and the engine waits.
 const HELD_AT: usize = 10 * FLUSH_AT;
-/// So often in a row the database must refuse something, for no reason that passes, before it is
-/// given up.
+/// Number of consecutive permanent rejections by the database before the part is given up.
 const REFUSALS: usize = 3;
 
-/// How the recording of a part ended.
+/// How recording a part ended.
 pub(super) enum Recording {
     /// All events came.
     Complete,
-    /// The part isn't ours any more.
+    /// The part was taken over.
     LeaseLost,
-    /// The database refuses what came, and the engine was ended.
+    /// The database rejects the results, and the engine was stopped.
     Refused(Error),
 }
 
-/// The writer of one part.
+/// The recorder of one part.
 pub(super) struct Recorder {
     db: Db,
     hold: Arc<Hold>,
-    /// Where its items go, for the log.
+    /// The target place, for the log.
     place: String,
     totals: Totals,
-    /// What the database has of that.
+    /// The totals in the database.
     written: RunTotals,
-    /// What earlier workers recorded as done, and this one hasn't come across yet.
+    /// What earlier workers recorded as done, and this one hasn't reached yet.
     earlier: HashMap<(String, String), RecordedTag>,
     batch: Batch,
 }
 
-/// What waits for the next write.
+/// Events for the next write.
 #[derive(Clone, Default)]
 struct Batch {
     results: Vec<NewRunResult>,
     lines: Vec<NewLogLine>,
-    /// By source repository; in order, so that no two writers wait for each other.
+    /// By source repository; ordered, so that writers can't deadlock.
     synced: BTreeMap<String, HashMap<SyncedKey, SyncedState>>,
 }
 
@@ -81,10 +80,10 @@ impl Recorder {
         }
     }
 
-    /// Goes on from what earlier workers recorded of the part.
+    /// Continues from what earlier workers recorded of the part.
     pub(super) async fn resume(&mut self, part: &Part, worker: &str) -> Result<(), Error> {
         self.place.clone_from(&part.target_repository);
-        // Nobody had it before.
+        // It had no earlier worker.
         if part.fence == 1 {
             return Ok(());
         }
@@ -127,7 +126,7 @@ impl Recorder {
         self.totals.failed
     }
 
-    /// Takes events until the engine has told all; ends the engine when the lease is lost.
+    /// Takes events until the engine is done; stops the engine if the lease is lost.
     pub(super) async fn record(
         &mut self,
         mut events: Receiver<Event>,
@@ -158,9 +157,9 @@ impl Recorder {
             {
                 Ok(()) => refusals.clear(),
                 Err(Error::FenceLost { .. }) => self.hold.lose(),
-                // Kept, and tried again with the next ones.
+                // Kept, and retried with the next ones.
                 Err(error) if error.is_passing() => {
-                    tracing::warn!(%error, "a run's progress can't be written yet");
+                    tracing::warn!(%error, "can't write a run's progress yet");
                 }
                 Err(error) => {
                     refusals.push(error);
@@ -179,7 +178,7 @@ impl Recorder {
         }
     }
 
-    /// Whether so much has come together that it should be written now.
+    /// Whether there is enough to write now.
     fn take(&mut self, event: Event) -> bool {
         match event {
             Event::Selected { tags } => {
@@ -200,7 +199,7 @@ impl Recorder {
     fn take_outcome(&mut self, outcome: TagOutcome) {
         let key = (outcome.repository.clone(), outcome.tag.clone());
         if let Some(earlier) = self.earlier.remove(&key) {
-            // It is as an earlier worker left it, and that one recorded what it did.
+            // It is as an earlier worker left and recorded it.
             if outcome.status == Status::Done && outcome.action == Action::Skip {
                 return;
             }
@@ -218,7 +217,7 @@ impl Recorder {
         self.batch.results.push(result(outcome));
     }
 
-    /// Writes what has come together.
+    /// Writes the collected events.
     async fn flush(&mut self, pair: StorePair, bytes: u64) -> Result<(), Error> {
         let totals = RunTotals {
             bytes: number(bytes),
@@ -241,7 +240,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Tries for as long as the lease is held: the database may be away for hours.
+    /// Retries as long as the lease is held: the database may be unavailable for hours.
     async fn flush_finally(&mut self, pair: StorePair) -> Recording {
         let bytes = self.totals.moved.bytes;
         let mut refusals = 0;
@@ -250,7 +249,7 @@ impl Recorder {
                 Ok(()) => return Recording::Complete,
                 Err(Error::FenceLost { .. }) => return Recording::LeaseLost,
                 Err(error) if error.is_passing() => {
-                    tracing::warn!(%error, "a run's results can't be written yet");
+                    tracing::warn!(%error, "can't write a run's results yet");
                 }
                 Err(error) => {
                     refusals += 1;
@@ -280,7 +279,7 @@ impl Recorder {
         }
     }
 
-    /// Ends the part as failed though not all that was done may be written; what is stays.
+    /// Ends the part as failed although not all results could be written; recorded ones are kept.
     pub(in crate::taskomatic) async fn fail(&mut self, message: &str) {
         let (lease, text) = (self.hold.lease, message.to_owned());
         self.log(LogLevel::Error, message.to_owned());
@@ -291,33 +290,33 @@ impl Recorder {
         });
         match written.await {
             Ok(()) => part_log(PartStatus::Failed, message),
-            // Its lease runs out, and it is offered again.
-            Err(error) => tracing::error!(%error, "a part's end can't be written: it is given up"),
+            // Its lease will expire, and it is offered again.
+            Err(error) => tracing::error!(%error, "can't write a part's end: giving it up"),
         }
     }
 
-    /// Ends the part as failed, since the database refuses what is to be written of it.
+    /// Ends the part as failed, since the database rejects its results.
     pub(super) async fn refused(&mut self, error: &Error) {
-        tracing::error!(%error, "what came of a part can't be written");
+        tracing::error!(%error, "can't write the result of a part");
         self.batch = Batch::default();
         self.fail(
-            "not all that was done could be written down: the database refuses it; the server's \
-             log says why",
+            "the database rejected some of the results; see the server's \
+             log",
         )
         .await;
     }
 
-    /// Gives the part back, for another worker or a later process to go on with.
+    /// Releases the part, for another worker or a later process to continue.
     pub(super) async fn release(&mut self, why: &str) {
         let (lease, text) = (self.hold.lease, why.to_owned());
         let written = self.last_write(move |conn| part_release(conn, lease, &text));
         match written.await {
-            Ok(()) => tracing::info!("given back: {why}"),
-            Err(error) => tracing::error!(%error, "a part can't be given back: its lease runs out"),
+            Ok(()) => tracing::info!("released: {why}"),
+            Err(error) => tracing::error!(%error, "can't release a part: its lease will expire"),
         }
     }
 
-    /// Tries for as long as the lease is held. Err: the database refuses it.
+    /// Retries as long as the lease is held. Err: the database rejects it.
     async fn last_write<F>(&mut self, write: F) -> Result<(), Error>
     where
         F: Fn(&mut DbConnection) -> Result<(), Error> + Clone + Send + 'static,
@@ -335,7 +334,7 @@ impl Recorder {
                 Ok(()) => return Ok(()),
                 Err(Error::FenceLost { .. }) => self.hold.lose(),
                 Err(error) if error.is_passing() => {
-                    tracing::warn!(%error, "a part's end can't be written yet");
+                    tracing::warn!(%error, "can't write a part's end yet");
                     tokio::time::sleep(FLUSH_EVERY).await;
                 }
                 Err(error) => {
@@ -347,12 +346,12 @@ impl Recorder {
                 }
             }
         }
-        tracing::warn!("given up, its lease is lost");
+        tracing::warn!("given up, its lease was lost");
         Ok(())
     }
 }
 
-/// Tells the log of the process how a part ended.
+/// Logs how a part ended.
 fn part_log(status: PartStatus, message: &str) {
     let message = match readable(message, SENTENCE) {
         message if message.is_empty() => message,
@@ -366,7 +365,7 @@ fn part_log(status: PartStatus, message: &str) {
 }
 
 impl Batch {
-    /// How much is held, not counting what is only remembered.
+    /// The number of kept events, without mere records.
     fn len(&self) -> usize {
         self.results.len() + self.lines.len()
     }

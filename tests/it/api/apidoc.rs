@@ -1,4 +1,4 @@
-//! `/rhn/apidoc/`: every method is on a page, and what its samples say is true.
+//! `/rhn/apidoc/`: every method is on a page, and its samples work.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -78,7 +78,7 @@ async fn every_method_has_its_anchor_and_both_samples() {
     }
 }
 
-/// A result as its example shows it.
+/// A result in the form of its sample.
 #[tokio::test]
 async fn a_sample_answer_has_every_member() {
     let server = server().await;
@@ -197,7 +197,7 @@ async fn every_answer_has_the_security_headers_and_assets_stay_cached() {
     );
 }
 
-/// Runs `{name, code}` one after the other; prints `{name, fault}` for each.
+/// Runs `{name, code}` in sequence; prints `{name, fault}` for each.
 const PYTHON: &str = r"
 import contextlib, io, json, sys, xmlrpc.client
 for sample in json.load(sys.stdin):
@@ -220,7 +220,7 @@ fn with_secrets(command: &mut Command) -> assert_cmd::Command {
     command
 }
 
-/// Not understood is what a sample may never be; "no such project" is what an empty server says.
+/// A sample must never be refused as not understood; "no such project" is fine on an empty server.
 fn understood(code: i64, text: &str) -> bool {
     !matches!(code, -1 | 2801) && !text.contains("Could not find")
 }
@@ -257,7 +257,7 @@ async fn every_python_sample_reaches_its_method() {
     }
 }
 
-/// A password may have characters that mean something in JSON, XML or a shell.
+/// A password may contain special characters of JSON, XML or a shell.
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_samples_take_any_password() {
     const PASSWORD: &str = r#"a"b\c<d&e$f'g>h \n"#;

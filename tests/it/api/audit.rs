@@ -41,7 +41,7 @@ on_both_databases! {
         for key in [second.key.as_str(), second.key.as_str(), "garbage"] {
             server.xml("auth.logout", vec![text(key)]).await.unwrap();
         }
-        // What only reads leaves no trace.
+        // Calls that only read aren't recorded.
         admin.get("user/listUsers").await.unwrap();
         server.xml("auth.isSessionKeyValid", vec![text(&admin.key)]).await.unwrap();
 
@@ -58,7 +58,7 @@ on_both_databases! {
         let nobody = server.person(&[]).await;
         let params = vec![text(&nobody.key), text("hub")];
         assert!(server.xml("image.store.delete", params).await.is_err());
-        // Arguments that can't be read are a call that was refused, too.
+        // A call with invalid arguments counts as refused, too.
         let odd = json!({"login": "grace", "details": {"odd": "odd secret"}});
         assert!(admin.post("user/setDetails", odd).await.is_err());
 
@@ -142,7 +142,7 @@ on_both_databases! {
         let image = server.person(&[Role::ImageAdmin]).await;
         assert_eq!(image.get("audit/listEvents?limit=1").await.map_err(|(code, _)| code), Err(-23));
 
-        // The trail outlives what it is about.
+        // The trail outlives the objects it is about.
         let org = admin.get("org/getDetails?name=Acme").await.unwrap();
         admin.post("org/delete", json!({"id": org["id"]})).await.unwrap();
         assert_eq!(filtered(json!({"object": "user-d"})).await, ["tester0 user.create user-d ok"]);

@@ -127,7 +127,7 @@ async fn wrong_login_wrong_password_and_disabled_accounts_are_2950() {
     assert!(login("Admin", ADMIN_PASSWORD).await.is_ok());
 }
 
-/// Sessions end when an account is disabled; one that was opened in that moment is worth nothing either.
+/// Sessions end when an account is disabled, including one opened at that moment.
 #[tokio::test]
 async fn a_session_of_an_account_that_is_disabled_is_none() {
     let server = server().await;
@@ -242,7 +242,7 @@ async fn json_logs_in_and_out_by_cookie() {
     }
 }
 
-/// Row 26: by the session's own duration, on both wires; what has expired is gone.
+/// Row 26: with the session's own duration, on both wires; an expired session is gone.
 #[tokio::test]
 async fn every_call_lets_a_sessions_time_begin_anew() {
     let server = server().await;
@@ -275,7 +275,7 @@ async fn every_call_lets_a_sessions_time_begin_anew() {
         let left = left().await;
         assert!((400..=600).contains(&left), "{wire}: {left}");
     }
-    // Asking whether a key is valid isn't using it.
+    // Checking a key doesn't renew it.
     leave(60).await;
     let valid = server.xml("auth.isSessionKeyValid", vec![text(&key)]).await;
     assert_eq!(valid, Ok(Value::Boolean(true)));

@@ -1,15 +1,16 @@
-//! The API as a contract over time: nothing that clients of the last release rely on is changed
-//! without a word in the changelog.
+//! The API as a contract over time: nothing that clients of the last release rely on changes without a
+//! note in the changelog.
 //!
 //! `api-docs/released.json` is the document of the last release. A breaking change is announced by a
-//! line of CHANGELOG.md's section `[Unreleased]` that has the word "Breaking" and the method's name.
+//! line in CHANGELOG.md's section `[Unreleased]` that contains the word "Breaking" and the method's
+//! name.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-/// A document, and what it refers to.
+/// A document, for resolving references.
 struct Document<'d>(&'d Json);
 
 impl<'d> Document<'d> {
@@ -110,7 +111,7 @@ fn required(schema: &Json) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a client of `old` would stumble over in `new`: the method, and what of it.
+/// What breaks a client of `old` in `new`: the method, and which part of it.
 fn breaks(old: &Json, new: &Json) -> Vec<(String, String)> {
     let (old, new) = (Document(old), Document(new));
     let mut found = Vec::new();
@@ -137,7 +138,7 @@ fn breaks(old: &Json, new: &Json) -> Vec<(String, String)> {
                 let text = format!("it can't be called with ({}) any more", names.join(", "));
                 found.push((method.clone(), text));
             }
-            // What was optional stays so.
+            // Optional parts stay optional.
         }
         let needed_before = old.requests(before).into_iter().map(|(_, needed)| needed);
         for needed in needed_before {
@@ -228,7 +229,7 @@ fn a_breaking_change_is_announced() {
     );
 }
 
-/// Changes `released.json` as `change` says, and asks what breaks for its clients.
+/// Changes `released.json` with `change`, and returns what breaks for its clients.
 fn broken(change: impl FnOnce(&mut Json)) -> Vec<(String, String)> {
     let released = document("api-docs/released.json");
     let mut changed = released.clone();

@@ -1,4 +1,4 @@
-//! The pages of `api-docs/` say what the server does.
+//! The pages of `api-docs/` match the server.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn the_pages_are_up_to_date() {
     }
 }
 
-/// The same of the description of the JSON surface.
+/// The same for the description of the JSON surface.
 #[test]
 fn the_openapi_document_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

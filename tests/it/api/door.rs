@@ -1,4 +1,5 @@
-//! Connections and what every answer says: hosts, headers, who is cut, and what a load balancer asks.
+//! Connections, and what all responses share: hosts, headers, closed connections, and health checks of
+//! load balancers.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,12 +19,12 @@ use tokio::sync::mpsc;
 
 use super::server::{Server, client, quick_policy};
 
-/// Far more than anything takes.
+/// Far longer than anything takes.
 const BOUND: Duration = Duration::from_secs(30);
 const HELLO: &str = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// A server that greets at `/hello`, and sends without end at `/endless`; what is received from the
-/// channel says that such an answer was given up.
+/// A server with a greeting at `/hello`, and an endless response at `/endless`; the channel
+/// receives when such a response was aborted.
 async fn greeter(door: ServeOptions) -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
     let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -53,7 +54,7 @@ impl Drop for Told {
     }
 }
 
-/// Whether the server answers a request on this connection, or closes it.
+/// Whether the server answers a request on this connection, rather than closing it.
 async fn greets(stream: &mut TcpStream) -> bool {
     if stream.write_all(HELLO.as_bytes()).await.is_err() {
         return false;
@@ -84,7 +85,7 @@ async fn the_oldest_idle_connection_goes_for_a_new_one() {
         assert!(greets(&mut stream).await);
         open.push(stream);
     }
-    // The first one was used last.
+    // The first one was used most recently.
     assert!(greets(&mut open[0]).await);
     let mut new = TcpStream::connect(address).await.unwrap();
     assert!(greets(&mut new).await);
@@ -108,7 +109,7 @@ async fn a_client_that_takes_nothing_is_cut() {
         .expect("an end")
         .unwrap();
 
-    // The same where HTTP/2 alone says that nothing more is wanted: the connection itself is read.
+    // The same where only HTTP/2 shows that nothing more is wanted: the connection itself is read.
     let mut stream = TcpStream::connect(address).await.unwrap();
     let authority = b"\x41\x01x";
     let mut fields = vec![0x82, 0x86, 0x44, 8];
@@ -144,7 +145,7 @@ async fn heads_of_strangers_have_one_budget() {
         stream.write_all(request.as_bytes()).await.unwrap();
         open.push(stream);
     }
-    // The older ones go, the others wait for their answers.
+    // The older ones are closed, the others wait for their responses.
     let began = std::time::Instant::now();
     let mut ended = 0;
     while ended < 20 && began.elapsed() < BOUND {
@@ -287,7 +288,7 @@ on_both_databases! {
             }
             panic!("never {status}");
         };
-        // What says which migrations were made isn't there now.
+        // The table of applied migrations is missing.
         rename("__diesel_schema_migrations", "migrations_away").await;
         let text = becomes(503).await;
         assert!(text.starts_with("not ready: "), "{text}");

@@ -79,7 +79,7 @@ on_both_databases! {
     }
 }
 
-/// Arguments of `create`, and the code and a part of the text of the fault.
+/// Arguments of `create`, and the code and part of the text of the fault.
 type Refusal = (Vec<Value>, i32, &'static str);
 
 async fn refused(cases: Vec<Refusal>) {
@@ -392,7 +392,7 @@ async fn a_password_doesnt_follow_to_a_way_that_others_can_read() {
         );
         let again = [&change[..], &[("password", text("other"))]].concat();
         assert!(set(&again).await.is_ok(), "{change:?}");
-        // What is unsafe already needs no password to stay so, and none to become safer.
+        // What is insecure already needs no password to stay so, or to become more secure.
         assert!(set(&change).await.is_ok(), "{change:?}");
         let safer = [
             ("uri", text("https://r.example:5000")),
@@ -402,7 +402,7 @@ async fn a_password_doesnt_follow_to_a_way_that_others_can_read() {
             assert!(set(&safer).await.is_ok(), "{change:?}");
         }
     }
-    // Without a login there is nothing to lose.
+    // Without a login there is nothing to protect.
     call(
         &server,
         &key,

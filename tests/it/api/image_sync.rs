@@ -119,7 +119,7 @@ on_both_databases! {
         wanted["items"] = json!([]);
         assert_eq!(client.get(&format!("getProjectDetails?id={id}")).await, wanted);
 
-        // `registrysync` shows the same ones: not scoped is flat.
+        // `registrysync` shows the same ones: unscoped is flat.
         let (_, shown) = client.server.json("GET", "registrysync/listProjects", Some(&client.key), None).await;
         assert_eq!((&shown["result"][0]["placement"], &shown["result"][1]["placement"]), (&json!("scoped"), &json!("flat")));
 

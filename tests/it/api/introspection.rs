@@ -1,4 +1,4 @@
-//! `api.*`: what a client can ask about the API.
+//! `api.*`: what clients can query about the API.
 
 use dxr::Value;
 use registrysync::api::namespaces;

@@ -1,4 +1,4 @@
-//! Every listing can be had page by page.
+//! Every listing is available page by page.
 
 use registrysync::api::namespaces;
 

@@ -1,4 +1,4 @@
-//! Pages of lists, several calls in one, and when a call ends early.
+//! Pages of lists, several calls in one, and calls that end early.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ fn asked(registry: &Registry) -> usize {
         .count("GET", crate::support::registry::log::Kind::TagList)
 }
 
-/// Waits until no request comes any more: for a second there is no new one.
+/// Waits until requests have stopped: for a second there is no new one.
 async fn falls_silent(registry: &Registry) -> usize {
     let mut last = (asked(registry), Instant::now());
     until("the listing goes on", async || {
@@ -144,8 +144,8 @@ async fn a_listing_ends_with_its_session() {
     }
 }
 
-/// Calls that wait for a connection go on while their sessions are looked at, which needs one as well:
-/// as many as there are connections would wait for each other.
+/// Calls that wait for a connection continue while their sessions are checked, which needs one as
+/// well: with as many calls as connections they could deadlock.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_and_looks_at_their_sessions_dont_wait_for_each_other() {
     let server = Server::start(super::sample::registry(), RequestLimits::default()).await;
@@ -163,7 +163,7 @@ async fn calls_and_looks_at_their_sessions_dont_wait_for_each_other() {
         futures_util::future::join_all(slow).await
     };
     let all = async { tokio::join!(calls, filled) };
-    // Far below the time after which who waits for a connection gives up.
+    // Far below the timeout of waiting for a connection.
     let all = tokio::time::timeout(Duration::from_secs(10), all).await;
     let (answers, filled) = all.expect("nobody waits for another in a circle");
     assert!(filled.iter().all(Result::is_ok), "{filled:?}");

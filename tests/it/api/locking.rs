@@ -1,4 +1,4 @@
-//! Changes at the same moment, on both databases: none is lost, and who was late hears it.
+//! Concurrent changes, on both databases: none is lost, and the later one gets a conflict.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ async fn things(admin: &Person<'_>) -> Value {
         .expect("an item")
 }
 
-/// Makes all changes at once; each must be taken.
+/// Makes all changes at once; each must succeed.
 async fn at_once(admin: &Person<'_>, path: &str, of: Value, changes: &[Value]) {
     let calls = changes.iter().map(|details| {
         let mut body = of.clone();
@@ -129,7 +129,7 @@ on_both_databases! {
         admin.post("user/addRole", role.clone()).await.expect("the role");
         let (begun, waits) = oneshot::channel();
         let (end, ended) = mpsc::channel::<()>();
-        // Grace's side: she has taken the role from `admin`, and her transaction isn't over yet.
+        // Grace's transaction: she has removed the role from `admin`, and hasn't committed yet.
         let theirs = tokio::spawn(async move {
             beside.run(move |conn| {
                 conn.write(|conn| {
@@ -144,7 +144,7 @@ on_both_databases! {
         waits.await.expect("the other side");
         let ours = admin.post("user/removeRole", role);
         tokio::pin!(ours);
-        // It has to wait for the other side; one that doesn't is found out below.
+        // It has to wait for the other transaction; if it doesn't, the check below fails.
         let early = tokio::time::timeout(Duration::from_millis(300), &mut ours).await;
         end.send(()).expect("the other side");
         theirs.await.expect("no panic").expect("no error");

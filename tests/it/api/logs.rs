@@ -1,4 +1,4 @@
-//! What the server's log has, and what it must not have (rows 14 and 30).
+//! What the server's log contains, and what it must not contain (rows 14 and 30).
 
 use registrysync::api::namespaces;
 use registrysync::service::Role;

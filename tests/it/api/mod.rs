@@ -1,7 +1,7 @@
 //! The API over both wires, against a real server on a free port.
 //!
-//! [`sample`] is a small namespace that only these tests know; it has every sort of overload.
-//! [`server`] starts a server for one test; [`people`] are accounts that call it.
+//! [`sample`] is a small namespace only for these tests; it has every kind of overload. [`server`]
+//! starts a server for one test; [`people`] are accounts that call it.
 
 mod apidoc;
 mod audit;

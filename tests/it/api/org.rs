@@ -26,7 +26,7 @@ on_both_databases! {
         assert_eq!((listed[0].clone(), &listed[1]["name"]), (made.clone(), &json!("Default")));
         assert_eq!(admin.get("org/listOrgs?limit=1&offset=0").await, Ok(json!([made])));
 
-        // Its administrator is one, sees what is theirs alone, and gives it things to own.
+        // Its administrator is one, sees only its own objects, and creates some for it.
         let ada = server.log_in("ada-admin", "first pass").await.unwrap();
         assert_eq!(ada.get("user/listRoles?login=ada-admin").await, Ok(json!(["org_admin"])));
         assert_eq!(ada.get("user/getDetails?login=ada-admin").await.unwrap()["org_name"], "Acme");
@@ -52,7 +52,7 @@ on_both_databases! {
         let missing = (2850, format!("there is no organisation with the id {id}"));
         assert_eq!(admin.get(&path(&format!("id={id}"))).await, Err(missing.clone()));
         assert_eq!(admin.post("org/delete", json!({"id": id})).await, Err(missing));
-        // Names and logins are free again.
+        // Names and logins are available again.
         assert!(admin.post("org/create", new("Acme 2", "ada-admin")).await.is_ok());
     }
 }
@@ -85,7 +85,7 @@ on_both_databases! {
         let made = admin.post("org/create", new("Acme", "ada-admin")).await.unwrap();
         let taken = json!({"id": made["id"], "name": "Default"});
         admin.refuse(vec![("org/updateName", taken, 10100, "exists already")]).await;
-        // From another organisation, the first one stays all the same.
+        // The first organisation can't be deleted from another one either.
         let key = server.key_in("Acme", &[Role::SatelliteAdmin], false).await;
         let other = Person { server: &server, key };
         other.refuse(vec![("org/delete", json!({"id": 1}), 2800, "`id`: the first organisation")]).await;
@@ -100,7 +100,7 @@ on_both_databases! {
         let key = server.key_in("Acme", &[Role::SatelliteAdmin], false).await;
         let role = json!({"login": "admin", "role": "satellite_admin"});
         assert_eq!(admin.post("user/removeRole", role).await, Ok(json!(1)));
-        // A read-only one is no administrator who could mend anything.
+        // A read-only account isn't an administrator who could repair anything.
         let reader = server.key_in("Third", &[Role::SatelliteAdmin], true).await;
         let (_, answer) = server.json("POST", "org/delete", Some(&reader), Some("{\"id\": 2}")).await;
         assert_eq!(answer["message"], "The method is not available to read-only API users");

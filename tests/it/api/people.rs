@@ -1,4 +1,4 @@
-//! Accounts that call: what the tests of `user`, `org`, `audit` and of roles share.
+//! Calling accounts: shared by the tests of `user`, `org`, `audit` and roles.
 
 use registrysync::api::namespaces;
 use registrysync::service::Role;
@@ -16,7 +16,7 @@ pub(super) async fn server(database: TestDatabase) -> Server {
     Server::on(database, registry, RequestLimits::default(), quick_policy()).await
 }
 
-/// Somebody with a session, over JSON.
+/// A user with a session, over JSON.
 pub(super) struct Person<'a> {
     pub(super) server: &'a Server,
     pub(super) key: String,
@@ -60,7 +60,7 @@ impl Person<'_> {
         outcome(&answer.await.1)
     }
 
-    /// Makes the account `login` without roles in the organisation.
+    /// Creates the account `login` without roles in the organisation.
     pub(super) async fn make(&self, login: &str) {
         let body =
             json!({"login": login, "password": "first pass", "first": "", "last": "", "email": ""});
@@ -71,7 +71,7 @@ impl Person<'_> {
         );
     }
 
-    /// Makes calls that must be refused with this code and a text that has this part.
+    /// Makes calls that must be refused with this code and a text that contains this part.
     pub(super) async fn refuse(&self, cases: Vec<(&str, Value, i64, &str)>) {
         for (path, body, code, part) in cases {
             match self.post(path, body.clone()).await {

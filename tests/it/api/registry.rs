@@ -1,4 +1,4 @@
-//! Definitions that can't work are found when the registry is built.
+//! Invalid definitions are found when the registry is built.
 
 use registrysync::api::error::code;
 use registrysync::api::value::{Done, Either};

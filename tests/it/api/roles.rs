@@ -1,5 +1,5 @@
-//! Who may call what. Every method of the registry is called: as each role and as read-only
-//! accounts, compared with the page `api-docs/roles.adoc`; and as a user of another organisation.
+//! Who may call what. Every method of the registry is called: with each role and as read-only accounts,
+//! compared with the page `api-docs/roles.adoc`; and as a user of another organisation.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::people::{Person, server};
 use super::server::{Server, members, text, texts};
 use crate::support::database::TestDatabase;
 
-/// Something that is nowhere, of this type.
+/// A value of this type that refers to nothing.
 fn nothing(kind: Kind) -> Value {
     match kind {
         Kind::Text => text("no-such-thing"),
@@ -114,7 +114,7 @@ fn nothing_json(kind: Kind) -> serde_json::Value {
     }
 }
 
-/// Arguments by place and by name; `login` is `login`, where one is given.
+/// Positional and named arguments; `login` is `login`, if one is given.
 fn arguments(method: &Method, login: Option<&str>) -> (Vec<Value>, serde_json::Value) {
     let mut by_name = json!({});
     let mut by_place = Vec::new();
@@ -156,7 +156,7 @@ async fn every_method_lets_in_whom_the_page_says() {
                 let door = knock(&server, &key, &name, method, args, &by_name).await;
                 let who = format!("{role:?}, read-only {read_only}: {name}");
                 assert_eq!(door, expected(row[column] == "yes"), "{who}");
-                // Oneself: the same as anybody, or let in where the page says so.
+                // The caller's own account: the same as for others, or allowed if the page says so.
                 let (args, by_name) = arguments(method, Some(&login));
                 if row[4] == "yes" && by_name.get("login").is_some() {
                     let door = knock(&server, &key, &name, method, args, &by_name).await;
@@ -188,7 +188,7 @@ fn the_page_has_every_method_and_the_sessionless_are_open() {
     );
 }
 
-/// Names and ids of things: those of an organisation, or of nobody.
+/// Names and ids of objects: an organisation's, or nonexistent ones.
 #[derive(Clone, Debug)]
 struct Things {
     store: &'static str,
@@ -279,7 +279,7 @@ impl Things {
             (Kind::Int, "runId") => number(self.run_id),
             (Kind::Int, "id" | "project" | "projectId") => number(self.project_id),
             (Kind::Int, _) => Value::Integer(100),
-            // A selection that is fine, so that only what is named can be wrong.
+            // A valid selection, so that only the named object can be wrong.
             (Kind::Text, "repository") => text("library/nginx"),
             (Kind::Text, _) => text(""),
             (kind, _) => nothing(kind),
@@ -338,7 +338,7 @@ async fn nothing_of_another_organisation_is_visible_or_changed() {
     for (name, method) in signatures(&registry) {
         let came = call(&name, method, &theirs).await;
         if name == "user.create" {
-            // One login is one account, whatever the organisation.
+            // A login is unique across organisations.
             assert_eq!(came.map_err(|(code, _)| code), Err(10100));
             continue;
         }

@@ -1,4 +1,4 @@
-//! A namespace with every sort of method and overload.
+//! A namespace with every kind of method and overload.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ async fn change(_: Context, name: String) -> Answer<Done> {
     }
 }
 
-/// Asks the database shortly before the first look at the session of a call that goes on.
+/// Queries the database shortly before the first session check during a call.
 async fn linger(context: Context) -> Answer<Done> {
     tokio::time::sleep(Duration::from_millis(800)).await;
     let asked = context.app().db.run(|_| Ok(Done)).await;

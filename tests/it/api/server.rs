@@ -1,4 +1,4 @@
-//! A server for one test, and the little clients that the tests talk to it with.
+//! A server for one test, and the tests' simple clients.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::support::database::TestDatabase;
 /// The password of the account `admin`.
 pub(crate) const ADMIN_PASSWORD: &str = "correct horse";
 
-/// Hashes that cost next to nothing, and no waiting after a failure.
+/// Cheap hashes, and no delay after a failure.
 pub(crate) fn quick_policy() -> LoginPolicy {
     LoginPolicy {
         cost: PasswordCost {
@@ -110,7 +110,7 @@ impl Server {
         self.key_in("Default", roles, read_only).await
     }
 
-    /// The same in another organisation, which is made where it doesn't exist.
+    /// The same in another organisation, which is created if it doesn't exist.
     pub(crate) async fn key_in(&self, org: &str, roles: &[Role], read_only: bool) -> String {
         let number = self.accounts.fetch_add(1, Ordering::Relaxed);
         let (org, roles) = (org.to_owned(), roles.to_vec());
@@ -184,13 +184,13 @@ impl Server {
         (status, body)
     }
 
-    /// What the server promises of its JSON surface.
+    /// The description of the server's JSON surface.
     pub(crate) async fn contract(&self) -> &Contract {
         let url = format!("http://{}", self.address);
         self.contract.get_or_init(|| Contract::of(&url)).await
     }
 
-    /// The whole answer, which is one that the served document names.
+    /// The whole response, which must match the served document.
     pub(crate) async fn json_response(
         &self,
         verb: &str,
@@ -215,7 +215,7 @@ impl Server {
         copy.body(text).unwrap().into()
     }
 
-    /// Sends bytes as they are and reads until the server closes.
+    /// Sends bytes unchanged and reads until the server closes.
     pub(crate) async fn raw(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request).await.unwrap();
@@ -250,7 +250,7 @@ pub(crate) fn texts(texts: &[&str]) -> Value {
     Value::Array(texts.iter().map(|t| text(t)).collect())
 }
 
-/// A struct of these members.
+/// A struct with these members.
 pub(crate) fn members(members: &[(&str, Value)]) -> Value {
     let members = members
         .iter()

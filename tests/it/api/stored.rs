@@ -1,4 +1,4 @@
-//! Options that another version stored are read, and written back whole.
+//! Options stored by another version are read, and written back completely.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -13,8 +13,8 @@ use crate::support::database::TestDatabase;
 
 const ADMIN: [Role; 3] = [Role::OrgAdmin, Role::ImageAdmin, Role::SatelliteAdmin];
 
-/// The rows of every release, by file: the options of a project, an item and a store, and what a
-/// schedule keeps.
+/// The rows of every release, by file: the options of a project, an item and a store, and the
+/// parameters of a schedule.
 const RELEASES: [(&str, &str); 1] = [("0.1.0", include_str!("../../cases/stored/0.1.0.json"))];
 /// Where each stands.
 const COLUMNS: [(&str, &str, &str); 4] = [
@@ -79,7 +79,7 @@ impl World {
         answer["result"].take()
     }
 
-    /// Puts `text` into the first row of a table.
+    /// Writes `text` to the first row of a table.
     async fn put(&self, table: &str, column: &str, text: String) {
         let statement = format!(
             "UPDATE {table} SET {column} = '{text}' WHERE id = (SELECT min(id) FROM {table})"
@@ -97,7 +97,7 @@ impl World {
         serde_json::from_str(&stored.kept).expect("JSON")
     }
 
-    /// Reads everything by every list, and changes a little of everything.
+    /// Reads everything through every list, and changes a little of everything.
     async fn used(&self) {
         for label in ["one", "two"] {
             self.get(&format!("registrysync/getDetails?label={label}"))

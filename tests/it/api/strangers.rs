@@ -1,4 +1,4 @@
-//! What somebody without a session can't do: send much, guess much, fill the audit trail.
+//! What clients without a session can't do: send much, guess much, fill the audit trail.
 
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use super::sample;
 use super::server::{ADMIN_PASSWORD, Server, client, members, outcome, quick_policy, text};
 use crate::support::database::TestDatabase;
 
-/// Far more than a stranger may send.
+/// Far more than a client without a session may send.
 const MUCH: usize = 1_000_000;
 
 fn gzip(plain: &str) -> Vec<u8> {
@@ -27,7 +27,7 @@ fn gzip(plain: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A call of `sample.hello` that is too long for a stranger.
+/// A call of `sample.hello` that is too long without a session.
 fn long_call(key: &str) -> String {
     let (begin, end) = ("<value><string>", "</string></value>");
     format!(
@@ -61,7 +61,7 @@ async fn only_who_has_a_session_may_send_much() {
         ] {
             let answer = request.send().await.unwrap().text().await.unwrap();
             let (_, message) = outcome(&answer).unwrap_err();
-            // What was read fits no signature; what wasn't read says so.
+            // A call that was read fits no signature; one that wasn't read says so.
             assert_eq!(
                 message.contains("Could not find method"),
                 is_read,
@@ -70,7 +70,7 @@ async fn only_who_has_a_session_may_send_much() {
             assert_eq!(message.contains("a valid session"), !is_read, "{message}");
         }
     }
-    // The same over JSON, where headers tell.
+    // The same over JSON, where headers show it.
     let body = json!({"more": "x".repeat(MUCH)}).to_string();
     let (status, answer) = server.json("GET", "sample/hello", None, Some(&body)).await;
     assert_eq!(status, 400);
@@ -96,7 +96,7 @@ async fn what_can_be_no_login_is_refused_before_it_is_looked_at() {
             .await;
         assert_eq!(refused.unwrap_err().0, 2950);
     }
-    // What can't be right is no guess: of three tries one was counted.
+    // An impossible login isn't a guess: of three tries one was counted.
     let counted = failures(&server.app.db, "account ADMIN").await;
     assert_eq!(counted, 1);
     let body = json!({"login": "admin", "password": "x".repeat(MUCH)}).to_string();
@@ -196,7 +196,7 @@ on_both_databases! {
             ..quick_policy()
         };
         let server = Server::on(database, namespaces::registry(), RequestLimits::default(), policy).await;
-        // A session that can't last so long is no way round the counters.
+        // A session with an excessive duration doesn't bypass the counters.
         let (long, known) = ("x".repeat(65), "nobody".to_owned());
         for number in 0..25_i32 {
             let duration = number.min(1) - 1;
@@ -214,7 +214,7 @@ on_both_databases! {
         let rows = told_of(&server, 95).await;
         assert_eq!(rows.iter().filter(|login| *login == "nobody").count(), 5, "{rows:?}");
         assert!(!rows.iter().any(|login| login.starts_with('x') || login == "admin"), "{rows:?}");
-        // Who has an account is told what is wrong with the duration.
+        // Users with an account are told what is wrong with the duration.
         let args = vec![text("admin"), text(ADMIN_PASSWORD), Value::Integer(0)];
         let (code, message) = server.xml("auth.login", args).await.unwrap_err();
         assert_ne!(code, 2950);
@@ -222,8 +222,8 @@ on_both_databases! {
     }
 }
 
-/// Waits until the audit trail tells of `count` logins that were refused without a look. Returns the
-/// logins of all other events.
+/// Waits until the audit trail has `count` logins that were refused unchecked. Returns the logins
+/// of all other events.
 async fn told_of(server: &Server, count: u32) -> Vec<String> {
     let key = server.key(&[Role::SatelliteAdmin], false).await;
     let mut tallied = 0;
@@ -260,7 +260,7 @@ on_both_databases! {
             }
             let mut kept = failures_of(conn, &names)?;
             kept.sort_by(|one, other| one.subject.cmp(&other.subject));
-            // What is over begins anew.
+            // Expired counters start over.
             failure_add(conn, &names[..1], hour, 2)?;
             failure_add(conn, &names[..1], chrono::TimeDelta::zero(), 2)?;
             let anew = failures_of(conn, &names[..1])?;

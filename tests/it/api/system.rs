@@ -1,4 +1,4 @@
-//! `system.*`: what generic XML-RPC tools ask for (row 16).
+//! `system.*`: introspection for generic XML-RPC tools (row 16).
 
 use dxr::Value;
 use registrysync::api::namespaces;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::server::{Server, members, text, texts};
 
-/// What `system.multicall` says of a call.
+/// The result of a call in `system.multicall`.
 fn fault(code: i32, message: &str) -> Value {
     members(&[
         ("faultCode", Value::Integer(code)),
@@ -41,7 +41,7 @@ async fn signatures_and_help_are_given_in_both_spellings() {
         assert!(help.starts_with(signature), "{help}");
         assert!(help.contains("\n  runId: id of the run\n"), "{help}");
     }
-    // A method without session has none in its signature.
+    // A method without a session has none in its signature.
     let login = server
         .xml("system.methodSignature", vec![text("auth.login")])
         .await;
@@ -111,7 +111,7 @@ async fn at_most_a_hundred_calls_are_made_at_once() {
     let key = server.admin().await.key;
     for (count, taken) in [(0, true), (100, true), (101, false)] {
         let mut calls = vec![call("api.getVersion", vec![]); count];
-        // With the key of a session in it, since nobody else may send so much.
+        // It contains a session key, since only requests with a session may be that large.
         if let Some(first) = calls.first_mut() {
             *first = call("auth.isSessionKeyValid", vec![text(&key)]);
         }

@@ -1,4 +1,5 @@
-//! `taskomatic.org` and `taskomatic`: schedules by Uyuni's names, on both databases and both wires.
+//! `taskomatic.org` and `taskomatic`: schedules under Uyuni's method names, on both databases and both
+//! wires.
 
 use chrono::{DateTime, Utc};
 use dxr::Value as Xml;
@@ -158,7 +159,7 @@ on_both_databases! {
         assert_eq!(tasko.get("taskomatic/org/listActiveSchedules").await, json!([]));
         let over = tasko.get("taskomatic/org/listAllSchedules").await;
         assert!(over[0]["active_till"].is_string());
-        // The label is free again, and its history goes on.
+        // The label is available again, and its history continues.
         tasko.post("taskomatic/org/scheduleBunch", tasko.job(&own, "0 0 3 * * ?")).await.expect("a date");
         assert_eq!(&tasko.get("taskomatic/org/listActiveSchedules").await[0]["id"], id);
     }
@@ -191,7 +192,7 @@ on_both_databases! {
         assert_eq!(whole, "2026-03-01T12:00:00Z info begun\n2026-03-01T12:00:00Z debug größer\n");
         assert_eq!(log("getRunStdOutputLog", 8).await, "rößer\n");
         assert_eq!(log("getRunStdOutputLog", 7).await, "ößer\n");
-        // Never half a character.
+        // Never a partial character.
         assert_eq!(log("getRunStdOutputLog", 6).await, "ßer\n");
         assert_eq!(log("getRunStdOutputLog", 0).await, "");
         assert_eq!(log("getRunStdOutputLog", 100_000).await, whole);

@@ -104,7 +104,7 @@ on_both_databases! {
         let assignable = admin.get("user/listAssignableRoles").await;
         assert_eq!(assignable, Ok(json!(["image_admin", "org_admin", "satellite_admin"])));
 
-        // Nobody makes themselves, or others, what they aren't.
+        // Nobody can give themselves, or others, more rights.
         let needed = "You need to have at least a Satellite Administrator role";
         grace.refuse(vec![
             ("user/addRole", role("satellite_admin"), -23, needed),
@@ -117,7 +117,7 @@ on_both_databases! {
         for _ in 0..2 {
             assert_eq!(admin.post("user/removeRole", role("org_admin")).await, Ok(json!(1)));
         }
-        // What was taken is gone at once, for the session that is open too.
+        // Removed rights are gone at once, for open sessions too.
         let (code, message) = grace.get("user/listUsers").await.unwrap_err();
         assert_eq!(code, -23);
         assert!(message.contains("Organization Administrator"), "{message}");
@@ -137,7 +137,7 @@ on_both_databases! {
             ]).await;
         };
         refused().await;
-        // One who can't log in, or change anything, is none.
+        // An administrator who can't log in or change anything doesn't count.
         admin.make("grace").await;
         let role = json!({"login": "grace", "role": "satellite_admin"});
         assert_eq!(admin.post("user/addRole", role).await, Ok(json!(1)));
@@ -179,7 +179,7 @@ on_both_databases! {
         assert_eq!(deactivated, Err((2950, "Your account has been deactivated.".into())));
 
         assert_eq!(admin.post("user/enable", json!({"login": "grace"})).await, Ok(json!(1)));
-        // What was open before doesn't come back.
+        // Earlier sessions don't come back.
         assert_eq!(server.json("GET", probe, Some(&grace.key), None).await.0, 401);
         let grace = server.log_in("grace", "first pass").await.unwrap();
         let password = json!({"login": "grace", "details": {"password": "second pass"}});
@@ -191,7 +191,7 @@ on_both_databases! {
         assert_eq!(server.json("GET", probe, Some(&grace.key), None).await.0, 401);
         assert!(server.log_in("grace", "second pass").await.is_err());
 
-        // One's own new password ends all sessions but the one that gave it.
+        // Changing one's own password ends all sessions except the calling one.
         let other = server.log_in("admin", ADMIN_PASSWORD).await.unwrap();
         let own = json!({"login": "admin", "details": {"password": "another one"}});
         assert_eq!(admin.post("user/setDetails", own).await, Ok(json!(1)));

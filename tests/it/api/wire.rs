@@ -1,4 +1,4 @@
-//! Connections and bodies as old, odd and greedy clients use them (row 2).
+//! Connections and bodies of old, odd and greedy clients (row 2).
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn server(body_bytes: usize) -> Server {
     .await
 }
 
-/// Reads one answer with a length, and leaves the connection as it is.
+/// Reads one response with a length, and leaves the connection unchanged.
 async fn answer(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     loop {

@@ -101,7 +101,7 @@ async fn gzip_works_both_ways_and_is_bounded() {
         .post(&url)
         .header("content-encoding", "gzip")
         .header("accept-encoding", "gzip");
-    // A small answer isn't worth it.
+    // A small response isn't worth compressing.
     let key = server.key(&[Role::ImageAdmin], false).await;
     let long = "hello".repeat(2000);
     let call = dxr::MethodCall {
@@ -151,7 +151,8 @@ async fn a_body_over_the_limit_is_a_fault() {
     }
 }
 
-/// Each `NAME.in.xml` is sent as it is, with `SESSION` replaced by a key; the answer must be `NAME.out.xml`.
+/// Each `NAME.in.xml` is sent with `SESSION` replaced by a key; the response must be
+/// `NAME.out.xml`.
 #[tokio::test]
 async fn documents_are_answered_as_recorded() {
     let (server, key) = server().await;
@@ -178,7 +179,7 @@ async fn documents_are_answered_as_recorded() {
     assert!(count >= 5, "only {count} cases were found");
 }
 
-/// Method, arguments, and the result or the fault's code and a part of its text.
+/// Method, arguments, and the result or the fault's code and part of its text.
 type OverloadCase = (
     &'static str,
     Vec<Value>,
@@ -485,7 +486,7 @@ async fn faults_have_codes_and_unexpected_errors_only_an_id() {
             "{message}"
         );
     }
-    // A call that reads has no task of its own, and its panic is its own all the same.
+    // A call that reads has no task of its own, but a panic still ends only that call.
     let (code, message) = server
         .xml("sample.stumble", vec![text(&key)])
         .await

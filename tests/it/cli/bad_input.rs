@@ -1,4 +1,5 @@
-//! What is refused before anything is asked of a registry: exit code 2 and a line that says what and where.
+//! Input refused before any request to a registry: exit code 2 and a line with the place and the
+//! reason.
 
 use super::Desk;
 
@@ -122,7 +123,7 @@ fn arguments_are_refused_with_the_field() {
     }
 }
 
-/// An auth file that can't be read is named; what is in it is not.
+/// An auth file that can't be read is named; its content isn't shown.
 #[test]
 fn a_bad_auth_file_is_named() {
     let desk = Desk::new();
@@ -159,12 +160,17 @@ fn a_source_that_is_the_target_is_refused_before_anything_is_asked() {
             "--repository",
             "app",
         ][..],
-        // The same place by another way of writing it.
+        // The same place in another spelling.
         &["sync", &file, "--to", "https://r.example:443/team"],
         &["sync", &file, "--to", "r.example/team", "--dry-run"],
     ] {
         let said = desk.run(arguments).ended(2);
-        for word in ["source and target are the same", "`--to`", "`--placement`", "app`"] {
+        for word in [
+            "source and target are the same",
+            "`--to`",
+            "`--placement`",
+            "app`",
+        ] {
             assert!(said.err.contains(word), "{word}: {}", said.err);
         }
     }

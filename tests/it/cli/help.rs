@@ -1,4 +1,4 @@
-//! The examples of `--help`: they can be copied, and are commands of ours.
+//! The examples of `--help`: they can be copied, and are valid commands.
 
 use clap::{Command, CommandFactory as _, Parser as _};
 use registrysync::cli::args::Arguments;
@@ -18,13 +18,13 @@ fn commands() -> Vec<Command> {
     found
 }
 
-/// The lines below `Examples:`, as they are written.
+/// The lines below `Examples:`, unchanged.
 fn example_lines(text: &str) -> Vec<&str> {
     let lines = text.lines().skip_while(|line| *line != "Examples:").skip(1);
     lines.take_while(|line| line.starts_with("  ")).collect()
 }
 
-/// Lines that end with a backslash go on in the next one.
+/// Lines that end with a backslash continue in the next one.
 fn joined(lines: &[&str]) -> Vec<String> {
     let mut whole = vec![String::new()];
     for line in lines {
@@ -86,7 +86,7 @@ fn every_example_stays_on_its_lines_and_is_a_command() {
             assert!(intact, "`{line}` is wrapped in\n{shown}");
         }
         for example in joined(&lines) {
-            // A shell's start file is written with what another shell prints.
+            // A shell's start file is extended with another shell's output.
             if example.starts_with("echo 'source <(registrysync completions ") {
                 continue;
             }

@@ -37,7 +37,7 @@ async fn every_tag_says_what_put_it_in_or_out() {
     assert!(json.iter().all(|line| line["reason"].is_string()));
 }
 
-/// A tag that is named and isn't there is no tag of the repository.
+/// A named tag that doesn't exist isn't a tag of the repository.
 #[tokio::test]
 async fn a_named_tag_that_isnt_there_is_not_listed() {
     let registry = Registry::start().await;

@@ -1,4 +1,4 @@
-//! Memory doesn't grow with what is copied.
+//! Memory doesn't grow with the amount of copied data.
 
 use std::fmt::Write as _;
 use std::process::{Command, ExitStatus, Stdio};
@@ -10,18 +10,18 @@ use crate::support::registry::Registry;
 use crate::support::registry::content::digest_of;
 use crate::support::registry::faults::Quirk;
 
-/// The layer's size, and what the process may use at most.
+/// The layer's size, and the process's memory limit.
 const LAYER: u64 = 2 << 30;
 const PEAK_MAX_KIB: u64 = 100 * 1024;
 
-/// The most memory that the process has used so far, in KiB; `None` once it has ended.
+/// The process's peak memory so far, in KiB; `None` once it has ended.
 pub(crate) fn peak(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// What a child used of memory at most, in KiB, and how it ended.
+/// A child's peak memory, in KiB, and how it ended.
 async fn watched(mut command: Command) -> (ExitStatus, u64) {
     let mut child = command
         .stdout(Stdio::null())
@@ -69,7 +69,7 @@ async fn a_layer_of_2_gib_is_copied_within_100_mib() {
     assert!((1..PEAK_MAX_KIB).contains(&most), "{most} KiB at most");
 }
 
-/// Descriptors of things that no registry has, with these members.
+/// Descriptors of nonexistent content, with these members.
 fn descriptors(count: u64, more: impl Fn(u64) -> String) -> String {
     let one = |number: u64| {
         let digest = digest_of(&number.to_le_bytes());
@@ -78,10 +78,11 @@ fn descriptors(count: u64, more: impl Fn(u64) -> String) -> String {
     (0..count).map(one).collect::<Vec<_>>().join(",")
 }
 
-/// Far below what one task for each entry takes.
+/// Far below what one task per entry needs.
 const LARGE_PEAK_MAX_KIB: u64 = 128 * 1024;
 
-/// Some of such tags at once take the memory of one, and the work for each grows with its size only.
+/// Several such tags at once need the memory of one, and the work for each only grows with its
+/// size.
 #[tokio::test]
 async fn manifests_with_tens_of_thousands_of_entries_end_within_128_mib() {
     let platform = |number: u64| {
@@ -113,7 +114,7 @@ async fn manifests_with_tens_of_thousands_of_entries_end_within_128_mib() {
         }
         let desk = Desk::new();
         let (status, most) = watched(sync(&desk, &source, &target, more)).await;
-        // Their entries aren't there.
+        // Their entries don't exist.
         assert_eq!(status.code(), Some(1));
         assert!(target.tags("app").is_empty());
         assert!(
@@ -123,7 +124,7 @@ async fn manifests_with_tens_of_thousands_of_entries_end_within_128_mib() {
     }
 }
 
-/// What a registry says of a manifest's size, or doesn't, changes nothing of that.
+/// A registry's statement of a manifest's size, or its absence, changes nothing.
 #[tokio::test]
 async fn large_manifests_that_are_called_small_end_within_128_mib() {
     let child = |number: u64| {
@@ -139,7 +140,7 @@ async fn large_manifests_that_are_called_small_end_within_128_mib() {
     for quirk in [
         Some(Quirk::HeadWithoutDigest),
         Some(Quirk::HeadWithoutLength),
-        // Children that say to have 1000 bytes.
+        // Children with a stated size of 1000 bytes.
         None,
     ] {
         let mut source = Registry::builder();
@@ -174,7 +175,7 @@ async fn large_manifests_that_are_called_small_end_within_128_mib() {
     }
 }
 
-/// Of many items, one at a time has its patterns compiled: each of these takes most of a MiB.
+/// Of many items, one at a time has its patterns compiled: each of these needs most of a MiB.
 #[tokio::test]
 async fn many_items_with_large_patterns_are_no_more_than_one() {
     let (source, target) = (Registry::start().await, Registry::start().await);
@@ -191,7 +192,7 @@ async fn many_items_with_large_patterns_are_no_more_than_one() {
     let to = format!("http://{}", target.address());
     command.args(["sync", "many.yaml", "--to", &to]);
     let (status, most) = watched(command).await;
-    // None of the repositories is there.
+    // None of the repositories exists.
     assert!(!status.success());
     assert!((1..72 * 1024).contains(&most), "{most} KiB at most");
 }

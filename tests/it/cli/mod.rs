@@ -1,11 +1,12 @@
-//! The command line as a process: what it prints, how it ends, what it reads.
+//! The command line as a process: its output, exit codes and input.
 //!
 //! - `sync`: the one-shot copy, from flags and from files; `bad_input`: what it refuses, and how.
-//! - `cron`: what a cron line means.
+//! - `cron`: explains a cron line.
 //! - `list_tags`: selectors over a listing.
 //! - `surroundings`: proxies, certificates and auth files.
-//! - `terminal`: what others wrote steers none; `trust`: certificates of one's own; `help`: its examples.
-//! - `memory`: a layer that is larger than what the process may use.
+//! - `terminal`: text from others controls no terminal; `trust`: private certificate authorities;
+//!   `help`: its examples.
+//! - `memory`: a layer that is larger than the process's memory limit.
 //!
 //! This file: a desk, which is a directory with files and a clean environment to start the binary in.
 
@@ -34,7 +35,7 @@ pub(crate) struct Desk {
     directory: TempDir,
 }
 
-/// What it said, and its exit code.
+/// Its output and exit code.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
@@ -49,7 +50,7 @@ impl Desk {
         }
     }
 
-    /// Writes a file; gives its path.
+    /// Writes a file; returns its path.
     pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         std::fs::write(&path, text).unwrap();
@@ -60,7 +61,7 @@ impl Desk {
         self.directory.path().join(name)
     }
 
-    /// The binary, without anything of the user's own configuration.
+    /// The binary, without the user's own configuration.
     pub(crate) fn command(&self) -> Command {
         self.command_of(env!("CARGO_BIN_EXE_registrysync"))
     }

@@ -1,4 +1,4 @@
-//! What the commands take from their environment: proxies, certificates, auth files.
+//! How the commands use their environment: proxies, certificates, auth files.
 
 use super::{Desk, said};
 use crate::support::images::{Format, Image};
@@ -45,7 +45,7 @@ async fn a_proxy_is_used_named_and_passed_by() {
     }
 }
 
-/// Editors on Windows put a mark before the text, which OpenSSL reads over.
+/// Windows editors put a byte order mark before the text, which OpenSSL skips.
 #[tokio::test]
 async fn a_certificate_file_may_begin_with_a_byte_order_mark() {
     let storage = Registry::builder().tls().start().await;
@@ -66,7 +66,7 @@ async fn a_certificate_file_may_begin_with_a_byte_order_mark() {
             "2\n",
             "{name}"
         );
-        // And for the storage on https of a registry on http.
+        // Also for the https storage of an http registry.
         let (from, to) = (source.url(), format!("{}/{name}", target.url()));
         let arguments = ["sync", "--from", &from, "--to", &to, "--repository", "app"];
         let mut command = desk.command();
@@ -93,7 +93,7 @@ async fn an_auth_file_that_is_named_must_be_there() {
     assert!(registry.requests().0.is_empty());
 }
 
-/// Of the keys of an auth file the most specific one holds for each repository.
+/// For each repository the most specific key of an auth file applies.
 #[tokio::test]
 async fn logins_by_path_are_for_their_repositories() {
     let guarded = Auth::Basic {
@@ -120,7 +120,7 @@ async fn logins_by_path_are_for_their_repositories() {
     assert!(!refused.err.contains("WARN"), "{refused:?}");
 }
 
-/// Going on without a login would end with a refusal that says nothing of the reason.
+/// Continuing without a login would end with a refusal that doesn't show the reason.
 #[tokio::test]
 async fn credentials_that_cant_be_used_are_told_before_anything_is_asked() {
     let registry = stored().await;
@@ -147,7 +147,7 @@ async fn credentials_that_cant_be_used_are_told_before_anything_is_asked() {
         assert!(!refused.err.contains("s3cret"), "{refused:?}");
     }
     assert!(registry.requests().0.is_empty());
-    // A helper for everything may have nothing for this registry.
+    // A global helper may have no credentials for this registry.
     let file = desk.file("auth.json", r#"{"credsStore":"desktop"}"#);
     let mut command = desk.command();
     command.args(["list-tags", &format!("{}/team/app", registry.url())]);
@@ -156,7 +156,7 @@ async fn credentials_that_cant_be_used_are_told_before_anything_is_asked() {
     assert!(warned.err.contains("`desktop`"), "{warned:?}");
 }
 
-/// A listing that is too long says how to take all of it.
+/// The error of a listing that is too long says how to raise the limit.
 #[tokio::test]
 async fn a_long_listing_is_read_where_it_is_wanted() {
     use crate::support::registry::faults::{Action, Fault};

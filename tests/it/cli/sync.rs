@@ -162,7 +162,7 @@ async fn a_dry_run_writes_nothing() {
     assert_eq!(lines[0]["action"], "skip");
     assert!(lines[0].get("previous_digest").is_none() && lines[0].get("error").is_none());
     assert!(lines[1]["error"].as_str().unwrap().contains("not found"));
-    // What can't be looked at fails, as in a run; what can't be listed has no target either.
+    // Tags that can't be checked fail, as in a run; without a listing there is no target either.
     let unlisted = [&base[..5], &["--dry-run", "--repository", "gone"]].concat();
     let said = desk
         .run(&[&unlisted[..], &["--tag", "1.0"]].concat())
@@ -486,7 +486,7 @@ async fn what_a_run_leaves_out_is_counted_and_told() {
     );
 }
 
-/// What skopeo's users type, and what comes through a pipe.
+/// References as skopeo's users type them, and input from a pipe.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_comes_by_standard_input_and_references_have_their_transport() {
     let (source, target) = (Registry::start().await, Registry::start().await);
@@ -545,7 +545,7 @@ async fn one_is_singular() {
     }
 }
 
-/// cron mails what is printed.
+/// cron mails the output.
 #[tokio::test(flavor = "multi_thread")]
 async fn quiet_says_nothing_where_nothing_was_to_be_done() {
     let (source, target) = (source().await, Registry::start().await);
@@ -575,7 +575,7 @@ async fn quiet_says_nothing_where_nothing_was_to_be_done() {
     assert!(third.out.contains("failed"), "{third:?}");
 }
 
-/// Neither hides that the other one is missing, whatever comes first.
+/// Neither hides that the other one is missing, whichever comes first.
 #[tokio::test]
 async fn of_two_images_for_one_tag_both_have_to_be_there() {
     let (source, target) = (Registry::start().await, Registry::start().await);

@@ -1,4 +1,4 @@
-//! What others wrote steers no terminal, whichever command shows it: registries and servers that put
+//! Text from others controls no terminal, whichever command shows it: registries and servers that send
 //! escape sequences, line breaks and bidirectional controls wherever they can.
 
 use axum::extract::Path;
@@ -13,12 +13,12 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
-/// Sets the title, rings, clears, ends texts of C, begins lines, turns the reading direction.
+/// Sets the title, rings, clears, ends C strings, starts lines, reverses the reading direction.
 const BAD: &str = "x\u{1b}]0;P\u{7}\u{1b}[2J\0y\r\nforged\u{202e}w\u{9b}31m\u{7f}";
-/// What is left of it shows that it was there at all.
+/// The remainder that shows that it was there at all.
 const LEFT: &str = "]0;P";
 
-/// Its words are shown, and nothing of them does anything.
+/// Its text is shown without any effect.
 fn harmless(words: &[&str], said: &Said) {
     for text in [&said.out, &said.err] {
         let steers =
@@ -42,8 +42,8 @@ fn answer(method: &str, target: &str, status: u16, body: &Value) -> Fault {
     Fault::on(method, target, action)
 }
 
-/// Its repository `names` lists such names, `faults` answers with such errors, `refused` refuses to
-/// be listed, `platforms` has such platforms.
+/// Its repository `names` lists such names, `faults` responds with such errors, `refused` refuses
+/// to be listed, `platforms` has such platforms.
 async fn registry() -> Registry {
     let registry = Registry::start().await;
     for repository in ["names", "faults"] {
@@ -132,7 +132,7 @@ async fn a_registrys_words_steer_no_terminal() {
     }
 }
 
-/// At a terminal there is a bar, whose own sequences are the only ones.
+/// On a terminal there is a progress bar, whose own sequences are the only ones.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bar_has_its_own_sequences_only() {
     let (source, target) = (registry().await, Registry::start().await);
@@ -160,7 +160,7 @@ async fn a_bar_has_its_own_sequences_only() {
     }
 }
 
-/// A server each of whose answers is full of it.
+/// A server whose every response is full of it.
 async fn server() -> String {
     fn result(method: &str) -> Value {
         let run = json!({"id": 7, "project_label": "web", "status": "FAILED", "message": BAD, "bytes": "1",
@@ -184,7 +184,7 @@ async fn server() -> String {
                 "last_seen": BAD, "slots": 2, "busy": 1, "parts": [{"run_id": 7, "project_label": BAD,
                 "part": 1, "target_repository": BAD}]}]),
             "image/store/listImageStores" => json!([{"label": BAD, "uri": BAD, "username": BAD}]),
-            // The lines of a text are lines of what is printed.
+            // The lines of a text are lines of the output.
             "sample/text" => json!(BAD.replace('\n', "")),
             _ => json!({BAD: [BAD]}),
         }
@@ -199,7 +199,7 @@ async fn server() -> String {
         }
         Json(json!({"success": true, "result": result(&method)})).into_response()
     }
-    /// XML can't hold all of it.
+    /// XML can't contain all of it.
     async fn xml_wire(document: String) -> String {
         let text = "<string>]0;P&#13;forged\u{202e}\u{9b}31m\u{7f}</string>";
         if document.contains("sample.fault") {

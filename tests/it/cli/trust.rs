@@ -1,4 +1,4 @@
-//! Registries with certificates of one's own authority: how they are trusted, and what is said if they
+//! Registries with certificates of a private authority: how they are trusted, and the messages if they
 //! aren't.
 
 use super::Desk;

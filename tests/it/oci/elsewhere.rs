@@ -1,5 +1,5 @@
-//! Registries that point elsewhere: storage and token servers on https beside a registry on http, and
-//! what the policy of hosts forbids.
+//! Registries that point elsewhere: https storage and token servers of an http registry, and hosts
+//! forbidden by the policy.
 
 use registrysync::oci::{Client, NetworkPolicy, Reference};
 use registrysync::sync::Action;
@@ -55,7 +55,7 @@ async fn a_registry_on_http_may_have_its_token_server_on_https() {
         ..TokenAuth::default()
     };
     let registry = Registry::builder().auth(Auth::Token(auth)).start().await;
-    // The two don't know each other's tokens; that it gets one is what counts.
+    // The two don't know each other's tokens; what matters is that it gets one.
     let _ = trusting(registry.address())
         .tag_list(&repository("app"))
         .await;
@@ -118,7 +118,7 @@ async fn what_the_policy_forbids_is_asked_nothing() {
     }
 }
 
-/// A redirect names a host that the policy knows by its address only.
+/// A redirect to a host that the policy only knows by its address.
 #[tokio::test]
 async fn a_name_is_judged_by_its_address_where_a_registry_points_at_it() {
     let elsewhere = Registry::start().await;
@@ -171,7 +171,7 @@ async fn a_registry_may_send_nobody_to_a_metadata_service() {
     }
 }
 
-/// Who may make a store may not read with it what services in the house say to others.
+/// Users who may create a store must not read responses of internal services through it.
 #[tokio::test]
 async fn ping_tells_nothing_that_an_internal_service_says() {
     const SECRET: &str = "internal-secret-value";
@@ -202,7 +202,7 @@ async fn ping_tells_nothing_that_an_internal_service_says() {
     }
 }
 
-/// A target that is glad too early has less than it says.
+/// A target that accepts too early has less than it says.
 #[tokio::test]
 async fn an_answer_before_the_last_byte_is_not_believed() {
     let (source, target) = (Registry::start().await, Registry::start().await);
@@ -217,8 +217,11 @@ async fn an_answer_before_the_last_byte_is_not_believed() {
     let wanted = spec(vec![item(&client(source.address()), "app", &everything())]);
     let ran = run(&client(target.address()), wanted).await;
     let error = ran.error("1");
-    // Either the answer came first, or the end of the connection.
+    // Either the response was first, or the end of the connection.
     let is_seen = error.contains("of 3") && error.contains("doesn't have it");
-    assert!(is_seen || error.contains("the connection was lost"), "{error}");
+    assert!(
+        is_seen || error.contains("the connection was lost"),
+        "{error}"
+    );
     assert!(target.tags("app").is_empty());
 }

@@ -1,4 +1,4 @@
-//! Listings that are too long, too large or odd: read as they come, within limits.
+//! Listings that are too long, too large or odd: parsed as a stream, within limits.
 
 use registrysync::oci::http::options::ListingLimit;
 use registrysync::oci::{Client, Digest};
@@ -24,7 +24,7 @@ fn answers(body: &str) -> Action {
     }
 }
 
-/// Pages without end, each with a link to another one.
+/// Endless pages, each with a link to another one.
 async fn endless(list: &'static str, per_page: usize) -> RawServer {
     RawServer::start(move |_, number, mut stream| async move {
         let names: Vec<String> = (0..per_page)
@@ -89,7 +89,7 @@ async fn a_store_may_raise_the_limit() {
     }
 }
 
-/// A page, or one name in it, goes on for ever: what is read is bounded, and what is kept more so.
+/// An endless page, or an endless name in it: reading is limited, and memory even more so.
 #[tokio::test]
 async fn bytes_without_end_end_at_the_limit() {
     for (start, more) in [
@@ -179,7 +179,7 @@ async fn odd_repositories_and_referrers_cost_themselves_only() {
     assert_eq!(found.len(), 1);
 }
 
-/// `ping` wants one repository, whatever else there is.
+/// `ping` needs one repository, whatever else there is.
 #[tokio::test]
 async fn ping_reads_no_more_of_a_catalogue_than_it_needs() {
     let server = endless("repositories", 100).await;

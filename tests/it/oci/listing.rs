@@ -1,4 +1,4 @@
-//! Pages that go on in odd ways.
+//! Pages with odd continuations.
 
 use registrysync::oci::Client;
 
@@ -89,7 +89,7 @@ async fn a_listing_that_is_no_listing_is_an_error() {
     }
 }
 
-/// A listing that breaks off is fetched again, never taken as a shorter one.
+/// An interrupted listing is fetched again, never taken as a shorter one.
 #[tokio::test]
 async fn a_listing_that_breaks_off_is_no_shorter_listing() {
     let registry = Registry::builder().page_size(2).start().await;

@@ -1,13 +1,13 @@
-//! The OCI client against registries that are difficult.
+//! The OCI client with difficult registries.
 //!
 //! - `token`: authorisation, with everything on the way from a source to a target.
-//! - `listing`: pages that are odd; `limits`: listings that are too long, or full of odd entries.
-//! - `sick`: registries that fail in everything; `words`: what they say to a refusal.
-//! - `elsewhere`: storage and token servers at other hosts, and hosts that a policy forbids.
+//! - `listing`: odd pages; `limits`: listings that are too long, or full of odd entries.
+//! - `sick`: registries that fail in everything; `words`: their error messages.
+//! - `elsewhere`: storage and token servers at other hosts, and hosts forbidden by a policy.
 //! - `patience`: registries that are slow, busy or silent.
-//! - `redirect`: answers that point elsewhere, answers without end.
+//! - `redirect`: redirects, and endless responses.
 //! - `tls`: registries that speak TLS, and those that lead away from it.
-//! - `upload`: where an upload goes on, and how its end is answered.
+//! - `upload`: where an upload continues, and how its end is answered.
 
 mod elsewhere;
 mod limits;

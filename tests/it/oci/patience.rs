@@ -1,4 +1,5 @@
-//! Registries that are busy, slow or silent: tried again where that helps, given up by silence and not by total time.
+//! Registries that are busy, slow or silent: retries if useful, and timeouts by silence, not by total
+//! time.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,8 @@ async fn a_busy_registry_is_asked_again_after_the_pause_it_wants() {
     }
 }
 
-/// The tag fails with the time, that host's other tags aren't tried, and other hosts go on.
+/// The tag fails with the requested delay, the host's other tags aren't tried, and other hosts
+/// continue.
 #[tokio::test]
 async fn a_pause_beyond_our_patience_is_reported() {
     let (source, other) = (Registry::start().await, Registry::start().await);
@@ -137,7 +139,8 @@ async fn a_slow_blob_is_waited_for() {
     assert_eq!(gets.count(), 1);
 }
 
-/// A registry on object storage is silent for long after the last byte, before it says that it has the blob.
+/// A registry on object storage is silent for long after the last byte, before it confirms the
+/// blob.
 #[tokio::test]
 async fn the_answer_after_the_last_byte_is_waited_for_longer() {
     let (source, target) = (Registry::start().await, Registry::start().await);
@@ -152,7 +155,7 @@ async fn the_answer_after_the_last_byte_is_waited_for_longer() {
     assert_eq!(puts.count("PUT", Kind::Upload), 2, "one for each blob");
 }
 
-/// A target that hangs in the middle of an upload fails the tag, with the side named.
+/// A target that hangs during an upload fails the tag, with the side named.
 #[tokio::test]
 async fn a_target_that_hangs_fails_the_tag() {
     let (source, target) = (Registry::start().await, Registry::start().await);
@@ -169,7 +172,7 @@ async fn a_target_that_hangs_fails_the_tag() {
     assert!(target.tags("app").is_empty());
 }
 
-/// A host that asks for a pause gets it from all requests, not only from the one that it answered.
+/// A pause requested by a host applies to all requests, not only to the one it answered.
 #[tokio::test]
 async fn a_pause_holds_for_all_requests_to_the_host() {
     let registry = Registry::start().await;
@@ -178,7 +181,7 @@ async fn a_pause_holds_for_all_requests_to_the_host() {
     }
     registry.fault_add(Fault::on("GET", "/first/tags/list", busy(Some("1"))).times(1));
     let mut options = options(registry.address());
-    // The second request begins when the first one has its answer.
+    // The second request starts when the first one has its response.
     options.max_connections = 1;
     let client = Client::new(options).unwrap();
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Answers that point elsewhere.
+//! Redirects.
 
 use registrysync::oci::Reference;
 
@@ -49,7 +49,7 @@ async fn a_redirect_that_leads_nowhere_is_an_error() {
     }
 }
 
-/// A manifest beyond what the specification asks of registries, and one beyond reason.
+/// A manifest larger than the specification's minimum limit, and one larger than ours.
 #[tokio::test]
 async fn large_manifests_are_read_and_endless_ones_are_not() {
     for (size, fits) in [(5 << 20, true), (40 << 20, false)] {

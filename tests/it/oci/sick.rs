@@ -1,4 +1,4 @@
-//! Registries that fail in everything: found out after a few tags, and given up.
+//! Registries that fail in everything: detected after a few tags, and given up.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::registry::faults::{Action, Fault};
 use crate::sync::spec;
 use crate::sync::{client, everything, item, literal, options, repository, run};
 
-/// All that takes time, short.
+/// All timeouts, short.
 fn hasty(address: &str) -> ClientOptions {
     ClientOptions {
         idle_timeout: Duration::from_millis(200),
@@ -59,7 +59,7 @@ async fn a_source_that_fails_in_everything_is_given_up_after_a_few_tags() {
         (".", Action::Hang, 60),
         (".", status(503), 60),
         (".", status(500), 60),
-        // It answers, but nothing that is of use.
+        // It responds, but never usefully.
         ("/manifests/", Action::Hang, 60),
         ("/manifests/", status(503), 400),
         ("/manifests/", status(502), 400),
@@ -139,7 +139,7 @@ async fn a_target_that_takes_nothing_is_given_up_after_a_few_tags() {
     }
 }
 
-/// Bad for a while is not bad for good: what waited meanwhile is copied.
+/// Temporarily unhealthy isn't permanently unhealthy: waiting tags are copied.
 #[tokio::test]
 async fn a_registry_that_comes_back_is_used_again() {
     let source = stored(50).await;
@@ -230,7 +230,7 @@ async fn what_will_never_work_is_not_tried_again() {
     );
 }
 
-/// "Wait a little" for ever is silence.
+/// Endless "retry later" counts as a timeout.
 #[tokio::test]
 async fn answers_that_only_promise_one_end() {
     let server = RawServer::start(|_, _, mut stream| async move {

@@ -1,4 +1,4 @@
-//! A registry that speaks TLS: what it holds, and who asks for it, goes over no clear connection.
+//! A registry on TLS: neither content nor credentials are sent unencrypted.
 
 use registrysync::oci::{Client, Credentials};
 use registrysync::sync::Action;
@@ -58,7 +58,7 @@ async fn a_certificate_that_nobody_trusts_gets_no_password() {
     assert!(registry.requests().0.is_empty());
 }
 
-/// Tokens, and with them what they open, would be seen by all on the way.
+/// Tokens, and what they give access to, would be visible on the network.
 #[tokio::test]
 async fn a_token_server_on_plain_http_is_asked_nothing() {
     let clear = Registry::builder().auth(Auth::Token(account()));
@@ -101,7 +101,7 @@ async fn no_content_is_read_over_plain_http() {
     assert!(target.tags("app").is_empty());
 }
 
-/// That a registry's own certificate isn't checked says nothing of other hosts.
+/// Not verifying a registry's own certificate doesn't affect other hosts.
 #[tokio::test]
 async fn the_certificate_of_another_host_is_always_checked() {
     let storage = Registry::builder().tls().start().await;

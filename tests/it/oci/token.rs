@@ -1,4 +1,5 @@
-//! Authorisation: tokens for each scope that end in the middle, blobs on another host, refusals in clear words.
+//! Authorisation: tokens for each scope that expire in between, blobs on another host, clear messages
+//! for refusals.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -28,7 +29,7 @@ fn guarded(auth: TokenAuth) -> Builder {
     Registry::builder().auth(Auth::Token(auth))
 }
 
-/// A client that is known at the registry; with one connection what it does has one order.
+/// A client with valid credentials; with one connection its requests are in a defined order.
 fn known(address: &str, connections: usize) -> Client {
     let mut options = options(address);
     options.credentials = Credentials::from_parts(USER, PASSWORD);
@@ -36,8 +37,9 @@ fn known(address: &str, connections: usize) -> Client {
     Client::new(options).unwrap()
 }
 
-/// The whole way, as at GHCR: each token is good for a few requests only, so that it ends while listing, between
-/// an upload's POST and its PUT, and between blobs; the blobs are on another host.
+/// A complete copy, as at GHCR: each token is valid for a few requests only, so that it expires
+/// while listing, between an upload's POST and its PUT, and between blobs; the blobs are on another
+/// host.
 #[tokio::test]
 async fn tokens_end_in_the_middle_and_never_reach_another_host() {
     for (link, uses) in [
@@ -70,7 +72,7 @@ async fn tokens_end_in_the_middle_and_never_reach_another_host() {
             assert_eq!(asked.scopes, ["repository:team/app:pull"]);
             assert_eq!(asked.account.as_deref(), Some(USER));
         }
-        // A token that ends between POST and PUT costs no new session.
+        // A token that expires between POST and PUT needs no new session.
         let requests = target.requests();
         let sessions = requests
             .0
@@ -140,7 +142,7 @@ async fn tokens_are_read_in_all_their_dresses() {
         error.contains("neither `token` nor `access_token`") && error.contains("realm `127.0.0.1:"),
         "{error}"
     );
-    // Nothing is sent as an empty bearer.
+    // No empty bearer token is sent.
     assert!(
         registry
             .requests()
@@ -179,7 +181,7 @@ async fn refused_credentials_are_named_without_the_password() {
     }
 }
 
-/// An account that is right, and may not see the catalogue: that is no refusal of its credentials.
+/// A valid account that may not see the catalogue: this isn't a refusal of its credentials.
 #[tokio::test]
 async fn a_refused_catalogue_keeps_its_status() {
     let auth = TokenAuth {
@@ -190,10 +192,15 @@ async fn a_refused_catalogue_keeps_its_status() {
     let failed = known(registry.address(), 4).repository_list().await;
     let error = failed.unwrap_err();
     assert_eq!(error.status(), Some(401), "{error}");
-    assert!(error.is_auth() && error.to_string().contains("the account may not do this"));
+    assert!(
+        error.is_auth()
+            && error
+                .to_string()
+                .contains("the account lacks the permission")
+    );
 }
 
-/// The account may not read the neighbour: the mount fails, the upload that follows doesn't.
+/// The account may not read the other repository: the mount fails, the upload that follows doesn't.
 #[tokio::test]
 async fn a_mount_without_enough_scopes_spoils_no_upload() {
     let auth = TokenAuth {
@@ -230,7 +237,7 @@ async fn a_mount_without_enough_scopes_spoils_no_upload() {
     assert!(target.blob_size("own/app", blob.digest.as_str()).is_some());
 }
 
-/// A realm on another host gets no credentials, and is told apart from a refusal.
+/// A realm on another host gets no credentials, which is distinguished from a refusal.
 #[tokio::test]
 async fn credentials_dont_go_to_a_realm_on_another_host() {
     let elsewhere = guarded(account()).start().await;
@@ -271,7 +278,7 @@ async fn basic_copies_in_both_directions() {
     assert_eq!(target.tags("app"), source.tags("app"));
 }
 
-/// Short lives are made use of: a token server that counts its requests would refuse us soon.
+/// Short lifetimes are used fully: a token server with a rate limit would soon refuse us.
 #[tokio::test]
 async fn a_token_of_a_short_life_is_used_for_most_of_it() {
     for expires_in in [20, 30, 45] {
@@ -290,8 +297,8 @@ async fn a_token_of_a_short_life_is_used_for_most_of_it() {
     }
 }
 
-/// Within one registry, reading, writing and mounting have scopes of their own: after the first challenge no
-/// request goes with a token of too little reach.
+/// Within one registry, reading, writing and mounting have different scopes: after the first
+/// challenge no request uses an insufficient token.
 #[tokio::test]
 async fn no_token_of_one_scope_is_tried_for_another() {
     let registry = guarded(account()).start().await;

@@ -1,4 +1,4 @@
-//! Where an upload goes on, and how registries answer its end.
+//! Where an upload continues, and how registries answer its end.
 
 use registrysync::sync::{Action, Status};
 
@@ -44,7 +44,7 @@ async fn every_kind_of_location_and_answer_is_understood() {
     }
 }
 
-/// The session is on another host: what goes there has no authorisation, whatever becomes of it.
+/// The session is on another host: requests there have no authorisation, whatever happens.
 #[tokio::test]
 async fn a_location_on_another_host_gets_no_authorization() {
     let other = Registry::start().await;
@@ -64,7 +64,7 @@ async fn a_location_on_another_host_gets_no_authorization() {
     let to = registrysync::oci::Client::new(options).unwrap();
     let from = client(source.address());
     let ran = run(&to, spec(vec![item(&from, "app", &everything())])).await;
-    // The other host knows of no session.
+    // The other host doesn't know the session.
     assert!(ran.error("1").contains(other.address()));
     let asked = other.requests();
     assert!(asked.0.iter().any(|r| r.method == "PUT"));

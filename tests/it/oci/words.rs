@@ -1,4 +1,4 @@
-//! What registries and token servers say to a refusal is shown, and no other cause is asserted.
+//! Error messages of registries and token servers are shown, and no other cause is claimed.
 
 use registrysync::oci::{Client, Credentials};
 
@@ -56,7 +56,7 @@ async fn a_registrys_own_words_are_shown() {
     }
 }
 
-/// HEAD has no words; they are asked for.
+/// HEAD has no message; it is requested by GET.
 #[tokio::test]
 async fn a_tag_that_is_refused_shows_the_words() {
     let (source, target) = (Registry::start().await, Registry::start().await);
@@ -178,7 +178,7 @@ async fn a_wrong_password_is_not_tried_for_each_repository() {
     assert!((1..=2).contains(&logins), "{logins} failed logins");
 }
 
-/// A login that is right is no wrong one because of a repository that it doesn't reach.
+/// A valid login isn't considered wrong because of a repository that it can't access.
 #[tokio::test]
 async fn a_login_for_a_path_is_used_for_its_repositories() {
     let login = |user: &str| Credentials::from_parts(user, "right").unwrap();
@@ -232,7 +232,7 @@ async fn tls_errors_say_what_to_do() {
         "{said}"
     );
     assert!(said.contains("`--ca-certificate FILE`"), "{said}");
-    // http spoken to a port of https, and https to one of http.
+    // http on an https port, and https on an http port.
     let said = text(
         client(registry.address())
             .tag_list(&repository("app"))
@@ -247,7 +247,7 @@ async fn tls_errors_say_what_to_do() {
     assert!(plain.requests().0.is_empty());
 }
 
-/// Servers whose port of https answers http with a sentence, as docker-registry and nginx do.
+/// Servers whose https port answers http with a message, like docker-registry and nginx.
 #[tokio::test]
 async fn a_port_of_https_that_answers_http_is_told_so() {
     const NGINX: &str = "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\
@@ -299,7 +299,7 @@ async fn a_port_of_https_that_answers_http_is_told_so() {
     );
 }
 
-/// What answers is no registry and speaks no HTTP.
+/// The peer isn't a registry and doesn't speak HTTP.
 #[tokio::test]
 async fn what_speaks_no_http_is_told_so() {
     let server = RawServer::start(|_, _, mut stream| async move {

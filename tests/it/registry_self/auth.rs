@@ -46,7 +46,7 @@ async fn a_token_serves_exactly_its_scope() {
     let refused = get(&client, registry.address(), "/v2/_catalog").await;
     assert!(head(&refused, "www-authenticate").ends_with("scope=\"registry:catalog:*\""));
 
-    // Anonymous, asks for more than it gets.
+    // Anonymous, requests more than it gets.
     let path =
         "/token?service=test-registry&scope=repository:app:pull,push&scope=repository:b:pull";
     let answer = json(get(&client, token_server.address(), path).await).await;
@@ -155,7 +155,7 @@ async fn token_answers_vary_and_tokens_end() {
         };
         let base = ask(Method::GET, "/v2/").await.unwrap();
         assert_eq!(base.status(), if expires_in == Some(0) { 401 } else { 200 });
-        // `push` was asked for, and not granted.
+        // `push` was requested, but not granted.
         let upload = ask(Method::POST, "/v2/app/blobs/uploads/").await.unwrap();
         assert_eq!(upload.status(), 401);
     }

@@ -54,7 +54,7 @@ async fn a_download_breaks_as_scripted() {
         .collect();
     let digest = registry.blob_put("app", bytes.clone());
     let client = client();
-    // What of the answer arrives before it ends or stops, and whether it ends well.
+    // What arrives of the response before it ends or stops, and whether it ends properly.
     for (action, length, well) in [
         (Action::Cut { after: 30_000 }, 30_000, false),
         (Action::Truncated { to: 30_000 }, 30_000, true),

@@ -9,7 +9,7 @@ use crate::support::{
     registry::{LinkStyle, Registry, faults::Quirk, log::Kind},
 };
 
-/// Follows the links of a listing; gives the names under `key`.
+/// Follows the links of a listing; returns the names under `key`.
 async fn pages(client: &Client, address: &str, start: &str, key: &str) -> Vec<String> {
     let mut path = start.to_owned();
     let mut names = Vec::new();

@@ -1,4 +1,4 @@
-//! The test registry tested: what other tests conclude from it must hold.
+//! Tests of the test registry: what other tests rely on must hold.
 //!
 //! - `content`: what is pushed comes back, also from the real `docker-registry`.
 //! - `auth`: Basic, tokens, the token server.
@@ -15,7 +15,7 @@ mod uploads;
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
 
-/// Sends a request without content; gives the answer.
+/// Sends a request without content; returns the response.
 async fn ask(client: &Client, method: Method, address: &str, path: &str) -> Response {
     let url = format!("http://{address}{path}");
     client.request(method, url).send().await.expect("an answer")

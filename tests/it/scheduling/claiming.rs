@@ -1,4 +1,4 @@
-//! What is claimed next: fair between projects, within the limits.
+//! Which part is claimed next: fair between projects, within the limits.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,14 +21,14 @@ use registrysync::taskomatic::work::claim::{Claimed, claim};
 const OPTIONS: &str =
     r#"{"placement":"path","architectures":[],"description":"","max_parallel":4}"#;
 
-/// What a project copies between, and who owns it.
+/// A project's stores, and its owner.
 pub(super) struct Ends<'a> {
     pub(super) org: &'a str,
     pub(super) source: &'a str,
     pub(super) target: &'a str,
 }
 
-/// A run that waits, of a new project with so many items that go to places of their own.
+/// A waiting run of a new project with this many items for different places.
 pub(super) fn waiting(
     conn: &mut DbConnection,
     key: &SealKey,
@@ -115,7 +115,7 @@ on_both_databases! {
             assert_eq!(first.part.target_repository, "app0");
             let (_, small) = waiting(conn, &key, &ends("b", "one.example", "two.example"), 2);
             let (_, later) = waiting(conn, &key, &ends("c", "one.example", "two.example"), 1);
-            // Of whom the fewest are worked on; of the oldest.
+            // The project with the fewest running parts; of several, the oldest run.
             let mut order = Vec::new();
             while let Some(claimed) = next(conn, RunLimits::default()) {
                 order.push(claimed.run.id);
@@ -194,7 +194,8 @@ on_both_databases! {
                     sink.lock().expect("no panic").push(query.to_string());
                 }
             });
-            // How often an idle claim, then one beside one part, and one beside two looks at all of them.
+            // How often an idle claim, then one with one running part, and one with two reads all
+            // of them.
             let limits = RunLimits { per_host: Some(2), per_org: Some(9) };
             let looks = |conn: &mut DbConnection| {
                 seen.lock().expect("no panic").clear();

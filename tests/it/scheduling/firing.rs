@@ -31,7 +31,7 @@ on_both_databases! {
             made += count.expect("no error");
             nodes.push(node);
         }
-        // What one node held while another looked is made at the next look.
+        // Schedules locked by one node during another's check are handled in the next check.
         for node in &mut nodes {
             made += node.look().await.expect("no error");
         }
@@ -102,7 +102,7 @@ on_both_databases! {
         assert_eq!((over.next_fire, over.due_time), (None, None));
         assert!(!over.is_active(place.hands.now()));
 
-        // Runs of a schedule that is gone stay.
+        // Runs of a removed schedule are kept.
         place.sql("DELETE FROM tasko_schedule").await;
         assert_eq!(place.runs().await[0].schedule_id, None);
         let org = place.org;
@@ -118,7 +118,7 @@ on_both_databases! {
         let mut scheduler = place.scheduler(ScheduleRules::default());
         scheduler.look().await.expect("no error");
         assert_eq!(place.next_fire(schedule).await, "2026-03-01 12:01:00");
-        // The end was set after the next time was reckoned.
+        // The end was set after the next time was calculated.
         place.sql("UPDATE tasko_schedule SET active_till = next_fire").await;
         place.hands.set("2026-03-01 12:01:00");
         assert_eq!(scheduler.look().await.expect("no error"), 0);

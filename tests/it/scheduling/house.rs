@@ -1,4 +1,4 @@
-//! Housekeeping: what its runs do, and what they say.
+//! Housekeeping: its runs, and their messages.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use super::{Place, moment};
 use crate::api::server::quick_policy;
 
 const LEASE: Duration = Duration::from_mins(1);
-/// Looks at a run until it has ended: every 50 ms, for a minute.
+/// Checks a run until it has ended: every 50 ms, for a minute.
 const LOOKS: usize = 1200;
 
 impl Place {
@@ -57,7 +57,7 @@ impl Place {
         last.id
     }
 
-    /// Status, message and log of a run that the housekeeper does.
+    /// Status, message and log of a run executed by the housekeeper.
     pub(super) async fn house_done(&self, bunch: &str, day: &str) -> (RunStatus, String, String) {
         let id = self.house(bunch, day).await;
         let stop = CancellationToken::new();
@@ -108,7 +108,7 @@ on_both_databases! {
             assert_eq!(housekeeping_claim(conn, "b", LEASE)?, None);
             let line = || vec![NewLogLine::now(LogLevel::Info, "here".to_owned())];
             assert!(housekeeping_progress(conn, &first, &line(), LEASE)?);
-            // Its lease ran out, or lasts for years since a clock was set.
+            // Its lease has expired, or lasts for years since a clock was changed.
             for (attempt, until) in [(2, "2020-01-01 00:00:00"), (3, "2099-01-01 00:00:00")] {
                 diesel::update(tasko_run::table).set(tasko_run::lease_until.eq(moment(until))).execute(conn)?;
                 let next = housekeeping_claim(conn, "b", LEASE)?.expect("the run");
@@ -166,11 +166,11 @@ on_both_databases! {
                 }).await.expect("a run");
             }
         }
-        // Two schedules are over; one of them still has its runs.
+        // Two schedules have ended; one of them still has its runs.
         place.sql(&format!("UPDATE tasko_schedule SET active_till = '2020-01-01 00:00:00' WHERE id IN ({}, {})", schedules[0], schedules[1])).await;
         place.sql(&format!("UPDATE tasko_run SET schedule_id = {} WHERE project_id = {}", schedules[1], projects[1])).await;
-        // 5 old and 2 young of the first project: the last 3 stay, of which one is old. One old and 5 young of the
-        // third: the young ones stay.
+        // 5 old and 2 young of the first project: the latest 3 are kept, one of them old. One old
+        // and 5 young of the third: the young ones are kept.
         let (status, message, _) = place.house_done("run-history-cleanup-bunch", "2026-03-01").await;
         assert_eq!(status, RunStatus::Finished, "{message}");
         assert!(message.starts_with("5 runs removed") && message.contains("; 1 ended schedules removed"), "{message}");
@@ -180,7 +180,7 @@ on_both_databases! {
         place.db.run(move |conn| {
             let now = chrono::Utc::now().naive_utc();
             assert_eq!(history_list(conn, now - chrono::TimeDelta::days(30))?.len(), 2);
-            // Housekeeping has a history too; what goes on never goes.
+            // Housekeeping has a history too; a run in progress is never removed.
             let house = HistoryOf::Bunch("run-history-cleanup-bunch".to_owned());
             assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 1, 9)?, Removed::default());
             assert_eq!(history_remove(conn, &house, now + chrono::TimeDelta::days(1), 0, 9)?.runs, 1);
@@ -213,7 +213,7 @@ on_both_databases! {
     }
 }
 
-/// Results of the project that is deleted.
+/// Results of the deleted project.
 const RESULTS: i64 = 25_000;
 
 impl Place {
@@ -237,7 +237,7 @@ impl Place {
         )).await;
     }
 
-    /// Writes, and answers how many results there are.
+    /// Writes, and returns the number of results.
     async fn written_and_counted(&self) -> i64 {
         self.sql("UPDATE org SET name = name").await;
         let count = |conn: &mut DbConnection| Ok(run_result::table.count().get_result(conn)?);
@@ -274,7 +274,7 @@ on_both_databases! {
         assert!(first.await.is_err(), "it wasn't interrupted");
         let left = place.db.run(move |conn| project_by_id(conn, org, first_id)).await.expect("a row").expect("it is there");
         assert!(!left.enabled);
-        // Others write meanwhile, and see it go.
+        // Others write meanwhile, and see the deletion progress.
         let second = delete();
         let mut seen = std::collections::BTreeSet::new();
         while !second.is_finished() {

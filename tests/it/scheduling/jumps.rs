@@ -25,14 +25,14 @@ on_both_databases! {
         let runs = place.runs().await;
         assert_eq!(runs[1].status, RunStatus::Skipped);
         assert_eq!(runs[1].message, "missed: no server checked the schedule until 2026-03-03 11:30:00 UTC");
-        // A moment late is not missed.
+        // A moment late isn't missed.
         place.hands.set("2026-03-03 12:00:40");
         assert_eq!(scheduler.look().await.expect("no error"), 1);
         assert_eq!(place.fired().await[2], "2026-03-03 12:00:00 READY");
     }
 }
 
-/// Goes through the times one by one, with runs that end at once.
+/// Steps through the times, with runs that end at once.
 async fn walk(place: &Place, times: &[&str]) {
     let mut scheduler = place.scheduler(ScheduleRules::default());
     for time in times {

@@ -1,5 +1,5 @@
-//! What becomes of a part that a worker doesn't work on though the database says so, and of results
-//! that the database doesn't take. The worker is in this process, the registries are real ones.
+//! Parts that the database assigns to a worker that doesn't work on them, and results that the database
+//! rejects. The worker is in this process, the registries are real ones.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -35,10 +35,10 @@ const RULES: LeaseRules = LeaseRules {
     lost_after: Duration::from_secs(3),
     attempts: 5,
 };
-/// Looks at a run until it has ended: every 50 ms, for a minute.
+/// Checks a run until it has ended: every 50 ms, for a minute.
 const LOOKS: usize = 1200;
 
-/// A project between two registries, and a worker of the name `w`.
+/// A project between two registries, and a worker named `w`.
 struct Work {
     db: TestDatabase,
     source: Registry,
@@ -51,7 +51,7 @@ struct Work {
 }
 
 impl Work {
-    /// With a first run that waits.
+    /// With a waiting first run.
     async fn new(db: TestDatabase) -> Work {
         let (source, target) = (Registry::start().await, Registry::start().await);
         for tag in ["v1", "v2"] {
@@ -84,7 +84,7 @@ impl Work {
         }
     }
 
-    /// With a worker that has done a first run, so that it has seen to what earlier ones left.
+    /// With a worker that has finished a first run, and so has handled earlier leftovers.
     async fn begun(db: TestDatabase) -> Work {
         let mut work = Work::new(db).await;
         work.worker_start();
@@ -118,7 +118,7 @@ impl Work {
         queued.await.expect("a run")
     }
 
-    /// A run that the database gives to the worker, and the worker has never heard of.
+    /// A run that the database assigns to the worker without its knowledge.
     async fn claimed_out_of_sight(&self) -> i64 {
         let (org, project) = (self.org, self.project);
         self.db
@@ -247,7 +247,7 @@ on_both_databases! {
                 assert_eq!(until(conn)?, first, "neither by name nor under another fence");
                 leases_renew(conn, &[other, lease], long)?;
                 assert!(until(conn)? > first);
-                // A row without an end of its lease is overdue, and can be offered.
+                // A row without a lease end is overdue, and can be offered.
                 diesel::update(run_part::table)
                     .set(run_part::lease_until.eq(None::<registrysync::store::Moment>))
                     .execute(conn)?;
@@ -269,7 +269,7 @@ on_both_databases! {
         .await;
         let run = work.ended(work.run().await).await;
         assert_eq!(run.status, RunStatus::Failed, "{}", run.message);
-        assert!(run.message.contains("the database refuses it"), "{}", run.message);
+        assert!(run.message.contains("the database rejected some of the results"), "{}", run.message);
         work.sql("DROP TRIGGER refuse", "ALTER TABLE run_result DROP CONSTRAINT refuse").await;
         let run = work.ended(work.run().await).await;
         assert_eq!((run.status, run.totals.skipped), (RunStatus::Finished, 2), "{}", run.message);
@@ -288,7 +288,7 @@ on_both_databases! {
         )
         .await;
         let id = work.run().await;
-        // Several leases long, and longer than any fixed number of tries.
+        // Several leases long, and longer than any fixed number of retries.
         tokio::time::sleep(Duration::from_secs(15)).await;
         let org = work.org;
         let run = work.db.run(move |conn| run_get(conn, org, id)).await.expect("no error").expect("the run");
@@ -378,7 +378,7 @@ on_both_databases! {
                 for text in texts {
                     assert!(text.len() < 8192 && !text.contains(['\0', '\u{1b}']), "{}", text.len());
                 }
-                // What can't be kept as it is isn't remembered.
+                // What can't be stored unchanged isn't recorded.
                 let pair = StorePair { src: 1, dest: 2 };
                 let key = |tag: &str| SyncedKey {
                     tag: tag.to_owned(),

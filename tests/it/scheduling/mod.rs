@@ -1,11 +1,11 @@
-//! The scheduler on both databases, by a clock that the test sets.
-//! - `claiming`: what is claimed next.
-//! - `firing`: one run for each fire time, what is left out and why.
-//! - `jumps`: a clock that goes forward and back, and servers that were down.
-//! - `house`, `verify`: what housekeeping does.
-//! - `leases`: parts that nobody works on, and results that the database doesn't take.
-//! - `rubbish`: rows that nothing can use.
-//! - `rules`: jitter and distance.
+//! The scheduler on both databases, with a simulated clock.
+//! - `claiming`: which part is claimed next.
+//! - `firing`: one run per fire time, what is skipped and why.
+//! - `jumps`: a clock that goes forward and back, and server downtimes.
+//! - `house`, `verify`: housekeeping.
+//! - `leases`: parts that no worker works on, and results that the database rejects.
+//! - `rubbish`: unusable rows.
+//! - `rules`: jitter and minimum distance.
 
 mod claiming;
 mod firing;
@@ -39,7 +39,7 @@ fn moment(text: &str) -> Moment {
     NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").expect(text)
 }
 
-/// A clock that shows what it was set to.
+/// A clock that returns the time it was set to.
 #[derive(Clone)]
 struct Hands(Arc<Mutex<Moment>>);
 
@@ -129,7 +129,7 @@ impl Place {
         made.await.expect("projects")
     }
 
-    /// Schedules without a next time, one for each project; the first look reckons it.
+    /// Schedules without a next time, one per project; the first check calculates it.
     async fn schedules(&self, projects: &[i64], cron_expr: &'static str) -> Vec<i64> {
         let (org, projects) = (self.org, projects.to_vec());
         let made = self.db.run(move |conn| {

@@ -5,7 +5,7 @@ use registrysync::store::schedules::schedule::{ScheduleFilter, schedule_list};
 use super::Place;
 use crate::support::logged::Logged;
 
-/// What somebody may write into the third schedule, and a part of the reason that is shown.
+/// What someone may write to the third schedule, and part of the reason that is shown.
 const ON_BOTH: [(&str, &str); 4] = [
     (
         "cron_expr = 'every day'",
@@ -15,7 +15,7 @@ const ON_BOTH: [(&str, &str); 4] = [
     ("project_id = NULL", "it names no project"),
     ("cron_expr = '', next_fire = NULL", "it should run once"),
 ];
-/// The same where columns take any type.
+/// The same for columns that accept any type.
 const ON_SQLITE: [(&str, &str); 3] = [
     (
         "active_from = 'soon'",
@@ -57,7 +57,7 @@ on_both_databases! {
                 let wanted = if row.id == bad { *part } else { "" };
                 assert!(reason.contains(wanted) && reason.is_empty() == wanted.is_empty(), "{rubbish}: {reason}");
             }
-            // One line for each time.
+            // One line each time.
             let lines = logged.lines("an unusable schedule was disabled");
             assert_eq!(lines.len(), number + 1, "{lines:?}");
             let line = &lines[number];
@@ -66,7 +66,7 @@ on_both_databases! {
             }
             // It stays so.
             assert_eq!(scheduler.look().await.expect("no error"), 0);
-            // As setting it anew does.
+            // Like setting it again does.
             place.sql(&format!(
                 "UPDATE tasko_schedule SET cron_expr = '0 0 3 * * ?', project_id = {}, active_from = '2000-01-01 00:00:00' WHERE id = {bad}",
                 projects[2]

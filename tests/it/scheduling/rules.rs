@@ -28,7 +28,7 @@ on_both_databases! {
         place.hands.set("2026-03-01 03:05:00");
         let made = scheduler.look().await.expect("no error");
         assert_eq!(made, delays.iter().filter(|delay| **delay <= TimeDelta::minutes(5)).count());
-        // A check in between changes no delay.
+        // A check in between doesn't change the delay.
         place.hands.set("2026-03-01 03:10:00");
         let rest = place.scheduler(rules).look().await.expect("no error");
         assert_eq!(made + rest, 50);
@@ -57,9 +57,9 @@ fn lines_are_measured_by_their_two_closest_times() {
         close("0 0,5 3 * * ?", "UTC", 600),
         Some(["2026-01-02 03:00:00", "2026-01-02 03:05:00"].map(str::to_owned))
     );
-    // Rarely too close is too close.
+    // Even rarely too close is too close.
     assert!(close("0 0 3 1,31 * ?", "UTC", 2 * 86400).is_some());
-    // A day is a day, also when the clock is changed; an hour is an hour.
+    // A day is a day, even across clock changes; an hour is an hour.
     for zone in ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"] {
         assert_eq!(close("0 15 2 * * ?", zone, 86400), None, "{zone}");
         assert_eq!(close("0 0 * * * ?", zone, 3600), None, "{zone}");

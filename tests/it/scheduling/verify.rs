@@ -90,7 +90,7 @@ on_both_databases! {
             assert!(log.contains(part), "{log}");
         }
         assert_eq!(tags_left(&place).await, ["gone", "good", "hollow", "moved"]);
-        // Nobody has mended anything.
+        // Nothing has been repaired.
         let (status, message, _) = place.house_done("target-verify-bunch", "2026-03-02").await;
         assert_eq!(status, RunStatus::Failed);
         assert_eq!(message, "4 targets checked, 3 changed or incomplete, 0 could not be checked");

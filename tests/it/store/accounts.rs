@@ -50,7 +50,7 @@ on_both_databases! {
             };
             let taken = account_create(conn, &new, &[]);
             assert!(matches!(taken, Err(Error::Exists(_))), "{taken:?}");
-            // The second of the same role fails: the account made before it must go again.
+            // The second of the same role fails: the account created before must be rolled back.
             let new = NewAccount { login: "other", ..new };
             let twice = account_create(conn, &new, &[Role::OrgAdmin, Role::OrgAdmin]);
             assert!(matches!(twice, Err(Error::Exists(_))), "{twice:?}");
@@ -92,7 +92,7 @@ on_both_databases! {
             assert!(session_find(conn, old)?.is_none());
             assert_eq!(session_delete_expired(conn)?, 1);
             assert!(session_find(conn, live)?.is_some());
-            // Ids never come back: an old key can't become another's session.
+            // Ids are never reused: an old key can't become another's session.
             let next = session_create(conn, account_id, b"c", 60, "")?;
             assert!(session_delete(conn, next)?);
             assert!(session_create(conn, account_id, b"d", 60, "")? > next);
@@ -110,7 +110,7 @@ on_both_databases! {
             let id = session_create(conn, account_id, b"a", 100, "")?;
             let (mut session, time) = session_find(conn, id)?.expect("the session");
             let before = session.expires;
-            // As if it were half over.
+            // As if half its time were over.
             session.expires -= chrono::TimeDelta::seconds(50);
             session_renew(conn, &session, time)?;
             let (after, time) = session_find(conn, id)?.expect("the session");

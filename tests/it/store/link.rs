@@ -10,7 +10,7 @@ use registrysync::store::{ConnectionLimits, Db, DbOptions, Error, SealKey, Troub
 use std::path::Path;
 use std::time::Duration;
 
-/// Far longer than anything here takes, on a busy machine.
+/// Far longer than anything here takes on a busy machine.
 const BOUND: Duration = Duration::from_mins(1);
 
 fn key(dir: &Path) -> SealKey {
@@ -43,14 +43,14 @@ async fn works_again(db: &Db) {
         .expect("it works again");
 }
 
-/// A firewall that lost its state, a hung pooler: nothing is reset, and nothing is answered.
+/// A firewall that lost its state, a hung pooler: no reset, and no answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_fall_silent_are_given_up() {
     let Some(db) = TestDatabase::postgres() else {
         return;
     };
     let (proxy, db) = through_proxy(&db, Duration::from_secs(2)).await;
-    // All places have a connection.
+    // All permits have a connection.
     let sleep = |db: Db| async move {
         db.run(|conn| Ok(conn.batch_execute("SELECT pg_sleep(0.3)")?))
             .await
@@ -75,13 +75,14 @@ async fn connections_that_fall_silent_are_given_up() {
     works_again(&db).await;
 }
 
-/// Where all connections are in statements that are never answered, the others needn't wait for that.
+/// If all connections are in statements that are never answered, other callers needn't wait for
+/// that.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_silent_database_is_told_soon() {
     let Some(db) = TestDatabase::postgres() else {
         return;
     };
-    // Long enough that nothing but the question whether it is there can tell.
+    // Longer than the check whether the server is alive takes.
     let (proxy, db) = through_proxy(&db, BOUND).await;
     let under_way: Vec<_> = (0..8)
         .map(|_| {
@@ -92,7 +93,7 @@ async fn who_waits_for_a_silent_database_is_told_soon() {
             })
         })
         .collect();
-    // Who is busy is waited for.
+    // A busy server is waited for.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let patient = tokio::spawn({
         let db = db.clone();
@@ -124,7 +125,7 @@ async fn who_waits_for_a_silent_database_is_told_soon() {
     }
 }
 
-/// The renewal of leases doesn't wait behind calls.
+/// Renewing leases doesn't wait behind calls.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_urgent_has_a_connection_of_its_own() {
     let Some(db) = TestDatabase::postgres() else {
@@ -166,7 +167,7 @@ async fn a_server_that_takes_connections_and_says_nothing_is_away() {
     proxy.mute(true);
     proxy.freeze();
     let asked = async {
-        // What was under way when it fell silent may take the limit of a statement.
+        // A statement in progress when it fell silent may take until the statement timeout.
         let _ = db.run(account_count).await;
         db.run(account_count).await
     };
@@ -268,7 +269,7 @@ async fn what_postgresql_means_is_told_by_its_code() {
     assert!(error.to_string().contains("nowhere"), "{error}");
 }
 
-/// A CA, and what it signs.
+/// A CA, and certificates signed by it.
 struct Authority {
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
@@ -309,11 +310,11 @@ fn private(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("its mode");
 }
 
-/// A server with TLS only, as every managed PostgreSQL: by password, or by a client's certificate.
+/// A TLS-only server, like every managed PostgreSQL: with a password, or with a client certificate.
 struct TlsServer {
     _server: OwnServer,
     port: u16,
-    /// `ca.crt`, the server's; `stranger.crt`, another one; `client.crt` and `client.key`.
+    /// `ca.crt`, the server's CA; `stranger.crt`, another one; `client.crt` and `client.key`.
     files: tempfile::TempDir,
 }
 

@@ -2,14 +2,14 @@
 //! - `accounts`: accounts, roles, sessions.
 //! - `stores`: image stores and their seals.
 //! - `projects`: projects and items.
-//! - `runs`: the queue, its fence, results, logs.
-//! - `synced`: what was seen at targets.
-//! - `notifications`: what people are to be told.
-//! - `link`: the way to PostgreSQL: what hangs, what is lost, TLS.
+//! - `runs`: the queue, fences, results, logs.
+//! - `synced`: records of what was seen at targets.
+//! - `notifications`: pending notifications.
+//! - `link`: the link to PostgreSQL: hangs, lost connections, TLS.
 //! - `opening`: connecting, migrating, keys.
-//! - `workers`: who works, and how nodes hear of each other.
-//! - `trouble`: what errors mean.
-//! - `tables`: what the migrations make, and which queries use an index.
+//! - `workers`: workers, and notifications between nodes.
+//! - `trouble`: the meaning of errors.
+//! - `tables`: the tables after migrations, and which queries use an index.
 
 mod accounts;
 mod link;
@@ -47,7 +47,7 @@ fn account(conn: &mut DbConnection, name: &str) -> (i64, i64) {
     (org, id)
 }
 
-/// A store; with a login where `password` is one.
+/// A store; with a login if there is a `password`.
 fn store(
     conn: &mut DbConnection,
     key: &SealKey,

@@ -48,7 +48,7 @@ on_both_databases! {
                 let told = claim(conn, Channel::ALL, HOUR).expect("one a channel");
                 assert_eq!(told.run.id, failed);
             }
-            // What became of one project says nothing of the other.
+            // The outcome of one project doesn't affect the other.
             run(conn, org, good, RunStatus::Finished);
             run(conn, org, bad, RunStatus::Failed);
             assert!(claim(conn, Channel::ALL, HOUR).is_none());
@@ -80,7 +80,8 @@ on_both_databases! {
                 let told = claim(conn, &[Channel::Mail], HOUR).expect("one");
                 assert_eq!((told.run.id, told.attempt, told.org.as_str()), (id, 1, "acme"));
             }
-            // What is told waits for its next try, and a channel that nobody has for ever.
+            // A notification being sent waits for its next attempt; one for a channel that no
+            // process has waits forever.
             assert!(claim(conn, &[Channel::Mail], HOUR).is_none());
             assert!(claim(conn, &[], HOUR).is_none());
 

@@ -73,7 +73,7 @@ on_both_databases! {
             assert!(copies.is_empty());
             return;
         }
-        // The copy is a whole database of before.
+        // The copy is a complete earlier database.
         let [copy] = &copies[..] else { panic!("{copies:?}") };
         let url = format!("sqlite:{}", copy.display());
         let key = SealKey::from_file(&db.key_file()).expect("the key");
@@ -82,12 +82,12 @@ on_both_databases! {
     }
 }
 
-/// Nobody else reads the copy, not even while it is written.
+/// Nobody else can read the copy, not even while it is written.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_copy_before_a_migration_is_its_owners_from_the_first_byte_on() {
     use std::os::unix::fs::PermissionsExt as _;
     let db = TestDatabase::sqlite();
-    // Large enough for the copy to take a while; and the last migrations' state is undone.
+    // Large enough for the copy to take a while; and the last migrations are undone.
     db.run(|conn| {
         Ok(conn.batch_execute(
             "CREATE TABLE ballast AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)

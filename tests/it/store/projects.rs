@@ -36,7 +36,7 @@ on_both_databases! {
                 other => panic!("{other:?}"),
             }
             assert_eq!(project_by_id(conn, org, id)?.as_ref(), Some(&changed));
-            // Who names no version takes what is there.
+            // Changes without a version apply to the current state.
             assert!(project_update(conn, org, id, None, &late)?);
             assert!(!project_update(conn, org, id + 1, None, &late)?);
             Ok(())

@@ -126,7 +126,7 @@ on_both_databases! {
             assert_eq!(run_cancel(conn, org, run.id, "me")?, Cancelled::Asked);
             let held = parts_held(conn, "w")?;
             assert_eq!((held.len(), held[0].cancel_requested), (1, true));
-            // Its worker goes without a word.
+            // Its worker disappears silently.
             assert!(!parts_overdue(conn, LEASE)?.iter().any(|late| late.id == part.id));
             diesel::update(run_part::table.find(part.id))
                 .set(run_part::lease_until.eq(now() - chrono::TimeDelta::hours(1)))
@@ -217,7 +217,7 @@ on_both_databases! {
     }
 }
 
-/// Claims and finishes until nothing waits; a run may wait for another of its project.
+/// Claims and finishes until nothing is waiting; a run may wait for another of its project.
 async fn claim_all(db: registrysync::store::Db, worker: String) -> Vec<i64> {
     let mut got = Vec::new();
     loop {
@@ -274,7 +274,7 @@ on_both_databases! {
     }
 }
 
-/// Every write that a worker makes, with this lease.
+/// Every write of a worker, with this lease.
 fn writes(conn: &mut DbConnection, lease: Lease) -> Vec<Result<(), Error>> {
     let totals = RunTotals::default();
     vec![
@@ -312,7 +312,7 @@ on_both_databases! {
             part_progress(conn, part.lease(), &totals)?;
             assert_eq!(run_get(conn, org, id)?.expect("the run").totals, totals);
 
-            // Renewed meanwhile: it lives.
+            // Renewed meanwhile: its worker is alive.
             let seen = parts_of(conn, Some("w"))?.remove(0);
             let stale = Part { lease_until: seen.lease_until.map(|t| t - chrono::TimeDelta::seconds(1)), ..seen.clone() };
             assert_eq!(part_offer(conn, &stale, "gone", 2)?, Offered::Not);
@@ -335,7 +335,7 @@ on_both_databases! {
             part_progress(conn, again.lease(), &totals)?;
             assert_eq!(run_get(conn, org, id)?.expect("the run").totals, totals);
 
-            // Given back, that is no failed attempt; lost again, it is one too many.
+            // Releasing it is not a failed attempt; losing it again is one too many.
             part_release(conn, again.lease(), "stopped")?;
             assert_refused(conn, again.lease());
             let third = part_claim(conn, id, "u", LEASE)?.expect("the part");
@@ -441,7 +441,7 @@ on_both_databases! {
             let project_id = project(conn, &key, org, "mirror");
             let id = enqueue(conn, org, project_id);
             let lease = claim(conn, "w")?.expect("the run").1.lease();
-            // More than one statement takes.
+            // More than one statement handles.
             let results: Vec<_> = (0..2500)
                 .map(|number| {
                     let failed = number % 1000 == 7;

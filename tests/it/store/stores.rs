@@ -104,7 +104,7 @@ on_both_databases! {
                 },
             );
             assert!(matches!(again, Err(Error::Exists(_))), "{again:?}");
-            // Nothing of another organisation is visible or can be changed.
+            // Another organisation's objects can neither be seen nor changed.
             assert!(image_store_by_id(conn, acme, theirs)?.is_none());
             let change = ImageStoreChange { uri: Some("y".to_owned()), ..Default::default() };
             assert!(!image_store_update(conn, &key, acme, theirs, &change)?);

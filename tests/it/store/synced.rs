@@ -52,7 +52,7 @@ on_both_databases! {
             let time = now();
             assert!(synced_lookup(conn, pair, "nginx")?.is_empty());
             synced_upsert(conn, pair, "nginx", &HashMap::new())?;
-            // More than one statement takes.
+            // More than one statement handles.
             let mut known = tags(0..2300, "sha256:old", time);
             synced_upsert(conn, pair, "nginx", &known)?;
             assert_eq!(synced_lookup(conn, pair, "nginx")?, known);

@@ -119,7 +119,7 @@ const SQLITE_SQL: &str = "
     WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'
     ORDER BY rowid";
 
-/// `oid` grows with each table made, so that the text can be run as it stands.
+/// `oid` grows with each created table, so the text can be executed in this order.
 const POSTGRES_TABLES: &str = "
     SELECT relname::text AS line FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT LIKE '\\_\\_%'
@@ -230,7 +230,7 @@ fn compare(name: &str, text: &str) {
     );
 }
 
-/// Calls what is called often, with rows that make every statement of it run.
+/// Makes frequent calls, with rows that execute all their statements.
 fn hot_calls(
     conn: &mut DbConnection,
     org: i64,
@@ -293,7 +293,7 @@ fn hot_calls(
 
 fn login_hot_calls(conn: &mut DbConnection) -> Result<(), Error> {
     let subjects = ["login x".to_owned(), "address 192.0.2.7".to_owned()];
-    // The second time the oldest of them goes.
+    // The second time the oldest of them is removed.
     for capacity in [10, 0] {
         failure_add(conn, &subjects, chrono::TimeDelta::minutes(5), capacity)?;
     }
@@ -439,8 +439,8 @@ struct PostgresStep {
     step: String,
 }
 
-/// What is read from one end of an index and ends soon: what is due or over, and pages of lists of
-/// the whole server.
+/// Queries that read an index from one end and stop soon: what is due or has ended, and pages of
+/// lists of the whole server.
 const FROM_ONE_END: [&str; 9] = [
     "rowid",
     "id",
@@ -453,11 +453,11 @@ const FROM_ONE_END: [&str; 9] = [
     "since",
 ];
 
-/// What is read whole on purpose: the workers; where all stores are, once a host has reached its limit; and
-/// the index of the login guard's counters, of which there are not more than it holds.
+/// Tables that are deliberately read completely: the workers; all stores, once a host has reached
+/// its limit; and the index of the login guard's counters, whose number is limited.
 const READ_WHOLE: [&str; 3] = ["worker", "image_store", "login_failure"];
 
-/// Whether a statement asks for all rows of such a table.
+/// Whether a statement reads all rows of such a table.
 fn is_whole_on_purpose(statement: &str) -> bool {
     let text = statement.replace(['`', '"'], "");
     let from = |table: &&str| {
@@ -467,7 +467,7 @@ fn is_whole_on_purpose(statement: &str) -> bool {
     text.starts_with("SELECT") && is_one && !text.contains(" WHERE ") && !text.contains(" JOIN ")
 }
 
-/// Whether a step reads a range of an index without saying whose: all of it, where the range is.
+/// Whether a step reads an index range without an owner: all of it, if only the range is given.
 fn is_range_of_everything(step: &str) -> bool {
     let condition = match step.split_once("Index Cond: ") {
         Some((_, condition)) => condition,
@@ -537,7 +537,7 @@ on_both_databases! {
                 // A month has few days; what is grouped was found by an index.
                 let sorted = step.contains("TEMP B-TREE") && !statement.contains("date(end_time)");
                 let whole_index = is_range_of_everything(step);
-                // SQLite's word for a statement around another one; it is no table.
+                // SQLite's name for a statement around another one; it isn't a table.
                 let is_table = step != "SCAN CONSTANT ROW";
                 let whole_table = whole_table && is_table && !is_whole_on_purpose(&statement);
                 assert!(!whole_table && !sorted && !whole_index, "{statement}\n{plan:#?}");

@@ -1,4 +1,4 @@
-//! What a database means by its errors.
+//! The meaning of a database's errors.
 
 use super::account;
 use crate::support::database::TestDatabase;
@@ -105,7 +105,7 @@ on_both_databases! {
         };
         let error = db.run(in_a_transaction).await.expect_err("it panicked");
         assert!(matches!(error, Error::Task(_)), "{error:?}");
-        // Else its run would be tried for ever, under a lease that is renewed.
+        // Otherwise its run would be retried forever, under a lease that is renewed.
         assert!(!error.is_passing(), "{error}");
         assert!(!error.is_healed_by_waiting(), "{error}");
         // Each of the connections.
@@ -118,7 +118,7 @@ on_both_databases! {
     }
 }
 
-/// A backup tool holds the lock, or the disk is full: who only reads must not notice.
+/// A backup tool holds the lock, or the disk is full: calls that only read must not be affected.
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_works_where_only_writing_fails() {
     let db = TestDatabase::sqlite();
@@ -137,7 +137,7 @@ async fn reading_works_where_only_writing_fails() {
     let key = login(&app, here, name(), "correct horse".into(), None)
         .await
         .expect("a session");
-    // As if its time were half over: each call renews it.
+    // As if half its time were over: each call renews it.
     db.run(|conn| {
         Ok(conn.batch_execute(
             "UPDATE session SET expires = strftime('%Y-%m-%d %H:%M:%f', 'now', '+1800 seconds')",
@@ -149,7 +149,7 @@ async fn reading_works_where_only_writing_fails() {
     let mut other = SqliteConnection::establish(path).expect("a connection");
     other.batch_execute("BEGIN IMMEDIATE").expect("the lock");
     session_check(&app, &key).await.expect("the caller");
-    // Writing says what to do.
+    // Writing reports what to do.
     let refused = login(&app, here, name(), "correct horse".into(), None).await;
     match refused {
         Err(service::Error::Unavailable { message: text, .. }) => {

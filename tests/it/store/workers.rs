@@ -1,4 +1,4 @@
-//! Who works, and how nodes hear of each other.
+//! Workers, and notifications between nodes.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::postgres::OwnServer;
 use crate::support::queue::claim;
 
 const LOST_AFTER: Duration = Duration::from_mins(1);
-/// Looks for news: every 20 ms, for twenty seconds.
+/// Polls for notifications: every 20 ms, for twenty seconds.
 const LOOKS: usize = 1000;
 
 fn at(host: &str, directory: &str) -> NewWorker {
@@ -47,7 +47,7 @@ on_both_databases! {
             assert!(worker_register(conn, &at("b", "/data"), LOST_AFTER)?);
             worker_forget(conn, "w")?;
             assert!(worker_register(conn, &at("c", "/data"), LOST_AFTER)?);
-            // Long gone, and forgotten by the next one that starts.
+            // Long lost, and removed by the next one that starts.
             silent_for(conn, 60 * 24 * 30)?;
             let other = NewWorker { id: "v".to_owned(), ..at("c", "/data") };
             assert!(worker_register(conn, &other, LOST_AFTER)?);

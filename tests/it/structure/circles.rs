@@ -1,6 +1,8 @@
-//! No file uses another one that uses it in turn, however far around: each can be read, and changed, after those below it.
+//! No file uses another one that directly or indirectly uses it: each can be understood and changed
+//! after those below it.
 //!
-//! The maps of folders (`mod.rs`, `lib.rs`) stand aside: who imports a name from one uses the file that it comes from.
+//! The maps of folders (`mod.rs`, `lib.rs`) don't count: an import through one uses the file that it
+//! comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +11,7 @@ use super::sources::{Names, Source, rooted, sources};
 /// For each file, the files that it uses, and what of them.
 type Uses = BTreeMap<Names, BTreeMap<Names, BTreeSet<String>>>;
 
-/// The files by their modules, and what maps hand on.
+/// The files by their modules, and what maps re-export.
 struct Modules<'a> {
     sources: BTreeMap<Names, &'a Source>,
     bound: BTreeMap<Names, BTreeMap<String, Vec<(Names, Names)>>>,
@@ -45,7 +47,7 @@ impl<'a> Modules<'a> {
         Modules { sources, bound }
     }
 
-    /// Where a path leads that stands in `module` of the file `file`; `None`: out of this crate.
+    /// Where a path in `module` of the file `file` leads; `None`: out of this crate.
     fn absolute(
         &self,
         file: &[String],
@@ -61,14 +63,14 @@ impl<'a> Modules<'a> {
         if self.sources.contains_key(&child) {
             return Some([child.as_slice(), rest].concat());
         }
-        // A name that was imported: of several in as many scopes, the first one.
+        // An imported name: of several in different scopes, the first one.
         let (module, path) = self.bound.get(file)?.get(first)?.first()?;
         let further = depth.checked_sub(1)?;
         let found = self.absolute(file, module, path, further)?;
         Some([found.as_slice(), rest].concat())
     }
 
-    /// The file that has what is at the path, and the name of it there.
+    /// The file that has the item at the path, and its name there.
     fn home(&self, path: &[String], depth: usize) -> Option<(Names, String)> {
         let length = (0..=path.len())
             .rev()
@@ -93,7 +95,7 @@ impl<'a> Modules<'a> {
     }
 }
 
-/// Which files use which, maps left aside.
+/// Which files use which, without maps.
 fn uses(sources: &[Source]) -> Uses {
     const DEPTH: usize = 8;
     let modules = Modules::new(sources);
@@ -128,7 +130,7 @@ fn reached<'a>(uses: &'a Uses, from: &'a Names) -> BTreeSet<&'a Names> {
     found
 }
 
-/// The circles, each with its ways and what goes them.
+/// The circles, each with its edges and their reasons.
 fn circles(uses: &Uses) -> Vec<String> {
     let reached: BTreeMap<&Names, BTreeSet<&Names>> = uses
         .keys()
@@ -179,21 +181,21 @@ fn a_circle_is_found_whatever_way_it_goes() {
     };
     let root = ("lib.rs", "mod a; mod b;");
     let map = ("a/mod.rs", "mod x; mod y; pub use x::X; pub use y::Y as Z;");
-    // By a name that the map hands on, and by a path within a macro.
+    // By a re-exported name, and by a path within a macro.
     let x = ("a/x.rs", "use super::Z; pub struct X;");
     let y = ("a/y.rs", "pub struct Y; fn f() { vec![crate::a::X] }");
     assert_eq!(
         found(&[root, map, x, y]),
         ["a circle of 2 files:\n  a/x.rs uses a/y.rs: Y\n  a/y.rs uses a/x.rs: X"]
     );
-    // Around three corners, once by a module that was imported.
+    // Across three files, once through an imported module.
     let x = ("a/x.rs", "use super::y; pub fn f() { y::f() }");
     let y = ("a/y.rs", "pub fn f() { crate::b::f() }");
     let b = ("b.rs", "use crate::a; pub fn f() { a::x::f() }");
     let circle = found(&[root, map, x, y, b]).join("\n");
     assert!(circle.starts_with("a circle of 3 files:"), "{circle}");
     assert!(circle.contains("b.rs uses a/x.rs: f"), "{circle}");
-    // One way only; what tests use doesn't count.
+    // One direction only; what tests use doesn't count.
     let y = (
         "a/y.rs",
         "pub struct Y; #[cfg(test)] mod tests { use super::super::x::X; }",

@@ -1,13 +1,13 @@
-//! No folder has more files than one looks through: a door each, along a corridor that isn't too long.
+//! No folder has more files than one can survey.
 
 use std::collections::BTreeMap;
 
 use super::sources::{Source, sources};
 
-/// Files of a folder, beside its map.
+/// Files of a folder, besides its map.
 const MOST: usize = 12;
 
-/// The folders with too many files whose maps don't say that they are an exception.
+/// The folders with too many files whose maps don't declare an exception.
 fn too_long(sources: &[Source]) -> Vec<String> {
     let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
     for source in sources.iter().filter(|source| !source.is_map()) {

@@ -18,7 +18,7 @@ const LAYERS: [&str; 12] = [
     "node",
 ];
 
-/// Words that a part must not name, and further parts that it must not use.
+/// Words that a part must not contain, and further parts that it must not use.
 const APART: [(&str, &[&str], &[&str]); 9] = [
     ("quartz", &["diesel", "axum", "dxr", "reqwest"], &[]),
     ("oci", &["diesel", "axum", "dxr"], &[]),
@@ -51,10 +51,10 @@ const APART: [(&str, &[&str], &[&str]); 9] = [
     ("surface", &["diesel", "reqwest"], &["store", "taskomatic"]),
 ];
 
-/// What stands on top of all others.
+/// What is above all others.
 const TOP: [&str; 1] = ["cli"];
 
-/// For each part: the parts that it must not use, and the words that it must not name.
+/// For each part: the parts that it must not use, and the words that it must not contain.
 fn rules() -> Vec<(&'static str, Vec<&'static str>, Vec<&'static str>)> {
     let others = APART.iter().map(|(part, ..)| *part);
     let parts = LAYERS
@@ -75,7 +75,7 @@ fn rules() -> Vec<(&'static str, Vec<&'static str>, Vec<&'static str>)> {
         .collect()
 }
 
-/// What a file uses that its part must not.
+/// What a file uses although its part must not.
 fn wrong(source: &Source, forbidden: &[&str], foreign: &[&str]) -> Vec<String> {
     let mut wrong: Vec<String> = Vec::new();
     for path in source.paths(true).named {

@@ -1,4 +1,4 @@
-//! Whoever opens a folder finds in its first comment what each of its modules is for.
+//! The first comment of each folder explains each of its modules.
 
 use super::sources::{Source, sources};
 

@@ -1,10 +1,11 @@
-//! How the sources are laid out: read from them, so that a wrong direction fails a test and not a review.
+//! The layout of the sources, checked from the sources themselves, so that a wrong dependency fails a
+//! test instead of a review.
 //!
 //! - `sources`: the files as modules, and the paths that each of them names.
 //! - `directions`: which part may use which.
-//! - `circles`: no file uses another one that uses it in turn, however far around.
-//! - `maps`: each folder says what is in it.
-//! - `corridors`: no folder has more files than one looks through.
+//! - `circles`: no file uses another one that directly or indirectly uses it.
+//! - `maps`: each folder explains its content.
+//! - `corridors`: no folder has more files than one can survey.
 
 mod circles;
 mod corridors;

@@ -23,7 +23,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Reads the text of the file at `path`.
+    /// Parses the text of the file at `path`.
     pub(super) fn new(path: &str, text: &str) -> Source {
         let file = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
         let mut module: Names = path
@@ -42,7 +42,7 @@ impl Source {
         }
     }
 
-    /// Whether it has the map of its folder.
+    /// Whether it is the map of its folder.
     pub(super) fn is_map(&self) -> bool {
         is_map(&self.path)
     }
@@ -57,7 +57,7 @@ impl Source {
         })
     }
 
-    /// The paths that it names, those of its tests among them where that is wanted.
+    /// The paths that it names, optionally including those of its tests.
     pub(super) fn paths(&self, with_tests: bool) -> Paths {
         let mut paths = Paths {
             module: self.module.clone(),
@@ -107,7 +107,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A path as it is written.
+/// A path as written.
 pub(super) struct Named {
     /// The module in which it stands.
     pub(super) module: Names,
@@ -116,10 +116,10 @@ pub(super) struct Named {
 
 /// What a file names.
 pub(super) struct Paths {
-    /// The module that is being read.
+    /// The module being read.
     module: Names,
     with_tests: bool,
-    /// Imports, and what has `::` in it.
+    /// Imports, and everything with `::`.
     pub(super) named: Vec<Named>,
     /// The names that imports give to paths.
     pub(super) bound: Vec<(String, Named)>,
@@ -163,7 +163,7 @@ impl Paths {
         self.add(names);
     }
 
-    /// Takes the paths out of what a macro or an attribute is given.
+    /// Extracts the paths from the arguments of a macro or an attribute.
     fn scan(&mut self, found: syn::Result<Vec<Names>>) {
         for names in found.expect("tokens can be read") {
             self.add(names);
@@ -216,7 +216,7 @@ impl<'ast> Visit<'ast> for Paths {
     }
 }
 
-/// The paths among tokens: names with `::` between them.
+/// The paths among tokens: names joined by `::`.
 fn token_paths(input: ParseStream<'_>) -> syn::Result<Vec<Names>> {
     let mut found = Vec::new();
     while !input.is_empty() {
@@ -260,7 +260,7 @@ fn token_path(input: ParseStream<'_>) -> syn::Result<Names> {
     }
 }
 
-/// Whether `#[cfg(test)]` stands there.
+/// Whether there is `#[cfg(test)]`.
 fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
@@ -288,8 +288,8 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// Where a path that stands in `module` leads, as far as it can be told without looking around; `None`: to another crate,
-/// or to a name of this file.
+/// Where a path in `module` leads, as far as can be determined without context; `None`: to another
+/// crate, or to a name of this file.
 pub(super) fn rooted(module: &[String], names: &[String]) -> Option<Names> {
     let (first, rest) = names.split_first()?;
     let mut from = module;

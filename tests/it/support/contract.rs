@@ -1,4 +1,4 @@
-//! Answers of the JSON surface, held against the `OpenAPI` document that the server itself serves.
+//! Checks responses of the JSON surface against the `OpenAPI` document that the server itself serves.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ pub(crate) struct Contract {
 }
 
 impl Contract {
-    /// What the server at `url` (`http://host:port`) promises.
+    /// The description served at `url` (`http://host:port`).
     pub(crate) async fn of(url: &str) -> Contract {
         let url = format!("{url}/rhn/manager/api/openapi.json");
         let answer = client().get(url).send().await.unwrap();
@@ -30,8 +30,8 @@ impl Contract {
         }
     }
 
-    /// Panics where the answer to `verb` at `path` (below the root, with or without query) isn't
-    /// one that the document names.
+    /// Panics if the response to `verb` at `path` (below the root, with or without query) doesn't
+    /// match the document.
     pub(crate) fn check(&self, verb: &str, path: &str, status: u16, body: &str) {
         let asked = format!("{verb} {path}: {status} {body:.2000}");
         assert!(status < 500, "{asked}");
@@ -39,7 +39,7 @@ impl Contract {
         let responses = described.map(|operation| &operation["responses"]);
         let schema = match responses.and_then(|all| all.get(status.to_string())) {
             Some(response) => &response["content"]["application/json"]["schema"],
-            // Paths and verbs that aren't there.
+            // Nonexistent paths and verbs.
             None if responses.is_none() && status == 401 => &Value::Null,
             None if responses.is_none() && matches!(status, 400 | 403 | 404 | 405) => {
                 &json!({"$ref": "#/components/schemas/Refusal"})

@@ -7,12 +7,12 @@ use registrysync::store::{Db, SealKey};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A database that goes when this is dropped. Dereferences to its [`Db`].
+/// A database that is removed on drop. Dereferences to its [`Db`].
 pub(crate) struct TestDatabase {
     db: Db,
-    /// What [`Db::open`] was given.
+    /// The argument of [`Db::open`].
     pub(crate) url: String,
-    /// A directory that goes with it; the key file is `key` in it.
+    /// A directory that is removed with it; the key file is `key` in it.
     pub(crate) dir: tempfile::TempDir,
     server_database: Option<(&'static Server, String)>,
 }
@@ -25,13 +25,13 @@ impl TestDatabase {
         TestDatabase::open(url, dir, None)
     }
 
-    /// A database on the shared PostgreSQL server; `None` where there is no PostgreSQL.
+    /// A database on the shared PostgreSQL server; `None` if there is no PostgreSQL.
     pub(crate) fn postgres() -> Option<TestDatabase> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let server = Server::shared()?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{}_{number}", std::process::id());
-        // One may be left of a test that was killed, under a process id that came back.
+        // One may be left from a killed test with the same process id.
         server_execute(
             server,
             &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
@@ -97,7 +97,7 @@ fn server_execute(server: &Server, sql: &str) {
         .expect(sql);
 }
 
-/// Makes two tests of one body, `NAME::sqlite` and `NAME::postgres`.
+/// Creates two tests from one body, `NAME::sqlite` and `NAME::postgres`.
 macro_rules! on_both_databases {
     ($(#[$meta:meta])* async fn $name:ident($db:ident) $body:block) => {
         $(#[$meta])*

@@ -1,6 +1,6 @@
-//! The distribution's real `docker-registry` on a free port, with its files in a temporary directory and its
-//! access log read into the same [`Requests`] as the test registry's; and [`AnyRegistry`] for what has to hold
-//! on both.
+//! The distribution's real `docker-registry` on a free port, with its files in a temporary directory
+//! and its access log parsed into the same [`Requests`] as the test registry's; and [`AnyRegistry`] for
+//! what has to hold on both.
 
 use std::{
     fs::{self, File},
@@ -20,10 +20,10 @@ use super::{
     },
 };
 
-/// Looks at whether it answers: every 50 ms, for 15 s.
+/// Polls whether it responds: every 50 ms, for 15 s.
 const LOOKS: usize = 300;
 
-/// A running `docker-registry`; it ends when dropped.
+/// A running `docker-registry`; it ends on drop.
 pub(crate) struct DockerRegistry {
     child: Child,
     address: String,
@@ -34,20 +34,20 @@ pub(crate) struct DockerRegistry {
 
 impl Drop for DockerRegistry {
     fn drop(&mut self) {
-        // Errors only say that it has ended already.
+        // An error only means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl DockerRegistry {
-    /// Starts one. `None` where it isn't installed, which in CI (`CI=true`) is a failure.
+    /// Starts one. `None` if it isn't installed, which is a failure in CI (`CI=true`).
     pub(crate) async fn start() -> Option<Self> {
         Self::start_at("127.0.0.1:0").await
     }
 
-    /// Starts one at `IP:PORT`; port 0 takes a free one. `None` as with [`DockerRegistry::start`], and where the
-    /// port may not be taken.
+    /// Starts one at `IP:PORT`; port 0 picks a free one. `None` as with [`DockerRegistry::start`],
+    /// and if the port isn't available.
     pub(crate) async fn start_at(listen: &str) -> Option<Self> {
         // Another process may take the free port first.
         for _ in 0..5 {
@@ -101,7 +101,7 @@ impl DockerRegistry {
         })
     }
 
-    /// Waits until it answers; gives its exit status if it ends instead.
+    /// Waits until it responds; returns its exit status if it ends instead.
     async fn ended_before_answering(&mut self) -> Option<ExitStatus> {
         let client = client();
         for _ in 0..LOOKS {
@@ -135,14 +135,15 @@ impl DockerRegistry {
     fn log_lines(&self) -> Vec<String> {
         let log = fs::read_to_string(self.files.path().join("access.log"));
         let log = log.expect("the access log");
-        // A last line without its end is still being written.
+        // An incomplete last line is still being written.
         let whole = log.rfind('\n').map_or("", |end| &log[..end]);
         let requests = whole.lines().filter(|line| line.contains(" HTTP/1.1\" "));
         requests.map(str::to_owned).collect()
     }
 
-    /// All requests since the start or the last clearing. It waits for the log to catch up with what was
-    /// answered: its own last request shows that. Received bytes and `Authorization` aren't in the log.
+    /// All requests since the start or the last clearing. It waits for the log to catch up with the
+    /// answered requests: its own last request shows that. Received bytes and `Authorization`
+    /// aren't in the log.
     pub(crate) async fn requests(&self) -> Requests {
         let marker = format!("/v2/?marker={}", self.log_lines().len());
         let url = format!("http://{}{marker}", self.address);
@@ -164,7 +165,8 @@ impl DockerRegistry {
     }
 }
 
-/// Reads a line of the combined log format: `HOST - - [DATE] "METHOD TARGET HTTP/1.1" STATUS BYTES "" "AGENT"`.
+/// Parses a line of the combined log format: `HOST - - [DATE] "METHOD TARGET HTTP/1.1" STATUS BYTES
+/// "" "AGENT"`.
 fn request(line: &str) -> Option<Request> {
     let mut parts = line.split('"').skip(1);
     let mut asked = parts.next()?.split(' ');
@@ -189,7 +191,7 @@ pub(crate) enum AnyRegistry {
 }
 
 impl AnyRegistry {
-    /// A new one of each kind that can be had here.
+    /// A new one of each available kind.
     pub(crate) async fn each() -> Vec<Self> {
         let mut each = vec![Self::InProcess(Registry::start().await)];
         each.extend(DockerRegistry::start().await.map(Self::Docker));

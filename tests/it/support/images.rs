@@ -1,6 +1,6 @@
-//! Images made from seeds: the same seed gives the same digests, everywhere. An [`Image`] is everything that
-//! one reference needs, in the order of pushing; it goes straight into a test registry ([`Image::store`]) or
-//! over HTTP to any ([`Image::push`]).
+//! Images generated from seeds: the same seed gives the same digests, everywhere. An [`Image`] is
+//! everything that one reference needs, in push order; it can be put directly into a test registry
+//! ([`Image::store`]) or pushed over HTTP to any registry ([`Image::push`]).
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -103,11 +103,11 @@ pub(crate) struct Manifest {
 /// All that one reference needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
-    /// Configs and layers; one that is shared stands here once.
+    /// Configs and layers; shared ones only once.
     pub(crate) blobs: Vec<Blob>,
     /// Children before their index.
     pub(crate) children: Vec<Manifest>,
-    /// What the reference stands for.
+    /// The object of the reference.
     pub(crate) top: Manifest,
 }
 
@@ -154,7 +154,7 @@ impl Image {
         Self::over(format, &entries, &images.collect::<Vec<_>>())
     }
 
-    /// An index that says of its one image that it has one byte more than it has.
+    /// An index that states one byte too many for its only image.
     pub(crate) fn index_mistaken(format: Format, seed: u64) -> Self {
         let image = Self::single(format, AMD64, &[Blob::layer(seed, 1000)]);
         let mut entry = image.entry(AMD64);
@@ -162,7 +162,8 @@ impl Image {
         Self::over(format, &[entry], &[&image])
     }
 
-    /// An index over amd64, arm64 and arm/v7: one layer of `size` bytes that they share, and one each of their own.
+    /// An index over amd64, arm64 and arm/v7: one shared layer of `size` bytes, and one of their
+    /// own each.
     pub(crate) fn multi(format: Format, seed: u64, size: u64) -> Self {
         let image = |(number, platform): (u64, Platform)| {
             let layers = [Blob::layer(seed, size), Blob::layer(seed + number, size)];
@@ -243,12 +244,12 @@ impl Image {
         })
     }
 
-    /// Digest of what the reference stands for.
+    /// Digest of the reference's object.
     pub(crate) fn digest(&self) -> &str {
         &self.top.digest
     }
 
-    /// Puts it straight into a test registry, under a tag if one is given.
+    /// Puts it directly into a test registry, under a tag if one is given.
     pub(crate) fn store(&self, registry: &Registry, repository: &str, tag: Option<&str>) {
         for blob in &self.blobs {
             registry.content_put(repository, &blob.digest, blob.content.clone());
@@ -313,7 +314,7 @@ async fn answered(request: reqwest::RequestBuilder, status: StatusCode) -> reqwe
 
 /// A plain HTTP client: no proxy, no redirects followed.
 pub(crate) fn client() -> Client {
-    // An error only says that it is installed already.
+    // An error only means that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
         .tls_certs_only([])

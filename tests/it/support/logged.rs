@@ -1,4 +1,4 @@
-//! What is logged, for tests to look at.
+//! The log, for tests to examine.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -22,14 +22,15 @@ impl Write for Logged {
 }
 
 impl Logged {
-    /// Of this thread, on which a test's server runs: everything, down to what the libraries trace.
+    /// Of this thread, on which a test's server runs: everything, including the libraries' trace
+    /// level.
     pub(crate) fn begin() -> (Logged, DefaultGuard) {
         let logged = Logged::default();
         let subscriber = logged.subscriber(Level::TRACE);
         (logged, tracing::subscriber::set_default(subscriber))
     }
 
-    /// Of all threads of this process, what is worth a look. Each test is a process of its own.
+    /// Of all threads of this process, important lines. Each test is a process of its own.
     pub(crate) fn of_process() -> Logged {
         static LOGGED: OnceLock<Logged> = OnceLock::new();
         let logged = LOGGED.get_or_init(|| {
@@ -54,7 +55,7 @@ impl Logged {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 
-    /// The lines with these words.
+    /// The lines that contain this text.
     pub(crate) fn lines(&self, words: &str) -> Vec<String> {
         let text = self.text();
         let lines = text.lines().filter(|line| line.contains(words));

@@ -1,14 +1,14 @@
-//! What the tests need around the product.
+//! The test environment around the product.
 //!
 //! - [`registry`]: a whole registry in this process, with scripted faults.
 //! - [`docker_registry`]: the distribution's real `docker-registry`, and a way to run one test on both.
-//! - [`images`]: images made from seeds, put into either of them.
-//! - [`logged`]: what is logged.
-//! - [`contract`]: answers against the served OpenAPI document.
+//! - [`images`]: images generated from seeds, for either of them.
+//! - [`logged`]: the log.
+//! - [`contract`]: responses against the served OpenAPI document.
 //! - [`queue`]: runs as a worker sees them.
-//! - [`raw`]: a server that answers byte by byte.
+//! - [`raw`]: a server that responds byte by byte.
 //! - [`postgres`], [`database`]: a PostgreSQL server for all tests, and a database for each.
-//! - [`tables`]: all rows of a database, to see that none changed, and to go back.
+//! - [`tables`]: all rows of a database, to see that none changed, and to restore them.
 
 pub(crate) mod contract;
 #[macro_use]

@@ -1,17 +1,17 @@
 //! One PostgreSQL server for all tests of a run, from the distribution's binaries.
 //!
-//! The tests run as many processes, so the server is shared over a directory:
-//! - Who wants the server takes a shared lock on `users` and holds it until its process ends;
-//!   the kernel gives it back, whatever the process dies of.
-//! - Under the exclusive lock on `start`, the first one makes the cluster and starts a watchdog
-//!   (a shell), whose child the server is.
-//! - The watchdog ends the server once nobody has held `users` for a few seconds. It does that
-//!   under the exclusive lock on `users`, so that nobody can come to a server that is going.
+//! The tests run as many processes, so they share the server through a directory:
+//! - A process that needs the server takes a shared lock on `users` and holds it until it ends; the
+//!   kernel releases it, however the process dies.
+//! - Under the exclusive lock on `start`, the first one creates the cluster and starts a watchdog (a
+//!   shell), whose child the server is.
+//! - The watchdog ends the server once nobody has held `users` for a few seconds. It does that under
+//!   the exclusive lock on `users`, so that nobody can connect to a server that is being stopped.
 //!
-//! A test that ends its server and starts it again has one of its own ([`OwnServer`]).
+//! A test that stops and restarts its server has one of its own ([`OwnServer`]).
 //!
-//! A server listens on a socket in its directory only, keeps nothing safe (`fsync=off`), and runs
-//! as an unprivileged user where the tests run as root, since it refuses root.
+//! A server only listens on a socket in its directory, isn't crash-safe (`fsync=off`), and runs as an
+//! unprivileged user if the tests run as root, which it refuses.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, OpenOptions};
@@ -28,8 +28,8 @@ const ROLE: &str = "registrysync";
 /// How long a cluster may take to accept connections, on a busy machine.
 const START_WAIT: Duration = Duration::from_mins(1);
 
-/// `$1`: directory, `$2…`: the server's command line. Goes into the background at once, and ends
-/// with the server.
+/// `$1`: directory, `$2…`: the server's command line. Goes to the background at once, and ends with
+/// the server.
 const WATCHDOG: &str = r#"
 dir=$1; shift
 (
@@ -62,8 +62,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The shared server; `None`, with a line that says so, where the binaries are missing and
-    /// that is allowed.
+    /// The shared server; `None`, with a message, if the binaries are missing and that is allowed.
     pub(crate) fn shared() -> Option<&'static Server> {
         static SERVER: OnceLock<Option<Server>> = OnceLock::new();
         SERVER
@@ -89,7 +88,7 @@ impl Server {
             socket_dir: dir.clone(),
             _users: users,
         };
-        // `ready` without a server is left where somebody killed the watchdog.
+        // `ready` without a server is left if someone killed the watchdog.
         if !dir.join("ready").exists() || try_connect(&dir).is_err() {
             cluster_make(bin, &dir, &owner);
             watchdog_start(bin, &dir, &owner);
@@ -100,7 +99,7 @@ impl Server {
     }
 }
 
-/// A server of one test, which may end it and start it again.
+/// A server of one test, which may stop and restart it.
 pub(crate) struct OwnServer {
     bin: PathBuf,
     dir: tempfile::TempDir,
@@ -116,8 +115,8 @@ impl OwnServer {
         OwnServer::start_with(|_| Vec::new())
     }
 
-    /// The same with further settings, which `prepare` returns; it may write files to the server's
-    /// directory, which then belong to the server. `pg_hba.conf` there takes the place of its own.
+    /// The same with further settings, returned by `prepare`, which may write files to the server's
+    /// directory; they then belong to the server. A `pg_hba.conf` there replaces its own.
     pub(crate) fn start_with(prepare: impl FnOnce(&Path) -> Vec<String>) -> Option<OwnServer> {
         let bin = binaries_or_skip()?;
         let dir = tempfile::Builder::new().prefix("rs-pg-").tempdir();
@@ -157,7 +156,7 @@ impl OwnServer {
         ports.next().unwrap_or("5432")
     }
 
-    /// Ends it, and with it all its connections.
+    /// Stops it, and so all its connections.
     pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let pid = child.id().to_string();
@@ -167,7 +166,7 @@ impl OwnServer {
         }
     }
 
-    /// Starts it on what it left.
+    /// Restarts it with its existing data.
     pub(crate) fn start_again(&mut self) {
         let log = File::create(self.dir.path().join("server.log")).expect("a log file");
         let mut line = server_line(&self.bin, self.dir.path(), &self.owner);
@@ -219,7 +218,7 @@ fn binaries_or_skip() -> Option<PathBuf> {
     found
 }
 
-/// Where Debian keeps the newest version, else what the PATH has.
+/// Debian's directory of the newest version, else the PATH.
 fn binaries() -> Option<PathBuf> {
     let mut dirs: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -234,7 +233,7 @@ fn binaries() -> Option<PathBuf> {
         .find(|dir| dir.join("initdb").exists() && dir.join("postgres").exists())
 }
 
-/// Short, since a socket's path has at most 107 bytes; one a user and build directory.
+/// Short, since a socket's path has at most 107 bytes; one per user and build directory.
 fn shared_dir() -> PathBuf {
     let mut hasher = DefaultHasher::new();
     env!("CARGO_TARGET_TMPDIR").hash(&mut hasher);
@@ -253,7 +252,7 @@ fn lock_file(path: &Path) -> File {
     options.open(path).expect("a lock file")
 }
 
-/// Who the server runs as, when not as ourselves.
+/// The server's user, if it isn't ours.
 struct Owner(Option<(u32, u32)>);
 
 impl Owner {
@@ -329,7 +328,7 @@ fn server_line(bin: &Path, dir: &Path, owner: &Owner) -> Vec<String> {
 }
 
 fn watchdog_start(bin: &Path, dir: &Path, owner: &Owner) {
-    // In a group of its own: a Ctrl-C at the terminal ends the tests, and with them the server.
+    // In its own process group: a Ctrl-C at the terminal ends the tests, and the server with them.
     let started = Command::new("sh")
         .args(["-c", WATCHDOG, "watchdog"])
         .arg(dir)

@@ -1,4 +1,4 @@
-//! A TCP way to a test database's PostgreSQL server, which can fall silent or be cut.
+//! A TCP proxy to a test database's PostgreSQL server, which can fall silent or be cut.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,21 +9,21 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::database::TestDatabase;
 
-/// The way; it ends with the runtime of its test.
+/// The proxy; it ends with the runtime of its test.
 pub(crate) struct Proxy {
-    /// The URL of the same database by this way.
+    /// The URL of the same database through the proxy.
     pub(crate) url: String,
     shared: Arc<Shared>,
 }
 
 #[derive(Default)]
 struct Shared {
-    /// Connections of older generations pass nothing any more, and stay open.
+    /// Connections of older generations forward nothing any more, and stay open.
     generation: AtomicU64,
-    /// New connections pass nothing either.
+    /// New connections forward nothing either.
     mute: AtomicBool,
-    /// Both ends are closed when the next COMMIT of a transaction with this in one of its statements
-    /// has been done, instead of passing its answer on.
+    /// Both ends are closed after the next COMMIT of a transaction with this in one of its
+    /// statements, instead of forwarding its answer.
     commit_cut: Mutex<Option<&'static str>>,
 }
 
@@ -50,31 +50,31 @@ impl Proxy {
         proxy
     }
 
-    /// From now on nothing passes on the connections that are open; their bytes are still taken.
+    /// From now on open connections forward nothing; their bytes are still read.
     pub(crate) fn freeze(&self) {
         self.shared.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Whether new connections are taken and never answered.
+    /// Whether new connections are accepted and never answered.
     pub(crate) fn mute(&self, mute: bool) {
         self.shared.mute.store(mute, Ordering::SeqCst);
     }
 
-    /// Loses the answer to the next COMMIT of a transaction with `mark` in one of its statements:
-    /// any, where it is empty.
+    /// Loses the answer to the next COMMIT of a transaction with `mark` in one of its statements;
+    /// empty means any.
     pub(crate) fn commit_cut(&self, mark: &'static str) {
         *self.shared.commit_cut.lock().expect("no panic") = Some(mark);
     }
 
-    /// Whether that is still to come.
+    /// Whether that is still pending.
     pub(crate) fn is_commit_to_be_cut(&self) -> bool {
         self.shared.commit_cut.lock().expect("no panic").is_some()
     }
 }
 
 impl Shared {
-    /// Whether a transaction has the mark, and whether the answer to its COMMIT is to be lost; `marked`
-    /// is whether it had it before `asked`.
+    /// Whether a transaction has the mark, and whether the answer to its COMMIT should be lost;
+    /// `marked` is whether it had it before `asked`.
     fn hears(&self, asked: &[u8], marked: bool) -> (bool, bool) {
         let text = String::from_utf8_lossy(asked);
         let mut mark = self.commit_cut.lock().expect("no panic");
@@ -114,7 +114,7 @@ async fn pass(mut client: TcpStream, socket: PathBuf, shared: Arc<Shared>) -> st
             }
             count = server.read(&mut said) => {
                 let bytes = &said[..count?];
-                // It has been done when it is answered.
+                // Once it is answered, it has been done.
                 if bytes.is_empty() || lose {
                     return Ok(());
                 }

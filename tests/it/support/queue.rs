@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Long enough for no test to see its end.
 pub(crate) const LEASE: Duration = Duration::from_mins(1);
 
-/// Begins the run that is next, and claims its only part for `worker`.
+/// Starts the next run, and claims its only part for `worker`.
 pub(crate) fn claim(conn: &mut DbConnection, worker: &str) -> Result<Option<(Run, Part)>, Error> {
     conn.write(|conn| {
         claim_lock(conn)?;

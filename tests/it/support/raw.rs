@@ -1,4 +1,4 @@
-//! A server whose answers a test writes byte by byte: for what no HTTP library would send.
+//! A server whose responses a test writes byte by byte: for what no HTTP library would send.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
-/// A running server; it stops when dropped.
+/// A running server; it stops on drop.
 pub(crate) struct RawServer {
     address: String,
     requests: Arc<AtomicUsize>,
@@ -15,8 +15,8 @@ pub(crate) struct RawServer {
 }
 
 impl RawServer {
-    /// Gives each request's first line, and its number from 0 on, to `answer`, which writes to the
-    /// connection; the connection ends with it.
+    /// Passes each request's first line, and its number from 0 on, to `answer`, which writes to the
+    /// connection; then the connection is closed.
     pub(crate) async fn start<F, A>(answer: F) -> Self
     where
         F: Fn(String, usize, TcpStream) -> A + Send + Sync + 'static,
@@ -71,16 +71,16 @@ impl RawServer {
     }
 }
 
-/// Writes an answer of 200 whose body ends with the connection; `headers` end with a line break each.
+/// Writes a 200 response whose body ends with the connection; `headers` end with a line break each.
 pub(crate) async fn answer(stream: &mut TcpStream, headers: &str, body: &[u8]) {
     let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{headers}\r\n");
-    // A client that has enough goes away.
+    // A satisfied client disconnects.
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(body).await;
     let _ = stream.shutdown().await;
 }
 
-/// Writes `bytes` again and again until the client goes away.
+/// Writes `bytes` repeatedly until the client disconnects.
 pub(crate) async fn endlessly(stream: &mut TcpStream, bytes: &[u8]) {
     while stream.write_all(bytes).await.is_ok() {}
 }

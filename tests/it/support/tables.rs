@@ -1,4 +1,4 @@
-//! All rows of a database: to see that nothing changed, and to go back to where it was.
+//! All rows of a database: to see that nothing changed, and to restore them.
 
 use std::fmt::Write as _;
 
@@ -18,16 +18,16 @@ struct Line {
     line: String,
 }
 
-/// The rows of every table as they were when this was made.
+/// The rows of every table at the time of creation.
 pub(crate) struct Tables {
     db: Db,
     names: Vec<String>,
-    /// Gives all rows, but for what is unseen.
+    /// Returns all rows, except for ignored ones.
     query: String,
 }
 
 impl Tables {
-    /// Keeps a copy of every row beside the tables.
+    /// Keeps a copy of every row next to the tables.
     pub(crate) async fn keep(db: &Db) -> Tables {
         let (names, query) = db.run(|conn| Ok(keep(conn))).await.unwrap();
         let db = db.clone();
@@ -51,7 +51,7 @@ impl Tables {
         &self.names
     }
 
-    /// Lets every write to a table fail, on SQLite.
+    /// Makes every write to a table fail, on SQLite.
     pub(crate) async fn writes_break(&self, table: &str) {
         let triggers = ["INSERT", "UPDATE", "DELETE"].map(|verb| {
             format!(
@@ -77,7 +77,7 @@ impl Tables {
         executed.await.unwrap();
     }
 
-    /// Puts the rows back.
+    /// Restores the rows.
     pub(crate) async fn restore(&self) {
         let names = self.names.clone();
         let restored = self.db.run(move |conn| {
@@ -160,7 +160,7 @@ fn rows_query(conn: &mut DbConnection, table: &str) -> String {
 }
 
 fn restore(conn: &mut DbConnection, names: &[String]) {
-    // References hold again when all tables are filled.
+    // References are valid again when all tables are filled.
     let (mut statements, overriding) = match conn {
         DbConnection::Postgres(_) => (
             "SET LOCAL session_replication_role = replica;".to_owned(),

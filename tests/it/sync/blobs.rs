@@ -1,4 +1,4 @@
-//! Transfers that go wrong: nothing wrong ever arrives, and what can go on goes on.
+//! Failing transfers: nothing wrong ever arrives, and whatever can continue does.
 
 use registrysync::oci::{Client, Digest, Reference};
 use registrysync::sync::{Action, Status};
@@ -14,7 +14,7 @@ use crate::support::registry::log::Kind;
 
 const SIZE: u64 = 400_000;
 
-/// A source with one good tag and one whose layer is `SIZE` bytes; gives the layer's digest.
+/// A source with one good tag and one whose layer has `SIZE` bytes; returns the layer's digest.
 async fn source(fault: Misbehave) -> (Registry, String) {
     let registry = Registry::start().await;
     let layer = Blob::layer(1, SIZE);
@@ -98,7 +98,7 @@ async fn a_download_that_breaks_off_goes_on_where_it_was() {
     }
 }
 
-/// The end of a blob is known from its size; what the connection does after it doesn't matter.
+/// The end of a blob is known from its size; what the connection does afterwards doesn't matter.
 #[tokio::test]
 async fn a_connection_that_stalls_after_the_last_byte_is_no_failure() {
     let (source, layer) = source(Misbehave::TooLong { by: 0 }).await;
@@ -113,7 +113,7 @@ async fn a_connection_that_stalls_after_the_last_byte_is_no_failure() {
     ran.all_done(Action::Copy, 1);
 }
 
-/// All transfers break at once while more blobs wait for a connection.
+/// All transfers are interrupted at once while more blobs wait for a connection.
 #[tokio::test]
 async fn a_source_that_drops_all_connections_doesnt_lock_up_the_run() {
     let source = Registry::start().await;
@@ -188,7 +188,7 @@ async fn a_mount_that_is_refused_becomes_an_upload() {
     }
 }
 
-/// Where mounts don't work, a blob that the second repository has already isn't sent again.
+/// If mounts aren't supported, a blob that the second repository already has isn't sent again.
 #[tokio::test]
 async fn a_refused_mount_of_a_blob_that_is_there_sends_nothing() {
     let mount_refused = Fault::status("POST", "mount=", 405);
@@ -291,7 +291,7 @@ async fn foreign_layers_are_not_asked_for() {
     }
 }
 
-/// A manifest that says more than there is: asking for the rest is answered with 416.
+/// A manifest that states more than there is: requesting the rest is answered with 416.
 #[tokio::test]
 async fn a_blob_shorter_than_its_manifest_says_is_named() {
     let (source, target) = (Registry::start().await, Registry::start().await);
@@ -316,7 +316,7 @@ async fn a_blob_shorter_than_its_manifest_says_is_named() {
     assert!(target.tags("app").is_empty());
 }
 
-/// A layer that was listed and is gone: two requests at most, however many tags need it.
+/// A layer that was listed but is gone: at most two requests, however many tags need it.
 #[tokio::test]
 async fn a_blob_that_is_gone_fails_its_tags_only() {
     let (source, target) = (Registry::start().await, Registry::start().await);
@@ -347,7 +347,7 @@ async fn a_blob_that_is_gone_fails_its_tags_only() {
     assert_eq!(lacking(target.address(), "app").await, Vec::<String>::new());
 }
 
-/// A registry that goes on from another place than it was asked to.
+/// A registry that continues at another position than requested.
 #[tokio::test]
 async fn a_part_that_was_not_asked_for_is_not_taken() {
     let (source, layer) = source(Misbehave::Cut { after: 150_000 }).await;
@@ -369,7 +369,7 @@ async fn a_part_that_was_not_asked_for_is_not_taken() {
     assert_eq!(target.blob_size("app", &layer), None);
 }
 
-/// What was asked for by its digest is that, whatever the registry says that it sent.
+/// The content of a requested digest is what counts, whatever digest the registry states.
 #[tokio::test]
 async fn another_manifest_than_the_one_asked_for_by_digest_is_not_taken() {
     let registry = Registry::start().await;

@@ -11,7 +11,7 @@ use crate::support::registry::Registry;
 use crate::support::registry::faults::Quirk;
 use crate::support::registry::log::{Kind, Requests};
 
-/// One tag of each kind; gives how many there are.
+/// One tag of each kind; returns the number of tags.
 async fn seeded(address: &str, path: &str) -> usize {
     let inner = Image::multi(Format::Oci, 10, 200_000);
     let images = [
@@ -49,7 +49,7 @@ fn blob_gets(requests: &Requests) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Nothing but tag lists and HEADs of manifests, and exactly so many of these.
+/// Only tag lists and HEADs of manifests, and exactly this many of these.
 fn looks_only(requests: &Requests, heads: usize) {
     let other = requests.0.iter().find(|r| {
         !matches!(
@@ -148,7 +148,7 @@ async fn an_update_names_the_old_digest_and_a_missing_tag_stops_nothing() {
     }
 }
 
-/// The right digest under a wrong length: who trusts the index reads too little or waits for more.
+/// The right digest with a wrong length: trusting the index would read too little or wait for more.
 #[tokio::test]
 async fn an_index_that_is_wrong_about_a_length_is_named_and_not_copied() {
     let (source, target) = (Registry::start().await, Registry::start().await);
@@ -180,7 +180,8 @@ async fn a_digest_is_copied_without_a_tag() {
     }
 }
 
-/// HEAD named an image that is gone when it is fetched: the tag has moved, and is copied as it is now.
+/// HEAD named an image that is gone when it is fetched: the tag was moved, and is copied as it is
+/// now.
 #[tokio::test]
 async fn a_tag_that_moves_in_between_is_copied_as_it_is_now() {
     use crate::support::registry::faults::{Action as Misbehave, Fault};

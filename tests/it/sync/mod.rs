@@ -1,13 +1,14 @@
-//! The native engine between two registries: what arrives, what it costs, and what is left when something fails.
+//! The native engine between two registries: what is copied, the number of requests, and the state
+//! after failures.
 //!
 //! - `copying`: every kind of image, repeated runs, shared blobs, updates; between real and in-process registries.
 //! - `platforms`: some platforms of an index.
-//! - `blobs`: transfers that go wrong, mounts that are refused, content that is not what it says.
-//! - `selecting`: listings, clashes, sources that are the target.
-//! - `skopeo`: the same files through the real skopeo.
-//! - `writers`: one place, one writer.
+//! - `blobs`: failing transfers, refused mounts, content that doesn't match its digest.
+//! - `selecting`: listings, conflicts, sources that are the target.
+//! - `skopeo`: the same files with the real skopeo.
+//! - `writers`: one writer per place.
 //!
-//! This file: a run from its items to its outcomes, and what a registry holds after it.
+//! This file: a run from its items to its outcomes, and the registry's content afterwards.
 
 mod blobs;
 mod copying;
@@ -43,7 +44,7 @@ pub(crate) fn options(address: &str) -> ClientOptions {
     ClientOptions::new(RegistryAddress::parse(&format!("http://{address}")).unwrap())
 }
 
-/// The usual options for a registry of this process; one that speaks TLS is trusted.
+/// The usual options for a registry of this process; one with TLS is trusted.
 pub(crate) fn options_for(registry: &Registry) -> ClientOptions {
     let mut options = ClientOptions::new(RegistryAddress::parse(&registry.url()).unwrap());
     options.ca_certificate = Some(tls::certificate());
@@ -98,7 +99,7 @@ pub(crate) fn spec(items: Vec<SyncItem>) -> SyncSpec {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) end: RunEnd,
@@ -107,7 +108,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// The outcome of the one tag of this name.
+    /// The outcome of the only tag with this name.
     pub(crate) fn of(&self, tag: &str) -> &TagOutcome {
         let mut found = self.outcomes.iter().filter(|o| o.tag == tag);
         let outcome = found
@@ -161,7 +162,7 @@ pub(crate) async fn run(target: &Client, spec: SyncSpec) -> Ran {
     }
 }
 
-/// The digest that each tag of a repository stands for, as the registry says.
+/// The digest of each tag of a repository, as stated by the registry.
 pub(crate) async fn tags_at(address: &str, path: &str) -> BTreeMap<String, String> {
     let base = format!("http://{address}/v2/{path}");
     let list = format!("{base}/tags/list?n=1000");
@@ -182,7 +183,7 @@ pub(crate) async fn tags_at(address: &str, path: &str) -> BTreeMap<String, Strin
     tags
 }
 
-/// The digest of a manifest at a registry, where it is.
+/// The digest of a manifest at a registry, if it exists.
 pub(crate) async fn digest_at(address: &str, path: &str, reference: &str) -> Option<String> {
     let url = format!("http://{address}/v2/{path}/manifests/{reference}");
     let request = images::client().head(url).header(ACCEPT, accepted());
@@ -201,7 +202,7 @@ fn accepted() -> String {
     .join(",")
 }
 
-/// What the tags of a repository lead to and the registry doesn't have; foreign layers left out.
+/// What the tags of a repository refer to and the registry lacks, except for foreign layers.
 pub(crate) async fn lacking(address: &str, path: &str) -> Vec<String> {
     let base = format!("http://{address}/v2/{path}");
     let client = images::client();

@@ -1,4 +1,4 @@
-//! Some platforms of an index: only their blobs move, and the result is the same every time.
+//! Some platforms of an index: only their blobs are transferred, and the result is always the same.
 
 use std::collections::BTreeSet;
 
@@ -123,7 +123,7 @@ async fn an_image_without_the_platform_is_left_out_with_a_warning() {
         );
         assert!(outcome.reason.contains(has), "{}", outcome.reason);
     }
-    // An artifact has no platform, so a choice of platforms says nothing of it.
+    // An artifact has no platform, so a choice of platforms doesn't affect it.
     assert_eq!(ran.of("chart").action, Action::Copy);
     assert_eq!(target.tags("app").len(), 1);
     assert_eq!((ran.warnings.len(), ran.end.totals.warnings), (2, 2));
@@ -203,7 +203,8 @@ async fn some_platforms_that_are_missing_are_a_warning_in_a_second_run_too() {
     assert_eq!(source.requests().count("GET", Kind::Manifest), 0);
 }
 
-/// A digest holds exactly one index: some children of it, or a refusal that names the ways out.
+/// A digest identifies exactly one index: some of its children are accepted, or it is refused with
+/// the alternatives.
 #[tokio::test]
 async fn a_digest_with_platforms_is_that_index_with_some_children() {
     let image = Image::multi(Format::Oci, 5, 1000);
@@ -225,7 +226,7 @@ async fn a_digest_with_platforms_is_that_index_with_some_children() {
     );
     assert!(sparse.manifest("app", &image.children[1].digest).is_some());
     assert!(sparse.manifest("app", &image.children[0].digest).is_none());
-    // Another choice later brings the other children, though the index itself is there.
+    // Another choice later copies the other children, though the index itself exists.
     run(&to, wanted(&["arm64"])).await.all_done(Action::Skip, 1);
     run(&to, wanted(&["amd64"]))
         .await
@@ -247,7 +248,7 @@ async fn a_digest_with_platforms_is_that_index_with_some_children() {
     }
 }
 
-/// A refusal of the credentials has nothing to do with the index being sparse.
+/// Refused credentials have nothing to do with the index being sparse.
 #[tokio::test]
 async fn only_a_refused_index_is_called_a_refused_index() {
     use crate::support::registry::faults::Fault;
@@ -283,7 +284,7 @@ fn known_after(ran: &Ran) -> KnownTags {
     KnownTags::from([(("app".to_owned(), "1".to_owned()), known)])
 }
 
-/// What was copied before is known for those platforms, and for what stands at the target.
+/// An earlier copy is only valid for those platforms, and for the target's current content.
 #[tokio::test]
 async fn what_changed_since_the_last_run_is_seen() {
     let image = Image::multi(Format::Oci, 5, 1000);
@@ -309,12 +310,12 @@ async fn what_changed_since_the_last_run_is_seen() {
     one.all_done(Action::Copy, 1);
     assert_eq!(children(&target), 1);
 
-    // One more platform is asked for.
+    // One more platform is requested.
     let two = copy(&["arm64", "amd64"], known_after(&one)).await;
     two.all_done(Action::Update, 1);
     assert_eq!(children(&target), 2);
 
-    // Somebody else writes the tag.
+    // Someone else writes the tag.
     Image::artifact(7, "a/b").store(&target, "app", Some("1"));
     let again = copy(&["arm64", "amd64"], known_after(&two)).await;
     again.all_done(Action::Update, 1);

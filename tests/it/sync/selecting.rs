@@ -1,4 +1,4 @@
-//! From items to tags: listings that are odd, targets that are taken, registries that aren't there.
+//! From items to tags: odd listings, conflicting targets, missing registries.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action as Misbehave, Fault, Quirk};
 use crate::support::registry::log::Kind;
 
-/// An address at which nothing listens.
+/// An address where nothing listens.
 pub(crate) fn nobody() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
@@ -34,7 +34,7 @@ async fn a_repository_that_isnt_there() {
     assert_eq!((totals.selected, totals.failed), (2, 2));
 }
 
-/// What was found out of one repository says nothing of another, but for the host.
+/// What was learnt about one repository doesn't apply to another, except for the host.
 #[tokio::test]
 async fn a_failure_is_told_of_what_it_belongs_to() {
     let target = Registry::start().await;
@@ -140,7 +140,7 @@ async fn a_source_that_is_the_target_is_blocked() {
     let registry = Registry::start().await;
     Image::artifact(1, "a/b").store(&registry, "team/app", Some("1"));
     let from = client(registry.address());
-    // The same place by another way of writing it: the target's address has the path.
+    // The same place in another spelling: the target's address has the path.
     let address = format!("http://{}/team", registry.address());
     let to = Client::new(registrysync::oci::ClientOptions::new(
         RegistryAddress::parse(&address).unwrap(),
@@ -165,7 +165,7 @@ async fn an_unreachable_source_is_tried_once_and_the_others_go_on() {
     }
     let to = client(target.address());
     let work = run(&to, spec(items));
-    // One series of attempts takes some seconds; a hundred of them would take minutes.
+    // One series of retries takes some seconds; a hundred of them would take minutes.
     let ran = tokio::time::timeout(Duration::from_secs(30), work).await;
     let ran = ran.expect("the dead registry to be given up");
     let totals = &ran.end.totals;
@@ -196,7 +196,8 @@ async fn an_unreachable_target_is_given_up() {
     assert!(ran.end.unreachable.is_some());
 }
 
-/// Some registries name no digest in HEAD, or refuse it: one GET, and HEAD isn't tried again there.
+/// Some registries state no digest in HEAD, or refuse it: one GET, and HEAD isn't tried again
+/// there.
 #[tokio::test]
 async fn a_head_that_tells_nothing_is_asked_once() {
     for head_refused in [false, true] {

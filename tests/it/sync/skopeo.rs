@@ -1,6 +1,6 @@
-//! The same `skopeo sync` files through the distribution's skopeo and through the binary: the same
-//! repositories, tags and digests. The files avoid what skopeo takes and we refuse (two sources of one
-//! tag, keys that we don't know).
+//! The same `skopeo sync` files with the distribution's skopeo and with the binary: the same
+//! repositories, tags and digests. The files avoid what skopeo accepts and we refuse (two sources of
+//! one tag, unknown keys).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::support::docker_registry::DockerRegistry;
 use crate::support::images::{AMD64, ARM64, Blob, Format, Image, client};
 
 const CASES: u64 = 20;
-/// Namespaces and names; a name stands once, since flat placement drops the namespace.
+/// Namespaces and names; names are unique, since flat placement drops the namespace.
 const REPOSITORIES: [&str; 6] = [
     "alpha",
     "team/beta",
@@ -88,7 +88,7 @@ async fn source_fill(random: &mut Random, address: &str) -> Source {
     source
 }
 
-/// A file over some of the repositories, and the digests that it names.
+/// A file over some of the repositories, and the digests that it selects.
 fn file(random: &mut Random, host: &str, source: &Source) -> (String, Vec<(&'static str, String)>) {
     let mut text = format!("\"{host}\":\n  tls-verify: false\n");
     let mut digests = Vec::new();
@@ -132,7 +132,7 @@ fn worked(tool: &str, file: &str, output: &Output) {
     );
 }
 
-/// Whether skopeo is there; in CI it has to be.
+/// Whether skopeo is installed, which CI requires.
 fn skopeo_is_missing() -> bool {
     let missing = Command::new("skopeo").arg("--version").output().is_err();
     let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
@@ -143,7 +143,8 @@ fn skopeo_is_missing() -> bool {
     missing
 }
 
-/// Repository (without the first part) -> tag -> digest, of all repositories whose path begins so.
+/// Repository (without the first part) -> tag -> digest, of all repositories whose path begins like
+/// this.
 async fn below(address: &str, prefix: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let url = format!("http://{address}/v2/_catalog?n=1000");
     let answer = client().get(url).send().await.unwrap();
@@ -231,7 +232,7 @@ async fn scoped_files_leave_what_skopeo_leaves() {
     if skopeo_is_missing() {
         return;
     }
-    // An address of its own among the loopback ones, so that others at port 80 aren't in the way.
+    // A separate loopback address, so that others at port 80 don't interfere.
     let id = std::process::id();
     let host = format!(
         "127.{}.{}.{}",

@@ -1,4 +1,4 @@
-//! One place has one writer at a time, and a registry that sees half of something is asked once more.
+//! One place has one writer at a time, and a registry that sees an incomplete state is asked once more.
 
 use registrysync::sync::{Action, Status};
 use serde_json::json;
@@ -59,7 +59,7 @@ async fn a_child_that_is_a_tag_too_is_written_once_by_its_digest_or_its_tag() {
     for (end, child) in &children {
         child.store(&source, "app", Some(&format!("1-{end}")));
     }
-    // The tag's write takes its time, and the index waits for it instead of writing it as well.
+    // Writing the tag takes a while, and the index waits for it instead of writing it as well.
     let slow = Happens::Delay(std::time::Duration::from_millis(300));
     target.fault_add(Fault::on("PUT", "manifests/1-a", slow));
     let (from, to) = (client(source.address()), client(target.address()));
@@ -87,7 +87,7 @@ async fn a_manifest_whose_needs_a_registry_does_not_see_yet_is_written_once_more
         (409, "TAG_IMMUTABLE", false),
     ];
     for (status, code, is_passing) in refusals {
-        // Once is a hitch; twice is meant.
+        // Once is a hitch; twice is intended.
         for times in [1, 2] {
             let (source, target) = (Registry::start().await, Registry::start().await);
             Image::multi(Format::Oci, 5, 500).store(&source, "app", Some("1"));

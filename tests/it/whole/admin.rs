@@ -1,4 +1,4 @@
-//! `registrysync admin`: at a server's database, without a session.
+//! `registrysync admin`: on a server's database, without a session.
 
 use super::server::{PASSWORD, Server, Session};
 use crate::cli::{Desk, Said};

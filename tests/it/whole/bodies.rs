@@ -1,4 +1,4 @@
-//! What requests cost the server before anybody has signed in: they are refused, and memory stays small.
+//! What requests cost the server before login: they are refused, and memory stays small.
 
 use std::io::Write as _;
 
@@ -9,9 +9,9 @@ use super::server::Server;
 use crate::cli::memory::peak;
 use crate::support::images::client;
 
-/// Far more than the server may keep of it, and less than is dropped unread.
+/// Far more than the server may keep of it, and less than is discarded unread.
 const LARGE: usize = 100 << 20;
-/// What the server's peak may grow by; the rest of it is hashing of passwords and the code itself.
+/// How much the server's peak may grow; the rest is password hashing and the code itself.
 const GROWTH_MAX_KIB: u64 = 48 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,7 @@ async fn bodies_that_are_too_large_are_not_kept() {
         client().post(&url).body("small").send().await.unwrap();
         let before = peak(server.id()).unwrap();
         let request = client().post(&url).header("content-encoding", encoding);
-        // Where the server doesn't wait for all of it, the answer may be lost to the client.
+        // If the server doesn't wait for all of it, the client may lose the response.
         if let Ok(answer) = request.body(body).send().await {
             let text = answer.text().await.unwrap();
             assert!(text.contains("larger than"), "{encoding}: {text}");

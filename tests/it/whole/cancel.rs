@@ -1,4 +1,4 @@
-//! Runs that are ended early: what stays at the target, and how soon.
+//! Cancelled runs: what stays at the target, and how soon they end.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
-/// Far more than a cancelled run takes, and far less than a transfer that nobody stops.
+/// Far longer than a cancelled run takes, and far shorter than an endless transfer.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Two registries; blobs of the source stop in the middle.
+/// Two registries; the source's blobs stop in the middle.
 async fn stalled() -> (Registry, Registry) {
     let source = Registry::start().await;
     for seed in 0..3 {
@@ -25,7 +25,7 @@ async fn stalled() -> (Registry, Registry) {
     (source, Registry::start().await)
 }
 
-/// Waits until blobs are on their way.
+/// Waits until blobs are being transferred.
 async fn uploads_begun(target: &Registry) {
     tokio::time::timeout(SOON, async {
         while target.uploads_open() == 0 {
@@ -81,7 +81,8 @@ async fn a_cancelled_run_ends_in_the_middle_of_a_blob_and_leaves_nothing_half() 
     );
 }
 
-/// Of a deletion, which takes several steps, the reason is told, and that nobody knows how far it came.
+/// A failed deletion, which takes several steps, reports the reason, and that its progress is
+/// unknown.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_the_database_stops_says_why() {
     let (source, target) = stalled().await;
@@ -154,7 +155,7 @@ async fn deleting_a_project_cancels_its_runs_first() {
     let delete = session.post("registrysync/delete", json!({"label": "web"}));
     let deleted = tokio::time::timeout(SOON, delete).await.expect("an answer");
     assert_eq!(deleted, Ok(json!(1)));
-    // The run had ended before the project went.
+    // The run had ended before the project was removed.
     assert_eq!(target.uploads_open(), 0);
     assert!(target.broken_references().is_empty() && target.tags("app").is_empty());
     assert_eq!(
@@ -183,7 +184,7 @@ async fn a_run_is_cancelled_though_its_registries_answer_no_more() {
     assert_eq!(run["status"], "INTERRUPTED");
 }
 
-/// Nobody asks for its end; the server sees by itself that the part is its own no more.
+/// Nobody cancels it; the server itself sees that it no longer holds the part.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_that_was_deleted_or_taken_stops_its_transfers() {
     for statement in [
@@ -198,7 +199,7 @@ async fn a_part_that_was_deleted_or_taken_stops_its_transfers() {
             .await;
         let id = session.run().await;
         uploads_begun(&target).await;
-        // Nothing more is to be written for a while: a write would find out by itself.
+        // Nothing more will be written for a while: a write would notice by itself.
         tokio::time::timeout(SOON, async {
             while !session.log(id).await.contains("selected") {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -233,7 +234,7 @@ async fn a_second_signal_ends_a_server_at_once() {
     session.run().await;
     uploads_begun(&target).await;
     server.signal("TERM");
-    // It takes no more calls: it has heard, and waits for the tags under way.
+    // It accepts no more calls: it got the signal, and waits for the tags in progress.
     let address = server.url.trim_start_matches("http://").to_owned();
     let refused = async {
         while tokio::net::TcpStream::connect(&address).await.is_ok() {

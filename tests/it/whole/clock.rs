@@ -1,5 +1,5 @@
-//! The real binary with a clock that is set while it runs, by libfaketime: nothing is doubled, and
-//! nothing is stuck.
+//! The real binary with a clock that is changed while it runs, by libfaketime: nothing is duplicated,
+//! and nothing is stuck.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
-/// Looks until something is there: every 100 ms, for a minute.
+/// Polls until a result is available: every 100 ms, for a minute.
 const LOOKS: usize = 600;
 
-/// Debian's libfaketime; `None` where it is missing, which CI doesn't allow.
+/// Debian's libfaketime; `None` if it is missing, which CI doesn't allow.
 fn library() -> Option<PathBuf> {
     let found = std::fs::read_dir("/usr/lib")
         .into_iter()
@@ -46,15 +46,15 @@ impl Hands {
         self.0.path().join("now")
     }
 
-    /// Sets it, so far from the true time: `+1h`, `-2y`.
+    /// Sets it to an offset from the true time: `+1h`, `-2y`.
     fn set(&self, offset: &str) {
         let new = self.0.path().join("new");
         std::fs::write(&new, offset).unwrap();
         std::fs::rename(new, self.file()).unwrap();
     }
 
-    /// The variables by which a process goes by it. What measures spans of time stays as it is,
-    /// as when an administrator sets the clock.
+    /// The variables that make a process use it. Monotonic time is unchanged, as when an
+    /// administrator sets the clock.
     fn environment(&self, library: &Path) -> Vec<(&'static str, String)> {
         vec![
             ("LD_PRELOAD", library.display().to_string()),
@@ -89,7 +89,7 @@ async fn runs(session: &Session, label: &str) -> Vec<Value> {
     serde_json::from_value(runs.unwrap()).unwrap()
 }
 
-/// Waits until so many runs of a later id than `after` have finished; the latest id.
+/// Waits until this many runs with an id above `after` have finished; returns the latest id.
 async fn finished_after(session: &Session, after: i64, count: usize, when: &str) -> i64 {
     for _ in 0..LOOKS {
         let runs = runs(session, "web").await;
@@ -145,14 +145,14 @@ async fn a_clock_that_is_set_forward_and_back_doubles_and_loses_nothing() {
     }
     schedule(&session, "0/2 * * * * ?").await;
     let mut last = finished_after(&session, 0, 1, "at the start").await;
-    // Under way while the clock jumps by years and back.
+    // In progress while the clock jumps by years and back.
     let slow = session
         .post("registrysync/run", json!({"label": "slow"}))
         .await;
     let slow = slow.unwrap().as_i64().unwrap();
     for offset in ["+2y", "+0", "-2y", "+0", "+1h", "+0", "-1h", "+0"] {
         hands.set(offset);
-        // A session of before may be over.
+        // An earlier session may have expired.
         let session = server.login().await;
         last = finished_after(&session, last, 2, offset).await;
     }
@@ -188,7 +188,7 @@ async fn nodes_whose_clocks_are_years_apart_go_by_the_databases() {
     finished_after(&session, 0, 4, "two workers").await;
     let runs = runs(&session, "web").await;
     nothing_is_doubled(&runs);
-    // All of them in one and the same year, whoever made them, and so in the order of their ids.
+    // All of them in the same year, whichever node created them, and so in the order of their ids.
     let by_id = runs.iter().filter(|run| run["id"].as_i64() > Some(asked));
     let times: Vec<&str> = by_id
         .map(|run| run["fire_time"].as_str().unwrap())

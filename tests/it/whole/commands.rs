@@ -1,4 +1,4 @@
-//! The commands that talk to a server: `api`, `store`, `project`, as a person types them.
+//! The commands that talk to a server: `api`, `store`, `project`, as a user types them.
 
 use std::process::{Command, Output};
 
@@ -12,7 +12,7 @@ use crate::support::postgres_proxy::Proxy;
 use crate::support::registry::Registry;
 use crate::support::registry::faults::Fault;
 
-/// A person at a terminal of their own.
+/// A user with their own home directory.
 pub(super) struct Person {
     home: TempDir,
     url: String,
@@ -43,7 +43,7 @@ impl Person {
         self.command(words).output().unwrap()
     }
 
-    /// What it prints, when it ends with `code`.
+    /// Its output, if it ends with `code`.
     pub(super) fn hears(&self, words: &[&str], code: i32) -> String {
         let output = self.says(words);
         let (out, err) = (
@@ -168,7 +168,7 @@ async fn a_schedule_is_set_shown_and_removed_by_commands() {
         listed,
         serde_json::json!({"label": "web", "cron_expr": "0 0 3 ? * MON-FRI"})
     );
-    // Both wires show the same moments.
+    // Both wires show the same times.
     let by_place = person.hears(&["api", "registrysync.getSchedule", "web"], 0);
     let by_name = person.hears(&["api", "registrysync.getSchedule", "label=web"], 0);
     let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
@@ -209,7 +209,7 @@ async fn what_failed_is_named_at_the_end_of_a_run() {
     assert_eq!(last.matches("2 failed").count(), 1, "{said}");
 }
 
-/// A client tells a database that is away, which passes, from what it did wrong.
+/// A client distinguishes an unreachable database, which is temporary, from its own errors.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_ends_a_command_with_3() {
     let Some(database) = TestDatabase::postgres() else {
@@ -221,7 +221,7 @@ async fn a_database_that_is_away_ends_a_command_with_3() {
     person.hears(&["project", "list"], 0);
     proxy.mute(true);
     proxy.freeze();
-    // Nobody has changed anything meanwhile: all of them fail.
+    // No session is cached meanwhile: all of them fail.
     for words in [
         &["project", "list"][..],
         &["api", "get", "registrysync.listWorkers"],

@@ -1,5 +1,5 @@
-//! A way to PostgreSQL that loses the answer to a COMMIT: the server has done it, and the client is
-//! told nothing, as when a server dies, fails over, or a firewall forgets its connections.
+//! A link to PostgreSQL that loses the answer to a COMMIT: the server has executed it, but the client
+//! isn't told, as when a server dies, fails over, or a firewall drops its connections.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::postgres_proxy::Proxy;
 use crate::support::registry::Registry;
 
-/// A run whose worker gets no answer to the COMMIT of a transaction with `mark`: it ends all the same,
+/// A run whose worker gets no answer to the COMMIT of a transaction with `mark`: it still ends,
 /// with everything written, and so does the next one.
 async fn run_ends_though_unanswered(mark: &'static str) {
     let Some(database) = TestDatabase::postgres() else {

@@ -1,4 +1,4 @@
-//! A run's events: what a watcher hears, from where, and until when.
+//! A run's events: what a watcher gets, from where, and until when.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::postgres_proxy::Proxy;
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
-/// Far more than any answer takes.
+/// Far longer than any response takes.
 const SOON: Duration = Duration::from_secs(30);
 
 /// One event: its name, its id and its data.
@@ -59,7 +59,7 @@ async fn events(answer: Response, last: &str) -> Vec<Event> {
     whole.split("\n\n").filter_map(event).collect()
 }
 
-/// Reads one; a comment, which keeps the connection alive, is none.
+/// Reads one; a comment, which keeps the connection alive, isn't one.
 fn event(text: &str) -> Option<Event> {
     let field = |name| text.lines().find_map(|line| line.strip_prefix(name));
     Some(Event {
@@ -70,7 +70,7 @@ fn event(text: &str) -> Option<Event> {
 }
 
 /// A server with a project whose source stops in the middle of each blob, its registries, and the
-/// run under way.
+/// run in progress.
 async fn stalled_run() -> (Server, Session, i64, [Registry; 2]) {
     stalled_run_at(None).await
 }
@@ -121,7 +121,7 @@ async fn a_watcher_hears_the_run_its_log_and_its_end() {
     let lines: Vec<Value> = logged(&heard).map(Event::json).collect();
     assert_eq!(json!(lines), log);
 
-    // One who comes back hears what it missed, and nothing twice.
+    // A client that reconnects gets what it missed, and nothing twice.
     let first = logged(&heard).next().unwrap().id;
     let rest = events(listen(&server, &session.key, id, first).await, "end").await;
     assert!(logged(&rest).eq(logged(&heard).skip(1)));
@@ -178,7 +178,8 @@ async fn watching_ends_with_the_session_and_with_the_run() {
     events(watcher, "end").await;
 }
 
-/// Who begins to watch while the database is away is told so at once, and when to come back.
+/// Clients that start to watch while the database is unreachable are told so at once, and when to
+/// retry.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_begins_while_the_database_is_away_is_answered_503() {
     let Some(database) = TestDatabase::postgres() else {
@@ -192,7 +193,7 @@ async fn a_stream_that_begins_while_the_database_is_away_is_answered_503() {
     proxy.freeze();
     let away = async {
         loop {
-            // One that was under way when the silence began waits for its statement's limit.
+            // A stream that was open when the silence began waits for the statement timeout.
             let asked = listen(&server, &session.key, id, None);
             match tokio::time::timeout(Duration::from_secs(5), asked).await {
                 Ok(answer) if answer.status() != StatusCode::OK => return answer,

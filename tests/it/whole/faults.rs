@@ -1,4 +1,4 @@
-//! What goes wrong around a run, and how it ends.
+//! Failures around a run, and how it ends.
 
 use std::time::Duration;
 
@@ -154,7 +154,7 @@ async fn a_run_goes_on_after_its_server_was_killed_and_counts_nothing_twice() {
         .project(source.address(), target.address(), &["app"])
         .await;
     let id = session.run().await;
-    // One tag is done and written down, the others hang.
+    // One tag is done and recorded, the others hang.
     session.counted(id, "copied", 1).await;
     server.end("KILL");
     source.faults_clear();

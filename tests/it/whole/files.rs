@@ -1,4 +1,4 @@
-//! The files of a server on SQLite: one process for each database, none that is lost unnoticed.
+//! The files of a server on SQLite: one process per database, and no silent loss.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -19,7 +19,7 @@ fn refused(data: &Path, arguments: &[&str], wanted: &str) {
 #[test]
 fn a_database_in_use_is_refused_by_whatever_name() {
     let files = tempfile::tempdir().unwrap();
-    // The first start is by a link to a file that isn't there yet.
+    // The first start uses a link to a file that doesn't exist yet.
     let (real, link) = (files.path().join("real.db"), files.path().join("link.db"));
     symlink(&real, &link).unwrap();
     let url = |path: &Path| format!("sqlite:{}", path.display());
@@ -55,7 +55,7 @@ async fn a_database_that_was_moved_takes_nothing_more() {
         .await
         .unwrap();
 
-    // No empty one takes its place.
+    // No empty database replaces it.
     server.end("TERM");
     fs::rename(&file, &away).unwrap();
     refused(
@@ -81,7 +81,7 @@ fn a_first_password_is_checked_and_written_for_its_owner_only() {
     fs::remove_file(&given).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&given).status();
     assert!(made.unwrap().success());
-    refused(&data, &arguments, "it is no file");
+    refused(&data, &arguments, "it isn't a file");
 
     let victim = files.path().join("victim");
     fs::write(&victim, "theirs").unwrap();
@@ -116,7 +116,7 @@ fn a_data_directory_that_others_can_change_is_told() {
             "{mode:o}: {said}"
         );
     }
-    // Only root can give something away.
+    // Only root can change a file's owner.
     let given = std::process::Command::new("chown")
         .arg("65534")
         .arg(&data)
@@ -137,7 +137,7 @@ fn a_key_file_that_is_no_file_is_refused() {
     refused(
         &files.path().join("data"),
         &["serve", "--key-file", &key],
-        "it is no file",
+        "it isn't a file",
     );
 }
 
@@ -155,5 +155,5 @@ async fn a_key_that_others_can_read_is_told() {
         .unwrap()
         .unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(said.contains("others can read the key file"), "{said}");
+    assert!(said.contains("other users can read the key file"), "{said}");
 }

@@ -1,5 +1,5 @@
-//! A flood of requests without a session: the server's memory stays bounded, and who has a session is
-//! answered. `bench/flood` is the long form, with times.
+//! A flood of requests without a session: the server's memory stays bounded, and clients with a session
+//! are answered. `bench/flood` is the long form, with times.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::cli::memory::peak;
 /// Of each sort.
 const CLIENTS: usize = 60;
 const PEAK_MAX_KIB: u64 = 256 * 1024;
-/// What a body without bounds would be unpacked to.
+/// The decompressed size of an unbounded body.
 const BODY: usize = 8 << 20;
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -63,7 +63,7 @@ async fn a_flood_without_a_session_takes_neither_memory_nor_the_api() {
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     let packed = "Content-Encoding: gzip\r\n";
     let (multicall, login) = (multicall(), login());
-    // The whole body comes but for its end, which never does.
+    // The whole body except for its end, which never arrives.
     let stalled = vec![b'x'; BODY - 100];
     let requests = [
         request("/rpc/api", packed, multicall.len(), &multicall),
@@ -92,10 +92,10 @@ async fn a_flood_without_a_session_takes_neither_memory_nor_the_api() {
     assert!((1..PEAK_MAX_KIB).contains(&most), "{most} KiB at most");
 }
 
-/// What answers that nobody takes may cost.
+/// The cost of unread responses.
 const GROWTH_MAX_KIB: u64 = 80 * 1024;
 
-/// An HTTP/2 connection that takes nothing of its answers, with as many requests as it may have.
+/// An HTTP/2 connection that reads none of its responses, with the maximum number of requests.
 fn taking_nothing(path: &str) -> Vec<u8> {
     const STREAMS: u8 = 32;
     const NO_WINDOW: &[u8] = b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
@@ -113,7 +113,7 @@ fn taking_nothing(path: &str) -> Vec<u8> {
     bytes
 }
 
-/// Reads until all answers have begun, or the server has closed the connection.
+/// Reads until all responses have started, or the server has closed the connection.
 async fn answers_begin(stream: &mut TcpStream) {
     let mut begun = 0;
     while begun < 32 {
@@ -132,7 +132,7 @@ async fn answers_begin(stream: &mut TcpStream) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_nobody_takes_have_a_bound() {
-    // A page is made for each of them, which takes its time.
+    // A page is rendered for each of them, which takes a while.
     for (path, clients) in [
         ("/rhn/manager/api/openapi.json", 30),
         ("/rhn/apidoc/registrysync", 15),

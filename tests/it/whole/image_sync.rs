@@ -1,4 +1,4 @@
-//! The prototype's call sequences, by Python's client, between registries.
+//! The prototype's call sequences, with Python's client, between registries.
 
 use std::path::Path;
 use std::process::Command;
@@ -46,7 +46,7 @@ async fn scripts_of_the_prototype_run_unchanged() {
         .run_ended(said.trim().parse().unwrap())
         .await;
     assert_eq!(run["status"], "FINISHED");
-    // Scoped: below the source's host, a port written as skopeo can't.
+    // Scoped: below the source's host, with a port as skopeo can't write it.
     let below = |path: &str| format!("{}/{path}", source.address().replace(':', "_"));
     assert_eq!(target.tags(&below("library/nginx")).len(), 2);
     assert_eq!(

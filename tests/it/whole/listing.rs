@@ -1,4 +1,4 @@
-//! Parts of listings are what their name says, of the whole that comes without a limit.
+//! Parts of listings match the complete listing.
 
 use serde_json::json;
 
@@ -82,7 +82,7 @@ async fn a_part_of_a_listing_is_that_part_of_the_whole() {
     }
 }
 
-/// A certificate that nobody vouches for: refused, unless the store says otherwise.
+/// An untrusted certificate: refused, unless the store is configured otherwise.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stores_certificate_is_checked_unless_it_says_otherwise() {
     let registry = Registry::builder().tls().start().await;

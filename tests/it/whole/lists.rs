@@ -1,4 +1,4 @@
-//! Lists of many entries are given as they are read: the server's memory doesn't grow with them.
+//! Long lists are streamed: the server's memory doesn't grow with them.
 
 use std::collections::HashSet;
 
@@ -12,8 +12,8 @@ use crate::support::images::{Image, client};
 use crate::support::registry::Registry;
 
 const ENTRIES: usize = 100_000;
-/// What listing all of them may add to the memory that the process ever used. One such list is 60
-/// MB of XML; in memory is a page or two.
+/// How much listing all of them may add to the server's peak memory. One such list is 60 MB of XML;
+/// only a page or two are in memory.
 const GROWTH_KIB: u64 = 16 * 1024;
 
 const FILL: [&str; 2] = [
@@ -29,7 +29,7 @@ const FILL: [&str; 2] = [
     FROM n",
 ];
 
-/// A run that has ended, with so many results and lines besides its own.
+/// An ended run, with this many results and lines besides its own.
 async fn run(server: &Server, session: &Session) -> i64 {
     let (source, target) = (Registry::start().await, Registry::start().await);
     Image::artifact(1, "a/b").store(&source, "app", Some("1"));
@@ -50,7 +50,7 @@ async fn run(server: &Server, session: &Session) -> i64 {
     id
 }
 
-/// Calls over XML-RPC and counts what comes, keeping none of it.
+/// Calls over XML-RPC and counts the result without keeping it.
 async fn xml_bytes(server: &Server, call: dxr::MethodCall<'_>) -> (usize, String) {
     let request = client().post(format!("{}/rpc/api", server.url));
     let request = request
@@ -136,7 +136,7 @@ async fn long_lists_are_streamed_on_both_wires() {
     );
 }
 
-/// What is broken between two pages breaks the answer off: it doesn't look like the end.
+/// An error between two pages cuts off the response, so that it doesn't look complete.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_can_not_be_read_on_has_no_end() {
     let server = Server::start(None);
@@ -169,7 +169,7 @@ async fn a_list_that_can_not_be_read_on_has_no_end() {
     assert!(answer.bytes().await.is_err(), "the answer looks whole");
 }
 
-/// The same of what people make themselves, by the tens of thousands.
+/// The same for what users create themselves, by the tens of thousands.
 #[tokio::test(flavor = "multi_thread")]
 async fn items_stores_and_users_are_streamed_too() {
     const COUNT: usize = 40_000;
@@ -223,7 +223,7 @@ async fn items_stores_and_users_are_streamed_too() {
         after < before + 2 * GROWTH_KIB,
         "{before} KiB, then {after} KiB"
     );
-    // A part of it, over the seam of two pages.
+    // A part across the boundary of two pages.
     let part = [("limit", "1500"), ("offset", "900")];
     let stores = session.get("image/store/listImageStores", &part).await;
     let stores = stores.expect("stores");

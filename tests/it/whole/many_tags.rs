@@ -1,5 +1,5 @@
-//! A repository of 100 000 tags: listed whole within a bound of memory, and page by page for
-//! clients that read no more than 512 KiB.
+//! A repository of 100 000 tags: listed completely within a memory limit, and page by page for clients
+//! that read at most 512 KiB.
 
 use std::collections::BTreeSet;
 
@@ -12,18 +12,18 @@ use crate::support::images::client;
 use crate::support::registry::Registry;
 
 const TAGS: usize = 100_000;
-/// What xmlrpc-c reads of an answer, unless told otherwise.
+/// How much xmlrpc-c reads of a response by default.
 const XMLRPC_C_BYTES: usize = 512 * 1024;
 /// A page of tags of this length stays below that.
 const PAGE: usize = 10_000;
-/// What listing all of them may add to the memory that the process ever used. The answers are 4.6
-/// MB of XML and 1.5 MB of JSON; in memory are the names and what is made of them.
+/// How much listing all of them may add to the server's peak memory. The responses are 4.6 MB of
+/// XML and 1.5 MB of JSON; in memory are the names and their processed form.
 const GROWTH_KIB: u64 = 48 * 1024;
-/// How often they are listed, and after how many times the process has all the memory it will
-/// ever need, save what its allocator wastes.
+/// How often they are listed, and after how many times the process has all the memory it will ever
+/// need, except for the allocator's waste.
 const ROUNDS: usize = 10;
 const SETTLED: usize = 3;
-/// What all the other rounds may add: a server that kept a round's two answers, or only the
+/// How much all the other rounds may add: a server that kept a round's two responses, or only the
 /// names, would add more.
 const FLAT_KIB: u64 = 16 * 1024;
 

@@ -1,7 +1,7 @@
-//! `mgrctl api`, byte by byte: the requests that Go's client writes for it, over TLS.
+//! `mgrctl api`, byte by byte: the requests that Go's client sends for it, over TLS.
 //!
-//! Each command of `mgrctl` is a process, so it has a connection of its own. It keeps the cookie's
-//! value in a file, and asks `user/listAssignableRoles` first whether the session still lives.
+//! Each `mgrctl` command is a process with its own connection. It saves the cookie's value in a file,
+//! and first checks with `user/listAssignableRoles` whether the session is still valid.
 
 use std::io::Read as _;
 
@@ -18,7 +18,7 @@ use crate::support::registry::Registry;
 
 const PROBE: &str = "user/listAssignableRoles";
 
-/// One command of `mgrctl`: its connection, and the cookie that it has kept.
+/// One `mgrctl` command: its connection, and its saved cookie.
 struct Command<'a> {
     stream: TlsStream<TcpStream>,
     host: &'a str,
@@ -34,7 +34,8 @@ struct Answer {
 }
 
 impl<'a> Command<'a> {
-    /// It trusts the trial's certificate, and offers no HTTP/2, since its TLS is set by hand.
+    /// It trusts the self-signed certificate, and offers no HTTP/2, since its TLS is configured
+    /// manually.
     async fn start(server: &'a Server, cookie: Option<&'a str>) -> Self {
         let pem = std::fs::read_to_string(server.data("tls-self-signed.crt")).unwrap();
         Self {
@@ -44,7 +45,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// As Go writes a request: these headers, in this order, and the target as it was given.
+    /// A request as written by Go: these headers, in this order, and the given target.
     async fn ask(&mut self, verb: &str, target: &str, body: Option<&str>) -> Answer {
         use std::fmt::Write as _;
         let mut request = format!(
@@ -124,7 +125,7 @@ impl<'a> Command<'a> {
         bytes
     }
 
-    /// The probe, then the call, which is answered with a result; on one connection.
+    /// The probe, then the call, which must succeed; on one connection.
     async fn result(&mut self, verb: &str, target: &str, body: Option<&str>) -> Value {
         assert_eq!(self.ask("GET", PROBE, None).await.status, 200);
         let answer = self.ask(verb, target, body).await;
@@ -152,7 +153,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The cookie, which Go takes where `Max-Age` is above 0; there is only one line of it.
+    /// The cookie, which Go accepts if `Max-Age` is above 0; there must be only one.
     fn cookie(&self) -> (String, i64) {
         let lines = self.headers.iter().filter(|(name, _)| name == "set-cookie");
         let lines: Vec<&String> = lines.map(|(_, value)| value).collect();
@@ -204,7 +205,7 @@ async fn mgrctl_logs_in_gets_and_posts() {
         command.result(verb, target, body).await
     };
 
-    // Several `k=v` are sent as an object of strings, structs among them.
+    // Several `k=v` are sent as an object of strings, including structs.
     for (label, registry) in [("from", &source), ("é", &target)] {
         let body = json!({"label": label, "uri": format!("http://{}", registry.address()),
             "storeType": "registry", "credentials": "{}"});
@@ -227,7 +228,7 @@ async fn mgrctl_logs_in_gets_and_posts() {
     let item = call("POST", "registrysync/updateImage", Some(&body)).await;
     assert_eq!(item["tags_regex"], "^1");
 
-    // Arguments of a `get` stand in the query as they were typed; without any it is a bare `?`.
+    // Arguments of a `get` are in the query as typed; without any it is a bare `?`.
     assert_eq!(
         call("GET", "registrysync/listProjects?", None).await[0]["label"],
         "web"
@@ -254,11 +255,11 @@ async fn mgrctl_logs_in_gets_and_posts() {
         .find(|tag| tag["tag"] == "2.0");
     assert_eq!(of_tag.unwrap()["selected"], true, "{tags}");
 
-    // One argument that is JSON is sent as it is understood.
+    // A single JSON argument is sent in parsed form.
     let run = call("POST", "registrysync/run", Some(r#"{"label":"web"}"#)).await;
     assert!(run.as_i64().unwrap() > 0, "{run}");
 
-    // One that isn't is lost: the body is `null`. What needs no argument works so.
+    // Any other is lost: the body is `null`. Methods without arguments work like this.
     let mut command = Command::start(&server, Some(&key)).await;
     let answer = command.ask("POST", "registrysync/run", Some("null")).await;
     let said = answer.json();
@@ -276,7 +277,7 @@ async fn mgrctl_logs_in_gets_and_posts() {
     assert_eq!((answer.status, answer.body.len()), (401, 0));
 }
 
-/// What it shows the user is the member `message`, which has to be text.
+/// It shows the user the member `message`, which must be text.
 #[tokio::test(flavor = "multi_thread")]
 async fn mgrctl_is_told_why() {
     let server = trial();
@@ -302,7 +303,7 @@ async fn mgrctl_is_told_why() {
         .ask("GET", "registrysync/run?label=none", None)
         .await;
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
-    // Go leaves these raw too, but then the line is no request.
+    // Go sends these raw too, but then the line isn't a valid request.
     for raw in ["a b", "\"a\"", "<a>"] {
         let mut command = Command::start(&server, Some(&key)).await;
         let target = format!("registrysync/getDetails?label={raw}");

@@ -1,4 +1,4 @@
-//! The whole way, through the real server: log in, stores, project, items, plan, run, results.
+//! The complete workflow, with the real server: log in, stores, project, items, plan, run, results.
 
 mod admin;
 mod bodies;

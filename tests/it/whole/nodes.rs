@@ -1,5 +1,5 @@
-//! Several processes at one PostgreSQL database: who takes what, and what becomes of it when one of
-//! them goes.
+//! Several processes on one PostgreSQL database: how work is shared, and what happens when one of them
+//! is lost.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -19,12 +19,13 @@ use crate::support::postgres::OwnServer;
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
-/// Looks until something is so: every 50 ms, for two minutes.
+/// Polls until a condition holds: every 50 ms, for two minutes.
 const LOOKS: usize = 2400;
-/// Short, so that nobody waits for long; a busy machine may lose a lease by it, which the tests bear.
+/// Short, so that nobody waits for long; a busy machine may lose a lease because of it, which the
+/// tests tolerate.
 const LEASE: [&str; 2] = ["REGISTRYSYNC_LEASE_SECONDS", "6"];
 
-/// Repositories `app0`, `app1`, …, each with so many tags.
+/// Repositories `app0`, `app1`, …, each with this many tags.
 async fn registries(repositories: u64, tags: u64) -> (Registry, Registry) {
     let source = Registry::start().await;
     for number in 0..repositories {
@@ -163,7 +164,7 @@ async fn a_worker_that_was_stopped_beyond_its_lease_writes_no_more() {
     let ended = session.results(id).await;
     stopped.signal("CONT");
     until("the stopped one gives up", async || {
-        stopped.said().contains("given up, its lease is lost")
+        stopped.said().contains("given up, its lease was lost")
     })
     .await;
     assert_eq!(session.results(id).await, ended);
@@ -199,7 +200,7 @@ async fn a_database_that_comes_back_finds_the_runs_going_on() {
     };
     let database = TestDatabase::of(&postgres);
     let (source, target) = registries(2, 3).await;
-    // Longer under way than the database is away.
+    // In progress for longer than the database is unreachable.
     let slow = Action::Slow {
         bytes: 500,
         pause: Duration::from_millis(500),
@@ -245,7 +246,7 @@ async fn a_server_that_is_told_to_end_leaves_the_rest_for_later() {
     let session = server.login().await;
     let run = session.run_ended(id).await;
     assert_eq!(run["status"], "FINISHED", "{run}");
-    // Nothing was lost by it, so that it is no further attempt.
+    // Nothing was lost by it, so it isn't another attempt.
     assert_eq!(
         (&run["attempt"], &run["counts"]["copied"]),
         (&json!(1), &json!(8))
@@ -495,7 +496,7 @@ async fn commands_show_the_workers_and_what_a_run_waits_for() {
     assert!(table.contains(listed["name"].as_str().unwrap()), "{table}");
 }
 
-/// Where PostgreSQL wants a password, it comes from a file.
+/// If PostgreSQL requires a password, it comes from a file.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_logs_in_at_its_database_with_the_password_of_a_file() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

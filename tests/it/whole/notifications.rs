@@ -1,5 +1,5 @@
-//! People are told when a project begins to fail and when it works again, by a webhook and by
-//! e-mail, and only then.
+//! Notifications when a project starts failing and when it recovers, by webhook and by e-mail, and only
+//! then.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
-/// Looks for a message: every 50 ms, for a minute.
+/// Polls for a message: every 50 ms, for a minute.
 const LOOKS: usize = 1200;
-/// Longer than it takes to look for messages once more.
+/// Longer than the interval at which messages are looked for.
 const QUIET: Duration = Duration::from_secs(5);
 const SECRET: &str = "s3cret-path";
 
-/// What came in, and how often the next ones are refused.
+/// What was received, and how often the next ones are refused.
 #[derive(Clone, Default)]
 struct Received {
     texts: Arc<Mutex<Vec<String>>>,
@@ -30,7 +30,7 @@ struct Received {
 }
 
 impl Received {
-    /// Whether a message is taken.
+    /// Whether a message is accepted.
     fn take(&self, text: String) -> bool {
         let mut refusals = self.refusals.lock().unwrap();
         if *refusals > 0 {
@@ -74,7 +74,7 @@ async fn webhook(received: Received) -> String {
     format!("http://{address}/{SECRET}")
 }
 
-/// A mail server: its address. What is received is envelope and text.
+/// A mail server: its address. Envelope and text are received.
 async fn mail_server(received: Received) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -115,7 +115,7 @@ async fn mail_talk(stream: TcpStream, received: Received) {
     }
 }
 
-/// A server that tells both, with a project of one image.
+/// A server that notifies both, with a project of one image.
 async fn told() -> (Server, Session, [Registry; 2], [Received; 2]) {
     let (chat, mail) = (Received::default(), Received::default());
     let arguments = [

@@ -1,4 +1,4 @@
-//! Only the failed tags of a run are tried again.
+//! Only the failed tags of a run are retried.
 
 use diesel::RunQueryDsl as _;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
-//! Much at once: schedules that are due in the same second, projects by the thousand, workers that
-//! share the items of one project.
+//! Large numbers: schedules that are due in the same second, thousands of projects, workers that share
+//! the items of one project.
 //!
-//! The numbers are small here; `bench/taskomatic` takes those of the promises, by the variables
+//! The numbers are small here; `bench/taskomatic` uses the documented ones, through the variables
 //! below, and makes a table of the lines that begin with `figure:`.
 
 use std::collections::HashSet;
@@ -25,7 +25,7 @@ const SCHEDULES: usize = 60;
 const PROJECTS: usize = 150;
 const PAGE: usize = 50;
 const SLOTS: usize = 2;
-/// Looks until something is so: every 10 ms, for five minutes.
+/// Polls until a condition holds: every 10 ms, for five minutes.
 const LOOKS: usize = 30_000;
 
 fn setting(name: &str, default: usize) -> usize {
@@ -60,7 +60,7 @@ async fn runs_when(db: &Db, is_so: impl Fn(&[Run]) -> bool) -> Vec<Run> {
     panic!("not in time: {:#?}", runs(db).await);
 }
 
-/// So many schedules fire in the same second.
+/// This many schedules fire in the same second.
 async fn schedules_due_at_once(name: &str, server: &Server, db: &Db) {
     let count = setting("REGISTRYSYNC_SCALE_SCHEDULES", SCHEDULES);
     let source = Registry::start().await;
@@ -103,7 +103,7 @@ async fn schedules_due_at_once(name: &str, server: &Server, db: &Db) {
             "{run:?}"
         );
     }
-    // Who came first is begun first; those that are begun at once may change places.
+    // The first is started first; those started at once may change places.
     let mut begun: Vec<&Run> = runs.iter().collect();
     begun.sort_by_key(|run| (run.start_time, run.id));
     let moved = begun
@@ -192,7 +192,7 @@ async fn many_projects_are_listed_by_pages_on_postgres() {
     }
 }
 
-/// How long a project of 30 items takes so many workers, every request taking 20 ms.
+/// How long a project of 30 items takes with this many workers, if every request takes 20 ms.
 async fn time_of(workers: usize) -> Option<Duration> {
     let database = TestDatabase::postgres()?;
     let source = Registry::start().await;
@@ -246,7 +246,7 @@ async fn three_workers_and_one() {
     );
 }
 
-/// Whoever reads an index with 35 000 children does it where nobody else waits.
+/// An index with 35 000 children is processed on a separate thread.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_answered_while_a_large_index_is_read() {
     let (source, target) = (Registry::start().await, Registry::start().await);
@@ -288,7 +288,7 @@ async fn a_client_is_answered_while_a_large_index_is_read() {
             }
         }
     };
-    // Its children aren't there.
+    // Its children don't exist.
     assert_eq!(run["status"], "FAILED", "{run}");
     assert!(
         answers > 1 && slowest < Duration::from_secs(5),

@@ -11,7 +11,7 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
-/// Looks until something is there: every 50 ms, for a minute.
+/// Polls until a result is available: every 50 ms, for a minute.
 const LOOKS: usize = 1200;
 
 async fn registries() -> (Registry, Registry) {
@@ -84,7 +84,7 @@ async fn a_schedule_of_every_second_fires_and_leaves_out_what_comes_while_it_run
         .collect();
     assert_eq!(times.len(), fired.len(), "a fire time has one run");
 
-    // None comes after it was removed, save one that was due just before.
+    // There is none after it was removed, except one that was due just before.
     schedule(&session, "").await;
     let removed = session
         .get("registrysync/getSchedule", &[("label", "web")])
@@ -102,7 +102,7 @@ async fn what_was_missed_while_the_server_was_down_is_made_up_for_once() {
         .await;
     schedule(&session, "0 0 3 * * ?").await;
     let db = server.sqlite();
-    // As it is found by a server that was down for days.
+    // As found by a server after days of downtime.
     let missed = "UPDATE tasko_schedule SET next_fire = '2026-01-05 03:00:00', \
                   due_time = '2026-01-05 03:00:00' WHERE org_id IS NOT NULL";
     db.run(move |conn| Ok(diesel::sql_query(missed).execute(conn)?))

@@ -8,7 +8,8 @@ use crate::support::docker_registry::AnyRegistry;
 use crate::support::images::{AMD64, Blob, Format, Image, client};
 use crate::support::registry::log::{Kind, Requests};
 
-/// `library/nginx` is wanted by name, the others by regex; one tag in each that no script picks.
+/// `library/nginx` is selected by name, the others by regex; each has one tag that no script
+/// selects.
 pub(super) async fn seed(source: &AnyRegistry) {
     let address = source.address();
     for (seed, tag) in [(1, "1.26.0"), (2, "latest")] {
@@ -73,14 +74,14 @@ pub(super) async fn assert_equal(source: &AnyRegistry, target: &AnyRegistry, wan
     }
 }
 
-/// Only HEADs of manifests, beside listings: nothing had changed.
+/// Only HEADs of manifests, besides listings: nothing had changed.
 fn assert_warm(requests: &Requests) {
     assert_eq!(requests.count("HEAD", Kind::Manifest), BY_PYTHON.len());
     assert_eq!(requests.of(Kind::Manifest).len(), BY_PYTHON.len());
     assert!(requests.of(Kind::Blob).is_empty() && requests.of(Kind::Upload).is_empty());
 }
 
-/// Whether these programs can be run. Where one isn't installed the test is skipped; in CI
+/// Whether these programs can be run. If one isn't installed, the test is skipped; in CI
 /// (`CI=true`) that is a failure.
 pub(crate) fn installed(programs: &[&str]) -> bool {
     programs.iter().all(|program| {
@@ -132,7 +133,7 @@ async fn the_python_client_goes_the_whole_way() {
         assert_success(&python(&server, &source, &target, &[]));
         assert_equal(&source, &target, &BY_PYTHON).await;
 
-        // The plan of the script asks the same HEADs once more, so the second run goes alone.
+        // The script's plan makes the same HEADs once more, so the second run is measured alone.
         let session = server.login().await;
         source.requests_clear();
         target.requests_clear();

@@ -1,4 +1,4 @@
-//! The real binary as a server of its own, and a small client of its JSON surface.
+//! The real binary as a server, and a simple client of its JSON surface.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::support::contract::Contract;
 use crate::support::images::client;
 
 pub(super) const PASSWORD: &str = "correct horse battery";
-/// Looks at a run until it has ended: every 50 ms, for a minute.
+/// Checks a run until it has ended: every 50 ms, for a minute.
 const LOOKS: usize = 1200;
 
 pub(super) struct Server {
@@ -27,7 +27,7 @@ pub(super) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Errors only say that it has ended already.
+        // An error only means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -73,20 +73,20 @@ impl Server {
         self.files.path().join("data").join(name)
     }
 
-    /// Its SQLite database, opened beside it.
+    /// Its SQLite database, opened in parallel.
     pub(super) fn sqlite(&self) -> Db {
         let url = format!("sqlite:{}", self.data("registrysync.db").display());
         let key = SealKey::from_file(&self.data("secret.key")).unwrap();
         Db::open(&url, key).unwrap()
     }
 
-    /// Ends it without warning, and starts it again on what it left.
+    /// Kills it, and restarts it with its existing data.
     pub(super) fn kill_and_restart(&mut self) {
         self.end("KILL");
         self.start_again();
     }
 
-    /// Ends it by a signal; its exit code, if it has one.
+    /// Ends it by a signal; returns its exit code, if it has one.
     pub(super) fn end(&mut self, signal_name: &str) -> Option<i32> {
         signal(&self.child, signal_name);
         self.child.wait().unwrap().code()
@@ -97,7 +97,7 @@ impl Server {
         signal(&self.child, name);
     }
 
-    /// Starts it on what it left.
+    /// Starts it with its existing data.
     pub(super) fn start_again(&mut self) {
         (self.child, self.url) = spawn(self.files.path(), &self.arguments, &self.environment);
     }
@@ -115,14 +115,14 @@ impl Server {
         self.try_login().await.unwrap()
     }
 
-    /// Err: what was answered instead.
+    /// Err: the response instead.
     pub(super) async fn try_login(&self) -> Result<Session, String> {
         let (status, session) = self.try_login_with(PASSWORD).await;
         assert_eq!(status, 200);
         session
     }
 
-    /// The same with any password, and the status of the answer.
+    /// The same with any password, and the status of the response.
     pub(super) async fn try_login_with(&self, password: &str) -> (u16, Result<Session, String>) {
         let url = format!("{}/rhn/manager/api/auth/login", self.url);
         let body = json!({"login": "admin", "password": password});
@@ -145,7 +145,7 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.status().unwrap().success());
 }
 
-/// A worker beside a server; killed when this is dropped.
+/// A worker beside a server; killed on drop.
 pub(super) struct Worker {
     child: Child,
     files: TempDir,
@@ -173,7 +173,7 @@ impl Worker {
         }
     }
 
-    /// Ends it without warning, and starts it again on what it left.
+    /// Kills it, and restarts it with its existing data.
     pub(super) fn kill_and_restart(&mut self) {
         signal(&self.child, "KILL");
         self.child.wait().unwrap();
@@ -186,13 +186,13 @@ impl Worker {
         signal(&self.child, name);
     }
 
-    /// Asks it to end; its exit code.
+    /// Asks it to end; returns its exit code.
     pub(super) fn end(mut self) -> Option<i32> {
         signal(&self.child, "TERM");
         self.child.wait().unwrap().code()
     }
 
-    /// What it said on standard error.
+    /// Its standard error.
     pub(super) fn said(&self) -> String {
         std::fs::read_to_string(self.files.path().join("said")).unwrap()
     }
@@ -200,13 +200,13 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Errors only say that it has ended already.
+        // An error only means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Runs a command that is to refuse to serve or work.
+/// Runs a command that should refuse to serve or work.
 pub(super) fn serve_to_its_end(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
     command.args(arguments).arg("--data-dir").arg(data);
@@ -244,13 +244,13 @@ fn worker_spawn(
     child
 }
 
-/// Asks a process to end; what it said, and its exit code.
+/// Asks a process to end; returns its output and exit code.
 pub(super) fn end_asked(child: Child) -> Output {
     signal(&child, "TERM");
     child.wait_with_output().unwrap()
 }
 
-/// The first line that a process prints; "" where it ends without one.
+/// The first line that a process prints; "" if it ends without one.
 pub(super) fn first_line(child: &mut Child) -> String {
     let mut line = String::new();
     let stdout = child.stdout.as_mut().unwrap();
@@ -258,7 +258,7 @@ pub(super) fn first_line(child: &mut Child) -> String {
     line.trim_end().to_owned()
 }
 
-/// The variables that tell the tests something are none of the program's.
+/// The test's own variables must not reach the program.
 fn ours_remove(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("REGISTRYSYNC_") {
@@ -390,7 +390,7 @@ impl Session {
         serde_json::from_value(listed.unwrap()).unwrap()
     }
 
-    /// Waits until so many tags of a run are counted.
+    /// Waits until this many tags of a run are counted.
     pub(super) async fn counted(&self, id: i64, count: &str, tags: u64) {
         for _ in 0..LOOKS {
             let query = [("runId", &*id.to_string())];
@@ -403,7 +403,7 @@ impl Session {
         panic!("run {id} doesn't get there");
     }
 
-    /// The run when it has ended.
+    /// The run after it has ended.
     pub(super) async fn run_ended(&self, id: i64) -> Value {
         for _ in 0..LOOKS {
             let run = self

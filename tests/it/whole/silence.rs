@@ -1,5 +1,5 @@
-//! Nothing is silent: what a run doesn't do is counted and told; what is lost at a target is told until
-//! it is mended.
+//! Nothing is silent: what a run doesn't do is counted and reported; what is lost at a target is
+//! reported until it is repaired.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
-/// `app` with an image for three platforms and one for amd64 alone.
+/// `app` with an image for three platforms and one for amd64 only.
 async fn registries() -> (Registry, Registry) {
     let source = Registry::start().await;
     Image::multi(Format::Oci, 10, 5000).store(&source, "app", Some("multi"));
@@ -80,7 +80,7 @@ async fn an_item_that_selects_nothing_is_a_warning_a_failure_or_nothing() {
     );
     let refused = set("perhaps").await.unwrap_err();
     assert!(refused.contains("`warn`, `fail` or `ignore`"), "{refused}");
-    // Unset, it is as the project says.
+    // If unset, the project's setting applies.
     set("").await.unwrap();
     let project = json!({"label": "web", "details": {"on_empty": "fail"}});
     session
@@ -140,7 +140,7 @@ async fn a_project_without_items_has_failed() {
     assert!(log.contains("has no items"), "{log}");
 }
 
-/// Only an item that says of itself that it is empty makes a run fail; not just any warning.
+/// Only an item's warning that it is empty makes a run fail; not any other warning.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_item_that_is_to_be_ignored_is_no_failure_whatever_else_is_odd() {
     let (source, target) = registries().await;
@@ -175,7 +175,7 @@ async fn an_empty_item_that_is_to_be_ignored_is_no_failure_whatever_else_is_odd(
         (&json!("FAILED"), &json!(2)),
         "{failed}"
     );
-    // A second item with something to do: it is a warning again.
+    // With a second item with something to do, it is a warning again.
     let named = json!({"tags_regex": "^multi$", "target_repository": "other"});
     item(&session, "app", named).await.unwrap();
     let warned = run(&session).await;
@@ -234,7 +234,7 @@ async fn a_platform_that_an_image_does_not_have_is_told_in_every_run() {
     assert!(log.contains("no `ppc64le`, but `linux/amd64`"), "{log}");
 }
 
-/// Checks the targets; gives status and message.
+/// Checks the targets; returns status and message.
 async fn check(session: &Session) -> (String, String) {
     let list = [("bunch", "target-verify-bunch")];
     let ended = async || {
@@ -271,7 +271,7 @@ async fn what_is_lost_at_the_target_is_told_until_the_next_run_mends_it() {
         .await;
     run(&session).await;
     assert_eq!(check(&session).await.0, "FINISHED");
-    // A layer of a child, which no look at a manifest shows.
+    // A layer of a child, which isn't visible in any manifest check.
     target.blob_remove("app", &Blob::layer(12, 5000).digest);
     assert!(!target.broken_references().is_empty());
     let unseen = run(&session).await;

@@ -1,4 +1,4 @@
-//! What a server says when it starts and ends: its log, the first password, what is dangerous or wrong.
+//! What a server logs when it starts and ends: the initial password, and what is dangerous or wrong.
 
 use std::process::{Command, Output, Stdio};
 
@@ -8,7 +8,7 @@ use super::clients::usable;
 use super::server::{end_asked, first_line};
 use crate::cli::Desk;
 
-/// Serves with these arguments and variables until it is told to end.
+/// Serves with these arguments and variables until it is stopped.
 fn served(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     served_with(
         desk,
@@ -117,7 +117,7 @@ fn the_first_password_is_shown_at_a_terminal_only() {
     if !usable("python3", &["--version"]) {
         return;
     }
-    // At a terminal, until somebody types Ctrl-C.
+    // On a terminal, until Ctrl-C is typed.
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/it/whole/clients/terminal.py"

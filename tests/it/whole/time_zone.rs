@@ -1,4 +1,4 @@
-//! The server's time zone: schedules go by it, and dates on XML-RPC.
+//! The server's time zone: used for schedules, and for dates on XML-RPC.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;

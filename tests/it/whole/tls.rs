@@ -20,10 +20,10 @@ use super::scripts::installed;
 use super::server::{PASSWORD, Server};
 
 const GET_VERSION: &str = "/rhn/manager/api/api/getVersion";
-/// No answer of these tests may take longer.
+/// No response of these tests may take longer.
 const BOUND: Duration = Duration::from_mins(1);
 
-/// What a program printed on standard output; it must have ended well.
+/// The standard output of a program, which must have succeeded.
 fn printed(command: &mut Command) -> String {
     let mut bounded = assert_cmd::Command::from_std(std::mem::replace(command, Command::new("")));
     let output = bounded.timeout(BOUND).output().unwrap();
@@ -36,7 +36,7 @@ pub(super) fn trial() -> Server {
     Server::with(vec!["--tls-self-signed".into()])
 }
 
-/// Writes a new certificate for `localhost` and 127.0.0.1, and its key; gives its PEM.
+/// Writes a new certificate for `localhost` and 127.0.0.1, and its key; returns its PEM.
 fn pair_write(directory: &Path) -> String {
     pair_write_for(directory, &["localhost", "127.0.0.1"])
 }
@@ -53,7 +53,7 @@ pub(super) fn pair_write_for(directory: &Path, names: &[&str]) -> String {
     certificate.pem()
 }
 
-/// A connection that trusts `pem` alone; `None` where the server shows something else.
+/// A connection that only trusts `pem`; `None` if the server has another certificate.
 pub(super) async fn connect(url: &str, pem: &str) -> Option<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
@@ -297,7 +297,7 @@ fn what_is_wrong_with_the_files_is_said_at_the_start() {
                 "--tls-key",
                 &path("key.pem"),
             ],
-            "holds no certificate",
+            "has no certificate",
         ),
         (
             vec![
@@ -306,7 +306,7 @@ fn what_is_wrong_with_the_files_is_said_at_the_start() {
                 "--tls-key",
                 &path("cert.pem"),
             ],
-            "holds no private key",
+            "has no private key",
         ),
         (
             vec![
@@ -337,7 +337,7 @@ fn what_is_wrong_with_the_files_is_said_at_the_start() {
     }
 }
 
-/// Who says nothing, or half of something, is shown the door.
+/// A client that sends nothing, or only half of something, is disconnected.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_does_not_ask_is_closed() {
     let files = tempfile::tempdir().unwrap();
@@ -372,7 +372,7 @@ async fn a_connection_that_does_not_ask_is_closed() {
     }
 }
 
-/// The server closes within the test's bound.
+/// The server closes within the test's time limit.
 async fn ended(stream: &mut (impl tokio::io::AsyncRead + Unpin)) {
     let mut rest = Vec::new();
     let read = tokio::time::timeout(BOUND, stream.read_to_end(&mut rest)).await;

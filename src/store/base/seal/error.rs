@@ -14,33 +14,33 @@ pub enum SealError {
         /// What went wrong.
         reason: String,
     },
-    /// There is no key file, but there are values that were sealed with one.
+    /// The key file is missing, but there are values sealed with a key.
     #[error(
         "the database holds credentials sealed with key {wanted}, and the key file `{}` is \
          missing: put it back from the backup (nothing was changed)",
         path.display()
     )]
     Missing {
-        /// Where the key file was looked for.
+        /// The path of the key file.
         path: PathBuf,
-        /// Id of the key that is needed, hexadecimal.
+        /// Id of the required key, hexadecimal.
         wanted: String,
     },
     /// The value was sealed with another key.
     #[error(
-        "the database holds credentials sealed with key {wanted}, and the key at hand is {have}: \
+        "the database holds credentials sealed with key {wanted}, but the given key is {have}: \
          give the key file that belongs to this database (nothing was changed)"
     )]
     OtherKey {
-        /// Id of the key that is needed, hexadecimal.
+        /// Id of the required key, hexadecimal.
         wanted: String,
-        /// Id of the key at hand, hexadecimal.
+        /// Id of the given key, hexadecimal.
         have: String,
     },
     /// The value was changed, or belongs to another row.
     #[error("a sealed credential is damaged or belongs to another row: set it again")]
     Damaged,
-    /// The operating system gave no random bytes.
+    /// The operating system returned no random bytes.
     #[error("no random bytes from the operating system: {0}")]
     Random(getrandom::Error),
 }

@@ -1,7 +1,7 @@
-//! Credentials at rest: XChaCha20-Poly1305 with a key that stands in a file, not in the database.
+//! Credentials at rest: XChaCha20-Poly1305 with a key in a file, not in the database.
 //!
 //! A sealed value is `1 | key id (8) | nonce (24) | ciphertext`. The table and the row's id are
-//! authenticated with it, so that a value copied to another row doesn't open.
+//! authenticated with it, so a value copied to another row can't be opened.
 
 use crate::private_file;
 use crate::store::base::seal::error::SealError;
@@ -24,14 +24,14 @@ const HEAD_LEN: usize = 1 + KEY_ID_LEN + NONCE_LEN;
 
 type KeyId = [u8; KEY_ID_LEN];
 
-/// The key of the sealed credentials. Clones share it; it is wiped from memory with the last.
+/// The key of the sealed credentials. Clones share it; it is wiped from memory with the last one.
 #[derive(Clone)]
 pub struct SealKey(Arc<Inner>);
 
 struct Inner {
     key: Zeroizing<[u8; 32]>,
     id: KeyId,
-    /// Set while the key was made here and isn't written yet.
+    /// Set as long as a generated key isn't written yet.
     unwritten: Option<PathBuf>,
 }
 
@@ -42,16 +42,16 @@ impl std::fmt::Debug for SealKey {
 }
 
 impl SealKey {
-    /// Reads the key file (64 hexadecimal digits). Where there is none, makes a new key, which
+    /// Reads the key file (64 hexadecimal digits). If there is none, generates a new key, which
     /// [`crate::store::Db::open`] writes (0600) unless the database needs the old one.
     pub fn from_file(path: &Path) -> Result<Self, SealError> {
         let fault = |reason: String| SealError::File {
             path: path.to_owned(),
             reason,
         };
-        // A pipe that nobody writes to would keep the start waiting for ever.
+        // A pipe without a writer would block the start forever.
         if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
-            return Err(fault("it is no file".to_owned()));
+            return Err(fault("it isn't a file".to_owned()));
         }
         let mut key = Zeroizing::new([0; 32]);
         let unwritten = match std::fs::read(path).map(Zeroizing::new) {
@@ -60,7 +60,7 @@ impl SealKey {
                     .map_err(|_| fault("it must hold 64 hexadecimal digits".to_owned()))?;
                 if private_file::is_open_to_others(path) {
                     tracing::warn!(
-                        "others can read the key file `{}`: make it its owner's (chmod 600)",
+                        "other users can read the key file `{}`: restrict it to its owner (chmod 600)",
                         path.display()
                     );
                 }
@@ -142,7 +142,7 @@ impl SealKey {
         }
     }
 
-    /// Writes a new key; where another process was faster with the same file, its key is taken.
+    /// Writes a new key; if another process created the same file first, its key is used.
     fn written(self) -> Result<SealKey, SealError> {
         let Some(path) = self.0.unwritten.clone() else {
             return Ok(self);
@@ -170,8 +170,8 @@ fn row_name(table: &str, id: i64) -> Vec<u8> {
     format!("{table}/{id}").into_bytes()
 }
 
-/// Checks that `key` opens everything sealed in the database; then a new key is written. Returns the
-/// key to go by: that of another process, where that wrote the file first.
+/// Checks that `key` opens everything sealed in the database; then writes a new key. Returns the
+/// key to use: another process's key if that wrote the file first.
 pub(in crate::store::base) fn key_check(
     conn: &mut DbConnection,
     key: SealKey,
@@ -182,14 +182,14 @@ pub(in crate::store::base) fn key_check(
     Ok(key)
 }
 
-/// Refuses a key that doesn't open what is sealed in the database. Asked again before something is
-/// sealed: processes with different keys could start while nothing was.
+/// Refuses a key that doesn't open what is sealed in the database. Checked again before sealing:
+/// processes with different keys could start while nothing was sealed.
 pub(in crate::store) fn key_fits(conn: &mut DbConnection, key: &SealKey) -> Result<(), Error> {
     let sealed: Vec<Option<Vec<u8>>> = image_store::table
         .filter(image_store::credential.is_not_null())
         .select(image_store::credential)
         .load(conn)?;
-    // A damaged value is reported when it is used; it must not keep the server from starting.
+    // A damaged value is reported when it is used; it must not prevent the server from starting.
     for wanted in sealed.iter().flatten().filter_map(|value| key_id(value)) {
         if wanted != key.0.id {
             return Err(key.other_key(wanted).into());

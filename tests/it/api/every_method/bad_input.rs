@@ -1,6 +1,6 @@
-//! Bad input to every signature, on both wires: too few and too many arguments, and each parameter
-//! and each member of a struct as every other type, empty, huge, or out of range. Each answer is a
-//! result or a documented fault, and a fault changed nothing.
+//! Bad input for every signature, on both wires: too few and too many arguments, and each parameter and
+//! each member of a struct with every other type, empty, huge, or out of range. Each answer is a result
+//! or a documented fault, and a fault changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::world::World;
 use super::{Subject, sweep};
 use crate::api::server::text;
 
-/// Too few and too many arguments, bodies that are no object, unknown names.
+/// Too few and too many arguments, bodies that aren't objects, unknown names.
 async fn arity(world: &World, subject: &Subject<'_>) {
     let count = subject.fitting.len();
     for fewer in 0..=count {
@@ -67,7 +67,7 @@ fn is_registrysync(namespace: &str) -> bool {
 }
 
 on_both_databases! {
-    /// The wrong number of arguments, and bodies that are no arguments.
+    /// The wrong number of arguments, and bodies that aren't arguments.
     async fn a_wrong_number_of_arguments_is_a_documented_fault(database) {
         let world = World::new(database).await;
         sweep(&world, |_| true, arity).await;
@@ -102,7 +102,7 @@ on_both_databases! {
     }
 }
 
-/// The pages that people read have the codes that the server uses.
+/// The pages for users list the codes that the server uses.
 #[test]
 fn every_fault_code_is_documented() {
     let root = env!("CARGO_MANIFEST_DIR");

@@ -1,4 +1,4 @@
-//! The database fails in the middle of a change: the whole change is undone (row 14).
+//! The database fails during a change: the whole change is undone (row 14).
 
 use registrysync::api::error::code;
 
@@ -6,7 +6,7 @@ use super::world::{Outcome, World};
 use super::{Subject, sweep};
 use crate::support::database::TestDatabase;
 
-/// What is no reading method to JSON's verbs, and yet changes no table where it is called as here.
+/// Methods that JSON calls by POST, but that change no table when called as here.
 const HARMLESS: [&str; 5] = [
     "auth.checkAuthToken",
     "auth.isSessionKeyValid",
@@ -15,14 +15,15 @@ const HARMLESS: [&str; 5] = [
     "system.multicall",
 ];
 
-/// Deletes in steps, for the sake of others who write: what was stopped goes on when it is asked for again.
+/// Deletes in steps, so that others can write: an interrupted deletion continues when it is
+/// requested again.
 const IN_STEPS: [&str; 3] = [
     "image.sync.deleteProject",
     "org.delete",
     "registrysync.delete",
 ];
 
-/// Calls what changes something while each table in turn can't be written to.
+/// Calls methods that change something while each table in turn can't be written.
 async fn broken(world: &World, subject: &Subject<'_>) {
     if subject.method.is_read_only() {
         return;
@@ -35,7 +36,7 @@ async fn broken(world: &World, subject: &Subject<'_>) {
         world.tables.writes_break(table).await;
         let mut outcome = world.xml(&subject.name, params.clone()).await;
         world.tables.writes_work().await;
-        // What writes nothing may be refused for another reason.
+        // Calls that write nothing may be refused for another reason.
         if let (Outcome::Fault(code, message), false) = (&outcome, is_harmless) {
             let expected = "unhandled internal exception: ";
             assert!(message.starts_with(expected), "{name}: {message}");

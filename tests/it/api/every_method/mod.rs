@@ -1,11 +1,11 @@
-//! Every method that the registry has, on both wires: what fits is taken, everything else is
-//! refused in an orderly way, and there is nothing but these methods.
+//! Every method of the registry, on both wires: valid calls are accepted, everything else is refused
+//! properly, and there are no other methods.
 //!
-//! - [`values`]: what is given.
-//! - [`world`]: a server with something of everything, and what each answer must be.
-//! - [`walk`]: each method works, and is described everywhere; nothing else can be called.
+//! - [`values`]: arguments.
+//! - [`world`]: a server with every kind of object, and the rules for each answer.
+//! - [`walk`]: each method works, and is documented everywhere; nothing else can be called.
 //! - [`bad_input`]: wrong numbers of arguments, wrong types, empty and huge values.
-//! - [`breakage`]: the database fails in the middle of a change.
+//! - [`breakage`]: the database fails during a change.
 
 mod bad_input;
 mod breakage;
@@ -35,20 +35,20 @@ struct Subject<'m> {
 }
 
 impl Subject<'_> {
-    /// The fitting arguments with another at this place.
+    /// The valid arguments with another one at this position.
     fn with(&self, place: usize, other: Value) -> Vec<Value> {
         let mut args = self.fitting.clone();
         args[place] = other;
         args
     }
 
-    /// Short, for a failure's message.
+    /// Shortened, for a failure's message.
     fn shown(&self, wire: &str, args: &impl std::fmt::Debug) -> String {
         let args: String = format!("{args:?}").chars().take(300).collect();
         format!("{wire} {} {args}", self.name)
     }
 
-    /// With the session key where one is needed.
+    /// With the session key if one is needed.
     fn params(&self, world: &World, args: &[Value]) -> Vec<Value> {
         let session = self.method.session() == SessionUse::Always;
         let key = session.then(|| text(&world.key));
@@ -81,7 +81,7 @@ impl Subject<'_> {
         outcome
     }
 
-    /// On both wires; with PostgreSQL on JSON alone, since a database knows of no wire.
+    /// On both wires; with PostgreSQL only on JSON, since the database doesn't know the wire.
     async fn both_ways(&self, world: &World, args: &[Value]) {
         if !world.is_postgres {
             self.by_position(world, args).await;
@@ -90,8 +90,8 @@ impl Subject<'_> {
     }
 }
 
-/// Calls `probe` with every signature of the namespaces that are `wanted`. One that fails doesn't
-/// hide the others.
+/// Calls `probe` with every signature of the `wanted` namespaces. A failing one doesn't hide the
+/// others.
 async fn sweep(
     world: &World,
     wanted: impl Fn(&str) -> bool,

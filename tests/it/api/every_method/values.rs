@@ -1,4 +1,4 @@
-//! Values: fitting ones by a parameter's name and type, and all sorts of others.
+//! Values: valid ones by a parameter's name and type, and many others.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::world::{PASSWORD, World};
 use crate::api::server::{ADMIN_PASSWORD, members, text, texts};
 
-/// What a call of `method` (with its namespace) may give for a parameter or a struct's member.
+/// A valid value for a parameter of `method` (with its namespace) or a struct's member.
 pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Value {
     let number = |id: i64| Value::Integer(i32::try_from(id).unwrap());
     let makes = method.ends_with(".create") || method.ends_with("createProject");
@@ -25,7 +25,7 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
         (Kind::Int, "id" | "scheduleId") if method.starts_with("taskomatic.org.") => {
             number(world.schedule_id)
         }
-        // One of those that every server has.
+        // One that every server has.
         (Kind::Int, "id" | "scheduleId") if method.starts_with("taskomatic.") => number(1),
         (Kind::Int, "id" | "project" | "projectId") => number(world.project_id),
         (Kind::Int, "src" | "dest") => number(world.store_id),
@@ -70,7 +70,7 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
         (Kind::Text, "methodName") => text("auth.login"),
         (Kind::Text, "status") => text("done"),
         (Kind::Text, _) => text("v1"),
-        // There is no PAM here.
+        // PAM isn't supported.
         (Kind::Boolean, name) => Value::Boolean(name != "usePam"),
         (Kind::Double, _) => Value::Double(1.5),
         (Kind::Date, "end") => Value::DateTime("20360131T00:00:00".parse().unwrap()),
@@ -89,7 +89,7 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
     }
 }
 
-/// One of every type, and the edges of each: small values only.
+/// One value of every type, and its edge cases: only small values.
 pub(super) fn others() -> Vec<Value> {
     let nested = (0..30).fold(text("deep"), |inner, _| Value::Array(vec![inner]));
     let control: String = (0..32).filter_map(char::from_u32).collect();
@@ -134,7 +134,7 @@ pub(super) fn others() -> Vec<Value> {
     all
 }
 
-/// Large values that are near what a parameter of this type takes.
+/// Large values close to what a parameter of this type accepts.
 pub(super) fn huge(kind: Kind) -> Vec<Value> {
     let number = |n: u32| text(&n.to_string());
     match kind {
@@ -151,7 +151,7 @@ pub(super) fn huge(kind: Kind) -> Vec<Value> {
     }
 }
 
-/// Structs that have one huge member of `shape` each.
+/// Structs with one huge member of `shape` each.
 pub(super) fn huge_members(shape: &Shape) -> Vec<Value> {
     if shape.kind() != Kind::Struct {
         return Vec::new();
@@ -167,7 +167,7 @@ pub(super) fn huge_members(shape: &Shape) -> Vec<Value> {
         .collect()
 }
 
-/// Structs that have one member of `shape` wrong each, and ones with more.
+/// Structs with one invalid member of `shape` each, and ones with additional members.
 pub(super) fn structs(world: &World, method: &str, shape: &Shape) -> Vec<Value> {
     if shape.kind() != Kind::Struct {
         return Vec::new();
@@ -195,7 +195,7 @@ pub(super) fn structs(world: &World, method: &str, shape: &Shape) -> Vec<Value> 
     all
 }
 
-/// What fits every parameter of `method`, whose name with namespace is `name`.
+/// Valid values for every parameter of `method`, whose name with namespace is `name`.
 pub(super) fn all_fitting(world: &World, name: &str, method: &Method) -> Vec<Value> {
     let parameters = method.parameters().iter();
     parameters

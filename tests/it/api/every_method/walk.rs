@@ -13,7 +13,7 @@ use crate::api::people;
 use crate::api::server::{Server, client, text};
 use crate::support::database::TestDatabase;
 
-/// The legacy routes of login and logout, which `OpenAPI` describes and which are no methods.
+/// The legacy routes of login and logout, which `OpenAPI` describes and which aren't methods.
 const LEGACY: [&str; 2] = ["/login", "/logout"];
 
 /// The name with its last part in `snake_case`.
@@ -22,7 +22,7 @@ fn snake(name: &str) -> String {
     format!("{namespace}.{}", snake_case(method))
 }
 
-/// What fits is taken in both spellings, by the verb that is right only.
+/// Valid calls are accepted in both spellings, only with the right verb.
 async fn taken(world: &World, subject: &Subject<'_>) {
     let reads = subject.method.is_read_only();
     for name in [subject.name.clone(), snake(&subject.name)] {
@@ -37,7 +37,7 @@ async fn taken(world: &World, subject: &Subject<'_>) {
                 _ => subject.by_name(world, &subject.fitting).await,
             };
             match outcome {
-                // Nobody is told anything here.
+                // No notifications are sent here.
                 Outcome::Fault(_, message) if message.contains("no channel is configured") => {}
                 outcome => assert_eq!(outcome, Outcome::Result, "{wire} {}", subject.name),
             }
@@ -68,7 +68,7 @@ on_both_databases! {
     }
 }
 
-/// Every signature as introspection lists it: name, and types with the session's.
+/// Every signature as listed by introspection: name, and types including the session's.
 async fn listed(server: &Server) -> Vec<String> {
     let all = server.xml("api.getApiCallList", vec![]).await;
     let Ok(Value::Struct(all)) = all else {
@@ -93,7 +93,7 @@ async fn listed(server: &Server) -> Vec<String> {
     keys
 }
 
-/// How often each name is there.
+/// How often each name occurs.
 fn counted(names: impl IntoIterator<Item = String>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for name in names {
@@ -152,7 +152,7 @@ async fn introspection_pages_and_openapi_name_the_same_methods() {
     assert!(described.iter().eq(names), "{described:?}");
 }
 
-/// Names that are nearly those of methods, and names that other servers or languages have.
+/// Names that are similar to those of methods, and names that other servers or languages have.
 fn near_misses(registry: &Registry) -> BTreeSet<String> {
     let mut missed: BTreeSet<String> = BTreeSet::new();
     for namespace in registry.catalog().namespaces() {
@@ -205,7 +205,7 @@ async fn nothing_else_can_be_called() {
         let (code, message) = called.expect_err(&name);
         assert_eq!(code, -1, "{name}: {message}");
         assert!(message.starts_with("Could not find"), "{name}: {message}");
-        // At the ends of a path dots that became slashes say nothing.
+        // At the ends of a path, dots converted to slashes are ignored.
         let path = name.replace('.', "/");
         if path != path.trim_matches('/') || routes.contains(&path.as_str()) {
             continue;

@@ -1,4 +1,4 @@
-//! A server with something of everything, and the rule that each answer must keep.
+//! A server with every kind of object, and the rules for each answer.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::support::tables::Tables;
 /// The password in every call that gives one. No answer may show it (row 30).
 pub(super) const PASSWORD: &str = "pass-that-is-never-shown";
 
-/// Longer than this is no message for a person.
+/// A longer text isn't a message for people.
 const MESSAGE_LIMIT: usize = 6000;
 
 pub(super) struct World {
@@ -38,11 +38,11 @@ pub(super) struct World {
     pub(super) store_id: i64,
     pub(super) project_id: i64,
     pub(super) item_id: i64,
-    /// Of a run that has ended.
+    /// The id of a run that has ended.
     pub(super) run_id: i64,
-    /// Of one that waits for a worker, for ever.
+    /// Of one that waits for a worker forever.
     pub(super) waiting_id: i64,
-    /// Of a housekeeping run that waits as long.
+    /// Of a waiting housekeeping run.
     pub(super) house_id: i64,
     /// Of the project's schedule.
     pub(super) schedule_id: i64,
@@ -51,11 +51,11 @@ pub(super) struct World {
     _registry: Registry,
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Result,
-    /// The code, where the wire gives one, and the text.
+    /// The code, if the wire has one, and the text.
     Fault(Option<i64>, String),
 }
 
@@ -120,7 +120,7 @@ impl World {
         }
     }
 
-    /// Calls by name; the answer agrees with the `OpenAPI` document.
+    /// Calls by name; the response matches the `OpenAPI` document.
     pub(super) async fn json(&self, verb: &str, path: &str, body: &str) -> Outcome {
         let answer = self.server.json(verb, path, Some(&self.key), Some(body));
         let (status, answer) = answer.await;
@@ -135,13 +135,13 @@ impl World {
         }
     }
 
-    /// Puts back what calls have changed.
+    /// Restores what calls have changed.
     pub(super) async fn restore(&self) {
         self.tables.restore().await;
     }
 
     /// Panics unless the outcome is a result or a documented fault, and a fault changed nothing.
-    /// What a call that `reads` only must not change either, and what others changed goes back.
+    /// Calls that only `reads` must not change anything either; other changes are undone.
     pub(super) async fn judge(&self, call: &str, reads: bool, outcome: &Outcome) {
         if let Outcome::Fault(code, message) = outcome {
             let known = code.is_none_or(|code| {
@@ -161,7 +161,7 @@ impl World {
         self.judge_change(call, reads, outcome).await;
     }
 
-    /// The same of what has changed only.
+    /// The same for what has changed only.
     pub(super) async fn judge_change(&self, call: &str, reads: bool, outcome: &Outcome) {
         let rows = self.tables.rows().await;
         if rows != self.rows {
@@ -174,7 +174,7 @@ impl World {
     }
 }
 
-/// What was made by calls.
+/// Objects created by calls.
 struct Made {
     org: i64,
     project: i64,
@@ -185,7 +185,7 @@ struct Made {
 impl Made {
     async fn by(admin: &Person<'_>, registry: &str) -> Made {
         for label in ["hub", "mirror", "spare"] {
-            // A project's two ends are never one place.
+            // A project's two ends are never the same.
             let uri = format!(
                 "http://{registry}/{}",
                 if label == "hub" { "" } else { label }

@@ -153,7 +153,7 @@ on_both_databases! {
             ("addImage", add("b/nginx", &["2", "3"], &json!({})), 2800, clash),
             ("addImage", add("c/other", &["1"], &json!({"target_repository": "nginx"})), 2800, "nginx:1"),
         ]).await;
-        // No clash: other tags, an excluded tag, another target, the same source again, a regex.
+        // No conflict: other tags, an excluded tag, another target, the same source again, a regex.
         for body in [
             add("b/nginx", &["3"], &json!({})),
             add("b/nginx", &["2"], &json!({"tags_exclude_regex": "^2$"})),
@@ -166,7 +166,7 @@ on_both_databases! {
         admin.refuse(vec![
             ("updateImage", json!({"itemId": first["id"], "details": {"tags": ["3"]}}), 2800, "nginx:3"),
         ]).await;
-        // An item doesn't clash with what it was itself.
+        // An item doesn't conflict with its own previous state.
         let again = json!({"itemId": first["id"], "details": {"tags": ["2"]}});
         admin.post("updateImage", again).await.expect("changed");
 
@@ -219,6 +219,6 @@ async fn patterns_of_a_project_have_a_limit_together() {
     let (code, message) = add(json!({"semver": "^1"})).await.expect_err("too much");
     assert_eq!(code, 2800);
     assert!(message.contains("1024 KiB in total"), "{message}");
-    // What has none is no burden.
+    // Items without patterns don't count.
     add(json!({})).await.expect("an item");
 }

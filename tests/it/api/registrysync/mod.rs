@@ -1,4 +1,4 @@
-//! `registrysync.*` as far as it only asks the database, on both databases.
+//! `registrysync.*` as far as it only uses the database, on both databases.
 
 mod items;
 mod projects;
@@ -22,7 +22,7 @@ use crate::support::database::TestDatabase;
 /// A fault's code and text.
 type Answer<T = Value> = Result<T, (i64, String)>;
 
-/// Puts a run of the project `mirror` into the queue; its id.
+/// Queues a run of the project `mirror`; returns its id.
 fn run_enqueue_one(conn: &mut DbConnection) -> Result<i64, Error> {
     let project = project_by_label(conn, 1, "mirror")?.expect("the project");
     let new = NewRun {
@@ -98,7 +98,7 @@ impl Admin {
             .await
     }
 
-    /// Everything that a refused call must leave as it was.
+    /// Everything that a refused call must leave unchanged.
     async fn state(&self) -> Value {
         let mut projects = self.get("listProjects").await.expect("projects");
         for project in projects.as_array_mut().expect("an array") {
@@ -111,8 +111,8 @@ impl Admin {
         projects
     }
 
-    /// Makes calls that must be refused with this code, a text that has this part, and nothing
-    /// changed.
+    /// Makes calls that must be refused with this code and a text that contains this part, without
+    /// changing anything.
     async fn refuse(&self, cases: Vec<(&str, Value, i64, &str)>) {
         let before = self.state().await;
         for (method, body, code, part) in cases {

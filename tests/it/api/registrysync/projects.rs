@@ -43,7 +43,7 @@ on_both_databases! {
             assert_eq!(shown[member], value, "{member}");
             assert_eq!(changed[member], value, "{member}");
         }
-        // What isn't named stays.
+        // Omitted members stay unchanged.
         let again = admin
             .post("setDetails", json!({"label": "mirror", "details": {"enabled": true}}))
             .await
@@ -193,7 +193,7 @@ async fn a_struct_may_be_given_by_position() {
     };
     let by_id = admin.xml("getDetails", vec![Xml::Integer(id)]).await;
     assert_eq!(by_id, admin.xml("getDetails", vec![text("mirror")]).await);
-    // A label of digits is a label.
+    // A label made of digits is a label.
     let (code, message) = admin
         .xml("getDetails", vec![text(&id.to_string())])
         .await

@@ -35,7 +35,7 @@ fn result(number: u32) -> NewRunResult {
     }
 }
 
-/// A run as a worker leaves it.
+/// A run as left by a worker.
 fn run_done(conn: &mut DbConnection) -> Result<Run, Error> {
     run_enqueue_one(conn)?;
     let (run, part) = queue::claim(conn, "host-1")?.expect("the run");
@@ -80,7 +80,7 @@ on_both_databases! {
         let admin = Admin::new(database).await;
         admin.project("mirror", json!({})).await;
         let db = &admin.server.app.db;
-        // A run whose worker takes its time to end.
+        // A run whose worker ends slowly.
         let begun = db.run(|conn| {
             run_enqueue_one(conn)?;
             let (run, part) = queue::claim(conn, "host-1")?.expect("the run");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Admin;
 use crate::api::server::text;
 
-/// How many schedules of projects the database has that aren't over.
+/// The number of active schedules of projects in the database.
 async fn rows(admin: &Admin) -> i64 {
     use diesel::prelude::*;
     use registrysync::store::schema::tasko_schedule;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Admin, run_enqueue_one};
 use crate::support::queue;
 
-/// A run that ended so many days ago, with 3 tags copied, 2 updated and 5 GB sent.
+/// A run that ended this many days ago, with 3 tags copied, 2 updated and 5 GB sent.
 fn run_ended(conn: &mut DbConnection, status: RunStatus, days_ago: i64) -> Result<(), Error> {
     run_enqueue_one(conn)?;
     let (run, part) = queue::claim(conn, "host-1")?.expect("the run");

@@ -1,4 +1,4 @@
-//! Who may ask: nobody's name needed, Basic, or a bearer token for exactly the scope; and the token server.
+//! Access control: anonymous, Basic, or a bearer token for exactly the scope; and the token server.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,7 +22,7 @@ use super::{
     routes::{Route, error, json_answer},
 };
 
-/// What a registry asks for.
+/// What a registry requires.
 #[derive(Clone, Debug)]
 pub(crate) enum Auth {
     None,
@@ -30,22 +30,22 @@ pub(crate) enum Auth {
     Token(TokenAuth),
 }
 
-/// How tokens are given and checked. A registry with this also serves `/token`.
+/// How tokens are issued and checked. A registry with this also serves `/token`.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenAuth {
     /// The realm in challenges; without one, the registry's own `/token`.
     pub(crate) realm: Option<String>,
     pub(crate) service: String,
-    /// User and password that get everything.
+    /// User and password with access to everything.
     pub(crate) account: Option<(String, String)>,
-    /// Whoever gives no credentials gets `pull`.
+    /// Anonymous callers get `pull`.
     pub(crate) anonymous_pull: bool,
-    /// A token's life in seconds, told to the client; without it 60, not told.
+    /// A token's lifetime in seconds, sent to the client; without it 60, not sent.
     pub(crate) expires_in: Option<u64>,
     pub(crate) field: TokenField,
-    /// A token is refused after so many uses.
+    /// A token is refused after this many uses.
     pub(crate) uses: Option<usize>,
-    /// Repositories of which no more than these actions are granted.
+    /// Repositories for which only these actions are granted.
     pub(crate) grants: BTreeMap<String, Vec<String>>,
     /// What POST accepts with `grant_type=refresh_token`.
     pub(crate) refresh_token: Option<String>,
@@ -67,7 +67,7 @@ impl Default for TokenAuth {
     }
 }
 
-/// Under which key the answer has the token.
+/// The member of the response that has the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenField {
     Token,
@@ -85,7 +85,7 @@ pub(crate) struct TokenRequest {
     pub(crate) scopes: Vec<String>,
 }
 
-/// What the token server remembers.
+/// The state of the token server.
 #[derive(Default)]
 pub(crate) struct TokenBook {
     requests: Mutex<Vec<TokenRequest>>,
@@ -97,7 +97,7 @@ impl TokenBook {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Notes a request and gives its number, which makes its token different from all others.
+    /// Records a request and returns its number, which makes its token unique.
     fn note(&self, request: TokenRequest) -> usize {
         let mut requests = self.requests.lock().unwrap();
         requests.push(request);
@@ -131,7 +131,7 @@ impl Scope {
     }
 }
 
-/// The scopes that a request needs, as a challenge names them.
+/// The scopes that a request needs, as named in a challenge.
 fn scopes_needed(route: &Route, method: &Method, query: Option<&str>) -> Vec<String> {
     let repository = match route {
         Route::Base | Route::Token | Route::Storage(_) | Route::Other => return Vec::new(),
@@ -164,7 +164,7 @@ pub(crate) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
 }
 
-/// Lets a request through, or gives the 401.
+/// Accepts a request, or returns the 401.
 pub(super) fn check(
     shared: &Shared,
     route: &Route,
@@ -226,7 +226,7 @@ fn basic(value: &str) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-/// Checks a token; the error is what the challenge says of it.
+/// Checks a token; the error is for the challenge.
 fn token_check(
     shared: &Shared,
     auth: &TokenAuth,

@@ -1,4 +1,4 @@
-//! The bytes of a blob: kept, made on the fly, or only counted.
+//! The bytes of a blob: stored, generated, or only counted.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 /// Bytes in one block of a generated blob.
 const BLOCK: u64 = 64 * 1024;
 
-/// A gzip header: copiers look at a layer's first bytes to tell whether it is compressed.
+/// A gzip header: copiers check a layer's first bytes to see whether it is compressed.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 
 /// The bytes of a blob.
@@ -18,15 +18,15 @@ const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 pub(crate) enum Content {
     /// All of them.
     Kept(Bytes),
-    /// `size` bytes that follow from `base`, made when they are read.
+    /// `size` bytes generated from `base` when they are read.
     Generated { base: Bytes, size: u64 },
-    /// A sink has hashed and counted them, and kept nothing.
+    /// A sink has hashed and counted them, but stored nothing.
     Counted(u64),
 }
 
 impl Content {
-    /// `size` bytes that follow from `seed`, none of them in memory. Each block has its own start, so
-    /// that a reader that joins ranges wrongly gets another digest.
+    /// `size` bytes generated from `seed`, none of them in memory. Each block has its own start, so
+    /// a reader that joins ranges incorrectly gets another digest.
     pub(crate) fn generated(seed: u64, size: u64) -> Self {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let base = (0..BLOCK / 8).flat_map(|_| {
@@ -58,7 +58,7 @@ impl Content {
         digest_text(hasher)
     }
 
-    /// The bytes of `range`, a block at a time; nothing where a sink kept nothing.
+    /// The bytes of `range`, a block at a time; nothing if a sink stored nothing.
     pub(crate) fn chunks(self, range: Range<u64>) -> impl Iterator<Item = Bytes> + Send + 'static {
         let mut at = range.start;
         std::iter::from_fn(move || {
@@ -86,7 +86,7 @@ impl Content {
     }
 }
 
-/// Block `number` of the blob that follows from `base`.
+/// Block `number` of the blob generated from `base`.
 fn block(base: &Bytes, number: u64) -> Bytes {
     let mut bytes = base.to_vec();
     bytes[16..24].copy_from_slice(&number.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Misbehaviour. A [`Fault`] is a rule over some requests, for a time; a [`Quirk`] is how a registry is.
+//! Misbehaviour. A [`Fault`] is a rule for some requests, for a time; a [`Quirk`] is permanent.
 
 use std::{
     future::{pending, ready},
@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use regex::Regex;
 
-/// How a registry differs from the specification, or from what most do.
+/// How a registry differs from the specification, or from most registries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Quirk {
     /// HEAD of a manifest has no `Docker-Content-Digest`.
@@ -30,19 +30,19 @@ pub(crate) enum Quirk {
     ContentTypeCharset,
     /// A manifest has no `Content-Type`.
     ContentTypeMissing,
-    /// A manifest is said to be `text/plain`.
+    /// A manifest is sent as `text/plain`.
     ContentTypeWrong,
     /// A mount always starts an upload (202).
     MountIgnored,
     /// POST of an upload with a digest only starts a session.
     SinglePostIgnored,
-    /// PUT at the end of an upload may bring no content (413).
+    /// PUT at the end of an upload must not have content (413).
     PutBodyRefused,
     /// PUT of a blob or manifest answers 202.
     PutAccepted,
     /// PUT of a blob or manifest answers 204.
     PutNoContent,
-    /// A tag that exists can't be moved (409), not even to where it is.
+    /// An existing tag can't be moved (409), not even to where it is.
     ImmutableTags,
     /// An index may be pushed without its children.
     SparseAllowed,
@@ -54,36 +54,37 @@ pub(crate) enum Quirk {
     TagsMissing,
     /// `Range` is ignored.
     RangeIgnored,
-    /// Uploaded blobs are hashed and counted, not kept.
+    /// Uploaded blobs are hashed and counted, not stored.
     Sink,
 }
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    /// This answer instead of the registry's.
+    /// This response instead of the registry's.
     Answer {
         status: u16,
         headers: Vec<(&'static str, String)>,
         body: String,
     },
-    /// The connection closes after so many body bytes: of the request, if it brings content, else of the answer.
+    /// The connection closes after this many body bytes: of the request, if it has content, else of
+    /// the response.
     Cut { after: u64 },
-    /// The request is done, but the connection closes before the answer.
+    /// The request is executed, but the connection closes before the response.
     AnswerLost,
-    /// The answer's body is properly sent, but has only so many bytes.
+    /// The response's body is properly sent, but truncated to this many bytes.
     Truncated { to: u64 },
-    /// The answer's body goes on for so many bytes too long.
+    /// The response's body is this many bytes too long.
     TooLong { by: usize },
-    /// The answer's byte at this offset is another one.
+    /// The response's byte at this offset is changed.
     Corrupted { at: u64 },
-    /// There is never an answer.
+    /// There is never a response.
     Hang,
-    /// The answer stops after so many body bytes, with the connection open.
+    /// The response stops after this many body bytes, with the connection open.
     Stall { after: u64 },
-    /// The answer comes in pieces of so many bytes, with a pause before each.
+    /// The response comes in pieces of this many bytes, with a pause before each.
     Slow { bytes: usize, pause: Duration },
-    /// The request is looked at only after this time.
+    /// The request is only processed after this time.
     Delay(Duration),
 }
 
@@ -109,7 +110,7 @@ impl Fault {
         }
     }
 
-    /// An answer with this status, no headers and no body.
+    /// A response with this status, no headers and no body.
     pub(crate) fn status(method: &str, target: &str, status: u16) -> Self {
         let action = Action::Answer {
             status,
@@ -119,13 +120,13 @@ impl Fault {
         Self::on(method, target, action)
     }
 
-    /// Spares the first `hits` of them.
+    /// Skips the first `hits` of them.
     pub(crate) fn after(mut self, hits: usize) -> Self {
         self.spared = hits;
         self
     }
 
-    /// Ends after so many.
+    /// Ends after this many.
     pub(crate) fn times(mut self, hits: usize) -> Self {
         self.left = hits;
         self
@@ -144,7 +145,7 @@ impl Fault {
     }
 }
 
-/// The rules of a registry; the first that matches a request has it.
+/// The rules of a registry; the first that matches a request applies.
 #[derive(Default)]
 pub(crate) struct Faults(Mutex<Vec<Fault>>);
 
@@ -157,7 +158,7 @@ impl Faults {
         self.0.lock().unwrap().clear();
     }
 
-    /// What is to happen to this request.
+    /// What should happen to this request.
     pub(crate) fn action(&self, request: &Request) -> Option<Action> {
         let uri = request.uri();
         let target = uri.path_and_query().map_or(uri.path(), |t| t.as_str());
@@ -166,7 +167,7 @@ impl Faults {
     }
 }
 
-/// Lays an action over a request that `answer` would answer.
+/// Applies an action to a request that `answer` would answer.
 pub(crate) async fn faulty<A: Future<Output = Response>>(
     action: Action,
     request: Request,
@@ -230,9 +231,9 @@ fn first(body: Body, bytes: u64) -> impl Stream<Item = io::Result<Bytes>> + Send
     })
 }
 
-/// A body that fails after so many bytes; for an answer this closes the connection.
+/// A body that fails after this many bytes; for a response this closes the connection.
 fn cut(body: Body, after: u64) -> Body {
-    // The pause lets the bytes before the end leave.
+    // The pause lets the bytes before the end be sent.
     let end = stream::once(async {
         tokio::time::sleep(Duration::from_millis(20)).await;
         Err(io::ErrorKind::ConnectionReset.into())
@@ -240,11 +241,11 @@ fn cut(body: Body, after: u64) -> Body {
     Body::from_stream(first(body, after).chain(end))
 }
 
-/// Marks an answer of which nothing is sent.
+/// Marks a response of which nothing is sent.
 #[derive(Clone)]
 pub(crate) struct Unsent;
 
-/// An answer of which nothing is sent: its body fails before its head has left.
+/// A response of which nothing is sent: its body fails before its head was sent.
 fn closing() -> Response {
     let failure = stream::once(ready(Err::<Bytes, io::Error>(
         io::ErrorKind::ConnectionReset.into(),

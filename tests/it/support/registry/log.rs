@@ -1,4 +1,4 @@
-//! What was asked of a registry, in the order of arrival.
+//! The requests to a registry, in the order of arrival.
 
 use std::sync::{
     Arc, Mutex,
@@ -9,19 +9,19 @@ use axum::http::{HeaderMap, Method, Uri, header};
 
 use super::routes::Route;
 
-/// One request and the size of its answer.
+/// One request and the size of its response.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// As sent, without the question mark; empty where there was none.
+    /// As sent, without the question mark; empty if there was none.
     pub(crate) query: String,
     pub(crate) has_authorization: bool,
-    /// 0 while there is no answer yet, or where none was given.
+    /// 0 while there is no response yet, or if none was given.
     pub(crate) status: u16,
     /// Body bytes received with the request.
     pub(crate) bytes_in: u64,
-    /// Body bytes sent with the answer.
+    /// Body bytes sent with the response.
     pub(crate) bytes_out: u64,
 }
 
@@ -31,7 +31,7 @@ impl Request {
     }
 }
 
-/// What a request is about.
+/// The object of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Base,
@@ -51,7 +51,7 @@ pub(crate) enum Kind {
 pub(crate) struct Requests(pub(crate) Vec<Request>);
 
 impl Requests {
-    /// How many there were of a method and kind.
+    /// The number of requests of a method and kind.
     pub(crate) fn count(&self, method: &str, kind: Kind) -> usize {
         (self
             .0

@@ -1,14 +1,15 @@
-//! An OCI distribution 1.1 registry in this process: in memory, on a port of its own, with a log of all
-//! requests, and able to misbehave in every way that a test asks for.
+//! An OCI distribution 1.1 registry in this process: in memory, on its own port, with a log of all
+//! requests, and able to misbehave in every way that a test needs.
 //!
-//! - [`Registry`], [`Builder`]: start one, script it, look into it (this file).
+//! - [`Registry`], [`Builder`]: start one, script it, inspect it (this file).
 //! - `content`, `state`: blob bytes; repositories, manifests, tags, uploads.
 //! - `routes`: the endpoints, a file per kind; `auth`: Basic and bearer tokens, and the token server.
-//! - `faults`: rules (status, cut, corrupted byte …) laid over any request, and the lasting [`Quirk`]s.
-//! - `log`: who asked what.
-//! - [`tls`]: the certificate of those that speak TLS.
+//! - `faults`: rules (status, cut, corrupted byte …) applied to any request, and the permanent
+//!   [`Quirk`]s.
+//! - `log`: the requests.
+//! - [`tls`]: the certificate of those with TLS.
 //!
-//! Each registry runs on a runtime of its own, so that dropping it closes all its connections.
+//! Each registry has its own runtime, so that dropping it closes all its connections.
 
 pub(crate) mod auth;
 pub(crate) mod content;
@@ -44,13 +45,13 @@ pub(crate) enum LinkStyle {
     Relative,
     /// `<http://host/v2/…>`, with the registry's own scheme.
     Absolute,
-    /// A cursor that can't be guessed and has to come back byte for byte.
+    /// A cursor that can't be guessed and must be returned byte for byte.
     Opaque,
-    /// The next page is in a field of its own, after one with other relations.
+    /// The next page is in its own field, after one with other relations.
     Apart,
     /// Each page names the first page as the next one.
     Looping,
-    /// The next page is said to be at this host.
+    /// The next page is at this host.
     OtherHost(String),
 }
 
@@ -65,7 +66,7 @@ pub(crate) enum LocationStyle {
     Absolute(Option<String>),
 }
 
-/// What a registry is told before it starts.
+/// The settings of a registry before it starts.
 struct Config {
     listen: SocketAddr,
     tls: bool,
@@ -77,7 +78,7 @@ struct Config {
     storage: Option<Arc<Shared>>,
 }
 
-/// What all requests to one registry share.
+/// State shared by all requests to one registry.
 struct Shared {
     config: Config,
     address: String,
@@ -86,7 +87,7 @@ struct Shared {
     faults: Faults,
     quirks: Mutex<HashSet<Quirk>>,
     tokens: TokenBook,
-    /// Opaque page cursors: the query that was given out -> the last name of the page before.
+    /// Opaque page cursors: the issued query -> the last name of the previous page.
     cursors: Mutex<HashMap<String, String>>,
 }
 
@@ -110,13 +111,13 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// Where to listen; port 0 (the default) takes a free one.
+    /// Where to listen; port 0 (the default) picks a free one.
     pub(crate) fn listen(mut self, address: SocketAddr) -> Self {
         self.config.listen = address;
         self
     }
 
-    /// Speaks TLS, with [`tls::certificate`].
+    /// Uses TLS, with [`tls::certificate`].
     pub(crate) fn tls(mut self) -> Self {
         self.config.tls = true;
         self
@@ -127,7 +128,7 @@ impl Builder {
         self
     }
 
-    /// The most entries of one page of a listing; 100 if not given.
+    /// Maximum entries of one page of a listing; default: 100.
     pub(crate) fn page_size(mut self, size: usize) -> Self {
         self.config.page_size = size;
         self
@@ -143,13 +144,14 @@ impl Builder {
         self
     }
 
-    /// The least length in bytes of every chunk but the last (`OCI-Chunk-Min-Length`).
+    /// Minimum length in bytes of every chunk but the last (`OCI-Chunk-Min-Length`).
     pub(crate) fn chunk_min(mut self, bytes: u64) -> Self {
         self.config.chunk_min = bytes;
         self
     }
 
-    /// Blobs are answered with a 307 to a presigned address of another registry, which refuses `Authorization`.
+    /// Blob requests are redirected (307) to a presigned address of another registry, which refuses
+    /// `Authorization`.
     pub(crate) fn blobs_at(mut self, storage: &Registry) -> Self {
         self.config.storage = Some(storage.shared.clone());
         self
@@ -190,7 +192,7 @@ impl Builder {
             if tls {
                 axum::serve(TlsListener::new(listener), app).await
             } else {
-                // Without TCP_NODELAY, small answers wait for the peer's delayed ACK.
+                // Without TCP_NODELAY, small responses wait for the peer's delayed ACK.
                 let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
                 axum::serve(listener, app).await
             }
@@ -202,7 +204,7 @@ impl Builder {
     }
 }
 
-/// A running registry; it stops when dropped.
+/// A running registry; it stops on drop.
 pub(crate) struct Registry {
     shared: Arc<Shared>,
     runtime: Option<Runtime>,
@@ -211,7 +213,8 @@ pub(crate) struct Registry {
 impl Drop for Registry {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Waiting isn't allowed on a thread of the caller's runtime; the port is free after it.
+            // Blocking isn't allowed on a thread of the caller's runtime; the port is free
+            // afterwards.
             let ended = std::thread::spawn(|| runtime.shutdown_timeout(Duration::from_secs(5)));
             ended.join().expect("the registry to end");
         }
@@ -260,7 +263,7 @@ impl Registry {
         self.shared.log.clear();
     }
 
-    /// What was asked of its token server (`/token`).
+    /// The requests to its token server (`/token`).
     pub(crate) fn token_requests(&self) -> Vec<TokenRequest> {
         self.shared.tokens.requests()
     }
@@ -284,7 +287,7 @@ impl Registry {
         }
     }
 
-    /// Puts a blob straight into a repository; gives its digest.
+    /// Puts a blob directly into a repository; returns its digest.
     pub(crate) fn blob_put(&self, repository: &str, bytes: impl Into<Bytes>) -> String {
         let bytes = bytes.into();
         let digest = digest_of(&bytes);
@@ -292,12 +295,12 @@ impl Registry {
         digest
     }
 
-    /// Puts content whose digest is known straight into a repository.
+    /// Puts content with a known digest directly into a repository.
     pub(crate) fn content_put(&self, repository: &str, digest: &str, content: Content) {
         self.data(|data| data.blob_put(repository, digest, content));
     }
 
-    /// Puts a manifest straight into a repository, also an incomplete one; gives its digest.
+    /// Puts a manifest directly into a repository, even an incomplete one; returns its digest.
     pub(crate) fn manifest_put(
         &self,
         repository: &str,
@@ -317,7 +320,7 @@ impl Registry {
         self.data(|data| data.repository(repository).tags.clone())
     }
 
-    /// Media type and bytes of what a tag or digest stands for.
+    /// Media type and bytes of a tag's or digest's object.
     pub(crate) fn manifest(&self, repository: &str, reference: &str) -> Option<(String, Bytes)> {
         let found = self.data(|data| data.manifest(repository, reference));
         found.map(|(_, manifest)| (manifest.media_type, manifest.bytes))
@@ -328,7 +331,7 @@ impl Registry {
         self.data(|data| data.blob(repository, digest).map(Content::size))
     }
 
-    /// Takes a blob away from a repository, though manifests may name it.
+    /// Removes a blob from a repository, even if manifests refer to it.
     pub(crate) fn blob_remove(&self, repository: &str, digest: &str) {
         self.data(|data| data.repository(repository).blobs.remove(digest));
     }
@@ -338,7 +341,7 @@ impl Registry {
         self.data(|data| data.uploads.len())
     }
 
-    /// A line for each stored manifest's reference to a blob or child that its repository lacks.
+    /// A line for each stored manifest's reference to a blob or child missing in its repository.
     pub(crate) fn broken_references(&self) -> Vec<String> {
         self.data(|data| data.broken_references())
     }

@@ -1,4 +1,5 @@
-//! What the registry holds: repositories with their tags, manifests and linked blobs; blob bytes; uploads.
+//! The content of the registry: repositories with their tags, manifests and linked blobs; blob bytes;
+//! uploads.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -11,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::content::{Content, digest_of, digest_text};
 
-/// Everything that is stored. A blob's bytes are stored once; a repository has it only when linked.
+/// Everything stored. A blob's bytes are stored once; a repository has it only if linked.
 #[derive(Default)]
 pub(crate) struct Data {
     pub(crate) repositories: BTreeMap<String, Repository>,
@@ -42,14 +43,14 @@ pub(crate) struct Upload {
     chunks: Vec<Bytes>,
     /// Bytes received.
     pub(crate) size: u64,
-    /// Requests that have written; the upload's `Location` changes with it.
+    /// Number of requests that have written; the upload's `Location` changes with it.
     pub(crate) writes: u64,
-    /// The last chunk was shorter than the minimum, so it has to be the last.
+    /// The last chunk was shorter than the minimum, so it must be the last.
     pub(crate) short: bool,
 }
 
 impl Upload {
-    /// Adds bytes; a sink keeps none of them.
+    /// Adds bytes; a sink stores none of them.
     pub(crate) fn write(&mut self, bytes: Bytes, keep: bool) {
         self.hasher.update(&bytes);
         self.size += bytes.len() as u64;
@@ -88,13 +89,13 @@ impl Data {
         (self.repositories.get(repository)).is_some_and(|found| found.blobs.contains(digest))
     }
 
-    /// The blob, where the repository has it.
+    /// The blob, if the repository has it.
     pub(crate) fn blob(&self, repository: &str, digest: &str) -> Option<&Content> {
         self.blob_linked(repository, digest)
             .then(|| self.blobs.get(digest))?
     }
 
-    /// Stores a manifest, under a tag too if one is given; gives its digest.
+    /// Stores a manifest, under a tag too if one is given; returns its digest.
     pub(crate) fn manifest_put(
         &mut self,
         repository: &str,
@@ -110,7 +111,7 @@ impl Data {
         digest
     }
 
-    /// The digest and manifest that a tag or digest stands for.
+    /// The digest and manifest of a tag or digest.
     pub(crate) fn manifest(&self, repository: &str, reference: &str) -> Option<(String, Manifest)> {
         let repository = self.repositories.get(repository)?;
         let tagged = repository.tags.get(reference).map(String::as_str);
@@ -127,7 +128,7 @@ impl Data {
         id
     }
 
-    /// Digests that the manifest names and the repository lacks: blobs, then children.
+    /// Digests that the manifest refers to and the repository lacks: blobs, then children.
     pub(crate) fn missing(&self, repository: &str, manifest: &[u8]) -> (Vec<String>, Vec<String>) {
         let References { blobs, children } = References::of(manifest);
         let found = self.repositories.get(repository);
@@ -141,7 +142,8 @@ impl Data {
         )
     }
 
-    /// `repository: digest lacks digest`, for each reference of a stored manifest to something that isn't there.
+    /// `repository: digest lacks digest`, for each reference of a stored manifest to something
+    /// missing.
     pub(crate) fn broken_references(&self) -> Vec<String> {
         let mut broken = Vec::new();
         for (name, repository) in &self.repositories {
@@ -155,7 +157,8 @@ impl Data {
     }
 }
 
-/// What a manifest names and has to be there first. Foreign layers (those with `urls`) and the subject don't.
+/// What a manifest refers to and must exist first. Foreign layers (those with `urls`) and the
+/// subject needn't.
 struct References {
     blobs: Vec<String>,
     children: Vec<String>,

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-/// For `localhost` and 127.0.0.1; nobody trusts it who isn't told to.
+/// For `localhost` and 127.0.0.1; not trusted unless configured.
 static CERTIFICATE: LazyLock<CertifiedKey<KeyPair>> = LazyLock::new(|| {
     let names = ["localhost", "127.0.0.1"].map(str::to_owned);
     let signing_key = KeyPair::generate().expect("a key");
@@ -24,7 +24,7 @@ static CERTIFICATE: LazyLock<CertifiedKey<KeyPair>> = LazyLock::new(|| {
     CertifiedKey { cert, signing_key }
 });
 
-/// The certificate of all test registries that speak TLS, PEM: what a client has to trust.
+/// The certificate of all test registries with TLS, PEM: what a client has to trust.
 pub(crate) fn certificate() -> String {
     CERTIFICATE.cert.pem()
 }
@@ -41,8 +41,8 @@ fn acceptor() -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config.expect("a TLS configuration")))
 }
 
-/// A listener whose connections speak TLS. Each handshake is a task of its own, so that a client
-/// that says nothing holds up no other.
+/// A listener whose connections use TLS. Each handshake has its own task, so that a silent client
+/// doesn't block others.
 pub(super) struct TlsListener {
     address: SocketAddr,
     ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,

@@ -1,4 +1,4 @@
-//! What must hold in the end, whatever died when.
+//! What must hold in the end, whatever died and when.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use registrysync::store::{Db, DbConnection, Moment};
 
 use super::world::PERIOD;
 
-/// Looks until something is so: every 200 ms, for three minutes.
+/// Polls until a condition holds: every 200 ms, for three minutes.
 const LOOKS: usize = 900;
 const GOING: [RunStatus; 2] = [RunStatus::Ready, RunStatus::Running];
 const WELL: [RunStatus; 2] = [RunStatus::Finished, RunStatus::Skipped];
@@ -35,7 +35,7 @@ fn going(conn: &mut DbConnection) -> Vec<Run> {
     runs.select(Run::as_select()).load(conn).unwrap()
 }
 
-/// Waits until each project has been run as a whole since now.
+/// Waits until each project has completed a run that started after now.
 pub(super) async fn all_projects_are_done_anew(db: &Db) {
     until("a run of each project", db, |conn, since| {
         let done = tasko_run::table
@@ -50,22 +50,22 @@ pub(super) async fn all_projects_are_done_anew(db: &Db) {
     .await;
 }
 
-/// Waits until nothing waits or runs.
+/// Waits until nothing is waiting or running.
 pub(super) async fn queue_drains(db: &Db) {
     until("an empty queue", db, |conn, _| going(conn).is_empty()).await;
 }
 
-/// Looks at all runs, parts and results; says in words what there was.
+/// Checks all runs, parts and results; describes them as text.
 pub(super) async fn nothing_is_missing_or_doubled(db: &Db) -> String {
     look(db, every_fire_time_has_one_run, &WELL).await
 }
 
-/// The same where schedules may have missed their time.
+/// The same if schedules may have missed their time.
 pub(super) async fn every_run_has_ended_well(db: &Db) -> String {
     look(db, |_, _| (), &WELL).await
 }
 
-/// The same where runs may have failed.
+/// The same if runs may have failed.
 pub(super) async fn every_run_has_ended(db: &Db) -> String {
     look(
         db,
@@ -127,8 +127,8 @@ fn every_fire_time_has_one_run(conn: &mut DbConnection, runs: &[Run]) {
     }
 }
 
-/// Each image is copied by one run only, and each run's totals are those of its results. How many
-/// were copied.
+/// Each image is copied by only one run, and each run's totals are those of its results. Returns
+/// how many were copied.
 fn no_result_is_doubled(conn: &mut DbConnection, runs: &[Run]) -> usize {
     let rows: Vec<(i64, RunResult)> = run_result::table
         .select((run_result::run_id, RunResult::as_select()))

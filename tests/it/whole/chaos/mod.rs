@@ -1,12 +1,12 @@
-//! Processes are killed at random while projects run on a tight schedule between real registries
-//! whose tags move; afterwards nothing that was due is missing or doubled, and the target is whole.
+//! Processes are killed at random while projects run on a tight schedule between real registries whose
+//! tags move; afterwards no due run is missing or duplicated, and the target is complete.
 //!
-//! - `world`: the registries, the projects, and who moves the tags.
+//! - `world`: the registries, the projects, and the moving tags.
 //! - `check`: what must hold in the end.
-//! - `trouble`: the same projects where nothing dies, but the database can't be relied on.
+//! - `trouble`: the same projects without kills, but with an unreliable database.
 //!
-//! `REGISTRYSYNC_CHAOS_KILLS` says how often (default 12; `tests/full` takes 200), and
-//! `REGISTRYSYNC_CHAOS_SEED` in which order.
+//! `REGISTRYSYNC_CHAOS_KILLS` sets how often (default 12; `tests/full` uses 200), and
+//! `REGISTRYSYNC_CHAOS_SEED` the order.
 
 mod check;
 mod trouble;
@@ -79,8 +79,7 @@ async fn a_server_and_three_workers_on_postgres_are_killed_at_random() {
     torment(world, &database, nodes).await;
 }
 
-/// Kills at random, lets everything come to its end, and looks at what is there. The first node is
-/// the server.
+/// Kills at random, lets everything finish, and checks the result. The first node is the server.
 async fn torment(world: World, db: &Db, mut nodes: Vec<Node>) {
     let (kills, seed) = (
         setting("REGISTRYSYNC_CHAOS_KILLS", KILLS),

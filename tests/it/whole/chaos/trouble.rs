@@ -1,8 +1,9 @@
-//! Nothing dies, but nothing can be relied on either: the database falls silent, loses the answers to
-//! COMMITs, is full or gone; a registry lists what no database keeps. Afterwards nothing is stuck.
+//! Nothing dies, but nothing is reliable either: the database falls silent, loses the answers to
+//! COMMITs, is full or unreachable; a registry lists tags that no database can store. Afterwards
+//! nothing is stuck.
 //!
-//! `REGISTRYSYNC_CHAOS_TROUBLES` says how often (default 8), `REGISTRYSYNC_CHAOS_FULL` for how many
-//! seconds the disk is full (default 8); `tests/full` takes 100 and 300.
+//! `REGISTRYSYNC_CHAOS_TROUBLES` sets how often (default 8), `REGISTRYSYNC_CHAOS_FULL` for how many
+//! seconds the disk is full (default 8); `tests/full` uses 100 and 300.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use crate::support::postgres_proxy::Proxy;
 
 const TROUBLES: u64 = 8;
 const FULL_SECONDS: u64 = 8;
-/// What a disk holds that is soon full: the database of this test has less than half of it.
+/// The size of a disk that is soon full: this test's database needs less than half of it.
 const DISK: &str = "size=24m";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +41,7 @@ async fn a_database_that_hangs_and_loses_answers_leaves_nothing_stuck() {
     for number in 0..setting("REGISTRYSYNC_CHAOS_TROUBLES", TROUBLES) {
         match number % 4 {
             0 => proxy.freeze(),
-            // Nobody is let in either, for longer than a lease.
+            // New connections fail as well, for longer than a lease.
             1 => {
                 proxy.mute(true);
                 proxy.freeze();
@@ -94,8 +95,8 @@ async fn a_disk_that_is_full_and_a_file_that_is_gone_leave_nothing_stuck() {
     world.target_is_whole().await;
 }
 
-/// A log that SQLite has just emptied takes some more writes, whatever the disk has left, so the first
-/// login may pass.
+/// A log that SQLite has just emptied accepts some more writes, whatever space the disk has left,
+/// so the first login may succeed.
 async fn a_login_is_refused_for(server: &Server, reason: &str) {
     for _ in 0..100 {
         if let Err(refused) = server.try_login().await {
@@ -106,11 +107,11 @@ async fn a_login_is_refused_for(server: &Server, reason: &str) {
     panic!("100 logins were written to a disk that is full");
 }
 
-/// A small file system in memory; mounting it takes root's rights.
+/// A small file system in memory; mounting it requires root.
 struct Disk(tempfile::TempDir);
 
 impl Disk {
-    /// `None`, with a line that says so, where it can't be mounted.
+    /// `None`, with a message, if it can't be mounted.
     fn mount() -> Option<Disk> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut mount = Command::new("mount");
@@ -147,7 +148,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // `-l`: whoever still has a file open there keeps it.
+        // `-l`: processes with open files there keep them.
         let unmounted = Command::new("umount").arg("-l").arg(self.path()).status();
         assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
     }

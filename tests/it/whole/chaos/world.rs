@@ -43,7 +43,7 @@ impl Random {
 /// The registries.
 pub(super) struct World {
     source: Arc<DockerRegistry>,
-    /// Lists tags that no database keeps and no terminal should see.
+    /// Lists tags that no database can store and no terminal should show.
     odd: Registry,
     target: DockerRegistry,
 }
@@ -70,7 +70,7 @@ fn labels() -> impl Iterator<Item = String> {
     (0..PROJECTS).map(repository).chain([ODD.to_owned()])
 }
 
-/// Pushes an image that was never there before under a tag.
+/// Pushes a new image under a tag.
 async fn push(source: &DockerRegistry, seed: u64, project: u64, tag: u64) {
     let image = Image::single(Format::Oci, AMD64, &[Blob::layer(seed, LAYER)]);
     let tag = format!("v{tag}");
@@ -80,7 +80,7 @@ async fn push(source: &DockerRegistry, seed: u64, project: u64, tag: u64) {
 }
 
 impl World {
-    /// `None` where there is no `docker-registry`.
+    /// `None` if there is no `docker-registry`.
     pub(super) async fn new() -> Option<World> {
         let source = DockerRegistry::start().await?;
         let target = DockerRegistry::start().await?;
@@ -100,7 +100,7 @@ impl World {
         })
     }
 
-    /// Makes the projects, each with a schedule.
+    /// Creates the projects, each with a schedule.
     pub(super) async fn projects_make(&self, session: &Session) {
         session.store("from", self.source.address()).await;
         session.store("to", self.target.address()).await;
@@ -120,7 +120,7 @@ impl World {
         }
     }
 
-    /// Lets no schedule fire any more.
+    /// Stops all schedules.
     pub(super) async fn projects_disable(&self, session: &Session) {
         for label in labels() {
             let change = json!({"label": label, "details": {"enabled": false}});
@@ -148,8 +148,8 @@ impl World {
         Mover { stop, task }
     }
 
-    /// Fetches every tag of the target with all that it needs, and holds it against its digest and
-    /// against what the source has.
+    /// Fetches every tag of the target with all its dependencies, and checks it against its digest
+    /// and the source's content.
     pub(super) async fn target_is_whole(&self) {
         assert_eq!(self.tags(ODD).await, BTreeSet::from(["v1".to_owned()]));
         for project in 0..PROJECTS {

@@ -1,5 +1,5 @@
-//! The commands that talk to a server, where something is not as it should be: sessions that end,
-//! passwords that must not be seen, servers that aren't there, tags that fail; and Tab.
+//! The commands that talk to a server when something is wrong: expired sessions, secret passwords,
+//! unreachable servers, failed tags; and Tab.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ impl Person {
         }
     }
 
-    /// Without a password: with the kept session or none.
+    /// Without a password: with the saved session or none.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
@@ -58,7 +58,7 @@ impl Person {
         out
     }
 
-    /// The words on standard error of a command that ends with `code`.
+    /// The standard error of a command that ends with `code`.
     pub(super) fn fails(&self, words: &[&str], code: i32) -> String {
         let (ended, out, err) = self.says(words, "");
         assert_eq!(ended, code, "{words:?}: {out}{err}");
@@ -70,7 +70,7 @@ impl Person {
         self.well(&["api", "login", "--user", "admin", "--password-file", file]);
     }
 
-    /// The file of the session; there is one.
+    /// The file of the session, which must exist.
     fn session_file(&self) -> PathBuf {
         let directory = self.home.path().join(".cache/registrysync");
         let mut files = std::fs::read_dir(directory).unwrap();
@@ -99,7 +99,8 @@ async fn a_session_is_kept_renewed_and_ended() {
     let kept = std::fs::read_to_string(&file).unwrap();
     assert!(!kept.contains(PASSWORD), "{kept}");
 
-    // A key that the server doesn't know: without a password there is no way on, with one it is renewed.
+    // A key unknown to the server: without a password the command fails, with one the session is
+    // renewed.
     let mut stale: Value = serde_json::from_str(&kept).unwrap();
     stale["key"] = json!(format!("7x{}", "0".repeat(64)));
     std::fs::write(&file, stale.to_string()).unwrap();
@@ -107,7 +108,7 @@ async fn a_session_is_kept_renewed_and_ended() {
     let password_file = person.password_file.to_str().unwrap();
     for listing in [
         &["project", "list"][..],
-        // The other wire has its own words for it.
+        // The other wire has its own message for it.
         &["api", "registrysync.listProjects", "10", "0"],
     ] {
         std::fs::write(&file, stale.to_string()).unwrap();
@@ -116,7 +117,7 @@ async fn a_session_is_kept_renewed_and_ended() {
         person.well(listing);
     }
 
-    // Another user's session isn't taken, and a wrong password ends nothing.
+    // Another user's session isn't used, and a wrong password ends nothing.
     person.fails(&["project", "list", "--user", "nobody"], 2);
     let wrong = person.home.path().join("wrong");
     std::fs::write(&wrong, "wrong\n").unwrap();
@@ -302,7 +303,7 @@ async fn exit_codes_say_what_is_wrong() {
         let err = person.fails(words, code);
         assert!(err.contains(reason), "{words:?}: {err}");
     }
-    // Without arguments, methods that only XML-RPC has without session are called there.
+    // Without arguments, methods that need no session only on XML-RPC are called there.
     assert_eq!(person.well(&["api", "api.getVersion"]), "27\n");
     assert!(
         person
@@ -413,7 +414,7 @@ async fn tab_completes_commands_and_labels() {
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_registrysync"));
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", binary.parent().unwrap().display());
-    // As bash does on the Tab key: the words, which of them is typed, and the function of the script.
+    // Like bash on the Tab key: the words, the index of the typed one, and the script's function.
     let offered = |person: &Person, words: &[&str]| {
         let mut command = person.command("bash");
         let script = "source <(registrysync completions bash); COMP_WORDS=(\"$@\"); \
@@ -457,7 +458,7 @@ async fn tab_completes_commands_and_labels() {
         command.args(["--", "registrysync", "project", "log", "ap"]);
         assert_eq!(ended(command, "").1.trim(), "api", "{shell}");
     }
-    // Without a session there is nothing to offer, and nothing is asked.
+    // Without a session there is nothing to offer, and no request is made.
     let stranger = Person::at(&server);
     assert_eq!(offered(&stranger, &["project", "show", "w"]), "");
 }

@@ -1,5 +1,5 @@
-//! Each script goes the whole way: it logs in, makes and changes stores, project and items, runs,
-//! deletes what it made, and logs out.
+//! Each script does a complete job: it logs in, creates and changes stores, project and items, runs,
+//! deletes what it created, and logs out.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,8 +15,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// Runs a script between both kinds of registry; it must copy what curl's copies, and leave nothing
-/// at the server.
+/// Runs a script between both kinds of registry; it must copy the same as the curl script, and
+/// leave nothing at the server.
 async fn goes_the_whole_way(command: impl Fn(&Server, [String; 2]) -> Command) {
     let targets = AnyRegistry::each().await;
     for (source, target) in AnyRegistry::each().await.into_iter().zip(targets) {
@@ -86,7 +86,7 @@ async fn the_ansible_playbook_goes_the_whole_way() {
         command
             .args(["-i", "localhost,"])
             .arg(root().join("examples/ansible/sync_project.yml"))
-            // Its own files must not be the user's, and it wants UTF-8.
+            // It must not use the user's files, and it needs UTF-8.
             .env("HOME", home.path())
             .env("LC_ALL", "C.UTF-8")
             .env("ANSIBLE_NOCOLOR", "1");

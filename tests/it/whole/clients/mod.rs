@@ -2,11 +2,11 @@
 //!
 //! - `examples`: the scripts of `examples/` in Perl, Ruby and Ansible, and a client as strict as Go's
 //!   (`strict.py`). Those in Python and curl are in `whole::scripts`.
-//! - `commands`: the commands of our own binary that talk to a server, where something is wrong.
-//! - `tls`: the same commands over https; `waiting`: one that is interrupted while it waits.
+//! - `commands`: our own commands that talk to a server, when something is wrong.
+//! - `tls`: the same commands over https; `waiting`: interrupted waiting.
 //! - `spacecmd`: the commands of `contrib/spacecmd`, in a stand-in for spacecmd's shell.
 //!
-//! This file: a process with a bound on its time.
+//! This file: a process with a timeout.
 
 mod commands;
 mod examples;
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Ansible starts a process for each of its 15 tasks.
 const BOUND: Duration = Duration::from_mins(3);
 
-/// Runs a command to its end with `input` on its standard input: exit code, output, errors.
+/// Runs a command to its end with `input` on standard input: exit code, output, errors.
 fn ended(command: Command, input: &str) -> (i32, String, String) {
     let mut bounded = assert_cmd::Command::from_std(command);
     let output = bounded.timeout(BOUND).write_stdin(input).output().unwrap();
@@ -29,8 +29,8 @@ fn ended(command: Command, input: &str) -> (i32, String, String) {
     (code, text(output.stdout), text(output.stderr))
 }
 
-/// Whether `program` runs with these arguments, which load what it needs. Where it doesn't the test is
-/// skipped; in CI (`CI=true`) that is a failure.
+/// Whether `program` runs with these arguments, which load what it needs. If it doesn't, the test
+/// is skipped; in CI (`CI=true`) that is a failure.
 pub(super) fn usable(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());

@@ -8,7 +8,7 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::whole::server::Server;
 
-/// spacecmd takes what begins with a dash for itself, unless it stands behind a `--`.
+/// spacecmd interprets arguments that begin with a dash itself, unless they follow a `--`.
 fn spacecmd_line<'a>(words: &[&'a str]) -> Vec<&'a str> {
     let mut line = words.to_vec();
     if let Some(at) = words
@@ -42,7 +42,7 @@ impl Shell<'_> {
         ended(command, input)
     }
 
-    /// What a command prints that has to succeed.
+    /// The output of a command that must succeed.
     fn well(&self, words: &[&str]) -> String {
         let (code, out, err) = self.says(words, "");
         assert_eq!(code, 0, "{words:?}: {out}{err}");
@@ -56,7 +56,7 @@ impl Shell<'_> {
         out
     }
 
-    /// The words on standard error of a command that has to fail.
+    /// The standard error of a command that must fail.
     fn fails(&self, words: &[&str]) -> String {
         let (code, out, err) = self.says(words, "");
         assert_eq!(code, 1, "{words:?}: {out}{err}");

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A client as strict as Go's: the whole way, and no answer that the plainest XML-RPC wouldn't allow.
+"""A client as strict as Go's: a complete workflow, with responses restricted to plain XML-RPC.
 
     strict.py URL LOGIN PASSWORD_FILE SOURCE TARGET
 
@@ -25,7 +25,7 @@ RUN = {"id": int, "project_label": str, "status": str, "trigger": str, "fire_tim
 
 
 class Date(str):
-    """A dateTime.iso8601, as it was written."""
+    """A dateTime.iso8601, unparsed."""
 
 
 class Fault(Exception):
@@ -33,7 +33,7 @@ class Fault(Exception):
 
 
 def only(element, tag, inside):
-    """The single child of that tag; nothing else may stand there."""
+    """The single child with that tag; nothing else is allowed."""
     children = list(element)
     assert [c.tag for c in children] == [tag], f"{inside}: {[c.tag for c in children]}"
     assert not (element.text or "").strip(), f"text within {inside}"
@@ -162,7 +162,7 @@ def main():
     assert run["status"] == "FINISHED", run
     assert len(do("registrysync.listRunResults", run_id)) == 3
     assert do("registrysync.getRunLog", run_id)
-    # What has the most kinds of members.
+    # The method with the most kinds of members.
     do("registrysync.getImageDetails", "strict-from", "library/nginx", "latest")
     do("registrysync.listArchitectures", "strict-from", "library/nginx", "latest")
     do("registrysync.ping", "strict-to")

@@ -1,4 +1,4 @@
-"""Runs a command at a terminal of its own: `terminal.py QUESTION ANSWER COMMAND...`.
+"""Runs a command on its own terminal: `terminal.py QUESTION ANSWER COMMAND...`.
 
 Types ANSWER once QUESTION is on the screen (`terminal.py --interrupt TEXT COMMAND...`: Ctrl-C once
 TEXT is there); prints all that the screen showed, and ends with the
@@ -35,7 +35,7 @@ while True:
         if interrupt:
             os.write(screen, b"\x03")
             continue
-        # What is typed before the echo is off is thrown away with it.
+        # Input typed before the echo is switched off is discarded.
         while termios.tcgetattr(screen)[3] & termios.ECHO:
             time.sleep(0.01)
         os.write(screen, answer.encode() + b"\n")

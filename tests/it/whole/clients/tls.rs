@@ -1,4 +1,5 @@
-//! The commands that talk to a server over https: whom they trust, and what they say if they don't.
+//! The commands that talk to a server over https: which certificates they trust, and their messages if
+//! they don't.
 
 use super::commands::Person;
 use crate::whole::server::Server;
@@ -27,7 +28,7 @@ async fn a_certificate_is_trusted_when_it_is_named() {
     let trusted = server.data("tls-self-signed.crt");
     let by_flag = ["--ca-certificate", trusted.to_str().unwrap()];
     person.well(&[&listing[..], &by_flag].concat());
-    // The session is kept, the trust isn't.
+    // The session is saved, the trust isn't.
     person.fails(&list, 3);
     person.well(&[&list[..], &by_flag].concat());
     for words in [

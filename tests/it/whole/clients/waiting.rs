@@ -1,4 +1,4 @@
-//! `project run --wait` that its user doesn't wait for.
+//! `project run --wait`, interrupted by its user.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
@@ -29,7 +29,7 @@ async fn an_interrupt_ends_the_waiting_and_not_the_run() {
     let output = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = output.spawn().unwrap();
     let mut errors = BufReader::new(child.stderr.take().unwrap());
-    // It says how the run is when it has begun to wait.
+    // It shows the run's status once it has started to wait.
     let mut first = String::new();
     errors.read_line(&mut first).unwrap();
     assert!(first.starts_with("run 1: "), "{first}");

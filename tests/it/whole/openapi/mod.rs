@@ -1,6 +1,6 @@
-//! The served `OpenAPI` document before the tools of others, which `scripts/test` installs with pip.
+//! The served `OpenAPI` document in third-party tools, which `scripts/test` installs with pip.
 //!
-//! `schemathesis_hooks.py` tells schemathesis its session, and what is in the server (`known.json`).
+//! `schemathesis_hooks.py` gives schemathesis its session, and the server's objects (`known.json`).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use super::server::{PASSWORD, Server, Session};
 use crate::support::images::{AMD64, Blob, Format, Image, client};
 use crate::support::registry::Registry;
 
-/// How many calls of each method schemathesis makes up, besides those at the edges of its schema.
+/// How many calls of each method schemathesis generates, besides those at the edges of its schema.
 const EXAMPLES: &str = "10";
-/// It takes a minute; this is for the case that it doesn't end.
+/// It takes a minute; this is in case it doesn't end.
 const BOUND: Duration = Duration::from_mins(4);
-/// A program of `tests/requirements.txt`; `None` where it isn't installed, which in CI is a failure.
+/// A program of `tests/requirements.txt`; `None` if it isn't installed, which is a failure in CI.
 fn tool(name: &str) -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_BIN_EXE_registrysync"))
         .ancestors()
@@ -54,7 +54,7 @@ async fn an_independent_validator_takes_the_document() {
     }
 }
 
-/// A proxy that hangs up. Whatever host a call names, the server asks only this one for it.
+/// A proxy that hangs up. Whatever host a call names, the server only contacts this one for it.
 async fn closed_proxy() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -62,7 +62,7 @@ async fn closed_proxy() -> String {
     url
 }
 
-/// Stores, projects, a run and accounts that calls can be about.
+/// Stores, projects, a run and accounts for the calls.
 async fn seed(session: &Session, source: &Registry, target: &Registry) {
     let image = Image::multi(Format::Oci, 1, 2000);
     image.store(source, "team/app", Some("1.0"));
@@ -115,8 +115,8 @@ async fn made_up_calls_find_no_server_error_and_no_undocumented_answer() {
         .env("TEST_RESULTS", &results)
         .args(["--no-color", "run"])
         .arg(format!("{}/rhn/manager/api/openapi.json", server.url))
-        // A method's fault is an answer with status 200, and values may be given as text: schemathesis
-        // would take both for wrong data accepted.
+        // A fault is a response with status 200, and values may be sent as text: schemathesis would
+        // take both for wrong data being accepted.
         .args(["--checks=all", "--exclude-checks=negative_data_rejection"])
         .args([
             "--generation-deterministic",
@@ -124,7 +124,7 @@ async fn made_up_calls_find_no_server_error_and_no_undocumented_answer() {
             "--request-timeout=60",
         ])
         .args(["--max-examples", EXAMPLES, "--suppress-health-check=all"])
-        // No text can hold it, which a schema of any text would have to repeat.
+        // No text can contain it, which the schema of every text would have to repeat.
         .arg("--generation-allow-x00=false")
         .arg("--generation-with-security-parameters=false");
     let mut bounded = assert_cmd::Command::from_std(command);
@@ -135,7 +135,7 @@ async fn made_up_calls_find_no_server_error_and_no_undocumented_answer() {
     let document = document(&server).await;
     let paths = document["paths"].as_object().unwrap();
     assert!(said.contains(&format!("Tested: {}", paths.len())), "{said}");
-    // A method of which no call worked says nothing about results; it's chance with one or another.
+    // A method without a successful call says nothing about results; some depend on chance.
     let results = std::fs::read_to_string(results).unwrap();
     let reached: BTreeSet<&str> = results.lines().collect();
     let missed = paths.keys().filter(|path| !reached.contains(path.as_str()));
@@ -144,6 +144,6 @@ async fn made_up_calls_find_no_server_error_and_no_undocumented_answer() {
         missed.len() * 10 <= paths.len(),
         "never a result of {missed:?}: see known.json"
     );
-    // The session and the account were never what a call was about.
+    // The session and the account were never the subject of a call.
     session.get("user/listAssignableRoles", &[]).await.unwrap();
 }

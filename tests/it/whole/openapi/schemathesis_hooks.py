@@ -1,4 +1,4 @@
-"""What schemathesis needs to know of the server under test: its session, and what is in it.
+"""What schemathesis needs to know about the server under test: its session and its objects.
 
 Without this it would guess labels that don't exist, so that hardly a call got beyond "not found".
 """
@@ -13,23 +13,23 @@ import schemathesis
 from schemathesis.openapi.checks import RejectedPositiveData
 
 SESSION = os.environ["TEST_SESSION"]
-# One that may end.
+# A session that may be ended.
 OTHER_SESSION = os.environ["TEST_OTHER_SESSION"]
-# Parameter or member -> values that mean something to the server.
+# Parameter or member -> values that exist on the server.
 KNOWN = json.loads(pathlib.Path(__file__).with_name("known.json").read_text(encoding="utf-8"))
 KNOWN["uri"] = os.environ["TEST_URIS"].split()
-# What other calls rest on, and the calls that get the last known value instead of it.
+# Values that other calls depend on, and the calls that get the last known value instead.
 KEPT = ["web", "from", "to", "tester", 1]
 SPARING = ("/delete", "/removeImage", "store/setDetails", "sync/setDetails", "/updateProject")
 # The body of a login.
 ACCOUNT = json.loads(os.environ["TEST_ACCOUNT"])
-# A file with a line for each result: the operation's path.
+# A file with a line per result: the operation's path.
 RESULTS = os.environ["TEST_RESULTS"]
 
 
 @schemathesis.auth(refresh_interval=None)
 class Bearer:
-    """The key of the session."""
+    """The session key."""
 
     def get(self, case, context):
         ends = case.path.endswith("/logout")
@@ -43,17 +43,17 @@ TOSSES = itertools.count()
 
 
 def with_known(name, value, known=KNOWN):
-    """The value, or, by the toss of a coin that falls the same in each run, a known one."""
+    """The value, or, by a reproducible coin toss, a known one."""
     if isinstance(value, dict):
         return {key: with_known(key, member, known) for key, member in value.items()}
     if isinstance(value, list):
         return [with_known(name, member, known) for member in value]
-    # A store with a proxy of its own would have any host's name looked up.
+    # A store without the proxy would look up any host name.
     if name == "proxy" and isinstance(value, str):
         return "http://127.0.0.1:1"
     same = [candidate for candidate in known.get(name, []) if type(candidate) is type(value)]
     coin = zlib.crc32(repr((name, next(TOSSES))).encode())
-    # What logs in is always right: each wrong password costs two seconds.
+    # Logins always use the right password: each wrong one costs two seconds.
     if same and (coin % 4 or known is ACCOUNT):
         return same[coin // 4 % len(same)]
     return value
@@ -70,7 +70,7 @@ def before_call(context, case, kwargs):
                 case.body[name] = KNOWN[name][-1]
     if case.query:
         case.query = with_known("", dict(case.query))
-        # What is asked for by its id or by its name: one of both.
+        # Objects identified by id or by name: use one of the two.
         if case.method == "GET" and "id" in case.query and len(case.query) == 2:
             gone = list(case.query)[next(TOSSES) % 2]
             del case.query[gone]
@@ -85,6 +85,6 @@ def after_call(context, case, response):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """A query can't say "either these or those": the overloads of a GET are listed as one."""
+    """A query can't express alternatives: the overloads of a GET are listed as one."""
     overload = case.method == "GET" and b"Could not find method" in response.content
     return not (overload and isinstance(failure, RejectedPositiveData))

@@ -11,7 +11,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// The commands after `$ `, with the lines that go on with them; what they print is left out.
+    /// The commands after `$ `, with their continuation lines; their output is left out.
     pub(super) fn commands(&self) -> Vec<String> {
         let mut commands: Vec<String> = Vec::new();
         let mut goes_on = false;
@@ -25,7 +25,7 @@ impl Block {
                 }
                 None => continue,
             }
-            // A line goes on behind a backslash, and behind a pipe or an open quote with an indent.
+            // A line continues after a backslash, and after a pipe or an open quote with an indent.
             let last = commands.last().expect("just put there");
             goes_on =
                 last.ends_with('\\') || last.ends_with('|') || last.matches('\'').count() % 2 == 1;
@@ -33,7 +33,7 @@ impl Block {
         commands
     }
 
-    /// What the block says that its commands print.
+    /// The output that the block shows for its commands.
     pub(super) fn first_line(&self) -> &str {
         self.lines.first().map_or("", String::as_str)
     }
@@ -43,7 +43,7 @@ impl Block {
     }
 }
 
-/// The blocks of a page, also those in lists.
+/// The blocks of a page, including those in lists.
 pub(super) fn blocks(page: &str) -> Vec<Block> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let text = std::fs::read_to_string(&path).unwrap();

@@ -1,11 +1,11 @@
-//! README and the pages of docs/, followed as a new user would: each console block is typed into a
+//! README and the pages of docs/, followed like a new user would: each console block is typed into a
 //! shell, between real registries, a real server, PostgreSQL and nginx.
 //!
 //! - `blocks`: the fenced blocks of a page.
-//! - `reader`: who follows it.
+//! - `reader`: the user who follows it.
 //!
-//! Addresses that don't exist here are exchanged for those of the tests; a block that isn't typed is
-//! named in [`NOT_TYPED`] with the reason.
+//! Addresses that don't exist here are replaced by those of the tests; a block that isn't typed is
+//! listed in [`NOT_TYPED`] with the reason.
 
 mod blocks;
 mod reader;
@@ -29,7 +29,7 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
-/// Page, the block's first line, and why nobody types it.
+/// Page, the block's first line, and why it isn't typed.
 const NOT_TYPED: [(&str, &str, &str); 2] = [
     (
         "README.md",
@@ -52,7 +52,7 @@ const TYPED: [&str; 7] = [
     "docs/tls.md",
     "docs/watching.md",
 ];
-/// What a block may be; `text` is for synopses and other things that nobody types.
+/// The kinds of blocks; `text` is for synopses and other things that aren't typed.
 const LANGUAGES: [&str; 9] = [
     "console", "text", "js", "json", "nginx", "python", "rust", "sql", "yaml",
 ];
@@ -210,7 +210,7 @@ async fn watching() {
         return;
     }
     let (source, target) = registries().await;
-    // Any HTTP server takes a message; this one refuses it, which is told.
+    // Any HTTP server accepts a message; this one refuses it, which is reported.
     let hook = format!("http://{}/hook", source.address());
     let server = Server::with(vec!["--webhook-url".to_owned(), hook]);
     let session = server.login().await;
@@ -348,7 +348,7 @@ async fn tls_and_a_proxy() {
     events_pass_while_a_run_goes_on(&session, events).await;
 }
 
-/// What happens in a run is heard at once, through whatever is between.
+/// Events of a run are received at once, whatever is in between.
 async fn events_pass_while_a_run_goes_on(session: &Session, events: impl Fn(i64) -> Command) {
     let (source, target) = (Registry::start().await, Registry::start().await);
     let image = Image::single(Format::Oci, AMD64, &[Blob::layer(1, 300_000)]);
@@ -364,7 +364,7 @@ async fn events_pass_while_a_run_goes_on(session: &Session, events: impl Fn(i64)
         ["event: run", "event: log"].map(|event| lines.any(|line| line.is_ok_and(|l| l == event)))
     });
     let heard = tokio::time::timeout(Duration::from_mins(1), heard).await;
-    // The source stalls: the run, and with it the stream, is far from its end.
+    // The source stalls: the run, and its stream, is far from its end.
     let run = session
         .get("registrysync/getRun", &[("runId", &id.to_string())])
         .await;
@@ -374,7 +374,7 @@ async fn events_pass_while_a_run_goes_on(session: &Session, events: impl Fn(i64)
     assert_eq!(run.unwrap()["status"], "RUNNING");
 }
 
-/// Looks until something accepts connections there, for a minute.
+/// Polls until something accepts connections there, for a minute.
 async fn until_answers(address: &str) {
     for _ in 0..1200 {
         if tokio::net::TcpStream::connect(address).await.is_ok() {
@@ -429,7 +429,7 @@ async fn scaling() {
         ours,
         &[&create[..], &["--repository", "library/nginx"]].concat(),
     );
-    // The server does no runs: a worker has to be there.
+    // The server executes no runs: a worker is needed.
     reader.runs(ours, &["project", "run", "web", "--wait"]);
     assert_eq!(target.tags("library/nginx").len(), 2);
 }
@@ -443,7 +443,7 @@ async fn spacecmd_is_installed() {
     let root = reader.path("usr-local").display().to_string();
     reader.instead("/usr/local", &root);
     std::fs::create_dir_all(reader.path("usr-local/bin")).unwrap();
-    // What is typed last asks the commands' shell; a stand-in of spacecmd's tells what it got.
+    // The last one uses the commands' shell; a stand-in for spacecmd's shows what it got.
     let stub = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/whole/clients/spacecmd");
     let server = Server::start(None);
     let path = std::env::var("PATH").unwrap_or_default();

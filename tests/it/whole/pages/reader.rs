@@ -1,4 +1,4 @@
-//! Somebody who follows a page: a home, a shell, and the addresses that stand for those of the page.
+//! A user who follows a page: a home, a shell, and the addresses that replace those of the page.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const BOUND: Duration = Duration::from_mins(3);
 
 pub(super) struct Reader {
     home: TempDir,
-    /// What the page writes, and what it is here.
+    /// What the page contains, and its replacement.
     instead: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     background: Vec<Child>,
@@ -41,7 +41,7 @@ impl Reader {
         }
     }
 
-    /// Where the page writes `from`, the reader writes `to`; what was said first goes first.
+    /// Where the page has `from`, the reader writes `to`; earlier replacements come first.
     pub(super) fn instead(&mut self, from: &str, to: impl Into<String>) {
         self.instead.push((from.to_owned(), to.into()));
     }
@@ -81,7 +81,7 @@ impl Reader {
         command
     }
 
-    /// Runs a console block, as one shell; gives what it printed.
+    /// Runs a console block, as one shell; returns its output.
     pub(super) fn types(&mut self, block: &Block) -> String {
         let commands: Vec<String> = block.commands().iter().map(|one| self.own(one)).collect();
         assert!(!commands.is_empty(), "no command in {block:?}");
@@ -94,7 +94,7 @@ impl Reader {
         self.runs("bash", &["-euo", "pipefail", "-c", &commands.join("\n")])
     }
 
-    /// Runs a program to its end, which must be a good one; gives what it printed.
+    /// Runs a program, which must succeed; returns its output.
     pub(super) fn runs(&self, program: &str, arguments: &[&str]) -> String {
         let mut command = self.command(program);
         command.args(arguments);
@@ -112,7 +112,7 @@ impl Reader {
         out
     }
 
-    /// Starts what goes on until the page is done; gives its first line.
+    /// Starts a long-running program until the page is done; returns its first line.
     pub(super) fn serves(&mut self, command: &str) -> String {
         let mut shell = self.command("bash");
         shell.args(["-c", &format!("exec {command}")]);
@@ -125,7 +125,7 @@ impl Reader {
         line
     }
 
-    /// Starts a program that says nothing.
+    /// Starts a program without output.
     pub(super) fn starts(&mut self, program: &str, arguments: &[&str]) {
         let mut command = self.command(program);
         self.background
@@ -135,7 +135,7 @@ impl Reader {
     /// Ends what was started.
     pub(super) fn background_end(&mut self) {
         for mut child in self.background.drain(..) {
-            // Errors only say that it has ended already.
+            // An error only means that it has ended already.
             let _ = child.kill();
             let _ = child.wait();
         }

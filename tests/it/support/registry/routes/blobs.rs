@@ -1,4 +1,4 @@
-//! Blobs: HEAD, GET (whole or a range, here or sent on to object storage) and DELETE.
+//! Blobs: HEAD, GET (whole or a range, served here or redirected to object storage) and DELETE.
 
 use axum::{
     body::Body,
@@ -61,7 +61,7 @@ fn bytes(shared: &Shared, parts: &Parts, digest: &str, content: &Content) -> Res
     response
 }
 
-/// A query such as object storages sign: it has to come back byte for byte.
+/// A query like object storages sign: it must be returned byte for byte.
 fn presigned(digest: &str) -> String {
     let signature = digest_of(format!("presigned {digest}").as_bytes());
     format!("X-Amz-Credential=key%2Fus-east-1%2Fs3&X-Amz-Signature={signature}%3D%3D&response=a+b")

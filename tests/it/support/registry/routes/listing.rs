@@ -67,7 +67,7 @@ fn after(last: Option<&String>) -> Bound<String> {
     last.map_or(Bound::Unbounded, |last| Bound::Excluded(last.clone()))
 }
 
-/// Page size and the name to start after; `None` for a cursor that was never given out.
+/// Page size and the name to start after; `None` for a cursor that was never issued.
 fn page_wanted(shared: &Shared, query: Option<&str>) -> Option<(usize, Option<String>)> {
     let most = shared.config.page_size;
     if matches!(shared.config.link, LinkStyle::Opaque)
@@ -80,7 +80,7 @@ fn page_wanted(shared: &Shared, query: Option<&str>) -> Option<(usize, Option<St
     Some((wanted.unwrap_or(most).min(most), parameter(query, "last")))
 }
 
-/// One page, with a `Link` where `names` holds one more than the page takes.
+/// One page, with a `Link` if `names` has one more than fits the page.
 fn page(
     shared: &Shared,
     uri: &Uri,
@@ -124,7 +124,7 @@ fn next(shared: &Shared, path: &str, size: usize, last: &str) -> String {
     }
 }
 
-/// The manifests of a repository that have this subject, as an index.
+/// The manifests of a repository with this subject, as an index.
 pub(super) fn referrers(
     shared: &Shared,
     repository: &str,

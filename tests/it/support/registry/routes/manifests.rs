@@ -1,4 +1,4 @@
-//! Manifests, by tag or digest: HEAD, GET, PUT (only of what is complete) and DELETE.
+//! Manifests, by tag or digest: HEAD, GET, PUT (only complete ones) and DELETE.
 
 use axum::{
     body::{Body, to_bytes},
@@ -140,7 +140,7 @@ fn put(
     response
 }
 
-/// The status of a PUT that did its work.
+/// The status of a successful PUT.
 pub(super) fn stored_status(shared: &Shared) -> StatusCode {
     if shared.has(Quirk::PutNoContent) {
         StatusCode::NO_CONTENT
@@ -151,7 +151,7 @@ pub(super) fn stored_status(shared: &Shared) -> StatusCode {
     }
 }
 
-/// Deletes a tag, or a manifest with all tags that stand for it.
+/// Deletes a tag, or a manifest with all its tags.
 fn delete(shared: &Shared, repository: &str, reference: &str) -> Response {
     let mut data = shared.data.lock().unwrap();
     let repository = data.repository(repository);

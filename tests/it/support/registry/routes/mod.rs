@@ -1,5 +1,5 @@
-//! The endpoints of the distribution API. Repository names contain slashes, so paths are read here
-//! ([`Route`]) and not by a router; each kind of thing has its file.
+//! The endpoints of the distribution API. Repository names contain slashes, so paths are parsed here
+//! ([`Route`]) and not by a router; each kind of object has its file.
 
 mod blobs;
 mod listing;
@@ -27,7 +27,7 @@ use super::{
     log::{Entry, Kind},
 };
 
-/// The most bytes of a manifest or form: more than any client accepts.
+/// Maximum bytes of a manifest or form: more than any client accepts.
 const BODY_MAX: usize = 64 << 20;
 
 /// A path, read.
@@ -46,7 +46,7 @@ pub(crate) enum Route {
     /// Repository and the subject's digest.
     Referrers(String, String),
     Token,
-    /// "Object storage" that blob requests are sent to.
+    /// "Object storage" to which blob requests are redirected.
     Storage(String),
     Other,
 }
@@ -110,7 +110,7 @@ pub(super) fn app(shared: Arc<Shared>) -> Router {
     Router::new().fallback(logged).with_state(shared)
 }
 
-/// Logs, lays faults over, answers.
+/// Logs, applies faults, responds.
 async fn logged(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let entry = shared
         .log
@@ -127,7 +127,7 @@ async fn logged(State(shared): State<Arc<Shared>>, request: Request) -> Response
     with_length(response).map(|body| counted(body, &entry, |entry| &entry.bytes_out))
 }
 
-/// Says the body's length, which counting would hide.
+/// Sets the body's length, which counting would hide.
 fn with_length(mut response: Response) -> Response {
     if let Some(length) = response.body().size_hint().exact()
         && response.status() != StatusCode::NO_CONTENT
@@ -222,7 +222,7 @@ pub(super) fn json_answer(status: StatusCode, json: &Value) -> Response {
     response
 }
 
-/// The request's body ended early; nobody is left to read this.
+/// The request's body ended early; nobody will read this.
 fn broken_off() -> Response {
     error(StatusCode::BAD_REQUEST, "UNKNOWN", "the request broke off")
 }
@@ -237,7 +237,8 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     headers.insert(name, HeaderValue::from_str(value).expect("a header value"));
 }
 
-/// `bytes=FIRST-[LAST]` of a `Range` header, as a half-open range within `size`; `None` where there is no such header.
+/// `bytes=FIRST-[LAST]` of a `Range` header, as a half-open range within `size`; `None` if there is
+/// no such header.
 fn range(headers: &HeaderMap, size: u64) -> Option<Result<std::ops::Range<u64>, Box<Response>>> {
     let text = headers.get(header::RANGE)?.to_str().ok()?;
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;

@@ -16,7 +16,7 @@ use super::{
     set,
 };
 
-/// POST: a mount where it's asked for and possible, a blob in one request, or a new session.
+/// POST: a mount if requested and possible, a blob in one request, or a new session.
 pub(super) async fn start(
     shared: &Shared,
     query: Option<&str>,
@@ -101,7 +101,7 @@ fn upload_of(shared: &Shared, id: &str) -> Option<Arc<Mutex<Upload>>> {
     shared.data.lock().unwrap().uploads.get(id).cloned()
 }
 
-/// Whether `Content-Range`, where given, goes on where the upload stands.
+/// Whether `Content-Range`, if given, continues at the upload's position.
 fn starts_at_end(headers: &HeaderMap, upload: &Mutex<Upload>) -> bool {
     let Some(range) = headers.get(header::CONTENT_RANGE) else {
         return true;
@@ -114,7 +114,7 @@ fn starts_at_end(headers: &HeaderMap, upload: &Mutex<Upload>) -> bool {
     start == Some(upload.lock().unwrap().size)
 }
 
-/// Takes what the body brings; what came before it broke off stays.
+/// Adds the body's bytes; those before an interruption are kept.
 async fn receive(shared: &Shared, upload: &Mutex<Upload>, body: Body) -> Result<(), Box<Response>> {
     let keep = !shared.has(Quirk::Sink);
     let before = upload.lock().unwrap().size;
@@ -163,7 +163,7 @@ fn created(status: StatusCode, repository: &str, digest: &str) -> Response {
     response
 }
 
-/// Where the session stands and where it goes on.
+/// The session's position and location.
 fn going_on(
     shared: &Shared,
     status: StatusCode,

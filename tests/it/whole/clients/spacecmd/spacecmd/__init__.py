@@ -1,1 +1,1 @@
-"""A stand-in for spacecmd: what its modules find there, and no more."""
+"""A stand-in for spacecmd with just what its modules need."""

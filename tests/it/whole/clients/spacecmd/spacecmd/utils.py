@@ -1,4 +1,4 @@
-"""What modules take from `spacecmd.utils`, with the habits that they have to live with."""
+"""The functions of `spacecmd.utils` that modules use, with their quirks."""
 
 import argparse
 import re
@@ -7,7 +7,7 @@ import shlex
 
 class Parser(argparse.ArgumentParser):
     def error(self, message):
-        # An interactive shell goes on after a mistake.
+        # An interactive shell continues after an error.
         raise ValueError(message)
 
 
