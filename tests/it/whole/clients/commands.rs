@@ -320,7 +320,7 @@ async fn exit_codes_say_what_is_wrong() {
     other.fault_add(Fault::status("GET", "/v2/", 500));
     person.well(&["store", "add", "broken", &broken]);
     let err = person.fails(&["store", "test", "broken"], 3);
-    assert!(err.contains("`broken` can't be used"), "{err}");
+    assert!(err.contains("`broken` isn't usable"), "{err}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -393,7 +393,7 @@ async fn a_failed_tag_and_a_refused_item_are_told() {
 
     person.well(&["project", "create", "api", "--from", "from", "--to", "to"]);
     let err = person.fails(&["project", "log", "api", "--run", &id], 2);
-    assert!(err.contains("of the project `web`"), "{err}");
+    assert!(err.contains("belongs to the project `web`, not to `api`"), "{err}");
     let err = person.fails(&["project", "log", "api"], 1);
     assert!(err.contains("has not run yet"), "{err}");
 }
