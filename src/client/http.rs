@@ -156,7 +156,7 @@ impl Client {
         let mut url = self.json_url(method);
         let mut body = Map::new();
         for (name, value) in args {
-            // Strings, and what the server treats as one, are sent unquoted in the query.
+            // Strings, numbers and booleans go to the query as plain text, which the server converts.
             let text = match (verb, value) {
                 (Verb::Get, Json::String(text)) => Some(text.clone()),
                 (Verb::Get, Json::Number(_) | Json::Bool(_)) => Some(value.to_string()),

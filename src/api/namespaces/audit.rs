@@ -17,7 +17,7 @@ struct Event {
     time: Timestamp,
     /// The account that called, or tried to log in.
     login: String,
-    /// The caller's IP address.
+    /// The caller's IP address, or `command line`.
     address: String,
     /// Such as `image.store.create`.
     method: String,
