@@ -4,7 +4,7 @@
 //! - [`connections`]: accepted, bounded, closed.
 //! - `requests`: the body, where a request is from, its session.
 //! - `wires`: XML-RPC, JSON, and the stream of events.
-//! - [`docs`]: OpenAPI, AsciiDoc and HTML, made from the registry of methods.
+//! - [`docs`]: OpenAPI, `AsciiDoc` and HTML, made from the registry of methods.
 //! - `health`: whether the server lives, and whether it is ready, for load balancers; `readiness` asks the database.
 //! - `state`: what the routes share; `paths`: where they are.
 

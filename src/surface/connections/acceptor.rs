@@ -93,7 +93,7 @@ struct Acceptor {
     encoder: Encoder,
     options: ServeOptions,
     public: Option<Origin>,
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<TlsAcceptor>,
     builder: Builder<TokioExecutor>,
     admission: Admission,
 }
@@ -173,7 +173,7 @@ impl Acceptor {
                 .public_url
                 .as_deref()
                 .map(|url| Origin::Public(url.into())),
-            acceptor: config.map(|config| TlsAcceptor::from(Arc::new(config))),
+            tls: config.map(|config| TlsAcceptor::from(Arc::new(config))),
             options,
             builder,
         })
@@ -191,7 +191,7 @@ impl Acceptor {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY can't be set");
         }
-        let Some(acceptor) = &self.acceptor else {
+        let Some(tls) = &self.tls else {
             let routes = self.routes.clone();
             return self.serve(stream, peer, routes, place, watcher).await;
         };
@@ -199,7 +199,7 @@ impl Acceptor {
         let peeked = tokio::time::timeout(self.options.head_time, stream.peek(&mut first)).await;
         match peeked {
             Ok(Ok(1)) if first == [HANDSHAKE] => {
-                let handshake = acceptor.accept(stream);
+                let handshake = tls.accept(stream);
                 match tokio::time::timeout(self.options.head_time, handshake).await {
                     Ok(Ok(stream)) => {
                         let routes = self.routes.clone();
@@ -297,7 +297,7 @@ impl Acceptor {
         {
             request.headers_mut().insert(HOST, host);
         }
-        let is_tls = self.acceptor.is_some();
+        let is_tls = self.tls.is_some();
         let origin = self.public.clone();
         let origin = origin.unwrap_or_else(|| Origin::asked(is_tls, request.headers()));
         let (accepted, is_strict) = (accepted(request.headers()), origin.is_all_of_its_host());

@@ -3,6 +3,7 @@
 //! The maps of folders (`mod.rs`, `lib.rs`) stand aside: who imports a name from one uses the file that it comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::sources::{Names, Source, rooted, sources};
 
@@ -61,7 +62,7 @@ impl<'a> Modules<'a> {
             return Some(found);
         }
         let (first, rest) = names.split_first()?;
-        let child = [module, &[first.clone()]].concat();
+        let child = [module, std::slice::from_ref(first)].concat();
         if self.sources.contains_key(&child) {
             return Some([child.as_slice(), rest].concat());
         }
@@ -154,7 +155,7 @@ fn circles(uses: &Uses) -> Vec<String> {
             for (to, names) in uses[*from].iter().filter(|(to, _)| circle.contains(to)) {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let (from, to) = (from.join("/"), to.join("/"));
-                text.push_str(&format!("\n  {from}.rs uses {to}.rs: {}", names.join(", ")));
+                let _ = write!(text, "\n  {from}.rs uses {to}.rs: {}", names.join(", "));
             }
         }
         circles.push(text);
@@ -170,8 +171,9 @@ fn no_circle_of_files() {
     assert!(edges > 1000, "{edges}");
     uses.retain(|file, _| !UNRESOLVED.contains(&file[0].as_str()));
     let left: BTreeSet<Names> = uses.keys().cloned().collect();
-    uses.values_mut()
-        .for_each(|used| used.retain(|file, _| left.contains(file)));
+    for used in uses.values_mut() {
+        used.retain(|file, _| left.contains(file));
+    }
     let circles = circles(&uses);
     assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
