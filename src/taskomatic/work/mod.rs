@@ -6,7 +6,7 @@
 //!   and sees when a run is to end; [`lost`]: parts of lost workers go back into the queue.
 //! - `execution`: one part, from the stored project to its final status; `shares`: what the parts of one run
 //!   have in common.
-//! - `recorder`: writes results, log and totals while the engine works.
+//! - `recorder`: writes results, log and totals while the engine works; `records`: what is kept of an outcome.
 
 pub mod claim;
 pub(in crate::taskomatic) mod execution;
@@ -15,5 +15,6 @@ pub(in crate::taskomatic) mod lease_keeper;
 pub mod lease_rules;
 pub mod lost;
 pub(in crate::taskomatic) mod recorder;
+pub(in crate::taskomatic) mod records;
 pub(in crate::taskomatic) mod shares;
 pub mod worker;
