@@ -4,7 +4,7 @@
 //! - [`connections`]: accepted, limited, closed.
 //! - `requests`: the body, its limits, the origin and the session of a request.
 //! - `wires`: XML-RPC, JSON, and the stream of events.
-//! - [`docs`]: OpenAPI, AsciiDoc and HTML, generated from the registry of methods.
+//! - [`docs`]: OpenAPI, `AsciiDoc` and HTML, generated from the registry of methods.
 //! - `health`: whether the server is alive and ready, for load balancers; `readiness` checks the
 //!   database.
 //! - `state`: what the routes share; `paths`: their paths.

@@ -9,7 +9,8 @@ use crate::oci::types::large::Room;
 use crate::oci::types::manifest::Content;
 use crate::oci::{Descriptor, Digest, Manifest};
 
-use super::copy::compare::{Comparison, Ends, Wanted};
+use super::copy::chosen::Wanted;
+use super::copy::compare::{Comparison, Ends};
 use super::copy::ladder::CHILDREN;
 use super::copy::unreachable::Unreachable;
 use super::engine::Engine;

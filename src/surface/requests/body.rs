@@ -7,69 +7,26 @@
 //! What is refused is read to its end and thrown away, since many clients only read the answer
 //! after they have written everything.
 
-use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use flate2::write::MultiGzDecoder;
-use futures_util::StreamExt as _;
+use axum::http::header::CONTENT_LENGTH;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 
-use super::budget::{Budget, NoRoom, Share};
+use super::body_error::BodyError;
+use super::budget::{Budget, Share};
+use super::chunks::Chunks;
 use super::limits::RequestLimits;
+use super::plain::Plain;
 use super::session_peek;
 use crate::api::{ApiError, Dispatcher};
 
 /// So much beyond the limit is still read and thrown away.
 const DRAIN_FACTOR: usize = 16;
-/// Bytes that a parsed document takes for each of its own, at most: an array of empty values.
-const PARSED: usize = 16;
-/// What the state of a decompression takes.
-const GZIP_STATE: usize = 80 * 1024;
-/// So much is decompressed at once: a byte gives a thousand at most, and they are counted then.
-const GZIP_STEP: usize = 256;
 /// Large documents parsed at once, and the factor by which their bytes may wait for that.
 const PARSED_AT_ONCE: usize = 2;
 const LARGE_AT_ONCE: usize = 16;
-
-/// Why a body can't be used. The texts are for the user.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub(in crate::surface) enum BodyError {
-    #[error(
-        "the request body is larger than {0} bytes; send less at once, or raise the server's \
-         limit (`request_mib`)"
-    )]
-    TooLarge(usize),
-    #[error(
-        "the request body is larger than {0} bytes, and so much is only read of who has a valid \
-         session; log in first, or send less"
-    )]
-    Stranger(usize),
-    #[error("the request body broke off, or nothing came for {} seconds", .0.as_secs())]
-    Broken(Duration),
-    #[error("the request body took longer than {} seconds; send less at once", .0.as_secs())]
-    Slow(Duration),
-    #[error(
-        "the request body is compressed in a way that isn't supported; send it plain or with gzip"
-    )]
-    Encoding,
-    #[error("the request body is no valid gzip")]
-    Gzip,
-    #[error("too many requests without a session are under way; try again later")]
-    Crowded,
-    #[error("{0}")]
-    Session(ApiError),
-}
-
-impl From<NoRoom> for BodyError {
-    fn from(_: NoRoom) -> BodyError {
-        BodyError::Crowded
-    }
-}
 
 /// What is known of the sender of a body.
 #[derive(Clone, Copy)]
@@ -335,143 +292,10 @@ impl Reading<'_> {
     }
 }
 
-/// A body as it comes: with a bound for silence, and one for all of it.
-struct Chunks {
-    stream: axum::body::BodyDataStream,
-    sent: usize,
-    limits: RequestLimits,
-    time: Duration,
-    began: Instant,
-}
-
-impl Chunks {
-    fn new(body: Body, limits: RequestLimits) -> Chunks {
-        Chunks {
-            stream: body.into_data_stream(),
-            sent: 0,
-            limits,
-            time: limits.stranger_time,
-            began: Instant::now(),
-        }
-    }
-
-    /// Gives it so much time from its beginning.
-    fn allow(&mut self, time: Duration) {
-        self.time = time;
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        let end = self.began + self.time;
-        let silence = Instant::now() + self.limits.patience;
-        match tokio::time::timeout_at(end.min(silence), self.stream.next()).await {
-            Ok(None) => Ok(None),
-            Ok(Some(Ok(chunk))) => {
-                self.sent = self.sent.saturating_add(chunk.len());
-                Ok(Some(chunk))
-            }
-            Err(_) if end <= silence => Err(BodyError::Slow(self.time)),
-            _ => Err(BodyError::Broken(self.limits.patience)),
-        }
-    }
-
-    /// Throws away what comes, until `bound` bytes came in all. Returns how many that were.
-    async fn drain(mut self, bound: usize) -> usize {
-        self.began = Instant::now();
-        self.time = self.limits.stranger_time;
-        while self.sent <= bound && matches!(self.next().await, Ok(Some(_))) {}
-        self.sent
-    }
-}
-
-/// What a body is decompressed to.
-enum Plain {
-    Identity(Vec<u8>),
-    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
-}
-
-impl Plain {
-    fn of(headers: &HeaderMap) -> Result<Plain, BodyError> {
-        let encodings = headers.get_all(CONTENT_ENCODING).iter();
-        let names: Vec<String> = encodings
-            .flat_map(|value| value.to_str().unwrap_or("?").split(','))
-            .map(|name| name.trim().to_ascii_lowercase())
-            .filter(|name| !name.is_empty() && name != "identity")
-            .collect();
-        match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] => Ok(Plain::Identity(Vec::new())),
-            ["gzip" | "x-gzip"] => Ok(Plain::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))),
-            _ => Err(BodyError::Encoding),
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Plain::Identity(bytes) => bytes,
-            Plain::Gzip(decoder) => decoder.get_ref(),
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.bytes().len()
-    }
-
-    /// What it costs while it is read and parsed.
-    fn weight(&self) -> usize {
-        let state = match self {
-            Plain::Identity(_) => 0,
-            Plain::Gzip(_) => GZIP_STATE,
-        };
-        self.len().saturating_mul(PARSED).saturating_add(state)
-    }
-
-    /// Takes bytes until there are more than `bound`; returns those that are left.
-    fn take<'b>(&mut self, mut rest: &'b [u8], bound: usize) -> Result<&'b [u8], BodyError> {
-        match self {
-            Plain::Identity(bytes) => {
-                let room = (bound + 1).saturating_sub(bytes.len()).min(rest.len());
-                let (taken, left) = rest.split_at(room);
-                bytes.extend_from_slice(taken);
-                Ok(left)
-            }
-            Plain::Gzip(decoder) => {
-                while !rest.is_empty() && decoder.get_ref().len() <= bound {
-                    let (step, left) = rest.split_at(rest.len().min(GZIP_STEP));
-                    decoder.write_all(step).map_err(|_| BodyError::Gzip)?;
-                    rest = left;
-                }
-                Ok(rest)
-            }
-        }
-    }
-
-    /// All of it, when nothing more comes.
-    fn finish(self) -> Result<Plain, BodyError> {
-        match self {
-            Plain::Identity(bytes) => Ok(Plain::Identity(bytes)),
-            Plain::Gzip(decoder) => {
-                let bytes = decoder.finish().map_err(|_| BodyError::Gzip)?;
-                Ok(Plain::Identity(bytes))
-            }
-        }
-    }
-
-    fn into_bytes(self) -> Bytes {
-        match self {
-            Plain::Identity(bytes) => bytes.into(),
-            Plain::Gzip(_) => Bytes::new(),
-        }
-    }
-}
-
-impl Default for Plain {
-    fn default() -> Plain {
-        Plain::Identity(Vec::new())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BodyError, GZIP_STEP, Intake, LARGE_AT_ONCE, Plain, RequestLimits, Sender};
+    use super::super::plain::PARSED;
+    use super::{BodyError, Intake, LARGE_AT_ONCE, RequestLimits, Sender};
     use axum::body::{Body, Bytes};
     use axum::http::{
         HeaderMap, HeaderValue,
@@ -570,17 +394,6 @@ mod tests {
         }
     }
 
-    /// Of one piece of a body as well, which holds some 60 MiB of such a bomb.
-    #[test]
-    fn no_more_is_unpacked_than_one_step_beyond_the_bound() {
-        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
-        let mut plain = Plain::of(&headers).expect("gzip is known");
-        let bomb = gzip(&vec![0; 50 << 20]);
-        let rest = plain.take(&bomb, 1000).expect("valid gzip");
-        assert!(plain.len() > 1000 && !rest.is_empty());
-        assert!(plain.len() < 1000 + 1100 * GZIP_STEP, "{}", plain.len());
-    }
-
     #[tokio::test]
     async fn large_bodies_wait_for_others() {
         let short = Duration::from_millis(20);
@@ -643,7 +456,7 @@ mod tests {
     #[tokio::test]
     async fn strangers_share_what_there_is_and_the_oldest_goes() {
         let intake = Intake::new(RequestLimits {
-            unauthenticated_total_bytes: 10 * super::PARSED,
+            unauthenticated_total_bytes: 10 * PARSED,
             ..LIMITS
         });
         let stalled = |bytes: &'static str| {

@@ -12,7 +12,8 @@ use super::{response, xml};
 use crate::api::ApiError;
 use crate::surface::paths::PAGES_ROOT;
 use crate::surface::requests::arrival::Arrival;
-use crate::surface::requests::body::{BodyError, Sender};
+use crate::surface::requests::body::Sender;
+use crate::surface::requests::body_error::BodyError;
 use crate::surface::state::Surface;
 use crate::time_zone::server_zone;
 

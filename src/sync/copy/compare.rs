@@ -1,16 +1,16 @@
 //! The action for a candidate: checks both ends with HEADs, and reads a manifest only if platforms are
 //! chosen.
 
-use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 
 use crate::oci::types::large::offload_if_large;
 use crate::oci::types::manifest::Content;
-use crate::oci::{Descriptor, Digest, Endpoint, Manifest, Platform, PlatformChoice, Reference};
+use crate::oci::{Digest, Endpoint, Manifest, PlatformChoice, Reference};
 use crate::text::{NAME, readable};
 
+use super::chosen::{Chosen, Wanted, index_chosen};
 use super::ladder::CHILDREN;
 use crate::sync::error::SyncError;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, platforms_text};
@@ -32,16 +32,6 @@ pub(in crate::sync) struct Comparison {
     pub(in crate::sync) lack: Option<MissingPlatforms>,
     /// Whether the target's content is known to be damaged.
     pub(in crate::sync) is_lost: bool,
-}
-
-/// The manifest to write, as far as it is known already.
-#[derive(Debug)]
-pub(in crate::sync) struct Wanted {
-    pub(in crate::sync) digest: Digest,
-    /// Set where the manifest had to be read for the comparison.
-    pub(in crate::sync) manifest: Option<Manifest>,
-    /// The children to copy; `None`: all.
-    pub(in crate::sync) children: Option<HashSet<Digest>>,
 }
 
 /// The target of a comparison, and what is known from earlier runs.
@@ -293,24 +283,6 @@ fn place(candidate: &Candidate) -> (String, String) {
     (candidate.target.to_string(), tag)
 }
 
-impl Wanted {
-    fn whole(digest: Digest) -> Self {
-        Self {
-            digest,
-            manifest: None,
-            children: None,
-        }
-    }
-
-    fn read(manifest: Manifest, children: Option<HashSet<Digest>>) -> Self {
-        Self {
-            digest: manifest.digest.clone(),
-            manifest: Some(manifest),
-            children,
-        }
-    }
-}
-
 impl Comparison {
     pub(in crate::sync) fn stop(action: Action, reason: String) -> Self {
         Self {
@@ -347,106 +319,6 @@ impl Comparison {
     }
 }
 
-/// What of an image is to be copied.
-enum Chosen {
-    /// This; and which of the chosen platforms it doesn't have, in words.
-    Some {
-        wanted: Box<Wanted>,
-        lack: Option<String>,
-    },
-    /// Nothing, and why.
-    None(String),
-}
-
-/// Takes the chosen platforms out of an index. Its time grows with the number of children, no
-/// faster. Err: in words, why it can't be made smaller.
-fn index_chosen(
-    index: Manifest,
-    choice: &[PlatformChoice],
-    is_rewritten: bool,
-) -> Result<Chosen, String> {
-    let children = index.children();
-    let keep = children_chosen(children, choice);
-    let missing: Vec<PlatformChoice> = choice
-        .iter()
-        .filter(|choice| !images_of(children).any(|(_, platform)| choice.matches(platform)))
-        .cloned()
-        .collect();
-    let lack = (!missing.is_empty()).then(|| {
-        let which = if keep.is_empty() { "none" } else { "not all" };
-        format!(
-            "the index has {which} of the chosen platforms: no `{}`, but {}",
-            platforms_text(&missing),
-            platforms_of(children),
-        )
-    });
-    if keep.is_empty() {
-        return Ok(Chosen::None(lack.unwrap_or_default()));
-    }
-    let is_whole = children.iter().all(|child| keep.contains(&child.digest));
-    let wanted = if is_whole {
-        Wanted::read(index, None)
-    } else if is_rewritten {
-        Wanted::read(index.with_children(&keep)?, None)
-    } else {
-        Wanted::read(index, Some(keep))
-    };
-    Ok(Chosen::Some {
-        wanted: Box::new(wanted),
-        lack,
-    })
-}
-
-/// The children that are images with a named platform; attestations left out.
-fn images_of(children: &[Descriptor]) -> impl Iterator<Item = (&Digest, &Platform)> {
-    children
-        .iter()
-        .filter(|child| child.attested().is_none())
-        .filter_map(|child| Some((&child.digest, child.platform.as_ref()?)))
-}
-
-/// The chosen platforms' children, with the attestations that belong to them.
-fn children_chosen(children: &[Descriptor], choice: &[PlatformChoice]) -> HashSet<Digest> {
-    let images: HashSet<Digest> = images_of(children)
-        .filter(|(_, platform)| choice.iter().any(|choice| choice.matches(platform)))
-        .map(|(digest, _)| digest.clone())
-        .collect();
-    let follows = |child: &&Descriptor| {
-        let image = child.attested().and_then(|text| Digest::parse(text).ok());
-        image.is_some_and(|image| images.contains(&image))
-    };
-    let following: Vec<Digest> = children
-        .iter()
-        .filter(follows)
-        .map(|child| child.digest.clone())
-        .collect();
-    let mut keep = images;
-    keep.extend(following);
-    keep
-}
-
-/// Platforms of an index that a sentence names.
-const PLATFORMS_NAMED: usize = 20;
-
-fn platforms_of(children: &[Descriptor]) -> String {
-    let names: BTreeSet<String> = images_of(children)
-        .map(|(_, platform)| readable(&platform.to_string(), NAME))
-        .collect();
-    if names.is_empty() {
-        return "no named platform at all".into();
-    }
-    let more = match names.len().saturating_sub(PLATFORMS_NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let shown: Vec<String> = names
-        .iter()
-        .take(PLATFORMS_NAMED)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    shown.join(", ") + &more
-}
-
 /// Two candidates at odds over a tag of the target.
 fn both_go(first: &Candidate, second: &Candidate) -> String {
     let (first, second) = (first.origin(), second.origin());
@@ -456,53 +328,4 @@ fn both_go(first: &Candidate, second: &Candidate) -> String {
 fn is_missing(first: &Candidate, second: &Candidate, missing: &Candidate) -> String {
     let both = both_go(first, second);
     format!("{both}, and `{}` is not found", missing.origin())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Chosen, index_chosen};
-    use crate::oci::{Digest, Manifest, PlatformChoice};
-    use std::fmt::Write as _;
-    use std::time::{Duration, Instant};
-
-    /// An index of so many children: images for two platforms, each with its attestation.
-    fn index(children: usize) -> Manifest {
-        let mut text = String::from("{\"schemaVersion\":2,\"manifests\":[");
-        for number in 0..children / 2 {
-            let image = Digest::of(format!("image {number}").as_bytes());
-            let attestation = Digest::of(format!("attestation {number}").as_bytes());
-            let platform = ["amd64", "arm64"][number % 2];
-            let comma = if number == 0 { "" } else { "," };
-            let _ = write!(
-                text,
-                "{comma}{{\"digest\":\"{image}\",\"size\":1,\"platform\":{{\"os\":\"linux\",\"architecture\":\"{platform}\"}}}},\
-                 {{\"digest\":\"{attestation}\",\"size\":1,\"annotations\":{{\"vnd.docker.reference.digest\":\"{image}\"}}}}"
-            );
-        }
-        text.push_str("]}");
-        Manifest::parse(text.into(), None).expect("an index")
-    }
-
-    /// The least of some tries, so that nothing else on the machine counts.
-    fn time_of(children: usize) -> Duration {
-        let choice = [PlatformChoice::parse("amd64").expect("a platform")];
-        let all = index(children);
-        let time = || {
-            let (all, began) = (all.clone(), Instant::now());
-            let Ok(Chosen::Some { wanted, .. }) = index_chosen(all, &choice, true) else {
-                panic!("half of them are wanted");
-            };
-            let kept = wanted.manifest.expect("it was read");
-            assert_eq!(kept.children().len(), children / 2);
-            began.elapsed()
-        };
-        (0..3).map(|_| time()).min().unwrap_or_default()
-    }
-
-    #[test]
-    fn choosing_platforms_takes_time_by_the_number_of_children_only() {
-        let (few, many) = (time_of(10_000), time_of(80_000));
-        // Eight times as long where it grows with the number, 64 times with its square.
-        assert!(many < few * 24, "{few:?} and {many:?}");
-    }
 }

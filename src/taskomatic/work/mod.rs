@@ -7,7 +7,8 @@
 //!   the queue.
 //! - `execution`: one part, from the stored project to its final status; `shares`: the common state of
 //!   the parts of a run.
-//! - `recorder`: writes results, log and totals while the engine works.
+//! - `recorder`: writes results, log and totals while the engine works; `records`: the
+//!   stored form of an outcome.
 
 pub mod claim;
 pub(in crate::taskomatic) mod execution;
@@ -16,5 +17,6 @@ pub(in crate::taskomatic) mod lease_keeper;
 pub mod lease_rules;
 pub mod lost;
 pub(in crate::taskomatic) mod recorder;
+pub(in crate::taskomatic) mod records;
 pub(in crate::taskomatic) mod shares;
 pub mod worker;

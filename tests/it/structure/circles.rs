@@ -5,6 +5,7 @@
 //! comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::sources::{Names, Source, rooted, sources};
 
@@ -59,7 +60,7 @@ impl<'a> Modules<'a> {
             return Some(found);
         }
         let (first, rest) = names.split_first()?;
-        let child = [module, &[first.clone()]].concat();
+        let child = [module, std::slice::from_ref(first)].concat();
         if self.sources.contains_key(&child) {
             return Some([child.as_slice(), rest].concat());
         }
@@ -152,7 +153,7 @@ fn circles(uses: &Uses) -> Vec<String> {
             for (to, names) in uses[*from].iter().filter(|(to, _)| circle.contains(to)) {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let (from, to) = (from.join("/"), to.join("/"));
-                text.push_str(&format!("\n  {from}.rs uses {to}.rs: {}", names.join(", ")));
+                let _ = write!(text, "\n  {from}.rs uses {to}.rs: {}", names.join(", "));
             }
         }
         circles.push(text);

@@ -155,11 +155,11 @@ impl Paths {
             UseTree::Glob(_) => (before.to_vec(), "*".to_owned()),
         };
         let module = self.module.clone();
-        let named = Named {
+        let path = Named {
             module,
             names: names.clone(),
         };
-        self.bound.push((bound, named));
+        self.bound.push((bound, path));
         self.add(names);
     }
 

@@ -150,7 +150,11 @@ async fn a_source_that_is_the_target_is_blocked() {
     let ran = run(&to.unwrap(), wanted).await;
     let outcome = ran.of("1");
     assert_eq!(outcome.status, Status::Blocked);
-    assert!(outcome.reason.contains("source and target are the same"), "{}", outcome.reason);
+    assert!(
+        outcome.reason.contains("source and target are the same"),
+        "{}",
+        outcome.reason
+    );
 }
 
 #[tokio::test]

@@ -38,7 +38,9 @@ async fn who_has_lost_a_password_gets_a_new_one() {
     ];
     let refused = Desk::new().run(&elsewhere).ended(2);
     assert!(
-        refused.err.contains("`elsewhere/registrysync.db` doesn't exist"),
+        refused
+            .err
+            .contains("`elsewhere/registrysync.db` doesn't exist"),
         "{refused:?}"
     );
 

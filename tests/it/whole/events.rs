@@ -154,7 +154,10 @@ async fn who_may_not_see_a_run_hears_nothing_of_it() {
     assert_eq!(odd.status(), StatusCode::NOT_FOUND);
     let odd: Value = serde_json::from_str(&odd.text().await.unwrap()).unwrap();
     assert!(
-        odd["message"].as_str().unwrap().contains("ids are integers"),
+        odd["message"]
+            .as_str()
+            .unwrap()
+            .contains("ids are integers"),
         "{odd}"
     );
     let url = format!("{}/rhn/manager/runs/{id}/events", server.url);

@@ -86,7 +86,7 @@ pub fn curl(namespace: &Namespace, method: &Method, origin: &str) -> String {
         return curl_xml(namespace, method, &examples, origin);
     }
     let path = format!("{}/{}", namespace.name(), method.name()).replace('.', "/");
-    let url = format!("'{origin}{}/{path}'", JSON_ROOT);
+    let url = format!("'{origin}{JSON_ROOT}/{path}'");
     let cookies = match (is_login(namespace, method), method.session()) {
         (true, _) => "-c cookies.txt ",
         (false, SessionUse::Never) if namespace.name() != "auth" => "",

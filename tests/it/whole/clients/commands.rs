@@ -393,7 +393,10 @@ async fn a_failed_tag_and_a_refused_item_are_told() {
 
     person.well(&["project", "create", "api", "--from", "from", "--to", "to"]);
     let err = person.fails(&["project", "log", "api", "--run", &id], 2);
-    assert!(err.contains("belongs to the project `web`, not to `api`"), "{err}");
+    assert!(
+        err.contains("belongs to the project `web`, not to `api`"),
+        "{err}"
+    );
     let err = person.fails(&["project", "log", "api"], 1);
     assert!(err.contains("has not run yet"), "{err}");
 }

@@ -1,0 +1,58 @@
+//! A body as it comes.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use futures_util::StreamExt as _;
+use tokio::time::Instant;
+
+use super::body_error::BodyError;
+use super::limits::RequestLimits;
+
+/// A body as it comes: with a bound for silence, and one for all of it.
+pub(super) struct Chunks {
+    stream: axum::body::BodyDataStream,
+    sent: usize,
+    limits: RequestLimits,
+    time: Duration,
+    began: Instant,
+}
+
+impl Chunks {
+    pub(super) fn new(body: Body, limits: RequestLimits) -> Chunks {
+        Chunks {
+            stream: body.into_data_stream(),
+            sent: 0,
+            limits,
+            time: limits.stranger_time,
+            began: Instant::now(),
+        }
+    }
+
+    /// Gives it so much time from its beginning.
+    pub(super) fn allow(&mut self, time: Duration) {
+        self.time = time;
+    }
+
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let end = self.began + self.time;
+        let silence = Instant::now() + self.limits.patience;
+        match tokio::time::timeout_at(end.min(silence), self.stream.next()).await {
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(chunk))) => {
+                self.sent = self.sent.saturating_add(chunk.len());
+                Ok(Some(chunk))
+            }
+            Err(_) if end <= silence => Err(BodyError::Slow(self.time)),
+            _ => Err(BodyError::Broken(self.limits.patience)),
+        }
+    }
+
+    /// Throws away what comes, until `bound` bytes came in all. Returns how many that were.
+    pub(super) async fn drain(mut self, bound: usize) -> usize {
+        self.began = Instant::now();
+        self.time = self.limits.stranger_time;
+        while self.sent <= bound && matches!(self.next().await, Ok(Some(_))) {}
+        self.sent
+    }
+}
