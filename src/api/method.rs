@@ -462,19 +462,16 @@ impl Method {
             .zip(args)
             .peekable();
         for (place, (param, shapes)) in self.definition.params.iter().enumerate() {
-            match given.next_if(|((own, _), _)| **own == place) {
-                Some(((_, parameter), arg)) => {
-                    names.push(parameter.name);
-                    placed.push(if shapes.len() > 1 {
-                        Value::Struct(BTreeMap::from([(self.form.to_string(), arg)]))
-                    } else {
-                        arg
-                    });
-                }
-                None => {
-                    names.push(param.name);
-                    placed.push(Value::Nil);
-                }
+            if let Some(((_, parameter), arg)) = given.next_if(|((own, _), _)| **own == place) {
+                names.push(parameter.name);
+                placed.push(if shapes.len() > 1 {
+                    Value::Struct(BTreeMap::from([(self.form.to_string(), arg)]))
+                } else {
+                    arg
+                });
+            } else {
+                names.push(param.name);
+                placed.push(Value::Nil);
             }
         }
         (names, placed)

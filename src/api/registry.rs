@@ -83,9 +83,9 @@ impl Builder {
         {
             methods.entry(method.name()).or_default().push(method);
         }
-        methods
-            .values()
-            .for_each(|overloads| overloads_check(name, overloads));
+        for overloads in methods.values() {
+            overloads_check(name, overloads);
+        }
         let namespace = Namespace {
             name,
             handler,
@@ -155,13 +155,11 @@ impl Registry {
         args: Vec<Value>,
     ) -> PendingCall {
         let (names, args) = method.placed(args);
-        match self.functions.get(method.function()) {
-            Some(function) => function(&names, visitor, caller, args),
-            None => {
-                let error = ApiError::unexpected("a method of another registry");
-                Box::pin(std::future::ready(Err(error)))
-            }
+        if let Some(function) = self.functions.get(method.function()) {
+            return function(&names, visitor, caller, args);
         }
+        let error = ApiError::unexpected("a method of another registry");
+        Box::pin(std::future::ready(Err(error)))
     }
 }
 

@@ -260,7 +260,7 @@ impl Auth {
         };
         let header = sent.and_then(|login| login.credentials.basic());
         let answer = exchange.token_answer(url, header, &what).await?;
-        let status = answer.response.status();
+        let status = answer.inner.status();
         if status.is_success() {
             let body = answer.bytes(MAX_TOKEN_ANSWER).await?;
             if let Some(login) = sent {

@@ -85,7 +85,7 @@ pub(in crate::oci) struct Fetched {
 
 /// A response whose body is still to be read; holds its connection permit.
 pub(in crate::oci) struct Response {
-    pub(in crate::oci) response: reqwest::Response,
+    pub(in crate::oci) inner: reqwest::Response,
     pub(in crate::oci) host: String,
     pub(in crate::oci) what: String,
     pub(in crate::oci) idle_timeout: Duration,
@@ -107,7 +107,7 @@ impl Response {
 
     /// The next part of the body; Err if nothing is received within the idle timeout.
     pub(in crate::oci) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        match tokio::time::timeout(self.idle_timeout, self.response.chunk()).await {
+        match tokio::time::timeout(self.idle_timeout, self.inner.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
             Ok(Err(error)) => Err(Error::Transport {
                 host: self.host.clone(),
@@ -120,12 +120,12 @@ impl Response {
     }
 
     pub(in crate::oci) fn header(&self, name: &str) -> Option<&str> {
-        self.response.headers().get(name)?.to_str().ok()
+        self.inner.headers().get(name)?.to_str().ok()
     }
 
     /// The authorisation that it asks for.
     pub(in crate::oci) fn challenges(&self) -> Vec<Challenge> {
-        let headers = self.response.headers().get_all(WWW_AUTHENTICATE);
+        let headers = self.inner.headers().get_all(WWW_AUTHENTICATE);
         challenges_parse(headers.iter().filter_map(|value| value.to_str().ok()))
     }
 
@@ -140,9 +140,9 @@ impl Response {
     /// This response as a refusal.
     pub(in crate::oci) async fn into_error(self) -> Error {
         let (host, what) = (self.host.clone(), self.what.clone());
-        let status = self.response.status().as_u16();
-        let retry_after = retry_after(self.response.headers());
-        let is_plain = self.response.url().scheme() == "http";
+        let status = self.inner.status().as_u16();
+        let retry_after = retry_after(self.inner.headers());
+        let is_plain = self.inner.url().scheme() == "http";
         let Refusal { code, mut message } = self.refusal().await;
         if let Some(message) = message.as_mut()
             && status == 400
@@ -167,7 +167,7 @@ impl Response {
         let patience = self.idle_timeout;
         let read = async {
             while body.len() < MAX_ERROR_BODY {
-                match self.response.chunk().await {
+                match self.inner.chunk().await {
                     Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                     Ok(None) | Err(_) => break,
                 }

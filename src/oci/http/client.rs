@@ -129,7 +129,7 @@ impl Client {
         loop {
             let (trial, permit) = Box::pin(self.admitted(call)).await?;
             let error = match Box::pin(self.send_once(call, permit)).await {
-                Ok(answer) if answer.response.status().is_success() => match read(answer).await {
+                Ok(answer) if answer.inner.status().is_success() => match read(answer).await {
                     Ok(done) => {
                         // For a blob this is only the head.
                         if call.kind != Kind::ReadBlob {
@@ -210,7 +210,7 @@ impl Client {
             ..get
         };
         match self.send_once(&get, None).await {
-            Ok(answer) if Some(answer.response.status().as_u16()) == error.status() => {
+            Ok(answer) if Some(answer.inner.status().as_u16()) == error.status() => {
                 answer.into_error().await
             }
             _ => error,

@@ -46,7 +46,7 @@ impl Exchange {
         what: String,
     ) -> Response {
         Response {
-            response,
+            inner: response,
             host: self.name_of(url),
             what,
             idle_timeout: self.idle_timeout,

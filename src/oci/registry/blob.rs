@@ -202,10 +202,7 @@ impl BlobReader {
             }
             other => other?,
         };
-        self.skip = match (
-            answer.response.status(),
-            answer.header(CONTENT_RANGE.as_str()),
-        ) {
+        self.skip = match (answer.inner.status(), answer.header(CONTENT_RANGE.as_str())) {
             (StatusCode::PARTIAL_CONTENT, Some(range))
                 if range.starts_with(&format!("bytes {}-", self.received)) =>
             {

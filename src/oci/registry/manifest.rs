@@ -182,7 +182,7 @@ enum Found {
 
 /// Reads a response of at most `limit` bytes, and of exactly `size` if known.
 async fn found(mut answer: Response, limit: usize, size: Option<u64>) -> Result<Found, Error> {
-    let announced = answer.response.content_length();
+    let announced = answer.inner.content_length();
     if size.is_none() && announced.is_some_and(|length| length > limit as u64) {
         return Ok(Found::Longer);
     }
@@ -204,7 +204,7 @@ async fn found(mut answer: Response, limit: usize, size: Option<u64>) -> Result<
         return Err(answer.protocol(detail));
     }
     Ok(Found::Whole(Fetched {
-        headers: answer.response.headers().clone(),
+        headers: answer.inner.headers().clone(),
         host: answer.host.clone(),
         what: answer.what.clone(),
         body: body.freeze(),

@@ -209,7 +209,7 @@ async fn page_read<T>(
     left: ListingBudget,
     limit: ListingLimit,
 ) -> Result<Page<T>, Error> {
-    let next = next_link(answer.response.headers(), answer.response.url());
+    let next = next_link(answer.inner.headers(), answer.inner.url());
     let mut entries = Entries::new(wanted.member, wanted.longest);
     let found = RefCell::new(Listing {
         entries: Vec::new(),

@@ -102,7 +102,7 @@ impl Client {
         let answer = self
             .send(Call::new(Method::POST, url.clone(), scope, what))
             .await?;
-        if answer.response.status() == StatusCode::CREATED {
+        if answer.inner.status() == StatusCode::CREATED {
             return Ok(Mount::Mounted);
         }
         self.session(&answer, &url, to, digest).map(Mount::Session)
@@ -254,7 +254,7 @@ impl Client {
             .watch(request, (meter, blob.size), &url, &upload.what)
             .await?;
         let answer = exchange.answer(response, &url, upload.what.clone());
-        let status = answer.response.status();
+        let status = answer.inner.status();
         if status.is_success() {
             return Ok(Put::Accepted);
         }

@@ -40,10 +40,10 @@ pub(in crate::surface) fn parameters(signatures: &[Method]) -> Vec<(&Parameter, 
         let at_place = forms.iter().filter_map(|one| one.parameters().get(place));
         let mut shapes: Vec<&Parameter> = Vec::new();
         for parameter in at_place {
-            let is_known = |other: &&Parameter| {
+            let is_same = |other: &&Parameter| {
                 other.name == parameter.name && other.shape.kind() == parameter.shape.kind()
             };
-            if !shapes.iter().any(|other| is_known(other)) {
+            if !shapes.iter().any(is_same) {
                 shapes.push(parameter);
             }
         }
@@ -76,7 +76,7 @@ pub(in crate::surface) fn line(overloads: &[Method]) -> String {
             let name = parameter.name;
             text.push_str(separator);
             if need == Need::Optional {
-                text.push_str(&format!("[{name}]"));
+                text.extend(["[", name, "]"]);
             } else if !text.ends_with(&format!("{name} | ")) {
                 text.push_str(name);
             } else {

@@ -232,8 +232,6 @@ fn text_example(name: &str) -> &'static str {
 pub(super) fn known_text(name: &str) -> Option<&'static str> {
     Some(match name {
         "label" | "projectLabel" | "name" | "project" => "web",
-        "srcStoreLabel" => "hub",
-        "destStoreLabel" => "mirror",
         "digest" | "sourceDigest" | "targetDigest" | "manifestDigest" | "configDigest" => {
             "sha256:9834876dcfb05cb167a5c24953eba58c4ac89b1adf57f28f2f9d09af107ee8f0"
         }
@@ -241,8 +239,8 @@ pub(super) fn known_text(name: &str) -> Option<&'static str> {
         "os" => "linux",
         "timeZone" => "Europe/Berlin",
         "level" => "info",
-        "storeLabel" | "srcStore" | "sourceStore" => "hub",
-        "destStore" => "mirror",
+        "storeLabel" | "srcStore" | "srcStoreLabel" | "sourceStore" => "hub",
+        "destStore" | "destStoreLabel" => "mirror",
         "repository" | "image" | "targetRepository" => "library/nginx",
         "tag" => "1.27",
         "tagsRegex" => "^1\\.2[78]$",
