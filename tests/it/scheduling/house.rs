@@ -173,7 +173,7 @@ on_both_databases! {
         // and 5 young of the third: the young ones are kept.
         let (status, message, _) = place.house_done("run-history-cleanup-bunch", "2026-03-01").await;
         assert_eq!(status, RunStatus::Finished, "{message}");
-        assert!(message.starts_with("5 runs removed") && message.contains("; 1 schedules removed"), "{message}");
+        assert!(message.starts_with("5 runs removed") && message.contains("; 1 ended schedules removed"), "{message}");
         let runs = place.runs().await;
         let of = |id: i64| runs.iter().filter(|run| run.project_id == Some(id)).count();
         assert_eq!([0, 1, 2].map(|n| of(projects[n])), [3, 2, 5]);
