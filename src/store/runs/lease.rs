@@ -191,7 +191,7 @@ pub fn part_release(conn: &mut DbConnection, lease: Lease, why: &str) -> Result<
                 run_part::lease_until.eq(None::<Moment>),
             ))
             .execute(conn)?;
-        let line = format!("`{}`: {why}; it is retried", part.target_repository);
+        let line = format!("`{}`: {why}; offered again", part.target_repository);
         log_now(conn, lease.run_id, LogLevel::Warn, line)?;
         notify(conn, Topic::Queue)
     })

@@ -189,7 +189,7 @@ async fn people_hear_of_the_change_and_of_nothing_else() {
     let log = session.get("registrysync/getRunLog", &query).await;
     let log = log.unwrap().to_string();
     assert!(
-        log.contains("told by webhook") && log.contains("told by e-mail"),
+        log.contains("notified by webhook") && log.contains("notified by e-mail"),
         "{log}"
     );
 

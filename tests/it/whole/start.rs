@@ -76,7 +76,7 @@ fn the_log_is_as_loud_and_in_the_form_that_was_asked_for() {
     let unreadable = served(&desk, &[], &[("RUST_LOG", "a=loud")]);
     let text = said(&unreadable);
     assert!(
-        text.contains("WARN `RUST_LOG` can't be read") && stopping(&text),
+        text.contains("WARN `RUST_LOG` can't be parsed") && stopping(&text),
         "{text}"
     );
 
