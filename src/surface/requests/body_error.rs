@@ -14,11 +14,11 @@ pub(in crate::surface) enum BodyError {
     )]
     TooLarge(usize),
     #[error(
-        "the request body is larger than {0} bytes, and so much is only read of who has a valid \
-         session; log in first, or send less"
+        "the request body is larger than {0} bytes, the limit without a valid session; log in \
+         first, or send less"
     )]
     Stranger(usize),
-    #[error("the request body broke off, or nothing came for {} seconds", .0.as_secs())]
+    #[error("the request body ended early, or nothing came for {} seconds", .0.as_secs())]
     Broken(Duration),
     #[error("the request body took longer than {} seconds; send less at once", .0.as_secs())]
     Slow(Duration),
@@ -26,7 +26,7 @@ pub(in crate::surface) enum BodyError {
         "the request body is compressed in a way that isn't supported; send it plain or with gzip"
     )]
     Encoding,
-    #[error("the request body is no valid gzip")]
+    #[error("the request body is not valid gzip")]
     Gzip,
     #[error("too many requests without a session are under way; try again later")]
     Crowded,

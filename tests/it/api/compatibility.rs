@@ -10,6 +10,9 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
+/// A form of a request: the schema of each member, and which are required.
+type Form<'d> = (Vec<(String, &'d Json)>, BTreeSet<String>);
+
 /// A document, for resolving references.
 struct Document<'d>(&'d Json);
 
@@ -61,7 +64,7 @@ impl<'d> Document<'d> {
     }
 
     /// The forms of a request: the schema of each member, and which are required.
-    fn requests(&self, operation: &'d Json) -> Vec<(Vec<(String, &'d Json)>, BTreeSet<String>)> {
+    fn requests(&self, operation: &'d Json) -> Vec<Form<'d>> {
         let query = operation.get("parameters").and_then(Json::as_array);
         if let Some(parameters) = query {
             let named = |p: &'d Json| {
@@ -123,7 +126,7 @@ fn breaks(old: &Json, new: &Json) -> Vec<(String, String)> {
             continue;
         };
         for (given, _) in old.requests(before) {
-            let fits = |(taken, needed): &(Vec<(String, &Json)>, BTreeSet<String>)| {
+            let fits = |(taken, needed): &Form<'_>| {
                 let names: BTreeSet<String> = given.iter().map(|(name, _)| name.clone()).collect();
                 needed.is_subset(&names)
                     && given.iter().all(|(name, schema)| {

@@ -1,11 +1,11 @@
 //! Every method of the registry, on both wires: valid calls are accepted, everything else is refused
 //! properly, and there are no other methods.
 //!
-//! - [`values`]: arguments.
-//! - [`world`]: a server with every kind of object, and the rules for each answer.
-//! - [`walk`]: each method works, and is documented everywhere; nothing else can be called.
-//! - [`bad_input`]: wrong numbers of arguments, wrong types, empty and huge values.
-//! - [`breakage`]: the database fails during a change.
+//! - `values`: arguments.
+//! - `world`: a server with every kind of object, and the rules for each answer.
+//! - `walk`: each method works, and is documented everywhere; nothing else can be called.
+//! - `bad_input`: wrong numbers of arguments, wrong types, empty and huge values.
+//! - `breakage`: the database fails during a change.
 
 mod bad_input;
 mod breakage;
