@@ -59,8 +59,8 @@ async fn every_method_has_its_anchor_and_both_samples() {
                     .map(|p| format!("{} {}", p.shape.kind(), p.name))
                     .collect();
                 let typed = format!("<code>{name}({})</code>", typed.join(", "));
-                let shown = article.matches(&signature).count() + article.matches(&typed).count();
-                assert_eq!(shown, 1, "{signature}: {article}");
+                let shown = [&signature, &typed].map(|text| article.matches(text.as_str()).count());
+                assert_eq!(shown.iter().max(), Some(&1), "{signature}: {article}");
                 for name in names {
                     let row = format!("<th scope=\"row\"><code class=\"name\">{name}</code></th>");
                     assert_eq!(article.matches(&row).count().min(1), 1, "{row}: {article}");

@@ -189,9 +189,9 @@ on_both_databases! {
         admin.post("create", create("mirror", "src", "src", "flat")).await.expect("a project");
         admin.post("create", create("prefix", "src", "team", "path")).await.expect("a project");
         admin.refuse(vec![
-            ("create", create("onto", "team", "team", "path"), 2800, "source and target are the same, `"),
-            ("addImage", add("nginx", &["1"], &json!({})), 2800, "`repository`: source and target are the same, `"),
-            ("addImage", add("a/nginx", &[], &json!({"target_repository": "a/nginx"})), 2800, "source and target are the same, `"),
+            ("create", create("onto", "team", "team", "path"), 2800, "source and target are the same place, `"),
+            ("addImage", add("nginx", &["1"], &json!({})), 2800, "`repository`: source and target are the same place, `"),
+            ("addImage", add("a/nginx", &[], &json!({"target_repository": "a/nginx"})), 2800, "source and target are the same place, `"),
         ]).await;
         admin.post("addImage", add("a/nginx", &["1"], &json!({}))).await.expect("an item");
         admin.post("addImage", add("nginx", &["1"], &json!({"target_repository": "b"}))).await.expect("an item");
