@@ -6,10 +6,12 @@
 //! - [`logged`]: what is logged.
 //! - [`contract`]: answers against the served OpenAPI document.
 //! - [`queue`]: runs as a worker sees them.
+//! - [`build`]: what tests put into the database, made from parts with names.
 //! - [`raw`]: a server that answers byte by byte.
 //! - [`postgres`], [`database`]: a PostgreSQL server for all tests, and a database for each.
 //! - [`tables`]: all rows of a database, to see that none changed, and to go back.
 
+pub(crate) mod build;
 pub(crate) mod contract;
 #[macro_use]
 pub(crate) mod database;
