@@ -11,7 +11,7 @@ use registrysync::surface::docs::apidoc::samples;
 use serde_json::{Value, json};
 
 use super::server::{ADMIN_PASSWORD, Server, client};
-use crate::whole::scripts::installed;
+use crate::support::tools::installed;
 
 const OPENAPI: &str = "/rhn/manager/api/openapi.json";
 

@@ -3,11 +3,12 @@
 use dxr::Value;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
-use registrysync::store::projects::project::{NewProject, project_create};
+use registrysync::store::stores::image_store::image_store_by_label;
 use registrysync::surface::RequestLimits;
 use serde_json::json;
 
 use super::server::{Server, members, quick_policy, text};
+use crate::support::build::ProjectBuilder;
 use crate::support::database::TestDatabase;
 
 const PASSWORD: &str = "hunter2-s3cret";
@@ -304,22 +305,15 @@ async fn a_store_in_use_is_not_deleted() {
         .await
         .unwrap();
     }
-    let project = |conn: &mut _| {
-        let id = |conn: &mut _, label: &str| {
-            let found =
-                registrysync::store::stores::image_store::image_store_by_label(conn, 1, label);
+    let seal = server.app.db.key().clone();
+    let project = move |conn: &mut _| {
+        let mut id = |label: &str| {
+            let found = image_store_by_label(conn, 1, label);
             found.map(|store| store.unwrap().id)
         };
-        let new = NewProject {
-            org_id: 1,
-            label: "nightly",
-            src_store_id: id(conn, "from")?,
-            dest_store_id: id(conn, "to")?,
-            enabled: true,
-            options: "{}",
-            modified_by: "tester",
-        };
-        project_create(conn, &new)
+        let (from, to) = (id("from")?, id("to")?);
+        let project = ProjectBuilder::new("nightly").stores(from, to);
+        project.try_make(conn, &seal, 1)
     };
     server.app.db.run(project).await.unwrap();
     let (code, message) = call(&server, &key, "delete", vec![text("from")])

@@ -7,75 +7,33 @@ use diesel::connection::{Connection as _, InstrumentationEvent};
 
 use registrysync::service::runs::job::run_job_load;
 use registrysync::store::access::org::org_create;
-use registrysync::store::projects::item::item_create;
-use registrysync::store::projects::project::{NewProject, project_create};
 use registrysync::store::runs::part::PartStatus;
 use registrysync::store::runs::progress::part_end;
-use registrysync::store::runs::queue::{Enqueued, NewRun, run_enqueue};
-use registrysync::store::runs::run::{RunStatus, RunTotals, RunTrigger, run_get};
-use registrysync::store::stores::image_store::{NewImageStore, image_store_create};
+use registrysync::store::runs::run::{RunStatus, RunTotals, run_get};
 use registrysync::store::{DbConnection, SealKey};
 use registrysync::taskomatic::RunLimits;
 use registrysync::taskomatic::work::claim::{Claimed, claim};
 
-const OPTIONS: &str =
-    r#"{"placement":"path","architectures":[],"description":"","max_parallel":4}"#;
+use crate::support::build::{ProjectBuilder, RunBuilder};
 
-/// A project's stores, and its owner.
-pub(super) struct Ends<'a> {
-    pub(super) org: &'a str,
-    pub(super) source: &'a str,
-    pub(super) target: &'a str,
+/// A project with this number of items for different places.
+fn copies(source: &str, target: &str, items: usize) -> ProjectBuilder {
+    ProjectBuilder::new("web")
+        .between(source, target)
+        .items(items)
+        .max_parallel(4)
 }
 
-/// A waiting run of a new project with this many items for different places.
-pub(super) fn waiting(
+/// A waiting run of the project, in an organisation of its own.
+fn waiting(
     conn: &mut DbConnection,
     key: &SealKey,
-    ends: &Ends<'_>,
-    items: usize,
+    org: &str,
+    project: &ProjectBuilder,
 ) -> (i64, i64) {
-    let org = org_create(conn, ends.org).expect("an organisation");
-    let mut store = |label: &str, uri: &str| {
-        let new = NewImageStore {
-            org_id: org,
-            label: label.to_owned(),
-            store_type: "registry".to_owned(),
-            uri: uri.to_owned(),
-            options: "{}".to_owned(),
-            login: None,
-        };
-        image_store_create(conn, key, &new).expect("a store")
-    };
-    let (src_store_id, dest_store_id) = (store("from", ends.source), store("to", ends.target));
-    let new = NewProject {
-        org_id: org,
-        label: "web",
-        src_store_id,
-        dest_store_id,
-        enabled: true,
-        options: OPTIONS,
-        modified_by: "somebody",
-    };
-    let project = project_create(conn, &new).expect("a project");
-    for number in 0..items {
-        item_create(conn, org, project, &format!("app{number}"), "{}").expect("an item");
-    }
-    (org, queued(conn, org, project))
-}
-
-pub(super) fn queued(conn: &mut DbConnection, org_id: i64, project_id: i64) -> i64 {
-    let new = NewRun {
-        org_id,
-        project_id,
-        project_label: "web",
-        trigger: RunTrigger::Manual,
-        retry_of: None,
-    };
-    match run_enqueue(conn, &new, true).expect("no error") {
-        Enqueued::Run(id) => id,
-        other => panic!("{other:?}"),
-    }
+    let org = org_create(conn, org).expect("an organisation");
+    let project = project.make(conn, key, org);
+    (org, RunBuilder::of(&project).enqueue(conn))
 }
 
 fn next(conn: &mut DbConnection, limits: RunLimits) -> Option<Claimed> {
@@ -95,26 +53,18 @@ fn end(conn: &mut DbConnection, claimed: &Claimed) {
     .expect("our part");
 }
 
-fn ends<'a>(org: &'a str, source: &'a str, target: &'a str) -> Ends<'a> {
-    Ends {
-        org,
-        source,
-        target,
-    }
-}
-
 on_both_databases! {
     async fn a_large_project_starves_no_small_one(db) {
         let key = db.key().clone();
         db.run(move |conn| {
-            let (_, large) = waiting(conn, &key, &ends("a", "one.example", "two.example"), 6);
+            let (_, large) = waiting(conn, &key, "a", &copies("one.example", "two.example", 6));
             let first = next(conn, RunLimits::default()).expect("a part");
             let second = next(conn, RunLimits::default()).expect("a part");
             assert_eq!((first.run.id, second.run.id), (large, large));
             assert_eq!((first.part.number, second.part.number), (1, 2));
             assert_eq!(first.part.target_repository, "app0");
-            let (_, small) = waiting(conn, &key, &ends("b", "one.example", "two.example"), 2);
-            let (_, later) = waiting(conn, &key, &ends("c", "one.example", "two.example"), 1);
+            let (_, small) = waiting(conn, &key, "b", &copies("one.example", "two.example", 2));
+            let (_, later) = waiting(conn, &key, "c", &copies("one.example", "two.example", 1));
             // The project with the fewest running parts; of several, the oldest run.
             let mut order = Vec::new();
             while let Some(claimed) = next(conn, RunLimits::default()) {
@@ -133,9 +83,9 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             // All of them have `two.example` at one end.
-            waiting(conn, &key, &ends("a", "one.example", "two.example/mirror"), 3);
-            waiting(conn, &key, &ends("b", "two.example", "three.example"), 3);
-            let (_, free) = waiting(conn, &key, &ends("c", "four.example", "five.example"), 3);
+            waiting(conn, &key, "a", &copies("one.example", "two.example/mirror", 3));
+            waiting(conn, &key, "b", &copies("two.example", "three.example", 3));
+            let (_, free) = waiting(conn, &key, "c", &copies("four.example", "five.example", 3));
             let host = RunLimits { per_host: Some(2), per_org: None };
             let claimed: Vec<Claimed> = std::iter::from_fn(|| next(conn, host)).collect();
             let (theirs, others): (Vec<_>, Vec<_>) = claimed.iter().partition(|c| c.run.id == free);
@@ -160,8 +110,8 @@ on_both_databases! {
     async fn a_run_that_cant_begin_ends_at_once_and_says_why(db) {
         let key = db.key().clone();
         db.run(move |conn| {
-            let (org, empty) = waiting(conn, &key, &ends("a", "one.example", "two.example"), 0);
-            let (other, broken) = waiting(conn, &key, &ends("b", "one.example", "two.example"), 1);
+            let (org, empty) = waiting(conn, &key, "a", &copies("one.example", "two.example", 0));
+            let (other, broken) = waiting(conn, &key, "b", &copies("one.example", "two.example", 1));
             diesel::RunQueryDsl::execute(
                 diesel::sql_query(format!("UPDATE sync_project SET options = 'rubbish' WHERE org_id = {other}")),
                 conn,
@@ -208,7 +158,7 @@ on_both_databases! {
                 (claimed.is_some(), seen.iter().filter(reads).count())
             };
             assert_eq!(looks(conn), (false, 0));
-            waiting(conn, &key, &ends("a", "one.example", "two.example"), 3);
+            waiting(conn, &key, "a", &copies("one.example", "two.example", 3));
             assert!(looks(conn).0);
             assert_eq!(looks(conn), (true, 0));
             assert_eq!(looks(conn), (false, 2));
@@ -224,7 +174,7 @@ on_both_databases! {
     async fn a_copy_within_one_host_counts_once(db) {
         let key = db.key().clone();
         db.run(move |conn| {
-            waiting(conn, &key, &ends("a", "one.example/from", "one.example/to"), 3);
+            waiting(conn, &key, "a", &copies("one.example/from", "one.example/to", 3));
             let host = RunLimits { per_host: Some(2), per_org: None };
             let claimed: Vec<Claimed> = std::iter::from_fn(|| next(conn, host)).collect();
             assert_eq!(claimed.len(), 2, "{claimed:?}");
@@ -239,9 +189,9 @@ on_both_databases! {
     async fn a_project_that_is_disabled_begins_no_run_and_ends_what_has_begun(db) {
         let key = db.key().clone();
         let run = db.run(move |conn| {
-            let (org, begun) = waiting(conn, &key, &ends("a", "one.example", "two.example"), 2);
+            let (org, begun) = waiting(conn, &key, "a", &copies("one.example", "two.example", 2));
             let first = next(conn, RunLimits::default()).expect("a part");
-            let (other, late) = waiting(conn, &key, &ends("b", "one.example", "two.example"), 2);
+            let (other, late) = waiting(conn, &key, "b", &copies("one.example", "two.example", 2));
             diesel::RunQueryDsl::execute(
                 diesel::sql_query("UPDATE sync_project SET enabled = FALSE"),
                 conn,

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
+use registrysync::service::projects::settings::ProjectSettings;
+use registrysync::store::access::org::org_create;
+use registrysync::store::projects::project::Project;
 use registrysync::store::projects::synced_tag::{
     StorePair, SyncedKey, SyncedState, synced_lookup, synced_upsert,
 };
@@ -25,7 +28,7 @@ use registrysync::taskomatic::{LeaseRules, LostParts, RunLimits, Worker, WorkerO
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::claiming::{Ends, queued, waiting};
+use crate::support::build::{ProjectBuilder, RunBuilder};
 use crate::support::database::TestDatabase;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
@@ -46,7 +49,7 @@ struct Work {
     stop: CancellationToken,
     worker: Option<JoinHandle<()>>,
     org: i64,
-    project: i64,
+    project: Project,
     first: i64,
 }
 
@@ -62,23 +65,20 @@ impl Work {
         let address = |registry: &Registry| format!("http://{}", registry.address());
         let (from, to) = (address(&source), address(&target));
         let made = db.run(move |conn| {
-            let ends = Ends {
-                org: "acme",
-                source: &from,
-                target: &to,
-            };
-            let (org, first) = waiting(conn, &key, &ends, 1);
-            let run = run_get(conn, org, first)?.expect("the run");
-            Ok((org, first, run.project_id.expect("its project")))
+            let org = org_create(conn, "acme")?;
+            let project = ProjectBuilder::new("web").between(&from, &to).items(1);
+            let project = project.make(conn, &key, org);
+            let first = RunBuilder::of(&project).enqueue(conn);
+            Ok((project, first))
         });
-        let (org, first, project) = made.await.expect("a project");
+        let (project, first) = made.await.expect("a project");
         Work {
             db,
             source,
             target,
             stop: CancellationToken::new(),
             worker: None,
-            org,
+            org: project.org_id,
             project,
             first,
         }
@@ -113,18 +113,18 @@ impl Work {
     }
 
     async fn run(&self) -> i64 {
-        let (org, project) = (self.org, self.project);
-        let queued = self.db.run(move |conn| Ok(queued(conn, org, project)));
+        let run = RunBuilder::of(&self.project);
+        let queued = self.db.run(move |conn| Ok(run.enqueue(conn)));
         queued.await.expect("a run")
     }
 
     /// A run that the database assigns to the worker without its knowledge.
     async fn claimed_out_of_sight(&self) -> i64 {
-        let (org, project) = (self.org, self.project);
+        let run = RunBuilder::of(&self.project);
         self.db
             .run(move |conn| {
                 conn.write(|conn| {
-                    let id = queued(conn, org, project);
+                    let id = run.enqueue(conn);
                     let claimed = claim(conn, "w", RULES.lost_after * 2 / 3, RunLimits::default());
                     let claimed = claimed.expect("no error").expect("a part");
                     assert_eq!(claimed.run.id, id);
@@ -435,11 +435,13 @@ on_both_databases! {
         let child = Image::single(Format::Oci, AMD64, &[Blob::layer(5, 1000)]);
         let index = Image::index(Format::Oci, &[(["linux", "s390\0x", ""], child)]);
         index.store(&work.source, "app0", Some("foul"));
-        let project = work.project;
+        let project = work.project.id;
         work.db
             .run(move |conn| {
                 use registrysync::store::schema::sync_project;
-                let options = r#"{"placement":"path","architectures":["amd64"],"description":"","max_parallel":4}"#;
+                let mut settings = ProjectSettings::default();
+                settings.architectures = vec!["amd64".to_owned()];
+                let options = serde_json::to_string(&settings).expect("JSON");
                 diesel::update(sync_project::table.find(project)).set(sync_project::options.eq(options)).execute(conn)?;
                 Ok(())
             })

@@ -23,16 +23,15 @@ use chrono_tz::Tz;
 use diesel::prelude::*;
 use registrysync::service::ScheduleRules;
 use registrysync::store::access::org::org_create;
-use registrysync::store::projects::project::{NewProject, project_create};
 use registrysync::store::runs::run::{Run, RunStatus, SYNC_BUNCH};
 use registrysync::store::schedules::schedule::{
     NewSchedule, Schedule, schedule_by_id, schedule_put,
 };
 use registrysync::store::schema::tasko_run;
-use registrysync::store::stores::image_store::{NewImageStore, image_store_create};
 use registrysync::store::{Db, Moment};
 use registrysync::taskomatic::{Clock, Scheduler};
 
+use crate::support::build::{ProjectBuilder, StoreBuilder};
 use crate::support::database::TestDatabase;
 
 fn moment(text: &str) -> Moment {
@@ -76,18 +75,8 @@ impl Place {
         let made = db.run(move |conn| {
             diesel::sql_query("DELETE FROM tasko_schedule").execute(conn)?;
             let org = org_create(conn, "acme")?;
-            let mut store = |label: &str| {
-                let new = NewImageStore {
-                    org_id: org,
-                    label: label.to_owned(),
-                    store_type: "registry".to_owned(),
-                    uri: "registry.example.org".to_owned(),
-                    options: "{}".to_owned(),
-                    login: None,
-                };
-                image_store_create(conn, &key, &new)
-            };
-            Ok((org, (store("from")?, store("to")?)))
+            let mut store = |label: &str| StoreBuilder::new(label).make(conn, &key, org);
+            Ok((org, (store("from"), store("to"))))
         });
         let (org, stores) = made.await.expect("a place");
         let hands = Hands::at(now);
@@ -109,19 +98,12 @@ impl Place {
 
     async fn projects(&self, count: usize) -> Vec<i64> {
         let (org, (src, dest)) = (self.org, self.stores);
+        let key = self.db.key().clone();
         let made = self.db.run(move |conn| {
             conn.write(|conn| {
                 let project = |number| {
-                    let new = NewProject {
-                        org_id: org,
-                        label: &format!("p{number}"),
-                        src_store_id: src,
-                        dest_store_id: dest,
-                        enabled: true,
-                        options: "{}",
-                        modified_by: "somebody",
-                    };
-                    project_create(conn, &new)
+                    let project = ProjectBuilder::new(&format!("p{number}")).stores(src, dest);
+                    Ok(project.try_make(conn, &key, org)?.id)
                 };
                 (0..count).map(project).collect()
             })

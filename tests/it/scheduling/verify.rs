@@ -6,9 +6,9 @@ use diesel::prelude::*;
 use registrysync::store::projects::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert};
 use registrysync::store::runs::run::RunStatus;
 use registrysync::store::schema::synced_tag;
-use registrysync::store::stores::image_store::{NewImageStore, image_store_create};
 
 use super::{Place, moment};
+use crate::support::build::StoreBuilder;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 
@@ -24,17 +24,9 @@ async fn tags_left(place: &Place) -> Vec<String> {
 
 async fn target(place: &Place, address: &str) -> StorePair {
     let (key, org, src) = (place.db.key().clone(), place.org, place.stores.0);
-    let new = NewImageStore {
-        org_id: org,
-        label: format!("at {address}").replace(':', " "),
-        store_type: "registry".to_owned(),
-        uri: format!("http://{address}"),
-        options: "{}".to_owned(),
-        login: None,
-    };
-    let made = place
-        .db
-        .run(move |conn| image_store_create(conn, &key, &new));
+    let store = StoreBuilder::new(&format!("at {address}").replace(':', " "))
+        .uri(&format!("http://{address}"));
+    let made = place.db.run(move |conn| store.try_make(conn, &key, org));
     StorePair {
         src,
         dest: made.await.expect("a store"),

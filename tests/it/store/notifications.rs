@@ -1,9 +1,10 @@
-use super::{account, project};
+use super::account;
+use crate::support::build::{ProjectBuilder, RunBuilder};
 use crate::support::queue;
 use registrysync::store::DbConnection;
+use registrysync::store::projects::project::Project;
 use registrysync::store::runs::log::{LogLevel, log_list};
-use registrysync::store::runs::queue::{Enqueued, NewRun, run_enqueue};
-use registrysync::store::runs::run::{RunStatus, RunTotals, RunTrigger};
+use registrysync::store::runs::run::{RunStatus, RunTotals};
 use registrysync::store::trail::notification::{
     Channel, Notification, notification_claim, notification_end, notification_forget,
 };
@@ -12,17 +13,8 @@ use std::time::Duration;
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A run of the project that ends like this.
-fn run(conn: &mut DbConnection, org_id: i64, project_id: i64, status: RunStatus) -> i64 {
-    let new = NewRun {
-        org_id,
-        project_id,
-        project_label: "mirror",
-        trigger: RunTrigger::Manual,
-        retry_of: None,
-    };
-    let Enqueued::Run(id) = run_enqueue(conn, &new, true).expect("no error") else {
-        panic!("no run")
-    };
+fn run(conn: &mut DbConnection, project: &Project, status: RunStatus) -> i64 {
+    let id = RunBuilder::of(project).enqueue(conn);
     let (_, part) = queue::claim(conn, "host-1")
         .expect("no error")
         .expect("the run");
@@ -40,17 +32,17 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let [bad, good] = ["bad", "good"].map(|label| project(conn, &key, org, label));
-            run(conn, org, good, RunStatus::Finished);
+            let [bad, good] = ["bad", "good"].map(|label| ProjectBuilder::new(label).make(conn, &key, org));
+            run(conn, &good, RunStatus::Finished);
             assert!(claim(conn, Channel::ALL, HOUR).is_none());
-            let failed = run(conn, org, bad, RunStatus::Failed);
+            let failed = run(conn, &bad, RunStatus::Failed);
             for _ in Channel::ALL {
                 let told = claim(conn, Channel::ALL, HOUR).expect("one a channel");
                 assert_eq!(told.run.id, failed);
             }
             // The outcome of one project doesn't affect the other.
-            run(conn, org, good, RunStatus::Finished);
-            run(conn, org, bad, RunStatus::Failed);
+            run(conn, &good, RunStatus::Finished);
+            run(conn, &bad, RunStatus::Failed);
             assert!(claim(conn, Channel::ALL, HOUR).is_none());
             Ok(())
         })
@@ -64,7 +56,7 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let project = project(conn, &key, org, "mirror");
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
             let mut changed = Vec::new();
             for (status, is_change) in [
                 (RunStatus::Finished, false),
@@ -73,7 +65,7 @@ on_both_databases! {
                 (RunStatus::Failed, false),
                 (RunStatus::Finished, true),
             ] {
-                let id = run(conn, org, project, status);
+                let id = run(conn, &mirror, status);
                 changed.extend(is_change.then_some(id));
             }
             for id in changed {

@@ -1,10 +1,9 @@
-use super::{account, store};
+use super::account;
+use crate::support::build::StoreBuilder;
 use crate::support::database::TestDatabase;
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use registrysync::store::access::account::{account_by_login, account_count};
-use registrysync::store::stores::image_store::{
-    Login, NewImageStore, image_store_by_label, image_store_create,
-};
+use registrysync::store::stores::image_store::image_store_by_label;
 use registrysync::store::{Db, Error, SealError, SealKey};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -63,7 +62,7 @@ on_both_databases! {
         again
             .run(move |conn| {
                 let org = account_by_login(conn, "acme-admin")?.expect("the account").org_id;
-                store(conn, &key, org, "hub", None);
+                StoreBuilder::new("hub").make(conn, &key, org);
                 Ok(())
             })
             .await
@@ -135,7 +134,7 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            store(conn, &key, org, "hub", Some("s3cret"));
+            StoreBuilder::new("hub").password("s3cret").make(conn, &key, org);
             Ok(())
         })
         .await
@@ -169,19 +168,8 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            store(conn, &key, org, "hub", Some("s3cret"));
-            let new = NewImageStore {
-                org_id: org,
-                label: "quay".to_owned(),
-                store_type: "registry".to_owned(),
-                uri: "quay.example.org".to_owned(),
-                options: "{}".to_owned(),
-                login: Some(Login {
-                    username: "robot".to_owned(),
-                    password: "s3cret".into(),
-                }),
-            };
-            let refused = image_store_create(conn, &other, &new);
+            StoreBuilder::new("hub").password("s3cret").make(conn, &key, org);
+            let refused = StoreBuilder::new("quay").password("s3cret").try_make(conn, &other, org);
             assert!(
                 matches!(refused, Err(Error::Seal(SealError::OtherKey { .. }))),
                 "{refused:?}"

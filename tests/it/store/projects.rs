@@ -1,11 +1,12 @@
-use super::{account, project};
+use super::account;
+use crate::support::build::ProjectBuilder;
 use registrysync::store::Error;
 use registrysync::store::projects::item::{
     item_by_id, item_create, item_delete, item_list, item_update,
 };
 use registrysync::store::projects::project::{
-    NewProject, ProjectChange, project_by_id, project_by_label, project_create, project_delete,
-    project_list, project_lock, project_update,
+    ProjectChange, project_by_id, project_by_label, project_delete, project_list, project_lock,
+    project_update,
 };
 
 on_both_databases! {
@@ -13,7 +14,7 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let id = project(conn, &key, org, "mirror");
+            let id = ProjectBuilder::new("mirror").make(conn, &key, org).id;
             let made = project_by_label(conn, org, "mirror")?.expect("the project");
             assert_eq!((made.id, made.version, &*made.modified_by), (id, 1, "somebody"));
             let change = ProjectChange {
@@ -52,7 +53,7 @@ on_both_databases! {
         let (org, id) = db
             .run(move |conn| {
                 let (org, _) = account(conn, "acme");
-                Ok((org, project(conn, &key, org, "mirror")))
+                Ok((org, ProjectBuilder::new("mirror").make(conn, &key, org).id))
             })
             .await
             .expect("no error");
@@ -85,23 +86,12 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let id = project(conn, &key, org, "mirror");
-            let made = project_by_id(conn, org, id)?.expect("the project");
-            let new = NewProject {
-                org_id: org,
-                label: "mirror",
-                src_store_id: made.src_store_id,
-                dest_store_id: made.dest_store_id,
-                enabled: true,
-                options: "{}",
-                modified_by: "x",
-            };
-            let again = project_create(conn, &new);
+            let made = ProjectBuilder::new("mirror").make(conn, &key, org);
+            let again = ProjectBuilder::new("mirror").stores(made.src_store_id, made.dest_store_id);
+            let again = again.try_make(conn, &key, org);
             assert!(matches!(again, Err(Error::Exists(_))), "{again:?}");
-            let nowhere = project_create(
-                conn,
-                &NewProject { label: "b", dest_store_id: 4711, ..new },
-            );
+            let nowhere = ProjectBuilder::new("b").stores(made.src_store_id, 4711);
+            let nowhere = nowhere.try_make(conn, &key, org);
             assert!(matches!(nowhere, Err(Error::Reference(_))), "{nowhere:?}");
             assert_eq!(project_list(conn, org, 0, 10)?, [made]);
             assert!(project_list(conn, org, 1, 10)?.is_empty());
@@ -117,7 +107,7 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let id = project(conn, &key, org, "mirror");
+            let id = ProjectBuilder::new("mirror").make(conn, &key, org).id;
             let first = item_create(conn, org, id, "library/nginx", "{}")?.expect("an id");
             let second = item_create(conn, org, id, "library/redis", "{\"tags\":[]}")?.expect("an id");
             let listed = item_list(conn, org, id, 0, 10)?;
@@ -144,7 +134,7 @@ on_both_databases! {
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
             let (other, _) = account(conn, "other");
-            let id = project(conn, &key, org, "mirror");
+            let id = ProjectBuilder::new("mirror").make(conn, &key, org).id;
             let item = item_create(conn, org, id, "library/nginx", "{}")?.expect("an id");
             let change = ProjectChange { modified_by: "x", ..ProjectChange::default() };
             assert!(project_by_id(conn, other, id)?.is_none());

@@ -1,8 +1,9 @@
-use super::{account, project};
+use super::account;
+use crate::support::build::{ProjectBuilder, RunBuilder};
 use crate::support::queue::{LEASE, claim, end};
 use diesel::prelude::*;
 use registrysync::service::runs::settle::run_settle;
-use registrysync::store::projects::project::project_delete;
+use registrysync::store::projects::project::{Project, project_delete};
 use registrysync::store::runs::cancel::{Cancelled, run_cancel};
 use registrysync::store::runs::lease::{
     Offered, leases_renew, part_claim, part_offer, part_release, parts_overdue,
@@ -10,7 +11,7 @@ use registrysync::store::runs::lease::{
 use registrysync::store::runs::log::{LogLevel, NewLogLine, log_list};
 use registrysync::store::runs::part::{Lease, Part, PartStatus, parts_held, parts_of};
 use registrysync::store::runs::progress::{log_append, part_end, part_progress};
-use registrysync::store::runs::queue::{Enqueued, NewRun, run_begin, run_enqueue};
+use registrysync::store::runs::queue::{Enqueued, run_begin};
 use registrysync::store::runs::result::{
     NewRunResult, ResultAction, ResultStatus, result_list, result_put, results_resume,
 };
@@ -19,20 +20,6 @@ use registrysync::store::runs::run::{
 };
 use registrysync::store::schema::{run_log, run_part, run_result, tasko_run};
 use registrysync::store::{DbConnection, Error, now};
-
-fn enqueue(conn: &mut DbConnection, org_id: i64, project_id: i64) -> i64 {
-    let new = NewRun {
-        org_id,
-        project_id,
-        project_label: "mirror",
-        trigger: RunTrigger::Manual,
-        retry_of: None,
-    };
-    match run_enqueue(conn, &new, true).expect("no error") {
-        Enqueued::Run(id) => id,
-        other => panic!("{other:?}"),
-    }
-}
 
 fn result(tag: &str, status: ResultStatus) -> NewRunResult {
     NewRunResult {
@@ -63,27 +50,21 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let project_id = project(conn, &key, org, "mirror");
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
             assert!(claim(conn, "w")?.is_none());
-            let id = enqueue(conn, org, project_id);
+            let id = RunBuilder::of(&mirror).enqueue(conn);
             let ready = run_get(conn, org, id)?.expect("the run");
             assert_eq!((ready.status, ready.attempt, ready.worker), (RunStatus::Ready, 1, None));
-            let new = NewRun {
-                org_id: org,
-                project_id,
-                project_label: "mirror",
-                trigger: RunTrigger::Manual,
-                retry_of: None,
-            };
-            assert_eq!(run_enqueue(conn, &new, false)?, Enqueued::Busy(id));
+            let another = RunBuilder::of(&mirror).alone();
+            assert_eq!(another.try_enqueue(conn)?, Enqueued::Busy(id));
 
             let (run, part) = claim(conn, "w")?.expect("the run");
             assert_eq!((run.id, part.status, part.fence), (id, PartStatus::Running, 1));
             let run = run_get(conn, org, id)?.expect("the run");
             assert_eq!((run.status, run.worker.as_deref()), (RunStatus::Running, Some("w")));
             assert!(part.lease_until > run.start_time);
-            assert_eq!(run_active(conn, org, project_id)?.map(|run| run.id), Some(id));
-            assert_eq!(run_enqueue(conn, &new, false)?, Enqueued::Busy(id));
+            assert_eq!(run_active(conn, org, mirror.id)?.map(|run| run.id), Some(id));
+            assert_eq!(another.try_enqueue(conn)?, Enqueued::Busy(id));
 
             let totals = RunTotals { selected: 5, copied: 2, bytes: 1 << 40, ..RunTotals::default() };
             part_progress(conn, part.lease(), &totals)?;
@@ -93,10 +74,10 @@ on_both_databases! {
             let ended = run_get(conn, org, id)?.expect("the run");
             assert_eq!((ended.status, &*ended.message), (RunStatus::Failed, "3 tags failed"));
             assert!(ended.end_time >= ended.start_time);
-            assert_eq!(run_active(conn, org, project_id)?, None);
-            assert!(matches!(run_enqueue(conn, &new, false)?, Enqueued::Run(_)));
-            let unknown = NewRun { project_id: 4711, ..new };
-            assert_eq!(run_enqueue(conn, &unknown, false)?, Enqueued::NoProject);
+            assert_eq!(run_active(conn, org, mirror.id)?, None);
+            assert!(matches!(another.try_enqueue(conn)?, Enqueued::Run(_)));
+            let unknown = RunBuilder::of(&Project { id: 4711, ..mirror }).alone();
+            assert_eq!(unknown.try_enqueue(conn)?, Enqueued::NoProject);
             Ok(())
         })
         .await
@@ -110,10 +91,10 @@ on_both_databases! {
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
             let (other, _) = account(conn, "other");
-            let project_id = project(conn, &key, org, "mirror");
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
             assert_eq!(run_cancel(conn, org, 4711, "me")?, Cancelled::NoRun);
 
-            let waiting = enqueue(conn, org, project_id);
+            let waiting = RunBuilder::of(&mirror).enqueue(conn);
             assert_eq!(run_cancel(conn, other, waiting, "me")?, Cancelled::NoRun);
             assert_eq!(run_cancel(conn, org, waiting, "me")?, Cancelled::Ended);
             let ended = run_get(conn, org, waiting)?.expect("the run");
@@ -121,7 +102,7 @@ on_both_databases! {
             assert!(ended.end_time.is_some() && claim(conn, "w")?.is_none());
             assert_eq!(run_cancel(conn, org, waiting, "me")?, Cancelled::WasOver(RunStatus::Interrupted));
 
-            enqueue(conn, org, project_id);
+            RunBuilder::of(&mirror).enqueue(conn);
             let (run, part) = claim(conn, "w")?.expect("the run");
             assert_eq!(run_cancel(conn, org, run.id, "me")?, Cancelled::Asked);
             let held = parts_held(conn, "w")?;
@@ -153,8 +134,8 @@ on_both_databases! {
                 let (org, _) = account(conn, "acme");
                 let mut ids = Vec::new();
                 for number in 0..4 {
-                    let project_id = project(conn, &key, org, &format!("p{number}"));
-                    ids.extend((0..6).map(|_| enqueue(conn, org, project_id)));
+                    let one = ProjectBuilder::new(&format!("p{number}")).make(conn, &key, org);
+                    ids.extend((0..6).map(|_| RunBuilder::of(&one).enqueue(conn)));
                 }
                 Ok(ids)
             })
@@ -176,31 +157,27 @@ on_both_databases! {
 on_both_databases! {
     async fn a_project_is_busy_also_while_its_run_is_being_claimed(db) {
         let key = db.key().clone();
-        let (org, project_id) = db
+        let mirror = db
             .run(move |conn| {
                 let (org, _) = account(conn, "acme");
-                Ok((org, project(conn, &key, org, "mirror")))
+                Ok(ProjectBuilder::new("mirror").make(conn, &key, org))
             })
             .await
             .expect("no error");
+        let run = RunBuilder::of(&mirror);
+        let another = run.clone().alone();
         for round in 0..100 {
-            let first = db.run(move |conn| Ok(enqueue(conn, org, project_id))).await;
+            let run = run.clone();
+            let first = db.run(move |conn| Ok(run.enqueue(conn))).await;
             let first = first.expect("no error");
             let claimer = (*db).clone();
             let claim = tokio::spawn(async move {
                 claimer.run(|conn| claim(conn, "w")).await
             });
             let others = (0..4).map(|_| {
-                let db = (*db).clone();
+                let (db, another) = ((*db).clone(), another.clone());
                 tokio::spawn(async move {
-                    let new = NewRun {
-                        org_id: org,
-                        project_id,
-                        project_label: "mirror",
-                        trigger: RunTrigger::Manual,
-                        retry_of: None,
-                    };
-                    db.run(move |conn| run_enqueue(conn, &new, false)).await
+                    db.run(move |conn| another.try_enqueue(conn)).await
                 })
             });
             for other in others.collect::<Vec<_>>() {
@@ -255,11 +232,11 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let one = project(conn, &key, org, "one");
-            let two = project(conn, &key, org, "two");
-            let first = enqueue(conn, org, one);
-            let second = enqueue(conn, org, one);
-            let third = enqueue(conn, org, two);
+            let one = ProjectBuilder::new("one").make(conn, &key, org);
+            let two = ProjectBuilder::new("two").make(conn, &key, org);
+            let first = RunBuilder::of(&one).enqueue(conn);
+            let second = RunBuilder::of(&one).enqueue(conn);
+            let third = RunBuilder::of(&two).enqueue(conn);
             let (running, part) = claim(conn, "w")?.expect("a run");
             assert_eq!(running.id, first);
             assert_eq!(claim(conn, "w")?.map(|(run, _)| run.id), Some(third));
@@ -301,8 +278,8 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let project_id = project(conn, &key, org, "mirror");
-            let id = enqueue(conn, org, project_id);
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
+            let id = RunBuilder::of(&mirror).enqueue(conn);
             let (_, part) = claim(conn, "w")?.expect("the run");
             let older = Lease { fence: part.fence - 1, ..part.lease() };
             assert_refused(conn, older);
@@ -359,8 +336,8 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let project_id = project(conn, &key, org, "mirror");
-            let id = enqueue(conn, org, project_id);
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
+            let id = RunBuilder::of(&mirror).enqueue(conn);
             let places = ["a", "b", "c", "d"].map(str::to_owned);
             assert!(run_begin(conn, id, "w", &places)?);
             assert!(!run_begin(conn, id, "v", &places)?);
@@ -393,8 +370,8 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let project_id = project(conn, &key, org, "mirror");
-            enqueue(conn, org, project_id);
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
+            RunBuilder::of(&mirror).enqueue(conn);
             let (_, part) = claim(conn, "w")?.expect("the run");
             for (days, overdue) in [(0, false), (800, true), (-800, true)] {
                 let until = part.lease_until.map(|time| time + chrono::TimeDelta::days(days));
@@ -415,12 +392,12 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let project_id = project(conn, &key, org, "mirror");
-            let id = enqueue(conn, org, project_id);
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
+            let id = RunBuilder::of(&mirror).enqueue(conn);
             let (_, part) = claim(conn, "w")?.expect("the run");
             result_put(conn, part.lease(), &[result("1", ResultStatus::Done)])?;
             log_append(conn, part.lease(), &[line("begun")])?;
-            assert!(project_delete(conn, org, project_id)?);
+            assert!(project_delete(conn, org, mirror.id)?);
             assert!(run_get(conn, org, id)?.is_none());
             assert_refused(conn, part.lease());
             assert_eq!(run_result::table.count().get_result::<i64>(conn)?, 0);
@@ -438,8 +415,8 @@ on_both_databases! {
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
             let (other, _) = account(conn, "other");
-            let project_id = project(conn, &key, org, "mirror");
-            let id = enqueue(conn, org, project_id);
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
+            let id = RunBuilder::of(&mirror).enqueue(conn);
             let lease = claim(conn, "w")?.expect("the run").1.lease();
             // More than one statement handles.
             let results: Vec<_> = (0..2500)
@@ -467,8 +444,8 @@ on_both_databases! {
             assert_eq!(log_list(conn, org, id, 2101, 10)?[0].message, "2099");
 
             assert!(run_get(conn, other, id)?.is_none());
-            assert!(run_list(conn, other, project_id, i64::MAX, 10)?.is_empty());
-            assert!(run_active(conn, other, project_id)?.is_none());
+            assert!(run_list(conn, other, mirror.id, i64::MAX, 10)?.is_empty());
+            assert!(run_active(conn, other, mirror.id)?.is_none());
             assert!(result_list(conn, other, id, None, 0, 10)?.is_empty());
             assert!(log_list(conn, other, id, 0, 10)?.is_empty());
             Ok(())
@@ -483,12 +460,36 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let project_id = project(conn, &key, org, "mirror");
-            let ids: Vec<_> = (0..3).map(|_| enqueue(conn, org, project_id)).collect();
-            let page = run_list(conn, org, project_id, i64::MAX, 2)?;
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
+            let ids: Vec<_> = (0..3).map(|_| RunBuilder::of(&mirror).enqueue(conn)).collect();
+            let page = run_list(conn, org, mirror.id, i64::MAX, 2)?;
             assert_eq!(page.iter().map(|run| run.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
-            let page = run_list(conn, org, project_id, ids[1], 2)?;
+            let page = run_list(conn, org, mirror.id, ids[1], 2)?;
             assert_eq!(page.iter().map(|run| run.id).collect::<Vec<_>>(), [ids[0]]);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_queued_run_is_found_by_what_it_would_do(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (org, _) = account(conn, "acme");
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
+            let by_hand = RunBuilder::of(&mirror);
+            let by_schedule = by_hand.clone().trigger(RunTrigger::Schedule);
+            assert_eq!(by_hand.queued(conn)?, None);
+            let first = by_hand.enqueue(conn);
+            let again = by_hand.clone().retry_of(first);
+            assert_eq!((by_schedule.queued(conn)?, again.queued(conn)?), (None, None));
+            let (second, third) = (by_schedule.enqueue(conn), again.enqueue(conn));
+            by_hand.enqueue(conn);
+            assert_eq!(by_hand.queued(conn)?, Some(first));
+            assert_eq!(by_schedule.queued(conn)?, Some(second));
+            assert_eq!(again.queued(conn)?, Some(third));
             Ok(())
         })
         .await

@@ -1,7 +1,8 @@
-use super::{account, project, store};
+use super::account;
+use crate::support::build::{ProjectBuilder, StoreBuilder};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use registrysync::store::projects::project::{project_by_id, project_delete};
+use registrysync::store::projects::project::project_delete;
 use registrysync::store::schema::image_store;
 use registrysync::store::stores::image_store::{
     ImageStoreChange, Login, image_store_by_id, image_store_by_label, image_store_delete,
@@ -15,7 +16,7 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let id = store(conn, &key, org, "hub", Some("s3cret"));
+            let id = StoreBuilder::new("hub").password("s3cret").make(conn, &key, org);
             let found = image_store_by_label(conn, org, "hub")?.expect("the store");
             assert_eq!((found.id, found.username.as_deref()), (id, Some("robot")));
             assert!(found.has_password());
@@ -51,7 +52,7 @@ on_both_databases! {
         let sealed = db
             .run(move |conn| {
                 let (org, _) = account(conn, "acme");
-                store(conn, &key, org, "hub", Some("s3cret-s3cret"));
+                StoreBuilder::new("hub").password("s3cret-s3cret").make(conn, &key, org);
                 Ok(image_store::table
                     .select(image_store::credential.assume_not_null())
                     .first::<Vec<u8>>(conn)?)
@@ -67,8 +68,8 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            store(conn, &key, org, "theirs", Some("s3cret"));
-            let mine = store(conn, &key, org, "mine", Some("own"));
+            StoreBuilder::new("theirs").password("s3cret").make(conn, &key, org);
+            let mine = StoreBuilder::new("mine").password("own").make(conn, &key, org);
             conn.batch_execute(
                 "UPDATE image_store SET credential =
                      (SELECT credential FROM image_store WHERE label = 'theirs')
@@ -89,20 +90,10 @@ on_both_databases! {
         db.run(move |conn| {
             let (acme, _) = account(conn, "acme");
             let (other, _) = account(conn, "other");
-            let id = store(conn, &key, acme, "hub", None);
-            let theirs = store(conn, &key, other, "hub", None);
-            let again = registrysync::store::stores::image_store::image_store_create(
-                conn,
-                &key,
-                &registrysync::store::stores::image_store::NewImageStore {
-                    org_id: acme,
-                    label: "hub".to_owned(),
-                    store_type: "registry".to_owned(),
-                    uri: "x".to_owned(),
-                    options: "{}".to_owned(),
-                    login: None,
-                },
-            );
+            let hub = StoreBuilder::new("hub");
+            let id = hub.make(conn, &key, acme);
+            let theirs = hub.make(conn, &key, other);
+            let again = hub.try_make(conn, &key, acme);
             assert!(matches!(again, Err(Error::Exists(_))), "{again:?}");
             // Another organisation's objects can neither be seen nor changed.
             assert!(image_store_by_id(conn, acme, theirs)?.is_none());
@@ -123,15 +114,14 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let id = project(conn, &key, org, "mirror");
-            let found = project_by_id(conn, org, id)?.expect("the project");
-            for used in [found.src_store_id, found.dest_store_id] {
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
+            for used in [mirror.src_store_id, mirror.dest_store_id] {
                 assert_eq!(image_store_projects(conn, org, used)?, ["mirror"]);
                 let refused = image_store_delete(conn, org, used);
                 assert!(matches!(refused, Err(Error::Reference(_))), "{refused:?}");
             }
-            assert!(project_delete(conn, org, id)?);
-            assert!(image_store_delete(conn, org, found.src_store_id)?);
+            assert!(project_delete(conn, org, mirror.id)?);
+            assert!(image_store_delete(conn, org, mirror.src_store_id)?);
             Ok(())
         })
         .await
@@ -145,7 +135,7 @@ on_both_databases! {
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
             for label in ["c", "a", "e", "b", "d"] {
-                store(conn, &key, org, label, None);
+                StoreBuilder::new(label).make(conn, &key, org);
             }
             let mut seen: Vec<String> = Vec::new();
             loop {

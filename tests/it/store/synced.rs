@@ -1,6 +1,6 @@
-use super::{account, project, store};
-use registrysync::store::projects::item::{item_create, item_delete};
-use registrysync::store::projects::project::project_by_id;
+use super::account;
+use crate::support::build::{ItemBuilder, ProjectBuilder, StoreBuilder};
+use registrysync::store::projects::item::item_delete;
 use registrysync::store::projects::synced_tag::{
     StorePair, SyncedKey, SyncedState, synced_forget_unused, synced_lookup, synced_upsert,
 };
@@ -39,11 +39,11 @@ on_both_databases! {
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
             let pair = StorePair {
-                src: store(conn, &key, org, "src", None),
-                dest: store(conn, &key, org, "dest", None),
+                src: StoreBuilder::new("src").make(conn, &key, org),
+                dest: StoreBuilder::new("dest").make(conn, &key, org),
             };
             let back = StorePair { src: pair.dest, dest: pair.src };
-            let [other_src, other_dest] = ["a", "b"].map(|label| store(conn, &key, org, label, None));
+            let [other_src, other_dest] = ["a", "b"].map(|label| StoreBuilder::new(label).make(conn, &key, org));
             let others = [
                 StorePair { src: other_src, ..pair },
                 StorePair { dest: other_dest, ..pair },
@@ -80,8 +80,8 @@ on_both_databases! {
             .run(move |conn| {
                 let (org, _) = account(conn, "acme");
                 Ok(StorePair {
-                    src: store(conn, &key, org, "src", None),
-                    dest: store(conn, &key, org, "dest", None),
+                    src: StoreBuilder::new("src").make(conn, &key, org),
+                    dest: StoreBuilder::new("dest").make(conn, &key, org),
                 })
             })
             .await
@@ -106,11 +106,10 @@ on_both_databases! {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let id = project(conn, &key, org, "mirror");
-            let found = project_by_id(conn, org, id)?.expect("the project");
-            let pair = StorePair { src: found.src_store_id, dest: found.dest_store_id };
-            let item = item_create(conn, org, id, "nginx", "{}")?.expect("an item");
-            item_create(conn, org, id, "redis", "{}")?.expect("an item");
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
+            let pair = StorePair { src: mirror.src_store_id, dest: mirror.dest_store_id };
+            let item = ItemBuilder::new("nginx").make(conn, &mirror);
+            ItemBuilder::new("redis").make(conn, &mirror);
             for repository in ["nginx", "redis"] {
                 synced_upsert(conn, pair, repository, &tags(0..25, "sha256:a", now()))?;
             }

@@ -1,4 +1,5 @@
-use super::{account, project, store};
+use super::account;
+use crate::support::build::{ProjectBuilder, RunBuilder, StoreBuilder};
 use crate::support::queue;
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use diesel::prelude::*;
@@ -9,7 +10,9 @@ use registrysync::store::access::login_failure::{failure_add, failure_forget, fa
 use registrysync::store::access::org::org_list;
 use registrysync::store::access::session::{session_delete_expired, session_find};
 use registrysync::store::projects::item::{item_by_id, item_list};
-use registrysync::store::projects::project::{project_by_label, project_last_runs, project_list};
+use registrysync::store::projects::project::{
+    Project, project_by_label, project_last_runs, project_list,
+};
 use registrysync::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
 use registrysync::store::runs::cancel::run_cancel;
 use registrysync::store::runs::housekeeping::housekeeping_claim;
@@ -22,15 +25,11 @@ use registrysync::store::runs::part::{
     Part, PartStatus, parts_held, parts_of, parts_running, parts_worked_on,
 };
 use registrysync::store::runs::progress::{log_append, part_end, part_progress};
-use registrysync::store::runs::queue::{
-    Barred, NewRun, run_enqueue, run_queued, run_waiting, runs_open,
-};
+use registrysync::store::runs::queue::{Barred, run_waiting, runs_open};
 use registrysync::store::runs::result::{
     ResultStatus, result_list, result_put, results_failed, results_resume,
 };
-use registrysync::store::runs::run::{
-    RunTotals, RunTrigger, SYNC_BUNCH, SYNC_TASK, run_active, run_list,
-};
+use registrysync::store::runs::run::{RunTotals, SYNC_BUNCH, SYNC_TASK, run_active, run_list};
 use registrysync::store::runs::worker::{
     NewWorker, worker_forget, worker_list, worker_register, worker_seen,
 };
@@ -231,21 +230,11 @@ fn compare(name: &str, text: &str) {
 }
 
 /// Makes frequent calls, with rows that execute all their statements.
-fn hot_calls(
-    conn: &mut DbConnection,
-    org: i64,
-    project_id: i64,
-    pair: StorePair,
-) -> Result<(), Error> {
-    let new = NewRun {
-        org_id: org,
-        project_id,
-        project_label: "mirror",
-        trigger: RunTrigger::Manual,
-        retry_of: None,
-    };
-    run_enqueue(conn, &new, false)?;
-    run_queued(conn, &new)?;
+fn hot_calls(conn: &mut DbConnection, mirror: &Project, pair: StorePair) -> Result<(), Error> {
+    let (org, project_id) = (mirror.org_id, mirror.id);
+    let run = RunBuilder::of(mirror).alone();
+    run.enqueue(conn);
+    run.queued(conn)?;
     let (run, part) = queue::claim(conn, "w")?.expect("a run");
     part_hot_calls(conn, &part)?;
     run_active(conn, org, project_id)?;
@@ -504,10 +493,10 @@ on_both_databases! {
         let plans = db
             .run(move |conn| {
                 let (org, _) = account(conn, "acme");
-                let project_id = project(conn, &key, org, "mirror");
+                let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
                 let pair = StorePair {
-                    src: store(conn, &key, org, "a", None),
-                    dest: store(conn, &key, org, "b", None),
+                    src: StoreBuilder::new("a").make(conn, &key, org),
+                    dest: StoreBuilder::new("b").make(conn, &key, org),
                 };
                 let seen: Arc<Mutex<Vec<String>>> = Arc::default();
                 let sink = seen.clone();
@@ -516,7 +505,7 @@ on_both_databases! {
                         sink.lock().expect("no panic").push(query.to_string());
                     }
                 });
-                hot_calls(conn, org, project_id, pair)?;
+                hot_calls(conn, &mirror, pair)?;
                 let statements = std::mem::take(&mut *seen.lock().expect("no panic"));
                 Ok(statements
                     .iter()

@@ -5,13 +5,12 @@ use std::time::Duration;
 use diesel::prelude::*;
 use registrysync::store::base::channel::{Listener, Topic};
 use registrysync::store::runs::cancel::{Cancelled, run_cancel};
-use registrysync::store::runs::queue::{Enqueued, NewRun, run_enqueue};
-use registrysync::store::runs::run::RunTrigger;
 use registrysync::store::runs::worker::{NewWorker, worker_forget, worker_register, worker_seen};
 use registrysync::store::schema::worker;
 use registrysync::store::{DbConnection, Error, now};
 
-use super::{account, project};
+use super::account;
+use crate::support::build::{ProjectBuilder, RunBuilder};
 use crate::support::database::TestDatabase;
 use crate::support::postgres::OwnServer;
 use crate::support::queue::claim;
@@ -92,18 +91,8 @@ async fn nodes_hear_of_new_runs_and_of_runs_to_be_cancelled() {
     let (org, id) = db
         .run(move |conn| {
             let (org, _) = account(conn, "acme");
-            let project_id = project(conn, &key, org, "mirror");
-            let new = NewRun {
-                org_id: org,
-                project_id,
-                project_label: "mirror",
-                trigger: RunTrigger::Manual,
-                retry_of: None,
-            };
-            match run_enqueue(conn, &new, false)? {
-                Enqueued::Run(id) => Ok((org, id)),
-                other => panic!("{other:?}"),
-            }
+            let mirror = ProjectBuilder::new("mirror").make(conn, &key, org);
+            Ok((org, RunBuilder::of(&mirror).alone().enqueue(conn)))
         })
         .await
         .expect("a run");

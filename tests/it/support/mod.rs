@@ -6,10 +6,13 @@
 //! - [`logged`]: the log.
 //! - [`contract`]: responses against the served OpenAPI document.
 //! - [`queue`]: runs as a worker sees them.
+//! - [`build`]: what tests put into the database, made from parts with names.
 //! - [`raw`]: a server that responds byte by byte.
+//! - [`tools`]: what isn't installed here, and the tests that are skipped for it.
 //! - [`postgres`], [`database`]: a PostgreSQL server for all tests, and a database for each.
 //! - [`tables`]: all rows of a database, to see that none changed, and to restore them.
 
+pub(crate) mod build;
 pub(crate) mod contract;
 #[macro_use]
 pub(crate) mod database;
@@ -22,3 +25,4 @@ pub(crate) mod queue;
 pub(crate) mod raw;
 pub(crate) mod registry;
 pub(crate) mod tables;
+pub(crate) mod tools;

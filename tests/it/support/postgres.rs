@@ -22,6 +22,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use super::tools;
+
 /// The role that owns the cluster.
 const ROLE: &str = "registrysync";
 
@@ -208,13 +210,10 @@ fn wait(dir: &Path, url: &str) {
 
 fn binaries_or_skip() -> Option<PathBuf> {
     let found = binaries();
-    if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-            "CI=true, and no PostgreSQL binaries (initdb, postgres)"
-        );
-        eprintln!("SKIPPED: no PostgreSQL binaries (initdb, postgres) here");
-    }
+    tools::found(
+        found.is_some(),
+        "PostgreSQL isn't installed (initdb, postgres)",
+    );
     found
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{digest_at, tags_at};
 use crate::support::docker_registry::DockerRegistry;
 use crate::support::images::{AMD64, ARM64, Blob, Format, Image, client};
+use crate::support::tools::installed;
 
 const CASES: u64 = 20;
 /// Namespaces and names; names are unique, since flat placement drops the namespace.
@@ -132,17 +133,6 @@ fn worked(tool: &str, file: &str, output: &Output) {
     );
 }
 
-/// Whether skopeo is installed, which CI requires.
-fn skopeo_is_missing() -> bool {
-    let missing = Command::new("skopeo").arg("--version").output().is_err();
-    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(!(missing && ci), "`skopeo` has to be installed in CI");
-    if missing {
-        eprintln!("skipped: `skopeo` isn't installed");
-    }
-    missing
-}
-
 /// Repository (without the first part) -> tag -> digest, of all repositories whose path begins like
 /// this.
 async fn below(address: &str, prefix: &str) -> BTreeMap<String, BTreeMap<String, String>> {
@@ -218,7 +208,7 @@ async fn compare(seed: u64, host: &str, address: &str, scoped: bool, cases: u64)
 
 #[tokio::test]
 async fn flat_files_leave_what_skopeo_leaves() {
-    if skopeo_is_missing() {
+    if !installed(&["skopeo"]) {
         return;
     }
     if let Some(source) = DockerRegistry::start().await {
@@ -229,7 +219,7 @@ async fn flat_files_leave_what_skopeo_leaves() {
 /// This skopeo can't place a source below its name if that has a port, so the source is at port 80.
 #[tokio::test]
 async fn scoped_files_leave_what_skopeo_leaves() {
-    if skopeo_is_missing() {
+    if !installed(&["skopeo"]) {
         return;
     }
     // A separate loopback address, so that others at port 80 don't interfere.

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::scripts::installed;
 use super::server::Server;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
+use crate::support::tools::installed;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_of_the_prototype_run_unchanged() {

@@ -7,6 +7,7 @@ use super::server::Server;
 use crate::support::docker_registry::AnyRegistry;
 use crate::support::images::{AMD64, Blob, Format, Image, client};
 use crate::support::registry::log::{Kind, Requests};
+use crate::support::tools::installed;
 
 /// `library/nginx` is selected by name, the others by regex; each has one tag that no script
 /// selects.
@@ -79,20 +80,6 @@ fn assert_warm(requests: &Requests) {
     assert_eq!(requests.count("HEAD", Kind::Manifest), BY_PYTHON.len());
     assert_eq!(requests.of(Kind::Manifest).len(), BY_PYTHON.len());
     assert!(requests.of(Kind::Blob).is_empty() && requests.of(Kind::Upload).is_empty());
-}
-
-/// Whether these programs can be run. If one isn't installed, the test is skipped; in CI
-/// (`CI=true`) that is a failure.
-pub(crate) fn installed(programs: &[&str]) -> bool {
-    programs.iter().all(|program| {
-        let there = Command::new(program).arg("--version").output().is_ok();
-        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(there || !ci, "`{program}` has to be installed in CI");
-        if !there {
-            eprintln!("skipped: `{program}` isn't installed");
-        }
-        there
-    })
 }
 
 fn python(server: &Server, source: &AnyRegistry, target: &AnyRegistry, more: &[&str]) -> Output {

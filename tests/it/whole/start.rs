@@ -4,9 +4,9 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use super::clients::usable;
 use super::server::{end_asked, first_line};
 use crate::cli::Desk;
+use crate::support::tools::usable;
 
 /// Serves with these arguments and variables until it is stopped.
 fn served(desk: &Desk, arguments: &[&str], environment: &[(&str, &str)]) -> Output {

@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::scripts::installed;
 use super::server::{PASSWORD, Server};
+use crate::support::tools::installed;
 
 const GET_VERSION: &str = "/rhn/manager/api/api/getVersion";
 /// No response of these tests may take longer.

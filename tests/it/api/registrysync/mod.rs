@@ -10,13 +10,12 @@ use dxr::Value as Xml;
 use registrysync::api::namespaces;
 use registrysync::service::Role;
 use registrysync::store::projects::project::project_by_label;
-use registrysync::store::runs::queue::{Enqueued, NewRun, run_enqueue};
-use registrysync::store::runs::run::RunTrigger;
 use registrysync::store::{DbConnection, Error};
 use registrysync::surface::RequestLimits;
 use serde_json::{Value, json};
 
 use super::server::{Server, quick_policy, text};
+use crate::support::build::RunBuilder;
 use crate::support::database::TestDatabase;
 
 /// A fault's code and text.
@@ -25,17 +24,7 @@ type Answer<T = Value> = Result<T, (i64, String)>;
 /// Queues a run of the project `mirror`; returns its id.
 fn run_enqueue_one(conn: &mut DbConnection) -> Result<i64, Error> {
     let project = project_by_label(conn, 1, "mirror")?.expect("the project");
-    let new = NewRun {
-        org_id: 1,
-        project_id: project.id,
-        project_label: "mirror",
-        trigger: RunTrigger::Manual,
-        retry_of: None,
-    };
-    match run_enqueue(conn, &new, true)? {
-        Enqueued::Run(id) => Ok(id),
-        other => panic!("{other:?}"),
-    }
+    Ok(RunBuilder::of(&project).enqueue(conn))
 }
 
 /// An image administrator with two stores, `src` and `dest`.

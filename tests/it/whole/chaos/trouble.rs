@@ -17,6 +17,7 @@ use super::world::{Random, World};
 use super::{check, environment, setting};
 use crate::support::database::TestDatabase;
 use crate::support::postgres_proxy::Proxy;
+use crate::support::tools::skipped;
 
 const TROUBLES: u64 = 8;
 const FULL_SECONDS: u64 = 8;
@@ -119,7 +120,7 @@ impl Disk {
         match mount.arg(dir.path()).output() {
             Ok(ended) if ended.status.success() => Some(Disk(dir)),
             tried => {
-                println!("skipped: a small disk can't be mounted: {tried:?}");
+                skipped(&format!("a small disk can't be mounted: {tried:?}"));
                 None
             }
         }

@@ -8,10 +8,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{ended, usable};
+use super::ended;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::Fault;
+use crate::support::tools::usable;
 use crate::whole::server::{PASSWORD, Server};
 
 /// A person with an empty home.

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{ended, usable};
+use super::ended;
 use crate::support::docker_registry::AnyRegistry;
+use crate::support::tools::usable;
 use crate::whole::scripts::{BY_CURL, assert_equal, seed};
 use crate::whole::server::Server;
 

@@ -14,7 +14,7 @@ mod spacecmd;
 mod tls;
 mod waiting;
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// Ansible starts a process for each of its 15 tasks.
@@ -27,19 +27,4 @@ fn ended(command: Command, input: &str) -> (i32, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let code = output.status.code().expect("an exit code within the bound");
     (code, text(output.stdout), text(output.stderr))
-}
-
-/// Whether `program` runs with these arguments, which load what it needs. If it doesn't, the test
-/// is skipped; in CI (`CI=true`) that is a failure.
-pub(super) fn usable(program: &str, arguments: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null());
-    let there = command.output().is_ok_and(|output| output.status.success());
-    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    let name = format!("{program} {}", arguments.join(" "));
-    assert!(there || !ci, "`{name}` has to work in CI");
-    if !there {
-        eprintln!("skipped: `{name}` doesn't work here");
-    }
-    there
 }

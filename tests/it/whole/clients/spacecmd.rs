@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{ended, usable};
+use super::ended;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
+use crate::support::tools::usable;
 use crate::whole::server::Server;
 
 /// spacecmd interprets arguments that begin with a dash itself, unless they follow a `--`.

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::clients::usable;
 use super::server::{PASSWORD, Server, Session};
 use crate::support::images::{AMD64, Blob, Format, Image, client};
 use crate::support::registry::Registry;
+use crate::support::tools::usable;
 
 /// How many calls of each method schemathesis generates, besides those at the edges of its schema.
 const EXAMPLES: &str = "10";

@@ -19,8 +19,7 @@ use blocks::{Block, blocks};
 use reader::{Reader, port};
 use serde_json::json;
 
-use super::clients::usable;
-use super::scripts::{installed, seed};
+use super::scripts::seed;
 use super::server::{PASSWORD, Server, Session};
 use super::tls::pair_write_for;
 use crate::support::database::TestDatabase;
@@ -28,6 +27,7 @@ use crate::support::docker_registry::AnyRegistry;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
+use crate::support::tools::{installed, usable};
 
 /// Page, the block's first line, and why it isn't typed.
 const NOT_TYPED: [(&str, &str, &str); 2] = [
