@@ -1,7 +1,7 @@
 //! Who may work on a part: claims, leases, and retries of lost parts.
 //!
 //! A worker claims a part and gets a [`Lease`], which it renews while it is alive. A part whose lease
-//! expired is offered again, with another fence.
+//! expired is claimed again, with another fence.
 
 use super::log::{LogLevel, log_now};
 use super::part::{Lease, Part, PartStatus, part_hold};
@@ -191,7 +191,7 @@ pub fn part_release(conn: &mut DbConnection, lease: Lease, why: &str) -> Result<
                 run_part::lease_until.eq(None::<Moment>),
             ))
             .execute(conn)?;
-        let line = format!("`{}`: {why}; offered again", part.target_repository);
+        let line = format!("`{}`: {why}; it is retried", part.target_repository);
         log_now(conn, lease.run_id, LogLevel::Warn, line)?;
         notify(conn, Topic::Queue)
     })

@@ -9,6 +9,7 @@ use registrysync::surface::RequestLimits;
 use serde_json::{Value as Json, json};
 
 use super::server::{Server, quick_policy};
+use crate::support::answer::{ANY, assert_answer};
 use crate::support::database::TestDatabase;
 
 const ADMIN: [Role; 3] = [Role::OrgAdmin, Role::ImageAdmin, Role::SatelliteAdmin];
@@ -136,14 +137,23 @@ on_both_databases! {
                 world.put(table, column, rows[name].to_string()).await;
             }
             let before = world.get("registrysync/getDetails?label=one").await;
-            assert_eq!(before["placement"], "flat", "{release}");
-            assert_eq!(before["max_parallel"], 5);
-            assert_eq!(before["architectures"], json!(["arm64"]));
-            assert_eq!(before["items"][0]["semver"], ">=1");
+            let mut wanted = json!({
+                "id": ANY, "label": "one", "description": format!("of {release}"), "version": ANY,
+                "src_store_label": "from", "dest_store_label": "to", "enabled": true,
+                "created": ANY, "modified": ANY, "cron_expr": "0 0 3 * * ?", "placement": "flat",
+                "architectures": ["arm64"], "on_empty": "warn", "max_parallel": 5,
+                "items": [{
+                    "id": ANY, "project_label": "one", "repository": "app", "tags": ["1.0"],
+                    "tags_regex": "^1", "tags_exclude_regex": "-rc", "semver": ">=1",
+                    "architectures": ["linux/arm64/v8"], "target_repository": "mirror/app",
+                }],
+            });
+            assert_answer(&before, &wanted);
             world.used().await;
             let after = world.get("registrysync/getDetails?label=one").await;
-            assert_eq!(after["placement"], "flat");
-            assert_eq!(after["items"][0]["semver"], ">=1");
+            wanted["description"] = json!("new");
+            wanted["items"][0]["tags_exclude_regex"] = json!("new");
+            assert_answer(&after, &wanted);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! - [`docker_registry`]: the distribution's real `docker-registry`, and a way to run one test on both.
 //! - [`images`]: images generated from seeds, for either of them.
 //! - [`logged`]: the log.
+//! - [`answer`]: compares whole answers with the expected ones.
 //! - [`contract`]: responses against the served OpenAPI document.
 //! - [`queue`]: runs as a worker sees them.
 //! - [`build`]: what tests put into the database, made from parts with names.
@@ -12,6 +13,7 @@
 //! - [`postgres`], [`database`]: a PostgreSQL server for all tests, and a database for each.
 //! - [`tables`]: all rows of a database, to see that none changed, and to restore them.
 
+pub(crate) mod answer;
 pub(crate) mod build;
 pub(crate) mod contract;
 #[macro_use]
