@@ -252,7 +252,7 @@ async fn a_server_that_is_told_to_end_leaves_the_rest_for_later() {
         (&json!(1), &json!(8))
     );
     let log = session.log(id).await;
-    assert!(log.contains("was stopped; offered again"), "{log}");
+    assert!(log.contains("was stopped; it is retried"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
