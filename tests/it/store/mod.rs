@@ -7,12 +7,14 @@
 //! - `notifications`: pending notifications.
 //! - `link`: the link to PostgreSQL: hangs, lost connections, TLS.
 //! - `opening`: connecting, migrating, keys.
+//! - `migrations`: their files and numbers.
 //! - `workers`: workers, and notifications between nodes.
 //! - `trouble`: the meaning of errors.
 //! - `tables`: the tables after migrations, and which queries use an index.
 
 mod accounts;
 mod link;
+mod migrations;
 mod notifications;
 mod opening;
 mod projects;

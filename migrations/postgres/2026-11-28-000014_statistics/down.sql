@@ -1,2 +1,0 @@
-DROP INDEX tasko_run_org_end;
-DROP INDEX tasko_run_org_status;

@@ -1,4 +1,0 @@
-DROP TABLE session;
-DROP TABLE account_role;
-DROP TABLE account;
-DROP TABLE org;
