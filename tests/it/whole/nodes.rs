@@ -463,7 +463,7 @@ async fn commands_show_the_workers_and_what_a_run_waits_for() {
     let mut wait = wait.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(wait.stderr.take().unwrap()).lines();
     let waits = tokio::task::spawn_blocking(move || {
-        let why = lines.find_map(|line| line.ok().filter(|line| line.contains("waits for")));
+        let why = lines.find_map(|line| line.ok().filter(|line| line.contains("waiting for")));
         // The others have to be read as well.
         std::thread::spawn(move || lines.count());
         why

@@ -15,7 +15,7 @@ use crate::support::registry::Registry;
 use crate::support::tools::usable;
 
 /// How many calls of each method schemathesis generates, besides those at the edges of its schema.
-const EXAMPLES: &str = "10";
+const EXAMPLES: &str = "16";
 /// It takes a minute; this is in case it doesn't end.
 const BOUND: Duration = Duration::from_mins(4);
 /// A program of `tests/requirements.txt`; `None` if it isn't installed, which is a failure in CI.
