@@ -6,7 +6,7 @@
 //! - [`Error`] (`error`): why a call has no result.
 //!
 //! It uses the API like any other client, through its wires; from this crate it only uses
-//! [`crate::http_client`].
+//! `http_client`.
 
 pub mod cache;
 mod error;

@@ -211,7 +211,7 @@ pub enum ScheduleCommand {
         /// The project
         #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
         label: String,
-        /// Quartz cron line: second minute hour day-of-month month day-of-week [year]
+        /// Quartz cron line: `second minute hour day-of-month month day-of-week [year]`
         #[arg(value_name = "LINE")]
         line: String,
         /// The server
