@@ -212,7 +212,11 @@ async fn a_platform_that_an_image_does_not_have_is_told_in_every_run() {
             "{ran}"
         );
         let log = session.log(ran["id"].as_i64().unwrap()).await;
-        for part in ["app:single`: skipped: the image is for", "no `s390x`", "linux/arm/v7"] {
+        for part in [
+            "app:single`: skipped: the image is for",
+            "no `s390x`",
+            "linux/arm/v7",
+        ] {
             assert!(log.contains(part), "{log}");
         }
         digests.push(target.tags("app"));
