@@ -35,6 +35,14 @@ impl Catalog {
             .filter_map(|name| self.namespaces.get(name))
     }
 
+    /// The overloads of a method by its full name, such as `image.store.create`; empty if there are none.
+    pub fn overloads(&self, name: &str) -> &[Method] {
+        let found = name.rsplit_once('.');
+        found
+            .and_then(|(namespace, method)| Some(self.namespace(namespace)?.overloads(method)))
+            .unwrap_or_default()
+    }
+
     /// The namespace of that name.
     pub fn namespace(&self, name: &str) -> Option<&Namespace> {
         self.namespaces.get(name)

@@ -20,47 +20,38 @@ pub struct Peer {
     pub address: IpAddr,
 }
 
+/// What is behind all calls: the dispatcher, as far as a method needs it.
+pub(super) trait Backend: fmt::Debug + Send + Sync {
+    /// The application.
+    fn app(&self) -> &Arc<App>;
+
+    /// The catalogue.
+    fn catalog(&self) -> &Catalog;
+
+    /// A call by position; see [`Dispatcher::call_positional`](super::Dispatcher::call_positional).
+    fn call_positional(self: Arc<Self>, peer: Peer, name: String, args: Vec<Value>) -> PendingCall;
+}
+
 /// The context of a method without a session.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    app: Arc<App>,
-    catalog: Arc<Catalog>,
-    calls: Arc<dyn Calls>,
+    backend: Arc<dyn Backend>,
     peer: Peer,
 }
 
-/// The capabilities of a method that makes calls itself.
-pub(super) trait Calls: fmt::Debug + Send + Sync {
-    /// A call by position; see [`Dispatcher::call_positional`](super::Dispatcher::call_positional).
-    fn call_positional(self: Arc<Self>, peer: Peer, name: String, args: Vec<Value>) -> PendingCall;
-
-    /// Whether the method of that name changes nothing.
-    fn is_reading(&self, name: &str) -> bool;
-}
-
 impl Visitor {
-    pub(super) fn new(
-        app: Arc<App>,
-        catalog: Arc<Catalog>,
-        calls: Arc<dyn Calls>,
-        peer: Peer,
-    ) -> Visitor {
-        Visitor {
-            app,
-            catalog,
-            calls,
-            peer,
-        }
+    pub(super) fn new(backend: Arc<dyn Backend>, peer: Peer) -> Visitor {
+        Visitor { backend, peer }
     }
 
     /// The application.
     pub fn app(&self) -> &Arc<App> {
-        &self.app
+        self.backend.app()
     }
 
     /// The catalogue, for introspection.
     pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+        self.backend.catalog()
     }
 
     /// The origin of the call.
@@ -68,9 +59,9 @@ impl Visitor {
         self.peer
     }
 
-    /// Makes calls nested in this one.
-    pub(super) fn calls(&self) -> &Arc<dyn Calls> {
-        &self.calls
+    /// Makes a call nested in this one, by position.
+    pub(super) fn call(&self, name: String, args: Vec<Value>) -> PendingCall {
+        Arc::clone(&self.backend).call_positional(self.peer, name, args)
     }
 }
 
@@ -88,17 +79,17 @@ impl Context {
 
     /// The application.
     pub fn app(&self) -> &Arc<App> {
-        &self.visitor.app
+        self.visitor.app()
     }
 
     /// The catalogue, for introspection.
     pub fn catalog(&self) -> &Catalog {
-        &self.visitor.catalog
+        self.visitor.catalog()
     }
 
     /// The origin of the call.
     pub fn peer(&self) -> Peer {
-        self.visitor.peer
+        self.visitor.peer()
     }
 
     /// Who calls.

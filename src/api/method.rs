@@ -300,11 +300,23 @@ pub(super) enum ByName {
 /// One signature of a method. Only the dispatcher can call it, after its checks.
 pub struct Method {
     definition: Arc<Definition>,
-    form: usize,
     parameters: Vec<Parameter>,
-    /// The index of each parameter among those of the function.
-    places: Vec<usize>,
+    /// The names of all parameters of the function.
+    names: Vec<&'static str>,
+    /// What each of them gets.
+    slots: Vec<Slot>,
     by_name: Option<ByName>,
+}
+
+/// What a parameter of the function gets in a call.
+#[derive(Clone, Copy, Debug)]
+enum Slot {
+    /// Nil: the signature omits it.
+    Omitted,
+    /// The next argument.
+    Argument,
+    /// The next argument, with the number of its form.
+    Form(usize),
 }
 
 impl fmt::Debug for Method {
@@ -320,33 +332,37 @@ impl Method {
         chosen: &[&'static str],
         by_name: Option<ByName>,
     ) -> Method {
-        let params = definition.params.iter().enumerate();
-        let taken = params.filter(|(_, (param, _))| {
-            param.presence == Presence::Required || chosen.contains(&param.name)
-        });
-        let (places, parameters) = taken
-            .filter_map(|(place, (param, shapes))| {
-                let (name, doc) = match param.second {
-                    Some(second) if form == 1 => second,
-                    _ => (param.name, param.doc),
-                };
-                let shape = shapes.get(form).or(shapes.first())?;
-                let parameter = Parameter {
-                    name,
-                    doc,
-                    shape: shape.clone(),
-                    is_optional: param.presence != Presence::Required,
-                };
-                Some((place, parameter))
-            })
-            .unzip();
-        Method {
+        let mut method = Method {
             definition: Arc::clone(definition),
-            form,
-            parameters,
-            places,
+            parameters: Vec::new(),
+            names: Vec::new(),
+            slots: Vec::new(),
             by_name,
+        };
+        for (param, shapes) in &definition.params {
+            let (name, doc) = match param.second {
+                Some(second) if form == 1 => second,
+                _ => (param.name, param.doc),
+            };
+            method.names.push(name);
+            let is_optional = param.presence != Presence::Required;
+            let shape = shapes.get(form).or(shapes.first());
+            let Some(shape) = shape.filter(|_| !is_optional || chosen.contains(&param.name)) else {
+                method.slots.push(Slot::Omitted);
+                continue;
+            };
+            method.slots.push(match shapes.len() {
+                1 => Slot::Argument,
+                _ => Slot::Form(form),
+            });
+            method.parameters.push(Parameter {
+                name,
+                doc,
+                shape: shape.clone(),
+                is_optional,
+            });
         }
+        method
     }
 
     /// The name, in camelCase, without namespace.
@@ -419,12 +435,21 @@ impl Method {
     pub fn signature(&self) -> String {
         let session =
             (self.session() == SessionUse::Always).then(|| "string sessionKey".to_owned());
-        let others = self
-            .parameters
-            .iter()
-            .map(|p| format!("{} {}", p.shape.kind(), p.name));
+        let others = self.typed_names();
         let all: Vec<String> = session.into_iter().chain(others).collect();
         format!("{}({})", self.name(), all.join(", "))
+    }
+
+    /// The parameters with their types, without the session: `string storeLabel`.
+    pub fn typed_names(&self) -> impl Iterator<Item = String> {
+        let parameters = self.parameters.iter();
+        parameters.map(|p| format!("{} {}", p.shape.kind(), p.name))
+    }
+
+    /// The names of the parameters, without the session: `storeLabel, repository`.
+    pub fn name_list(&self) -> String {
+        let names: Vec<&str> = self.parameters.iter().map(|p| p.name).collect();
+        names.join(", ")
     }
 
     /// The names that a call by name must give; `None` if such a call selects another signature of
@@ -450,30 +475,21 @@ impl Method {
         self.definition.function
     }
 
-    /// The names of all parameters of the function, and the arguments at their positions: nil for
-    /// omitted ones, and the form next to a value that has two.
-    pub(super) fn placed(&self, args: Vec<Value>) -> (Vec<&'static str>, Vec<Value>) {
-        let mut names = Vec::with_capacity(self.definition.params.len());
-        let mut placed = Vec::with_capacity(self.definition.params.len());
-        let mut given = self
-            .places
-            .iter()
-            .zip(&self.parameters)
-            .zip(args)
-            .peekable();
-        for (place, (param, shapes)) in self.definition.params.iter().enumerate() {
-            if let Some(((_, parameter), arg)) = given.next_if(|((own, _), _)| **own == place) {
-                names.push(parameter.name);
-                placed.push(if shapes.len() > 1 {
-                    Value::Struct(BTreeMap::from([(self.form.to_string(), arg)]))
-                } else {
-                    arg
-                });
-            } else {
-                names.push(param.name);
-                placed.push(Value::Nil);
-            }
-        }
-        (names, placed)
+    /// The names of all parameters of the function.
+    pub(super) fn names(&self) -> &[&'static str] {
+        &self.names
+    }
+
+    /// The arguments of the function: nil for omitted parameters, and the form next to a value that
+    /// has two.
+    pub(super) fn placed(&self, args: Vec<Value>) -> Vec<Value> {
+        let mut args = args.into_iter();
+        let mut next = || args.next().unwrap_or(Value::Nil);
+        let placed = self.slots.iter().map(|slot| match slot {
+            Slot::Omitted => Value::Nil,
+            Slot::Argument => next(),
+            Slot::Form(form) => Value::Struct(BTreeMap::from([(form.to_string(), next())])),
+        });
+        placed.collect()
     }
 }

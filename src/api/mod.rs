@@ -6,7 +6,7 @@
 //!   callable.
 //! - [`reply`]: what a function may return, and how it becomes text.
 //! - [`context`]: what a function gets besides its arguments.
-//! - [`types`]: the names of types, from their schema.
+//! - [`types`]: the names of types, from their `schema`.
 //! - [`call`]: from a name and arguments to a result: session, overload, permission, audit.
 //! - [`value`]: between Rust types and XML-RPC values.
 //! - [`error`]: faults and their codes.
@@ -50,6 +50,7 @@ pub mod method;
 pub mod namespaces;
 pub mod registry;
 pub mod reply;
+pub(crate) mod schema;
 pub mod types;
 pub mod value;
 

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use dxr::Value;
 
@@ -20,7 +19,7 @@ use crate::service::Caller;
 
 /// All methods, with the functions behind them.
 pub struct Registry {
-    catalog: Arc<Catalog>,
+    catalog: Catalog,
     functions: Vec<Box<Function>>,
 }
 
@@ -104,7 +103,7 @@ impl Builder {
     /// The finished registry.
     pub fn build(self) -> Registry {
         Registry {
-            catalog: Arc::new(self.catalog),
+            catalog: self.catalog,
             functions: self.functions,
         }
     }
@@ -142,7 +141,7 @@ impl Registry {
     }
 
     /// The catalogue, without the functions.
-    pub fn catalog(&self) -> &Arc<Catalog> {
+    pub fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
@@ -154,9 +153,8 @@ impl Registry {
         caller: Option<Caller>,
         args: Vec<Value>,
     ) -> PendingCall {
-        let (names, args) = method.placed(args);
         if let Some(function) = self.functions.get(method.function()) {
-            return function(&names, visitor, caller, args);
+            return function(method.names(), visitor, caller, method.placed(args));
         }
         let error = ApiError::unexpected("a method of another registry");
         Box::pin(std::future::ready(Err(error)))

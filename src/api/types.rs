@@ -6,6 +6,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value as Json;
 
+use super::schema::{null_allowed, null_remove, resolved};
+
 /// The type of a parameter or result on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -73,7 +75,9 @@ impl Shape {
             let schemas = forms.into_iter().filter_map(|form| form.try_into().ok());
             return schemas.map(Shape::of).collect();
         }
-        null_remove(&mut schema);
+        if let Some(members) = schema.as_object_mut() {
+            null_remove(members);
+        }
         vec![Shape::of(schema)]
     }
 
@@ -126,7 +130,7 @@ impl Shape {
                     doc: description(member),
                     // A member without a value is omitted on both wires, though its schema allows
                     // null.
-                    required: !nullable(member)
+                    required: !null_allowed(member)
                         && required.is_some_and(|names| names.iter().any(|n| n == name)),
                 })
             })
@@ -154,28 +158,6 @@ pub struct Member {
     pub required: bool,
 }
 
-/// Removes null from the root of a schema.
-fn null_remove(schema: &mut Schema) {
-    let Some(members) = schema.as_object_mut() else {
-        return;
-    };
-    if let Some(Json::Array(types)) = members.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            members.insert("type".into(), only);
-        }
-    }
-    if let Some(Json::Array(choices)) = members.get_mut("anyOf") {
-        choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
-        if let [Json::Object(only)] = choices.as_slice() {
-            let only = only.clone();
-            members.remove("anyOf");
-            members.extend(only);
-        }
-    }
-}
-
 /// The doc comment of a schema, on one line.
 fn description(schema: &Json) -> String {
     let text = schema
@@ -183,24 +165,6 @@ fn description(schema: &Json) -> String {
         .and_then(Json::as_str)
         .unwrap_or_default();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Follows a `$ref` into the root's definitions.
-fn resolved<'a>(schema: &'a Json, root: &'a Json) -> &'a Json {
-    let name = schema
-        .get("$ref")
-        .and_then(Json::as_str)
-        .and_then(|reference| reference.strip_prefix("#/$defs/"));
-    name.and_then(|name| root.get("$defs")?.get(name))
-        .unwrap_or(schema)
-}
-
-fn nullable(schema: &Json) -> bool {
-    let is_null = |name: &Json| name == "null";
-    let types = schema.get("type").and_then(Json::as_array);
-    let choices = schema.get("anyOf").and_then(Json::as_array);
-    types.is_some_and(|names| names.iter().any(is_null))
-        || choices.is_some_and(|all| all.iter().filter_map(|one| one.get("type")).any(is_null))
 }
 
 fn kind(schema: &Json, root: &Json) -> Option<Kind> {

@@ -9,7 +9,7 @@ use dxr::Value;
 use super::invoke::invoke;
 use super::resolve::{Candidate, Choice, choose};
 use crate::api::catalog::{Catalog, Namespace, camel_case, snake_case};
-use crate::api::context::{Calls, Peer, Visitor};
+use crate::api::context::{Backend, Peer, Visitor};
 use crate::api::error::ApiError;
 use crate::api::method::{ByName, Method, SessionUse};
 use crate::api::registry::Registry;
@@ -172,11 +172,9 @@ impl Dispatcher {
         peer: Peer,
         caller: Option<Caller>,
     ) -> CallResult {
-        let (registry, app) = (&self.inner.registry, &self.inner.app);
-        let calls = Arc::clone(&self.inner) as Arc<dyn Calls>;
-        let catalog = Arc::clone(registry.catalog());
-        let visitor = Visitor::new(Arc::clone(app), catalog, calls, peer);
+        let visitor = Visitor::new(Arc::clone(&self.inner) as Arc<dyn Backend>, peer);
         let Candidate { method, args } = candidate;
+        let registry = &self.inner.registry;
         invoke(registry, namespace.name(), method, visitor, caller, args).await
     }
 
@@ -193,27 +191,18 @@ impl Dispatcher {
     }
 }
 
-impl Calls for Inner {
+impl Backend for Inner {
+    fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    fn catalog(&self) -> &Catalog {
+        self.registry.catalog()
+    }
+
     fn call_positional(self: Arc<Self>, peer: Peer, name: String, args: Vec<Value>) -> PendingCall {
         let dispatcher = Dispatcher { inner: self };
         Box::pin(async move { dispatcher.call_positional(peer, &name, args).await })
-    }
-
-    fn is_reading(&self, name: &str) -> bool {
-        let found = name
-            .trim()
-            .rsplit_once('.')
-            .and_then(|(namespace, method)| {
-                Some(
-                    self.registry
-                        .catalog()
-                        .namespace(namespace)?
-                        .overloads(method),
-                )
-            });
-        found.is_some_and(|overloads| {
-            !overloads.is_empty() && overloads.iter().all(Method::is_read_only)
-        })
     }
 }
 

@@ -35,7 +35,30 @@ pub(in crate::api) async fn invoke(
         method = %format_args!("{namespace}.{}", method.name()),
         caller = caller.as_ref().map(Caller::login),
     );
-    let checked = invoke_checked(registry, namespace, method, visitor, caller, args);
+    let checked = async {
+        let record = AuditRecord::of(namespace, method, &visitor, caller.as_ref(), &args);
+        let permitted = match &caller {
+            Some(caller) => permission_check(method, caller, &args),
+            None => Ok(()),
+        };
+        let reading = method.is_read_only().then(|| {
+            let caller = caller.clone();
+            (Arc::clone(visitor.app()), caller)
+        });
+        let call: PendingCall = match permitted {
+            Ok(()) => registry.call(method, visitor, caller, args),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        };
+        match (reading, record) {
+            (Some((app, caller)), _) => underway::reading(call, app, caller).await,
+            // Boxed, or every call that reads would reserve the memory.
+            (None, Some(record)) => {
+                let call = Box::pin(underway::spawn_detached(call));
+                Box::pin(underway::changing(record.wrap(call))).await
+            }
+            (None, None) => Box::pin(underway::changing(call)).await,
+        }
+    };
     let result = checked.instrument(span).await;
     if let Err(error) = &result {
         // Tests run with this, which keeps the documented fault codes correct.
@@ -47,36 +70,4 @@ pub(in crate::api) async fn invoke(
         );
     }
     result
-}
-
-async fn invoke_checked(
-    registry: &Registry,
-    namespace: &str,
-    method: &Method,
-    visitor: Visitor,
-    caller: Option<Caller>,
-    args: Vec<Value>,
-) -> CallResult {
-    let record = AuditRecord::of(namespace, method, &visitor, caller.as_ref(), &args);
-    let permitted = match &caller {
-        Some(caller) => permission_check(method, caller, &args),
-        None => Ok(()),
-    };
-    let reading = method.is_read_only().then(|| {
-        let caller = caller.clone();
-        (Arc::clone(visitor.app()), caller)
-    });
-    let call: PendingCall = match permitted {
-        Ok(()) => registry.call(method, visitor, caller, args),
-        Err(error) => Box::pin(std::future::ready(Err(error))),
-    };
-    match (reading, record) {
-        (Some((app, caller)), _) => underway::reading(call, app, caller).await,
-        // Boxed, or every call that reads would reserve the memory.
-        (None, Some(record)) => {
-            let call = Box::pin(underway::spawn_detached(call));
-            Box::pin(underway::changing(record.wrap(call))).await
-        }
-        (None, None) => Box::pin(underway::changing(call)).await,
-    }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tracing::Instrument as _;
 
 use super::Answer;
-use crate::api::context::{Calls, Visitor};
+use crate::api::context::Visitor;
 use crate::api::error::ApiError;
 use crate::api::error::code;
 use crate::api::method::{Method, Param, SessionUse, param};
@@ -75,10 +75,7 @@ fn full_name(namespace: &Namespace, method: &Method) -> String {
 }
 
 fn overloads<'v>(visitor: &'v Visitor, name: &str) -> Answer<&'v [Method]> {
-    let found = name.trim().rsplit_once('.').and_then(|(namespace, name)| {
-        Some(visitor.catalog().namespace(namespace)?.overloads(name))
-    });
-    match found.unwrap_or_default() {
+    match visitor.catalog().overloads(name.trim()) {
         [] => Err(ApiError::not_found(
             "no such method; system.listMethods lists them",
         )),
@@ -129,18 +126,20 @@ async fn multicall(visitor: Visitor, calls: Vec<InnerCall>) -> Answer<Outcomes> 
 /// the outcomes any more, calls that change something are made anyway.
 async fn calls_make(visitor: Visitor, calls: Vec<InnerCall>, sender: mpsc::Sender<Called>) {
     let turns = Arc::new(Semaphore::new(1));
-    let maker = Arc::clone(visitor.calls());
     for (index, InnerCall(Raw(call))) in calls.into_iter().enumerate() {
         let turn = tokio::select! {
             turn = Arc::clone(&turns).acquire_owned() => turn.ok(),
             () = sender.closed() => None,
         };
         let call = parts(call);
-        let is_reading = call.as_ref().is_ok_and(|(name, _)| maker.is_reading(name));
+        let is_reading = call.as_ref().is_ok_and(|(name, _)| {
+            let overloads = visitor.catalog().overloads(name);
+            !overloads.is_empty() && overloads.iter().all(Method::is_read_only)
+        });
         if is_reading && sender.is_closed() {
             continue;
         }
-        let made = inner(&visitor, &maker, index, call);
+        let made = inner(&visitor, index, call);
         let outcome = if is_reading {
             tokio::select! {
                 outcome = made => outcome,
@@ -158,7 +157,6 @@ async fn calls_make(visitor: Visitor, calls: Vec<InnerCall>, sender: mpsc::Sende
 
 async fn inner(
     visitor: &Visitor,
-    calls: &Arc<dyn Calls>,
     index: usize,
     call: Result<(String, Vec<Value>), &'static str>,
 ) -> CallResult {
@@ -174,8 +172,7 @@ async fn inner(
         }
         _ => {}
     }
-    let calls = Arc::clone(calls);
-    calls.call_positional(visitor.peer(), name, params).await
+    visitor.call(name, params).await
 }
 
 /// The name and the arguments of a nested call.

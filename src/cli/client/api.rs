@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value as Json};
 
 use crate::api::value::from_json;
-use crate::api::{Catalog, Method, SessionUse, namespaces};
+use crate::api::{Catalog, SessionUse, namespaces};
 use crate::client::{Error, Verb};
 
 use super::api_help;
@@ -70,7 +70,8 @@ async fn send(
     match request {
         Request::Positional { method, args } => {
             // A method unknown to this program is newer; those need a session.
-            let takes_session = overloads(catalog, &method)
+            let takes_session = catalog
+                .overloads(&method)
                 .first()
                 .is_none_or(|method| method.session() == SessionUse::Always);
             let args: Vec<_> = args.into_iter().map(from_json).collect();
@@ -88,7 +89,7 @@ async fn send(
             method,
             args,
         } => {
-            let known = overloads(catalog, &method).first();
+            let known = catalog.overloads(&method).first();
             let verb = match known {
                 Some(method) if method.is_read_only() => Verb::Get,
                 _ => Verb::Post,
@@ -129,7 +130,8 @@ fn request(catalog: &Catalog, first: &str, rest: &[&str]) -> Result<Request, Cli
         return Ok(Request::Named { verb, method, args });
     }
     if words.is_empty() || named.iter().all(Option::is_some) {
-        let by_place = overloads(catalog, &method)
+        let by_place = catalog
+            .overloads(&method)
             .first()
             .is_some_and(|method| method.session() != SessionUse::Always);
         // These exist only on XML-RPC, or need no session there.
@@ -156,7 +158,7 @@ fn request(catalog: &Catalog, first: &str, rest: &[&str]) -> Result<Request, Cli
     }
     let args = words.iter().enumerate().map(|(at, text)| {
         let value = value(text)?;
-        let candidates = overloads(catalog, &method).iter();
+        let candidates = catalog.overloads(&method).iter();
         let at_place = |method: &crate::api::Method| method.parameters().get(at).map(|p| p.name);
         for name in candidates.filter_map(at_place) {
             password_refuse(Some(name), &value, text)?;
@@ -165,13 +167,6 @@ fn request(catalog: &Catalog, first: &str, rest: &[&str]) -> Result<Request, Cli
     });
     let args = args.collect::<Result<_, CliError>>()?;
     Ok(Request::Positional { method, args })
-}
-
-fn overloads<'a>(catalog: &'a Catalog, method: &str) -> &'a [Method] {
-    method
-        .rsplit_once('.')
-        .and_then(|(namespace, name)| Some(catalog.namespace(namespace)?.overloads(name)))
-        .unwrap_or_default()
 }
 
 /// `name=value`; JSON strings, arrays and objects, and files have no name.

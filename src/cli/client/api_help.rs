@@ -24,10 +24,7 @@ fn named(catalog: &Catalog, name: &str) -> Result<(), CliError> {
         listing(namespace);
         return Ok(());
     }
-    let found = name
-        .rsplit_once('.')
-        .and_then(|(namespace, method)| Some(catalog.namespace(namespace)?.overloads(method)))
-        .unwrap_or_default();
+    let found = catalog.overloads(&name);
     if found.is_empty() {
         return Err(CliError::Input(format!(
             "`{name}` is neither a namespace nor a method; `registrysync api help` lists the namespaces"

@@ -64,23 +64,20 @@ pub(in crate::surface) fn parameters(signatures: &[Method]) -> Vec<(&Parameter, 
 pub(in crate::surface) fn line(overloads: &[Method]) -> String {
     let mut texts: Vec<String> = Vec::new();
     for signatures in definitions(overloads) {
+        let mut parameters = parameters(signatures);
+        parameters.dedup_by_key(|(parameter, _)| parameter.name);
         let mut text = String::new();
         let mut before = None;
-        for (parameter, need) in parameters(signatures) {
-            let separator = match (before, need) {
+        for (parameter, need) in parameters {
+            text.push_str(match (before, need) {
                 (None, _) => "",
                 (Some(Need::Either), Need::Either) => " | ",
                 (Some(_), _) => ", ",
-            };
+            });
             before = Some(need);
-            let name = parameter.name;
-            text.push_str(separator);
-            if need == Need::Optional {
-                text.extend(["[", name, "]"]);
-            } else if !text.ends_with(&format!("{name} | ")) {
-                text.push_str(name);
-            } else {
-                text.truncate(text.len() - " | ".len());
+            match need {
+                Need::Optional => text.extend(["[", parameter.name, "]"]),
+                Need::Required | Need::Either => text.push_str(parameter.name),
             }
         }
         if !texts.contains(&text) {

@@ -25,13 +25,9 @@ pub(in crate::surface) fn page(catalog: &Catalog) -> String {
     page.push_str("[cols=\"3,1,1,1,1,1\",options=\"header\"]\n|===\n");
     page.push_str("| method | no role | image_admin | org_admin | satellite_admin | read-only\n");
     for namespace in catalog.namespaces() {
-        let mut last = "";
         // Overloads of one name have the same permissions.
-        for method in namespace.methods() {
-            if method.name() != last {
-                row(&mut page, namespace, method);
-            }
-            last = method.name();
+        for method in namespace.by_name().filter_map(<[Method]>::first) {
+            row(&mut page, namespace, method);
         }
     }
     page.push_str("|===\n");

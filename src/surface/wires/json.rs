@@ -142,13 +142,7 @@ async fn method_call(
     name: &str,
 ) -> Outcome {
     let dispatcher = &surface.dispatcher;
-    let overloads = name
-        .rsplit_once('.')
-        .and_then(|(namespace, method)| {
-            Some(dispatcher.catalog().namespace(namespace)?.overloads(method))
-        })
-        .unwrap_or_default();
-    let first = overloads.first();
+    let first = dispatcher.catalog().overloads(name).first();
     let carried = Carried::of(&parts.headers);
     let mut sender = Sender::Stranger;
     let mut known = None;

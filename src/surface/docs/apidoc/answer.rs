@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::samples::known_text;
 use crate::api::Method;
 use crate::api::catalog::camel_case;
+use crate::api::schema::resolved;
 
 /// Deeper than any result; ends recursive types.
 const DEPTH_LIMIT: usize = 8;
@@ -59,11 +60,4 @@ fn example(name: &str, schema: &Json, root: &Json, depth: usize) -> Json {
             _ => json!(known_text(&camel_case(name)).unwrap_or("…")),
         },
     }
-}
-
-fn resolved<'a>(schema: &'a Json, root: &'a Json) -> &'a Json {
-    let reference = schema.get("$ref").and_then(Json::as_str);
-    let name = reference.and_then(|text| text.strip_prefix("#/$defs/"));
-    name.and_then(|name| root.get("$defs")?.get(name))
-        .unwrap_or(schema)
 }

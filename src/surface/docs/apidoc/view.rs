@@ -223,23 +223,14 @@ impl<'a> DefinitionView<'a> {
     }
 }
 
-fn names(method: &Method) -> String {
-    let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
-    names.join(", ")
-}
-
 /// The names of the parameters, with their types if another signature has the same names.
 fn distinct_names(method: &Method, signatures: &[Method]) -> String {
-    let same = signatures.iter().filter(|one| names(one) == names(method));
+    let names = method.name_list();
+    let same = signatures.iter().filter(|one| one.name_list() == names);
     if same.count() == 1 {
-        return names(method);
+        return names;
     }
-    let typed: Vec<String> = method
-        .parameters()
-        .iter()
-        .map(|p| format!("{} {}", p.shape.kind(), p.name))
-        .collect();
-    typed.join(", ")
+    method.typed_names().collect::<Vec<_>>().join(", ")
 }
 
 /// `None` if any user may call it.

@@ -17,6 +17,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::api::types::Kind;
 use crate::api::{Catalog, Method, Namespace, SessionUse};
+use crate::surface::docs::overloads::definitions;
 use crate::surface::paths::JSON_ROOT;
 use crate::surface::requests::cookie;
 use parts::{reference, refusal};
@@ -35,8 +36,7 @@ pub fn document(catalog: &Catalog) -> Json {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
     for namespace in catalog.namespaces() {
-        let methods: Vec<&Method> = namespace.methods().collect();
-        for overloads in methods.chunk_by(|a, b| a.name() == b.name()) {
+        for overloads in namespace.by_name() {
             if let [first, ..] = overloads {
                 let path = format!("/{}/{}", namespace.name().replace('.', "/"), first.name());
                 let operation = operation(&mut schemas, namespace, first, overloads);
@@ -85,7 +85,7 @@ fn operation(
     schemas: &mut Schemas,
     namespace: &Namespace,
     first: &Method,
-    overloads: &[&Method],
+    overloads: &[Method],
 ) -> Json {
     let mut operation = json!({
         "operationId": format!("{}.{}", namespace.name(), first.name()),
@@ -111,16 +111,12 @@ fn operation(
     operation
 }
 
-fn description(overloads: &[&Method]) -> String {
-    let definitions = overloads.chunk_by(|a, b| a.is_overload_of(b));
-    let lines = definitions.filter_map(|signatures| {
+fn description(overloads: &[Method]) -> String {
+    let lines = definitions(overloads).filter_map(|signatures| {
         let first = signatures.first()?;
         let calls: Vec<String> = signatures
             .iter()
-            .map(|method| {
-                let names: Vec<&str> = method.parameters().iter().map(|p| p.name).collect();
-                format!("`{}({})`", method.name(), names.join(", "))
-            })
+            .map(|method| format!("`{}({})`", method.name(), method.name_list()))
             .collect();
         let roles: Vec<String> = first
             .needed_roles()
@@ -150,25 +146,25 @@ fn description(overloads: &[&Method]) -> String {
 }
 
 /// The signatures for calls by name, with the parameters that each requires.
-fn by_name<'m>(overloads: &[&'m Method]) -> Vec<(&'m Method, Vec<&'static str>)> {
+fn by_name(overloads: &[Method]) -> Vec<(&Method, Vec<&'static str>)> {
     let named = overloads.iter();
     named
-        .filter_map(|method| Some((*method, method.names_required()?)))
+        .filter_map(|method| Some((method, method.names_required()?)))
         .collect()
 }
 
 /// The query parameters of all overloads; those required by all of them are required.
-fn query(schemas: &mut Schemas, overloads: &[&Method]) -> Json {
+fn query(schemas: &mut Schemas, overloads: &[Method]) -> Json {
     let named = by_name(overloads);
     let mut listed: Map<String, Json> = Map::new();
-    for parameter in overloads.iter().flat_map(|method| method.parameters()) {
+    for parameter in overloads.iter().flat_map(Method::parameters) {
         if listed.contains_key(parameter.name) {
             continue;
         }
         let required = named
             .iter()
             .all(|(_, needed)| needed.contains(&parameter.name));
-        let same = overloads.iter().flat_map(|method| method.parameters());
+        let same = overloads.iter().flat_map(Method::parameters);
         let shapes = same.filter(|p| p.name == parameter.name).map(|p| &p.shape);
         let is_struct = parameter.shape.kind() == Kind::Struct;
         let schema = one_of(shapes.map(|shape| schemas.argument(shape)).collect());
@@ -190,7 +186,7 @@ fn query(schemas: &mut Schemas, overloads: &[&Method]) -> Json {
 }
 
 /// The body of a POST; `None` if no overload has a parameter.
-fn body(schemas: &mut Schemas, overloads: &[&Method]) -> Option<Json> {
+fn body(schemas: &mut Schemas, overloads: &[Method]) -> Option<Json> {
     if overloads.iter().all(|m| m.parameters().is_empty()) {
         return None;
     }
@@ -225,7 +221,7 @@ fn described(mut schema: Json, doc: &str) -> Json {
     schema
 }
 
-fn responses(schemas: &mut Schemas, first: &Method, overloads: &[&Method]) -> Json {
+fn responses(schemas: &mut Schemas, first: &Method, overloads: &[Method]) -> Json {
     let results = overloads
         .iter()
         .map(|method| schemas.result(method.result()));
@@ -254,8 +250,8 @@ fn responses(schemas: &mut Schemas, first: &Method, overloads: &[&Method]) -> Js
 }
 
 /// A fault, with the codes that the method returns.
-fn fault(overloads: &[&Method]) -> Json {
-    let codes = overloads.iter().flat_map(|method| method.fault_codes());
+fn fault(overloads: &[Method]) -> Json {
+    let codes = overloads.iter().flat_map(Method::fault_codes);
     let codes: BTreeSet<i32> = codes.collect();
     let mut fault = reference("Fault");
     fault["properties"] = json!({"code": {"enum": codes}});

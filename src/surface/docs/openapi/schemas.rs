@@ -4,6 +4,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::parts::reference;
+use crate::api::schema::{null_allowed, null_remove};
 use crate::api::types::Shape;
 
 /// Components, by name.
@@ -156,34 +157,5 @@ fn closed(schema: &mut Json) {
         }
         Json::Array(items) => items.iter_mut().for_each(closed),
         _ => {}
-    }
-}
-
-fn null_allowed(schema: &Json) -> bool {
-    let is_null = |item: &Json| item == "null" || item.get("type").is_some_and(|t| t == "null");
-    ["type", "anyOf"].iter().any(|name| match schema.get(name) {
-        Some(Json::Array(items)) => items.iter().any(is_null),
-        _ => false,
-    })
-}
-
-fn null_remove(members: &mut Map<String, Json>) {
-    if let Some(Json::Array(choices)) = members.get_mut("anyOf") {
-        choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
-        if let [Json::Object(only)] = choices.as_slice() {
-            let only = only.clone();
-            members.shift_remove("anyOf");
-            members.extend(only);
-        }
-    }
-    if let Some(Json::Array(types)) = members.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            members.insert("type".into(), only);
-        }
-    }
-    if let Some(Json::Array(values)) = members.get_mut("enum") {
-        values.retain(|value| !value.is_null());
     }
 }
