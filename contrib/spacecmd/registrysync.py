@@ -44,20 +44,20 @@ def _yes():
 
 
 def _wrong(self, command):
-    """Too few or too many arguments: show how it is used."""
+    """Too few or too many arguments: shows the usage."""
     getattr(self, "help_" + command)()
     return 1
 
 
 def _lines(texts):
-    """One a line, sorted."""
+    """Prints one per line, sorted."""
     texts = sorted(texts)
     if texts:
         print("\n".join(texts))
 
 
 def _picked(known, patterns, what):
-    """The known labels that the patterns mean; a label itself goes before a pattern."""
+    """The known labels that match the patterns; an exact label takes precedence."""
     picked = []
     for pattern in patterns:
         found = [pattern] if pattern in known else filter_results(known, [pattern])
@@ -68,7 +68,7 @@ def _picked(known, patterns, what):
 
 
 def _agreed(self, options, title, labels, question):
-    """Whether the user agrees; -y of the command and of spacecmd agree beforehand."""
+    """Whether the user confirms; -y, of the command or of spacecmd, skips the question."""
     print(title)
     print("-" * len(title))
     _lines(labels)
@@ -76,7 +76,7 @@ def _agreed(self, options, title, labels, question):
 
 
 def _each(labels, action, failure):
-    """Does all that can be done; 1 if something couldn't."""
+    """Calls `action` for each label and goes on after a failure; 1 if any failed."""
     status = 0
     for label in labels:
         try:
@@ -105,7 +105,7 @@ def _show(struct, labels):
 
 
 def _selection(item):
-    """What an item picks, in words."""
+    """The tags that an item selects, as text."""
     words = [
         ("", "tags"),
         ("regex ", "tags_regex"),
@@ -141,16 +141,16 @@ def do_registrysync_listprojects(self, args, doreturn=False):
 
 
 def do_registrysync_create(self, args):
-    """registrysync_create: Create a sync project; without options it asks
+    """registrysync_create: Create a sync project; prompts without options
     usage: registrysync_create -n LABEL -f STORE -t STORE [options]
 
     options:
       -n, --name          label of the new project
-      -f, --from          registry to copy from
-      -t, --to            registry to copy to
+      -f, --from          image store of the source registry
+      -t, --to            image store of the target registry
       -p, --placement     path (default), flat or scoped
-      -a, --architecture  only this platform, such as arm64; several with commas
-      -d, --description   for people
+      -a, --architecture  only these platforms, separated by commas: amd64,arm64
+      -d, --description   a note for users
     """
     arguments, options = _parse(
         args,
@@ -216,7 +216,7 @@ def do_registrysync_details(self, args):
 
 
 def do_registrysync_delete(self, args):
-    """registrysync_delete: Delete sync projects with the history of their runs
+    """registrysync_delete: Delete sync projects and the history of their runs
     usage: registrysync_delete [-y] PROJECT ...
 
     options:
@@ -256,9 +256,9 @@ def do_registrysync_addimage(self, args):
     Without tags and options all tags are copied.
 
     options:
-      -r, --regex     tags in which this regular expression is found
-      -s, --semver    tags that are versions in this range, such as '>=1.26'
-      -x, --exclude   none of the tags in which this regular expression is found
+      -r, --regex     tags that match this regular expression
+      -s, --semver    versions in this range, such as '>=1.26'
+      -x, --exclude   without the tags that match this regular expression
     """
     arguments, options = _parse(
         args,
@@ -281,7 +281,7 @@ def do_registrysync_addimage(self, args):
 
 
 def do_registrysync_removeimage(self, args):
-    """registrysync_removeimage: Take images out of a sync project; nothing is deleted in registries
+    """registrysync_removeimage: Remove images from a sync project; the registries keep them
     usage: registrysync_removeimage [-y] PROJECT REPOSITORY ...
 
     options:
@@ -305,7 +305,7 @@ def do_registrysync_removeimage(self, args):
 
 
 def do_registrysync_setschedule(self, args):
-    """registrysync_setschedule: Give a sync project a schedule
+    """registrysync_setschedule: Set the schedule of a sync project
     usage: registrysync_setschedule PROJECT 'SECOND MINUTE HOUR DAY MONTH WEEKDAY [YEAR]'
 
     example: registrysync_setschedule web '0 0 3 * * ?'
@@ -319,7 +319,7 @@ def do_registrysync_setschedule(self, args):
 
 
 def do_registrysync_removeschedule(self, args):
-    """registrysync_removeschedule: Take the schedules of sync projects away
+    """registrysync_removeschedule: Remove the schedules of sync projects
     usage: registrysync_removeschedule [-y] PROJECT ...
 
     options:
@@ -338,7 +338,7 @@ def do_registrysync_removeschedule(self, args):
 
 
 def do_registrysync_listschedules(self, args):
-    """registrysync_listschedules: List the sync projects that have a schedule, and it
+    """registrysync_listschedules: List the schedules of sync projects
     usage: registrysync_listschedules
     """
     projects = self.client.registrysync.listProjects(self.session)
@@ -353,7 +353,7 @@ def do_registrysync_run(self, args):
     usage: registrysync_run [-w] PROJECT ...
 
     options:
-      -w, --wait   until they have ended
+      -w, --wait   wait until they have ended
     """
     arguments, options = _parse(args, wait={"letter": "-w", "action": "store_true"})
     if not arguments:
@@ -373,7 +373,7 @@ def do_registrysync_run(self, args):
 
 
 def _run_ended(self, label, run_id):
-    """Waits; whether all went well."""
+    """Waits for the run; whether it copied everything."""
     run = self.client.registrysync.getRun(self.session, run_id)
     while run["status"] in UNDER_WAY:
         time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -385,10 +385,10 @@ def _run_ended(self, label, run_id):
 
 
 def do_registrysync_runlog(self, args):
-    """registrysync_runlog: Show what a run of a sync project said
+    """registrysync_runlog: Show the log of a run of a sync project
     usage: registrysync_runlog PROJECT [RUN]
 
-    Without RUN, its id, it is the latest.
+    RUN is its id; default: the latest run.
     """
     arguments, _ = _parse(args, glob=False)
     if len(arguments) not in (1, 2) or not (arguments[1:] or ["0"])[0].isdigit():
@@ -453,7 +453,7 @@ def do_registry_list(self, args, doreturn=False):
 
 
 def do_registry_create(self, args):
-    """registry_create: Create an image store for a registry; without options it asks
+    """registry_create: Create an image store for a registry; prompts without options
     usage: registry_create -n LABEL -u ADDRESS [options]
 
     options:
@@ -516,7 +516,7 @@ def do_registry_details(self, args):
 
 
 def do_registry_delete(self, args):
-    """registry_delete: Delete image stores; nothing is deleted in the registries
+    """registry_delete: Delete image stores; the registries keep their images
     usage: registry_delete [-y] REGISTRY ...
 
     options:
@@ -535,7 +535,7 @@ def do_registry_delete(self, args):
 
 
 def do_registry_test(self, args):
-    """registry_test: Try registries, step by step
+    """registry_test: Test the connection to registries, step by step
     usage: registry_test REGISTRY ...
     """
     arguments, _ = _parse(args)

@@ -21,7 +21,7 @@ pub use auth::credentials::Credentials;
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use http::client::Client;
-pub use http::health::SickRules;
+pub use http::health::HealthRules;
 pub use http::options::ClientOptions;
 pub use network::policy::NetworkPolicy;
 pub use types::address::RegistryAddress;

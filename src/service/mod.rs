@@ -10,7 +10,7 @@
 //! - [`schedules`]: when projects run automatically.
 //! - [`trail`]: who did what, numbers for dashboards, and notifications.
 //!
-//! Nothing here knows HTTP, XML or SQL.
+//! Nothing here depends on HTTP, XML or SQL.
 
 pub mod access;
 pub mod batches;

@@ -269,15 +269,15 @@ impl TagWorker {
         let mut outcome = candidate.outcome(&self.target, comparison.action, reason);
         outcome.source_digest.clone_from(&comparison.source_digest);
         outcome.target_digest.clone_from(&comparison.present);
-        outcome.lack.clone_from(&comparison.lack);
+        outcome.missing.clone_from(&comparison.missing);
         if !matches!(comparison.action, Action::Copy | Action::Update) {
             return outcome;
         }
         match Box::pin(self.copy(candidate, &comparison)).await {
             Ok((moved, digest)) => TagOutcome {
                 // A tag that was moved in between is copied as it is now.
-                source_digest: match &comparison.wanted {
-                    Some(wanted) if wanted.manifest.is_none() => Some(digest.clone()),
+                source_digest: match &comparison.manifest {
+                    Some(manifest) if manifest.body.is_none() => Some(digest.clone()),
                     _ => comparison.source_digest,
                 },
                 target_digest: Some(digest),
@@ -298,10 +298,10 @@ impl TagWorker {
             host: candidate.from.host().to_owned(),
             reference: candidate.reference.on(&candidate.source),
         };
-        let wanted = comparison.wanted.as_ref().ok_or_else(named)?;
-        let manifest = match &wanted.manifest {
+        let chosen = comparison.manifest.as_ref().ok_or_else(named)?;
+        let manifest = match &chosen.body {
             Some(manifest) => manifest.clone(),
-            None => candidate.manifest_get(&wanted.digest).await?,
+            None => candidate.manifest_get(&chosen.digest).await?,
         };
         let route = Route {
             from: candidate.from.clone(),
@@ -309,7 +309,7 @@ impl TagWorker {
             target: candidate.target.clone(),
             is_lost: comparison.is_lost,
         };
-        let Some(children) = &wanted.children else {
+        let Some(children) = &chosen.children else {
             let moved = self
                 .ladder
                 .copy(&route, &candidate.reference, &manifest)

@@ -1,9 +1,7 @@
 //! Runs long work, such as matching many names, off the threads that serve requests.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::blocking::blocking;
 
@@ -21,33 +19,13 @@ pub enum Asker {
 static OF_CALLS: Semaphore = Semaphore::const_new(2);
 static OF_RUNS: Semaphore = Semaphore::const_new(2);
 
-/// Whether anyone still waits for the work.
-#[derive(Clone, Debug)]
-pub struct Wanted(Arc<AtomicBool>);
-
-impl Wanted {
-    /// `false` once the future of [`offload`] was dropped: the work may stop.
-    pub fn goes_on(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Signals that the waiting caller is gone.
-struct Waiting(Wanted);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.0.store(false, Ordering::Relaxed);
-    }
-}
-
-/// Does `work` on a blocking thread. It should check [`Wanted::goes_on`] regularly.
+/// Does `work` on a blocking thread. Its token is cancelled if nobody waits any more: it should stop.
 ///
 /// # Panics
 /// If `work` does.
 pub async fn offload<T: Send + 'static>(
     asker: Asker,
-    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+    work: impl FnOnce(&CancellationToken) -> T + Send + 'static,
 ) -> T {
     let places = match asker {
         Asker::Call => &OF_CALLS,
@@ -55,11 +33,11 @@ pub async fn offload<T: Send + 'static>(
     };
     // Never closed, so a permit is always granted eventually.
     let place = places.acquire().await;
-    let wanted = Wanted(Arc::new(AtomicBool::new(true)));
-    let _waiting = Waiting(wanted.clone());
+    let cancel = CancellationToken::new();
+    let _waiting = cancel.clone().drop_guard();
     blocking(move || {
         let _place = place;
-        work(&wanted)
+        work(&cancel)
     })
     .await
 }
@@ -75,9 +53,9 @@ mod tests {
     async fn work_learns_that_nobody_waits_for_it() {
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (end, ended) = mpsc::channel();
-        let work = tokio::spawn(offload(Asker::Call, move |wanted| {
+        let work = tokio::spawn(offload(Asker::Call, move |cancel| {
             begun.send(()).expect("somebody waits");
-            while wanted.goes_on() {
+            while !cancel.is_cancelled() {
                 std::thread::yield_now();
             }
             end.send(()).expect("somebody waits");
@@ -92,7 +70,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_worked_out_comes_back() {
         assert_eq!(
-            offload(Asker::Run, |wanted| u8::from(wanted.goes_on())).await,
+            offload(Asker::Run, |cancel| u8::from(!cancel.is_cancelled())).await,
             1
         );
     }

@@ -102,7 +102,7 @@ pub struct TagOutcome {
     /// The chosen platforms, in the form of [`super::input::spec::platforms_text`].
     pub platforms: String,
     /// The chosen platforms that the image lacks.
-    pub lack: Option<MissingPlatforms>,
+    pub missing: Option<MissingPlatforms>,
     /// Bytes sent to the target for this tag.
     pub moved: Moved,
     /// How long it took.
@@ -114,8 +114,11 @@ pub struct TagOutcome {
 impl TagOutcome {
     /// A warning about it, as text.
     pub fn warning(&self) -> Option<String> {
-        let lack = self.lack.as_ref().filter(|_| self.status == Status::Done)?;
-        Some(lack.told_of(&self.repository, &self.tag))
+        let missing = self
+            .missing
+            .as_ref()
+            .filter(|_| self.status == Status::Done)?;
+        Some(missing.told_of(&self.repository, &self.tag))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::oci::types::large::Room;
 use crate::oci::types::manifest::Content;
 use crate::oci::{Descriptor, Digest, Manifest};
 
-use super::copy::chosen::Wanted;
+use super::copy::chosen::TargetManifest;
 use super::copy::compare::{Comparison, Ends};
 use super::copy::ladder::CHILDREN;
 use super::copy::unreachable::Unreachable;
@@ -73,7 +73,7 @@ struct PlannedTag {
     /// Its blobs: digest and bytes.
     blobs: Vec<(Digest, u64)>,
     /// Chosen platforms that it lacks.
-    lack: Option<MissingPlatforms>,
+    missing: Option<MissingPlatforms>,
     /// The items that select it.
     items: Vec<usize>,
 }
@@ -81,17 +81,17 @@ struct PlannedTag {
 impl Plan {
     /// A tag has none of the chosen platforms: if other tags of its item have one, it is skipped,
     /// else it fails with its item.
-    fn lacking(&mut self, at: usize, is_met: bool, lack: MissingPlatforms) {
+    fn missing_add(&mut self, at: usize, is_met: bool, missing: MissingPlatforms) {
         let Some(action) = self.actions.get_mut(at) else {
             return;
         };
         if is_met {
-            let told = lack.told_of(&action.repository, &action.tag);
+            let told = missing.told_of(&action.repository, &action.tag);
             self.warnings.push(told);
             return;
         }
         action.action = Action::Blocked;
-        action.error = Some(lack.words);
+        action.error = Some(missing.words);
         self.skip -= 1;
         self.blocked += 1;
         self.failed += 1;
@@ -133,19 +133,22 @@ impl Engine {
         let mut compared = futures_util::stream::iter(found.all)
             .map(|candidate| self.plan_tag(candidate, &unreachable))
             .buffered(self.spec.max_parallel.max(1));
-        let (mut lacks, mut met) = (Vec::new(), HashSet::new());
+        let (mut missing_all, mut met) = (Vec::new(), HashSet::new());
         while let Some(tag) = compared.next().await {
             let PlannedTag {
                 action,
                 blobs,
-                lack,
+                missing,
                 items,
             } = tag;
-            match lack {
-                Some(lack) if lack.is_all => lacks.push((plan.actions.len(), items, lack)),
-                lack => {
+            match missing {
+                Some(missing) if missing.is_all => {
+                    missing_all.push((plan.actions.len(), items, missing));
+                }
+                missing => {
                     met.extend(items);
-                    let told = lack.map(|lack| lack.told_of(&action.repository, &action.tag));
+                    let told =
+                        missing.map(|missing| missing.told_of(&action.repository, &action.tag));
                     plan.warnings.extend(told);
                 }
             }
@@ -165,9 +168,9 @@ impl Engine {
             *count += 1;
             plan.actions.push(action);
         }
-        for (at, items, lack) in lacks {
+        for (at, items, missing) in missing_all {
             let is_met = items.iter().any(|item| met.contains(item));
-            plan.lacking(at, is_met, lack);
+            plan.missing_add(at, is_met, missing);
         }
         plan.unreachable = unreachable.summary();
         plan
@@ -181,12 +184,12 @@ impl Engine {
         };
         match compared {
             Ok((mut comparison, blobs)) => {
-                let lack = comparison.lack.take();
+                let missing = comparison.missing.take();
                 let reason = format!("{}; {}", candidate.selected_by, comparison.reason);
                 PlannedTag {
                     action: self.action(&candidate, comparison, reason, &blobs),
                     blobs,
-                    lack,
+                    missing,
                     items: candidate.items,
                 }
             }
@@ -200,7 +203,7 @@ impl Engine {
                         ..self.action(&candidate, stop, reason, &[])
                     },
                     blobs: Vec::new(),
-                    lack: None,
+                    missing: None,
                     items: candidate.items,
                 }
             }
@@ -218,10 +221,10 @@ impl Engine {
         };
         let comparison = ends.compare(candidate).await?;
         let mut blobs = Vec::new();
-        if let (Action::Copy | Action::Update, Some(wanted)) =
-            (comparison.action, &comparison.wanted)
+        if let (Action::Copy | Action::Update, Some(manifest)) =
+            (comparison.action, &comparison.manifest)
         {
-            blobs = needs(candidate, wanted).await?;
+            blobs = needs(candidate, manifest).await?;
         }
         Ok((comparison, blobs))
     }
@@ -241,7 +244,7 @@ impl Engine {
             action: comparison.action,
             reason,
             source_digest: comparison.source_digest,
-            digest: comparison.wanted.map(|wanted| wanted.digest),
+            digest: comparison.manifest.map(|manifest| manifest.digest),
             previous_digest: comparison.present,
             size: copies.then(|| total(blobs.iter().map(|(_, size)| *size))),
             error: None,
@@ -255,17 +258,20 @@ fn total(sizes: impl Iterator<Item = u64>) -> u64 {
 }
 
 /// All blobs that a manifest needs, each once.
-async fn needs(candidate: &Candidate, wanted: &Wanted) -> Result<Vec<(Digest, u64)>, SyncError> {
-    let root = match &wanted.manifest {
+async fn needs(
+    candidate: &Candidate,
+    manifest: &TargetManifest,
+) -> Result<Vec<(Digest, u64)>, SyncError> {
+    let root = match &manifest.body {
         Some(manifest) => manifest.clone(),
-        None => candidate.manifest_get(&wanted.digest).await?,
+        None => candidate.manifest_get(&manifest.digest).await?,
     };
     if matches!(root.content, Content::Schema1) {
         return Err(SyncError::Schema1 {
             reference: candidate.reference.on(&candidate.source),
         });
     }
-    let chosen = |child: &&Descriptor| match &wanted.children {
+    let chosen = |child: &&Descriptor| match &manifest.children {
         Some(keep) => keep.contains(&child.digest),
         None => true,
     };

@@ -1,7 +1,7 @@
 //! The job runner: creates runs of schedules, and executes them.
 //!
 //! - [`scheduling`]: creates runs of schedules that are due.
-//! - [`work`]: claims parts of runs and executes them.
+//! - [`workers`]: claims parts of runs and executes them.
 //! - [`housekeeper`]: executes the runs that belong to no project.
 //! - [`notifications`]: notifies when a project starts failing, and when it recovers.
 //! - `listener`: forwards notifications of other nodes.
@@ -13,7 +13,7 @@ pub mod housekeeper;
 mod listener;
 pub mod notifications;
 pub mod scheduling;
-pub mod work;
+pub mod workers;
 
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ pub use listener::listen;
 pub use notifications::Notifications;
 pub use scheduling::clock::Clock;
 pub use scheduling::scheduler::Scheduler;
-pub use work::lease_rules::LeaseRules;
-pub use work::lost::LostParts;
-pub use work::worker::{Worker, WorkerOptions};
+pub use workers::lease_rules::LeaseRules;
+pub use workers::lost::LostParts;
+pub use workers::worker::{Worker, WorkerOptions};
 
 /// How often the database is asked for work that nobody announced: another node may have left it.
 const POLL: Duration = Duration::from_secs(1);

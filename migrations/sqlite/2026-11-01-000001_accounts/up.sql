@@ -1,4 +1,4 @@
--- Who may log in: organisations, accounts, their roles, their sessions.
+-- Organisations, accounts, their roles and their sessions.
 
 CREATE TABLE org (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -10,7 +10,7 @@ CREATE TABLE account (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     org_id BIGINT NOT NULL REFERENCES org (id),
     login TEXT NOT NULL,
-    -- upper case: logins are unique without regard to case
+    -- upper case: logins are unique regardless of case
     login_uc TEXT NOT NULL UNIQUE,
     password_hash TEXT NOT NULL,
     prefix TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- What is copied from where to where, and what became of it.
+-- Image stores, sync projects, schedules, runs and their results.
 
 CREATE TABLE image_store (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
@@ -8,7 +8,7 @@ CREATE TABLE image_store (
     uri TEXT NOT NULL,
     options TEXT NOT NULL,
     username TEXT,
-    -- the sealed password
+    -- the encrypted password
     credential BLOB,
     created TIMESTAMP NOT NULL,
     modified TIMESTAMP NOT NULL,
@@ -40,11 +40,11 @@ CREATE TABLE sync_item (
 );
 CREATE INDEX sync_item_project ON sync_item (project_id, id);
 
--- What can be scheduled. Each bunch has one task.
+-- The bunches that can be scheduled. Each has one task.
 CREATE TABLE tasko_bunch (
     name TEXT PRIMARY KEY NOT NULL,
     description TEXT NOT NULL,
-    -- whether organisations schedule it for what is theirs; otherwise it is the whole server's
+    -- whether organisations schedule it for their own objects; otherwise it belongs to the server
     org_bunch BOOLEAN NOT NULL
 );
 
@@ -58,7 +58,7 @@ CREATE TABLE tasko_template (
     bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
     task TEXT NOT NULL REFERENCES tasko_task (name),
     ordering BIGINT NOT NULL,
-    -- how the task before must have ended; none: however it did
+    -- the required status of the previous task; none: any
     start_if TEXT CHECK (start_if IN ('FINISHED', 'FAILED', 'SKIPPED', 'INTERRUPTED')),
     UNIQUE (bunch, ordering)
 );
@@ -79,37 +79,37 @@ INSERT INTO tasko_template (bunch, task, ordering) VALUES
     ('run-history-cleanup-bunch', 'run-history-cleanup-task', 0),
     ('target-verify-bunch', 'target-verify-task', 0);
 
--- When what is done.
+-- The schedules.
 CREATE TABLE tasko_schedule (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    -- none: the whole server's
+    -- none: it belongs to the server
     org_id BIGINT REFERENCES org (id),
     job_label TEXT NOT NULL CHECK (length(job_label) BETWEEN 1 AND 50),
     bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
-    -- of what is done for one project
+    -- set for the schedules and runs of one project
     project_id BIGINT REFERENCES sync_project (id) ON DELETE CASCADE,
-    -- empty: once
+    -- empty: one time only
     cron_expr TEXT NOT NULL CHECK (length(cron_expr) <= 120),
     -- JSON
     data TEXT NOT NULL,
     active_from TIMESTAMP NOT NULL,
-    -- in the past: it is over
+    -- in the past: it has ended
     active_till TIMESTAMP,
-    -- the next time that the line names
+    -- the next fire time by the cron expression
     next_fire TIMESTAMP,
-    -- when that makes a run: the same, or later by the jitter
+    -- when its run is created: the same, or later by the jitter
     due_time TIMESTAMP,
-    -- why it doesn't fire, where it can't be read
+    -- why it doesn't fire, if the cron expression is invalid
     disabled_reason TEXT,
     UNIQUE (org_id, job_label)
 );
 CREATE INDEX tasko_schedule_org ON tasko_schedule (org_id, id);
 CREATE INDEX tasko_schedule_project ON tasko_schedule (project_id);
 CREATE INDEX tasko_schedule_due ON tasko_schedule (due_time);
--- NULLs count as different in the constraint above
+-- NULLs are distinct in the constraint above
 CREATE UNIQUE INDEX tasko_schedule_server ON tasko_schedule (job_label) WHERE org_id IS NULL;
 
--- `next_fire` is reckoned by the scheduler
+-- the scheduler computes `next_fire`
 INSERT INTO tasko_schedule (job_label, bunch, cron_expr, data, active_from) VALUES
     ('session-cleanup-default', 'session-cleanup-bunch', '0 10 * * * ?', '{}', '1970-01-01 00:00:00'),
     ('run-history-cleanup-default', 'run-history-cleanup-bunch', '0 20 3 * * ?', '{}', '1970-01-01 00:00:00'),
@@ -117,28 +117,28 @@ INSERT INTO tasko_schedule (job_label, bunch, cron_expr, data, active_from) VALU
 
 CREATE TABLE tasko_run (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    -- none: asked for by a person
+    -- none: requested by a user
     schedule_id BIGINT REFERENCES tasko_schedule (id) ON DELETE SET NULL,
     bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
     task TEXT NOT NULL REFERENCES tasko_task (name),
-    -- none: the whole server's
+    -- none: it belongs to the server
     org_id BIGINT REFERENCES org (id),
-    -- of what is done for one project
+    -- set for the schedules and runs of one project
     project_id BIGINT REFERENCES sync_project (id) ON DELETE CASCADE,
-    -- as it was called when the run was asked for; empty without a project
+    -- the project's label when the run was requested; empty without a project
     project_label TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('READY', 'RUNNING', 'FINISHED', 'FAILED', 'SKIPPED', 'INTERRUPTED')),
     trigger_kind TEXT NOT NULL CHECK (trigger_kind IN ('manual', 'schedule', 'retry', 'hook')),
-    -- the run whose failed tags this one tries again
+    -- the run whose failed tags this one retries
     retry_of BIGINT REFERENCES tasko_run (id) ON DELETE SET NULL,
     fire_time TIMESTAMP NOT NULL,
     start_time TIMESTAMP,
     end_time TIMESTAMP,
-    -- which one began it
+    -- the worker that started it
     worker TEXT,
-    -- of house-keeping, which has no parts: when it is offered again
+    -- of housekeeping, which has no parts: when it can be claimed again
     lease_until TIMESTAMP,
-    -- the highest one of its parts
+    -- the highest fence of its parts
     attempt BIGINT NOT NULL,
     cancel_requested BOOLEAN NOT NULL,
     message TEXT NOT NULL,
@@ -152,7 +152,7 @@ CREATE TABLE tasko_run (
     bytes BIGINT NOT NULL,
     blobs_copied BIGINT NOT NULL,
     blobs_mounted BIGINT NOT NULL,
-    -- whichever node comes first makes the one run of a fire time
+    -- one run per fire time, whatever the number of nodes
     UNIQUE (schedule_id, fire_time)
 );
 CREATE INDEX tasko_run_bunch ON tasko_run (bunch, id) WHERE project_id IS NULL;
@@ -161,10 +161,10 @@ CREATE INDEX tasko_run_project ON tasko_run (project_id, id);
 CREATE INDEX tasko_run_retry ON tasko_run (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX tasko_run_status ON tasko_run (status, id);
 CREATE INDEX tasko_run_active ON tasko_run (project_id, status);
--- at most one run of a project at a time, whoever claims
+-- at most one run of a project at a time
 CREATE UNIQUE INDEX tasko_run_one_running ON tasko_run (project_id) WHERE status = 'RUNNING';
 
--- What one worker does of a run at a time: all items that go to one repository of the target.
+-- The part of a run that one worker executes: all items with the same target repository.
 CREATE TABLE run_part (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
@@ -173,9 +173,9 @@ CREATE TABLE run_part (
     status TEXT NOT NULL CHECK (status IN ('READY', 'RUNNING', 'FINISHED', 'FAILED', 'INTERRUPTED')),
     worker TEXT,
     lease_until TIMESTAMP,
-    -- raised by each claim; a write that names an older one is refused
+    -- incremented by each claim; a write with an older fence is refused
     fence BIGINT NOT NULL,
-    -- raised when its worker was lost
+    -- incremented when its worker was lost
     attempt BIGINT NOT NULL,
     message TEXT NOT NULL,
     selected BIGINT NOT NULL,
@@ -193,7 +193,7 @@ CREATE TABLE run_part (
 CREATE INDEX run_part_status ON run_part (run_id, status, number);
 CREATE INDEX run_part_worker ON run_part (status, worker);
 
--- The processes that work on the queue.
+-- The workers.
 CREATE TABLE worker (
     id TEXT PRIMARY KEY NOT NULL,
     host TEXT NOT NULL,
@@ -232,7 +232,7 @@ CREATE TABLE run_log (
     PRIMARY KEY (run_id, seq)
 );
 
--- What we last saw at the target.
+-- The last known state of each tag at the target.
 CREATE TABLE synced_tag (
     src_store_id BIGINT NOT NULL REFERENCES image_store (id) ON DELETE CASCADE,
     dest_store_id BIGINT NOT NULL REFERENCES image_store (id) ON DELETE CASCADE,
@@ -242,7 +242,7 @@ CREATE TABLE synced_tag (
     target_tag TEXT NOT NULL,
     source_digest TEXT NOT NULL,
     target_digest TEXT NOT NULL,
-    -- the platforms that were asked for, as text; empty: all of them
+    -- the chosen platforms, as text; empty: all
     platforms TEXT NOT NULL,
     verified_at TIMESTAMP NOT NULL,
     PRIMARY KEY (src_store_id, dest_store_id, repository, tag, target_repository, target_tag)

@@ -1,9 +1,8 @@
--- Who did what. Rows are only ever added, and outlive the account and the organisation that they
--- are about.
+-- The audit trail. Rows are only added, and remain when their account or organisation is deleted.
 
 CREATE TABLE audit_event (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    -- NULL: a login of nobody who is known
+    -- NULL: a login with an unknown name
     org_id BIGINT,
     time TIMESTAMP NOT NULL,
     login TEXT NOT NULL,

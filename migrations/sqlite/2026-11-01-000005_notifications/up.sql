@@ -1,11 +1,11 @@
--- What people are still to be told.
+-- Notifications that haven't been sent yet.
 
 CREATE TABLE notification (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
     channel TEXT NOT NULL CHECK (channel IN ('webhook', 'mail')),
     created TIMESTAMP NOT NULL,
-    -- tries so far
+    -- attempts so far
     attempt BIGINT NOT NULL,
     next_try TIMESTAMP NOT NULL,
     UNIQUE (run_id, channel)

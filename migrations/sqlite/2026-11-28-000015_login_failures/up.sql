@@ -3,7 +3,7 @@
 CREATE TABLE login_failure (
     subject TEXT PRIMARY KEY NOT NULL,
     failures BIGINT NOT NULL,
-    -- when the first of them was
+    -- time of the first of them
     since TIMESTAMP NOT NULL
 );
 CREATE INDEX login_failure_since ON login_failure (since);

@@ -72,7 +72,7 @@ impl Client {
                     options.credentials,
                     options.path_credentials,
                 ),
-                health: Health::new(options.sick),
+                health: Health::new(options.health),
                 first_delay: options.first_delay,
                 listing: options.listing,
                 address: options.address,

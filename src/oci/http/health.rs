@@ -14,26 +14,26 @@ use crate::oci::error::{Error, TransportKind};
 
 /// When a registry is considered unhealthy, and how long it has to recover.
 #[derive(Clone, Copy, Debug)]
-pub struct SickRules {
+pub struct HealthRules {
     /// Consecutive failures, timeouts counted twice, before a probe.
     pub failures: u32,
     /// Probes (`/v2/`) without any response before it is given up.
-    pub looks: u32,
+    pub probes: u32,
     /// Timeout of a probe.
-    pub look_time: Duration,
+    pub probe_timeout: Duration,
     /// Pause before the second probe, and between single tries; doubled with each probe.
     pub pause: Duration,
     /// How long single tries go on without success before it is given up.
     pub limit: Duration,
 }
 
-impl Default for SickRules {
+impl Default for HealthRules {
     fn default() -> Self {
         Self {
             failures: 4,
             // About a minute including pauses, which is how long a restart takes.
-            looks: 7,
-            look_time: Duration::from_secs(10),
+            probes: 7,
+            probe_timeout: Duration::from_secs(10),
             pause: Duration::from_secs(1),
             limit: Duration::from_mins(2),
         }
@@ -51,7 +51,7 @@ pub(in crate::oci) enum Kind {
 
 /// The state of one registry.
 pub(in crate::oci) struct Health {
-    rules: SickRules,
+    rules: HealthRules,
     kinds: [Watch; 4],
     given_up: Mutex<Option<String>>,
 }
@@ -86,7 +86,7 @@ pub(in crate::oci) struct Trial<'a> {
 }
 
 impl Health {
-    pub(in crate::oci) fn new(rules: SickRules) -> Self {
+    pub(in crate::oci) fn new(rules: HealthRules) -> Self {
         Self {
             rules,
             kinds: Default::default(),
@@ -94,12 +94,12 @@ impl Health {
         }
     }
 
-    /// Waits until a request may be made; `look` probes whether the registry responds at all. Err:
+    /// Waits until a request may be made; `probe` probes whether the registry responds at all. Err:
     /// why it was given up.
     pub(in crate::oci) async fn admit<F>(
         &self,
         kind: Kind,
-        look: impl Fn() -> F,
+        probe: impl Fn() -> F,
     ) -> Result<Option<Trial<'_>>, String>
     where
         F: Future<Output = bool>,
@@ -113,7 +113,7 @@ impl Health {
         }
         let phase = self.state(kind).phase;
         if matches!(phase, Phase::Suspect) {
-            if self.answers(look).await {
+            if self.answers(probe).await {
                 self.state(kind).phase = Phase::Doubtful(Instant::now());
             } else {
                 self.give_up(kind, "it doesn't answer");
@@ -125,13 +125,13 @@ impl Health {
         Ok(Some(Trial { _turn: turn }))
     }
 
-    async fn answers<F: Future<Output = bool>>(&self, look: impl Fn() -> F) -> bool {
-        for number in 0..self.rules.looks {
+    async fn answers<F: Future<Output = bool>>(&self, probe: impl Fn() -> F) -> bool {
+        for number in 0..self.rules.probes {
             if number > 0 {
                 tokio::time::sleep(self.rules.pause * 2u32.pow(number - 1)).await;
             }
-            let looked = tokio::time::timeout(self.rules.look_time, look()).await;
-            if looked.unwrap_or(false) {
+            let answered = tokio::time::timeout(self.rules.probe_timeout, probe()).await;
+            if answered.unwrap_or(false) {
                 return true;
             }
         }
@@ -188,9 +188,9 @@ impl Health {
     }
 
     fn watch(&self, kind: Kind) -> &Watch {
-        let [look, read, write, manifest] = &self.kinds;
+        let [probe, read, write, manifest] = &self.kinds;
         match kind {
-            Kind::Look => look,
+            Kind::Look => probe,
             Kind::ReadBlob => read,
             Kind::WriteBlob => write,
             Kind::WriteManifest => manifest,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::health::SickRules;
+use super::health::HealthRules;
 use super::retry::FIRST_DELAY;
 use crate::oci::auth::credentials::Credentials;
 use crate::oci::network::policy::NetworkPolicy;
@@ -39,7 +39,7 @@ pub struct ClientOptions {
     /// Pause before the first retry; doubled with each one.
     pub first_delay: Duration,
     /// When the registry is considered unhealthy.
-    pub sick: SickRules,
+    pub health: HealthRules,
     /// Limits of one listing.
     pub listing: ListingLimit,
 }
@@ -57,7 +57,7 @@ impl ClientOptions {
             idle_timeout: IDLE_TIMEOUT,
             policy: None,
             first_delay: FIRST_DELAY,
-            sick: SickRules::default(),
+            health: HealthRules::default(),
             listing: ListingLimit::default(),
         }
     }

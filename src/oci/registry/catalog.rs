@@ -1,6 +1,6 @@
 //! The repositories of a registry, if it has a catalogue.
 
-use super::page::{Found, Listing, PAGE_SIZE, Wanted};
+use super::page::{ListQuery, Listing, PAGE_SIZE, Parsed};
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::Call;
@@ -26,22 +26,22 @@ impl Client {
         let read = |json: &[u8]| {
             let name = serde_json::from_slice::<String>(json).ok();
             let Some(name) = name.filter(|name| Repository::parse(name).is_ok()) else {
-                return Found::Odd;
+                return Parsed::Invalid;
             };
             match &prefix {
-                None => Found::Entry(name),
+                None => Parsed::Entry(name),
                 Some(prefix) => match name.strip_prefix(prefix.as_str()) {
-                    Some(below) => Found::Entry(below.to_owned()),
-                    None => Found::Other,
+                    Some(below) => Parsed::Entry(below.to_owned()),
+                    None => Parsed::Other,
                 },
             }
         };
-        let wanted = Wanted {
+        let query = ListQuery {
             member: "repositories",
             longest: LONGEST,
             enough,
             read: &read,
         };
-        self.pages(call, &wanted).await
+        self.pages(call, &query).await
     }
 }

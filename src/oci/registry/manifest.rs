@@ -81,17 +81,17 @@ impl Client {
         depth: usize,
     ) -> Result<Manifest, Error> {
         match self.fetch(repository, reference, LARGE, None).await? {
-            Found::Whole(fetched) => manifest_of(fetched, reference, Room::default()).await,
+            ManifestBody::Whole(fetched) => manifest_of(fetched, reference, Room::default()).await,
             // Nothing is held while it waits, not even a connection, since the holder of the room
             // needs some.
-            Found::Longer => {
+            ManifestBody::TooLong => {
                 let room = Room::take(MAX_MANIFEST as u64, depth).await;
                 match self
                     .fetch(repository, reference, MAX_MANIFEST, None)
                     .await?
                 {
-                    Found::Whole(fetched) => manifest_of(fetched, reference, room).await,
-                    Found::Longer => Err(self.too_long(repository, reference)),
+                    ManifestBody::Whole(fetched) => manifest_of(fetched, reference, room).await,
+                    ManifestBody::TooLong => Err(self.too_long(repository, reference)),
                 }
             }
         }
@@ -111,8 +111,8 @@ impl Client {
             .fetch(repository, &reference, MAX_MANIFEST, size)
             .await?
         {
-            Found::Whole(fetched) => manifest_of(fetched, &reference, room).await,
-            Found::Longer => Err(self.too_long(repository, &reference)),
+            ManifestBody::Whole(fetched) => manifest_of(fetched, &reference, room).await,
+            ManifestBody::TooLong => Err(self.too_long(repository, &reference)),
         }
     }
 
@@ -122,7 +122,7 @@ impl Client {
         reference: &Reference,
         limit: usize,
         size: Option<u64>,
-    ) -> Result<Found, Error> {
+    ) -> Result<ManifestBody, Error> {
         let call = self.manifest_call(Method::GET, repository, reference);
         self.attempt(&call, |answer| found(answer, limit, size))
             .await
@@ -175,16 +175,20 @@ impl Client {
 }
 
 /// A manifest, or a note that it needs more room.
-enum Found {
+enum ManifestBody {
     Whole(Fetched),
-    Longer,
+    TooLong,
 }
 
 /// Reads a response of at most `limit` bytes, and of exactly `size` if known.
-async fn found(mut answer: Response, limit: usize, size: Option<u64>) -> Result<Found, Error> {
+async fn found(
+    mut answer: Response,
+    limit: usize,
+    size: Option<u64>,
+) -> Result<ManifestBody, Error> {
     let announced = answer.inner.content_length();
     if size.is_none() && announced.is_some_and(|length| length > limit as u64) {
-        return Ok(Found::Longer);
+        return Ok(ManifestBody::TooLong);
     }
     let mut body = BytesMut::new();
     while let Some(chunk) = answer.chunk().await? {
@@ -195,7 +199,7 @@ async fn found(mut answer: Response, limit: usize, size: Option<u64>) -> Result<
             )));
         }
         if length > limit {
-            return Ok(Found::Longer);
+            return Ok(ManifestBody::TooLong);
         }
         body.extend_from_slice(&chunk);
     }
@@ -203,7 +207,7 @@ async fn found(mut answer: Response, limit: usize, size: Option<u64>) -> Result<
         let detail = format!("it has {} bytes, but its index states {size}", body.len());
         return Err(answer.protocol(detail));
     }
-    Ok(Found::Whole(Fetched {
+    Ok(ManifestBody::Whole(Fetched {
         headers: answer.inner.headers().clone(),
         host: answer.host.clone(),
         what: answer.what.clone(),

@@ -82,16 +82,16 @@ impl Dropped {
 }
 
 /// The classification of an entry.
-pub(super) enum Found<T> {
+pub(super) enum Parsed<T> {
     Entry(T),
     /// Valid, but not requested.
     Other,
     /// Not usable.
-    Odd,
+    Invalid,
 }
 
 /// Which entries to look for, and how many.
-pub(super) struct Wanted<'a, T> {
+pub(super) struct ListQuery<'a, T> {
     /// The member with the list.
     pub(in crate::oci) member: &'static str,
     /// The longest entry in bytes.
@@ -99,7 +99,7 @@ pub(super) struct Wanted<'a, T> {
     /// Maximum number of entries.
     pub(in crate::oci) enough: usize,
     /// Parses one from its JSON.
-    pub(in crate::oci) read: &'a (dyn Fn(&[u8]) -> Found<T> + Sync),
+    pub(in crate::oci) read: &'a (dyn Fn(&[u8]) -> Parsed<T> + Sync),
 }
 
 /// One page.
@@ -134,10 +134,10 @@ impl Client {
     pub(super) async fn pages<T>(
         &self,
         call: Call,
-        wanted: &Wanted<'_, T>,
+        query: &ListQuery<'_, T>,
     ) -> Result<Listing<T>, Error> {
         let what = call.what.clone();
-        let read = tokio::time::timeout(LISTING_TIME, self.pages_read(call, wanted)).await;
+        let read = tokio::time::timeout(LISTING_TIME, self.pages_read(call, query)).await;
         read.unwrap_or_else(|_| {
             Err(Error::Protocol {
                 host: self.host().to_owned(),
@@ -153,7 +153,7 @@ impl Client {
     async fn pages_read<T>(
         &self,
         mut call: Call,
-        wanted: &Wanted<'_, T>,
+        query: &ListQuery<'_, T>,
     ) -> Result<Listing<T>, Error> {
         let limit = self.inner.listing;
         let mut seen = HashSet::new();
@@ -178,14 +178,14 @@ impl Client {
             if seen.len() > limit.pages() {
                 return Err(fail(too_much(&format!("{} pages", limit.pages()))));
             }
-            let page = self.attempt(&call, |answer| page_read(answer, wanted, left, limit));
+            let page = self.attempt(&call, |answer| page_read(answer, query, left, limit));
             let page = page.await?;
             left.bytes = left.bytes.saturating_sub(page.bytes);
             let taken = page.listing.entries.len() + page.listing.dropped.count;
             left.names = left.names.saturating_sub(taken);
             all.entries.extend(page.listing.entries);
             all.dropped.append(page.listing.dropped);
-            let Some(next) = page.next.filter(|_| all.entries.len() < wanted.enough) else {
+            let Some(next) = page.next.filter(|_| all.entries.len() < query.enough) else {
                 return Ok(all);
             };
             let headers = call.headers.clone();
@@ -205,12 +205,12 @@ fn too_much(limit: &str) -> String {
 
 async fn page_read<T>(
     mut answer: Response,
-    wanted: &Wanted<'_, T>,
+    query: &ListQuery<'_, T>,
     left: ListingBudget,
     limit: ListingLimit,
 ) -> Result<Page<T>, Error> {
     let next = next_link(answer.inner.headers(), answer.inner.url());
-    let mut entries = Entries::new(wanted.member, wanted.longest);
+    let mut entries = Entries::new(query.member, query.longest);
     let found = RefCell::new(Listing {
         entries: Vec::new(),
         dropped: Dropped::default(),
@@ -227,16 +227,16 @@ async fn page_read<T>(
                 return Err(Refused::Names);
             }
             let read = if entry.is_cut {
-                Found::Odd
+                Parsed::Invalid
             } else {
-                (wanted.read)(entry.json)
+                (query.read)(entry.json)
             };
             match read {
-                Found::Entry(entry) => found.entries.push(entry),
-                Found::Other => {}
-                Found::Odd => found.dropped.add(&entry),
+                Parsed::Entry(entry) => found.entries.push(entry),
+                Parsed::Other => {}
+                Parsed::Invalid => found.dropped.add(&entry),
             }
-            if found.entries.len() >= wanted.enough {
+            if found.entries.len() >= query.enough {
                 return Err(Refused::Enough);
             }
             Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Source: OCI distribution specification 1.1, "Listing Referrers", with its fallback tag schema.
 
-use super::page::{Found, Wanted};
+use super::page::{ListQuery, Parsed};
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::Call;
@@ -27,16 +27,16 @@ impl Client {
         let url = self.url(repository, &format!("referrers/{digest}"));
         let call = Call::get(url, Scope::Pull(repository.clone()), what).accept(OCI_INDEX);
         let read = |json: &[u8]| match serde_json::from_slice(json) {
-            Ok(descriptor) => Found::Entry(descriptor),
-            Err(_) => Found::Odd,
+            Ok(descriptor) => Parsed::Entry(descriptor),
+            Err(_) => Parsed::Invalid,
         };
-        let wanted = Wanted {
+        let query = ListQuery {
             member: "manifests",
             longest: LONGEST,
             enough: MANY,
             read: &read,
         };
-        match self.pages(call, &wanted).await {
+        match self.pages(call, &query).await {
             Ok(listing) => Ok(listing.entries),
             Err(error) if matches!(error.status(), Some(400 | 404 | 405)) => {
                 self.referrer_fallback(repository, digest).await

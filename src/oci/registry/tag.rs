@@ -1,6 +1,6 @@
 //! The tags of a repository.
 
-use super::page::{Found, Listing, PAGE_SIZE, Wanted};
+use super::page::{ListQuery, Listing, PAGE_SIZE, Parsed};
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::Call;
@@ -25,15 +25,15 @@ impl Client {
         let what = format!("tags of `{repository}`");
         let call = Call::get(url, Scope::Pull(repository.clone()), what);
         let read = |json: &[u8]| match serde_json::from_slice::<String>(json) {
-            Ok(name) if Tag::parse(&name).is_ok() => Found::Entry(name),
-            _ => Found::Odd,
+            Ok(name) if Tag::parse(&name).is_ok() => Parsed::Entry(name),
+            _ => Parsed::Invalid,
         };
-        let wanted = Wanted {
+        let query = ListQuery {
             member: "tags",
             longest: LONGEST,
             enough: usize::MAX,
             read: &read,
         };
-        self.pages(call, &wanted).await
+        self.pages(call, &query).await
     }
 }

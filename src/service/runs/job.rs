@@ -197,7 +197,7 @@ fn known_load(
             source_digest: Digest::parse(&state.source_digest).ok()?,
             target_digest: Digest::parse(&state.target_digest).ok()?,
             platforms: state.platforms,
-            lack: state.lack,
+            missing: state.lack,
         };
         Some(((key.target_repository, key.target_tag), tag))
     });

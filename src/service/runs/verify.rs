@@ -22,9 +22,9 @@ use crate::store::{Db, DbConnection};
 const FAILURES: u32 = 3;
 
 /// The result of checking a target.
-enum Found {
+enum TargetState {
     /// All is there.
-    Whole,
+    Intact,
     /// It is changed or incomplete.
     Lost(String),
 }
@@ -125,11 +125,11 @@ async fn place_verify(
             key.target_tag
         );
         match target.verify(&key, &state).await {
-            Ok(Found::Whole) => {
+            Ok(TargetState::Intact) => {
                 count.checked += 1;
-                note(db, pair, &place.repository, key, state, Note::Whole).await?;
+                note(db, pair, &place.repository, key, state, Note::Intact).await?;
             }
-            Ok(Found::Lost(why)) => {
+            Ok(TargetState::Lost(why)) => {
                 count.checked += 1;
                 count.lost += 1;
                 let kept = note(db, pair, &place.repository, key, state, Note::Lost).await?;
@@ -158,7 +158,7 @@ async fn place_verify(
 /// The findings of a check, for the next run and the next check.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Note {
-    Whole,
+    Intact,
     Lost,
 }
 
@@ -172,13 +172,13 @@ async fn note(
     state: SyncedState,
     note: Note,
 ) -> Result<bool, Error> {
-    if note == Note::Whole && state.lost_at.is_none() {
+    if note == Note::Intact && state.lost_at.is_none() {
         return Ok(true);
     }
     let repository = repository.to_owned();
     let write = move |conn: &mut DbConnection| {
         let lost_at = match (note, state.lost_at) {
-            (Note::Whole, _) => None,
+            (Note::Intact, _) => None,
             (Note::Lost, None) => Some(clock(conn)?),
             (Note::Lost, Some(since)) => {
                 if synced_is_left(conn, pair, &repository, since)? {
@@ -199,13 +199,13 @@ impl Target {
         &mut self,
         key: &SyncedKey,
         state: &SyncedState,
-    ) -> Result<Found, crate::oci::Error> {
+    ) -> Result<TargetState, crate::oci::Error> {
         let (Ok(repository), Ok(reference), Ok(wanted)) = (
             Repository::parse(&key.target_repository),
             Reference::parse(&key.target_tag),
             Digest::parse(&state.target_digest),
         ) else {
-            return Ok(Found::Lost("its record can't be read".into()));
+            return Ok(TargetState::Lost("its record can't be read".into()));
         };
         let found = self.whole(&repository, &reference, &wanted).await;
         self.failures = match &found {
@@ -220,21 +220,21 @@ impl Target {
         repository: &Repository,
         reference: &Reference,
         wanted: &Digest,
-    ) -> Result<Found, crate::oci::Error> {
+    ) -> Result<TargetState, crate::oci::Error> {
         let top = self.client.manifest_get(repository, reference).await;
         let Some(top) = there(top)? else {
             let what = match reference {
                 Reference::Tag(_) => "the tag is gone",
                 Reference::Digest(_) => "its manifest is gone",
             };
-            return Ok(Found::Lost(what.into()));
+            return Ok(TargetState::Lost(what.into()));
         };
         if top.digest != *wanted {
             let why = format!("it is `{}` now, and was `{wanted}`", top.digest);
-            return Ok(Found::Lost(why));
+            return Ok(TargetState::Lost(why));
         }
         if let Some(missing) = self.blob_missing(repository, &top).await? {
-            return Ok(Found::Lost(missing));
+            return Ok(TargetState::Lost(missing));
         }
         for child in top.children() {
             if self
@@ -246,17 +246,17 @@ impl Target {
             let room = Room::take(child.size, 1).await;
             let manifest = self.client.child_get(repository, child, room).await;
             let Some(manifest) = there(manifest)? else {
-                return Ok(Found::Lost(format!(
+                return Ok(TargetState::Lost(format!(
                     "its manifest `{}` is gone",
                     child.digest
                 )));
             };
             if let Some(missing) = self.blob_missing(repository, &manifest).await? {
-                return Ok(Found::Lost(missing));
+                return Ok(TargetState::Lost(missing));
             }
             self.seen.insert((repository.clone(), child.digest.clone()));
         }
-        Ok(Found::Whole)
+        Ok(TargetState::Intact)
     }
 
     async fn blob_missing(

@@ -47,7 +47,7 @@ impl Owner {
 
 /// Which schedules to list.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct JobFilter {
     /// That of this job label.
     pub job_label: Option<String>,
     /// Those of this bunch.
@@ -113,7 +113,7 @@ pub async fn schedules(
     app: &App,
     caller: &Caller,
     owner: Owner,
-    wanted: Wanted,
+    wanted: JobFilter,
     slice: Slice,
 ) -> Result<Rows<Schedule>, Error> {
     let org = owner.org_id(caller);

@@ -184,8 +184,8 @@ pub async fn tag_preview(
         .map_err(|error| refused(&error))?;
     let (names, dropped) = (listing.entries, listing.dropped);
     let time = MatchTime::begins();
-    let selection = offload(Asker::Call, move |wanted| {
-        selector.select_while(names, || wanted.goes_on() && time.is_left())
+    let selection = offload(Asker::Call, move |cancel| {
+        selector.select_while(names, || !cancel.is_cancelled() && time.is_left())
     });
     let selection = selection.await;
     time.check("selector")?;
@@ -242,10 +242,10 @@ async fn sorted(
     filter: Option<Pattern>,
 ) -> Result<Vec<String>, Error> {
     let time = MatchTime::begins();
-    let sorted = offload(Asker::Call, move |wanted| {
+    let sorted = offload(Asker::Call, move |cancel| {
         let is_match = |name: &str| filter.as_ref().is_none_or(|filter| filter.is_match(name));
         names.retain(|name| {
-            name.len() <= longest && wanted.goes_on() && time.is_left() && is_match(name)
+            name.len() <= longest && !cancel.is_cancelled() && time.is_left() && is_match(name)
         });
         names.sort_unstable_by(|a, b| natural_cmp(a, b));
         names.dedup();

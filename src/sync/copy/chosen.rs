@@ -8,20 +8,20 @@ use crate::text::{NAME, readable};
 
 /// The manifest to write, as far as it is known already.
 #[derive(Debug)]
-pub(in crate::sync) struct Wanted {
+pub(in crate::sync) struct TargetManifest {
     pub(in crate::sync) digest: Digest,
     /// Set where the manifest had to be read for the comparison.
-    pub(in crate::sync) manifest: Option<Manifest>,
+    pub(in crate::sync) body: Option<Manifest>,
     /// The children to copy; `None`: all.
     pub(in crate::sync) children: Option<HashSet<Digest>>,
 }
 
-impl Wanted {
+impl TargetManifest {
     /// As the source has it, unread.
     pub(super) fn whole(digest: Digest) -> Self {
         Self {
             digest,
-            manifest: None,
+            body: None,
             children: None,
         }
     }
@@ -30,7 +30,7 @@ impl Wanted {
     pub(super) fn read(manifest: Manifest, children: Option<HashSet<Digest>>) -> Self {
         Self {
             digest: manifest.digest.clone(),
-            manifest: Some(manifest),
+            body: Some(manifest),
             children,
         }
     }
@@ -40,8 +40,8 @@ impl Wanted {
 pub(super) enum Chosen {
     /// This; and which of the chosen platforms it doesn't have, in words.
     Some {
-        wanted: Box<Wanted>,
-        lack: Option<String>,
+        manifest: Box<TargetManifest>,
+        missing: Option<String>,
     },
     /// Nothing, and why.
     None(String),
@@ -56,33 +56,33 @@ pub(super) fn index_chosen(
 ) -> Result<Chosen, String> {
     let children = index.children();
     let keep = children_chosen(children, choice);
-    let missing: Vec<PlatformChoice> = choice
+    let absent: Vec<PlatformChoice> = choice
         .iter()
         .filter(|choice| !images_of(children).any(|(_, platform)| choice.matches(platform)))
         .cloned()
         .collect();
-    let lack = (!missing.is_empty()).then(|| {
+    let missing = (!absent.is_empty()).then(|| {
         let which = if keep.is_empty() { "none" } else { "not all" };
         format!(
             "the index has {which} of the chosen platforms: no `{}`, but {}",
-            platforms_text(&missing),
+            platforms_text(&absent),
             platforms_of(children),
         )
     });
     if keep.is_empty() {
-        return Ok(Chosen::None(lack.unwrap_or_default()));
+        return Ok(Chosen::None(missing.unwrap_or_default()));
     }
     let is_whole = children.iter().all(|child| keep.contains(&child.digest));
-    let wanted = if is_whole {
-        Wanted::read(index, None)
+    let manifest = if is_whole {
+        TargetManifest::read(index, None)
     } else if is_rewritten {
-        Wanted::read(index.with_children(&keep)?, None)
+        TargetManifest::read(index.with_children(&keep)?, None)
     } else {
-        Wanted::read(index, Some(keep))
+        TargetManifest::read(index, Some(keep))
     };
     Ok(Chosen::Some {
-        wanted: Box::new(wanted),
-        lack,
+        manifest: Box::new(manifest),
+        missing,
     })
 }
 
@@ -167,10 +167,10 @@ mod tests {
         let all = index(children);
         let time = || {
             let (all, began) = (all.clone(), Instant::now());
-            let Ok(Chosen::Some { wanted, .. }) = index_chosen(all, &choice, true) else {
+            let Ok(Chosen::Some { manifest, .. }) = index_chosen(all, &choice, true) else {
                 panic!("half of them are wanted");
             };
-            let kept = wanted.manifest.expect("it was read");
+            let kept = manifest.body.expect("it was read");
             assert_eq!(kept.children().len(), children / 2);
             began.elapsed()
         };

@@ -10,7 +10,7 @@ use crate::oci::types::manifest::Content;
 use crate::oci::{Digest, Endpoint, Manifest, PlatformChoice, Reference};
 use crate::text::{NAME, readable};
 
-use super::chosen::{Chosen, Wanted, index_chosen};
+use super::chosen::{Chosen, TargetManifest, index_chosen};
 use super::ladder::CHILDREN;
 use crate::sync::error::SyncError;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, platforms_text};
@@ -27,9 +27,9 @@ pub(in crate::sync) struct Comparison {
     /// The target's current digest.
     pub(in crate::sync) present: Option<Digest>,
     /// The target's intended digest; for a reduced index it differs from the source's.
-    pub(in crate::sync) wanted: Option<Wanted>,
+    pub(in crate::sync) manifest: Option<TargetManifest>,
     /// Chosen platforms that the image lacks.
-    pub(in crate::sync) lack: Option<MissingPlatforms>,
+    pub(in crate::sync) missing: Option<MissingPlatforms>,
     /// Whether the target's content is known to be damaged.
     pub(in crate::sync) is_lost: bool,
 }
@@ -47,7 +47,7 @@ impl Ends<'_> {
         candidate: &Candidate,
     ) -> Result<Comparison, SyncError> {
         let comparison = self.compare_digests(candidate).await?;
-        let is_lost = comparison.wanted.is_some() && self.lost.contains(&place(candidate));
+        let is_lost = comparison.manifest.is_some() && self.lost.contains(&place(candidate));
         if !is_lost || !matches!(comparison.action, Action::Skip) {
             return Ok(Comparison {
                 is_lost,
@@ -95,35 +95,35 @@ impl Ends<'_> {
             });
         }
         if candidate.architectures.is_empty() {
-            let wanted = Wanted::whole(source.clone());
-            return Ok(Comparison::of(source, present, wanted));
+            let manifest = TargetManifest::whole(source.clone());
+            return Ok(Comparison::of(source, present, manifest));
         }
         if let Some(known) = self.known(candidate, &source, present.as_ref()) {
-            let wanted = present.clone().unwrap_or_else(|| source.clone());
-            let lack = Some(known.lack.clone()).filter(|words| !words.is_empty());
+            let manifest = present.clone().unwrap_or_else(|| source.clone());
+            let missing = Some(known.missing.clone()).filter(|words| !words.is_empty());
             return Ok(Comparison {
-                lack: lack.map(|words| MissingPlatforms {
+                missing: missing.map(|words| MissingPlatforms {
                     is_all: false,
                     words,
                 }),
-                ..Comparison::of(source, present, Wanted::whole(wanted))
+                ..Comparison::of(source, present, TargetManifest::whole(manifest))
             });
         }
         match self.chosen(candidate, &source).await? {
             Chosen::Some {
-                wanted,
-                lack: words,
+                manifest,
+                missing: words,
             } => {
                 let lacks_child = self
-                    .lacks_child(candidate, &wanted, present.as_ref())
+                    .lacks_child(candidate, &manifest, present.as_ref())
                     .await?;
-                let mut comparison = Comparison::of(source, present, *wanted);
+                let mut comparison = Comparison::of(source, present, *manifest);
                 if lacks_child {
                     comparison.action = Action::Update;
                     comparison.reason =
                         "the target has this index without some of the platforms".into();
                 }
-                comparison.lack = words.map(|words| MissingPlatforms {
+                comparison.missing = words.map(|words| MissingPlatforms {
                     is_all: false,
                     words,
                 });
@@ -132,7 +132,7 @@ impl Ends<'_> {
             Chosen::None(words) => Ok(Comparison {
                 source_digest: Some(source),
                 present,
-                lack: Some(MissingPlatforms {
+                missing: Some(MissingPlatforms {
                     is_all: true,
                     words: words.clone(),
                 }),
@@ -182,13 +182,13 @@ impl Ends<'_> {
     async fn lacks_child(
         &self,
         candidate: &Candidate,
-        wanted: &Wanted,
+        manifest: &TargetManifest,
         present: Option<&Digest>,
     ) -> Result<bool, SyncError> {
-        let Some(children) = &wanted.children else {
+        let Some(children) = &manifest.children else {
             return Ok(false);
         };
-        if present != Some(&wanted.digest) {
+        if present != Some(&manifest.digest) {
             return Ok(false);
         }
         let looks: Vec<_> = children
@@ -248,7 +248,7 @@ impl Ends<'_> {
         candidate: &Candidate,
         manifest: Manifest,
     ) -> Result<Chosen, SyncError> {
-        let mut lack = None;
+        let mut missing = None;
         if manifest.has_image_config() {
             let config = candidate
                 .from
@@ -257,22 +257,22 @@ impl Ends<'_> {
                 .map_err(SyncError::Source)?;
             let is_missing = |choice: &&PlatformChoice| !choice.matches(&config.platform);
             let choice = &candidate.architectures;
-            let missing: Vec<_> = choice.iter().filter(is_missing).cloned().collect();
-            if !missing.is_empty() {
+            let absent: Vec<_> = choice.iter().filter(is_missing).cloned().collect();
+            if !absent.is_empty() {
                 let words = format!(
                     "the image is for `{}`, not for `{}`",
                     readable(&config.platform.to_string(), NAME),
-                    platforms_text(&missing)
+                    platforms_text(&absent)
                 );
-                if missing.len() == choice.len() {
+                if absent.len() == choice.len() {
                     return Ok(Chosen::None(words));
                 }
-                lack = Some(words);
+                missing = Some(words);
             }
         }
         Ok(Chosen::Some {
-            wanted: Box::new(Wanted::read(manifest, None)),
-            lack,
+            manifest: Box::new(TargetManifest::read(manifest, None)),
+            missing,
         })
     }
 }
@@ -290,16 +290,16 @@ impl Comparison {
             reason,
             source_digest: None,
             present: None,
-            wanted: None,
-            lack: None,
+            manifest: None,
+            missing: None,
             is_lost: false,
         }
     }
 
-    fn of(source: Digest, present: Option<Digest>, wanted: Wanted) -> Self {
+    fn of(source: Digest, present: Option<Digest>, manifest: TargetManifest) -> Self {
         let (action, reason) = match &present {
             None => (Action::Copy, "not at the target yet".to_owned()),
-            Some(present) if *present == wanted.digest => {
+            Some(present) if *present == manifest.digest => {
                 (Action::Skip, "the target has the same digest".to_owned())
             }
             Some(present) => (
@@ -312,8 +312,8 @@ impl Comparison {
             reason,
             source_digest: Some(source),
             present,
-            wanted: Some(wanted),
-            lack: None,
+            manifest: Some(manifest),
+            missing: None,
             is_lost: false,
         }
     }

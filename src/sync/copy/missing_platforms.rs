@@ -22,7 +22,10 @@ impl MissingPlatformItems {
         items: &[usize],
         outcome: TagOutcome,
     ) -> Vec<TagOutcome> {
-        let lacks_all = outcome.lack.as_ref().is_some_and(|lack| lack.is_all);
+        let lacks_all = outcome
+            .missing
+            .as_ref()
+            .is_some_and(|missing| missing.is_all);
         let Some(item) = items.first().filter(|_| lacks_all) else {
             self.met.extend(items);
             let held = items.iter().filter_map(|item| self.held.remove(item));
@@ -41,7 +44,10 @@ impl MissingPlatformItems {
     pub(in crate::sync) fn end(self) -> impl Iterator<Item = TagOutcome> {
         self.held.into_values().flatten().map(|outcome| TagOutcome {
             status: Status::Failed,
-            error: outcome.lack.as_ref().map(|lack| lack.words.clone()),
+            error: outcome
+                .missing
+                .as_ref()
+                .map(|missing| missing.words.clone()),
             ..outcome
         })
     }

@@ -168,7 +168,7 @@ pub struct KnownTag {
     /// The platforms chosen at that time, in the form of [`platforms_text`].
     pub platforms: String,
     /// The chosen platforms that it lacks, as text; "": none.
-    pub lack: String,
+    pub missing: String,
 }
 
 /// A platform choice as text: sorted, joined by commas; "" for all.

@@ -114,10 +114,10 @@ pub(in crate::sync) async fn candidates_find(
 /// What an item selects of these tags; `None` on timeout.
 async fn selected(item: &SyncItem, tags: Vec<String>) -> Option<Selection> {
     let selector = item.selector.clone();
-    offload(Asker::Run, move |wanted| {
+    offload(Asker::Run, move |cancel| {
         let begun = Instant::now();
         let is_time = || begun.elapsed() < MATCH_TIME;
-        let selection = selector.select_while(tags, || wanted.goes_on() && is_time());
+        let selection = selector.select_while(tags, || !cancel.is_cancelled() && is_time());
         is_time().then_some(selection)
     })
     .await
@@ -165,7 +165,7 @@ fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
         target_digest: None,
         previous_digest: None,
         platforms: String::new(),
-        lack: None,
+        missing: None,
         moved: Moved::default(),
         duration: Duration::ZERO,
         error: Some(error),
@@ -270,8 +270,7 @@ fn merged(all: Vec<Candidate>) -> Vec<Candidate> {
 
 impl Candidate {
     fn has_same_origin(&self, other: &Self) -> bool {
-        let (a, b) = (self.from.address(), other.from.address());
-        self.source == other.source && a.is_same_registry(b)
+        self.source == other.source && self.from.is_same(&other.from)
     }
 
     /// The manifest named by HEAD. Fetched by digest, since the tag may have been moved since; if
@@ -323,7 +322,7 @@ impl Candidate {
             target_digest: None,
             previous_digest: None,
             platforms: platforms_text(&self.architectures),
-            lack: None,
+            missing: None,
             moved: Moved::default(),
             duration: Duration::ZERO,
             error: None,

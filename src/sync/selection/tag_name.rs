@@ -19,8 +19,14 @@ pub(in crate::sync) fn literal(entry: &str) -> Result<Reference, String> {
         .map_err(|error| format!("not a valid tag: {}{}", error.reason, selector_meant(entry)))
 }
 
+/// Bytes; parsing a longer entry as a range or a pattern costs more than a hint is worth.
+const HINTED: usize = 1024;
+
 /// A hint at the selector that the user probably meant.
 fn selector_meant(entry: &str) -> &'static str {
+    if entry.len() > HINTED {
+        return "";
+    }
     let compares = entry.starts_with(['<', '>', '=', '~', '^', '!'])
         || entry.contains(" - ")
         || entry.contains("||");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use registrysync::oci::{Client, ClientOptions, SickRules};
+use registrysync::oci::{Client, ClientOptions, HealthRules};
 use registrysync::sync::SyncSpec;
 
 use crate::support::images::Image;
@@ -18,11 +18,11 @@ fn hasty(address: &str) -> ClientOptions {
     ClientOptions {
         idle_timeout: Duration::from_millis(200),
         first_delay: Duration::from_millis(5),
-        sick: SickRules {
-            look_time: Duration::from_millis(200),
+        health: HealthRules {
+            probe_timeout: Duration::from_millis(200),
             pause: Duration::from_millis(5),
             limit: Duration::from_millis(300),
-            ..SickRules::default()
+            ..HealthRules::default()
         },
         ..options(address)
     }
@@ -162,7 +162,7 @@ async fn broken_tags_spoil_no_others() {
     }
     let target = Registry::start().await;
     let mut slow = hasty(source.address());
-    slow.sick.limit = Duration::from_mins(1);
+    slow.health.limit = Duration::from_mins(1);
     let from = Client::new(slow).unwrap();
     let ran = run(
         &client(target.address()),

@@ -12,7 +12,7 @@ use registrysync::store::runs::progress::part_end;
 use registrysync::store::runs::run::{RunStatus, RunTotals, run_get};
 use registrysync::store::{DbConnection, SealKey};
 use registrysync::taskomatic::RunLimits;
-use registrysync::taskomatic::work::claim::{Claimed, claim};
+use registrysync::taskomatic::workers::claim::{Claimed, claim};
 
 use crate::support::build::{ProjectBuilder, RunBuilder};
 

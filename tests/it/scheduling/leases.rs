@@ -23,7 +23,7 @@ use registrysync::store::runs::result::{
 use registrysync::store::runs::run::{Run, RunStatus, run_get};
 use registrysync::store::schema::run_part;
 use registrysync::store::{Db, DbConnection, now};
-use registrysync::taskomatic::work::claim::claim;
+use registrysync::taskomatic::workers::claim::claim;
 use registrysync::taskomatic::{LeaseRules, LostParts, RunLimits, Worker, WorkerOptions};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -390,7 +390,7 @@ on_both_databases! {
                     target_digest: "sha256:2".to_owned(),
                     platforms: platforms.to_owned(),
                     verified_at: now(),
-                    lack: String::new(),
+                    missing: String::new(),
                     lost_at: None,
                 };
                 let tags = HashMap::from([

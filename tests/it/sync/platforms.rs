@@ -69,7 +69,7 @@ async fn only_the_chosen_platform_and_its_attestation_are_fetched() {
                 source_digest: outcome.source_digest.clone().unwrap(),
                 target_digest: outcome.target_digest.clone().unwrap(),
                 platforms: outcome.platforms.clone(),
-                lack: String::new(),
+                missing: String::new(),
             };
             let place = ("app".to_owned(), "1".to_owned());
             let mut again = spec(wanted());
@@ -192,7 +192,7 @@ async fn some_platforms_that_are_missing_are_a_warning_in_a_second_run_too() {
         source_digest: outcome.source_digest.clone().unwrap(),
         target_digest: outcome.target_digest.clone().unwrap(),
         platforms: outcome.platforms.clone(),
-        lack: outcome.lack.clone().unwrap().words,
+        missing: outcome.missing.clone().unwrap().words,
     };
     let mut again = wanted();
     again.known = KnownTags::from([(("app".to_owned(), "1".to_owned()), known)]);
@@ -276,10 +276,10 @@ fn known_after(ran: &Ran) -> KnownTags {
         source_digest: outcome.source_digest.clone().unwrap(),
         target_digest: outcome.target_digest.clone().unwrap(),
         platforms: outcome.platforms.clone(),
-        lack: outcome
-            .lack
+        missing: outcome
+            .missing
             .as_ref()
-            .map_or(String::new(), |lack| lack.words.clone()),
+            .map_or(String::new(), |missing| missing.words.clone()),
     };
     KnownTags::from([(("app".to_owned(), "1".to_owned()), known)])
 }

@@ -5,7 +5,7 @@ use super::{Answer, BUNCH, JOB_LABEL, PAGE, Side};
 use crate::api::error::code;
 use crate::api::{Context, List, LongText, NamespaceBuilder, param};
 use crate::service::paging::Slice;
-use crate::service::schedules::tasko::{self, LogPart, Owner, Wanted};
+use crate::service::schedules::tasko::{self, JobFilter, LogPart, Owner};
 
 const BY_ID: &str = "schedules, by id";
 const SCHEDULE_ID: &str = "id of the schedule";
@@ -49,7 +49,7 @@ fn bunches(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
 async fn schedule_list(
     context: Context,
     owner: Owner,
-    wanted: Wanted,
+    wanted: JobFilter,
     (limit, offset): (Option<i32>, Option<i32>),
 ) -> Answer<List<Schedule>> {
     let slice = Slice::optional(limit, offset)?;
@@ -74,9 +74,9 @@ fn schedules(ns: &mut NamespaceBuilder<'_>, side: Side) {
             true,
         ),
     ] {
-        let wanted = move || Wanted {
+        let wanted = move || JobFilter {
             active,
-            ..Wanted::default()
+            ..JobFilter::default()
         };
         let list = move |context: Context, limit: Option<i32>, offset: Option<i32>| {
             schedule_list(context, owner, wanted(), (limit, offset))
@@ -103,10 +103,10 @@ fn schedules(ns: &mut NamespaceBuilder<'_>, side: Side) {
 }
 
 fn schedules_of_bunch(ns: &mut NamespaceBuilder<'_>, side: Side) {
-    let by_bunch = |bunch: String| Wanted {
+    let by_bunch = |bunch: String| JobFilter {
         bunch: Some(bunch),
         active: true,
-        ..Wanted::default()
+        ..JobFilter::default()
     };
     let name = side.name(
         "listActiveSchedulesByBunch",
@@ -115,9 +115,9 @@ fn schedules_of_bunch(ns: &mut NamespaceBuilder<'_>, side: Side) {
     let doc = "List the schedules of a bunch that haven't ended.";
     schedules_named(ns, side, name, doc, ("bunch", BUNCH), by_bunch);
     if side.owner == Owner::Org {
-        let by_label = |label: String| Wanted {
+        let by_label = |label: String| JobFilter {
             job_label: Some(label),
-            ..Wanted::default()
+            ..JobFilter::default()
         };
         let doc = "List the schedules with a label: one or none.";
         schedules_named(
@@ -137,7 +137,7 @@ fn schedules_named(
     name: &'static str,
     doc: &'static str,
     (key, key_doc): (&'static str, &'static str),
-    wanted: fn(String) -> Wanted,
+    wanted: fn(String) -> JobFilter,
 ) {
     let list = move |context: Context, key: String, limit: Option<i32>, offset: Option<i32>| {
         schedule_list(context, owner, wanted(key), (limit, offset))

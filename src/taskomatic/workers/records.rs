@@ -42,7 +42,7 @@ pub(super) fn outcome_line(outcome: &TagOutcome) -> Option<(LogLevel, String)> {
             (LogLevel::Info, line)
         }
         // The usual case, 100 000 times a night; its result is stored.
-        (_, Action::Skip) if outcome.target_digest.is_some() || outcome.lack.is_some() => {
+        (_, Action::Skip) if outcome.target_digest.is_some() || outcome.missing.is_some() => {
             return None;
         }
         (_, Action::Skip) => (
@@ -86,7 +86,10 @@ pub(super) fn result(outcome: TagOutcome) -> NewRunResult {
 /// smaller, whose digest tells nothing of the source's.
 pub(super) fn synced(outcome: &TagOutcome) -> Option<(SyncedKey, SyncedState)> {
     let written = matches!(outcome.action, Action::Copy | Action::Update);
-    let lacks_all = outcome.lack.as_ref().is_some_and(|lack| lack.is_all);
+    let lacks_all = outcome
+        .missing
+        .as_ref()
+        .is_some_and(|missing| missing.is_all);
     let worth_knowing =
         outcome.status == Status::Done && (written || !outcome.platforms.is_empty()) && !lacks_all;
     let (source, target) = match (&outcome.source_digest, &outcome.target_digest) {
@@ -104,9 +107,9 @@ pub(super) fn synced(outcome: &TagOutcome) -> Option<(SyncedKey, SyncedState)> {
         platforms: outcome.platforms.clone(),
         verified_at: now(),
         lack: outcome
-            .lack
+            .missing
             .as_ref()
-            .map_or(String::new(), |lack| lack.words.clone()),
+            .map_or(String::new(), |missing| missing.words.clone()),
         lost_at: None,
     };
     Some((key, state))
