@@ -390,7 +390,7 @@ on_both_databases! {
                     target_digest: "sha256:2".to_owned(),
                     platforms: platforms.to_owned(),
                     verified_at: now(),
-                    missing: String::new(),
+                    lack: String::new(),
                     lost_at: None,
                 };
                 let tags = HashMap::from([

@@ -44,7 +44,7 @@ async fn known(place: &Place, pair: StorePair, tag: &'static str, digest: String
         target_digest: digest,
         platforms: String::new(),
         verified_at: moment("2026-03-01 12:00:00"),
-        missing: String::new(),
+        lack: String::new(),
         lost_at: None,
     };
     let tags = HashMap::from([(key, state)]);

@@ -25,7 +25,7 @@ fn tags(
                 target_digest: digest.to_owned(),
                 platforms: String::new(),
                 verified_at: time,
-                missing: String::new(),
+                lack: String::new(),
                 lost_at: None,
             };
             (key, state)
