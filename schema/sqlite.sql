@@ -10,7 +10,7 @@ CREATE TABLE account (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     org_id BIGINT NOT NULL REFERENCES org (id),
     login TEXT NOT NULL,
-    -- upper case: logins are unique without regard to case
+    -- upper case: logins are unique regardless of case
     login_uc TEXT NOT NULL UNIQUE,
     password_hash TEXT NOT NULL,
     prefix TEXT NOT NULL,
@@ -54,7 +54,7 @@ CREATE TABLE image_store (
     uri TEXT NOT NULL,
     options TEXT NOT NULL,
     username TEXT,
-    -- the sealed password
+    -- the encrypted password
     credential BLOB,
     created TIMESTAMP NOT NULL,
     modified TIMESTAMP NOT NULL,
@@ -92,7 +92,7 @@ CREATE INDEX sync_item_project ON sync_item (project_id, id);
 CREATE TABLE tasko_bunch (
     name TEXT PRIMARY KEY NOT NULL,
     description TEXT NOT NULL,
-    -- whether organisations schedule it for what is theirs; otherwise it is the whole server's
+    -- whether organisations schedule it for their own objects; otherwise it belongs to the server
     org_bunch BOOLEAN NOT NULL
 );
 
@@ -106,31 +106,31 @@ CREATE TABLE tasko_template (
     bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
     task TEXT NOT NULL REFERENCES tasko_task (name),
     ordering BIGINT NOT NULL,
-    -- how the task before must have ended; none: however it did
+    -- the required status of the previous task; none: any
     start_if TEXT CHECK (start_if IN ('FINISHED', 'FAILED', 'SKIPPED', 'INTERRUPTED')),
     UNIQUE (bunch, ordering)
 );
 
 CREATE TABLE tasko_schedule (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    -- none: the whole server's
+    -- none: it belongs to the server
     org_id BIGINT REFERENCES org (id),
     job_label TEXT NOT NULL CHECK (length(job_label) BETWEEN 1 AND 50),
     bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
-    -- of what is done for one project
+    -- set for the schedules and runs of one project
     project_id BIGINT REFERENCES sync_project (id) ON DELETE CASCADE,
-    -- empty: once
+    -- empty: one time only
     cron_expr TEXT NOT NULL CHECK (length(cron_expr) <= 120),
     -- JSON
     data TEXT NOT NULL,
     active_from TIMESTAMP NOT NULL,
-    -- in the past: it is over
+    -- in the past: it has ended
     active_till TIMESTAMP,
-    -- the next time that the line names
+    -- the next fire time by the cron expression
     next_fire TIMESTAMP,
-    -- when that makes a run: the same, or later by the jitter
+    -- when its run is created: the same, or later by the jitter
     due_time TIMESTAMP,
-    -- why it doesn't fire, where it can't be read
+    -- why it doesn't fire, if the cron expression is invalid
     disabled_reason TEXT,
     UNIQUE (org_id, job_label)
 );
@@ -145,28 +145,28 @@ CREATE UNIQUE INDEX tasko_schedule_server ON tasko_schedule (job_label) WHERE or
 
 CREATE TABLE tasko_run (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    -- none: asked for by a person
+    -- none: requested by a user
     schedule_id BIGINT REFERENCES tasko_schedule (id) ON DELETE SET NULL,
     bunch TEXT NOT NULL REFERENCES tasko_bunch (name),
     task TEXT NOT NULL REFERENCES tasko_task (name),
-    -- none: the whole server's
+    -- none: it belongs to the server
     org_id BIGINT REFERENCES org (id),
-    -- of what is done for one project
+    -- set for the schedules and runs of one project
     project_id BIGINT REFERENCES sync_project (id) ON DELETE CASCADE,
-    -- as it was called when the run was asked for; empty without a project
+    -- the project's label when the run was requested; empty without a project
     project_label TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('READY', 'RUNNING', 'FINISHED', 'FAILED', 'SKIPPED', 'INTERRUPTED')),
     trigger_kind TEXT NOT NULL CHECK (trigger_kind IN ('manual', 'schedule', 'retry', 'hook')),
-    -- the run whose failed tags this one tries again
+    -- the run whose failed tags this one retries
     retry_of BIGINT REFERENCES tasko_run (id) ON DELETE SET NULL,
     fire_time TIMESTAMP NOT NULL,
     start_time TIMESTAMP,
     end_time TIMESTAMP,
-    -- which one began it
+    -- the worker that started it
     worker TEXT,
-    -- of house-keeping, which has no parts: when it is offered again
+    -- of housekeeping, which has no parts: when it can be claimed again
     lease_until TIMESTAMP,
-    -- the highest one of its parts
+    -- the highest fence of its parts
     attempt BIGINT NOT NULL,
     cancel_requested BOOLEAN NOT NULL,
     message TEXT NOT NULL,
@@ -180,7 +180,7 @@ CREATE TABLE tasko_run (
     bytes BIGINT NOT NULL,
     blobs_copied BIGINT NOT NULL,
     blobs_mounted BIGINT NOT NULL, warnings BIGINT NOT NULL DEFAULT 0,
-    -- whichever node comes first makes the one run of a fire time
+    -- one run per fire time, whatever the number of nodes
     UNIQUE (schedule_id, fire_time)
 );
 
@@ -206,9 +206,9 @@ CREATE TABLE run_part (
     status TEXT NOT NULL CHECK (status IN ('READY', 'RUNNING', 'FINISHED', 'FAILED', 'INTERRUPTED')),
     worker TEXT,
     lease_until TIMESTAMP,
-    -- raised by each claim; a write that names an older one is refused
+    -- incremented by each claim; a write with an older fence is refused
     fence BIGINT NOT NULL,
-    -- raised when its worker was lost
+    -- incremented when its worker was lost
     attempt BIGINT NOT NULL,
     message TEXT NOT NULL,
     selected BIGINT NOT NULL,
@@ -278,7 +278,7 @@ CREATE TABLE synced_tag (
     target_tag TEXT NOT NULL,
     source_digest TEXT NOT NULL,
     target_digest TEXT NOT NULL,
-    -- the platforms that were asked for, as text; empty: all of them
+    -- the chosen platforms, as text; empty: all
     platforms TEXT NOT NULL,
     verified_at TIMESTAMP NOT NULL, lack TEXT NOT NULL DEFAULT '', lost_at TIMESTAMP,
     PRIMARY KEY (src_store_id, dest_store_id, repository, tag, target_repository, target_tag)
@@ -288,7 +288,7 @@ CREATE INDEX synced_tag_dest_store ON synced_tag (dest_store_id);
 
 CREATE TABLE audit_event (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    -- NULL: a login of nobody who is known
+    -- NULL: a login with an unknown name
     org_id BIGINT,
     time TIMESTAMP NOT NULL,
     login TEXT NOT NULL,
@@ -305,7 +305,7 @@ CREATE TABLE notification (
     run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
     channel TEXT NOT NULL CHECK (channel IN ('webhook', 'mail')),
     created TIMESTAMP NOT NULL,
-    -- tries so far
+    -- attempts so far
     attempt BIGINT NOT NULL,
     next_try TIMESTAMP NOT NULL, event TEXT NOT NULL DEFAULT 'verdict' CHECK (event IN ('verdict', 'warnings')),
     UNIQUE (run_id, channel)
@@ -322,7 +322,7 @@ CREATE INDEX tasko_run_org_end ON tasko_run (org_id, end_time);
 CREATE TABLE login_failure (
     subject TEXT PRIMARY KEY NOT NULL,
     failures BIGINT NOT NULL,
-    -- when the first of them was
+    -- time of the first of them
     since TIMESTAMP NOT NULL
 );
 
