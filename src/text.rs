@@ -78,8 +78,12 @@ pub(crate) fn json_escaped(json: &str) -> String {
 
 /// Line breaks are those of indented JSON: in a string they are escaped already.
 fn is_harmless_in_json(c: char) -> bool {
-    let breaks_lines = matches!(c, '\u{2028}' | '\u{2029}');
-    c == '\n' || !(c.is_control() || is_invisible(c) || breaks_lines)
+    c == '\n' || !is_treacherous(c)
+}
+
+/// Whether `c` controls a terminal, or hides or reorders its neighbours.
+pub(crate) fn is_treacherous(c: char) -> bool {
+    c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Format characters that hide or reorder their neighbours: zero width, bidirectional, tags.

@@ -19,6 +19,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(30);
 /// The time zone of dates on XML-RPC, which have none.
 const TIME_ZONE: &str = "registrysync-time-zone";
 const COOKIE: &str = "pxt-session-cookie";
+/// Bytes of a response: a list of a million tags is a tenth of that.
+const ANSWER_LIMIT: usize = 256 << 20;
 
 /// Which server, and how to trust it.
 #[derive(Clone, Debug, Default)]
@@ -123,10 +125,10 @@ impl Client {
         let key = cookies
             .iter()
             .filter_map(|line| Cookie::parse(line.to_str().ok()?).ok())
-            .find(|cookie| cookie.name() == COOKIE && !cookie.value().is_empty())
+            .find(|cookie| cookie.name() == COOKIE && is_key(cookie.value()))
             .map(|cookie| SecretString::from(cookie.value()));
         let status = response.status();
-        let text = response.text().await.map_err(|e| self.unreachable(&e))?;
+        let text = self.text_of(response).await?;
         // A refused login is 401 as well, but has its own message.
         self.json_answer(if status == StatusCode::UNAUTHORIZED && !text.is_empty() {
             (StatusCode::OK, &text)
@@ -136,6 +138,21 @@ impl Client {
         let key = key.ok_or_else(|| self.strange("the login returned no session cookie"))?;
         self.key = Some(key.clone());
         Ok(key)
+    }
+
+    /// The body of a response.
+    async fn text_of(&self, mut response: reqwest::Response) -> Result<String, Error> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.unreachable(&e))? {
+            if body.len() + chunk.len() > ANSWER_LIMIT {
+                let limit = ANSWER_LIMIT >> 20;
+                return Err(self.strange(&format!(
+                    "the response is larger than {limit} MiB; use `limit` and `offset` for long lists"
+                )));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
     /// Ends the session.
@@ -186,7 +203,7 @@ impl Client {
         let response = request.send().await.map_err(|e| self.unreachable(&e))?;
         let status = response.status();
         let other_verb = response.headers().contains_key(ALLOW);
-        let text = response.text().await.map_err(|e| self.unreachable(&e))?;
+        let text = self.text_of(response).await?;
         match self.json_answer((status, &text)) {
             Err(Error::Call(message)) if status == StatusCode::METHOD_NOT_ALLOWED && other_verb => {
                 Err(Error::Verb(message))
@@ -218,7 +235,7 @@ impl Client {
         let status = response.status();
         let zone = response.headers().get(TIME_ZONE);
         let zone = zone.and_then(|name| name.to_str().ok()?.parse().ok());
-        let text = response.text().await.map_err(|e| self.unreachable(&e))?;
+        let text = self.text_of(response).await?;
         xmlrpc::answer(&text, zone).map_err(|error| {
             error.unwrap_or_else(|| {
                 self.strange(&format!("status {status} and not an XML-RPC answer"))
@@ -299,6 +316,11 @@ impl Client {
             detail: detail.to_owned(),
         }
     }
+}
+
+/// Whether a text has the form of a session key.
+fn is_key(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn address(text: &str) -> Result<Url, Error> {

@@ -2,6 +2,7 @@
 
 use super::Role;
 use crate::store::{self, Cause};
+use crate::text::is_treacherous;
 
 /// Why a use case refused or failed. The text is for the user and contains no secret; the cause is the error's
 /// source, for the log.
@@ -128,13 +129,25 @@ impl Error {
     }
 }
 
-/// A name from a request, shortened for a message.
+/// A name from a request, shortened and sanitised for a message.
 pub fn shortened(name: &str) -> String {
     const LIMIT: usize = 128;
-    match name.char_indices().nth(LIMIT) {
-        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
-        None => name.to_owned(),
+    let mut chars = name.chars();
+    let mut shown: String = chars
+        .by_ref()
+        .take(LIMIT)
+        .map(|c| {
+            if is_treacherous(c) {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect();
+    if chars.next().is_some() {
+        shown.push('…');
     }
+    shown
 }
 
 /// Names or types from a request as a list, shortened for a message.

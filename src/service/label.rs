@@ -1,6 +1,7 @@
 //! The rules for labels of projects, image stores and schedules, and for names of organisations.
 
 use super::error::Error;
+use crate::text::is_treacherous;
 
 /// The longest label of a project, an image store or an organisation, in characters.
 pub(super) const LABEL_LIMIT: usize = 128;
@@ -12,7 +13,7 @@ pub(super) enum LabelProblem {
     Empty,
     /// It is longer than the limit.
     TooLong,
-    /// It has control characters.
+    /// It has control characters, or ones that hide or reorder their neighbours.
     Control,
     /// It begins or ends with white space.
     Space,
@@ -24,7 +25,7 @@ pub(super) fn label_problem(label: &str, limit: usize) -> Option<LabelProblem> {
         Some(LabelProblem::Empty)
     } else if label.chars().count() > limit {
         Some(LabelProblem::TooLong)
-    } else if label.chars().any(char::is_control) {
+    } else if label.chars().any(is_treacherous) {
         Some(LabelProblem::Control)
     } else if label.trim() != label {
         Some(LabelProblem::Space)
@@ -39,7 +40,7 @@ pub(super) fn label_check(field: &str, label: &str, limit: usize) -> Result<(), 
         None => return Ok(()),
         Some(LabelProblem::Empty) => "it is empty".to_owned(),
         Some(LabelProblem::TooLong) => format!("it is longer than {limit} characters"),
-        Some(LabelProblem::Control) => "it has control characters".to_owned(),
+        Some(LabelProblem::Control) => "it has control or invisible characters".to_owned(),
         Some(LabelProblem::Space) => "it begins or ends with white space".to_owned(),
     };
     Err(Error::invalid(field, reason))
@@ -58,6 +59,8 @@ mod tests {
             ("", Some(LabelProblem::Empty)),
             ("five5", Some(LabelProblem::TooLong)),
             ("a\u{7f}", Some(LabelProblem::Control)),
+            ("a\u{202e}b", Some(LabelProblem::Control)),
+            ("\u{200b}", Some(LabelProblem::Control)),
             (" a", Some(LabelProblem::Space)),
             ("a\u{a0}", Some(LabelProblem::Space)),
         ];

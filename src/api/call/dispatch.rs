@@ -141,7 +141,11 @@ impl Dispatcher {
                 continue;
             };
             match align(method, by_name, args.clone()) {
-                Ok(args) => aligned.push(Candidate { method, args }),
+                Ok(args) => aligned.push(Candidate {
+                    method,
+                    args,
+                    has_omitted: true,
+                }),
                 Err(misfit) => misfits.push(misfit),
             }
         }
@@ -173,7 +177,7 @@ impl Dispatcher {
         caller: Option<Caller>,
     ) -> CallResult {
         let visitor = Visitor::new(Arc::clone(&self.inner) as Arc<dyn Backend>, peer);
-        let Candidate { method, args } = candidate;
+        let Candidate { method, args, .. } = candidate;
         let registry = &self.inner.registry;
         invoke(registry, namespace.name(), method, visitor, caller, args).await
     }
@@ -313,7 +317,11 @@ fn of_arity(overloads: &[Method], args: Vec<Value>) -> Vec<Candidate<'_>> {
     fitting
         .into_iter()
         .zip(copies)
-        .map(|(method, args)| Candidate { method, args })
+        .map(|(method, args)| Candidate {
+            method,
+            args,
+            has_omitted: false,
+        })
         .collect()
 }
 
@@ -437,5 +445,6 @@ fn json_conversion(candidate: Candidate<'_>) -> Candidate<'_> {
     Candidate {
         method: candidate.method,
         args: args.collect(),
+        ..candidate
     }
 }

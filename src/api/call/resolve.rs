@@ -23,6 +23,8 @@ enum Fit {
 pub(super) struct Candidate<'m> {
     pub(in crate::api) method: &'m Method,
     pub(in crate::api) args: Vec<Value>,
+    /// Whether nil stands for an omitted parameter: in calls by name. By position it fits nothing.
+    pub(in crate::api) has_omitted: bool,
 }
 
 /// The result of a selection.
@@ -62,9 +64,16 @@ impl Candidate<'_> {
         let parameters = self.method.parameters().iter();
         parameters
             .zip(&self.args)
-            .map(|(parameter, arg)| fit(parameter, arg))
+            .map(|(parameter, arg)| self.fit_of(parameter, arg))
             .min()
             .unwrap_or(Fit::Exact)
+    }
+
+    fn fit_of(&self, parameter: &Parameter, arg: &Value) -> Fit {
+        if self.has_omitted && parameter.is_optional && *arg == Value::Nil {
+            return Fit::Exact;
+        }
+        fit(parameter, arg)
     }
 
     /// The first argument that doesn't fit: the parameter's name, the expected type, the given
@@ -72,7 +81,7 @@ impl Candidate<'_> {
     pub(super) fn first_misfit(&self) -> Option<(&'static str, Kind, &'static str)> {
         let mut parameters = self.method.parameters().iter().zip(&self.args);
         parameters
-            .find(|(parameter, arg)| fit(parameter, arg) == Fit::No)
+            .find(|(parameter, arg)| self.fit_of(parameter, arg) == Fit::No)
             .map(|(parameter, arg)| (parameter.name, parameter.shape.kind(), type_name(arg)))
     }
 
@@ -86,7 +95,7 @@ impl Candidate<'_> {
                 (Kind::Text, Value::Double(_)) => Some(NUMBER_FOR_TEXT),
                 _ => None,
             };
-            match (fit(p, arg), reason) {
+            match (self.fit_of(p, arg), reason) {
                 (Fit::No, Some(reason)) => blamed = blamed.or(Some((p.name, reason))),
                 (Fit::No, None) => return None,
                 _ => {}
@@ -98,8 +107,6 @@ impl Candidate<'_> {
 
 fn fit(parameter: &Parameter, arg: &Value) -> Fit {
     let converts = match (parameter.shape.kind(), arg) {
-        // It was omitted.
-        (_, Value::Nil) if parameter.is_optional => return Fit::Exact,
         (Kind::Text, Value::String(_))
         | (Kind::Int, Value::Integer(_) | Value::Long(_))
         | (Kind::Boolean, Value::Boolean(_))

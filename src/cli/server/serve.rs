@@ -32,16 +32,17 @@ pub(in crate::cli) async fn run(arguments: ServeArguments) -> Result<u8, CliErro
     let config = settings(&arguments)?.read().map_err(CliError::input)?;
     logs::start(config.log);
     worker_check(&config)?;
-    let node = Node::open(config).await?;
-    let config = &node.config;
-    let app = Arc::new(app(&node).await?);
-    admin_make(&app, config).await?;
-
+    // Before anything is created.
     let listener = listen(config.listen)
         .await
         .map_err(|e| CliError::Input(format!("`listen`: `{}`: {e}", config.listen)))?;
     let address = listener.local_addr().map_err(CliError::input)?;
-    let options = options(config)?;
+    let options = options(&config)?;
+
+    let node = Node::open(config).await?;
+    let config = &node.config;
+    let app = Arc::new(app(&node).await?);
+    admin_make(&app, config).await?;
     open_warn(address, &options);
     let interrupts = Interrupts::listen()?;
     let mut tasks = node.start(config.runs_worker).await?;

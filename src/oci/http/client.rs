@@ -13,7 +13,7 @@ use url::Url;
 use super::call::{Call, Response};
 use super::exchange::Exchange;
 use super::head_ability::HeadAbility;
-use super::health::{Health, Kind, Trial};
+use super::health::{Health, Kind, Trial, is_last};
 use super::options::{ClientOptions, ListingLimit};
 use super::retry::{Attempts, Pause};
 use super::transport::Transport;
@@ -143,8 +143,7 @@ impl Client {
                 Err(error) => error,
             };
             health.note(call.kind, &error);
-            // While a registry is unhealthy, other requests wait for this one.
-            let is_last = trial.is_some() && !matches!(error.status(), Some(429 | 503));
+            let is_last = is_last(trial.as_ref(), &error);
             drop(trial);
             match attempts.next_delay(&error).filter(|_| !is_last) {
                 Some(delay) => self.inner.wait(&error, delay).await,

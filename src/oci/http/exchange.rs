@@ -106,7 +106,11 @@ impl Exchange {
                 detail: format!("its URL would be {} bytes long", url.as_str().len()),
             });
         }
-        let request = connections.request(method.clone(), url.clone());
+        let mut url = url.clone();
+        // A redirect or a token realm doesn't choose the credentials. Both only fail for URLs without
+        // a host.
+        let _ = (url.set_username(""), url.set_password(None));
+        let request = connections.request(method.clone(), url);
         Ok(match token {
             Some(token) => request.header(AUTHORIZATION, token),
             None => request,

@@ -85,6 +85,12 @@ pub(in crate::oci) struct Trial<'a> {
     _turn: AsyncGuard<'a, ()>,
 }
 
+/// Whether an operation that failed during `trial` isn't retried, because others wait for it. A
+/// registry that is only busy works again soon.
+pub(in crate::oci) fn is_last(trial: Option<&Trial<'_>>, error: &Error) -> bool {
+    trial.is_some() && !matches!(error.status(), Some(429 | 503))
+}
+
 impl Health {
     pub(in crate::oci) fn new(rules: HealthRules) -> Self {
         Self {

@@ -149,8 +149,10 @@ impl BlobReader {
             Err(error) => error,
         };
         self.answer = None;
-        self.fresh = 0;
-        self.client.inner.health.note(Kind::ReadBlob, &failure);
+        // A registry that delivers something, even in pieces, is well.
+        if std::mem::take(&mut self.fresh) == 0 {
+            self.client.inner.health.note(Kind::ReadBlob, &failure);
+        }
         let Some(delay) = self.attempts.next_delay(&failure) else {
             return Err(failure);
         };

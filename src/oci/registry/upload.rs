@@ -16,7 +16,7 @@ use crate::oci::error::Error;
 use crate::oci::http::call::{Call, Response};
 use crate::oci::http::client::Client;
 use crate::oci::http::failure::idle_error;
-use crate::oci::http::health::Kind;
+use crate::oci::http::health::{Kind, is_last};
 use crate::oci::http::transport::Transport;
 use crate::oci::network::guard::is_same_origin;
 use crate::oci::types::digest::Digest;
@@ -140,15 +140,15 @@ impl Client {
                 upload.ended = true;
                 return Ok(());
             };
-            if let StreamError::Target(cause) = &error {
-                health.note(Kind::WriteBlob, cause);
-            }
-            let is_last = trial.is_some();
-            drop(trial);
-            self.upload_cancel(upload).await;
             let StreamError::Target(cause) = &error else {
+                drop(trial);
+                self.upload_cancel(upload).await;
                 return Err(error);
             };
+            health.note(Kind::WriteBlob, cause);
+            let is_last = is_last(trial.as_ref(), cause);
+            drop(trial);
+            self.upload_cancel(upload).await;
             match attempts.next_delay(cause).filter(|_| !is_last) {
                 Some(delay) => self.inner.wait(cause, delay).await,
                 None => return Err(error),

@@ -152,7 +152,7 @@ pub(super) fn ends_of(
 }
 
 fn address(store: &ImageStore) -> Result<RegistryAddress, Error> {
-    StoreOptions::of(store)?.address(&store.uri)
+    StoreOptions::of(store)?.stored_address(store)
 }
 
 /// A store of a project.

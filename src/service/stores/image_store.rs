@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::settings::{
     StoreChange, StoreCredentials, StoreOptions, certificate_check, login_check, policy_check,
 };
+use crate::oci::RegistryAddress;
 use crate::service::batches::{STEP, in_steps};
 use crate::service::error::shortened;
 use crate::service::label::{LABEL_LIMIT, LabelProblem, label_problem};
@@ -82,7 +83,7 @@ impl StoreDetails {
 
     fn of(store: &ImageStore) -> Result<StoreDetails, Error> {
         let options = StoreOptions::of(store)?;
-        let plain_http = options.address(&store.uri)?.is_plain_http();
+        let plain_http = options.stored_address(store)?.is_plain_http();
         Ok(StoreDetails::with(store, options, plain_http))
     }
 
@@ -289,17 +290,19 @@ fn row_change(
     let options = old.clone().changed(&change)?;
     let uri = change.uri.clone();
     let address = options.address(uri.as_deref().unwrap_or(&store.uri))?;
-    let old_address = old.address(&store.uri)?;
+    // One that isn't valid any more counts as another registry.
+    let old_address = old.address(&store.uri).ok();
+    let was_plain = old_address
+        .as_ref()
+        .is_some_and(RegistryAddress::is_plain_http);
     if uri.is_some() {
         policy_check(&address)?;
     }
-    let moves = !address.is_same_registry(&old_address);
-    let loses_tls = address.is_plain_http() && !old_address.is_plain_http();
+    let moves = !old_address.is_some_and(|old| address.is_same_registry(&old));
+    let loses_tls = address.is_plain_http() && !was_plain;
     let is_unchecked = |options: &StoreOptions| options.tls_verify == Some(false);
-    let loses_check = is_unchecked(&options)
-        && !is_unchecked(&old)
-        && !address.is_plain_http()
-        && !old_address.is_plain_http();
+    let loses_check =
+        is_unchecked(&options) && !is_unchecked(&old) && !address.is_plain_http() && !was_plain;
     // Issuers of a trusted certificate can impersonate the registry.
     let trusts_more = options.ca_certificate.is_some()
         && options.ca_certificate != old.ca_certificate

@@ -156,6 +156,19 @@ impl StoreOptions {
         serde_json::from_str(&store.options).map_err(Error::unexpected)
     }
 
+    /// The address of a stored row. One that was valid for an earlier version isn't the caller's
+    /// mistake.
+    pub(in crate::service) fn stored_address(
+        &self,
+        store: &ImageStore,
+    ) -> Result<RegistryAddress, Error> {
+        let label = &store.label;
+        self.address(&store.uri).map_err(|error| {
+            let message = format!("that of the image store `{label}` must be set again: {error}");
+            Error::invalid("uri", message)
+        })
+    }
+
     /// The stored form.
     pub(super) fn to_text(&self) -> Result<String, Error> {
         serde_json::to_string(self).map_err(Error::unexpected)
@@ -283,7 +296,7 @@ pub fn client_options(store: &ImageStore, key: &SealKey) -> Result<ClientOptions
     let options = StoreOptions::of(store)?;
     let password = store.password(key).map_err(Error::unexpected)?;
     let credentials = store.username.clone().zip(password);
-    let usual = ClientOptions::new(options.address(&store.uri)?);
+    let usual = ClientOptions::new(options.stored_address(store)?);
     Ok(ClientOptions {
         credentials: credentials.map(|(username, password)| Credentials { username, password }),
         tls_verify: options.tls_verify.unwrap_or(true),

@@ -10,6 +10,8 @@ pub(in crate::surface) enum Need {
     Optional,
     /// Exactly one of the parameters with this mark.
     Either,
+    /// One or more of the parameters with this mark.
+    AtLeastOne,
 }
 
 impl Need {
@@ -19,6 +21,7 @@ impl Need {
             Need::Required => "required",
             Need::Optional => "optional",
             Need::Either => "one of these",
+            Need::AtLeastOne => "at least one of these",
         }
     }
 }
@@ -35,6 +38,7 @@ pub(in crate::surface) fn parameters(signatures: &[Method]) -> Vec<(&Parameter, 
         .iter()
         .filter(|one| Some(one.parameters().len()) == longest)
         .collect();
+    let needed = needed_options(signatures);
     let mut all: Vec<(&Parameter, Need)> = Vec::new();
     for place in 0..longest.unwrap_or_default() {
         let at_place = forms.iter().filter_map(|one| one.parameters().get(place));
@@ -50,6 +54,7 @@ pub(in crate::surface) fn parameters(signatures: &[Method]) -> Vec<(&Parameter, 
         let is_either = shapes.len() > 1;
         all.extend(shapes.into_iter().map(|parameter| {
             let need = match (parameter.is_optional, is_either) {
+                (true, _) if needed.contains(&parameter.name) => Need::AtLeastOne,
                 (true, _) => Need::Optional,
                 (false, true) => Need::Either,
                 (false, false) => Need::Required,
@@ -58,6 +63,20 @@ pub(in crate::surface) fn parameters(signatures: &[Method]) -> Vec<(&Parameter, 
         }));
     }
     all
+}
+
+/// The optional parameters of which each signature has at least one.
+fn needed_options(signatures: &[Method]) -> Vec<&str> {
+    let options = signatures.iter().map(|one| {
+        let optional = one.parameters().iter().filter(|p| p.is_optional);
+        optional.map(|p| p.name).collect::<Vec<&str>>()
+    });
+    let options: Vec<Vec<&str>> = options.collect();
+    if options.iter().any(Vec::is_empty) {
+        return Vec::new();
+    }
+    let alone = options.into_iter().filter(|names| names.len() == 1);
+    alone.flatten().collect()
 }
 
 /// The parameters of a method as one line: optional ones in brackets, forms next to each other.
@@ -71,13 +90,15 @@ pub(in crate::surface) fn line(overloads: &[Method]) -> String {
         for (parameter, need) in parameters {
             text.push_str(match (before, need) {
                 (None, _) => "",
-                (Some(Need::Either), Need::Either) => " | ",
+                (Some(Need::Either), Need::Either) | (Some(Need::AtLeastOne), Need::AtLeastOne) => {
+                    " | "
+                }
                 (Some(_), _) => ", ",
             });
             before = Some(need);
             match need {
                 Need::Optional => text.extend(["[", parameter.name, "]"]),
-                Need::Required | Need::Either => text.push_str(parameter.name),
+                Need::Required | Need::Either | Need::AtLeastOne => text.push_str(parameter.name),
             }
         }
         if !texts.contains(&text) {

@@ -34,16 +34,16 @@ impl Carried {
         if let Some((_, key)) = bearer {
             return Carried::Bearer(key.trim().to_owned());
         }
-        let lines = headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        let keys = lines
-            .flat_map(Cookie::split_parse)
-            .filter_map(Result::ok)
-            .filter(|cookie| cookie.name() == NAME)
-            .map(|cookie| cookie.value_trimmed().to_owned());
-        Carried::Cookies(keys.take(TRIED).collect())
+        let mut keys = Vec::new();
+        for line in headers.get_all(COOKIE) {
+            // Another site's cookie may have any bytes.
+            let line = String::from_utf8_lossy(line.as_bytes());
+            let own = Cookie::split_parse(line.as_ref()).filter_map(Result::ok);
+            let own = own.filter(|cookie| cookie.name() == NAME);
+            keys.extend(own.map(|cookie| cookie.value_trimmed().to_owned()));
+        }
+        keys.truncate(TRIED);
+        Carried::Cookies(keys)
     }
 
     /// The keys in the order to try them.
@@ -90,11 +90,13 @@ mod tests {
             HeaderValue::from_static("pxt-session-cookie=\"3x4\""),
         );
         assert_eq!(Carried::of(&headers).keys(), ["1x2", "3x4"]);
+        let foreign = HeaderValue::from_bytes(b"a=\xe9; pxt-session-cookie=9x9");
+        headers.append(COOKIE, foreign.expect("a header"));
         for number in 0..100 {
             let cookie = format!("pxt-session-cookie={number}; pxt-session-cookie=x");
             headers.append(COOKIE, HeaderValue::from_str(&cookie).expect("a header"));
         }
-        assert_eq!(Carried::of(&headers).keys(), ["1x2", "3x4", "0", "x"]);
+        assert_eq!(Carried::of(&headers).keys(), ["1x2", "3x4", "9x9", "0"]);
         headers.insert(AUTHORIZATION, HeaderValue::from_static("bearer 5x6"));
         assert_eq!(Carried::of(&headers), Carried::Bearer("5x6".into()));
     }

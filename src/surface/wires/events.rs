@@ -20,12 +20,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::poll_fn;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Sender, channel, error::SendError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::json;
+use super::streams::StreamPlace;
 use crate::api::error::code;
 use crate::api::namespaces::{RunNews, RunWatcher};
 use crate::api::{ApiError, Dispatcher};
@@ -65,7 +65,7 @@ pub(in crate::surface) async fn listen(
     };
     let heard = headers.get(LAST_EVENT).and_then(|id| id.to_str().ok());
     let heard = heard.and_then(|seq| seq.parse().ok()).unwrap_or(0);
-    let Ok(place) = Arc::clone(&surface.streams.places).try_acquire_owned() else {
+    let Some(place) = surface.streams.place(caller.account_id()) else {
         return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")]).into_response();
     };
     let mut watcher = match RunWatcher::new(&surface.dispatcher, &caller, id, heard) {
@@ -107,17 +107,14 @@ struct Watch {
 }
 
 impl Watch {
-    fn stream(
-        self,
-        first: Vec<RunNews>,
-        place: OwnedSemaphorePermit,
-        stop: CancellationToken,
-    ) -> Response {
+    fn stream(self, first: Vec<RunNews>, place: StreamPlace, stop: CancellationToken) -> Response {
         let (sender, mut receiver) = channel(AHEAD);
         tokio::spawn(async move {
+            let gone = sender.clone();
             tokio::select! {
                 () = stop.cancelled() => {}
-                // An error means that the client is gone.
+                // Without news, nothing is sent that would fail.
+                () = gone.closed() => {}
                 _ = self.tell(first, sender) => {}
             }
             drop(place);

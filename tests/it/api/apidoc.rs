@@ -1,17 +1,13 @@
 //! `/rhn/apidoc/`: every method is on a page, and its samples work.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 
 use regex::Regex;
-use registrysync::api::{Method, Namespace, Registry, namespaces};
+use registrysync::api::namespaces;
 use registrysync::surface::RequestLimits;
-use registrysync::surface::docs::apidoc::samples;
 use serde_json::{Value, json};
 
-use super::server::{ADMIN_PASSWORD, Server, client};
-use crate::support::tools::installed;
+use super::server::{Server, client};
 
 const OPENAPI: &str = "/rhn/manager/api/openapi.json";
 
@@ -23,11 +19,6 @@ async fn page(server: &Server, path: &str) -> (u16, String) {
     let url = format!("http://{}{path}", server.address);
     let answer = client().get(url).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
-}
-
-fn methods(registry: &Registry) -> impl Iterator<Item = (&Namespace, &Method)> {
-    let namespaces = registry.catalog().namespaces();
-    namespaces.flat_map(|ns| ns.methods().map(move |method| (ns, method)))
 }
 
 #[tokio::test]
@@ -69,7 +60,9 @@ async fn every_method_has_its_anchor_and_both_samples() {
                     assert!(article.contains(&format!("<li><code>{code}</code>")));
                 }
             }
-            for sample in ["python", "curl", "answer"] {
+            // It has no answer without a channel.
+            let answer = (name != "testNotification").then_some("answer");
+            for sample in ["python", "curl"].into_iter().chain(answer) {
                 let code = article.split(&format!("<code class=\"{sample}\">")).nth(1);
                 let code = code.and_then(|rest| rest.split("</code>").next()).unwrap();
                 assert!(!code.trim().is_empty(), "{sample}: {article}");
@@ -197,155 +190,4 @@ async fn every_answer_has_the_security_headers_and_assets_stay_cached() {
         !index.contains("style=") && !index.contains("onclick"),
         "nothing inline"
     );
-}
-
-/// Runs `{name, code}` in sequence; prints `{name, fault}` for each.
-const PYTHON: &str = r"
-import contextlib, io, json, sys, xmlrpc.client
-for sample in json.load(sys.stdin):
-    said, fault = io.StringIO(), None
-    try:
-        with contextlib.redirect_stdout(said):
-            exec(compile(sample['code'], sample['name'], 'exec'), {})
-    except xmlrpc.client.Fault as error:
-        fault = [error.faultCode, error.faultString]
-    print(json.dumps({'name': sample['name'], 'fault': fault}))
-";
-
-fn with_secrets(command: &mut Command) -> assert_cmd::Command {
-    let command = std::mem::replace(command, Command::new(""));
-    let mut command = assert_cmd::Command::from_std(command);
-    command
-        .env("LOGIN", "admin")
-        .env("PASSWORD", ADMIN_PASSWORD)
-        .env("NEW_PASSWORD", "battery \\\" staple");
-    command
-}
-
-/// A sample must never be refused as not understood; "no such project" is fine on an empty server.
-fn understood(code: i64, text: &str) -> bool {
-    !matches!(code, -1 | 2801) && !text.contains("Could not find")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_python_sample_reaches_its_method() {
-    if !installed(&["python3"]) {
-        return;
-    }
-    let (server, registry) = (server().await, namespaces::registry());
-    let origin = format!("http://{}", server.address);
-    let all: Vec<Value> = methods(&registry)
-        .map(|(ns, method)| {
-            let name = format!("{}.{method:?}", ns.name());
-            json!({"name": name, "code": samples::python(ns, method, &origin)})
-        })
-        .collect();
-    let output = with_secrets(Command::new("python3").args(["-c", PYTHON]))
-        .write_stdin(Value::from(all.clone()).to_string())
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(lines.lines().count(), all.len());
-    for line in lines.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
-        if let Some(code) = line["fault"][0].as_i64() {
-            assert!(
-                understood(code, line["fault"][1].as_str().unwrap()),
-                "{line}"
-            );
-        }
-    }
-}
-
-/// A password may contain special characters of JSON, XML or a shell.
-#[tokio::test(flavor = "multi_thread")]
-async fn curl_samples_take_any_password() {
-    const PASSWORD: &str = r#"a"b\c<d&e$f'g>h \n"#;
-    if !installed(&["bash", "curl"]) {
-        return;
-    }
-    let (server, registry) = (server().await, namespaces::registry());
-    let origin = format!("http://{}", server.address);
-    let grace =
-        json!({"login": "grace", "password": PASSWORD, "first": "", "last": "", "email": ""});
-    server
-        .admin()
-        .await
-        .post("user/create", grace)
-        .await
-        .unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let auth = registry.catalog().namespace("auth").unwrap();
-    let mut logins = 0;
-    for method in auth.overloads("login") {
-        let mut command = Command::new("bash");
-        let script = samples::curl(auth, method, &origin);
-        command
-            .args(["-euc", &script])
-            .current_dir(directory.path());
-        let mut command = with_secrets(&mut command);
-        let output = command
-            .env("LOGIN", "grace")
-            .env("PASSWORD", PASSWORD)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{script}\n{output:?}");
-        let is_in = said.contains("\"success\":true")
-            || (said.contains("<methodResponse>") && !said.contains("<fault>"));
-        assert!(is_in, "{script}\n{said}");
-        logins += 1;
-    }
-    assert_eq!(logins, 2);
-}
-
-fn bash(script: &str, directory: &Path) -> String {
-    let mut command = Command::new("bash");
-    command.args(["-euc", script]).current_dir(directory);
-    let output = with_secrets(&mut command).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{script}\n{errors}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_curl_sample_reaches_its_method() {
-    if !installed(&["bash", "curl"]) {
-        return;
-    }
-    let (server, registry) = (server().await, namespaces::registry());
-    let origin = format!("http://{}", server.address);
-    let directory = tempfile::tempdir().unwrap();
-    let login = registry
-        .catalog()
-        .namespace("auth")
-        .unwrap()
-        .overloads("login")
-        .first();
-    let login = samples::curl(
-        registry.catalog().namespace("auth").unwrap(),
-        login.unwrap(),
-        &origin,
-    );
-    for (ns, method) in methods(&registry) {
-        // One of them may have logged out.
-        assert_eq!(bash(&login, directory.path()), "{\"success\":true}");
-        let script = samples::curl(ns, method, &origin);
-        let said = bash(&script, directory.path());
-        if said.contains("<methodResponse>") {
-            assert!(!said.contains("<fault>"), "{script}\n{said}");
-            continue;
-        }
-        let said: Value =
-            serde_json::from_str(&said).unwrap_or_else(|_| panic!("{script}\n{said}"));
-        if said["success"] != true {
-            let code = said["code"].as_i64().unwrap_or(-1);
-            assert!(
-                understood(code, said["message"].as_str().unwrap()),
-                "{script}\n{said}"
-            );
-        }
-    }
 }

@@ -25,6 +25,7 @@ mod registry;
 mod registrysync;
 mod roles;
 mod sample;
+mod samples;
 pub(crate) mod server;
 mod stored;
 mod strangers;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use registrysync::oci::{Client, ClientOptions, HealthRules};
 use registrysync::sync::SyncSpec;
 
-use crate::support::images::Image;
+use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::raw::{RawServer, endlessly};
 use crate::support::registry::Registry;
 use crate::support::registry::auth::{Auth, TokenAuth};
@@ -137,6 +137,54 @@ async fn a_target_that_takes_nothing_is_given_up_after_a_few_tags() {
                 .is_some_and(|reason| reason.contains("given up"))
         );
     }
+}
+
+/// Faults of every blob of `images`: the same number of times each.
+fn blobs_fail(registry: &Registry, images: &[Image], fault: impl Fn(&str) -> Fault, times: usize) {
+    for blob in images.iter().flat_map(|image| &image.blobs) {
+        let hex = blob.digest.trim_start_matches("sha256:");
+        registry.fault_add(fault(hex).times(times));
+    }
+}
+
+/// A registry that is only busy is waited for, however many uploads it refuses.
+#[tokio::test]
+async fn a_busy_target_takes_everything_in_the_end() {
+    for status in [429, 503] {
+        let (source, target) = (stored(10).await, Registry::start().await);
+        let images: Vec<Image> = (1..=10).map(|seed| Image::artifact(seed, "a/b")).collect();
+        let refused = |hex: &str| Fault::status("PUT", hex, status);
+        blobs_fail(&target, &images, refused, 2);
+        let to = Client::new(hasty(target.address())).unwrap();
+        let mut wanted = many(&client(source.address()), 10);
+        wanted.max_parallel = 8;
+        let ran = run(&to, wanted).await;
+        assert_eq!(ran.end.totals.copied, 10, "{status}: {:?}", ran.end);
+    }
+}
+
+/// A registry that delivers blobs only in pieces is well.
+#[tokio::test]
+async fn a_source_that_cuts_every_blob_delivers_all_in_the_end() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let image = |seed| Image::single(Format::Oci, AMD64, &[Blob::layer(seed, 400_000)]);
+    let images: Vec<Image> = (1..=10).map(image).collect();
+    for (image, tag) in images.iter().zip(tags(10)) {
+        image.store(&source, "app", Some(&tag));
+    }
+    let cut = |hex: &str| {
+        Fault::on(
+            "GET",
+            &format!("blobs/sha256:{hex}"),
+            Action::Cut { after: 70_000 },
+        )
+    };
+    blobs_fail(&source, &images, cut, 4);
+    let from = Client::new(hasty(source.address())).unwrap();
+    let mut wanted = many(&from, 10);
+    wanted.max_parallel = 8;
+    let ran = run(&client(target.address()), wanted).await;
+    assert_eq!(ran.end.totals.copied, 10, "{:?}", ran.end);
 }
 
 /// Temporarily unhealthy isn't permanently unhealthy: waiting tags are copied.

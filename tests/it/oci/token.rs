@@ -242,7 +242,8 @@ async fn a_mount_without_enough_scopes_spoils_no_upload() {
 async fn credentials_dont_go_to_a_realm_on_another_host() {
     let elsewhere = guarded(account()).start().await;
     let auth = TokenAuth {
-        realm: Some(format!("http://{}/token", elsewhere.address())),
+        // Those in its address aren't sent either.
+        realm: Some(format!("http://a:b@{}/token", elsewhere.address())),
         ..account()
     };
     let registry = guarded(auth).start().await;

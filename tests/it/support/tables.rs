@@ -177,5 +177,9 @@ fn restore(conn: &mut DbConnection, names: &[String]) {
             "INSERT INTO {name} {overriding} SELECT * FROM kept_{name};"
         );
     }
+    if matches!(conn, DbConnection::Sqlite(_)) {
+        // New rows get the same ids again.
+        statements.push_str("DELETE FROM sqlite_sequence;");
+    }
     execute(conn, &statements);
 }

@@ -181,6 +181,30 @@ async fn watching_ends_with_the_session_and_with_the_run() {
     events(watcher, "end").await;
 }
 
+/// A client that is gone gives its place back, though nothing happens in its run.
+#[tokio::test(flavor = "multi_thread")]
+async fn places_of_gone_clients_are_free_again() {
+    let (server, session, id, _registries) = stalled_run().await;
+    let mut open = Vec::new();
+    let refused = loop {
+        let answer = listen(&server, &session.key, id, None).await;
+        if answer.status() != StatusCode::OK {
+            break answer;
+        }
+        assert!(open.len() < 256, "no limit");
+        open.push(answer);
+    };
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let person = server.login().await;
+    drop(open);
+    let again = async {
+        while listen(&server, &person.key, id, None).await.status() != StatusCode::OK {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(SOON, again).await.expect("a place");
+}
+
 /// Clients that start to watch while the database is unreachable are told so at once, and when to
 /// retry.
 #[tokio::test(flavor = "multi_thread")]

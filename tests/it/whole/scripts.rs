@@ -21,8 +21,8 @@ pub(super) async fn seed(source: &AnyRegistry) {
         (3, "library/postgres", "16.1"),
         (4, "library/postgres", "16.2"),
         (5, "library/postgres", "15.9"),
-        (6, "tools/busybox", "1.36"),
-        (7, "tools/busybox", "1.35"),
+        (6, "library/busybox", "1.36"),
+        (7, "library/busybox", "1.35"),
     ] {
         let layers = [Blob::layer(99, 70_000), Blob::layer(seed, 1000)];
         let image = Image::single(Format::Docker, AMD64, &layers);
@@ -41,7 +41,7 @@ const BY_PYTHON: [Place; 4] = [
 pub(super) const BY_CURL: [Place; 3] = [
     ("library/nginx", "1.26.0"),
     ("library/nginx", "latest"),
-    ("tools/busybox", "1.36"),
+    ("library/busybox", "1.36"),
 ];
 
 async fn digest(registry: &AnyRegistry, repository: &str, tag: &str) -> Option<String> {
@@ -70,7 +70,7 @@ pub(super) async fn assert_equal(source: &AnyRegistry, target: &AnyRegistry, wan
             "{repository}:{tag}"
         );
     }
-    for (repository, tag) in [("library/postgres", "15.9"), ("tools/busybox", "1.35")] {
+    for (repository, tag) in [("library/postgres", "15.9"), ("library/busybox", "1.35")] {
         assert_eq!(digest(target, repository, tag).await, None);
     }
 }

@@ -104,6 +104,23 @@ fn the_log_is_as_loud_and_in_the_form_that_was_asked_for() {
 }
 
 #[test]
+fn a_start_that_is_refused_creates_nothing() {
+    let desk = Desk::new();
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = busy.local_addr().map(|address| (busy, address.to_string()));
+    let (_busy, address) = busy.unwrap();
+    for arguments in [
+        &["--listen", &address][..],
+        &["--listen", "127.0.0.1:0", "--tls-cert", "no.pem", "--tls-key", "no.pem"],
+    ] {
+        let command = [&["serve", "--data-dir", "fresh"], arguments].concat();
+        let output = desk.command(&command).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(!desk.path("fresh").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
 fn the_first_password_is_shown_at_a_terminal_only() {
     let desk = Desk::new();
     let output = served(&desk, &["--data-dir", "quiet"], &[]);

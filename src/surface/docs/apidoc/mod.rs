@@ -2,13 +2,14 @@
 //!
 //! - this file: the routes and the pages, which work without JavaScript.
 //! - `view`: a namespace and its methods as a page shows them.
-//! - `answer`: a sample response.
-//! - `samples`: each method as a Python and a curl call.
+//! - [`samples`]: each method as a Python and a curl call; `values`: their arguments; [`answer`]: their
+//!   responses.
 //! - [`guide`]: the pages on scripts and on questions, for HTML and for `AsciiDoc`.
 
-mod answer;
+pub mod answer;
 pub mod guide;
 pub mod samples;
+mod values;
 mod view;
 
 use std::sync::{Arc, LazyLock};

@@ -6,27 +6,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use crate::api::catalog::camel_case;
-use crate::api::types::{Kind, Member, Shape};
+use super::values::{Example, examples};
 use crate::api::{Method, Namespace, SessionUse};
 use crate::surface::paths::JSON_ROOT;
-
-/// Minimum number of members in a sample struct, if the type has that many.
-const MEMBERS_SHOWN: usize = 2;
-
-/// A value in a sample.
-enum Example {
-    /// The same in JSON and Python, except for true and false.
-    Plain(Json),
-    Date,
-    Bytes,
-    /// From this environment variable.
-    Variable(&'static str),
-    /// The key of the sample's own session.
-    Session,
-    Struct(Vec<(String, Example)>),
-    Array(Vec<Example>),
-}
 
 /// The Python call; `origin` is the server's address.
 pub fn python(namespace: &Namespace, method: &Method, origin: &str) -> String {
@@ -158,120 +140,13 @@ fn is_login(namespace: &Namespace, method: &Method) -> bool {
     namespace.name() == "auth" && method.name() == "login"
 }
 
-fn examples<'a>(namespace: &Namespace, method: &'a Method) -> Vec<(&'a str, Example)> {
-    let parameters = method.parameters().iter();
-    parameters
-        .map(|p| {
-            let own = match (namespace.name(), p.name) {
-                ("auth", "login") => Some(Example::Variable("LOGIN")),
-                ("auth", "password") => Some(Example::Variable("PASSWORD")),
-                ("auth", "sessionKey" | "token") => Some(Example::Session),
-                _ => None,
-            };
-            (p.name, own.unwrap_or_else(|| example(p.name, &p.shape)))
-        })
-        .collect()
-}
-
-fn example(name: &str, shape: &Shape) -> Example {
-    match shape.kind() {
-        Kind::Struct => struct_example(&shape.members()),
-        Kind::Array if shape.item_kind() == Some(Kind::Struct) => {
-            Example::Array(vec![struct_example(&shape.members())])
-        }
-        Kind::Array if shape.item_kind() == Some(Kind::Int) => {
-            Example::Array(vec![Example::Plain(1.into())])
-        }
-        kind => scalar_example(name, kind),
-    }
-}
-
-fn struct_example(members: &[Member]) -> Example {
-    let needed = members.iter().filter(|member| member.required).count();
-    let shown = needed.max(MEMBERS_SHOWN);
-    let (first, others): (Vec<&Member>, Vec<&Member>) =
-        members.iter().partition(|member| member.required);
-    let chosen = first.into_iter().chain(others).take(shown);
-    Example::Struct(
-        chosen
-            .map(|m| (m.name.clone(), scalar_example(&m.name, m.kind)))
-            .collect(),
-    )
-}
-
-fn scalar_example(name: &str, kind: Kind) -> Example {
-    let name = camel_case(name);
-    match kind {
-        Kind::Text if name.to_lowercase().contains("password") => Example::Variable("NEW_PASSWORD"),
-        Kind::Text => Example::Plain(text_example(&name).into()),
-        Kind::Int => Example::Plain(match name.as_str() {
-            "limit" => 100.into(),
-            "offset" => 0.into(),
-            "duration" => 600.into(),
-            _ => 1.into(),
-        }),
-        Kind::Boolean => Example::Plain(true.into()),
-        Kind::Double => Example::Plain(1.5.into()),
-        Kind::Date => Example::Date,
-        Kind::Bytes => Example::Bytes,
-        Kind::Struct => Example::Struct(Vec::new()),
-        Kind::Array => Example::Array(match name.as_str() {
-            "params" => Vec::new(),
-            "architectures" => vec![Example::Plain("linux/amd64".into())],
-            _ => vec![Example::Plain("1.27".into()), Example::Plain("1.28".into())],
-        }),
-    }
-}
-
-/// An example of a text with that name.
-fn text_example(name: &str) -> &'static str {
-    known_text(name).unwrap_or("web")
-}
-
-/// The same; `None` for generic names.
-pub(super) fn known_text(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "label" | "projectLabel" | "name" | "project" => "web",
-        "digest" | "sourceDigest" | "targetDigest" | "manifestDigest" | "configDigest" => {
-            "sha256:9834876dcfb05cb167a5c24953eba58c4ac89b1adf57f28f2f9d09af107ee8f0"
-        }
-        "mediaType" => "application/vnd.oci.image.index.v1+json",
-        "os" => "linux",
-        "timeZone" => "Europe/Berlin",
-        "level" => "info",
-        "storeLabel" | "srcStore" | "srcStoreLabel" | "sourceStore" => "hub",
-        "destStore" | "destStoreLabel" => "mirror",
-        "repository" | "image" | "targetRepository" => "library/nginx",
-        "tag" => "1.27",
-        "tagsRegex" => "^1\\.2[78]$",
-        "filter" => "^1",
-        "architecture" => "linux/arm64",
-        "placement" => "path",
-        "uri" => "registry.example.com",
-        "storeType" => "registry",
-        "status" => "failed",
-        "login" | "adminLogin" => "anna.k",
-        "username" => "robot",
-        "email" => "anna@example.com",
-        "first" | "firstName" => "Anna",
-        "last" | "lastName" => "Kern",
-        "prefix" => "Ms.",
-        "role" => "image_admin",
-        "cronExpr" => "0 0 2 * * ?",
-        "namespace" => "image.store",
-        "method" | "methodName" => "api.getVersion",
-        "description" => "nightly mirror",
-        _ => return None,
-    })
-}
-
 fn python_literal(example: &Example) -> String {
     match example {
         Example::Plain(Json::Bool(true)) => "True".into(),
         Example::Plain(Json::Bool(false)) => "False".into(),
         // JSON escapes mean the same in Python.
         Example::Plain(json) => json.to_string(),
-        Example::Date => "datetime.datetime(2027, 1, 2, 3, 4, 5)".into(),
+        Example::Date(year) => format!("datetime.datetime({year}, 1, 2, 3, 4, 5)"),
         Example::Bytes => "xmlrpc.client.Binary(b\"content\")".into(),
         Example::Variable(name) => format!("os.environ[\"{name}\"]"),
         Example::Session => "key".into(),
@@ -320,7 +195,7 @@ fn variables(example: &Example, names: &mut Vec<&'static str>) {
 fn json_literal(example: &Example) -> String {
     match example {
         Example::Plain(json) => json.to_string().replace('\\', "\\\\").replace('$', "\\$"),
-        Example::Date => "\"2027-01-02T03:04:05Z\"".into(),
+        Example::Date(year) => format!("\"{year}-01-02T03:04:05Z\""),
         Example::Bytes => "\"Y29udGVudA==\"".into(),
         // As set by `escapes`.
         Example::Variable(name) => format!("\"${}\"", name.to_lowercase()),

@@ -218,7 +218,7 @@ impl<'a> DefinitionView<'a> {
             result: ValueView::of("", sample.returns_doc(), sample.result()),
             python: samples::python(namespace, sample, origin),
             curl: samples::curl(namespace, sample, origin),
-            answer: answer::answer(sample),
+            answer: answer::answer(namespace, sample),
         })
     }
 }

@@ -10,6 +10,23 @@ fn add(repository: &str, tags: &[&str], options: &Value) -> Value {
     json!({"label": "mirror", "repository": repository, "tags": tags, "options": options})
 }
 
+/// A script's variable without a value must not select all tags.
+#[tokio::test]
+async fn nil_by_position_adds_nothing() {
+    let admin = Admin::new(TestDatabase::sqlite()).await;
+    admin.project("mirror", json!({})).await;
+    for nils in 1..=3 {
+        let given = [text(&admin.key), text("mirror"), text("app")];
+        let args = given.into_iter().chain(vec![Xml::Nil; nils]).collect();
+        let added = admin.server.xml("registrysync.addImage", args).await;
+        let (code, message) = added.unwrap_err();
+        assert_eq!(code, -1, "{nils}: {message}");
+        assert!(message.contains("Could not find method"), "{message}");
+    }
+    let listed = admin.get("listImages?label=mirror").await;
+    assert_eq!(listed, Ok(json!([])));
+}
+
 #[tokio::test]
 async fn every_overload_adds_what_it_says() {
     let admin = Admin::new(TestDatabase::sqlite()).await;

@@ -147,7 +147,7 @@ def main():
     assert changed["max_parallel"] == 2 and changed["version"] > made["version"]
     assert do("registrysync.getDetails", made["id"])["label"] == PROJECT
     item = do("registrysync.addImage", PROJECT, "library/nginx", ["1.26.0", "latest"])
-    other = do("registrysync.addImage", PROJECT, "tools/busybox", r"^1\.3[67]")
+    other = do("registrysync.addImage", PROJECT, "library/busybox", r"^1\.3[67]")
     unwanted = do("registrysync.addImage", PROJECT, "library/postgres", [])
     assert do("registrysync.removeImage", unwanted["id"]) == 1
     assert [i["id"] for i in do("registrysync.listImages", PROJECT)] == [item["id"], other["id"]]
