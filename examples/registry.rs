@@ -1,5 +1,5 @@
-//! Serves one in-memory registry, the one that the tests use, until SIGTERM or Ctrl-C: for a demonstration where
-//! no real registry can be had. Nothing that is pushed to it stays.
+//! Serves the tests' in-memory registry until SIGTERM or Ctrl-C, for a demonstration without a real
+//! registry. Pushed images are lost when it ends.
 
 use std::net::SocketAddr;
 
@@ -25,10 +25,10 @@ use registry::Registry;
 /// An in-memory OCI registry.
 #[derive(Parser)]
 struct Arguments {
-    /// Where to listen; port 0 takes a free one.
+    /// Address to listen on; port 0 picks a free port.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR:PORT")]
     listen: SocketAddr,
-    /// What it holds at the start.
+    /// Initial content.
     #[arg(long, value_name = "CONTENT")]
     seed: Option<Seed>,
 }

@@ -1,4 +1,4 @@
-# Shared by scripts/demo and scripts/test: what may be installed, and how. Sourced by bash, not run.
+# Shared by scripts/demo and scripts/test: finds and installs what they need. Sourced by bash, not run.
 
 say() { printf '%s\n' "$*"; }
 die() {
@@ -6,7 +6,7 @@ die() {
     exit 3
 }
 
-# Debian's server packages put themselves outside of an unprivileged user's PATH.
+# On Debian, the programs of server packages aren't on an unprivileged user's PATH.
 export PATH="$PATH:/usr/sbin:/sbin"
 
 on_debian() {
@@ -14,7 +14,7 @@ on_debian() {
         grep -Eq '^(ID|ID_LIKE)=.*debian' /etc/os-release
 }
 
-# How to become root here: "" when we are, "sudo" when it can be had, "none" otherwise.
+# How to become root: "" if we are root, "sudo" if sudo works, otherwise "none".
 root_way() {
     if [ "$(id -u)" = 0 ]; then
         echo ""
@@ -27,12 +27,12 @@ root_way() {
 
 can_install() { on_debian && [ "$(root_way)" != none ]; }
 
-# PostgreSQL's server binaries stand outside of PATH on Debian.
+# On Debian, PostgreSQL's server programs aren't on PATH.
 postgres_found() {
     command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
 }
 
-# tool_found NAME: is the command that the Debian package NAME is wanted for here?
+# tool_found NAME: whether the command or library from the Debian package NAME is installed.
 tool_found() {
     case $1 in
     gcc) command -v cc >/dev/null ;;
@@ -48,7 +48,7 @@ tool_found() {
     esac
 }
 
-# tools_missing NAME...: those of the names that are not here, a line each.
+# tools_missing NAME...: prints the names that aren't installed, one per line.
 tools_missing() {
     local name
     for name in "$@"; do
@@ -56,19 +56,19 @@ tools_missing() {
     done
 }
 
-# packages_announce NAME...: says what packages_install will do about them.
+# packages_announce NAME...: says what packages_install will do.
 packages_announce() {
     if [ $# = 0 ]; then
-        say "Will install: nothing, all that is needed is here."
+        say "Nothing to install: everything needed is there."
     elif can_install; then
-        say "Will install with apt-get${SUDO:+ (by sudo)}: $*"
+        say "Will install with apt-get${SUDO:+ (and sudo)}: $*"
     else
-        say "Will install: nothing (that takes Debian, and root or sudo). Not here: $*"
+        say "Can't install packages (only on Debian, as root or with sudo). Missing: $*"
     fi
 }
 
-# packages_install NAME...: installs them where that can be done; starts none of their services.
-# Returns 1, with apt-get's words, when that failed.
+# packages_install NAME...: installs them if possible, without starting their services. If that fails, it
+# prints apt-get's last lines and returns 1.
 packages_install() {
     [ $# = 0 ] && return 0
     can_install || return 0
@@ -77,8 +77,8 @@ packages_install() {
     $SUDO bash -s -- "$@" >"$log" 2>&1 <<'ROOT' || status=$?
 set -eu
 export DEBIAN_FRONTEND=noninteractive
-# A package's service is not wanted, only its program: refuse starts, and make no database
-# cluster, until apt-get is done. What the machine's owner has set stays.
+# Only the programs are needed: until apt-get is done, refuse to start services and create no database
+# cluster. An existing policy of the machine stays unchanged.
 policy=/usr/sbin/policy-rc.d
 cluster=/etc/postgresql-common/createcluster.d/registrysync-no-cluster.conf
 cleanup() {
@@ -105,17 +105,17 @@ ROOT
     return $status
 }
 
-# rust_check: ends the script where nothing can be built.
+# rust_check: ends the script if the tools to build are missing.
 rust_check() {
     command -v cc >/dev/null && command -v make >/dev/null ||
         die "a C compiler or make is missing, and cargo needs both: install gcc, libc6-dev and make"
-    # Cargo is where rustup puts it even if the shell that called us doesn't know.
+    # rustup's directory may not be on the PATH of the calling shell.
     command -v cargo >/dev/null || export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
     command -v cargo >/dev/null ||
-        die "cargo is not here: install Rust 1.95 or newer first, see https://rustup.rs"
+        die "cargo is missing: install Rust 1.95 or newer first, see https://rustup.rs"
 }
 
-# Another user may have built here before (root, say): then build where we may write.
+# If another user (such as root) has built here before, build in a directory that we can write to.
 target_choose() {
     [ -n "${CARGO_TARGET_DIR:-}" ] || unset CARGO_TARGET_DIR
     local wanted=${CARGO_TARGET_DIR:-$ROOT/target}
@@ -127,21 +127,21 @@ target_choose() {
     if ! mkdir -p "$CARGO_TARGET_DIR" 2>/dev/null; then
         CARGO_TARGET_DIR=$(mktemp -d)
     fi
-    say "$wanted belongs to someone else; building in $CARGO_TARGET_DIR."
+    say "$wanted isn't writable; building in $CARGO_TARGET_DIR."
 }
 
-# Where tests/requirements.txt is installed; the tests look there.
+# The directory where tests/requirements.txt is installed; the tests look there.
 pypi_tools() { echo "${CARGO_TARGET_DIR:-$ROOT/target}/pypi-tools"; }
 
-# pypi_tools_install: installs them for this Python, or again if the file has changed. Returns 1, with
-# pip's words, when that failed. Needs what target_choose says.
+# pypi_tools_install: installs them for this Python, and again if the file has changed. If that fails, it
+# prints pip's last lines and returns 1. Call target_choose first.
 pypi_tools_install() {
     tool_found python3-venv || return 0
     local wanted=$ROOT/tests/requirements.txt home log stamp
     home=$(pypi_tools)
     stamp="$(python3 -c 'import sys; print(sys.executable, sys.version)') $(cksum <"$wanted")"
     [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ] || return 0
-    say "Will install from PyPI, into $home: what tests/requirements.txt names"
+    say "Will install tests/requirements.txt from PyPI into $home"
     log=$(mktemp)
     if python3 -m venv --clear "$home" >"$log" 2>&1 &&
         "$home/bin/python" -m pip install --require-hashes --only-binary :all: -r "$wanted" >>"$log" 2>&1; then

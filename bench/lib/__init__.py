@@ -1,1 +1,1 @@
-"""The benchmark's parts, one a file: registry, cases, tools, alone, report."""
+"""The benchmark's parts, one per file: registry, cases, tools, alone, report."""

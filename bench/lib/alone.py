@@ -1,7 +1,7 @@
-"""alone.py CASE HOST:PORT: what the target alone costs, as one JSON line {"wall": seconds}.
+"""alone.py CASE HOST:PORT: measures the target alone; prints one JSON line {"wall": seconds}.
 
-Sends the blobs and manifests of a case from memory over four kept-alive connections: nothing is
-asked, nothing is fetched. Blobs that several repositories have are sent once, then mounted.
+Sends the blobs and manifests of a case from memory over four persistent connections, without
+requesting or fetching anything. Blobs of several repositories are sent once, then mounted.
 """
 
 import concurrent.futures

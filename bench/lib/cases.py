@@ -1,4 +1,4 @@
-"""What is copied: the images of each case, made from a seed, and how a source gets them."""
+"""The images of each case, generated from a seed, and their upload to a source."""
 
 import dataclasses
 import hashlib
@@ -26,13 +26,13 @@ class Case:
     own_size: int = 0
     shared: int = 0
     shared_size: int = 0
-    # Whether each run finds an empty target, or one that holds all of it already.
+    # Whether each run starts with an empty target, or with one that already has all images.
     emptied: bool = True
-    # How often each tool runs, when the command line doesn't say.
+    # Default number of runs of each tool.
     runs: int = 5
 
     def blobs_of(self, repository, tag):
-        """The layers of an image as (seed, size), in their order."""
+        """The layers of an image as (seed, size), in order."""
         shared = [(f"{self.name} shared {n}", self.shared_size) for n in range(self.shared)]
         own = [(f"{self.name} {repository} {tag} {n}", self.own_size) for n in range(self.own)]
         return shared + own
@@ -80,7 +80,7 @@ CASES = {
 
 
 def chunks(seed, size):
-    """The bytes of a blob, at most a MiB at a time."""
+    """The bytes of a blob, in chunks of at most 1 MiB."""
     source = random.Random(seed)
     while size > 0:
         yield source.randbytes(min(size, MIB))
@@ -133,7 +133,7 @@ def images(case):
 
 
 class Seeder(Registry):
-    """Uploads what is too large to be held in memory, and mounts what is there already."""
+    """Streams large blobs instead of holding them in memory, and mounts existing ones."""
 
     def blob_stream(self, repository, seed, size, digest):
         upload = self.upload_start(repository)
@@ -147,7 +147,7 @@ class Seeder(Registry):
 
 
 def seed(case, address):
-    """Puts the images of a case into the registry at `address` (host:port)."""
+    """Uploads the images of a case to the registry at `address` (host:port)."""
     registry = Seeder(f"http://{address}")
     origin = {}
     for image in images(case):

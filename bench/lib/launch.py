@@ -1,7 +1,7 @@
-"""launch.py COMMAND...: runs a command and prints what it cost, as one JSON line.
+"""launch.py COMMAND...: runs a command and prints its time and memory as one JSON line.
 
-A process of its own, since Linux counts the memory that a process had before `exec` to its peak:
-this one is small, the benchmark itself needn't be. Exit code: 0 also when the command failed.
+A separate small process, since on Linux the peak memory of a process includes that before `exec`, and
+the benchmark itself may be large. The exit code is 0 even if the command failed.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Real `docker-registry` servers on loopback, and what their access logs say."""
+"""Real `docker-registry` servers on the loopback address, and their access logs."""
 
 import collections
 import pathlib
@@ -24,7 +24,7 @@ http:
 
 REQUEST = re.compile(r'"([A-Z]+) (/v2/[^ "]*) HTTP/[0-9.]+" ([0-9]{3})')
 
-# Kinds in the order of the table; the first pattern that is found in the path decides.
+# Kinds in the order of the table; the first pattern that matches the path applies.
 KINDS = [
     ("manifest", re.compile(r"/manifests/")),
     ("mount", re.compile(r"/blobs/uploads/\?.*mount=")),
@@ -36,7 +36,7 @@ KINDS = [
 
 
 class DockerRegistry:
-    """One server over `directory`; ended by `stop`, or at the end of a `with`."""
+    """A server with its data in `directory`; stopped by `stop`, or at the end of a `with`."""
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -77,7 +77,7 @@ class DockerRegistry:
         return counts
 
     def cpu_seconds(self):
-        """User and system time that the server has used so far."""
+        """User and system time of the server so far."""
         fields = pathlib.Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / 100
 
@@ -86,7 +86,7 @@ class DockerRegistry:
         self._process.wait()
 
     def remove(self):
-        """Stops the server and deletes what it stored."""
+        """Stops the server and deletes its data."""
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -7,8 +7,8 @@ import statistics
 
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
-# Seconds (skopeo, regsync) that were measured on another machine of two cores. Where regsync
-# isn't installed, its share of skopeo's time there stands in for it.
+# Seconds (skopeo, regsync) measured on another machine with two cores. If regsync isn't installed, its
+# time is estimated from their ratio.
 ELSEWHERE = {"cold": (5.2, 2.5), "warm": (0.55, 0.16), "shared": (13.5, 5.0)}
 
 COLUMNS = [
@@ -66,7 +66,7 @@ def times_table(outcomes):
 
 
 def stand_in(outcome, ours):
-    """A row for regsync where it isn't installed."""
+    """An estimated row for regsync if it isn't installed."""
     name, skopeo = outcome.case.name, outcome.runs.get("skopeo")
     if name not in ELSEWHERE or "regsync" in outcome.runs or not skopeo:
         return
@@ -98,7 +98,7 @@ def text(outcomes, versions, load):
 
 
 def readme_update(path, tables):
-    """Puts the tables between the markers of the file at `path`."""
+    """Writes the tables between the markers in the file at `path`."""
     before, rest = path.read_text().split(BEGIN)
     _, after = rest.split(END)
     path.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}")

@@ -1,4 +1,4 @@
-"""A server of registrysync to be watched: its memory, and how long a client with a session waits."""
+"""A registrysync server to observe: its memory, and the response times of a client with a session."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ def memory(process, what):
 
 
 def probe(url, key, seconds, process):
-    """A client with a session in a process of its own: its times in ms, and the memory meanwhile."""
+    """Runs a client with a session in its own process; its times in ms, and the server's peak memory."""
     code = f"""
 import http.client, json, sys, time, urllib.parse
 times, end = [], time.monotonic() + {seconds}
@@ -42,13 +42,13 @@ print(json.dumps(times))
         most = max(most, memory(process, "VmRSS"))
         time.sleep(0.05)
     if client.returncode:
-        sys.exit("a client with a session wasn't answered")
+        sys.exit("a client with a session got no response")
     return json.loads(client.stdout.read()), most
 
 
 @contextlib.contextmanager
 def started(binary):
-    """The process, its address, and a session's key."""
+    """Starts a server; yields the process, its address and a session key."""
     with tempfile.TemporaryDirectory() as work:
         password = pathlib.Path(work, "password")
         password.write_text(PASSWORD)
@@ -68,7 +68,7 @@ def started(binary):
 
 
 def called(url, key, method, body=None):
-    """What a method answers; a fault is its message."""
+    """The result of a method, or the message of a fault."""
     request = urllib.request.Request(
         f"{url}/rhn/manager/api/{method}",
         None if body is None else json.dumps(body).encode(),
@@ -79,7 +79,7 @@ def called(url, key, method, body=None):
 
 
 class Table:
-    """Rows of figures; `bad` where one reaches its limit."""
+    """Rows of figures; `bad` if one reaches its limit."""
 
     def __init__(self, head, memory, p99):
         self.limits, self.bad = (memory, p99), False

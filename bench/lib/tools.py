@@ -1,4 +1,4 @@
-"""The tools that are compared: how each is called for a case, and its version."""
+"""The compared tools: their commands for a case, and their versions."""
 
 import dataclasses
 import os
@@ -20,10 +20,10 @@ class Tool:
         return found.group(0) if found else "unknown"
 
     def command(self, case, source, target, work):
-        """The call that makes `target` hold what the case has at `source` (both host:port).
+        """The command that copies the case from `source` to `target` (both host:port).
 
-        registrysync and skopeo read the same file, and so put a repository under the last part
-        of its path.
+        registrysync and skopeo read the same file, so the target repository is the last part of
+        the path.
         """
         if self.name == "regsync":
             config = pathlib.Path(work) / f"{case.name}.regsync.yml"
@@ -57,7 +57,7 @@ def regsync_config(case, source, target):
 
 
 def tools_here(registrysync):
-    """The tools that can be run on this machine; ours first."""
+    """The tools that are installed on this machine; ours first."""
     found = [Tool("registrysync", registrysync)] if os.access(registrysync, os.X_OK) else []
     for name in "skopeo", "regsync":
         program = shutil.which(name)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """registrysync in spacecmd: sync projects, their images and runs, and the registries behind them.
 
-How to load it: docs/spacecmd.md. Each `do_…` function is a command and `self` the shell; the help of
-a command is the function's docstring, what Tab offers stands in COMPLETIONS.
+docs/spacecmd.md says how to load it. Each `do_…` function is a command, and `self` is the shell. A
+command's help is the function's docstring. COMPLETIONS defines what Tab completes.
 """
 
 import getpass
@@ -26,11 +26,11 @@ SECONDS_BETWEEN_LOOKS = 1
 LOG_PAGE = 1000
 
 
-# What several commands share. Names with an underscore don't become commands.
+# Helpers. Names that begin with an underscore don't become commands.
 
 
 def _parse(args, glob=True, **flags):
-    """Positional arguments and options; flags are `name=keywords of add_argument`."""
+    """Positional arguments and options; `flags` maps names to the keywords of add_argument."""
     parser = get_argument_parser()
     for name, keywords in flags.items():
         letter = keywords.pop("letter", None)
@@ -373,7 +373,7 @@ def do_registrysync_run(self, args):
 
 
 def _run_ended(self, label, run_id):
-    """Waits for the run; whether it copied everything."""
+    """Waits until the run has ended; returns whether it copied everything."""
     run = self.client.registrysync.getRun(self.session, run_id)
     while run["status"] in UNDER_WAY:
         time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -388,7 +388,7 @@ def do_registrysync_runlog(self, args):
     """registrysync_runlog: Show the log of a run of a sync project
     usage: registrysync_runlog PROJECT [RUN]
 
-    RUN is its id; default: the latest run.
+    RUN is the run's id; default: the latest run.
     """
     arguments, _ = _parse(args, glob=False)
     if len(arguments) not in (1, 2) or not (arguments[1:] or ["0"])[0].isdigit():
@@ -397,7 +397,7 @@ def do_registrysync_runlog(self, args):
     if len(arguments) == 2:
         run = self.client.registrysync.getRun(self.session, int(arguments[1]))
         if run["project_label"] != arguments[0]:
-            logging.error("Run %s is of project %s", arguments[1], run["project_label"])
+            logging.error("Run %s belongs to project %s", arguments[1], run["project_label"])
             return 1
         runs = [run]
     if not runs:
@@ -413,7 +413,7 @@ def do_registrysync_runlog(self, args):
             return 0
 
 
-# What registries have.
+# Contents of registries.
 
 
 def do_registrysync_listrepositories(self, args):
@@ -458,9 +458,9 @@ def do_registry_create(self, args):
 
     options:
       -n, --name            label
-      -u, --uri             host[:port][/prefix], http:// in front for one without TLS
-      -l, --login           user at the registry; the password is asked for
-          --password-file   its first line is the password, instead of asking
+      -u, --uri             host[:port][/prefix], with http:// in front if it has no TLS
+      -l, --login           user at the registry; prompts for the password
+          --password-file   file with the password in its first line, instead of the prompt
     """
     arguments, options = _parse(
         args,
@@ -476,9 +476,9 @@ def do_registry_create(self, args):
         options.name = prompt_user("Label:", noblank=True)
         options.uri = prompt_user("Address:", noblank=True)
         options.login = prompt_user("User (blank for none):")
-    for value, name in [(options.name, "name"), (options.uri, "uri")]:
+    for value, name in [(options.name, "A name"), (options.uri, "An address")]:
         if not value:
-            logging.error("A %s is required", name)
+            logging.error("%s is required", name)
             return 1
     credentials = {}
     if options.login:
@@ -552,7 +552,7 @@ def do_registry_test(self, args):
     return 0 if well else 1
 
 
-# Help and Tab. What Tab offers for the first argument, or for every one.
+# Help and completion. Which labels Tab completes, for the first argument or for all.
 
 COMPLETIONS = {
     "registrysync_details": (_projects, "all"),
@@ -583,7 +583,7 @@ def _help_of(function):
 
 def _completion_of(labels, places):
     def complete(self, text, line, beg, end):
-        # The first argument is the one that no further word stands before, options aside.
+        # The first argument has no other word before it, except options.
         before = [word for word in line[:beg].split()[1:] if not word.startswith("-")]
         if places == "first" and before:
             return []
@@ -598,5 +598,5 @@ for _name, _function in list(globals().items()):
 for _name, _sources in COMPLETIONS.items():
     globals()["complete_" + _name] = _completion_of(*_sources)
 
-# What `from … import *` hands to the shell.
+# The names that `from … import *` adds to the shell.
 __all__ = [name for name in globals() if name.startswith(("do_", "help_", "complete_"))]

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The whole way by curl and JSON: log in, stores, project, items, plan, run, results, log out.
+# A complete job with curl over JSON: log in, stores, project, items, plan, run, results, log out.
 #
 #   sync_project.sh http://SERVER:8080 LOGIN PASSWORD_FILE SOURCE TARGET [PROJECT]
 #
 # SOURCE and TARGET are addresses of registries: `host[:port]`, or `http://host:port` for one
 # without TLS. The project (default: curl-example) must not exist yet. Needs curl, and Python 3
-# to read and write JSON. Methods that only read are GETs, all others POSTs.
+# to read and write JSON. Methods that only read are called with GET, all others with POST.
 set -euo pipefail
 
 if [ $# -lt 5 ]; then
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 api="${1%/}/rhn/manager/api"
@@ -22,7 +22,7 @@ project=${6:-curl-example}
 cookies=$(mktemp)
 trap 'rm -f "$cookies"' EXIT
 
-# json NAME=VALUE...: an object of texts; NAME:=JSON puts JSON in as it is.
+# json NAME=VALUE...: an object of strings; NAME:=JSON inserts JSON unchanged.
 json() {
     python3 -c '
 import json, sys
@@ -33,8 +33,8 @@ for argument in sys.argv[1:]:
 print(json.dumps(members))' "$@"
 }
 
-# result [EXPRESSION]: reads an answer, prints the Python EXPRESSION over its `result`; a fault
-# ends the script with its message.
+# result [EXPRESSION]: reads a response and prints its `result`, or the Python EXPRESSION over it. A
+# fault ends the script with its message.
 result() {
     python3 -c '
 import json, sys
@@ -54,27 +54,27 @@ get() {
     curl -sS --get -b "$cookies" "${options[@]}" "$api/$method"
 }
 
-# post METHOD: calls a method that changes something; its parameters come on standard input.
+# post METHOD: calls a method that changes something; its parameters are read from standard input.
 post() {
     curl -sS -b "$cookies" -c "$cookies" -H 'Content-Type: application/json' -d @- "$api/$1"
 }
 
-# The password goes through pipes only: an argument would stand in the list of processes.
+# The password only goes through pipes: an argument would appear in the process list.
 python3 -c '
 import json, sys
 print(json.dumps({"login": sys.argv[1], "password": open(sys.argv[2]).readline().rstrip("\n")}))' \
     "$login" "$password_file" | post auth/login | result '"logged in"'
 
 json label="$project-source" uri="$source" storeType=registry credentials:={} |
-    post image/store/create | result '"source store made"'
+    post image/store/create | result '"created the source store"'
 json label="$project-target" uri="$target" storeType=registry credentials:={} |
-    post image/store/create | result '"target store made"'
+    post image/store/create | result '"created the target store"'
 json label="$project" srcStore="$project-source" destStore="$project-target" |
-    post registrysync/create | result '"project made: " + result["label"]'
+    post registrysync/create | result '"created the project " + result["label"]'
 json label="$project" repository=library/nginx tags:='["1.26.0", "latest"]' |
-    post registrysync/addImage | result '"item with tags: " + result["repository"]'
+    post registrysync/addImage | result '"added an item with tags: " + result["repository"]'
 json label="$project" repository=tools/busybox tagsRegex='^1\.3[67]' |
-    post registrysync/addImage | result '"item with a regex: " + result["repository"]'
+    post registrysync/addImage | result '"added an item with a regex: " + result["repository"]'
 
 echo "plan (nothing is written yet):"
 get registrysync/plan label="$project" |

@@ -1,17 +1,17 @@
 #!/usr/bin/env perl
-# The whole way in Perl: log in, stores, project, items, plan, run, results, tidy up, log out.
+# A complete job in Perl: log in, stores, project, items, plan, run, results, clean up, log out.
 #
 #   sync_project.pl http://SERVER:8080 LOGIN PASSWORD_FILE SOURCE TARGET [PROJECT]
 #
 # SOURCE and TARGET are addresses of registries: `host[:port]`, or `http://host:port` for one
-# without TLS. The project (default: perl-example) must not exist yet; it is deleted at the end, what
-# was copied stays. Needs RPC::XML (Debian: librpc-xml-perl).
+# without TLS. The project (default: perl-example) must not exist yet. It is deleted at the end; copied
+# images stay. Needs RPC::XML (Debian: librpc-xml-perl).
 use strict;
 use warnings;
 use RPC::XML;
 use RPC::XML::Client;
 
-# Otherwise RPC::XML sends whatever looks like a number as one, and the tag 1.10 becomes 1.1.
+# Otherwise RPC::XML sends text that looks like a number as a number, and the tag 1.10 becomes 1.1.
 $RPC::XML::FORCE_STRING_ENCODING = 1;
 $| = 1;
 
@@ -44,12 +44,12 @@ print "logged in\n";
 my ($from, $to) = ("$project-source", "$project-target");
 call('image.store.create', $key, $from, $source, 'registry', {});
 call('image.store.create', $key, $to, $target, 'registry', {});
-print "store made: $_->{label} ($_->{uri})\n"
+print "created the store $_->{label} ($_->{uri})\n"
     for map { call('image.store.getDetails', $key, $_) } $from, $to;
 
 call('registrysync.create', $key, $project, $from, $to);
-my $changed = call('registrysync.setDetails', $key, $project, { description => 'made in Perl' });
-print "project made: $changed->{label}, $changed->{description}\n";
+my $changed = call('registrysync.setDetails', $key, $project, { description => 'created in Perl' });
+print "created the project $changed->{label}, $changed->{description}\n";
 
 # A tag list and a regular expression are two forms of the same method.
 call('registrysync.addImage', $key, $project, 'library/nginx', ['1.26.0']);

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The whole way over XML-RPC: log in, stores, project, items, plan, run, results, log out.
+"""A complete job over XML-RPC: log in, stores, project, items, plan, run, results, log out.
 
     sync_project.py http://SERVER:8080 LOGIN PASSWORD_FILE SOURCE TARGET \\
         --tags library/nginx=1.26.0,latest --regex 'library/postgres=^16\\.'
 
 SOURCE and TARGET are addresses of registries: `host[:port]`, or `http://host:port` for one
-without TLS. Needs Python 3, nothing else. Exit code: 0 done, 1 a tag failed, 2 the server
-refused something (its words are printed).
+without TLS. Needs Python 3, nothing else. Exit code: 0 success, 1 a tag failed, 2 the
+server refused a call (its message is printed).
 """
 
 import argparse
@@ -37,20 +37,20 @@ def arguments():
     parser.add_argument(
         "--expect-nothing-copied",
         action="store_true",
-        help="exit code 1 when the run had anything to copy",
+        help="exit with code 1 if the run copied anything",
     )
     return parser.parse_args()
 
 
 def store_make(client, key, label, uri):
-    """Creates an image store, or keeps the one of that label."""
+    """Creates an image store, unless one with that label exists."""
     known = {store["label"] for store in client.image.store.listImageStores(key)}
     if label not in known:
         client.image.store.create(key, label, uri, "registry", {})
 
 
 def project_make(client, key, options):
-    """Creates the project with its items, or keeps the one of that label."""
+    """Creates the project with its items, unless one with that label exists."""
     known = {project["label"] for project in client.registrysync.listProjects(key)}
     if options.project in known:
         return
@@ -84,7 +84,7 @@ def numbers(counts):
 
 
 def run_wait(client, key, run_id):
-    """Polls until the run has ended, showing how far it is; returns the run."""
+    """Polls until the run has ended, and shows its progress; returns the run."""
     shown = None
     while True:
         run = client.registrysync.getRun(key, run_id)
@@ -111,18 +111,18 @@ def results_show(client, key, run):
         print(f"  {result['action']:7} {result['status']:7} {name} {result.get('error', '')}".rstrip())
     counts = dict(run["counts"])
     selected = counts.pop("selected")
-    print(f"  {run['status']}: {selected} tags, {numbers(counts)}; {run['bytes']} bytes moved")
+    print(f"  {run['status']}: {selected} tags, {numbers(counts)}; {run['bytes']} bytes copied")
 
 
 def sync(client, key, options):
-    """Runs the project; returns whether all went as it should."""
+    """Runs the project; returns whether everything succeeded."""
     project_make(client, key, options)
     plan_show(client.registrysync.plan(key, options.project))
     run = run_wait(client, key, client.registrysync.run(key, options.project))
     results_show(client, key, run)
     counts = run["counts"]
     if options.expect_nothing_copied and counts["copied"] + counts["updated"]:
-        print("  the run copied something, though nothing had changed", file=sys.stderr)
+        print("  the run copied something although nothing had changed", file=sys.stderr)
         return False
     return run["status"] == "FINISHED" and not counts["failed"] + counts["blocked"]
 

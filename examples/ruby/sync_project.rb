@@ -1,13 +1,13 @@
 #!/usr/bin/env ruby
 # frozen_string_literal: true
 
-# The whole way in Ruby: log in, stores, project, items, plan, run, results, tidy up, log out.
+# A complete job in Ruby: log in, stores, project, items, plan, run, results, clean up, log out.
 #
 #   sync_project.rb http://SERVER:8080 LOGIN PASSWORD_FILE SOURCE TARGET [PROJECT]
 #
 # SOURCE and TARGET are addresses of registries: `host[:port]`, or `http://host:port` for one
-# without TLS. The project (default: ruby-example) must not exist yet; it is deleted at the end, what
-# was copied stays. Needs the gem xmlrpc (Debian: ruby-xmlrpc).
+# without TLS. The project (default: ruby-example) must not exist yet. It is deleted at the end; copied
+# images stay. Needs the gem xmlrpc (Debian: ruby-xmlrpc).
 
 require 'xmlrpc/client'
 
@@ -16,7 +16,7 @@ url, login, password_file, source, target, project = ARGV
 abort "usage: #{$PROGRAM_NAME} URL LOGIN PASSWORD_FILE SOURCE TARGET [PROJECT]" unless target
 project ||= 'ruby-example'
 
-# A session: its key goes before the arguments of each call.
+# A session; adds its key to each call as the first argument.
 class Session
   def initialize(url, login, password)
     @client = XMLRPC::Client.new2("#{url.chomp('/')}/rpc/api")
@@ -45,12 +45,12 @@ begin
   stores.each do |label, address|
     session.call('image.store.create', label, address, 'registry', {})
     details = session.call('image.store.getDetails', label)
-    puts "store made: #{details['label']} (#{details['uri']})"
+    puts "created the store #{details['label']} (#{details['uri']})"
   end
 
   session.call('registrysync.create', project, *stores.keys)
-  changed = session.call('registrysync.setDetails', project, { 'description' => 'made in Ruby' })
-  puts "project made: #{changed['label']}, #{changed['description']}"
+  changed = session.call('registrysync.setDetails', project, { 'description' => 'created in Ruby' })
+  puts "created the project #{changed['label']}, #{changed['description']}"
 
   # A tag list and a regular expression are two forms of the same method.
   first = session.call('registrysync.addImage', project, 'library/nginx', ['1.26.0'])

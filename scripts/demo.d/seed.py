@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fills a registry with a few small multi-platform images: seed.py http://HOST:PORT
 
-The images are the same, digest for digest, wherever and whenever this runs. They can be listed,
-copied and unpacked, but hold a text file instead of programs.
+The images have the same digests in every run, on every machine. They can be listed, copied and
+unpacked, but contain a text file instead of programs.
 """
 
 import io
@@ -18,7 +18,7 @@ from distribution import CONFIG, INDEX, LAYER, MANIFEST, Registry, canonical, de
 ARCHITECTURES = ["amd64", "arm64"]
 CREATED = "2024-01-01T00:00:00Z"
 
-# Repository -> its tags, oldest first; `latest` is one more name of the newest release.
+# Repository -> its tags, oldest first; `latest` is a second tag of the newest release.
 IMAGES = {
     "library/nginx": ["1.24.0", "1.25.3", "1.25.4", "1.26.0", "1.27.0-rc.1"],
     "library/postgres": ["15.6", "16.1", "16.2", "16.3", "17beta1"],
@@ -38,7 +38,7 @@ def layer(name, text):
 
 
 def gzip_stored(data):
-    """Gzip without compressing: what zlib makes of its levels differs between versions."""
+    """Gzip without compression, since compressed bytes differ between versions of zlib."""
     stored = zlib.compressobj(0, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = stored.compress(data) + stored.flush()
     header = b"\x1f\x8b\x08" + bytes(6) + b"\xff"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Says whether every tag of TARGET has the digest that it has at SOURCE.
+"""Checks that every tag at TARGET has the same digest as at SOURCE.
 
-verify.py http://SOURCE http://TARGET: exit code 0 when there are tags and all are equal, else 1.
+verify.py http://SOURCE http://TARGET: exit code 0 if there are tags and all are equal, otherwise 1.
 """
 
 import pathlib

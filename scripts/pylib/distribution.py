@@ -1,6 +1,6 @@
 """A small client of the OCI distribution API, for seeding and checking registries.
 
-Standard library only. One `Registry` holds one kept-alive connection, so one thread uses it.
+Standard library only. Each `Registry` keeps one connection open, so use it in one thread only.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ def descriptor(media_type, data, **more):
 
 
 def canonical(value):
-    """JSON bytes that are the same in every run, so that digests are too."""
+    """JSON bytes that are the same in every run, so that the digests are the same."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 class RegistryError(Exception):
-    """An answer that the caller can't go on with."""
+    """A response with an unexpected status."""
 
 
 class Registry:
@@ -46,7 +46,7 @@ class Registry:
     def __init__(self, url):
         parts = urllib.parse.urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
-            raise RegistryError(f"`{url}` is no http:// address of a registry")
+            raise RegistryError(f"`{url}` isn't an http:// address of a registry")
         self.host = parts.netloc
         self._connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=60)
 
@@ -54,7 +54,7 @@ class Registry:
         """One exchange: (status, headers, body)."""
         if self._connection.sock is None:
             self._connection.connect()
-            # Head and body go out as two writes; waiting for the first one's ACK costs 40 ms.
+            # Head and body are two writes; waiting for the first one's ACK costs 40 ms.
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection.request(method, path, body, headers or {})
         answer = self._connection.getresponse()
@@ -100,7 +100,7 @@ class Registry:
         return digest_of(data)
 
     def manifest_digest(self, repository, reference):
-        """The digest behind a tag, or None where there is no such tag."""
+        """The digest of a tag, or None if there is no such tag."""
         path = f"/v2/{repository}/manifests/{reference}"
         status, head, _ = self.request("HEAD", path, headers={"Accept": ACCEPT})
         if status == 404:

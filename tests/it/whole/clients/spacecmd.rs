@@ -271,7 +271,7 @@ async fn every_command_has_help_and_tab_offers_labels() {
             "No project matches nope",
         ),
         (&["registrysync_create", "-n", "x"], "A source is required"),
-        (&["registry_create", "-n", "x"], "A uri is required"),
+        (&["registry_create", "-n", "x"], "An address is required"),
         (&["registrysync_run", "--nonsense", "web"], "--nonsense"),
         (&["registrysync_addimage", "nope", "a"], "nope"),
         (&["registrysync_listtags", "from", "not/there"], "not/there"),
