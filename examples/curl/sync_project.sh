@@ -4,12 +4,13 @@
 #   sync_project.sh http://SERVER:8080 LOGIN PASSWORD_FILE SOURCE TARGET [PROJECT]
 #
 # SOURCE and TARGET are addresses of registries: `host[:port]`, or `http://host:port` for one
-# without TLS. The project (default: curl-example) must not exist yet. Needs curl, and Python 3
-# to read and write JSON. Methods that only read are called with GET, all others with POST.
+# without TLS. The project (default: curl-example) and its stores must not exist yet; nothing is
+# deleted at the end. Needs curl, and Python 3 to read and write JSON. Methods that only read are
+# called with GET, all others with POST.
 set -euo pipefail
 
 if [ $# -lt 5 ]; then
-    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 api="${1%/}/rhn/manager/api"
@@ -73,7 +74,7 @@ json label="$project" srcStore="$project-source" destStore="$project-target" |
     post registrysync/create | result '"created the project " + result["label"]'
 json label="$project" repository=library/nginx tags:='["1.26.0", "latest"]' |
     post registrysync/addImage | result '"added an item with tags: " + result["repository"]'
-json label="$project" repository=tools/busybox tagsRegex='^1\.3[67]' |
+json label="$project" repository=library/busybox tagsRegex='^1\.3[67]' |
     post registrysync/addImage | result '"added an item with a regex: " + result["repository"]'
 
 echo "plan (nothing is written yet):"
@@ -91,7 +92,7 @@ done
 
 echo "results:"
 get registrysync/listRunResults runId="$run" | result \
-    '"\n".join("  %(action)-7s %(status)-7s %(repository)s:%(tag)s" % r for r in result)'
+    '"\n".join("  %(action)-7s %(status)-7s %(repository)s:%(tag)s %(error)s" % {"error": "", **r} for r in result)'
 
 post auth/logout </dev/null >/dev/null
 echo "logged out"

@@ -53,7 +53,7 @@ print "created the project $changed->{label}, $changed->{description}\n";
 
 # A tag list and a regular expression are two forms of the same method.
 call('registrysync.addImage', $key, $project, 'library/nginx', ['1.26.0']);
-my $item = call('registrysync.addImage', $key, $project, 'tools/busybox', '^1\.3[67]');
+my $item = call('registrysync.addImage', $key, $project, 'library/busybox', '^1\.3[67]');
 my ($first) = grep { $_->{repository} eq 'library/nginx' }
     @{ call('registrysync.listImages', $key, $project) };
 call('registrysync.updateImage', $key, int_of($first->{id}), { tags => ['1.26.0', 'latest'] });
@@ -71,7 +71,7 @@ while (1) {
     select undef, undef, undef, 0.5;
 }
 print "run $id: $run->{status}, $run->{counts}{copied} copied, $run->{counts}{failed} failed\n";
-printf "  %-7s %-7s %s:%s\n", @{$_}{qw(action status repository tag)}
+printf "  %-7s %-7s %s:%s %s\n", @{$_}{qw(action status repository tag)}, $_->{error} // ''
     for @{ call('registrysync.listRunResults', $key, int_of($id)) };
 
 call('registrysync.removeImage', $key, int_of($item->{id}));

@@ -54,7 +54,7 @@ begin
 
   # A tag list and a regular expression are two forms of the same method.
   first = session.call('registrysync.addImage', project, 'library/nginx', ['1.26.0'])
-  second = session.call('registrysync.addImage', project, 'tools/busybox', '^1\.3[67]')
+  second = session.call('registrysync.addImage', project, 'library/busybox', '^1\.3[67]')
   session.call('registrysync.updateImage', first['id'], { 'tags' => %w[1.26.0 latest] })
   items = session.call('registrysync.listImages', project)
   puts "items: #{items.map { |item| item['repository'] }.join(', ')}"
@@ -69,7 +69,7 @@ begin
   counts = run['counts']
   puts "run #{id}: #{run['status']}, #{counts['copied']} copied, #{counts['failed']} failed"
   session.call('registrysync.listRunResults', id).each do |result|
-    puts format('  %-7s %-7s %s:%s', *result.values_at('action', 'status', 'repository', 'tag'))
+    puts format('  %-7s %-7s %s:%s %s', *result.values_at('action', 'status', 'repository', 'tag', 'error')).rstrip
   end
 
   session.call('registrysync.removeImage', second['id'])

@@ -27,18 +27,19 @@ struct World {
     server: Server,
     tables: Tables,
     registry: Registry,
+    mirror: Registry,
 }
 
 impl World {
     async fn new() -> World {
-        let registry = Registry::start().await;
+        let (registry, mirror) = (Registry::start().await, Registry::start().await);
         for (seed, tag) in [(1, "1.27"), (10, "1.28")] {
             let image = Image::multi(Format::Oci, seed, 1000);
             image.store(&registry, "library/nginx", Some(tag));
         }
         let server = Server::on_api().await;
         let admin = server.admin().await;
-        stores_make(&admin, registry.address()).await;
+        stores_make(&admin, registry.address(), mirror.address()).await;
         people_make(&admin).await;
         projects_make(&admin).await;
         runs_make(&server, &admin).await;
@@ -47,6 +48,7 @@ impl World {
             server,
             tables,
             registry,
+            mirror,
         }
     }
 
@@ -59,11 +61,9 @@ async fn make(admin: &Person<'_>, path: &str, body: Value) -> Value {
     admin.post(path, body).await.expect(path)
 }
 
-async fn stores_make(admin: &Person<'_>, registry: &str) {
-    for label in ["hub", "mirror", "attic"] {
-        let prefix = if label == "hub" { "" } else { label };
-        let store = json!({"label": label, "uri": format!("http://{registry}/{prefix}"),
-            "storeType": "registry", "credentials": {}});
+async fn stores_make(admin: &Person<'_>, registry: &str, mirror: &str) {
+    for (label, address) in [("hub", registry), ("mirror", mirror), ("attic", mirror)] {
+        let store = json!({"label": label, "uri": format!("http://{address}"), "storeType": "registry", "credentials": {}});
         make(admin, "image/store/create", store).await;
     }
 }
@@ -165,7 +165,7 @@ async fn every_python_sample_works() {
 }
 
 /// The lists are shortened, and what differs each time is replaced.
-fn recordable(name: &str, value: Value, registry: &str) -> Value {
+fn recordable(name: &str, value: Value, world: &World) -> Value {
     static TIME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\d(T[\d:.]+Z)?").unwrap());
     let time = |found: &regex::Captures| match found.get(1) {
@@ -176,19 +176,20 @@ fn recordable(name: &str, value: Value, registry: &str) -> Value {
         Value::String(_) if name == "address" => json!("192.0.2.7"),
         Value::String(_) if name == "host" => json!("node-1"),
         Value::String(text) => {
-            let text = text.replace(registry, "registry.example.com");
+            let text = text.replace(world.registry.address(), "registry.example.com");
+            let text = text.replace(world.mirror.address(), "mirror.example.com");
             json!(TIME.replace_all(&text, time))
         }
         Value::Number(_) if ["milliseconds", "duration_ms"].contains(&name) => json!(12),
         Value::Array(items) => {
             let first = items.into_iter().take(2);
-            first.map(|item| recordable(name, item, registry)).collect()
+            first.map(|item| recordable(name, item, world)).collect()
         }
         Value::Object(members) => {
             let shown = if members.len() > 30 { 2 } else { 30 };
             let members = members.into_iter().take(shown);
             let members = members.map(|(name, member)| {
-                let member = recordable(&name, member, registry);
+                let member = recordable(&name, member, world);
                 (name, member)
             });
             Value::Object(members.collect())
@@ -215,7 +216,7 @@ async fn every_curl_sample_works_and_is_answered_as_recorded() {
         let answer: Option<Value> = serde_json::from_str(&said).ok();
         match answer {
             Some(answer) if answer["success"] == true => {
-                let answer = recordable("", answer, world.registry.address());
+                let answer = recordable("", answer, &world);
                 answers.insert(answer::key(ns, method), answer);
             }
             None if said.contains("<methodResponse>") && !said.contains("<fault>") => {}

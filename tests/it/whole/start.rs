@@ -111,10 +111,20 @@ fn a_start_that_is_refused_creates_nothing() {
     let (_busy, address) = busy.unwrap();
     for arguments in [
         &["--listen", &address][..],
-        &["--listen", "127.0.0.1:0", "--tls-cert", "no.pem", "--tls-key", "no.pem"],
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            "no.pem",
+            "--tls-key",
+            "no.pem",
+        ],
     ] {
-        let command = [&["serve", "--data-dir", "fresh"], arguments].concat();
-        let output = desk.command(&command).output().unwrap();
+        let mut command = desk.command();
+        command
+            .args(["serve", "--data-dir", "fresh"])
+            .args(arguments);
+        let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(!desk.path("fresh").exists(), "{arguments:?}");
     }
