@@ -1,11 +1,11 @@
-//! The number of simultaneous event streams, and their common end.
+//! Limits the number of simultaneous event streams, and ends all of them when the server stops.
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Streams at once.
+/// Maximum number of simultaneous streams.
 const STREAMS: usize = 256;
 
 /// State shared by all streams.
@@ -16,7 +16,7 @@ pub(in crate::surface) struct Streams {
 }
 
 impl Streams {
-    /// Streams that end at `stop`.
+    /// With streams that end at `stop`.
     pub(in crate::surface) fn new(stop: CancellationToken) -> Streams {
         Streams {
             places: Arc::new(Semaphore::new(STREAMS)),
