@@ -8,7 +8,7 @@ use crate::service::{Cause, Error, Role};
 
 /// Fault codes, as Uyuni's clients know them.
 pub mod code {
-    /// No such method, no such session, or an unexpected failure.
+    /// No such method or session, a read-only account, or an unexpected failure.
     pub const GENERAL: i32 = -1;
     /// A role is missing.
     pub const PERMISSION: i32 = -23;
@@ -37,7 +37,10 @@ pub mod code {
 
     /// All codes with their documented meanings. No response has another one.
     pub const ALL: [(i32, &str); 13] = [
-        (GENERAL, "no such method or session, or an unexpected error"),
+        (
+            GENERAL,
+            "no such method or session, a read-only account, or an unexpected error",
+        ),
         (PERMISSION, "the account lacks the role"),
         (USER_UNKNOWN, "no such user"),
         (ROLE_UNKNOWN, "no such role"),

@@ -137,8 +137,8 @@ impl Definition {
             name,
             doc,
             params,
+            returns: if result.is_done() { "1 on success" } else { "" },
             result,
-            returns: "",
             session: if needs_session {
                 SessionUse::Always
             } else {

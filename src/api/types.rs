@@ -62,8 +62,8 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shapes of a parameter: one for each form of an [`Either`](super::value::Either), else
-    /// one. That of an `Option` is the one of its content.
+    /// The shapes of a parameter: one for each form of an [`Either`](super::value::Either),
+    /// otherwise one. That of an `Option` is the one of its content.
     ///
     /// # Panics
     /// If the type has no name on the wire. The registry is built in every test run, so this is
@@ -105,6 +105,11 @@ impl Shape {
     /// The whole JSON schema, definitions included.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// Whether it is that of [`Done`](super::value::Done).
+    pub(super) fn is_done(&self) -> bool {
+        self.schema.get("const").and_then(Json::as_i64) == Some(1)
     }
 
     /// The kind of an array's items.

@@ -93,7 +93,7 @@ pub struct SyncArguments {
     #[command(flatten)]
     pub select: SelectArguments,
     /// How target repositories are named: same path, last part only, or below the source host
-    /// [default: flat for FILE, as skopeo does, else path]
+    /// [default: flat for FILE, like skopeo, otherwise path]
     #[arg(long, value_name = "path|flat|scoped")]
     pub placement: Option<Placement>,
     /// How to connect to registries

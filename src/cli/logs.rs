@@ -35,8 +35,8 @@ pub(super) fn start(rules: LogRules) {
     }
 }
 
-/// The log filter, and why `given` is invalid. Libraries only log what is important: more seldom
-/// helps, and some of it is secret.
+/// The log filter, and why `given` is invalid. Libraries only log important events: more is rarely
+/// helpful, and some of it is secret.
 fn filter(level: LogLevel, given: Option<&str>) -> (EnvFilter, Option<String>) {
     let by_level = || {
         EnvFilter::new(match level {

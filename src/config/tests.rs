@@ -41,7 +41,7 @@ fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn errors_name_the_line_and_the_key() {
     for (file, wanted) in [
         (
             "\nlissten = 'x'",
@@ -188,7 +188,7 @@ fn lists_of_hosts_name_what_is_wrong_with_them() {
 }
 
 #[test]
-fn what_is_logged_is_one_of_a_few_words() {
+fn log_level_and_format_accept_fixed_words() {
     let log = |file: &str| collect(&[], &[], file).unwrap().read().map(|c| c.log);
     assert_eq!(log("").unwrap(), LogRules::default());
     let debug = log("log_level = 'debug'\nlog_format = 'json'").unwrap();
@@ -233,7 +233,7 @@ fn every_key_is_shown_with_its_default_and_what_holds() {
 }
 
 #[test]
-fn what_a_broken_file_says_has_nothing_of_its_text() {
+fn errors_of_a_malformed_file_never_quote_it() {
     for (file, place) in [
         (
             "listen = 'x'\ndatabase = \"postgres://u:swordfish@h/db",

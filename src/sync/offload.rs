@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_worked_out_comes_back() {
+    async fn the_result_is_returned() {
         assert_eq!(
             offload(Asker::Run, |cancel| u8::from(!cancel.is_cancelled())).await,
             1

@@ -263,7 +263,7 @@ fn ranges_go_around_the_end_and_years_can_be_named() {
 }
 
 #[test]
-fn what_never_fires_again_has_no_next_time() {
+fn lines_that_never_fire_again_have_no_next_time() {
     let now = moment("2026-06-01T00:00:00Z", Tz::UTC);
     for text in [
         "0 0 0 30 2 ?",

@@ -26,8 +26,7 @@ pub(super) fn define(builder: &mut Builder) {
             param("credentials", "login and connection settings; may be empty"),
         ];
         ns.method("create", "Create an image store.", params, create)
-            .faults([code::BAD_PARAMETER])
-            .returns("1 on success");
+            .faults([code::BAD_PARAMETER]);
         ns.method(
             "listImageStoreTypes",
             "List the supported types of image stores.",
@@ -53,16 +52,14 @@ pub(super) fn define(builder: &mut Builder) {
             [LABEL, details],
             set_details,
         )
-        .faults([code::IMAGE_STORE_NOT_FOUND, code::BAD_PARAMETER])
-        .returns("1 on success");
+        .faults([code::IMAGE_STORE_NOT_FOUND, code::BAD_PARAMETER]);
         ns.method(
             "delete",
             "Delete an image store that no project uses.",
             [LABEL],
             delete,
         )
-        .faults([code::IMAGE_STORE_NOT_FOUND])
-        .returns("1 on success");
+        .faults([code::IMAGE_STORE_NOT_FOUND]);
     });
 }
 

@@ -80,7 +80,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         param("name", "name of the new organisation; unique"),
         param(
             "adminLogin",
-            "login of its administrator, with the rules of user.create",
+            "login of its administrator, following the rules of user.create",
         ),
         param("adminPassword", "the administrator's password"),
         param("prefix", "title, such as `Dr.`; may be empty"),

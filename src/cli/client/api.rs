@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn invalid_arguments_are_refused() {
         for (words, reason) in [
             (vec!["listTags"], "is not a method"),
             (vec!["get"], "needs a method"),

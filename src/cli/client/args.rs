@@ -22,7 +22,7 @@ pub struct ConnectionArguments {
         default_value = "http://127.0.0.1:8080"
     )]
     pub url: String,
-    /// Account to log in as [default: that of the saved session, else prompted for]
+    /// Account to log in as [default: that of the saved session, otherwise prompted for]
     #[arg(long, value_name = "LOGIN", env = "REGISTRYSYNC_USER")]
     pub user: Option<String>,
     /// File with the password in its first line [default: prompted for]
@@ -31,7 +31,7 @@ pub struct ConnectionArguments {
     /// Also trust the certificates in this PEM file
     #[arg(long, value_name = "FILE", env = "REGISTRYSYNC_CA_CERTIFICATE")]
     pub ca_certificate: Option<PathBuf>,
-    /// Accept any certificate; a man in the middle can then read the password
+    /// Accept any certificate; an attacker on the network can then read the password
     #[arg(long, conflicts_with = "ca_certificate")]
     pub insecure: bool,
 }
@@ -39,7 +39,7 @@ pub struct ConnectionArguments {
 const API_EXAMPLES: &str = "\
 Words:
   METHOD ARG...               positional, without the session key
-  METHOD NAME=VALUE...        by name; GET if the method only reads, else POST
+  METHOD NAME=VALUE...        by name; GET if the method only reads, otherwise POST
   get|post METHOD NAME=VALUE  with an explicit verb; or one JSON object with all arguments
   login, logout               start or end the session
   help [NAMESPACE|METHOD]     list namespaces and methods, without a server
@@ -103,7 +103,7 @@ Examples:
   registrysync project run web --wait && echo 'all tags are there'
   registrysync project run web --retry 17    # only the failed tags of run 17
 
-With --wait: exit code 0 if the run finished without failed or blocked tags, else 1; 130 if you stop waiting (the run continues).";
+With --wait: exit code 0 if the run finished without failed or blocked tags, otherwise 1; 130 if you stop waiting (the run continues).";
 
 const PROJECT_LOG_EXAMPLES: &str = "\
 Examples:

@@ -247,7 +247,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_an_item_picks_is_said_in_words() {
+    fn the_selection_of_an_item_is_shown_in_words() {
         for (item, expected) in [
             (json!({"tags": [], "tags_regex": ""}), "all"),
             (json!({"tags": ["a", "b"]}), "a, b"),

@@ -192,7 +192,7 @@ impl Auth {
         }
         match self.login(scope) {
             None => Err(error(
-                "401: the registry requires a user name and password, but none are given",
+                "401: the registry requires a user name and password, but none were given",
             )),
             Some(_) if used.is_some() => Err(self.refused(scope, what, words)),
             Some(_) => {
@@ -274,7 +274,7 @@ impl Auth {
         let words = answer.refusal().await.words();
         let detail = match (login, sent) {
             (None, _) => {
-                format!("{status}: it issues no token without credentials, and none are given")
+                format!("{status}: it issues no token without credentials, and none were given")
             }
             (Some(_), None) => format!(
                 "{status}: it issues no token without credentials, and the realm is on another host than the registry, \
@@ -335,7 +335,9 @@ impl Auth {
         let login = self.login(scope);
         let user = login.map_or("", |login| login.credentials.username.as_str());
         let message = match (login, self.scheme()) {
-            (None, _) => "the registry refuses this without credentials, but none are given".into(),
+            (None, _) => {
+                "the registry refuses this without credentials, but none were given".into()
+            }
             (Some(_), Scheme::Bearer { .. }) => format!(
                 "the registry refuses the token that its token server issued for `{user}`; perhaps the account lacks \
                  the permission"

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_helper_has_is_not_taken_for_nothing() {
+    fn a_credential_helper_without_a_password_is_reported() {
         let file = r#"{"credsStore": "desktop",
             "credHelpers": {"r.example": "ecr-login", "gone.example": "", "both.example": "gcloud"},
             "auths": {"both.example": {"auth": "YTp4"}, "r.example": {}}}"#;

@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_listing_is_told() {
+    fn invalid_listings_are_reported() {
         for document in [
             "",
             " ",

@@ -64,7 +64,7 @@ pub struct StoreDetails {
     pub max_connections: Option<u32>,
     /// Maximum number of names in one listing, if set.
     pub max_names: Option<u32>,
-    /// Why the options can't be read, if so.
+    /// Why the options can't be read; omitted if they can.
     pub problem: Option<&'static str>,
 }
 

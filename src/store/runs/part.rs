@@ -116,7 +116,7 @@ pub fn parts_held(conn: &mut DbConnection, worker: &str) -> Result<Vec<HeldPart>
         .load(conn)?)
 }
 
-/// A running part, whoever its worker is.
+/// A running part of any worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
 pub struct RunningPart {
     /// The run that it belongs to.

@@ -117,7 +117,7 @@ pub fn run_waiting(conn: &mut DbConnection, barred: &Barred) -> Result<Option<Ru
         );
     on_backend!(conn, c => {
         let waiting = tasko_run::table
-            // Housekeeping has no project and is claimed by `house_run`.
+            // Housekeeping has no project and is claimed separately.
             .inner_join(sync_project::table)
             .filter(tasko_run::status.eq(RunStatus::Ready))
             .filter(tasko_run::org_id.ne_all(&barred.orgs))

@@ -1,7 +1,7 @@
 //! Connections: accepted, wrapped in TLS if the server has a certificate, and served.
 //!
-//! No client can keep a connection open by being silent: the first byte, the TLS handshake and each
-//! request's head must arrive within [`ServeOptions::head_time`].
+//! A silent client can't keep a connection open: the first byte, the TLS handshake and each request's
+//! head must arrive within [`ServeOptions::head_time`].
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -44,14 +44,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Maximum bytes of a connection buffered in each direction.
 const BUFFER: usize = 64 * 1024;
-/// Limits of HTTP/2: simultaneous requests, unread bytes of one body and of all together, overhead
-/// of a header field, and size of a head.
+/// Limits of HTTP/2: simultaneous requests, unread bytes of one body and of all bodies, overhead of a
+/// header field, and size of a head.
 const STREAMS: u32 = 32;
 const STREAM_WINDOW: u32 = 128 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 const OF_FIELD: usize = 64;
 const HEAD: u32 = 16 * 1024;
-/// How long browsers that used https must not use anything else.
+/// How long browsers may only use https after the first visit.
 const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// How connections are accepted.
@@ -62,19 +62,19 @@ pub struct ServeOptions {
     /// The address that users connect to, such as `https://sync.example.com`, if it isn't the one
     /// that the server listens on.
     pub public_url: Option<String>,
-    /// How long a connection may take to send its first bytes and heads.
+    /// Timeout for a connection's first bytes and for each head.
     pub head_time: Duration,
-    /// How long a client may read nothing of a response.
+    /// A connection is closed after its client has read nothing of a response for this long.
     pub write_time: Duration,
-    /// Connections at once.
+    /// Maximum number of open connections.
     pub connections: usize,
-    /// Maximum bytes that all requests without a known session may take together besides their
-    /// bodies: their heads, and unread responses.
+    /// Maximum bytes of all requests without a known session together, not counting their bodies:
+    /// their heads, and unread responses.
     pub unauthenticated_total_bytes: usize,
 }
 
 impl Default for ServeOptions {
-    /// Plain http; a timeout of one minute, also for idle connections.
+    /// Plain http, with a timeout of one minute; it also closes idle connections.
     fn default() -> Self {
         Self {
             certificate: None,
@@ -87,7 +87,7 @@ impl Default for ServeOptions {
     }
 }
 
-/// What each connection needs.
+/// State shared by all connections.
 struct Acceptor {
     routes: Routes,
     encoder: Encoder,
@@ -179,8 +179,7 @@ impl Acceptor {
         })
     }
 
-    /// Errors of a connection are the client's problem: they affect nothing else and are only
-    /// logged.
+    /// Errors of a connection affect no other, so they are only logged.
     async fn connection_handle(
         self: &Arc<Self>,
         stream: TcpStream,
@@ -237,7 +236,7 @@ impl Acceptor {
             steps.request();
             let visit = room.visit(head_bytes(&request));
             let (acceptor, routes, steps) = (Arc::clone(&acceptor), routes.clone(), steps.clone());
-            // Boxed, or each connection would reserve the memory of a request, idle or not.
+            // Boxed, so that an idle connection doesn't reserve the memory of a request.
             Box::pin(async move {
                 let request = request.map(|body| {
                     if body.is_end_stream() {
@@ -334,19 +333,20 @@ fn headers_secure(headers: &mut HeaderMap) {
     headers.entry(CACHE_CONTROL).or_insert(NEVER);
 }
 
-/// The memory taken by a request's head.
+/// Memory of a request's head.
 fn head_bytes<B>(request: &Request<B>) -> usize {
     let fields = request.headers().iter();
     let fields = fields.map(|(name, value)| name.as_str().len() + value.len() + OF_FIELD);
     request.uri().path().len() + request.uri().query().map_or(0, str::len) + fields.sum::<usize>()
 }
 
-/// A response that nobody waits for: the connection is closed.
+/// A placeholder response: the connection is closed before it is sent.
 fn gone() -> Response {
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
 
-/// Whether a request names one valid host, or none if that is allowed: pages repeat it.
+/// Whether a request names exactly one valid host, or none if that is allowed. Pages show the host, so it
+/// must be valid.
 fn is_host_clear(request: &Request<Body>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     let (first, second) = (hosts.next(), hosts.next());

@@ -1,8 +1,8 @@
 //! Limits the number of open connections, and selects the one to close for a new one.
 //!
-//! - A connection with a request in progress that has a valid session stays.
+//! - A connection is never closed while one of its requests has a valid session.
 //! - Of the others, those without a request in progress are closed first, then those whose requests
-//!   have no known session; oldest first.
+//!   have no known session, oldest first.
 //! - Request heads and unread responses without a known session share one budget; when it is used up,
 //!   the connection of the oldest request is closed.
 
@@ -26,7 +26,7 @@ pub(super) struct Admission {
 
 #[derive(Debug, Default)]
 struct Open {
-    /// Counts events, so that their order is known.
+    /// Counts events, to order them.
     clock: u64,
     admission: BTreeMap<u64, Room>,
 }
@@ -58,13 +58,12 @@ pub(in crate::surface) struct Visit(Arc<Inner>);
 struct Inner {
     place: Arc<Admitted>,
     is_known: AtomicBool,
-    /// The memory it takes, until its session is known.
+    /// Its memory, until its session is known.
     share: Mutex<Option<Share>>,
 }
 
 impl Admission {
-    /// With limits for the number of connections, and for the bytes of all requests without a known
-    /// session.
+    /// `limit` is the number of connections, `bytes` the memory of all requests without a known session.
     pub(in crate::surface) fn new(limit: usize, bytes: usize) -> Admission {
         Admission {
             limit,
@@ -73,7 +72,7 @@ impl Admission {
         }
     }
 
-    /// Admits a new connection; `None` if all others must stay.
+    /// Admits a new connection; `None` if the limit is reached and no other may be closed.
     pub(super) fn enter(&self) -> Option<Arc<Admitted>> {
         let mut open = self.lock();
         if open.admission.len() >= self.limit {
@@ -151,7 +150,7 @@ impl Drop for Admitted {
 }
 
 impl Visit {
-    /// The request's session is valid.
+    /// Records that the request has a valid session.
     pub(in crate::surface) fn known(&self) {
         if !self.0.is_known.swap(true, Ordering::Relaxed) {
             self.share().take();
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_strangers_keep_goes_from_the_oldest_and_who_is_known_keeps_all() {
+    fn unread_responses_of_strangers_evict_the_oldest_connection() {
         let admission = Admission::new(10, 30_000);
         let [known, old, new] = [(); 3].map(|()| admission.enter().expect("a place"));
         let visits = [known.visit(0), old.visit(0), new.visit(0)];

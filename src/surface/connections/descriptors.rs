@@ -1,8 +1,8 @@
-//! How many files and connections this process may have open.
+//! The limit of open files and connections of this process.
 
 /// Reserved for files, the database and registries.
 const RESERVED: usize = 128;
-/// The minimum that a system allows.
+/// The lowest limit that is expected of a system.
 const LEAST: usize = 256;
 
 /// Raises the limit as far as the system allows, and returns how many connections fit into it.

@@ -28,11 +28,11 @@ impl Eviction {
         self.0.is_given.load(Ordering::Acquire)
     }
 
-    /// Waits for it. Of several tasks, the one that started to wait last is woken.
+    /// Waits for the signal. If several tasks wait, only the last one is woken.
     pub(in crate::surface) async fn given(&self) {
         poll_fn(|context| {
             self.0.waiting.register(context.waker());
-            // If it was sent between the two checks, it wakes the task registered by now.
+            // Check again: the signal may have been sent before the task was registered.
             if self.is_given() {
                 Poll::Ready(())
             } else {
@@ -48,7 +48,7 @@ mod tests {
     use super::Eviction;
 
     #[tokio::test]
-    async fn who_waits_is_woken_and_who_comes_later_does_not_wait() {
+    async fn the_signal_wakes_waiting_tasks_and_later_ones_return_at_once() {
         let eviction = Eviction::default();
         assert!(!eviction.is_given());
         let waiting = tokio::spawn({

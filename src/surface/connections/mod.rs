@@ -4,7 +4,7 @@
 //! - [`tls`]: the certificate; `plain_http`: the response to plain http on a TLS port.
 //! - `admission`: how many are open at once, and which one is closed for a new one; [`descriptors`]:
 //!   how many files may be open; `eviction`: the signal to a connection to close.
-//! - `watchdog`: closes connections that don't read, or that send anything but requests.
+//! - `watchdog`: closes connections that don't read, or that send HTTP/2 frames without requests.
 
 pub mod acceptor;
 pub(in crate::surface) mod admission;

@@ -1,6 +1,6 @@
-//! Plain http on an https port: the request is refused with the right address.
+//! Plain http on an https port: the request is refused, and the response names the https address.
 //!
-//! Never a redirect: a client would send each POST, including its password, unencrypted first.
+//! There is no redirect: a client would send each POST, including its password, unencrypted first.
 
 use axum::Router;
 use axum::extract::{Extension, Request};
@@ -14,11 +14,11 @@ use crate::surface::requests::arrival::Arrival;
 use crate::surface::requests::body::Intake;
 use crate::surface::requests::limits::RequestLimits;
 
-/// Bytes of an unwanted body that are read: many clients read no response before they have sent all
-/// of it.
+/// Maximum bytes of a body that are read and discarded: many clients only read the response after they
+/// have sent everything.
 const BODY_BYTES: usize = 1 << 20;
 
-/// Answers everything.
+/// Answers all requests.
 pub(in crate::surface) fn router() -> Router {
     Router::new().fallback(refuse)
 }

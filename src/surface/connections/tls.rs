@@ -68,7 +68,7 @@ pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
     provider: Arc<CryptoProvider>,
-    /// The content of the files at the last check, valid or not.
+    /// The files' content at the last check, even if it was invalid.
     seen: RwLock<[Vec<u8>; 2]>,
     current: RwLock<Arc<CertifiedKey>>,
 }
@@ -137,7 +137,7 @@ impl Certificate {
 
     /// Loads the pair if the files have changed. An error is logged once for each change.
     fn reload(&self) -> Result<bool, TlsError> {
-        // A file that can't be read may be in the middle of a change; the next check will show.
+        // A file that can't be read may just be being replaced; the next check will show.
         let (Ok(certificate), Ok(key)) = (contents(&self.chain), contents(&self.key)) else {
             return Ok(false);
         };
@@ -210,7 +210,7 @@ fn trial_make(
     subjects.dedup();
     let mut params = rcgen::CertificateParams::new(subjects)?;
     let (year, month, day) = (Utc::now().year(), Utc::now().month(), Utc::now().day());
-    // In the calendar's own zone it may still be yesterday, and February 29 is rare.
+    // Backdated, so that a clock that is behind doesn't matter. Not every year has February 29.
     let [month, day] = [month, day.min(28)].map(|part| u8::try_from(part).unwrap_or(1));
     params.not_before = rcgen::date_time_ymd(year - 1, month, day);
     params.not_after = rcgen::date_time_ymd(year + TRIAL_YEARS, month, day);

@@ -1,5 +1,5 @@
-//! Watches a connection's bytes: closes it if the client reads nothing for too long, or keeps an HTTP/2
-//! connection busy with anything but requests.
+//! Watches a connection's bytes: closes it if the client reads nothing for too long, or if it sends many
+//! HTTP/2 frames without requests.
 
 use std::future::Future as _;
 use std::io;
@@ -17,10 +17,10 @@ use tokio::time::{Instant, Sleep};
 
 /// The start of an HTTP/2 connection.
 const HTTP2: &[u8] = b"PRI";
-/// Allowed bytes of frames without a request: a burst, and a rate per second.
+/// Allowed bytes of frames that belong to no request: a burst, and a rate per second.
 const BURST: u64 = 64 * 1024;
 const PER_SECOND: u64 = 8 * 1024;
-/// Allowed size of a request's head, and overhead of a piece of a body.
+/// Bytes allowed for a request's head, and for the overhead of a piece of a body.
 const OF_HEAD: u64 = 64 * 1024;
 const OF_PIECE: u64 = 256;
 /// A response is passed to the connection in pieces of this size, to see whether they are read.
@@ -40,7 +40,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Taking {
-    /// Number of responses with a piece that hasn't been followed by a request for the next.
+    /// Number of responses that wait for the client to read a piece.
     waiting: usize,
     /// When one of them was last read.
     last: Option<Instant>,
@@ -55,7 +55,7 @@ impl Pace {
         }))
     }
 
-    /// A request began.
+    /// Records that a request began.
     pub(in crate::surface) fn request(&self) {
         self.0.due.fetch_add(OF_HEAD, Ordering::Relaxed);
     }
@@ -116,7 +116,7 @@ impl<S> Watchdog<S> {
         }
     }
 
-    /// Passes writes through, and measures the time in which none is possible.
+    /// Passes writes through, and measures how long none is possible.
     fn timed<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -105,5 +105,12 @@ pub(in crate::surface) fn line(overloads: &[Method]) -> String {
             texts.push(text);
         }
     }
-    texts.join(" / ")
+    // A form without parameters makes those of the others optional.
+    let count = texts.len();
+    texts.retain(|text| !text.is_empty());
+    let line = texts.join(" / ");
+    if !texts.is_empty() && texts.len() < count {
+        return format!("[{line}]");
+    }
+    line
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use crate::api::Peer;
 use crate::surface::connections::admission::Visit;
 
-/// Stored in the extensions of each request that a route of the router answers.
+/// Stored in the extensions of each request that the router handles.
 #[derive(Clone, Debug)]
 pub(in crate::surface) struct Arrival {
     pub(in crate::surface) address: SocketAddr,
@@ -28,7 +28,7 @@ impl Arrival {
 /// The address of a request to the server: scheme, host and port.
 #[derive(Clone, Debug)]
 pub(in crate::surface) enum Origin {
-    /// The configured one.
+    /// The configured address.
     Public(Arc<str>),
     /// As the client sees it.
     Asked {
@@ -39,13 +39,13 @@ pub(in crate::surface) enum Origin {
 }
 
 impl Origin {
-    /// That of a request with these headers if none is configured.
+    /// From the request's own headers, if no address is configured.
     pub(in crate::surface) fn asked(is_tls: bool, headers: &HeaderMap) -> Origin {
         let host = headers.get(HOST).cloned();
         Origin::Asked { is_tls, host }
     }
 
-    /// Such as `https://sync.example.com:8443`.
+    /// The address as text, such as `https://sync.example.com:8443`.
     pub(in crate::surface) fn text(&self) -> String {
         format!("{}://{}", self.scheme(), self.host())
     }
@@ -63,7 +63,7 @@ impl Origin {
         }
     }
 
-    /// With its port, unless it is the scheme's default.
+    /// The host, with its port unless that is the scheme's default.
     pub(in crate::surface) fn host(&self) -> &str {
         match self {
             Origin::Public(url) => url.split_once("://").map_or(url, |(_, host)| host),

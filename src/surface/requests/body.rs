@@ -1,11 +1,11 @@
 //! Request bodies: limited in size (as sent and decompressed), in time, and in total memory.
 //!
-//! - Who isn't known to have a session sends little ([`RequestLimits::unauthenticated_body_bytes`]), within a short
-//!   time, and shares one budget with all others of that sort.
-//! - Who has one may send [`RequestLimits::body_bytes`]; large bodies take turns.
+//! - Without a known session, a body is limited to [`RequestLimits::unauthenticated_body_bytes`], has a
+//!   short timeout, and shares one memory budget with all others of its kind.
+//! - With a session, the limit is [`RequestLimits::body_bytes`]; large bodies take turns.
 //!
-//! What is refused is read to its end and thrown away, since many clients only read the answer
-//! after they have written everything.
+//! The rest of a refused body is read and discarded, since many clients only read the response after
+//! they have sent everything.
 
 use std::sync::Arc;
 
@@ -22,13 +22,14 @@ use super::plain::Plain;
 use super::session_peek;
 use crate::api::{ApiError, Dispatcher};
 
-/// So much beyond the limit is still read and thrown away.
+/// A refused body is read up to this multiple of the limit.
 const DRAIN_FACTOR: usize = 16;
-/// Large documents parsed at once, and the factor by which their bytes may wait for that.
+/// Maximum number of large documents parsed at once.
 const PARSED_AT_ONCE: usize = 2;
+/// Maximum total size of large bodies in memory, as a multiple of the limit for one.
 const LARGE_AT_ONCE: usize = 16;
 
-/// What is known of the sender of a body.
+/// What is known about the sender of a body.
 #[derive(Clone, Copy)]
 pub(in crate::surface) enum Sender<'a> {
     /// Has a valid session.
@@ -39,7 +40,7 @@ pub(in crate::surface) enum Sender<'a> {
     Document(&'a Dispatcher),
 }
 
-/// Reads bodies.
+/// Reads bodies within their limits.
 #[derive(Clone, Debug)]
 pub(in crate::surface) struct Intake {
     limits: RequestLimits,
@@ -125,8 +126,8 @@ impl Intake {
         Chunks::new(body, self.limits).drain(bound).await;
     }
 
-    /// Parses a body: a small one at once, a large one in its turn and off the threads that serve
-    /// requests.
+    /// Parses a body: a small one immediately, a large one in its turn and on a thread that doesn't
+    /// serve requests.
     pub(in crate::surface) async fn parse<T: Send + 'static>(
         &self,
         received: Received,
@@ -143,7 +144,7 @@ impl Intake {
             drop((bytes, turn));
             parsed
         });
-        // The document was large; its remainder belongs to the call.
+        // The document is freed; the parsed call holds no share.
         Ok((
             parsed.await.map_err(ApiError::unexpected)?,
             BodyShare::Nothing,
@@ -202,8 +203,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Refuses a body that is too large. The limit without a session can only be passed with a
-    /// session key, and by then the body is a large one: before that it takes nothing from others.
+    /// Refuses a body that is too large. Only a body with a session key may exceed the limit for
+    /// strangers; from then on it counts as large and waits for its turn.
     async fn bound_keep(&mut self, sender: Sender<'_>) -> Result<(), BodyError> {
         if self.plain.len() > self.bound() && !self.is_known && self.is_session_in(sender).await? {
             self.is_known = true;
@@ -236,7 +237,7 @@ impl Reading<'_> {
         }
     }
 
-    /// A large body waits until others are done.
+    /// Waits until there is room for a large body.
     async fn turn(&mut self) -> Result<(), BodyError> {
         let limit = self.intake.limits.body_bytes;
         let announced = announced(self.headers);
@@ -275,12 +276,12 @@ impl Reading<'_> {
         Ok(false)
     }
 
-    /// Releases everything, and waits until the client has sent the rest.
+    /// Releases all memory, and discards the rest of what the client sends.
     async fn throw_away(mut self, refused: BodyError) -> BodyError {
         self.plain = Plain::default();
         self.held = BodyShare::Nothing;
         let limit = self.intake.limits.body_bytes;
-        // Who stalls, or was cut for others, is waited for no longer.
+        // Don't wait for a client that stalls, or whose request was ended in favour of others.
         if let BodyError::Broken(_) | BodyError::Slow(_) | BodyError::Crowded = refused {
             return refused;
         }
@@ -343,7 +344,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_sender_has_a_limit_of_its_own_however_a_body_is_packed() {
+    async fn each_kind_of_sender_has_its_own_limit_compressed_or_not() {
         for (sender, limit, error) in [
             (Sender::Known, 1000, BodyError::TooLarge(1000)),
             (Sender::Stranger, 100, BodyError::Stranger(100)),
@@ -367,9 +368,9 @@ mod tests {
         );
     }
 
-    /// Whoever unpacks all of it before the length is looked at sees the damage.
+    /// The checksum at the end is wrong, so decompressing the whole body would report that instead.
     #[tokio::test]
-    async fn a_bomb_is_left_alone_before_its_end() {
+    async fn decompression_stops_at_the_limit() {
         let mut bomb = gzip(&vec![0; 50 << 20]);
         let end = bomb.len() - 8;
         bomb[end] ^= 1;
@@ -414,7 +415,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn so_much_is_not_waited_for() {
+    async fn a_much_too_large_body_is_refused_unread() {
         let length = HeaderValue::from_static("16001");
         let headers = HeaderMap::from_iter([(CONTENT_LENGTH, length)]);
         let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
@@ -423,7 +424,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_and_slowness_have_an_end() {
+    async fn stalled_and_slow_bodies_time_out() {
         let (short, headers) = (Duration::from_millis(20), HeaderMap::new());
         let impatient = RequestLimits {
             patience: short,
@@ -432,7 +433,7 @@ mod tests {
         let silent = || Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
         let ended = read_within(impatient, &headers, silent(), Sender::Known).await;
         assert_eq!(ended, Err(BodyError::Broken(short)));
-        // Something comes all the time, though never much.
+        // Chunks arrive all the time, but they are empty.
         let trickle = || {
             Body::from_stream(stream::unfold((), async |()| {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -454,7 +455,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn strangers_share_what_there_is_and_the_oldest_goes() {
+    async fn strangers_share_one_budget_and_the_oldest_is_aborted() {
         let intake = Intake::new(RequestLimits {
             unauthenticated_total_bytes: 10 * PARSED,
             ..LIMITS

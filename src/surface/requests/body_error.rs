@@ -28,7 +28,7 @@ pub(in crate::surface) enum BodyError {
     Encoding,
     #[error("the request body is not valid gzip")]
     Gzip,
-    #[error("too many requests without a session are under way; try again later")]
+    #[error("too many requests without a session are in progress; try again later")]
     Crowded,
     #[error("{0}")]
     Session(ApiError),

@@ -20,7 +20,7 @@ struct Open {
     used: usize,
     next: u64,
     shares: BTreeMap<u64, Reserved>,
-    /// Memory revoked from requests and still in use until they have ended: by share, and in total.
+    /// Memory of revoked shares, in use until their requests have ended: per share, and in total.
     cut: BTreeMap<u64, usize>,
     leaving: usize,
 }
@@ -39,7 +39,7 @@ pub(in crate::surface) struct Share {
     eviction: Eviction,
 }
 
-/// The request has no share, or no longer.
+/// The request's share was revoked, or the budget is too small for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::surface) struct NoRoom;
 
@@ -54,7 +54,7 @@ impl Budget {
         self.share_of(Eviction::default())
     }
 
-    /// The same; `cut` is notified when it is revoked.
+    /// The same; `eviction` is notified when the share is revoked.
     pub(in crate::surface) fn share_of(&self, eviction: Eviction) -> Share {
         let mut open = self.lock();
         let id = open.next;
@@ -141,14 +141,14 @@ mod tests {
     use super::{Budget, NoRoom};
 
     #[test]
-    fn the_oldest_goes_first_and_nothing_is_kept() {
+    fn the_oldest_share_is_revoked_first_and_all_memory_is_released() {
         let budget = Budget::new(100);
         let [first, second, third] = [(); 3].map(|()| budget.share());
         assert_eq!(first.grow(40), Ok(()));
         assert_eq!(second.grow(40), Ok(()));
         assert_eq!(third.grow(50), Ok(()));
         assert!(first.eviction.is_given() && !second.eviction.is_given());
-        assert_eq!(first.grow(1), Err(NoRoom), "it was cut");
+        assert_eq!(first.grow(1), Err(NoRoom), "it was revoked");
         assert_eq!(second.grow(50), Ok(()));
         assert_eq!(budget.lock().used, 100);
         assert_eq!(third.grow(101), Err(NoRoom), "larger than all");
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(
             budget.share().grow_now(1),
             Err(NoRoom),
-            "what was cut is still there"
+            "revoked memory is still in use"
         );
         drop(first);
         assert_eq!(budget.share().grow_now(1), Ok(()));

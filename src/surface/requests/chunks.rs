@@ -1,4 +1,4 @@
-//! A body as it comes.
+//! The pieces of a body, as they arrive.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::body_error::BodyError;
 use super::limits::RequestLimits;
 
-/// A body as it comes: with a bound for silence, and one for all of it.
+/// The pieces of a body, with an idle timeout and a timeout for the whole body.
 pub(super) struct Chunks {
     stream: axum::body::BodyDataStream,
     sent: usize,
@@ -29,7 +29,7 @@ impl Chunks {
         }
     }
 
-    /// Gives it so much time from its beginning.
+    /// Sets the timeout for the whole body, counted from its start.
     pub(super) fn allow(&mut self, time: Duration) {
         self.time = time;
     }
@@ -48,7 +48,7 @@ impl Chunks {
         }
     }
 
-    /// Throws away what comes, until `bound` bytes came in all. Returns how many that were.
+    /// Discards the rest, at most until `bound` bytes have arrived in total. Returns the total.
     pub(super) async fn drain(mut self, bound: usize) -> usize {
         self.began = Instant::now();
         self.time = self.limits.stranger_time;

@@ -8,7 +8,7 @@ use cookie::{Cookie, SameSite};
 
 use super::arrival::Origin;
 
-/// The name of the cookie.
+/// The cookie's name.
 pub(in crate::surface) const NAME: &str = "pxt-session-cookie";
 
 /// Maximum number of cookies with our name that are checked: each is a database query, and a
@@ -55,8 +55,8 @@ impl Carried {
     }
 }
 
-/// The header that hands a key to the browser for `lifetime`; zero takes it away. Where users reach
-/// the server by https, the cookie never leaves the browser over plain http.
+/// The `Set-Cookie` header with a session key, valid for `lifetime`; zero deletes the cookie. If users
+/// reach the server by https, the cookie is `Secure`.
 pub(in crate::surface) fn set(
     key: &str,
     lifetime: Duration,

@@ -16,9 +16,9 @@ const FORM_TYPES: [&str; 3] = [
 ];
 
 /// Whether the headers show that another site's page sent the request. `own` is the server's
-/// address. If users reach the server by https, a page of its host that came by plain http counts
-/// as another site's: anyone on the network path may have written it. Without TLS a proxy in front
-/// may provide it, so nothing can be said.
+/// address. If users reach the server by https, a page of the same host over plain http counts as
+/// another site's: an attacker on the network may have changed it. If the server itself has no TLS, a
+/// proxy may provide it, so the scheme isn't checked.
 pub(in crate::surface) fn is_foreign(headers: &HeaderMap, own: &Origin) -> bool {
     // A sibling host's page counts as another site's, too.
     if headers
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn only_pages_of_this_host_are_no_strangers() {
+    fn pages_of_other_hosts_are_foreign() {
         let host = (HOST, "sync.example:8080");
         for (other, foreign) in [
             (host.clone(), false),
@@ -120,13 +120,13 @@ mod tests {
             let headers = headers(&[host.clone(), (ORIGIN, origin)]);
             assert_eq!(is_foreign(&headers, own), foreign, "{origin} {own:?}");
         }
-        // By an internal name that users don't have.
+        // Under an internal name, as another program in the same network uses it.
         let inside = headers(&[(HOST, "inside:8080"), (ORIGIN, "http://inside:8080")]);
         assert!(!is_foreign(&inside, &secure));
     }
 
     #[test]
-    fn forms_are_known_by_their_types() {
+    fn forms_are_recognised_by_their_content_type() {
         for (kind, form) in [
             ("application/x-www-form-urlencoded", true),
             ("multipart/form-data; boundary=x", true),

@@ -9,8 +9,7 @@ pub struct RequestLimits {
     pub body_bytes: usize,
     /// The same without a known session.
     pub unauthenticated_body_bytes: usize,
-    /// Maximum bytes that all such requests may take together: their bodies, decompressed and
-    /// parsed.
+    /// Maximum bytes of all such requests together: their bodies, decompressed and parsed.
     pub unauthenticated_total_bytes: usize,
     /// Timeout of such a request's body.
     pub stranger_time: Duration,
@@ -21,8 +20,8 @@ pub struct RequestLimits {
 }
 
 impl Default for RequestLimits {
-    /// 8 MiB: a project with some 100 000 tags fits. 16 KiB: a login with the longest password,
-    /// each character escaped, fits.
+    /// 8 MiB is enough for a project with about 100 000 tags, and 16 KiB for a login with the longest
+    /// password if each character is escaped.
     fn default() -> RequestLimits {
         RequestLimits {
             body_bytes: 8 * 1024 * 1024,

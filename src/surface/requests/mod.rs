@@ -1,4 +1,4 @@
-//! What precedes a call: the body, the request's origin, the session.
+//! The steps before a call: the body, the request's origin, the session.
 //!
 //! - `body`: limited in size, time and compression; `chunks`: the pieces that it arrives in; `plain`:
 //!   decompression; `body_error`: why a body can't be used; `budget`: shared memory of requests

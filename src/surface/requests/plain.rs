@@ -1,4 +1,4 @@
-//! What a body is decompressed to, step by step.
+//! Incremental decompression of a body.
 
 use std::io::Write as _;
 
@@ -9,14 +9,14 @@ use flate2::write::MultiGzDecoder;
 
 use super::body_error::BodyError;
 
-/// Bytes that a parsed document takes for each of its own, at most: an array of empty values.
+/// Maximum memory of a parsed document per byte of its text; an array of empty values needs most.
 pub(super) const PARSED: usize = 16;
-/// What the state of a decompression takes.
+/// Memory of a decompressor's state.
 const GZIP_STATE: usize = 80 * 1024;
-/// So much is decompressed at once: a byte gives a thousand at most, and they are counted then.
+/// Compressed bytes per step; the size is checked after each. A byte expands to a thousand at most.
 const GZIP_STEP: usize = 256;
 
-/// What a body is decompressed to.
+/// A body's decompressed content.
 pub(super) enum Plain {
     Identity(Vec<u8>),
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
@@ -48,7 +48,7 @@ impl Plain {
         self.bytes().len()
     }
 
-    /// What it costs while it is read and parsed.
+    /// Memory that it takes while it is read and parsed.
     pub(super) fn weight(&self) -> usize {
         let state = match self {
             Plain::Identity(_) => 0,
@@ -81,7 +81,7 @@ impl Plain {
         }
     }
 
-    /// All of it, when nothing more comes.
+    /// Flushes the decompressor at the end of the body.
     pub(super) fn finish(self) -> Result<Plain, BodyError> {
         match self {
             Plain::Identity(bytes) => Ok(Plain::Identity(bytes)),
@@ -114,9 +114,9 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write as _;
 
-    /// Of one piece of a body as well, which holds some 60 MiB of such a bomb.
+    /// The whole bomb arrives as one piece of a body.
     #[test]
-    fn no_more_is_unpacked_than_one_step_beyond_the_bound() {
+    fn decompression_stops_one_step_beyond_the_limit() {
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
         let mut plain = Plain::of(&headers).expect("gzip is known");
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

@@ -1,5 +1,4 @@
-//! A cheap look for a session key at the beginning of an XML-RPC document, before the rest of it is
-//! read.
+//! A cheap search for a session key at the beginning of an XML-RPC document, before the rest is read.
 
 use crate::service::access::session::SessionKey;
 
@@ -32,7 +31,7 @@ mod tests {
     use super::keys;
 
     #[test]
-    fn a_key_is_found_wherever_it_stands() {
+    fn a_key_is_found_anywhere() {
         let key = format!("17x{}", "0123456789abcdef".repeat(4));
         for document in [
             format!("<value><string>{key}</string></value>"),

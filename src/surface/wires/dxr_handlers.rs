@@ -1,7 +1,7 @@
-//! The methods as handlers of the crate `dxr_server`, for who has such a server already.
+//! The methods as handlers of the crate `dxr_server`, for programs that already have such a server.
 //!
-//! Its interface lends the arguments, and wants the result as one value: both are copied here. The
-//! server of this crate goes past it (`xmlrpc`), and so do its limits of what a request may cost.
+//! Its interface passes arguments by reference and expects the result as one value, so both are copied
+//! here. This crate's own server (`xmlrpc`) doesn't use it; its limits on requests don't apply here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use super::response::XML;
 use crate::api::value::Wire;
 use crate::api::{ApiError, Dispatcher, Peer};
 
-/// Where a call came from, told by the headers that `dxr_server` hands on.
+/// Determines a call's peer from the headers that `dxr_server` passes on.
 type PeerOf = dyn Fn(&HeaderMap) -> Peer + Send + Sync;
 
 /// A handler for each method of `dispatcher`, by its full name, such as `image.store.create`.
 ///
-/// `dxr_server` doesn't tell handlers the client's address, by which logins are limited and which
-/// the audit trail keeps: `peer_of` tells it, from a header that the embedding server has set
-/// itself. The names are kept until the process ends, so this is to be called once.
+/// `dxr_server` doesn't pass the client's address to handlers, but the login limits and the audit
+/// trail need it. `peer_of` returns it, from a header that the embedding server sets itself. Call this
+/// once: the names stay in memory until the process ends.
 ///
 /// ```
 /// use std::net::{IpAddr, Ipv4Addr};
@@ -44,7 +44,7 @@ pub fn dxr_handlers(
     for namespace in dispatcher.catalog().namespaces() {
         for method in namespace.methods() {
             let name = format!("{}.{}", namespace.name(), method.name());
-            // An overload is found by its arguments.
+            // The arguments select the overload.
             if handlers.contains_key(name.as_str()) {
                 continue;
             }
@@ -77,7 +77,7 @@ impl Handler for MethodHandler {
 }
 
 impl MethodHandler {
-    /// Replies are written as text, piece by piece: the document is put together, and read.
+    /// Replies are streamed as text, so the whole document is collected and parsed.
     async fn value(&self, peer: Peer, params: Vec<Value>) -> Result<Value, ApiError> {
         let reply = self.dispatcher.call_positional(peer, self.name, params);
         let (before, after) = XML;

@@ -1,5 +1,5 @@
-//! Compressed responses: only a limited number at once, since each one keeps its own state for as long
-//! as its client takes to read it. Others are sent uncompressed.
+//! Compressed responses. Their number is limited, since each keeps its state until its client has read
+//! it; further responses are sent uncompressed.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -22,14 +22,14 @@ const AT_ONCE: usize = 64;
 /// Smaller responses are sent uncompressed.
 const SMALL: u64 = 1024;
 
-/// Memory of a response that is written piece by piece: one piece waiting, and one being made.
+/// Memory of a streamed response: one piece that waits, and one that is being written.
 const STREAMED: usize = 128 * 1024;
 
 /// Stored in the extensions of a response whose content is static.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::surface) struct Shared;
 
-/// The memory of a response until it is read, in bytes.
+/// Memory in bytes that a response takes until it is read.
 pub(in crate::surface) fn weight(answer: &Response) -> usize {
     if answer.extensions().get::<Shared>().is_some() {
         return 0;
@@ -40,7 +40,7 @@ pub(in crate::surface) fn weight(answer: &Response) -> usize {
     })
 }
 
-/// What a client accepts; `None` if that isn't gzip.
+/// The encoding that a client accepts; `None` if that isn't gzip.
 pub(in crate::surface) fn accepted(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut asked = headers.get_all(ACCEPT_ENCODING).iter();
     let is_gzip = |value: &&HeaderValue| {
@@ -51,7 +51,7 @@ pub(in crate::surface) fn accepted(headers: &HeaderMap) -> Option<HeaderValue> {
     asked.find(is_gzip).cloned()
 }
 
-/// Compresses answers.
+/// Compresses responses.
 #[derive(Clone, Debug)]
 pub(in crate::surface) struct Encoder {
     places: Arc<Semaphore>,
@@ -96,7 +96,7 @@ impl Encoder {
     }
 }
 
-/// Neither small, nor already compressed, nor an event stream.
+/// Whether a response is neither small, nor already compressed, nor an event stream.
 fn is_worth_it() -> impl Predicate {
     DefaultPredicate::new().and(SizeAbove::new(SMALL))
 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_compressed_at_once_is_bounded() {
+    async fn the_number_of_compressed_responses_is_limited() {
         let encoder = Encoder::of(2);
         let encode = || encoder.encode(Some(GZIP), long());
         let [first, second] = [encode().await, encode().await];

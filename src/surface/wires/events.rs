@@ -1,14 +1,14 @@
 //! Server-sent events of a run in progress.
 //!
 //! `GET /rhn/manager/runs/{id}/events` with the session of the JSON surface. The events have the form
-//! of two methods' results; callers without permission for these get nothing:
-//! - `run`: the struct of `registrysync.getRun`, at once and whenever it has changed.
+//! of two methods' results, and need the permissions for these methods:
+//! - `run`: the struct of `registrysync.getRun`, immediately and after each change.
 //! - `log`: a line of `registrysync.getRunLog`. Its id is the line's number; a client that reconnects
-//!   with it (`Last-Event-ID`) gets what it missed.
+//!   with it (`Last-Event-ID`) gets the lines that it missed.
 //! - `end`: the run's final status, after its last line. A client that reconnects after that is told to
 //!   stop (204).
 //!
-//! The stream also ends with the session and with the server.
+//! The stream also ends when the session ends or the server stops.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ fn is_old(news: &[RunNews]) -> bool {
     matches!(news.last(), Some(RunNews::End(_))) && !has_lines
 }
 
-/// 404 for what doesn't exist; 503 for what may be available later. A browser's `EventSource`
+/// 404 for a run that doesn't exist; 503 for a temporary problem. A browser's `EventSource`
 /// reconnects when a stream is interrupted, but after neither of these (HTML standard, 9.2.2: any
 /// status but 200 fails the connection): its page has to create a new one.
 fn failure(error: &ApiError) -> Response {
@@ -154,7 +154,7 @@ impl Watch {
                 match self.dispatcher.session_peek(&self.key).await {
                     Ok(Some(caller)) if RunWatcher::admit(&caller).is_ok() => {}
                     Ok(_) => return Ok(()),
-                    // The next check reports it, too.
+                    // The next check reports this too.
                     Err(_) => {}
                 }
             }

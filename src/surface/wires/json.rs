@@ -43,7 +43,7 @@ pub(in crate::surface) struct Refusal {
     body: String,
     /// The correct verb.
     allow: Option<&'static str>,
-    /// The fault's code, if it is one.
+    /// The code, if it is a fault.
     code: Option<i32>,
 }
 
@@ -60,8 +60,8 @@ pub(in crate::surface) async fn call(
     let (parts, content) = request.into_parts();
     let path = parts.uri.path().strip_prefix(JSON_ROOT).unwrap_or_default();
     let path = path.trim_matches('/');
-    // A dot in the path would be a second spelling of a method; with the slash in front it isn't
-    // one.
+    // A dot in the path would be a second spelling of the method's name; with a slash in front the
+    // name is unknown.
     let name = if path.contains('.') {
         format!("/{path}")
     } else {
@@ -76,7 +76,7 @@ pub(in crate::surface) async fn call(
     outcome.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// The description of this surface, for everyone.
+/// The OpenAPI description, which needs no session.
 fn document(surface: &Surface, parts: &Parts) -> Outcome {
     method_check(parts, GET, openapi::NAME)?;
     let document = (Extension(Shared), JSON_TYPE, surface.openapi.clone());
@@ -104,7 +104,7 @@ async fn route(
         return login(surface, arrival, parts, given).await;
     }
     if is_logout {
-        // Only the longer name uses a body.
+        // Only `auth.logout` uses the body.
         let verb = if name == "logout" { GET } else { POST };
         let read = given(surface, parts, content, Sender::Stranger, name).await;
         method_check(parts, verb, name)?;
@@ -147,7 +147,7 @@ async fn method_call(
     let mut sender = Sender::Stranger;
     let mut known = None;
     if first.is_none_or(|method| method.session() != SessionUse::Never) {
-        // Row 45: before anything else is said about the method.
+        // Row 45: the session is checked before the response says anything about the method.
         match session(surface, &carried).await {
             Ok(session) => {
                 arrival.visit.known();
@@ -189,7 +189,7 @@ async fn method_call(
         }
         Err(error) => fault(&error).into_response(),
     };
-    // The session was renewed, so the browser's cookie is, too.
+    // The call renewed the session, so renew the browser's cookie too.
     if let (Carried::Cookies(_), Some(key), Some(lifetime)) = (&carried, key, lifetime) {
         cookie_set(&mut response, arrival, key, lifetime);
     }
@@ -363,8 +363,7 @@ fn cookie_set(response: &mut Response, arrival: &Arrival, key: &str, lifetime: D
 }
 
 impl Refusal {
-    /// At the start of an event stream: 404 for what doesn't exist, 503 for what may be available
-    /// later.
+    /// At the start of an event stream: 404 for a run that doesn't exist, 503 for a temporary problem.
     pub(super) fn for_streams(mut self) -> Response {
         let is_away = self.code == Some(code::UNAVAILABLE);
         if self.status == StatusCode::OK {

@@ -3,8 +3,8 @@
 //! - `xmlrpc`: `/rpc/api`; `xml` parses its documents.
 //! - `json`: `/rhn/manager/api`; `arguments` parses the arguments.
 //! - `dxr_handlers`: the same methods for a server of the crate `dxr_server`.
-//! - `events`: events of a run in progress; `streams`: how many streams there are at once.
-//! - `response`: results as bodies; `encoding` compresses them.
+//! - `events`: events of a run in progress; `streams`: the number of streams at once.
+//! - `response`: results as response bodies; `encoding` compresses them.
 
 pub(in crate::surface) mod arguments;
 pub(in crate::surface) mod dxr_handlers;

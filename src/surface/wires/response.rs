@@ -1,6 +1,6 @@
-//! Replies as bodies: short ones in one piece with their length, long ones as fast as the client reads.
-//! A reply that can't continue is aborted, so that nobody mistakes a part for the whole. A request's
-//! share of the memory budget is released with the last piece.
+//! Replies as response bodies: a short one is sent in one piece with its length, a long one is streamed
+//! as fast as the client reads. If a stream fails, the connection is aborted, so that the client doesn't
+//! take the part for the whole. A request's share of the memory budget is released with the last piece.
 
 use axum::body::Body;
 use futures_util::{StreamExt as _, stream};
@@ -10,14 +10,14 @@ use crate::api::value::Wire;
 use crate::api::{ApiError, Reply};
 use crate::surface::requests::body::BodyShare;
 
-/// What stands around a result of XML-RPC.
+/// The text around a result of XML-RPC.
 pub(in crate::surface) const XML: (&str, &str) = (
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse><params><param>",
     "</param></params></methodResponse>",
 );
 const FAULT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<methodResponse><fault>";
 
-/// The response of JSON over HTTP. An error is one from before anything was sent.
+/// The response of JSON over HTTP. Only errors before the first piece are returned.
 pub(in crate::surface) async fn json(reply: Reply, held: BodyShare) -> Result<Body, ApiError> {
     body(
         reply.pieces(Wire::Json, "{\"success\":true,\"result\":", "}"),
@@ -38,7 +38,7 @@ pub(in crate::surface) async fn fault(error: &ApiError) -> Body {
     let pieces = members
         .into_reply()
         .pieces(Wire::Xml, FAULT, "</fault></methodResponse>");
-    // This can't fail: it is a number and a text.
+    // Can't fail: it is a number and a text.
     body(pieces, None).await.unwrap_or_default()
 }
 

@@ -1,11 +1,11 @@
-//! The number of simultaneous event streams, and their common end.
+//! Limits the number of simultaneous event streams, and ends all of them when the server stops.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// Streams at once.
+/// Maximum number of simultaneous streams.
 const STREAMS: usize = 256;
 /// Streams at once of one account, so that it can't keep the others out.
 const STREAMS_OF_ACCOUNT: usize = 32;
@@ -26,7 +26,7 @@ pub(super) struct StreamPlace {
 }
 
 impl Streams {
-    /// Streams that end at `stop`.
+    /// With streams that end at `stop`.
     pub(in crate::surface) fn new(stop: CancellationToken) -> Streams {
         Streams {
             open: Arc::default(),

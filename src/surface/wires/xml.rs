@@ -1,4 +1,4 @@
-//! Parses incoming XML-RPC documents in one pass, with a message for each error.
+//! Parses XML-RPC requests in one pass, with a specific message for each error.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,10 +14,10 @@ use quick_xml::events::Event;
 #[cfg(test)]
 mod tests;
 
-/// Nested elements. The parser's own limit is 128; an array in an array takes three.
+/// Maximum depth of nested elements. The parser's own limit is 128; each nested array takes three.
 const DEPTH_LIMIT: usize = 120;
 
-/// Why a request isn't a call. Never repeats any of the request, which may contain a password.
+/// Why a request isn't a call. Never quotes the request, which may contain a password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(in crate::surface) enum NoCall {
     #[error("the request is not an XML-RPC call: it is neither UTF-8 nor plain ASCII; send UTF-8")]
@@ -102,13 +102,13 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Refuses character sets other than UTF-8, if that makes a difference.
+    /// Refuses character sets other than UTF-8, unless the document is plain ASCII.
     fn charset(&self, name: Option<&str>) -> Result<(), NoCall> {
         let is_utf8 = |name: &str| {
             let names = ["utf-8", "utf8"];
             names.iter().any(|utf8| name.eq_ignore_ascii_case(utf8))
         };
-        // In pure ASCII all common character sets agree.
+        // ASCII text is the same in all common character sets.
         if name.is_none_or(is_utf8) || self.text.is_ascii() {
             Ok(())
         } else {
@@ -197,7 +197,7 @@ impl<'a> Document<'a> {
             },
             "base64" => {
                 let mut text = self.text(self.form(BASE64))?;
-                // Some clients break it into lines.
+                // Some clients break base64 into lines.
                 text.retain(|c| !c.is_ascii_whitespace());
                 let bytes = BASE64_STANDARD.decode(text);
                 Value::Base64(bytes.map_err(|_| self.form(BASE64))?)
@@ -246,7 +246,7 @@ impl<'a> Document<'a> {
             }
             let value = self.value()?;
             self.end(STRUCT)?;
-            // One of two equal names would be lost.
+            // Otherwise one of the two values would be lost.
             if members.insert(name, value).is_some() {
                 return Err(NoCall::Twice);
             }
@@ -305,7 +305,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The error about the current parameter; before all parameters, that it isn't a call.
+    /// An error in the current parameter, or in the call if there is none yet.
     fn form(&self, form: &'static str) -> NoCall {
         match self.parameter {
             0 => NoCall::Name,
@@ -339,7 +339,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// XML 1.0, 2.11: a line's end is one character, however it was sent.
+/// Normalises line ends to `\n` (XML 1.0, 2.11).
 fn one_line_end(text: &str) -> Cow<'_, str> {
     if text.contains('\r') {
         text.replace("\r\n", "\n").replace('\r', "\n").into()

@@ -1,6 +1,6 @@
-//! XML-RPC at `/rpc/api`. The route is our own: the one in the crate `dxr_server` repeats an unparsable
-//! request in its fault, refuses chunked and compressed requests, and copies the arguments of each call.
-//! `dxr_handlers` is for programs that have such a server.
+//! XML-RPC at `/rpc/api`. The route of the crate `dxr_server` isn't used: it quotes an invalid request in
+//! its fault, refuses chunked and compressed requests, and copies the arguments of each call.
+//! `dxr_handlers` is for programs that already have such a server.
 
 use axum::body::Body;
 use axum::extract::Request;

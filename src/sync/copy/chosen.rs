@@ -143,7 +143,7 @@ mod tests {
     use std::fmt::Write as _;
     use std::time::{Duration, Instant};
 
-    /// An index of so many children: images for two platforms, each with its attestation.
+    /// An index with `children` entries: images for two platforms, each with its attestation.
     fn index(children: usize) -> Manifest {
         let mut text = String::from("{\"schemaVersion\":2,\"manifests\":[");
         for number in 0..children / 2 {

@@ -319,7 +319,7 @@ impl Comparison {
     }
 }
 
-/// Two candidates at odds over a tag of the target.
+/// Two candidates conflict over a tag of the target.
 fn both_go(first: &Candidate, second: &Candidate) -> String {
     let (first, second) = (first.origin(), second.origin());
     format!("`{first}` and `{second}` both go to this tag")

@@ -128,7 +128,7 @@ async fn selected(item: &SyncItem, tags: Vec<String>) -> Option<Selection> {
 enum Known {
     /// Its item names the tags.
     NotNeeded,
-    /// So many.
+    /// The number of tags in the listing.
     Tags(usize),
     /// Nothing, which was already reported.
     Failed,
@@ -241,8 +241,8 @@ impl Candidates {
     }
 }
 
-/// One candidate for each target. The same source twice is one; another source is a rival, which
-/// only an equal digest resolves.
+/// One candidate for each target. Duplicates of a source are merged; a different source is a conflict,
+/// unless its digest is the same.
 fn merged(all: Vec<Candidate>) -> Vec<Candidate> {
     let mut places: HashMap<(Repository, Reference), usize> = HashMap::with_capacity(all.len());
     let mut merged: Vec<Candidate> = Vec::with_capacity(all.len());

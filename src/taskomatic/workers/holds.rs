@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_claimed_anew_or_is_gone_is_lost_and_what_is_to_end_ends() {
+    fn reclaimed_and_missing_parts_are_lost_and_cancelled_ones_end() {
         let holds = Holds::default();
         let [kept, ended, anew, gone] = [1, 2, 3, 4].map(|part_id| {
             holds.add(Lease {

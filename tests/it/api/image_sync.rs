@@ -182,7 +182,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn what_is_refused_changes_nothing(database) {
+    async fn refused_calls_change_nothing(database) {
         let client = Client::new(database).await;
         let body = json!({"name": "web", "src": "src", "dest": "dest", "scoped": false});
         client.post("createProject", body.clone()).await.expect("a project");

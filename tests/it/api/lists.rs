@@ -259,7 +259,7 @@ async fn a_method_that_is_not_there_is_answered_with_the_nearest() {
 }
 
 #[tokio::test]
-async fn what_is_not_found_is_named() {
+async fn faults_name_the_missing_object() {
     let server = server().await;
     let key = server.key(&ADMIN, false).await;
     for (method, name) in [

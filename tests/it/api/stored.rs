@@ -159,7 +159,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn what_an_older_version_did_not_write_has_its_default(database) {
+    async fn members_missing_from_older_rows_have_their_default(database) {
         let world = World::new(database).await;
         for (_, table, column) in &COLUMNS[..3] {
             world.put(table, column, "{}".to_owned()).await;
@@ -171,7 +171,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn what_a_newer_version_wrote_is_kept(database) {
+    async fn members_of_a_newer_version_are_kept(database) {
         let world = World::new(database).await;
         let newer = json!({"from_the_future": {"a": [1, {"b": null}]}, "another": "1.10"});
         for (_, table, column) in &COLUMNS[..3] {

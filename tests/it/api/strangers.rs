@@ -87,7 +87,7 @@ async fn only_who_has_a_session_may_send_much() {
 }
 
 #[tokio::test]
-async fn what_can_be_no_login_is_refused_before_it_is_looked_at() {
+async fn impossible_logins_are_refused_unchecked() {
     let server = Server::start(namespaces::registry(), RequestLimits::default()).await;
     let (long, longest) = ("x".repeat(4097), "ä".repeat(1024));
     for (login, password) in [("admin", long.as_str()), (&long, "x"), ("admin", &longest)] {
@@ -189,7 +189,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn what_can_be_no_login_writes_no_rows_of_its_own(database) {
+    async fn impossible_logins_write_no_separate_rows(database) {
         let policy = LoginPolicy {
             limits: LoginLimits { per_account: 5, ..LoginLimits::default() },
             tally_every: Duration::from_millis(300),

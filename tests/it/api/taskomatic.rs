@@ -223,7 +223,7 @@ fn log_write(
 }
 
 on_both_databases! {
-    async fn what_is_refused_changes_nothing(database) {
+    async fn refused_calls_change_nothing(database) {
         let tasko = Tasko::new(database).await;
         tasko.post("taskomatic/org/scheduleBunch", tasko.job("taken", "0 0 3 * * ?")).await.expect("a date");
         let before = tasko.get("taskomatic/org/listAllSchedules").await;

@@ -63,7 +63,7 @@ fn without_options_it_shows_five_times_from_now_in_the_systems_zone() {
 }
 
 #[test]
-fn what_is_refused_ends_with_2_and_the_reason() {
+fn invalid_lines_exit_with_2_and_the_reason() {
     let desk = Desk::new();
     for (arguments, part) in [
         (

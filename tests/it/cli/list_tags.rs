@@ -75,7 +75,7 @@ async fn nothing_selected_is_said() {
 }
 
 #[tokio::test]
-async fn what_isnt_there_has_its_exit_code() {
+async fn missing_repositories_and_registries_have_their_exit_codes() {
     let registry = Registry::start().await;
     let desk = Desk::new();
     let name = format!("http://{}/gone", registry.address());

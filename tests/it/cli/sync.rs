@@ -263,7 +263,7 @@ async fn credentials_come_from_the_auth_file_or_the_yaml() {
         "{refused:?}"
     );
     let without = run(&desk.file("none.json", "{}")).ended(1);
-    assert!(without.out.contains("none are given"), "{without:?}");
+    assert!(without.out.contains("none were given"), "{without:?}");
     let missing = run("/nonexistent/auth.json").ended(2);
     assert!(missing.err.contains("it doesn't exist"), "{missing:?}");
     run(&good).ended(0);
@@ -282,7 +282,7 @@ async fn credentials_come_from_the_auth_file_or_the_yaml() {
 }
 
 #[tokio::test]
-async fn what_cant_be_reached_ends_with_3_unless_something_else_worked() {
+async fn unreachable_registries_exit_with_3_unless_something_worked() {
     let (source, target) = (source().await, Registry::start().await);
     let desk = Desk::new();
     let dead = nobody();
@@ -438,7 +438,7 @@ async fn a_repository_that_is_missing_is_named_with_its_registry() {
 }
 
 #[tokio::test]
-async fn what_a_run_leaves_out_is_counted_and_told() {
+async fn tags_that_a_run_leaves_out_are_counted_and_reported() {
     let (source, target) = (Registry::start().await, Registry::start().await);
     Image::multi(Format::Oci, 1, 1000).store(&source, "app", Some("1"));
     let (from, to) = (http(&source), http(&target));

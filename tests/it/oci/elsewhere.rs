@@ -72,7 +72,7 @@ async fn a_registry_on_http_may_have_its_token_server_on_https() {
 }
 
 #[tokio::test]
-async fn what_the_policy_forbids_is_asked_nothing() {
+async fn forbidden_hosts_get_no_requests() {
     let registry = Registry::start().await;
     let port = registry.address().rsplit(':').next().unwrap().to_owned();
     for (host, allow, deny, is_allowed) in [

@@ -241,7 +241,7 @@ async fn a_failing_token_server_is_asked_as_often_as_any_other() {
 }
 
 #[tokio::test]
-async fn what_will_never_work_is_not_tried_again() {
+async fn permanent_errors_are_not_retried() {
     let registry = Registry::start().await;
     let to = |to: &str| Action::Answer {
         status: 307,

@@ -177,7 +177,7 @@ async fn refused_credentials_are_named_without_the_password() {
         );
         assert!(!format!("{error:?}").contains("wr0ng"), "{error:?}");
         let text = ask("", "").await.unwrap_err().to_string();
-        assert!(text.contains("none are given"), "{text}");
+        assert!(text.contains("none were given"), "{text}");
     }
 }
 

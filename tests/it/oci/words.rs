@@ -301,7 +301,7 @@ async fn a_port_of_https_that_answers_http_is_told_so() {
 
 /// The peer isn't a registry and doesn't speak HTTP.
 #[tokio::test]
-async fn what_speaks_no_http_is_told_so() {
+async fn a_peer_without_http_is_reported() {
     let server = RawServer::start(|_, _, mut stream| async move {
         use tokio::io::AsyncWriteExt as _;
         let _ = stream.write_all(b"\x15\x03\x03\x00\x02\x02\x46").await;

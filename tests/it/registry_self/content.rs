@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn what_is_pushed_comes_back_byte_for_byte() {
+async fn pushed_content_is_returned_byte_for_byte() {
     let registry = Registry::start().await;
     let image = Image::multi(Format::Oci, 1, 200_000);
     image

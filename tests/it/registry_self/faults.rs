@@ -181,7 +181,7 @@ async fn manifests_are_told_of_in_odd_ways() {
 }
 
 #[tokio::test]
-async fn what_is_stored_is_told_of_in_odd_ways() {
+async fn quirks_change_the_response_to_a_stored_manifest() {
     let registry = Registry::start().await;
     let image = Image::artifact(1, "application/json");
     image.store(&registry, "app", Some("1"));

@@ -46,7 +46,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn what_comes_while_the_project_still_runs_is_left_out_and_names_the_run(db) {
+    async fn a_fire_time_during_a_run_is_skipped_and_names_the_run(db) {
         let place = Place::new(db, "2026-03-01 12:00:30").await;
         let (_, schedule) = place.one("0 * * * * ?").await;
         let mut scheduler = place.scheduler(ScheduleRules::default());

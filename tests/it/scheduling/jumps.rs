@@ -6,7 +6,7 @@ use super::Place;
 const HOURLY: &str = "0 0 * * * ?";
 
 on_both_databases! {
-    async fn what_was_missed_while_no_server_ran_is_made_up_for_once(db) {
+    async fn missed_fire_times_make_one_run(db) {
         let place = Place::new(db, "2026-03-01 11:30:00").await;
         let (_, schedule) = place.one(HOURLY).await;
         place.scheduler(ScheduleRules::default()).look().await.expect("no error");

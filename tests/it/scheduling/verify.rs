@@ -56,7 +56,7 @@ async fn known(place: &Place, pair: StorePair, tag: &'static str, digest: String
 }
 
 on_both_databases! {
-    async fn what_isn_t_at_its_target_any_more_is_told_until_it_is_back(db) {
+    async fn missing_images_are_reported_until_they_are_back(db) {
         let place = Place::new(db, "2026-03-01 12:00:00").await;
         let registry = Registry::start().await;
         // The store has a path, which is a part of what was copied there, too.

@@ -78,7 +78,7 @@ async fn connections_that_fall_silent_are_given_up() {
 /// If all connections are in statements that are never answered, other callers needn't wait for
 /// that.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_for_a_silent_database_is_told_soon() {
+async fn callers_of_a_silent_database_get_an_error_soon() {
     let Some(db) = TestDatabase::postgres() else {
         return;
     };
@@ -127,7 +127,7 @@ async fn who_waits_for_a_silent_database_is_told_soon() {
 
 /// Renewing leases doesn't wait behind calls.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_urgent_has_a_connection_of_its_own() {
+async fn urgent_statements_have_their_own_connection() {
     let Some(db) = TestDatabase::postgres() else {
         return;
     };
@@ -200,7 +200,7 @@ async fn nobody_knows_what_became_of_a_commit_without_an_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_postgresql_means_is_told_by_its_code() {
+async fn errors_of_postgresql_are_classified_by_code() {
     let Some(db) = TestDatabase::postgres() else {
         return;
     };

@@ -34,7 +34,7 @@ fn tags(
 }
 
 on_both_databases! {
-    async fn what_was_seen_replaces_what_was_known(db) {
+    async fn new_digests_replace_the_recorded_ones(db) {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");
@@ -102,7 +102,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn what_no_item_copies_any_more_is_forgotten(db) {
+    async fn tags_that_no_item_copies_are_forgotten(db) {
         let key = db.key().clone();
         db.run(move |conn| {
             let (org, _) = account(conn, "acme");

@@ -25,7 +25,7 @@ fn write(conn: &mut DbConnection) -> Result<i64, Error> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_sqlite_is_told_by_its_code() {
+async fn errors_of_sqlite_are_classified_by_code() {
     let db = TestDatabase::sqlite();
     let path = db.url.strip_prefix("sqlite:").expect("a path").to_owned();
     // Full: as if the disk had no more pages.
@@ -164,7 +164,7 @@ async fn reading_works_where_only_writing_fails() {
 }
 
 #[tokio::test]
-async fn what_is_for_the_log_is_not_shown() {
+async fn internal_errors_are_only_logged() {
     let db = TestDatabase::sqlite();
     let failed = db
         .run(|conn| Ok(conn.batch_execute("SELECT * FROM no_such_table")?))

@@ -94,7 +94,7 @@ async fn every_kind_of_image_arrives_unchanged_and_only_once() {
 }
 
 #[tokio::test]
-async fn what_two_repositories_share_is_fetched_once_and_mounted() {
+async fn blobs_of_two_repositories_are_fetched_once_and_mounted() {
     let layers: Vec<Blob> = (1..=4).map(|seed| Blob::layer(seed, 50_000)).collect();
     let image = Image::single(Format::Oci, AMD64, &layers);
     for (source, target) in std::iter::zip(AnyRegistry::each().await, AnyRegistry::each().await) {

@@ -286,7 +286,7 @@ fn known_after(ran: &Ran) -> KnownTags {
 
 /// An earlier copy is only valid for those platforms, and for the target's current content.
 #[tokio::test]
-async fn what_changed_since_the_last_run_is_seen() {
+async fn changes_since_the_last_run_are_noticed() {
     let image = Image::multi(Format::Oci, 5, 1000);
     let source = Registry::start().await;
     image.store(&source, "app", Some("1"));

@@ -12,7 +12,7 @@ fn reset(server: &Server, further: &[&str]) -> Said {
 }
 
 #[tokio::test]
-async fn who_has_lost_a_password_gets_a_new_one() {
+async fn a_lost_password_can_be_reset() {
     let mut server = Server::start(None);
     let before = server.login().await;
     let refused = reset(&server, &["admin"]).ended(2);

@@ -183,7 +183,7 @@ async fn a_schedule_is_set_shown_and_removed_by_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_failed_is_named_at_the_end_of_a_run() {
+async fn failed_tags_are_named_at_the_end_of_a_run() {
     let (source, target) = (Registry::start().await, Registry::start().await);
     for (seed, tag) in [(1, "good"), (2, "bad")] {
         let image = Image::single(Format::Oci, AMD64, &[Blob::layer(seed, 2000)]);

@@ -135,7 +135,7 @@ fn logged(events: &[Event]) -> impl Iterator<Item = &Event> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_see_a_run_hears_nothing_of_it() {
+async fn callers_without_permission_get_no_events_of_a_run() {
     let (server, session, id, _registries) = stalled_run().await;
     let stranger = listen(&server, "1x2", id, None).await;
     assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED);

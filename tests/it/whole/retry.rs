@@ -118,7 +118,7 @@ async fn of_a_repository_that_could_not_be_listed_all_is_tried() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_longer_selected_is_not_tried() {
+async fn tags_no_longer_selected_are_not_retried() {
     let (source, target) = registries().await;
     out_of_order(&source, "app/manifests/");
     let (_server, session) = server(&source, &target, &["app"]).await;
@@ -141,7 +141,7 @@ async fn what_is_no_longer_selected_is_not_tried() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_did_not_fail_is_refused() {
+async fn retrying_a_run_without_failures_is_refused() {
     let (source, target) = registries().await;
     let (_server, session) = server(&source, &target, &["app"]).await;
     let body = json!({"label": "other", "srcStore": "from", "destStore": "to"});
@@ -174,7 +174,7 @@ async fn what_did_not_fail_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_to_be_tried_again_and_is_deleted_meanwhile_is_said() {
+async fn a_run_deleted_before_its_retry_is_reported() {
     let (source, target) = registries().await;
     out_of_order(&source, "app/manifests/v1");
     let (server, session) = server(&source, &target, &["app"]).await;

@@ -131,13 +131,13 @@ fn environment(database: Option<&str>) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_due_in_one_second_is_all_run_in_order_on_sqlite() {
+async fn schedules_due_in_one_second_run_in_order_on_sqlite() {
     let server = Server::with_environment(environment(None));
     schedules_due_at_once("SQLite", &server, &server.sqlite()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_due_in_one_second_is_all_run_in_order_on_postgres() {
+async fn schedules_due_in_one_second_run_in_order_on_postgres() {
     let Some(database) = TestDatabase::postgres() else {
         return;
     };

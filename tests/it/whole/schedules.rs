@@ -93,7 +93,7 @@ async fn a_schedule_of_every_second_fires_and_leaves_out_what_comes_while_it_run
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_missed_while_the_server_was_down_is_made_up_for_once() {
+async fn fire_times_missed_during_downtime_make_one_run() {
     let (source, target) = registries().await;
     let mut server = Server::start(None);
     let session = server.login().await;

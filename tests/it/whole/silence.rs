@@ -266,7 +266,7 @@ async fn check(session: &Session) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_lost_at_the_target_is_told_until_the_next_run_mends_it() {
+async fn missing_images_are_reported_until_the_next_run_repairs_them() {
     let (source, target) = registries().await;
     let server = Server::start(None);
     let session = server.login().await;

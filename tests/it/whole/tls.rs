@@ -274,7 +274,7 @@ async fn a_changed_certificate_is_taken_and_open_connections_stay() {
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_said_at_the_start() {
+fn invalid_files_are_reported_at_startup() {
     let files = tempfile::tempdir().unwrap();
     let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
     pair_write(files.path());

@@ -78,7 +78,7 @@ fn define_image(ns: &mut NamespaceBuilder<'_>) {
     let repository = || param("repository", "repository, such as `library/nginx`");
     let tag = || param("tag", "tag or digest");
     let [limit, offset] = PAGE;
-    let about = "List the platforms of an image, also if it has only one.";
+    let about = "List the platforms of an image, even if there is only one.";
     ns.method(
         "listArchitectures",
         about,

@@ -19,7 +19,7 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>, side: Side) {
 }
 
 fn bunches(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
-    const DOC: &str = "List the bunches, which are what can be scheduled.";
+    const DOC: &str = "List the bunches (the jobs that can be scheduled).";
     const BY_NAME: &str = "bunches, by name";
     let name = Side { owner, role }.name("listBunches", "listSatBunches");
     let list = move |context: Context, limit: Option<i32>, offset: Option<i32>| async move {

@@ -10,8 +10,6 @@ use crate::service::schedules::tasko::{self, NewJob, Owner};
 
 type Params = BTreeMap<String, String>;
 
-const FIRST: &str = "time of the first run";
-
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>, side: Side) {
     repeated(ns, side);
     single(ns, side);
@@ -67,7 +65,7 @@ fn repeated(ns: &mut NamespaceBuilder<'_>, side: Side) {
         define,
     )
     .faults([code::NOT_FOUND, code::EXISTS])
-    .returns(FIRST)
+    .returns("time of the first run")
     .role(role);
 }
 
@@ -96,7 +94,7 @@ fn single(ns: &mut NamespaceBuilder<'_>, side: Side) {
     ns.method(name, DOC, [bunch, label, params, start], once)
         .faults([code::NOT_FOUND, code::EXISTS])
         .overloads([&[], &["start"], &["jobLabel"], &["jobLabel", "start"]])
-        .returns(FIRST)
+        .returns("time of the run")
         .role(role);
 }
 
@@ -129,8 +127,8 @@ fn ended(ns: &mut NamespaceBuilder<'_>, Side { owner, role }: Side) {
     .role(role);
     ns.method(
         "reinitializeAllSchedulesFromNow",
-        "Recalculate the next fire time of every schedule of all organisations; overdue fires are \
-         skipped.",
+        "Recalculate the next fire time of every schedule of all organisations; missed fire times \
+         are skipped.",
         [],
         |context: Context| async move {
             tasko::schedules_reinitialize(context.app()).await?;

@@ -42,13 +42,13 @@ pub(super) struct Schedule {
     id: i64,
     job_label: String,
     bunch: String,
-    /// The start of 1970 if none was given.
+    /// 1970-01-01 if no start was given.
     active_from: Timestamp,
     /// If in the past, the schedule has ended.
     active_till: Option<Timestamp>,
     /// Omitted if it runs once.
     cron_expr: Option<String>,
-    /// The bunch's parameters: `project_id`.
+    /// The bunch's parameters: `project_id`; empty for housekeeping.
     data_map: BTreeMap<String, String>,
     /// Why the scheduler disabled the schedule.
     disabled_reason: Option<String>,

@@ -70,7 +70,7 @@ fn both_wires_have_the_same_members_in_their_own_forms() {
 }
 
 #[test]
-fn what_has_no_value_is_not_written() {
+fn missing_values_are_omitted() {
     for wire in [Wire::Xml, Wire::Json] {
         let mut out = Vec::new();
         assert_eq!(write(wire, &(), &mut out), Ok(false));
@@ -151,7 +151,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(value in value()) {
+    fn written_values_are_read_back(value in value()) {
         prop_assert_eq!(xml(&Raw(value.clone())), value);
     }
 }

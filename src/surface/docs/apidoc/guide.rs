@@ -105,9 +105,13 @@ mgrctl api post registrysync/run '{"label": "web"}'
 mgrctl api logout
 "#;
 
+fn host_of(server: &str) -> &str {
+    server.split_once("://").map_or(server, |(_, host)| host)
+}
+
 /// How scripts log in and call; `server` is the server's address.
 pub fn scripts(server: &str) -> Guide {
-    let host = server.split_once("://").map_or(server, |(_, host)| host);
+    let host = host_of(server);
     let code = |language, text: &str| {
         Block::Code(
             language,
@@ -122,10 +126,15 @@ pub fn scripts(server: &str) -> Guide {
     } else {
         SPACECMD.to_owned()
     };
-    let mgrctl_note = if plain {
-        "This server uses plain http, which `mgrctl api` doesn't support: the calls below need https."
+    let mgrctl = if plain {
+        MGRCTL.replace("HOST", host_of(EXAMPLE_SERVER))
     } else {
-        "The system must trust the server's certificate, or `--api-cacert` must name it."
+        MGRCTL.to_owned()
+    };
+    let mgrctl_note = if plain {
+        "This server uses plain http, which `mgrctl api` doesn't support. Give the server a certificate (`--tls-cert`, `--tls-key`), or put a proxy with https in front of it; `sync.example.com` below stands for its https address."
+    } else {
+        "If the system doesn't trust the server's certificate, add `--api-cacert ca.pem` with the file of its authority."
     };
     Guide {
         title: "Scripts",
@@ -147,7 +156,7 @@ pub fn scripts(server: &str) -> Guide {
                 "curl",
                 vec![
                     Block::Text(
-                        "JSON over HTTP. The dots of a method's name become slashes. Methods that only read are called by GET with the parameters in the query, all others by POST with one JSON object. The session is the cookie `pxt-session-cookie`, or `Authorization: Bearer KEY`. The password is passed on standard input, so that it doesn't show up in the process list. `--cacert ca.pem` names the certificate authority.",
+                        "JSON over HTTP. The dots of a method's name become slashes. Methods that only read are called by GET with the parameters in the query, all others by POST with one JSON object. The session is the cookie `pxt-session-cookie`, or `Authorization: Bearer KEY`. The password is passed on standard input, so that it doesn't show up in the process list. If the system doesn't trust the server's certificate, add `--cacert ca.pem` with the file of its authority.",
                     ),
                     code("bash", CURL),
                 ],
@@ -165,10 +174,10 @@ pub fn scripts(server: &str) -> Guide {
                 "mgrctl",
                 vec![
                     Block::Text(
-                        "`mgrctl api` uses JSON over https only; it prompts for the password. Parameters are passed by name; a `post` with a single argument takes it as JSON. `get` sends a value as typed, so write a space as `%20`, a double quote as `%22`, `<` as `%3C`, `>` as `%3E`. `--api-cacert ca.pem` names the certificate authority.",
+                        "`mgrctl api` uses JSON over https only; it prompts for the password. Parameters are passed by name; a `post` with a single argument takes it as JSON. `get` sends a value as typed, so write a space as `%20`, a double quote as `%22`, `<` as `%3C`, `>` as `%3E`.",
                     ),
                     Block::Text(mgrctl_note),
-                    code("bash", MGRCTL),
+                    code("bash", &mgrctl),
                 ],
             ),
         ],
@@ -184,11 +193,15 @@ pub fn faq() -> Guide {
         ),
         (
             "Fault -1, `Could not find method`?",
-            "No method of that name has this number of parameters of these types. The text continues with the existing signatures, the expected type and the type received. Common causes: the session key is missing as first parameter; a number was sent as an array or struct; a parameter is missing. `api.getApiNamespaceCallList` lists all methods.",
+            "No overload takes these parameters. The text continues with the existing signatures, the expected type and the type received. Common causes: the session key is missing as first parameter; a number was sent as an array or struct; a parameter is missing. `api.getApiNamespaceCallList` lists all methods.",
         ),
         (
             "Fault -1, `Could not find session with id`; or HTTP 401 without a body?",
-            "The session has ended, by an hour without a call or by a logout. Log in again.",
+            "The session has expired (an hour without a call) or was ended by a logout. Log in again.",
+        ),
+        (
+            "Fault -1 or HTTP 403, `not available to read-only API users`?",
+            "The account is read-only, and the method changes something. An administrator can change that with `user.setReadOnly`.",
         ),
         (
             "Fault -23?",
@@ -208,7 +221,7 @@ pub fn faq() -> Guide {
         ),
         (
             "Why is a size a string?",
-            "XML-RPC integers end at 2147483647, too small for many byte counts. So sizes are strings of decimal digits, over XML-RPC and JSON.",
+            "XML-RPC integers can't exceed 2147483647, too small for many byte counts. So sizes are strings of decimal digits, over XML-RPC and JSON.",
         ),
         (
             "Why does a struct lack a member?",
@@ -268,7 +281,10 @@ mod tests {
     fn samples_know_whether_the_server_speaks_tls() {
         let plain = scripts("http://a:8080").asciidoc("x");
         assert!(plain.contains("spacecmd --nossl -s a:8080 -u"), "{plain}");
-        assert!(plain.contains("the calls below need https"), "{plain}");
+        assert!(
+            plain.contains("--api-server sync.example.com --api-user"),
+            "{plain}"
+        );
         let tls = scripts("https://a").asciidoc("x");
         assert!(
             tls.contains("spacecmd -s a -u") && !tls.contains("--nossl"),

@@ -196,7 +196,7 @@ impl<'a> DefinitionView<'a> {
             value: ValueView {
                 name: "sessionKey",
                 kind: Kind::Text.to_string(),
-                doc: pieces("over XML-RPC; over JSON the cookie or the bearer token"),
+                doc: pieces("XML-RPC only; JSON calls use the cookie or a bearer token"),
                 members: Vec::new(),
             },
         });

@@ -129,7 +129,7 @@ fn documents_are_read_as_others_read_them() {
 }
 
 #[test]
-fn what_is_no_call_is_refused_without_repeating_it() {
+fn invalid_calls_are_refused_without_quoting_them() {
     let deep = format!(
         "{}{}",
         "<value><array><data>".repeat(45_000),

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_refused_and_what_is_shown_is_short() {
+    fn long_ranges_are_refused_with_a_short_error() {
         let long = Range::parse(&"1 - 2 || ".repeat(500)).unwrap_err();
         assert!(long.to_string().contains("longer than 4096"), "{long}");
         let wrong = Range::parse(&"x".repeat(4000)).unwrap_err();

@@ -153,7 +153,7 @@ on_both_databases! {
 }
 
 #[tokio::test]
-async fn who_has_no_role_or_may_only_read_changes_nothing() {
+async fn accounts_without_the_role_or_read_only_change_nothing() {
     let admin = Admin::new(crate::support::database::TestDatabase::sqlite()).await;
     let body = json!({"label": "x", "srcStore": "src", "destStore": "dest"});
     let nobody = admin.server.key(&[Role::SatelliteAdmin], false).await;

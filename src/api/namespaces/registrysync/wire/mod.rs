@@ -149,7 +149,7 @@ pub(in crate::api::namespaces) struct Run {
     project_label: String,
     /// READY, RUNNING, FINISHED, FAILED, SKIPPED or INTERRUPTED.
     status: String,
-    /// manual, schedule, retry or hook.
+    /// manual, schedule or retry; hook is reserved.
     trigger: String,
     fire_time: Timestamp,
     start_time: Option<Timestamp>,
@@ -172,6 +172,7 @@ struct Counts {
     copied: i64,
     updated: i64,
     skipped: i64,
+    /// Reserved; always 0.
     deleted: i64,
     blocked: i64,
     failed: i64,
@@ -225,7 +226,7 @@ pub(super) struct RunResult {
     repository: String,
     tag: String,
     target: String,
-    /// copy, update, skip, delete or blocked.
+    /// copy, update, skip or blocked; delete is reserved.
     action: String,
     /// done, failed or blocked.
     status: String,
