@@ -63,7 +63,9 @@ async fn make(admin: &Person<'_>, path: &str, body: Value) -> Value {
 
 async fn stores_make(admin: &Person<'_>, registry: &str, mirror: &str) {
     for (label, address) in [("hub", registry), ("mirror", mirror), ("attic", mirror)] {
-        let store = json!({"label": label, "uri": format!("http://{address}"), "storeType": "registry", "credentials": {}});
+        let uri = format!("http://{address}");
+        let store =
+            json!({"label": label, "uri": uri, "storeType": "registry", "credentials": {}});
         make(admin, "image/store/create", store).await;
     }
 }
