@@ -158,7 +158,7 @@ async fn a_project_is_made_run_and_deleted() {
     assert!(
         shell
             .fails(&["registrysync_runlog", "api", id])
-            .contains("of project web")
+            .contains("belongs to project web")
     );
     assert!(
         shell
