@@ -57,14 +57,18 @@ def _lines(texts):
 
 
 def _picked(known, patterns, what):
-    """The known labels that match the patterns; an exact label takes precedence."""
-    picked = []
+    """The known labels that match the patterns, and 1 if nothing matched one of them, else 0.
+
+    An exact label takes precedence.
+    """
+    picked, status = [], 0
     for pattern in patterns:
         found = [pattern] if pattern in known else filter_results(known, [pattern])
         if not found:
             logging.error("No %s matches %s", what, pattern)
+            status = 1
         picked += found
-    return sorted(set(picked))
+    return sorted(set(picked)), status
 
 
 def _agreed(self, options, title, labels, question):
@@ -102,6 +106,13 @@ def _show(struct, labels):
         text = _text(struct.get(member, ""))
         if text:
             print(f"{label + ':':{width}}{text}")
+
+
+def _tls(store):
+    """How the connections to a registry are protected, as `registrysync store list` shows it."""
+    if store.get("plain_http"):
+        return "none"
+    return "verified" if store.get("tls_verify", True) else "not verified"
 
 
 def _selection(item):
@@ -192,7 +203,7 @@ def do_registrysync_details(self, args):
     arguments, _ = _parse(args)
     if not arguments:
         return _wrong(self, "registrysync_details")
-    labels = _picked(_projects(self), arguments, "project")
+    labels, status = _picked(_projects(self), arguments, "project")
     for number, label in enumerate(labels):
         if number:
             print(self.SEPARATOR)
@@ -212,7 +223,7 @@ def do_registrysync_details(self, args):
         _show(project, members)
         print("\nImages\n------")
         _lines(f"{item['repository']} ({_selection(item)})" for item in project["items"])
-    return 0 if labels else 1
+    return status
 
 
 def do_registrysync_delete(self, args):
@@ -225,13 +236,14 @@ def do_registrysync_delete(self, args):
     arguments, options = _parse(args, yes=_yes())
     if not arguments:
         return _wrong(self, "registrysync_delete")
-    labels = _picked(_projects(self), arguments, "project")
+    labels, status = _picked(_projects(self), arguments, "project")
     if not labels:
         return 1
     if not _agreed(self, options, "Projects", labels, "Delete these projects [y/N]:"):
-        return 0
+        return status
     delete = self.client.registrysync.delete
-    return _each(labels, lambda label: delete(self.session, label), "Failed to delete project")
+    failed = _each(labels, lambda label: delete(self.session, label), "Failed to delete project")
+    return failed or status
 
 
 # Images of a project.
@@ -291,14 +303,16 @@ def do_registrysync_removeimage(self, args):
     if len(arguments) < 2:
         return _wrong(self, "registrysync_removeimage")
     items = self.client.registrysync.listImages(self.session, arguments[0])
-    named = _picked([item["repository"] for item in items], arguments[1:], "image")
+    known = [item["repository"] for item in items]
+    named, status = _picked(known, arguments[1:], "image")
     if not named:
         return 1
     if not _agreed(self, options, "Images", named, "Remove these images [y/N]:"):
-        return 0
+        return status
     remove = self.client.registrysync.removeImage
     ids = [item["id"] for item in items if item["repository"] in named]
-    return _each(ids, lambda item_id: remove(self.session, item_id), "Failed to remove image")
+    failed = _each(ids, lambda item_id: remove(self.session, item_id), "Failed to remove image")
+    return failed or status
 
 
 # Schedules.
@@ -328,13 +342,14 @@ def do_registrysync_removeschedule(self, args):
     arguments, options = _parse(args, yes=_yes())
     if not arguments:
         return _wrong(self, "registrysync_removeschedule")
-    labels = _picked(_projects(self), arguments, "project")
+    labels, status = _picked(_projects(self), arguments, "project")
     if not labels:
         return 1
     if not _agreed(self, options, "Projects", labels, "Remove these schedules [y/N]:"):
-        return 0
+        return status
     change = self.client.registrysync.setSchedule
-    return _each(labels, lambda label: change(self.session, label, ""), "Failed for project")
+    failed = _each(labels, lambda label: change(self.session, label, ""), "Failed for project")
+    return failed or status
 
 
 def do_registrysync_listschedules(self, args):
@@ -358,18 +373,18 @@ def do_registrysync_run(self, args):
     arguments, options = _parse(args, wait={"letter": "-w", "action": "store_true"})
     if not arguments:
         return _wrong(self, "registrysync_run")
-    labels = _picked(_projects(self), arguments, "project")
+    labels, status = _picked(_projects(self), arguments, "project")
     runs = {}
 
     def start(label):
         runs[label] = self.client.registrysync.run(self.session, label)
         print(f"{label}: run {runs[label]}")
 
-    status = _each(labels, start, "Failed to run project")
+    status = _each(labels, start, "Failed to run project") or status
     if options.wait:
         ended = [_run_ended(self, label, run) for label, run in runs.items()]
         status = status or int(not all(ended))
-    return status if labels else 1
+    return status
 
 
 def _run_ended(self, label, run_id):
@@ -500,7 +515,7 @@ def do_registry_details(self, args):
     arguments, _ = _parse(args)
     if not arguments:
         return _wrong(self, "registry_details")
-    labels = _picked(_stores(self), arguments, "registry")
+    labels, status = _picked(_stores(self), arguments, "registry")
     for number, label in enumerate(labels):
         if number:
             print(self.SEPARATOR)
@@ -509,10 +524,11 @@ def do_registry_details(self, args):
             ("uri", "Address"),
             ("storetype", "Type"),
             ("username", "User"),
-            ("tls_verify", "Certificate checked"),
+            ("tls", "TLS"),
         ]
-        _show(self.client.image.store.getDetails(self.session, label), members)
-    return 0 if labels else 1
+        store = self.client.image.store.getDetails(self.session, label)
+        _show({**store, "tls": _tls(store)}, members)
+    return status
 
 
 def do_registry_delete(self, args):
@@ -525,13 +541,14 @@ def do_registry_delete(self, args):
     arguments, options = _parse(args, yes=_yes())
     if not arguments:
         return _wrong(self, "registry_delete")
-    labels = _picked(_stores(self), arguments, "registry")
+    labels, status = _picked(_stores(self), arguments, "registry")
     if not labels:
         return 1
     if not _agreed(self, options, "Registries", labels, "Delete these registries [y/N]:"):
-        return 0
+        return status
     delete = self.client.image.store.delete
-    return _each(labels, lambda label: delete(self.session, label), "Failed to delete registry")
+    failed = _each(labels, lambda label: delete(self.session, label), "Failed to delete registry")
+    return failed or status
 
 
 def do_registry_test(self, args):
@@ -541,15 +558,14 @@ def do_registry_test(self, args):
     arguments, _ = _parse(args)
     if not arguments:
         return _wrong(self, "registry_test")
-    labels = _picked(_stores(self), arguments, "registry")
-    well = bool(labels)
+    labels, status = _picked(_stores(self), arguments, "registry")
     for label in labels:
         ping = self.client.registrysync.ping(self.session, label)
-        well = well and ping["ok"]
+        status = status if ping["ok"] else 1
         for step in ping["steps"]:
             state = "ok" if step["ok"] else "failed"
             print(f"{label}: {step['name']}: {state} {step.get('message', '')}".rstrip())
-    return 0 if well else 1
+    return status
 
 
 # Help and completion. Which labels Tab completes, for the first argument or for all.

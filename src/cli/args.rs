@@ -10,6 +10,7 @@ use crate::sync::{OnEmpty, Placement};
 use super::client::args::{ApiArguments, ProjectArguments, StoreArguments, WorkersArguments};
 use super::complete::CompletionsArguments;
 use super::select::SelectArguments;
+use super::values::{fire_count, name_count, platform, word};
 
 /// Copies selected container images from one registry to another.
 #[derive(Debug, Parser)]
@@ -93,22 +94,22 @@ pub struct SyncArguments {
     #[command(flatten)]
     pub select: SelectArguments,
     /// How target repositories are named: same path, last part only, or below the source host
-    /// [default: flat for FILE, like skopeo, otherwise path]
-    #[arg(long, value_name = "path|flat|scoped")]
+    /// [default: flat for FILE, as skopeo does, otherwise path]
+    #[arg(long, value_name = "path|flat|scoped", value_parser = word::<Placement>)]
     pub placement: Option<Placement>,
     /// How to connect to registries
     #[command(flatten)]
     pub trust: TrustArguments,
     /// Copy this platform only (`arm64`, `linux/arm/v7`; `aarch64`, `x86_64` are understood); may be
     /// repeated
-    #[arg(long, value_name = "A", value_parser = PlatformChoice::parse)]
+    #[arg(long, value_name = "A", value_parser = platform)]
     pub architecture: Vec<PlatformChoice>,
     /// What to do if nothing in a repository is selected
-    #[arg(long, value_name = "warn|fail|ignore", default_value_t)]
+    #[arg(long, value_name = "warn|fail|ignore", default_value_t, value_parser = word::<OnEmpty>)]
     pub on_empty: OnEmpty,
     /// Maximum number of tags to read from a listing [default: 200000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub max_names: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = name_count)]
+    pub max_names: Option<usize>,
     /// Show what would be done, write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -141,7 +142,13 @@ Examples:
 
 /// `registrysync list-tags`
 #[derive(Args, Debug)]
-#[command(after_help = LIST_TAGS_EXAMPLES)]
+#[command(
+    after_help = LIST_TAGS_EXAMPLES,
+    mut_arg("plain_http", |arg| {
+        arg.help("Use plain http, unless REPOSITORY begins with `https://` or is on Docker Hub")
+    }),
+    mut_arg("ca_certificate", |arg| arg.help("Also trust the certificates in this PEM file")),
+)]
 pub struct ListTagsArguments {
     /// Repository including its registry: `registry.example.com/team/app`
     #[arg(value_name = "REPOSITORY")]
@@ -156,8 +163,8 @@ pub struct ListTagsArguments {
     #[command(flatten)]
     pub trust: TrustArguments,
     /// Maximum number of tags to read from a listing [default: 200000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub max_names: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = name_count)]
+    pub max_names: Option<usize>,
     /// Print JSON, one object per line
     #[arg(long)]
     pub json: bool,
@@ -192,13 +199,6 @@ pub struct CronArguments {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-fn fire_count(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|count| (1..=1000).contains(count))
-        .ok_or_else(|| "expected 1 to 1000".to_owned())
 }
 
 const SERVE_EXAMPLES: &str = "\

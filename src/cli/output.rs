@@ -199,12 +199,12 @@ pub(super) fn plan(plan: &Plan, json: bool) {
     }
     if json {
         json_line(&serde_json::json!({"totals": {
-            "copy": plan.copy, "update": plan.update, "skip": plan.skip, "blocked": plan.blocked,
-            "warnings": plan.warnings.len(), "bytes": plan.bytes,
+            "copy": plan.copy, "update": plan.update, "skip": plan.skip,
+            "blocked": plan.blocked - plan.failed, "failed": plan.failed, "warnings": plan.warnings.len(), "bytes": plan.bytes,
         }}));
     } else {
         talk_line(&format!(
-            "would copy {}, update {}, skip {}; {} blocked, {} failed; at most {} to send. nothing was written",
+            "would copy {}, update {}, skip {}; {} blocked, {} failed; at most {} to send; nothing was written",
             plan.copy,
             plan.update,
             plan.skip,

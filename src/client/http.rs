@@ -284,7 +284,7 @@ impl Client {
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         let detail = match failure_of(error) {
             _ if error.is_timeout() => "it didn't answer in time".to_owned(),
-            Failure::Untrusted => "its certificate is signed by an authority that isn't trusted here (UnknownIssuer); if it is \
+            Failure::Untrusted => "the certificate is signed by an authority that isn't trusted here (UnknownIssuer); if it is \
                  the right one, give the authority's certificate (PEM) with `--ca-certificate FILE`, or in the file that \
                  `SSL_CERT_FILE` names"
                 .to_owned(),

@@ -46,6 +46,14 @@ pub enum ConfigError {
         /// A hint at the one that was probably meant, or nothing.
         hint: String,
     },
+    /// A key that others need.
+    #[error("`{key}` is missing: {detail}")]
+    Missing {
+        /// The key.
+        key: &'static str,
+        /// Why it is needed.
+        detail: &'static str,
+    },
     /// An invalid value.
     #[error("`{key}`: `{value}` (from the {origin}): {detail}")]
     Value {

@@ -179,7 +179,10 @@ impl Settings {
             _ => {
                 let missing = keys.into_iter().find(|key| self.given(key).is_none());
                 let detail = "e-mail needs `smtp_url`, `mail_from` and `mail_to`";
-                return Err(self.error(missing.unwrap_or_default(), detail));
+                return Err(ConfigError::Missing {
+                    key: missing.unwrap_or_default(),
+                    detail,
+                });
             }
         };
         Ok(Receivers {

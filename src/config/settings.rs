@@ -42,6 +42,8 @@ pub struct ShownKey {
     pub name: &'static str,
     /// What it means.
     pub about: &'static str,
+    /// Whether it is `true` or `false`.
+    pub is_switch: bool,
     /// The default.
     pub default: Option<String>,
     /// The effective value, secrets hidden, and its origin.
@@ -136,6 +138,7 @@ impl Settings {
         let shown = |&Key { name, about }: &Key| ShownKey {
             name,
             about,
+            is_switch: SWITCHES.contains(&name),
             default: defaults.values.get(name).map(|(text, _)| text.clone()),
             value: self
                 .values

@@ -138,7 +138,7 @@ fn mail_needs_server_sender_and_receivers() {
         "mail_to = 'b@x'",
     ] {
         let error = receivers(line).unwrap_err().to_string();
-        assert!(error.contains("e-mail needs"), "{error}");
+        assert!(error.contains("` is missing: e-mail needs"), "{error}");
     }
 }
 

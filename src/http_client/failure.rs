@@ -62,30 +62,30 @@ fn tls_failure(error: &TlsError) -> Failure {
     };
     Failure::Tls(match certificate {
         CertificateError::UnknownIssuer => return Failure::Untrusted,
-        CertificateError::Expired => "its certificate has expired and must be renewed".into(),
+        CertificateError::Expired => "the certificate has expired and must be renewed".into(),
         CertificateError::ExpiredContext { time, not_after } => format!(
-            "its certificate expired {} ago: renew it, or correct this machine's clock",
+            "the certificate expired {} ago: renew it, or correct this machine's clock",
             rough(time.as_secs().saturating_sub(not_after.as_secs()))
         ),
         CertificateError::NotValidYet => {
-            "its certificate isn't valid yet: check the clocks on both machines".into()
+            "the certificate isn't valid yet: check the clocks on both machines".into()
         }
         CertificateError::NotValidYetContext { time, not_before } => format!(
-            "its certificate becomes valid in {}: check the clocks on both machines",
+            "the certificate becomes valid in {}: check the clocks on both machines",
             rough(not_before.as_secs().saturating_sub(time.as_secs()))
         ),
-        CertificateError::Revoked => "its certificate was revoked".into(),
+        CertificateError::Revoked => "the certificate was revoked".into(),
         CertificateError::NotValidForName => {
-            "its certificate is for another name: use a name that it contains".into()
+            "the certificate is for another name: use a name that it contains".into()
         }
         CertificateError::NotValidForNameContext { presented, .. } => readable(
             &format!(
-                "its certificate is for another name ({}): use a name that it contains",
+                "the certificate is for another name ({}): use a name that it contains",
                 presented.join(", ")
             ),
             SENTENCE,
         ),
-        other => readable(&format!("its certificate is rejected: {other}"), SENTENCE),
+        other => readable(&format!("the certificate is rejected: {other}"), SENTENCE),
     })
 }
 

@@ -13,6 +13,25 @@ const LOCK_FILE: &str = "lock";
 /// The path of the SQLite database that was opened here.
 const DATABASE_FILE: &str = "database";
 
+/// What to do if another process has a lock.
+pub(super) struct IfLocked {
+    data_dir: &'static str,
+    database: &'static str,
+}
+
+impl IfLocked {
+    /// For a process that stays.
+    pub(super) const NODE: Self = Self {
+        data_dir: "stop it, or give this one a directory of its own",
+        database: "stop it, or let them share a PostgreSQL database",
+    };
+    /// For a command beside a server.
+    pub(super) const COMMAND: Self = Self {
+        data_dir: "stop the server first",
+        database: "stop the server first",
+    };
+}
+
 /// The locks of the data directory and the SQLite file, until dropped.
 #[derive(Debug)]
 pub(super) struct DataDir {
@@ -20,12 +39,12 @@ pub(super) struct DataDir {
 }
 
 impl DataDir {
-    pub(super) fn open(config: &Config) -> Result<DataDir, NodeError> {
+    pub(super) fn open(config: &Config, advice: &IfLocked) -> Result<DataDir, NodeError> {
         data_dir_make(&config.data_dir)?;
-        let mut locks = vec![data_dir_lock(&config.data_dir)?];
+        let mut locks = vec![data_dir_lock(&config.data_dir, advice.data_dir)?];
         if let Some(database) = config.sqlite_file() {
             database_missed(&config.data_dir, database)?;
-            locks.push(database_lock(database)?);
+            locks.push(database_lock(database, advice.database)?);
         }
         Ok(DataDir { _locks: locks })
     }
@@ -61,12 +80,11 @@ fn data_dir_make(directory: &Path) -> Result<(), NodeError> {
 
 /// Excludes a second process: it would have the same worker name, and treat the first one's runs as
 /// leftovers.
-fn data_dir_lock(directory: &Path) -> Result<fs::File, NodeError> {
+fn data_dir_lock(directory: &Path, advice: &str) -> Result<fs::File, NodeError> {
     file_lock(&directory.join(LOCK_FILE), "data_dir").and_then(|locked| {
         locked.ok_or_else(|| {
             NodeError::Input(format!(
-                "`data_dir`: `{}` is in use by another registrysync: stop it, or give this \
-                 one a directory of its own",
+                "`data_dir`: `{}` is in use by another registrysync: {advice}",
                 directory.display()
             ))
         })
@@ -77,11 +95,11 @@ fn data_dir_lock(directory: &Path) -> Result<fs::File, NodeError> {
 /// treat the other's runs as leftovers. The whole file is locked (`flock`), independently of
 /// SQLite's own locks of bytes (`fcntl`). Closing this descriptor would release those, so it is
 /// kept until the process ends.
-fn database_lock(database: &Path) -> Result<fs::File, NodeError> {
+fn database_lock(database: &Path, advice: &str) -> Result<fs::File, NodeError> {
     file_lock(database, "database")?.ok_or_else(|| {
         NodeError::Input(format!(
             "`database`: `{}` is in use by another registrysync, and SQLite allows only one process: \
-             stop it, or let them share a PostgreSQL database",
+             {advice}",
             database.display()
         ))
     })

@@ -34,7 +34,7 @@ use crate::taskomatic::{
 };
 use crate::time_zone::server_zone_set;
 
-use data_dir::{DataDir, database_note};
+use data_dir::{DataDir, IfLocked, database_note};
 
 /// How long background tasks may take to end, in addition to the grace time of tags in progress.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(40);
@@ -61,7 +61,7 @@ impl Node {
     pub async fn open(config: Config) -> Result<Node, NodeError> {
         server_zone_set(config.time_zone);
         server_policy_set(config.registries.clone());
-        let data_dir = DataDir::open(&config)?;
+        let data_dir = DataDir::open(&config, &IfLocked::NODE)?;
         let notifier = Notifier::new(&config.receivers).map_err(NodeError::input)?;
         let db = db_open(&config).await?;
         database_note(&config)?;
@@ -162,13 +162,15 @@ impl Database {
         for (key, path) in files {
             if let Some(path) = path.filter(|path| !path.exists()) {
                 return Err(NodeError::Input(format!(
-                    "`{key}`: `{}` doesn't exist: name the server's data directory (`--data-dir`) or its \
+                    "`{key}`: `{}` doesn't exist: give the server's data directory (`--data-dir`) or its \
                      configuration (`--config`)",
                     path.display()
                 )));
             }
         }
-        let data_dir = file.map(|_| DataDir::open(config)).transpose()?;
+        let data_dir = file
+            .map(|_| DataDir::open(config, &IfLocked::COMMAND))
+            .transpose()?;
         let db = db_open(config).await?;
         Ok(Database {
             db,

@@ -5,14 +5,19 @@ use chrono_tz::Tz;
 
 use super::Expression;
 
+const FIELDS: &str = "second minute hour day-of-month month day-of-week [year]";
+
 /// Why a line is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CronError {
+    /// No field at all.
+    #[error("the expression is empty, expected {FIELDS}")]
+    Empty,
     /// Longer than what is stored of it.
     #[error("it is longer than {0} bytes")]
     TooLong(usize),
     /// Neither six nor seven fields.
-    #[error("it has {count} field{}, expected 6 or 7: second minute hour day-of-month month day-of-week [year]{}", if *.count == 1 { "" } else { "s" }, hint(*.count, .corrected.as_deref()))]
+    #[error("it has {count} field{}, expected 6 or 7: {FIELDS}{}", if *.count == 1 { "" } else { "s" }, hint(*.count, .corrected.as_deref()))]
     Fields {
         /// The number of fields.
         count: usize,
@@ -48,9 +53,23 @@ fn hint(count: usize, corrected: Option<&str>) -> String {
     }
 }
 
+impl CronError {
+    /// With the part as in `text`, whose fields were read in upper case.
+    pub(super) fn spelled_as_in(mut self, text: &str) -> Self {
+        if let Self::Part { part, .. } = &mut self
+            && let Some(start) = text.to_ascii_uppercase().find(&*part)
+            && let Some(typed) = text.get(start..start + part.len())
+        {
+            typed.clone_into(part);
+        }
+        self
+    }
+}
+
 /// The error for a line with this number of fields.
 pub(super) fn fields_missing(text: &str, fields: &[&str]) -> CronError {
     let corrected = match fields {
+        [] => return CronError::Empty,
         &[minute, hour, day, month, week_day] => {
             classic(minute, hour, day, month, week_day).or_else(|| day_field_added(text))
         }

@@ -48,7 +48,11 @@ impl Expression {
         if text.len() > LENGTH_LIMIT {
             return Err(CronError::TooLong(LENGTH_LIMIT));
         }
-        let upper = text.to_ascii_uppercase();
+        Self::parse_upper(text, &text.to_ascii_uppercase())
+            .map_err(|error| error.spelled_as_in(text))
+    }
+
+    fn parse_upper(text: &str, upper: &str) -> Result<Self, CronError> {
         let fields: Vec<&str> = upper.split_whitespace().collect();
         let (six, year) = match fields.as_slice() {
             [six @ .., year] if six.len() == 6 => (six, Some(*year)),

@@ -37,15 +37,17 @@ impl Slice {
     /// At most `limit` entries, which is at most [`LIMIT`], after the first `offset`; neither may
     /// be negative.
     pub fn new(limit: i64, offset: i64) -> Result<Slice, Error> {
+        Slice::checked(limit, offset, "request several pages")
+    }
+
+    /// `advice`: what to do if the limit is too large.
+    fn checked(limit: i64, offset: i64, advice: &str) -> Result<Slice, Error> {
         let whole = |field: &str, number: i64| {
             usize::try_from(number)
                 .map_err(|_| Error::invalid(field, format!("`{number}`: it must not be negative")))
         };
         if limit > LIMIT {
-            let message = format!(
-                "`{limit}`: a page has at most {LIMIT} entries; request several pages, or omit \
-                 `limit` for the whole list"
-            );
+            let message = format!("`{limit}`: a page has at most {LIMIT} entries; {advice}");
             return Err(Error::invalid("limit", message));
         }
         Ok(Slice {
@@ -55,10 +57,11 @@ impl Slice {
     }
 
     /// The same with optional values: no limit means to the end, no offset from the start.
-    pub fn optional(limit: Option<i32>, offset: Option<i32>) -> Result<Slice, Error> {
+    pub fn optional(limit: Option<impl Into<i64>>, offset: Option<i32>) -> Result<Slice, Error> {
+        let advice = "request several pages, or omit `limit` for the whole list";
         let offset = offset.unwrap_or_default().into();
         match limit {
-            Some(limit) => Slice::new(limit.into(), offset),
+            Some(limit) => Slice::checked(limit.into(), offset, advice),
             None => Ok(Slice {
                 limit: usize::MAX,
                 ..Slice::new(0, offset)?

@@ -16,7 +16,7 @@ pub enum SyncError {
     #[error("there is no such repository: source {0}")]
     NoRepository(oci::Error),
     /// The source doesn't have the tag or digest.
-    #[error("source `{host}`: `{reference}` is not found")]
+    #[error("source `{host}`: `{reference}` was not found")]
     NotFound {
         /// Host and port.
         host: String,
@@ -42,7 +42,7 @@ pub enum SyncError {
     /// The target rejects an index with omitted children.
     #[error(
         "the target rejects the index `{reference}` with only the platforms `{platforms}`, since its other children are omitted: \
-         name a tag instead of a digest (so that a smaller index is written), or copy all platforms ({source})"
+         give a tag instead of a digest (so that a smaller index is written), or copy all platforms ({source})"
     )]
     Sparse {
         /// `repository@digest`.

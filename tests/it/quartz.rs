@@ -279,7 +279,9 @@ fn lines_that_never_fire_again_have_no_next_time() {
 #[test]
 fn a_refusal_says_why_and_what_to_write() {
     for (text, part) in [
-        ("", "it has 0 fields, expected 6 or 7"),
+        (" ", "the expression is empty, expected second minute"),
+        ("a 0 3 * * ?", "second: `a`: expected 0 to 59"),
+        ("0 0 3 ? * mo", "day-of-week: `mo`"),
         ("0 0 3 * * ? 2027 1", "it has 8 fields"),
         (
             "0 3 * * *",

@@ -183,7 +183,10 @@ impl Dispatcher {
     }
 
     fn find<'a>(&'a self, name: &'a str) -> Result<(&'a Namespace, &'a [Method]), Missing<'a>> {
-        let (namespace, method) = name.rsplit_once('.').ok_or(Missing::Dot(name))?;
+        let (namespace, method) = name
+            .rsplit_once('.')
+            .filter(|(namespace, method)| !namespace.is_empty() && !method.is_empty())
+            .ok_or(Missing::Form(name))?;
         let known = self.catalog().namespace(namespace).ok_or_else(|| {
             let names = self.catalog().namespaces().map(Namespace::name).collect();
             Missing::Namespace(namespace, names)
@@ -212,9 +215,11 @@ impl Backend for Inner {
 
 const NEEDS_SESSION: &str = "the first parameter must be the session key that auth.login returned";
 
+const FORM: &str = "a name is `namespace.method`, such as `auth.login`";
+
 /// Why no method has this name.
 enum Missing<'a> {
-    Dot(&'a str),
+    Form(&'a str),
     Namespace(&'a str, Vec<&'static str>),
     Method(&'a Namespace, &'a str),
 }
@@ -222,13 +227,11 @@ enum Missing<'a> {
 impl Missing<'_> {
     fn error(&self, args: &[Value]) -> ApiError {
         ApiError::no_such_method(match self {
-            Missing::Dot(name) => format!(
-                "Could not find method: {} (a name is `namespace.method`, such as `auth.login`)",
-                shortened(name)
-            ),
+            Missing::Form("") => format!("no method given: {FORM}"),
+            Missing::Form(name) => format!("Could not find method: {} ({FORM})", shortened(name)),
             Missing::Namespace(name, known) => {
                 format!(
-                    "Could not find namespace: {}{}; there are: {}",
+                    "Could not find namespace: {}{}; available: {}",
                     shortened(name),
                     did_you_mean(name, known.iter().copied(), ""),
                     known.join(", ")
@@ -238,7 +241,7 @@ impl Missing<'_> {
                 let mut known: Vec<&str> = namespace.methods().map(Method::name).collect();
                 known.dedup();
                 format!(
-                    "Could not find method: {} in class: {} with params: [{}]{}; there are: {}",
+                    "Could not find method: {} in class: {} with params: [{}]{}; available: {}",
                     shortened(name),
                     namespace.handler(),
                     type_list(args),
@@ -342,11 +345,23 @@ fn pick<'m>(
                 .iter()
                 .filter_map(Candidate::first_misfit)
                 .map(|(name, kind, came)| {
-                    format!("`{name}` takes {kind}, got {came}{}", choices(kind, came))
+                    let (wanted, got) = (with_article(kind.name()), with_article(came));
+                    format!(
+                        "`{name}` must be {wanted}, got {got}{}",
+                        choices(kind, came)
+                    )
                 })
                 .collect();
             Err(no_signature(namespace, overloads, types, &misfits))
         }
+    }
+}
+
+fn with_article(kind: &str) -> String {
+    match kind {
+        "nil" | "base64" => kind.to_owned(),
+        "int" | "array" => format!("an {kind}"),
+        _ => format!("a {kind}"),
     }
 }
 
@@ -375,7 +390,7 @@ fn no_signature(
         format!(" ({})", misfits.join("; "))
     };
     ApiError::bad_arguments(format!(
-        "Could not find method: {name} in class: {} with params: [{came}]{reason}; there are: {}",
+        "Could not find method: {name} in class: {} with params: [{came}]{reason}; available: {}",
         namespace.handler(),
         signatures.join(", ")
     ))

@@ -11,6 +11,7 @@ use crate::api::error::ApiError;
 use crate::api::error::code;
 use crate::api::method::{Method, SessionUse, param};
 use crate::api::{Builder, Namespace};
+use crate::service::error::shortened;
 
 /// The version of Uyuni's API whose conventions apply; clients compare it as a number.
 const API_VERSION: &str = "27";
@@ -103,9 +104,10 @@ async fn call_list(visitor: Visitor) -> Answer<BTreeMap<&'static str, CallList>>
 async fn namespace_call_list(visitor: Visitor, namespace: String) -> Answer<CallList> {
     match visitor.catalog().namespace(&namespace) {
         Some(namespace) => Ok(calls(namespace)),
-        None => Err(ApiError::not_found(
-            "no such namespace; api.getApiNamespaces lists them",
-        )),
+        None => Err(ApiError::not_found(format!(
+            "no such namespace: `{}`; api.getApiNamespaces lists them",
+            shortened(&namespace)
+        ))),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::api::method::{Method, Param, SessionUse, param};
 use crate::api::reply::{CallResult, Called, IntoReply, Reply};
 use crate::api::value::Raw;
 use crate::api::{Builder, Namespace};
+use crate::service::error::shortened;
 
 /// More calls in one would occupy a connection for too long.
 const CALLS_LIMIT: usize = 100;
@@ -76,9 +77,10 @@ fn full_name(namespace: &Namespace, method: &Method) -> String {
 
 fn overloads<'v>(visitor: &'v Visitor, name: &str) -> Answer<&'v [Method]> {
     match visitor.catalog().overloads(name.trim()) {
-        [] => Err(ApiError::not_found(
-            "no such method; system.listMethods lists them",
-        )),
+        [] => Err(ApiError::not_found(format!(
+            "no such method: `{}`; system.listMethods lists them",
+            shortened(name.trim())
+        ))),
         overloads => Ok(overloads),
     }
 }

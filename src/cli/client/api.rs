@@ -184,7 +184,7 @@ fn value(text: &str) -> Result<Json, CliError> {
             return Ok(name.into());
         }
         let path = if name == "-" { "/dev/stdin" } else { name };
-        let held = file_read(Path::new(path))?;
+        let held = file_read(text, Path::new(path))?;
         return Ok(match serde_json::from_str(&held) {
             Ok(value @ (Json::Array(_) | Json::Object(_))) => value,
             _ => held.trim_end_matches(['\n', '\r']).into(),

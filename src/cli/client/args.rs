@@ -9,6 +9,7 @@ use crate::sync::Placement;
 
 use crate::cli::complete::{api_words, project_labels, store_labels};
 use crate::cli::select::SelectArguments;
+use crate::cli::values::word;
 
 /// Which server, and which account. The session is kept for later commands.
 #[derive(Args, Clone, Debug)]
@@ -243,7 +244,7 @@ pub struct ProjectCreateArguments {
     #[arg(long, value_name = "STORE", add = ArgValueCompleter::new(store_labels))]
     pub to: String,
     /// How target repositories are named [default: path]
-    #[arg(long, value_name = "path|flat|scoped")]
+    #[arg(long, value_name = "path|flat|scoped", value_parser = word::<Placement>)]
     pub placement: Option<Placement>,
     /// Copy this platform only (`arm64`, `linux/arm/v7`); may be repeated
     #[arg(long = "architecture", value_name = "A")]

@@ -54,7 +54,7 @@ impl Session {
         let ca_certificate = arguments
             .ca_certificate
             .as_deref()
-            .map(file_read)
+            .map(|path| file_read("--ca-certificate", path))
             .transpose()?;
         let mut client = Client::new(&Options {
             url: arguments.url.clone(),
@@ -87,7 +87,7 @@ impl Session {
             None => prompt_text(&format!("Login at {}", self.client.url()), "--user")?,
         };
         let password = match &self.arguments.password_file {
-            Some(path) => password_read(path)?,
+            Some(path) => password_read("--password-file", path)?,
             None => prompt_password(&format!("Password of `{user}`"), "--password-file")?,
         };
         let key = self.client.login(&user, &password).await?;

@@ -61,7 +61,7 @@ async fn add(arguments: &StoreAddArguments, json: bool) -> Result<u8, CliError> 
     let mut credentials = Map::new();
     if let Some(username) = &arguments.username {
         let password = match &arguments.registry_password_file {
-            Some(path) => password_read(path)?,
+            Some(path) => password_read("--registry-password-file", path)?,
             None => prompt_password(
                 &format!("Password of `{username}` at `{}`", arguments.uri),
                 "--registry-password-file",
@@ -71,7 +71,10 @@ async fn add(arguments: &StoreAddArguments, json: bool) -> Result<u8, CliError> 
         credentials.insert("password".into(), json!(password.expose_secret()));
     }
     if let Some(path) = &arguments.registry_ca_certificate {
-        credentials.insert("ca_certificate".into(), json!(file_read(path)?));
+        credentials.insert(
+            "ca_certificate".into(),
+            json!(file_read("--registry-ca-certificate", path)?),
+        );
     }
     if arguments.no_tls_verify {
         credentials.insert("tls_verify".into(), json!(false));

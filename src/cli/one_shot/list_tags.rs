@@ -62,12 +62,15 @@ pub(in crate::cli) async fn run(arguments: ListTagsArguments) -> Result<u8, CliE
         talk_line(&format!("warning: {warning}"));
     }
     for tag in &missing {
-        talk_line(&format!("`{tag}` is not in the repository"));
+        talk_line(&format!("registrysync: `{resolved}` has no tag `{tag}`"));
     }
     if missing.is_empty() && !selection.verdicts.iter().any(|(_, v)| v.selected) {
         talk_line(&match listing.len() as u64 {
-            0 => "the repository has no tags".to_owned(),
-            count => format!("none of its {} is selected", counted(count, "tag")),
+            0 => format!("`{resolved}` has no tags"),
+            count => format!(
+                "no tag of `{resolved}` is selected; it has {}",
+                counted(count, "tag")
+            ),
         });
     }
     Ok(u8::from(!missing.is_empty()))

@@ -130,7 +130,7 @@ pub(super) fn flag_selector(arguments: &SelectArguments) -> Result<Selector, Cli
 pub(in crate::cli) fn client(
     text: &str,
     trust: &TrustArguments,
-    max_names: Option<u32>,
+    max_names: Option<usize>,
 ) -> Result<Client, CliError> {
     let mut options = options(reference(text), trust.plain_http, trust, max_names)?;
     logins_add(&mut options)?;
@@ -141,12 +141,14 @@ fn options(
     text: &str,
     plain_http: bool,
     trust: &TrustArguments,
-    max_names: Option<u32>,
+    max_names: Option<usize>,
 ) -> Result<ClientOptions, CliError> {
     let mut options = ClientOptions::new(address(text, plain_http)?);
     let certificate = trust.ca_certificate.as_deref();
-    options.ca_certificate = certificate.map(file_read).transpose()?;
-    if let Some(names) = max_names.and_then(|names| usize::try_from(names).ok()) {
+    options.ca_certificate = certificate
+        .map(|path| file_read("--ca-certificate", path))
+        .transpose()?;
+    if let Some(names) = max_names {
         options.listing = ListingLimit { names };
     }
     Ok(options)
@@ -170,7 +172,7 @@ fn address(text: &str, plain_http: bool) -> Result<RegistryAddress, CliError> {
 fn file_client(
     registry: &SkopeoRegistry,
     trust: &TrustArguments,
-    max_names: Option<u32>,
+    max_names: Option<usize>,
 ) -> Result<Client, CliError> {
     let plain_http = trust.plain_http && registry.tls_verify != Some(true);
     let mut options = options(&registry.host, plain_http, trust, max_names)?;

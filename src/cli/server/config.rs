@@ -23,6 +23,7 @@ pub(in crate::cli) fn run(arguments: &ConfigArguments) -> Result<u8, CliError> {
         data_line(&format!("# default: {default}"));
         match key.value {
             Some((value, origin)) => data_line(&format!("{} = {value:?}  # {origin}", key.name)),
+            None if key.is_switch => data_line(&format!("# {} = true", key.name)),
             None => data_line(&format!("# {} = \"\"", key.name)),
         }
     }

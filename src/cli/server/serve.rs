@@ -111,7 +111,12 @@ fn options(config: &Config) -> Result<ServeOptions, CliError> {
     let certificate = match &config.tls {
         None => None,
         Some(TlsSource::Files { certificate, key }) => {
-            Some(Certificate::from_files(certificate, key).map_err(CliError::input)?)
+            let made = Certificate::from_files(certificate, key).map_err(|error| {
+                let is_key = error.is_about(key);
+                let name = if is_key { "tls_key" } else { "tls_cert" };
+                CliError::Input(format!("`{name}`: {error}"))
+            })?;
+            Some(made)
         }
         Some(TlsSource::SelfSigned) => {
             let url = config.public_url.as_deref().map(url::Url::parse);
@@ -190,7 +195,7 @@ fn open_warn(address: SocketAddr, options: &ServeOptions) {
         tracing::warn!(
             "`listen`: `{address}` is reachable from other machines without TLS: passwords can be \
              intercepted; give `--tls-cert` and `--tls-key`, or listen on 127.0.0.1 behind a proxy \
-             and name its `--public-url https://…`"
+             and set `--public-url https://…`"
         );
     }
 }

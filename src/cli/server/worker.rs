@@ -34,8 +34,8 @@ fn check(config: &Config) -> Result<(), CliError> {
     }
     if !config.key_file.exists() {
         return Err(CliError::Input(format!(
-            "`key_file`: `{}` is missing: give the worker its servers' key file (there it is \
-             `secret.key` in the data directory), which decrypts the stores' credentials",
+            "`key_file`: `{}` is missing: copy `secret.key` from a server's data directory and give it with \
+             `--key-file`; it decrypts the stores' credentials",
             config.key_file.display()
         )));
     }

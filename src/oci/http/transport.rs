@@ -64,7 +64,7 @@ impl Transport {
             self.guard().check_own(url)?;
             return Ok(&self.own);
         }
-        let reason = |reason| format!("it points at `{}`: {reason}", host_of(url));
+        let reason = |reason| format!("the registry points at `{}`: {reason}", host_of(url));
         self.guard().check(url).await.map_err(reason)?;
         self.foreign
             .get_or_try_init(|| async {
@@ -122,12 +122,12 @@ impl Transport {
     }
 }
 
-const UNTRUSTED: &str = "its certificate is signed by an authority that isn't trusted here (UnknownIssuer); if it is the right \
+const UNTRUSTED: &str = "the certificate is signed by an authority that isn't trusted here (UnknownIssuer); if it is the right \
     one, give the authority's certificate (PEM) as `ca_certificate` of the image store, on the command line with \
     `--ca-certificate FILE`, or in the file that `SSL_CERT_FILE` names";
 const NO_TLS: &str =
-    "it doesn't speak TLS; if plain http is intended, write `http://` before its address";
-const NO_HTTP: &str = "it doesn't answer in HTTP; if it speaks TLS, write `https://` before its address, without \
+    "the server doesn't speak TLS; if plain http is intended, write `http://` before its address";
+const NO_HTTP: &str = "the server doesn't answer in HTTP; if it speaks TLS, write `https://` before its address, without \
     `plain_http`";
 
 /// The proxy of a request to `url`, for messages; never its login.

@@ -17,7 +17,7 @@ use crate::oci::http::call::{Call, Response};
 use crate::oci::http::client::Client;
 use crate::oci::http::options::ListingLimit;
 use crate::oci::types::digest::Digest;
-use crate::text::readable;
+use crate::text::{Bytes, counted, readable};
 
 /// Timeout of one listing: a registry that sends a byte now and then must not delay a run for
 /// hours.
@@ -176,7 +176,7 @@ impl Client {
                 return Err(fail("the pages form a loop".into()));
             }
             if seen.len() > limit.pages() {
-                return Err(fail(too_much(&format!("{} pages", limit.pages()))));
+                return Err(fail(too_much(&counted(limit.pages() as u64, "page"))));
             }
             let page = self.attempt(&call, |answer| page_read(answer, query, left, limit));
             let page = page.await?;
@@ -219,7 +219,7 @@ async fn page_read<T>(
     while let Some(chunk) = answer.chunk().await? {
         bytes += chunk.len();
         if bytes > left.bytes {
-            return Err(answer.protocol(too_much(&format!("{} bytes", limit.bytes()))));
+            return Err(answer.protocol(too_much(&Bytes(limit.bytes() as u64).to_string())));
         }
         let taken = entries.feed(&chunk, |entry| {
             let mut found = found.borrow_mut();
@@ -252,7 +252,7 @@ async fn page_read<T>(
             }
             Err(Refused::NoListing) => return Err(answer.protocol(NO_LISTING)),
             Err(Refused::Names) => {
-                return Err(answer.protocol(too_much(&format!("{} names", limit.names))));
+                return Err(answer.protocol(too_much(&counted(limit.names as u64, "name"))));
             }
         }
     }

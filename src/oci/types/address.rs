@@ -7,6 +7,7 @@ use url::Url;
 
 use super::name_error::NameError;
 use super::reference::Repository;
+use crate::text::{NAME, readable};
 
 /// The common name of Docker Hub, and the host that serves its API.
 const HUB: &str = "docker.io";
@@ -46,17 +47,18 @@ impl RegistryAddress {
                 "an address must not contain credentials",
             ));
         }
+        if let Some((_, after)) = authority.split_once(['?', '#']) {
+            let after = readable(after, NAME);
+            return Err(fail(&format!(
+                "a query or fragment (`{after}`) isn't allowed; give `host[:port][/prefix]`"
+            )));
+        }
         let url = Url::parse(&format!("http://{authority}/"))
             .map_err(|_| fail("expected `host[:port][/prefix]`"))?;
         let host = url
             .host_str()
-            .filter(|host| {
-                !host.is_empty()
-                    && url.path() == "/"
-                    && url.query().is_none()
-                    && url.fragment().is_none()
-            })
-            .ok_or_else(|| fail("it names no host"))?
+            .filter(|host| !host.is_empty() && url.path() == "/")
+            .ok_or_else(|| fail("it names no host; give `host[:port][/prefix]`"))?
             .to_owned();
         // `Url` omits a port that is the scheme's default; the text still has it.
         let port = authority

@@ -80,7 +80,7 @@ impl PlatformChoice {
         };
         let choice = Self::named(os, architecture, variant);
         if is_checked {
-            choice.check().map_err(fail)?;
+            choice.check(text).map_err(fail)?;
         }
         Ok(choice)
     }
@@ -100,15 +100,22 @@ impl PlatformChoice {
         }
     }
 
-    /// Err: which name is unknown, and which one was probably meant.
-    fn check(&self) -> Result<(), String> {
+    /// Err: which name of `text` is unknown, and which one was probably meant.
+    fn check(&self, text: &str) -> Result<(), String> {
+        let unknown = |name: &str, kind: &str, meant: String| {
+            if name == text {
+                meant
+            } else {
+                format!("`{name}` is not a known {kind}; {meant}")
+            }
+        };
         let meant = |near: Option<&'static str>, others: &str| match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("expected a name such as {others}"),
         };
         if let Some(os) = self.os.as_deref().filter(|os| words::system(os).is_none()) {
             let meant = meant(words::system_near(os), "`linux` or `windows`");
-            return Err(format!("`{os}` is not a known operating system: {meant}"));
+            return Err(unknown(os, "operating system", meant));
         }
         let architecture = &self.architecture;
         if matches!(architecture.as_str(), "all" | "any" | "noarch") {
@@ -117,14 +124,12 @@ impl PlatformChoice {
         if words::architecture(architecture).is_none() {
             let near = words::architecture_near(architecture);
             let meant = meant(near, "`amd64`, `arm64` or `arm/v7`");
-            return Err(format!(
-                "`{architecture}` is not a known architecture: {meant}"
-            ));
+            return Err(unknown(architecture, "architecture", meant));
         }
         match &self.variant {
-            Some(variant) if words::variant(variant).is_none() => Err(format!(
-                "`{variant}` is not a known variant: expected one such as `v7` or `v8`"
-            )),
+            Some(variant) if words::variant(variant).is_none() => {
+                Err(unknown(variant, "variant", meant(None, "`v7` or `v8`")))
+            }
             _ => Ok(()),
         }
     }
@@ -274,16 +279,19 @@ mod tests {
         let long = PlatformChoice::parse(&"x".repeat(1_000_000)).unwrap_err();
         assert!(long.to_string().len() < 1000);
         for (word, said) in [
-            ("amd46", "did you mean `amd64`?"),
+            (
+                "amd46",
+                "`amd46` is not a valid architecture: did you mean `amd64`?",
+            ),
             ("arm46", "did you mean `arm64`?"),
             ("aarch46", "did you mean `aarch64`?"),
             ("linux/s309x", "did you mean `s390x`?"),
             (
                 "lunix/amd64",
-                "`lunix` is not a known operating system: did you mean `linux`?",
+                "`lunix` is not a known operating system; did you mean `linux`?",
             ),
             ("windwos/amd64", "did you mean `windows`?"),
-            ("linux", "`linux` is not a known architecture"),
+            ("linux", "`linux` is not a valid architecture: expected"),
             ("zzz", "expected a name such as `amd64`"),
             ("all", "omit it to copy all platforms"),
             ("linux/arm/vv7", "`vv7` is not a known variant"),

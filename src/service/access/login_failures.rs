@@ -83,7 +83,7 @@ impl Failures {
 
 fn reason(why: &Error) -> &'static str {
     match why {
-        Error::LoginRefused => "no such login and password",
+        Error::LoginRefused => "wrong login or password",
         Error::AccountDisabled => "the account is disabled",
         Error::Unavailable { .. } => "the database is unavailable",
         _ => "an unexpected error",
@@ -150,7 +150,7 @@ mod tests {
         fail(99, &Error::LoginCrowded);
         let one_by_one = || logged.lines("a login failed");
         assert_eq!(one_by_one().len(), 60);
-        for part in ["u59", "192.0.2.7", "no such login and password"] {
+        for part in ["u59", "192.0.2.7", "wrong login or password"] {
             assert!(one_by_one()[59].contains(part), "{:?}", one_by_one());
         }
         let told = async {

@@ -1,7 +1,7 @@
 //! Organisations: each has its own accounts, stores, projects and runs.
 
 use super::user::NewUser;
-use super::user_rules::satellite_admin_stays;
+use super::user_rules::{last_admin_deleted, satellite_admin_stays};
 use crate::service::batches::{STEP, in_steps};
 use crate::service::error::shortened;
 use crate::service::label::{LABEL_LIMIT, label_check};
@@ -119,7 +119,7 @@ fn deletable(conn: &mut DbConnection, own: i64, id: i64) -> Result<(), Error> {
         let message = "the first organisation can't be deleted, only renamed";
         return Err(Error::invalid("id", message));
     }
-    satellite_admin_stays(conn, |_, org_id| org_id == org.id)
+    satellite_admin_stays(conn, last_admin_deleted, |_, org_id| org_id == org.id)
 }
 
 /// Renames an organisation.
@@ -165,7 +165,7 @@ fn org_find(conn: &mut DbConnection, name: &OrgName) -> Result<Org, Error> {
 fn taken(error: store::Error, name: &str) -> Error {
     match error {
         store::Error::Exists(_) => {
-            Error::Exists(format!("an organisation named `{name}` exists already"))
+            Error::Exists(format!("an organisation named `{name}` already exists"))
         }
         other => other.into(),
     }

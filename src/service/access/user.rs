@@ -5,8 +5,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::user_rules::{
-    email_check, login_check, may_change, name_check, password_check, role_parse,
-    satellite_admin_stays,
+    email_check, last_admin_changed, last_admin_deleted, login_check, may_change, name_check,
+    password_check, role_parse, satellite_admin_stays,
 };
 use crate::service::error::shortened;
 use crate::service::paging::{Rows, Slice, rows};
@@ -209,10 +209,16 @@ pub async fn user_set_details(
     .await
 }
 
+/// Refuses to take the administration of the server from the last account that has it.
+fn satellite_admin_keeps(conn: &mut DbConnection, account: &Account) -> Result<(), Error> {
+    let refusal = || last_admin_changed(&account.login);
+    satellite_admin_stays(conn, refusal, |id, _| id == account.id)
+}
+
 /// Deletes an account; its sessions end at once.
 pub async fn user_delete(app: &App, caller: &Caller, login: String) -> Result<(), Error> {
     change(app, caller, login, |conn, _, account| {
-        satellite_admin_stays(conn, |id, _| id == account.id)?;
+        satellite_admin_stays(conn, last_admin_deleted, |id, _| id == account.id)?;
         account_delete(conn, account.id)?;
         Ok(())
     })
@@ -228,7 +234,7 @@ pub async fn user_set_enabled(
 ) -> Result<(), Error> {
     change(app, caller, login, move |conn, _, account| {
         if !enabled {
-            satellite_admin_stays(conn, |id, _| id == account.id)?;
+            satellite_admin_keeps(conn, account)?;
             session_delete_of(conn, account.id)?;
         }
         let change = AccountChange {
@@ -250,7 +256,7 @@ pub async fn user_set_read_only(
 ) -> Result<(), Error> {
     change(app, caller, login, move |conn, _, account| {
         if read_only {
-            satellite_admin_stays(conn, |id, _| id == account.id)?;
+            satellite_admin_keeps(conn, account)?;
         }
         let change = AccountChange {
             read_only: Some(read_only),
@@ -289,7 +295,7 @@ pub async fn user_role_remove(
     change(app, caller, login, move |conn, caller, account| {
         let role = role_for(caller, &role)?;
         if role == Role::SatelliteAdmin {
-            satellite_admin_stays(conn, |id, _| id == account.id)?;
+            satellite_admin_keeps(conn, account)?;
         }
         role_remove(conn, account.id, role)?;
         Ok(())

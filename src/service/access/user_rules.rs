@@ -99,21 +99,33 @@ pub(super) fn may_change(
 }
 
 /// Refuses a change that would leave no account able to administer the server: `goes` says which
-/// accounts (by their id and their organisation's) stop doing so. Concurrent changes of this kind
-/// wait for each other.
+/// accounts (by their id and their organisation's) stop doing so, and `refusal` is the error.
+/// Concurrent changes of this kind wait for each other.
 pub(super) fn satellite_admin_stays(
     conn: &mut DbConnection,
+    refusal: impl FnOnce() -> String,
     goes: impl Fn(i64, i64) -> bool,
 ) -> Result<(), Error> {
     role_lock(conn, Role::SatelliteAdmin)?;
     let admins = role_holders(conn, Role::SatelliteAdmin)?;
     let mut stay = admins.iter().filter(|(id, org_id)| !goes(*id, *org_id));
     if admins.iter().any(|(id, org_id)| goes(*id, *org_id)) && stay.next().is_none() {
-        return Err(Error::Refused(
-            "Cannot delete the last remaining satellite administrator.".into(),
-        ));
+        return Err(Error::Refused(refusal()));
     }
     Ok(())
+}
+
+/// The refusal to delete the last account able to administer the server, in Uyuni's words.
+pub(super) fn last_admin_deleted() -> String {
+    "Cannot delete the last remaining satellite administrator.".to_owned()
+}
+
+/// The refusal of another change of that account.
+pub(super) fn last_admin_changed(login: &str) -> String {
+    format!(
+        "`{login}` is the last enabled account with the role `satellite_admin` that can write: give \
+         the role to another account first"
+    )
 }
 
 #[cfg(test)]

@@ -254,5 +254,5 @@ fn view_of(conn: &mut DbConnection, org: i64, id: i64) -> Result<ProjectView, Er
 }
 
 fn exists(label: &str) -> Error {
-    Error::Exists(format!("a project with the label `{label}` exists already"))
+    Error::Exists(format!("a project with the label `{label}` already exists"))
 }

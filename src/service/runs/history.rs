@@ -34,10 +34,7 @@ pub async fn run_history(
     before_id: Option<i64>,
 ) -> Result<Rows<Run>, Error> {
     let org = caller.org_id();
-    let slice = match limit {
-        Some(limit) => Slice::new(limit, 0)?,
-        None => Slice::ALL,
-    };
+    let slice = Slice::optional(limit, None)?;
     let first = first_before("beforeId", before_id.unwrap_or(0))?;
     rows(app, slice, move |conn| {
         let project = project_find(conn, org, &ProjectName::Label(project_label))?.id;

@@ -48,16 +48,16 @@ pub fn run_settle(conn: &mut DbConnection, run_id: i64) -> Result<Option<RunStat
     Ok(Some(status))
 }
 
-/// Logs how a run ended.
+/// Logs how a run ended; outside the span of its last part, which names the same run.
 fn run_log(run: &Run, status: RunStatus, message: &str) {
     let (project, message) = (
         readable(&run.project_label, NAME),
         readable(message, SENTENCE),
     );
     if status == RunStatus::Failed {
-        tracing::warn!(run = run.id, %project, %status, "the run has ended: {message}");
+        tracing::warn!(parent: None, run = run.id, %project, %status, "the run has ended: {message}");
     } else {
-        tracing::info!(run = run.id, %project, %status, "the run has ended: {message}");
+        tracing::info!(parent: None, run = run.id, %project, %status, "the run has ended: {message}");
     }
 }
 

@@ -77,7 +77,7 @@ pub async fn run_start(
                 Enqueued::Run(id) => Ok(id),
                 Enqueued::Busy(id) => Err(Error::invalid(
                     "label",
-                    format!("the project `{label}` is already waiting or running as run {id}; use `queue` to run it after that one"),
+                    format!("run {id} of `{label}` is already waiting or in progress; to run it once more after that, set `queue` (`--queue`)"),
                 )),
                 Enqueued::NoProject => Err(Error::NotFound(format!("project `{label}` was deleted"))),
             }

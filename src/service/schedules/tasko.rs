@@ -102,7 +102,7 @@ fn bunch_of(all: Vec<Bunch>, name: &str) -> Result<Bunch, Error> {
     found.ok_or_else(|| {
         let names = names.join(", ");
         Error::NotFound(format!(
-            "there is no bunch `{}`; there are {names}",
+            "there is no bunch `{}`; available: {names}",
             shortened(name)
         ))
     })
@@ -260,7 +260,7 @@ fn params_read(
     let Some(org) = org else { return Ok(None) };
     let field = format!("params.{PROJECT_KEY}");
     let text = new.params.get(PROJECT_KEY).ok_or_else(|| {
-        let message = format!("is missing: `{}` needs the id of a project", bunch.name);
+        let message = format!("missing; `{}` needs the id of a project", bunch.name);
         Error::invalid(&field, message)
     })?;
     let id: i64 = text.trim().parse().map_err(|_| {

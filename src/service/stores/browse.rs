@@ -17,6 +17,7 @@ use crate::sync::selection::natural::natural_cmp;
 use crate::sync::selection::pattern::Pattern;
 use crate::sync::selection::select::Selection;
 use crate::sync::{Selector, SelectorSpec};
+use crate::text::{NAME, readable};
 
 /// The longest tag. Source: OCI distribution specification, "Pulling manifests".
 const TAG_BYTES: usize = 128;
@@ -232,7 +233,7 @@ fn filter_compile(filter: &str) -> Result<Option<Pattern>, Error> {
         .filter(|filter| !filter.is_empty())
         .map(Pattern::new)
         .transpose()
-        .map_err(|error| Error::invalid("filter", error.to_string()))
+        .map_err(|error| Error::invalid("filter", format!("`{}`: {error}", readable(filter, NAME))))
 }
 
 /// Those of `names` that have at most `longest` characters and match `filter`, in natural order.

@@ -372,12 +372,11 @@ fn login_change(current: Option<Login>, change: StoreChange) -> Result<LoginChan
     let (old_name, old_password) = current
         .map(|login| (login.username, login.password))
         .unzip();
-    let username = change
-        .username
-        .or(old_name)
-        .ok_or_else(|| Error::invalid("username", "it is missing; a login has both"))?;
-    let password = password
-        .or(old_password)
-        .ok_or_else(|| Error::invalid("password", "it is missing; a login has both"))?;
+    let username = change.username.or(old_name).ok_or_else(|| {
+        Error::invalid("username", "missing; give both `username` and `password`")
+    })?;
+    let password = password.or(old_password).ok_or_else(|| {
+        Error::invalid("password", "missing; give both `username` and `password`")
+    })?;
     Ok(LoginChange::Set(Login { username, password }))
 }

@@ -15,12 +15,12 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub enum Error {
     /// The URL has no known scheme.
     #[error(
-        "the database URL must begin with `sqlite:` or `postgres://`, for instance \
+        "`database` must begin with `sqlite:` or `postgres://`, for instance \
          `sqlite:/var/lib/registrysync/registrysync.db`"
     )]
     Url,
     /// A part of a PostgreSQL URL is invalid.
-    #[error("the database URL: {0}")]
+    #[error("`database`: {0}")]
     Address(String),
     /// The database is temporarily unreachable. `database` is the URL without its password.
     #[error("can't connect to the database `{database}`: {reason}")]
@@ -78,13 +78,16 @@ pub enum Error {
     #[error(transparent)]
     Seal(#[from] SealError),
     /// A row with the same unique value exists.
-    #[error("it exists already ({0})")]
+    #[error("it already exists ({0})")]
     Exists(#[source] Cause),
     /// The row is in use, or refers to a row that doesn't exist.
     #[error("it is in use, or refers to something that doesn't exist ({0})")]
     Reference(#[source] Cause),
     /// The row was changed concurrently.
-    #[error("it was changed by `{modified_by}` at {modified} UTC: it now has version {version}")]
+    #[error(
+        "`{modified_by}` changed it at {}; it is now at version {version}: read it again",
+        .modified.format("%Y-%m-%dT%H:%M:%SZ")
+    )]
     Stale {
         /// Its current version.
         version: i64,

@@ -62,6 +62,18 @@ pub enum TlsError {
     Trial(#[from] rcgen::Error),
 }
 
+impl TlsError {
+    /// Whether the reason is this file, and not the pair.
+    pub fn is_about(&self, file: &Path) -> bool {
+        match self {
+            Self::File { path, .. } | Self::NoCertificate(path) | Self::NoKey(path) => {
+                *path == file.display().to_string()
+            }
+            Self::Pair { .. } | Self::Trial(_) => false,
+        }
+    }
+}
+
 /// A certificate with its key, from two files.
 #[derive(Debug)]
 pub struct Certificate {

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use super::budget::NoRoom;
 use crate::api::ApiError;
+use crate::text::Bytes;
 
 /// Why a body can't be used. The texts are for the user.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub(in crate::surface) enum BodyError {
     #[error(
-        "the request body is larger than {0} bytes; send less at once, or raise the server's \
-         limit (`request_mib`)"
+        "the request body is larger than {}; send less at once, or raise the server's \
+         limit (`request_mib`)", Bytes(*.0 as u64)
     )]
     TooLarge(usize),
     #[error(
-        "the request body is larger than {0} bytes, the limit without a valid session; log in \
-         first, or send less"
+        "the request body is larger than {}, the limit without a valid session; log in \
+         first, or send less", Bytes(*.0 as u64)
     )]
     Stranger(usize),
     #[error("the request body ended early, or nothing came for {} seconds", .0.as_secs())]

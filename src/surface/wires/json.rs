@@ -292,7 +292,7 @@ fn method_check(parts: &Parts, verb: &'static str, name: &str) -> Result<(), Ref
     if parts.method == verb || (parts.method == Method::HEAD && verb == GET) {
         return Ok(());
     }
-    let message = format!("{name} takes {verb}, not {}", parts.method);
+    let message = format!("{name} requires {verb}, not {}", parts.method);
     Err(Refusal {
         allow: Some(verb),
         ..refusal(StatusCode::METHOD_NOT_ALLOWED, &message)

@@ -62,9 +62,13 @@ pub(super) fn index_chosen(
         .cloned()
         .collect();
     let missing = (!absent.is_empty()).then(|| {
-        let which = if keep.is_empty() { "none" } else { "not all" };
+        let has = if keep.is_empty() {
+            "has none"
+        } else {
+            "lacks some"
+        };
         format!(
-            "the index has {which} of the chosen platforms: no `{}`, but {}",
+            "the index {has} of the chosen platforms (`{}`); it has {}",
             platforms_text(&absent),
             platforms_of(children),
         )

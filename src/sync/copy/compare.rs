@@ -327,5 +327,5 @@ fn both_go(first: &Candidate, second: &Candidate) -> String {
 
 fn is_missing(first: &Candidate, second: &Candidate, missing: &Candidate) -> String {
     let both = both_go(first, second);
-    format!("{both}, and `{}` is not found", missing.origin())
+    format!("{both}, and `{}` was not found", missing.origin())
 }

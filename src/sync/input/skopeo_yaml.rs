@@ -54,8 +54,11 @@ const CREDENTIALS: &str = "credentials";
 const TLS_VERIFY: &str = "tls-verify";
 const KEYS: [&str; 5] = [IMAGES, BY_REGEX, BY_SEMVER, CREDENTIALS, TLS_VERIFY];
 const CREDENTIAL_KEYS: [&str; 2] = ["username", "password"];
-/// Keys that skopeo supports and we don't yet.
-const LATER_KEYS: [&str; 2] = ["cert-dir", "identitytoken"];
+/// Keys that skopeo supports and we don't, and what to do instead.
+const REFUSED_KEYS: [(&str, &str); 2] = [
+    ("cert-dir", "give the certificates with `--ca-certificate`"),
+    ("identitytoken", "give `username` and `password`"),
+];
 
 impl SkopeoSource {
     /// Parses a file. The first error refuses all of it.
@@ -126,11 +129,10 @@ impl KeyPath {
 
     fn unknown_key(&self, entry: &Entry, known: &[&str]) -> FileError {
         let key = &entry.key;
-        if LATER_KEYS.contains(&key.as_str()) {
-            return self.error(
-                entry.line,
-                format!("`{key}` is not supported yet; remove it, or use skopeo for this registry"),
-            );
+        let refused = REFUSED_KEYS.iter().find(|(refused, _)| refused == key);
+        if let Some((_, instead)) = refused {
+            let message = format!("`{key}` is not supported; remove it, and {instead}");
+            return self.error(entry.line, message);
         }
         let nearest = known
             .iter()

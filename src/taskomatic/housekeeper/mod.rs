@@ -64,7 +64,11 @@ impl Housekeeper {
         while !stop.is_cancelled() {
             match self.claim().await {
                 Ok(Some(house)) => {
-                    let span = tracing::info_span!("run", id = house.run_id, bunch = house.bunch);
+                    let span = tracing::info_span!(
+                        "housekeeping",
+                        run = house.run_id,
+                        bunch = house.bunch
+                    );
                     self.work(house, &stop).instrument(span).await;
                     continue;
                 }

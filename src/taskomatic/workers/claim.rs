@@ -104,11 +104,11 @@ fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Err
     Ok(log_now(conn, run.id, level, about)?)
 }
 
-/// Logs that a run starts.
+/// Logs the start of a run.
 fn run_log(run: &Run, message: &str) {
     let (project, message) = (
         readable(&run.project_label, NAME),
         readable(message, SENTENCE),
     );
-    tracing::info!(run = run.id, %project, trigger = %run.trigger_kind, "the run starts: {message}");
+    tracing::info!(run = run.id, %project, trigger = %run.trigger_kind, "starting run: {message}");
 }

@@ -68,7 +68,7 @@ pub(super) async fn execute(place: WorkContext, claimed: Claimed, held: Held) {
 
 async fn work(place: WorkContext, Claimed { run, part }: Claimed, hold: Arc<Hold>) {
     let target = readable(&part.target_repository, NAME);
-    tracing::info!(attempt = part.attempt, "the part starts: to `{target}`");
+    tracing::info!(attempt = part.attempt, "starting part, target `{target}`");
     let mut recorder = Recorder::new(place.db.clone(), &hold);
     let share = loop {
         let loaded = async {

@@ -153,11 +153,15 @@ async fn bad_credentials_and_options_are_named() {
         |uri: &str, plain: bool| create_args("new", uri, &[("plain_http", Value::Boolean(plain))]);
     let mixed = [("username", text("")), ("password", text(PASSWORD))];
     refused(vec![
-        (no("username", text("u")), 2800, "`password`: it is missing"),
+        (
+            no("username", text("u")),
+            2800,
+            "`password`: missing; give both",
+        ),
         (
             no("password", text(PASSWORD)),
             2800,
-            "`username`: it is missing",
+            "`username`: missing; give both",
         ),
         (
             create_args("new", "r.example", &mixed),

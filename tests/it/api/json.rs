@@ -125,7 +125,7 @@ async fn bad_arguments_are_400_and_named() {
         (
             "sample/setSwitch",
             r#"{"onOff": "yes"}"#,
-            "`onOff` takes boolean, got string",
+            "`onOff` must be a boolean, got a string",
         ),
         (
             "sample/both",

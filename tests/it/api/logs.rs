@@ -93,7 +93,7 @@ async fn a_failed_login_is_a_line_with_its_name_its_address_and_the_reason() {
     let lines = logged.lines("a login failed");
     assert_eq!(lines.len(), 2, "{lines:?}");
     for (line, name) in lines.iter().zip(["nobody", "x ERROR forged"]) {
-        for part in ["WARN", name, "127.0.0.1", "no such login and password"] {
+        for part in ["WARN", name, "127.0.0.1", "wrong login or password"] {
             assert!(line.contains(part), "{line}");
         }
         assert!(!line.contains('\u{1b}'), "{line}");

@@ -69,7 +69,7 @@ on_both_databases! {
         };
         admin.refuse(vec![
             ("org/create", with("name", json!("")), 2800, "`name`: it is empty"),
-            ("org/create", with("name", json!("Default")), 10100, "an organisation named `Default` exists already"),
+            ("org/create", with("name", json!("Default")), 10100, "an organisation named `Default` already exists"),
             ("org/create", with("adminLogin", json!("ada")), 2800, "`adminLogin`: a login has at least 5"),
             ("org/create", with("adminLogin", json!("ADMIN")), 10100, "the login `ADMIN` is taken"),
             ("org/create", with("adminPassword", json!("x")), 2800, "`adminPassword`: a password has"),
@@ -84,7 +84,7 @@ on_both_databases! {
 
         let made = admin.post("org/create", new("Acme", "ada-admin")).await.unwrap();
         let taken = json!({"id": made["id"], "name": "Default"});
-        admin.refuse(vec![("org/updateName", taken, 10100, "exists already")]).await;
+        admin.refuse(vec![("org/updateName", taken, 10100, "already exists")]).await;
         // The first organisation can't be deleted from another one either.
         let key = server.key_in("Acme", &[Role::SatelliteAdmin], false).await;
         let other = Person { server: &server, key };

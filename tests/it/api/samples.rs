@@ -64,8 +64,7 @@ async fn make(admin: &Person<'_>, path: &str, body: Value) -> Value {
 async fn stores_make(admin: &Person<'_>, registry: &str, mirror: &str) {
     for (label, address) in [("hub", registry), ("mirror", mirror), ("attic", mirror)] {
         let uri = format!("http://{address}");
-        let store =
-            json!({"label": label, "uri": uri, "storeType": "registry", "credentials": {}});
+        let store = json!({"label": label, "uri": uri, "storeType": "registry", "credentials": {}});
         make(admin, "image/store/create", store).await;
     }
 }

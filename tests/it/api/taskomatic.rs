@@ -122,7 +122,7 @@ on_both_databases! {
         assert_eq!(tasko.get("taskomatic/listSatBunches?limit=1&offset=1").await, json!([house[1]]));
         let refused = tasko.call("GET", "taskomatic/org/lookupBunchByName?name=session-cleanup-bunch", &tasko.org, None).await;
         let (code, message) = refused.expect_err("a fault");
-        assert_eq!((code, &*message), (10101, "there is no bunch `session-cleanup-bunch`; there are `image-registry-sync-bunch`"));
+        assert_eq!((code, &*message), (10101, "there is no bunch `session-cleanup-bunch`; available: `image-registry-sync-bunch`"));
         let defaults = tasko.get("taskomatic/listActiveSatSchedules").await;
         assert_eq!(names(&defaults, "job_label"), ["session-cleanup-default", "run-history-cleanup-default", "target-verify-default"]);
         assert_eq!(tasko.get("taskomatic/org/listAllSchedules").await, json!([]));
@@ -245,7 +245,7 @@ on_both_databases! {
             (json!({"jobLabel": own}), 2800, "is reserved for the project with the id"),
             (json!({"bunch": "no-bunch"}), 10101, "there is no bunch `no-bunch`"),
             (json!({"bunch": "session-cleanup-bunch"}), 10101, "there is no bunch `session-cleanup-bunch`"),
-            (json!({"params": {}}), 2800, "`params.project_id`: is missing"),
+            (json!({"params": {}}), 2800, "`params.project_id`: missing; "),
             (json!({"params": {"project_id": "web"}}), 2800, "`params.project_id`: `web`: expected the id of a project"),
             (json!({"params": {"project_id": "4711"}}), 10101, "there is no project with the id 4711"),
             (json!({"params": {"project_id": "1", "speed": "9"}}), 2801, "Invalid argument(s): speed"),

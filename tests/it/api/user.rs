@@ -8,6 +8,8 @@ use super::server::{ADMIN_PASSWORD, text};
 use crate::support::database::TestDatabase;
 
 const LAST: &str = "Cannot delete the last remaining satellite administrator.";
+const LAST_TO_WRITE: &str =
+    "`admin` is the last enabled account with the role `satellite_admin` that can write: give";
 
 fn no_such_user() -> Answer {
     Err((-213, "No such user: grace".into()))
@@ -131,9 +133,9 @@ on_both_databases! {
         let refused = || async {
             admin.refuse(vec![
                 ("user/delete", json!({"login": "admin"}), 2800, LAST),
-                ("user/disable", json!({"login": "admin"}), 2800, LAST),
-                ("user/setReadOnly", json!({"login": "admin", "readOnly": true}), 2800, LAST),
-                ("user/removeRole", json!({"login": "admin", "role": "satellite_admin"}), 2800, LAST),
+                ("user/disable", json!({"login": "admin"}), 2800, LAST_TO_WRITE),
+                ("user/setReadOnly", json!({"login": "admin", "readOnly": true}), 2800, LAST_TO_WRITE),
+                ("user/removeRole", json!({"login": "admin", "role": "satellite_admin"}), 2800, LAST_TO_WRITE),
             ]).await;
         };
         refused().await;

@@ -89,7 +89,7 @@ async fn too_much_is_a_fault_however_it_comes() {
     let document = request.send().await.unwrap().text().await.unwrap();
     let (code, message) = outcome(&document).unwrap_err();
     assert_eq!(code, -1);
-    assert!(message.contains("larger than 8388608 bytes"), "{message}");
+    assert!(message.contains("larger than 8.00 MiB"), "{message}");
 
     let url = format!("http://{}/rhn/manager/api/sample/hello", server.address);
     let response = client().get(&url).body(large).send().await.unwrap();

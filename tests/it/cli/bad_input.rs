@@ -66,7 +66,25 @@ fn arguments_are_refused_with_the_field() {
         (&["--semver", "banana"], &["semver", "banana"]),
         (&["--tag", "a b"], &["`--tag`", "a b"]),
         (&["--architecture", "arm 64"], &["arm 64"]),
-        (&["--placement", "sideways"], &["sideways", "`flat`"]),
+        (
+            &["--placement", "sideways"],
+            &["'sideways' for", ">': expected `path`, `flat` or `scoped`"],
+        ),
+        (
+            &["--architecture", "amd46"],
+            &["'amd46' for", ">': did you mean `amd64`?"],
+        ),
+        (
+            &["--max-names", "x"],
+            &["expected a number from 1 to 10000000"],
+        ),
+        // A shell's unset variable must not select everything.
+        (&["--semver", ""], &["'--semver <RANGE>'"]),
+        (&["--tag-regex", ""], &["'--tag-regex <RE>'"]),
+        (
+            &["--tag", "1", "--tag-exclude-regex", ""],
+            &["'--tag-exclude-regex <RE>'"],
+        ),
     ] {
         let said = desk.run(&[&base[..], more].concat()).ended(2);
         for word in words {
@@ -116,6 +134,11 @@ fn arguments_are_refused_with_the_field() {
             "empty",
         ),
         (&["list-tags", "r.example/UPPER"], "upper-case"),
+        (&["list-tags", "r.example/app", "--semver", ""], "--semver"),
+        (
+            &["list-tags", "r.example/app", "--ca-certificate", "gone"],
+            "`--ca-certificate`: `gone`: ",
+        ),
     ] {
         let said = desk.run(arguments).ended(2);
         assert!(said.err.contains(word), "{word}: {}", said.err);

@@ -84,7 +84,10 @@ fn invalid_lines_exit_with_2_and_the_reason() {
             vec!["0 0 3 * * ?", "--from", "tomorrow"],
             "`--from`: `tomorrow`",
         ),
-        (vec!["0 0 3 * * ?", "--count", "0"], "expected 1 to 1000"),
+        (
+            vec!["0 0 3 * * ?", "--count", "0"],
+            "expected a number from 1 to 1000",
+        ),
     ] {
         let said = desk.run(&[vec!["cron"], arguments].concat()).ended(2);
         assert!(said.err.contains(part) && said.out.is_empty(), "{said:?}");

@@ -48,7 +48,7 @@ async fn a_named_tag_that_isnt_there_is_not_listed() {
     let said = desk.run(&arguments).ended(1);
     assert_eq!(
         (said.out.as_str(), said.err.as_str()),
-        ("1\n", "`gone` is not in the repository\n")
+        ("1\n", "registrysync: `app` has no tag `gone`\n")
     );
     let why = desk
         .run(&[&arguments[..], &["--why"]].concat())
@@ -70,7 +70,7 @@ async fn nothing_selected_is_said() {
         .ended(0);
     assert_eq!(
         (said.out.as_str(), said.err.as_str()),
-        ("", "none of its 1 tag is selected\n")
+        ("", "no tag of `app` is selected; it has 1 tag\n")
     );
 }
 

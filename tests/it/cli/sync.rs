@@ -160,6 +160,11 @@ async fn a_dry_run_writes_nothing() {
     assert_eq!(lines[0]["action"], "skip");
     assert!(lines[0].get("previous_digest").is_none() && lines[0].get("error").is_none());
     assert!(lines[1]["error"].as_str().unwrap().contains("not found"));
+    let totals = &lines[2]["totals"];
+    assert_eq!(
+        (&totals["blocked"], &totals["failed"]),
+        (&json!(0), &json!(1))
+    );
     // Tags that can't be checked fail, as in a run; without a listing there is no target either.
     let unlisted = [&base[..5], &["--dry-run", "--repository", "gone"]].concat();
     let said = desk
@@ -586,7 +591,7 @@ async fn of_two_images_for_one_tag_both_have_to_be_there() {
         let file = desk.file("two.yml", &text);
         let arguments = ["sync", &file, "--to", &to, "--placement", "flat"];
         let said = desk.run(&arguments).ended(1);
-        let words = format!("both go to this tag, and `{host}/gone/app:1` is not found");
+        let words = format!("both go to this tag, and `{host}/gone/app:1` was not found");
         assert!(
             said.out.contains(&words) || said.err.contains(&words),
             "{said:?}"

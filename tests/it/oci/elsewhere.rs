@@ -164,7 +164,7 @@ async fn a_registry_may_send_nobody_to_a_metadata_service() {
             .await;
         let text = failed.unwrap_err().to_string();
         assert!(
-            text.contains("it points at") && text.contains("metadata"),
+            text.contains("the registry points at") && text.contains("metadata"),
             "{to}: {text}"
         );
         assert_eq!(registry.requests().0.len(), 1);

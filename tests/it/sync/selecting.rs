@@ -27,7 +27,7 @@ async fn a_repository_that_isnt_there() {
     ]);
     let ran = run(&client(target.address()), wanted).await;
     assert_eq!(ran.outcomes.len(), 2, "{ran:?}");
-    assert!(ran.error("v1").contains("`gone/literal:v1` is not found"));
+    assert!(ran.error("v1").contains("`gone/literal:v1` was not found"));
     assert!(ran.error("").contains("no such repository"));
     assert_eq!(ran.of("").repository, "gone/regex");
     let totals = &ran.end.totals;

@@ -16,12 +16,16 @@ async fn a_lost_password_can_be_reset() {
     let mut server = Server::start(None);
     let before = server.login().await;
     let refused = reset(&server, &["admin"]).ended(2);
-    assert!(refused.err.contains("in use"), "{}", refused.err);
+    let words = "is in use by another registrysync: stop the server first";
+    assert!(refused.err.contains(words), "{}", refused.err);
     server.end("TERM");
 
     for (arguments, words) in [
         (&["nobody"][..], "there is no account `nobody`"),
-        (&["admin", "--password-file", "none"], "`none`: "),
+        (
+            &["admin", "--password-file", "none"],
+            "`--password-file`: `none`: ",
+        ),
     ] {
         let refused = reset(&server, arguments);
         assert!(

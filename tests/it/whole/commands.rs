@@ -76,7 +76,7 @@ async fn a_project_is_made_run_and_looked_at_by_commands() {
     let item = ["--repository", "team/app", "--tag-regex", r"^1\."];
     person.hears(&[&make[..], &item].concat(), 0);
     let again = person.hears(&make, 1);
-    assert!(again.contains("`web` exists already"), "{again}");
+    assert!(again.contains("`web` already exists"), "{again}");
     person.hears(&["project", "run", "web", "--wait"], 0);
     assert_eq!(target.tags("team/app").len(), 2);
     let again = person.says(&["project", "run", "web", "--wait", "--quiet"]);

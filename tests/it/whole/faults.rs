@@ -46,7 +46,7 @@ async fn a_failed_tag_stops_no_other_and_is_in_results_and_log() {
         failed[0]["error"]
             .as_str()
             .unwrap()
-            .contains("`app:v2` is not found"),
+            .contains("`app:v2` was not found"),
         "{failed}"
     );
     let log = session

@@ -134,7 +134,7 @@ async fn a_killed_workers_parts_are_taken_over() {
     let said = heir.said();
     for line in [
         "project=web",
-        "the part starts",
+        "starting part, target `",
         "taken over",
         "the part has ended",
         "the run has ended",
@@ -309,7 +309,7 @@ fn sqlite_is_for_one_process() {
         ),
         (
             vec!["worker", "--database", "postgres://nobody.invalid/x"],
-            "secret.key` is missing: give the worker its servers' key file",
+            "secret.key` is missing: copy `secret.key` from a server's data directory",
         ),
     ];
     for (arguments, wanted) in refusals {

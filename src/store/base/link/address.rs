@@ -112,7 +112,12 @@ impl Address {
             key.starts_with("ssl") || matches!(key.as_str(), "hostaddr" | "service" | "requiressl")
         };
         if let Some((key, _)) = given.0.iter().find(other) {
-            return Err(wrong(&format!("`{key}` isn't supported")));
+            let known = if key.starts_with("ssl") {
+                "; use `sslmode`, `sslrootcert`, `sslcert` and `sslkey`"
+            } else {
+                ""
+            };
+            return Err(wrong(&format!("`{key}` isn't supported{known}")));
         }
         let user = given.take("user", "PGUSER");
         let database = given.take("dbname", "PGDATABASE");

@@ -147,7 +147,7 @@ pub fn scripts(server: &str) -> Guide {
                     ),
                     code("python", PYTHON),
                     Block::Text(
-                        "If the system doesn't trust the server's certificate, name the file of its authority:",
+                        "If the system doesn't trust the server's certificate, give the file of its authority:",
                     ),
                     code("python", PYTHON_CA),
                 ],

@@ -35,7 +35,7 @@ impl Pattern {
     pub fn new(text: &str) -> Result<Self, PatternError> {
         if text.len() > TEXT_LIMIT {
             return Err(PatternError(format!(
-                "the pattern is longer than {TEXT_LIMIT} bytes; name single tags in `tags`"
+                "the pattern is longer than {TEXT_LIMIT} bytes; list single tags in `tags`"
             )));
         }
         classes::check(text)?;

@@ -96,7 +96,7 @@ impl Range {
         let rewritten = hyphen_ranges_rewritten(text);
         let groups = rewritten
             .split("||")
-            .map(Group::parse)
+            .map(|group| Group::parse(group, &rewritten))
             .collect::<Result<_, _>>()
             .map_err(|RangeError(message)| {
                 // The message may show a part as rewritten.
@@ -137,15 +137,15 @@ fn capture<'t>(found: &Captures<'t>, index: usize) -> &'t str {
 }
 
 impl Group {
-    fn parse(text: &str) -> Result<Self, RangeError> {
+    fn parse(text: &str, whole: &str) -> Result<Self, RangeError> {
         if !GROUP.is_match(text) {
-            return Err(unreadable(text));
+            return Err(unreadable(text, whole));
         }
         let constraints = CONSTRAINT
             .captures_iter(text)
             .map(|found| {
                 Constraint::parse(capture(&found, 1), capture(&found, 2))
-                    .ok_or_else(|| unreadable(capture(&found, 0)))
+                    .ok_or_else(|| unreadable(capture(&found, 0), whole))
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
@@ -177,15 +177,18 @@ impl Group {
     }
 }
 
-fn unreadable(part: &str) -> RangeError {
-    RangeError(if part.trim().is_empty() {
+/// `whole` is the range that `part` is from.
+fn unreadable(part: &str, whole: &str) -> RangeError {
+    const SUCH: &str =
+        "such as `>=1.2 <2`, `~1.4`, `^2`, `1.2 - 2.3` or `1.x`, with `||` between alternatives";
+    let part = part.trim();
+    RangeError(if part.is_empty() {
         "one of its groups is empty; write `*` for every release".to_owned()
+    } else if part == whole.trim() {
+        format!("expected comparisons {SUCH}")
     } else {
-        format!(
-            "`{}` is not a list of comparisons such as `>=1.2 <2`, `~1.4`, `^2`, `1.2 - 2.3` or `1.x`, with `||` between \
-             alternatives",
-            readable(part, NAME)
-        )
+        let part = readable(part, NAME);
+        format!("`{part}` is not a list of comparisons {SUCH}")
     })
 }
 

@@ -81,7 +81,7 @@ on_both_databases! {
             ("create", with(json!({"max_parallel": 257})), 2800, "`max_parallel`"),
             ("create", with(json!({"description": "x".repeat(4001)})), 2800, "`description`"),
             ("create", with(json!({"prune": "gone", "engine": "native"})), 2801, "Invalid argument(s): engine, prune"),
-            ("setDetails", set(json!({"version": 7})), 2800, "`version`: it was changed by `tester0`"),
+            ("setDetails", set(json!({"version": 7})), 2800, "`version`: `tester0` changed it at"),
             ("setDetails", set(json!({"src_store_label": "none"})), 10010, "none"),
             ("setDetails", set(json!({"src_store_label": "dest", "enabled": false})), 2800, "source and target are the same place, `"),
             ("setDetails", set(json!({"placement": ""})), 2800, "`placement`"),

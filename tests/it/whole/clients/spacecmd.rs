@@ -96,10 +96,10 @@ async fn a_project_is_made_run_and_deleted() {
     let (source, target, server) = (source().await, Registry::start().await, Server::start(None));
     let shell = Shell { server: &server };
     registries_made(&shell, &source, &target);
+    let details = shell.well(&["registry_details", "*"]);
     assert!(
-        shell
-            .well(&["registry_details", "*"])
-            .contains(source.address())
+        details.contains(source.address()) && details.contains("none\n"),
+        "{details}"
     );
     assert!(
         shell
@@ -268,6 +268,23 @@ async fn every_command_has_help_and_tab_offers_labels() {
     for (words, reason) in [
         (
             &["registrysync_details", "nope"][..],
+            "No project matches nope",
+        ),
+        // The others of the arguments are done, and yet it failed.
+        (
+            &["registrysync_details", "web", "nope"],
+            "No project matches nope",
+        ),
+        (
+            &["registry_details", "from", "nope"],
+            "No registry matches nope",
+        ),
+        (
+            &["registry_test", "from", "nope"],
+            "No registry matches nope",
+        ),
+        (
+            &["registrysync_removeschedule", "-y", "web", "nope"],
             "No project matches nope",
         ),
         (&["registrysync_create", "-n", "x"], "A source is required"),

@@ -1,0 +1,32 @@
+//! Values of arguments, refused without repeating the value, which clap shows itself.
+
+use std::str::FromStr;
+
+use crate::oci::{NameError, PlatformChoice};
+
+pub(super) fn fire_count(text: &str) -> Result<usize, String> {
+    number(text, 1000)
+}
+
+pub(super) fn name_count(text: &str) -> Result<usize, String> {
+    number(text, 10_000_000)
+}
+
+fn number(text: &str, max: usize) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| (1..=max).contains(number))
+        .ok_or_else(|| format!("expected a number from 1 to {max}"))
+}
+
+pub(super) fn platform(text: &str) -> Result<PlatformChoice, String> {
+    reason(PlatformChoice::parse(text))
+}
+
+pub(super) fn word<T: FromStr<Err = NameError>>(text: &str) -> Result<T, String> {
+    reason(text.parse())
+}
+
+fn reason<T>(read: Result<T, NameError>) -> Result<T, String> {
+    read.map_err(|error| error.reason)
+}
