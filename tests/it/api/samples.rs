@@ -96,7 +96,7 @@ async fn runs_make(server: &Server, admin: &Person<'_>) {
         name: "node-1".to_owned(),
         slots: 2,
         leases: LeaseRules {
-            lost_after: Duration::from_secs(60),
+            lost_after: Duration::from_mins(1),
             attempts: 3,
         },
         limits: RunLimits::default(),

@@ -66,10 +66,8 @@ fn own(namespace: &str, method: &str, parameter: &str, kind: Kind) -> Option<Exa
         }
         ("image.sync", _, "src" | "newSrc") if kind == Kind::Text => text("hub"),
         ("image.sync", _, "dest" | "newDest") if kind == Kind::Text => text("mirror"),
-        ("image.sync", _, "dest") => number(2),
         ("registrysync", "addImage", "options") => members(&[("on_empty", "fail".into())]),
         ("registrysync", "run", "options") => members(&[("queue", true.into())]),
-        ("registrysync", "cancelRun", "runId") => number(2),
         ("user", "create", "login") => text("ben.s"),
         ("user", "setDetails", "details") => {
             members(&[("first_name", "Anna".into()), ("last_name", "Kern".into())])
@@ -79,7 +77,9 @@ fn own(namespace: &str, method: &str, parameter: &str, kind: Kind) -> Option<Exa
         ("org", "create", "usePam") => Some(Example::Plain(false.into())),
         ("org", "updateName", "name") => text("Acme Labs"),
         ("org", _, "name") => text("Acme"),
-        ("org", _, "id" | "orgId") => number(2),
+        ("org", _, "id") | ("image.sync", _, "dest") | ("registrysync", "cancelRun", "runId") => {
+            number(2)
+        }
         ("taskomatic", _, "runId") => number(3),
         ("taskomatic.org" | "taskomatic", _, "name" | "bunch") => text(if is_org {
             "image-registry-sync-bunch"
