@@ -37,10 +37,15 @@ pub(in crate::cli) async fn run(arguments: ServeArguments) -> Result<u8, CliErro
         .await
         .map_err(|e| CliError::Input(format!("`listen`: `{}`: {e}", config.listen)))?;
     let address = listener.local_addr().map_err(CliError::input)?;
-    let options = options(&config)?;
+    let certificate = certificate_of_files(&config)?;
 
     let node = Node::open(config).await?;
     let config = &node.config;
+    let certificate = match certificate {
+        None => self_signed(config)?,
+        read => read,
+    };
+    let options = options(config, certificate);
     let app = Arc::new(app(&node).await?);
     admin_make(&app, config).await?;
     open_warn(address, &options);
@@ -107,37 +112,44 @@ pub(super) async fn app_on(db: Db) -> Result<App, CliError> {
     Ok(App::new(db, logins))
 }
 
-fn options(config: &Config) -> Result<ServeOptions, CliError> {
-    let certificate = match &config.tls {
-        None => None,
-        Some(TlsSource::Files { certificate, key }) => {
-            let made = Certificate::from_files(certificate, key).map_err(|error| {
-                let is_key = error.is_about(key);
-                let name = if is_key { "tls_key" } else { "tls_cert" };
-                CliError::Input(format!("`{name}`: {error}"))
-            })?;
-            Some(made)
-        }
-        Some(TlsSource::SelfSigned) => {
-            let url = config.public_url.as_deref().map(url::Url::parse);
-            let host = url.and_then(|url| Some(url.ok()?.host_str()?.to_owned()));
-            let names = host.as_slice();
-            let made = Certificate::self_signed(&config.data_dir, config.listen, names)
-                .map_err(CliError::input)?;
-            tracing::warn!(
-                "the certificate is self-signed: make clients trust {}",
-                made.path().display()
-            );
-            Some(made)
-        }
+/// The certificate of the configured files.
+fn certificate_of_files(config: &Config) -> Result<Option<Arc<Certificate>>, CliError> {
+    let Some(TlsSource::Files { certificate, key }) = &config.tls else {
+        return Ok(None);
     };
-    Ok(ServeOptions {
+    let read = Certificate::from_files(certificate, key).map_err(|error| {
+        let is_key = error.is_about(key);
+        let name = if is_key { "tls_key" } else { "tls_cert" };
+        CliError::Input(format!("`{name}`: {error}"))
+    });
+    read.map(Some)
+}
+
+/// A self-signed certificate in the data directory, if configured.
+fn self_signed(config: &Config) -> Result<Option<Arc<Certificate>>, CliError> {
+    if !matches!(config.tls, Some(TlsSource::SelfSigned)) {
+        return Ok(None);
+    }
+    let url = config.public_url.as_deref().map(url::Url::parse);
+    let host = url.and_then(|url| Some(url.ok()?.host_str()?.to_owned()));
+    let names = host.as_slice();
+    let made = Certificate::self_signed(&config.data_dir, config.listen, names)
+        .map_err(CliError::input)?;
+    tracing::warn!(
+        "the certificate is self-signed: make clients trust {}",
+        made.path().display()
+    );
+    Ok(Some(made))
+}
+
+fn options(config: &Config, certificate: Option<Arc<Certificate>>) -> ServeOptions {
+    ServeOptions {
         certificate,
         public_url: config.public_url.clone(),
         connections: config.connections.min(connections_max()),
         unauthenticated_total_bytes: config.strangers_mib << 20,
         ..ServeOptions::default()
-    })
+    }
 }
 
 /// The configuration from the arguments, the environment and the file.

@@ -241,7 +241,7 @@ on_both_databases! {
             (json!({"jobLabel": "taken"}), 10100, "jobLabel already in use: `taken`"),
             (json!({"jobLabel": ""}), 2800, "`jobLabel`: it is empty"),
             (json!({"jobLabel": "x".repeat(51)}), 2800, "`jobLabel`: it is longer than 50 characters"),
-            (json!({"jobLabel": "a\nb"}), 2800, "`jobLabel`: it has control characters"),
+            (json!({"jobLabel": "a\nb"}), 2800, "`jobLabel`: it has control or invisible characters"),
             (json!({"jobLabel": own}), 2800, "is reserved for the project with the id"),
             (json!({"bunch": "no-bunch"}), 10101, "there is no bunch `no-bunch`"),
             (json!({"bunch": "session-cleanup-bunch"}), 10101, "there is no bunch `session-cleanup-bunch`"),

@@ -186,7 +186,10 @@ async fn some_platforms_that_are_missing_are_a_warning_in_a_second_run_too() {
     let first = run(&to, wanted()).await;
     first.all_done(Action::Copy, 1);
     assert_eq!(first.warnings.len(), 1, "{first:?}");
-    assert!(first.warnings[0].contains("no `s390x`"), "{first:?}");
+    assert!(
+        first.warnings[0].contains("lacks some of the chosen platforms (`s390x`)"),
+        "{first:?}"
+    );
     let outcome = first.of("1");
     let known = KnownTag {
         source_digest: outcome.source_digest.clone().unwrap(),
@@ -237,7 +240,7 @@ async fn a_digest_with_platforms_is_that_index_with_some_children() {
         let ran = run(&client(strict.address()), wanted(&["arm64"])).await;
         let error = ran.error(image.digest());
         for words in [
-            "name a tag instead of a digest",
+            "give a tag instead of a digest",
             "copy all platforms",
             "arm64",
         ] {

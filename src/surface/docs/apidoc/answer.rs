@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::api::{Method, Namespace};
 
@@ -14,13 +14,11 @@ static RECORDED: LazyLock<BTreeMap<String, Json>> = LazyLock::new(|| {
 
 /// The body of a JSON response; long lists are shortened.
 pub(super) fn answer(namespace: &Namespace, method: &Method) -> String {
-    let result = RECORDED.get(&key(namespace, method));
-    result.map_or(String::new(), |result| {
-        format!("{:#}", json!({"success": true, "result": result}))
-    })
+    let answer = RECORDED.get(&key(namespace, method));
+    answer.map_or(String::new(), |answer| format!("{answer:#}"))
 }
 
-/// The name under which the result of a call is recorded.
+/// The name under which the response to a call is recorded.
 pub fn key(namespace: &Namespace, method: &Method) -> String {
     format!("{}.{}", namespace.name(), method.signature())
 }
