@@ -22,6 +22,18 @@ async fn tags_left(place: &Place) -> Vec<String> {
     left.await.expect("tags")
 }
 
+/// The tags that the next run repairs.
+async fn tags_lost(place: &Place) -> Vec<String> {
+    let lost = place.db.run(|conn| {
+        Ok(synced_tag::table
+            .filter(synced_tag::lost_at.is_not_null())
+            .order(synced_tag::target_tag)
+            .select(synced_tag::target_tag)
+            .load(conn)?)
+    });
+    lost.await.expect("tags")
+}
+
 async fn target(place: &Place, address: &str) -> StorePair {
     let (key, org, src) = (place.db.key().clone(), place.org, place.stores.0);
     let store = StoreBuilder::new(&format!("at {address}").replace(':', " "))
@@ -91,6 +103,7 @@ on_both_databases! {
         let (status, message, _) = place.house_done("target-verify-bunch", "2026-03-03").await;
         assert_eq!(status, RunStatus::Failed);
         assert_eq!(message, "4 targets checked, 1 changed or incomplete, 0 could not be checked");
+        assert_eq!(tags_lost(&place).await, ["moved"]);
     }
 }
 

@@ -130,6 +130,24 @@ async fn an_image_without_the_platform_is_left_out_with_a_warning() {
 }
 
 #[tokio::test]
+async fn an_image_with_one_of_the_chosen_platforms_is_copied() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::single(Format::Oci, images::AMD64, &[Blob::layer(1, 100)]).store(
+        &source,
+        "app",
+        Some("1"),
+    );
+    let wanted = chosen(
+        &client(source.address()),
+        &everything(),
+        &["amd64", "s390x"],
+    );
+    let ran = run(&client(target.address()), spec(vec![wanted])).await;
+    ran.all_done(Action::Copy, 1);
+    assert!(ran.warnings[0].contains("not for `s390x`"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn an_item_none_of_whose_tags_has_the_platform_has_failed() {
     let (source, target) = (Registry::start().await, Registry::start().await);
     Image::multi(Format::Oci, 5, 1000).store(&source, "app", Some("1"));
