@@ -14,8 +14,17 @@ pub(crate) const SENTENCE: usize = 300;
 /// `text` on one line, without control characters, at most `limit` characters; followed by `…` if
 /// it was cut.
 pub(crate) fn readable(text: &str, limit: usize) -> String {
-    let mut chars = text.trim().chars();
-    let mut out: String = chars.by_ref().take(limit).map(printable).collect();
+    cut(text.trim(), limit, printable)
+}
+
+/// The same with its spaces and line breaks as they are.
+pub(crate) fn harmless(text: &str, limit: usize) -> String {
+    cut(text, limit, replaced)
+}
+
+fn cut(text: &str, limit: usize, shown: impl Fn(char) -> char) -> String {
+    let mut chars = text.chars();
+    let mut out: String = chars.by_ref().take(limit).map(shown).collect();
     if chars.next().is_some() {
         out.push('…');
     }
@@ -52,8 +61,16 @@ impl fmt::Display for Bytes {
 fn printable(c: char) -> char {
     match c {
         c if c.is_whitespace() => ' ',
-        c if c.is_control() || is_invisible(c) => char::REPLACEMENT_CHARACTER,
-        c => c,
+        c => replaced(c),
+    }
+}
+
+/// U+FFFD for a character that [`is_treacherous`].
+fn replaced(c: char) -> char {
+    if is_treacherous(c) {
+        char::REPLACEMENT_CHARACTER
+    } else {
+        c
     }
 }
 

@@ -197,10 +197,11 @@ pub(super) fn plan(plan: &Plan, json: bool) {
             data_line(&plan_line(action));
         }
     }
+    let blocked = plan.blocked - plan.failed;
     if json {
         json_line(&serde_json::json!({"totals": {
             "copy": plan.copy, "update": plan.update, "skip": plan.skip,
-            "blocked": plan.blocked - plan.failed, "failed": plan.failed, "warnings": plan.warnings.len(), "bytes": plan.bytes,
+            "blocked": blocked, "failed": plan.failed, "warnings": plan.warnings.len(), "bytes": plan.bytes,
         }}));
     } else {
         talk_line(&format!(
@@ -208,7 +209,7 @@ pub(super) fn plan(plan: &Plan, json: bool) {
             plan.copy,
             plan.update,
             plan.skip,
-            plan.blocked - plan.failed,
+            blocked,
             plan.failed,
             Bytes(plan.bytes)
         ));

@@ -2,7 +2,7 @@
 
 use super::Role;
 use crate::store::{self, Cause};
-use crate::text::is_treacherous;
+use crate::text::harmless;
 
 /// Why a use case refused or failed. The text is for the user and contains no secret; the cause is the error's
 /// source, for the log.
@@ -131,23 +131,7 @@ impl Error {
 
 /// A name from a request, shortened and sanitised for a message.
 pub fn shortened(name: &str) -> String {
-    const LIMIT: usize = 128;
-    let mut chars = name.chars();
-    let mut shown: String = chars
-        .by_ref()
-        .take(LIMIT)
-        .map(|c| {
-            if is_treacherous(c) {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect();
-    if chars.next().is_some() {
-        shown.push('…');
-    }
-    shown
+    harmless(name, 128)
 }
 
 /// Names or types from a request as a list, shortened for a message.

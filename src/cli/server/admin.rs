@@ -25,9 +25,9 @@ async fn reset_password(arguments: ResetArguments) -> Result<u8, CliError> {
         password_file,
         database,
     } = arguments;
-    let given = password_file.as_deref();
-    let given = given.map(|path| password_read("--password-file", path));
-    let given = given.transpose()?;
+    let given = password_file
+        .map(|path| password_read("--password-file", &path))
+        .transpose()?;
     let config = database_settings(&database, [])?;
     let config = config.read().map_err(CliError::input)?;
     let database = Database::open(&config).await?;

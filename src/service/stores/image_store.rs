@@ -372,11 +372,10 @@ fn login_change(current: Option<Login>, change: StoreChange) -> Result<LoginChan
     let (old_name, old_password) = current
         .map(|login| (login.username, login.password))
         .unzip();
-    let username = change.username.or(old_name).ok_or_else(|| {
-        Error::invalid("username", "missing; give both `username` and `password`")
-    })?;
-    let password = password.or(old_password).ok_or_else(|| {
-        Error::invalid("password", "missing; give both `username` and `password`")
-    })?;
+    let missing = |field| Error::invalid(field, "missing; give both `username` and `password`");
+    let username = change.username.or(old_name);
+    let username = username.ok_or_else(|| missing("username"))?;
+    let password = password.or(old_password);
+    let password = password.ok_or_else(|| missing("password"))?;
     Ok(LoginChange::Set(Login { username, password }))
 }

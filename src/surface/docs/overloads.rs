@@ -31,6 +31,11 @@ pub(in crate::surface) fn definitions(overloads: &[Method]) -> impl Iterator<Ite
     overloads.chunk_by(Method::is_overload_of)
 }
 
+/// The signature of a definition whose call is the simplest sample: the shortest.
+pub(in crate::surface) fn simplest(signatures: &[Method]) -> Option<&Method> {
+    signatures.iter().min_by_key(|one| one.parameters().len())
+}
+
 /// All parameters of a definition, in the order of calls.
 pub(in crate::surface) fn parameters(signatures: &[Method]) -> Vec<(&Parameter, Need)> {
     let longest = signatures.iter().map(|one| one.parameters().len()).max();

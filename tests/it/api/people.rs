@@ -1,8 +1,11 @@
 //! Calling accounts: shared by the tests of `user`, `org`, `audit` and roles.
 
+use std::sync::Arc;
+
 use registrysync::api::namespaces;
-use registrysync::service::Role;
+use registrysync::service::{Role, ScheduleRules};
 use registrysync::surface::RequestLimits;
+use registrysync::taskomatic::Scheduler;
 use serde_json::{Value, json};
 
 use super::server::{ADMIN_PASSWORD, Server, quick_policy};
@@ -69,6 +72,18 @@ impl Person<'_> {
             Ok(json!(1)),
             "{login}"
         );
+    }
+
+    /// Creates a housekeeping run, which no worker takes; returns its id.
+    pub(super) async fn housekeeping_run(&self) -> i64 {
+        let bunch = json!({"bunch": "session-cleanup-bunch", "params": {}});
+        let path = "taskomatic/scheduleSingleSatBunchRun";
+        self.post(path, bunch).await.expect(path);
+        let db = self.server.app.db.clone();
+        let mut scheduler = Scheduler::new(db, ScheduleRules::default(), Arc::default());
+        assert_eq!(scheduler.look().await.unwrap(), 1);
+        let runs = "taskomatic/listBunchSatRuns?bunch=session-cleanup-bunch";
+        self.get(runs).await.unwrap()[0]["id"].as_i64().unwrap()
     }
 
     /// Makes calls that must be refused with this code and a text that contains this part.

@@ -8,7 +8,14 @@ use serde_json::Value as Json;
 
 use super::values::{Example, examples};
 use crate::api::{Method, Namespace, SessionUse};
+use crate::surface::docs::overloads;
 use crate::surface::paths::JSON_ROOT;
+
+/// The signatures whose samples the pages show.
+pub fn shown(namespace: &Namespace) -> impl Iterator<Item = &Method> {
+    let definitions = namespace.by_name().flat_map(overloads::definitions);
+    definitions.filter_map(overloads::simplest)
+}
 
 /// The Python call; `origin` is the server's address.
 pub fn python(namespace: &Namespace, method: &Method, origin: &str) -> String {

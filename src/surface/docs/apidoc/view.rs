@@ -189,8 +189,7 @@ impl<'a> MethodView<'a> {
 
 impl<'a> DefinitionView<'a> {
     fn of(namespace: &Namespace, signatures: &'a [Method], origin: &str) -> Option<Self> {
-        // The shortest call is the simplest example.
-        let sample = signatures.iter().min_by_key(|one| one.parameters().len())?;
+        let sample = overloads::simplest(signatures)?;
         let session = (sample.session() == SessionUse::Always).then(|| ParameterView {
             need: Need::Required.text(),
             value: ValueView {

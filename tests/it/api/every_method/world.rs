@@ -1,19 +1,16 @@
 //! A server with every kind of object, and the rules for each answer.
 
-use std::sync::Arc;
-
 use dxr::Value;
 use registrysync::api::error::code;
 use registrysync::api::namespaces;
+use registrysync::service::LoginPolicy;
 use registrysync::service::access::login_guard::LoginLimits;
-use registrysync::service::{LoginPolicy, ScheduleRules};
 use registrysync::store::runs::log::{LogLevel, NewLogLine};
 use registrysync::store::runs::progress::log_append;
 use registrysync::store::runs::result::{NewRunResult, ResultAction, ResultStatus, result_put};
 use registrysync::store::runs::run::{RunStatus, RunTotals};
 use registrysync::store::{DbConnection, Error, now};
 use registrysync::surface::RequestLimits;
-use registrysync::taskomatic::Scheduler;
 use serde_json::{Value as Json, json};
 
 use crate::api::people::Person;
@@ -85,7 +82,7 @@ impl World {
         server.app.db.run(finish).await.unwrap();
         let other = json!({"label": "other"});
         let waiting_id = id(&make(&admin, "registrysync/run", other).await);
-        let house_id = house_run(&admin).await;
+        let house_id = admin.housekeeping_run().await;
         let schedules = admin.get("taskomatic/org/listAllSchedules").await.unwrap();
         let schedule_id = id(&schedules[0]["id"]);
         let tables = Tables::keep(&server.app.db).await;
@@ -228,17 +225,6 @@ async fn make(admin: &Person<'_>, path: &str, body: Json) -> Json {
 
 fn id(value: &Json) -> i64 {
     value.as_i64().expect("an id")
-}
-
-/// Creates a housekeeping run, which no worker takes.
-async fn house_run(admin: &Person<'_>) -> i64 {
-    let bunch = json!({"bunch": "session-cleanup-bunch", "params": {}});
-    make(admin, "taskomatic/scheduleSingleSatBunchRun", bunch).await;
-    let db = admin.server.app.db.clone();
-    let mut scheduler = Scheduler::new(db, ScheduleRules::default(), Arc::default());
-    assert_eq!(scheduler.look().await.unwrap(), 1);
-    let runs = "taskomatic/listBunchSatRuns?bunch=session-cleanup-bunch";
-    id(&admin.get(runs).await.unwrap()[0]["id"])
 }
 
 /// Ends the run as a worker does.
