@@ -211,3 +211,51 @@ impl Health {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(kind: TransportKind) -> Error {
+        Error::Transport {
+            host: "r.example".into(),
+            phase: "reading the response".into(),
+            detail: String::new(),
+            kind,
+        }
+    }
+
+    /// How many of `failures`, one after the other, are the first to be too many.
+    fn endured(failures: &[TransportKind]) -> Option<usize> {
+        let health = Health::new(HealthRules::default());
+        let mut number = (1..).zip(failures);
+        number.find_map(|(number, kind)| {
+            health.note(Kind::Look, &failed(*kind));
+            (!health.is_well(Kind::Look).unwrap()).then_some(number)
+        })
+    }
+
+    #[test]
+    fn a_timeout_counts_twice() {
+        use TransportKind::{Broken, Silent, Unreachable};
+        assert_eq!(endured(&[Broken; 9]), Some(4));
+        assert_eq!(endured(&[Silent; 9]), Some(2));
+        assert_eq!(endured(&[Broken, Silent, Broken, Broken]), Some(3));
+        assert_eq!(endured(&[Unreachable; 9]), None);
+    }
+
+    #[test]
+    fn a_success_of_the_same_kind_ends_the_row() {
+        let health = Health::new(HealthRules::default());
+        for success in [Kind::Look, Kind::ReadBlob] {
+            for _ in 0..3 {
+                health.note(Kind::Look, &failed(TransportKind::Broken));
+            }
+            health.note_success(success);
+        }
+        assert_eq!(health.is_well(Kind::Look), Ok(true));
+        health.note(Kind::Look, &failed(TransportKind::Broken));
+        assert_eq!(health.is_well(Kind::Look), Ok(false));
+        assert_eq!(health.is_well(Kind::ReadBlob), Ok(true));
+    }
+}

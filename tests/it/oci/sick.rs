@@ -28,6 +28,13 @@ fn hasty(address: &str) -> ClientOptions {
     }
 }
 
+/// [`hasty`], but it isn't given up while the machine that runs the tests is busy.
+fn lasting(address: &str) -> ClientOptions {
+    let mut options = hasty(address);
+    options.health.limit = Duration::from_mins(1);
+    options
+}
+
 fn tags(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("v{n}")).collect()
 }
@@ -155,7 +162,7 @@ async fn a_busy_target_takes_everything_in_the_end() {
         let images: Vec<Image> = (1..=10).map(|seed| Image::artifact(seed, "a/b")).collect();
         let refused = |hex: &str| Fault::status("PUT", hex, status);
         blobs_fail(&target, &images, refused, 2);
-        let to = Client::new(hasty(target.address())).unwrap();
+        let to = Client::new(lasting(target.address())).unwrap();
         let mut wanted = many(&client(source.address()), 10);
         wanted.max_parallel = 8;
         let ran = run(&to, wanted).await;
@@ -180,7 +187,7 @@ async fn a_source_that_cuts_every_blob_delivers_all_in_the_end() {
         )
     };
     blobs_fail(&source, &images, cut, 4);
-    let from = Client::new(hasty(source.address())).unwrap();
+    let from = Client::new(lasting(source.address())).unwrap();
     let mut wanted = many(&from, 10);
     wanted.max_parallel = 8;
     let ran = run(&client(target.address()), wanted).await;
@@ -195,7 +202,7 @@ async fn a_registry_that_comes_back_is_used_again() {
         source.fault_add(Fault::status(method, ".", 503).times(5));
     }
     let target = Registry::start().await;
-    let from = Client::new(hasty(source.address())).unwrap();
+    let from = Client::new(lasting(source.address())).unwrap();
     let ran = run(&client(target.address()), many(&from, 50)).await;
     assert!(ran.end.totals.copied >= 46, "{:?}", ran.end);
     assert_eq!(ran.end.unreachable, None);
@@ -209,9 +216,7 @@ async fn broken_tags_spoil_no_others() {
         source.fault_add(Fault::status(method, "/manifests/v(1|[12][0-9])$", 500));
     }
     let target = Registry::start().await;
-    let mut slow = hasty(source.address());
-    slow.health.limit = Duration::from_mins(1);
-    let from = Client::new(slow).unwrap();
+    let from = Client::new(lasting(source.address())).unwrap();
     let ran = run(
         &client(target.address()),
         spec(vec![item(&from, "app", &everything())]),

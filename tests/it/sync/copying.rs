@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use registrysync::sync::{Action, Moved, Status};
+use registrysync::sync::{Action, Moved, Status, SyncItem};
 
-use super::{client, everything, item, lacking, literal, options, regex, run, spec, tags_at};
+use super::{
+    client, everything, item, lacking, literal, options, regex, repository, run, spec, tags_at,
+};
 use crate::support::docker_registry::AnyRegistry;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
@@ -115,6 +117,31 @@ async fn blobs_of_two_repositories_are_fetched_once_and_mounted() {
             assert_eq!(tags_at(target.address(), path).await.len(), 2);
             assert_eq!(lacking(target.address(), path).await, Vec::<String>::new());
         }
+    }
+}
+
+/// From one repository to another of the same registry, blobs are mounted: none is read or sent.
+#[tokio::test]
+async fn within_one_registry_every_blob_is_mounted() {
+    let image = Image::single(Format::Oci, AMD64, &[Blob::layer(1, 50_000)]);
+    for registry in AnyRegistry::each().await {
+        image.push(registry.address(), "one/app", Some("1")).await;
+        registry.requests_clear();
+        let both = client(registry.address());
+        let copy = SyncItem {
+            target_repository: Some(repository("two/app")),
+            ..item(&both, "one/app", &everything())
+        };
+        let ran = run(&both, spec(vec![copy])).await;
+        ran.all_done(Action::Copy, 1);
+        let moved = ran.end.totals.moved;
+        assert_eq!((moved.blobs_copied, moved.blobs_mounted), (0, 2));
+        let requests = registry.requests().await;
+        assert_eq!(requests.count("GET", Kind::Blob), 0);
+        assert_eq!(
+            lacking(registry.address(), "two/app").await,
+            Vec::<String>::new()
+        );
     }
 }
 
