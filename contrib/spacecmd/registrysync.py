@@ -122,6 +122,9 @@ def _selection(item):
         ("regex ", "tags_regex"),
         ("semver ", "semver"),
         ("but not ", "tags_exclude_regex"),
+        ("newest ", "newest"),
+        ("by ", "newest_by"),
+        ("newer than days ", "newer_than_days"),
     ]
     picked = [before + _text(item[name]) for before, name in words if item.get(name)]
     if not any(item.get(name) for _, name in words[:3]):
@@ -271,6 +274,7 @@ def do_registrysync_addimage(self, args):
       -r, --regex     tags that match this regular expression
       -s, --semver    versions in this range, such as '>=1.26'
       -x, --exclude   without the tags that match this regular expression
+      -n, --newest    of the tags selected by patterns, only this number of the newest
     """
     arguments, options = _parse(
         args,
@@ -278,6 +282,7 @@ def do_registrysync_addimage(self, args):
         regex={"letter": "-r"},
         semver={"letter": "-s"},
         exclude={"letter": "-x"},
+        newest={"letter": "-n"},
     )
     if len(arguments) < 2:
         return _wrong(self, "registrysync_addimage")
@@ -286,6 +291,7 @@ def do_registrysync_addimage(self, args):
         "tags_regex": options.regex,
         "semver": options.semver,
         "tags_exclude_regex": options.exclude,
+        "newest": options.newest,
     }
     selectors = {name: text for name, text in selectors.items() if text}
     self.client.registrysync.addImage(self.session, project, repository, tags, selectors)

@@ -3,7 +3,9 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use super::values::word;
 use crate::sync::SelectorSpec;
+use crate::sync::selection::newest::NewestBy;
 
 /// The selectors, the same for every command. An empty one, perhaps of an unset variable of a shell,
 /// is refused: without it everything would be selected.
@@ -22,6 +24,15 @@ pub struct SelectArguments {
     /// Select versions in this range, such as `>=1.26 <2` or `~1.4 || ^2`
     #[arg(long, value_name = "RANGE", value_parser = NonEmptyStringValueParser::new())]
     pub semver: Option<String>,
+    /// Of the tags selected by patterns, take only the N newest
+    #[arg(long, value_name = "N")]
+    pub newest: Option<u32>,
+    /// What makes a tag newer: its version (the default), or when its image was created
+    #[arg(long, value_name = "version|created", requires = "newest", value_parser = word::<NewestBy>)]
+    pub newest_by: Option<NewestBy>,
+    /// Of the tags selected by patterns, take only those whose images were created within D days
+    #[arg(long, value_name = "D")]
+    pub newer_than_days: Option<u32>,
 }
 
 impl From<SelectArguments> for SelectorSpec {
@@ -31,6 +42,9 @@ impl From<SelectArguments> for SelectorSpec {
             tags_regex: arguments.tag_regex,
             tags_exclude_regex: arguments.tag_exclude_regex,
             semver: arguments.semver,
+            newest: arguments.newest,
+            newest_by: arguments.newest_by,
+            newer_than_days: arguments.newer_than_days,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Sources and targets of images: the operations that the engine needs, whatever implements them.
 
+use chrono::{DateTime, Utc};
+
 use super::error::Error;
 use super::http::client::Client;
 use super::registry::image::ImageConfig;
@@ -96,6 +98,17 @@ impl Endpoint {
     ) -> Result<ImageConfig, Error> {
         match self {
             Self::Registry(client) => client.image_config(repository, manifest).await,
+        }
+    }
+
+    /// See [`Client::image_created`].
+    pub async fn image_created(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Option<DateTime<Utc>>, Error> {
+        match self {
+            Self::Registry(client) => client.image_created(repository, reference).await,
         }
     }
 

@@ -10,6 +10,7 @@ use super::{project_run, project_schedule};
 use crate::cli::error::CliError;
 use crate::cli::one_shot::source::reference;
 use crate::cli::output::{data_line, json_line, talk_line};
+use crate::sync::SelectorSpec;
 use crate::text::counted;
 
 pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliError> {
@@ -140,6 +141,9 @@ fn selection(item: &Json) -> String {
         ("/", "tags_regex"),
         ("semver ", "semver"),
         ("but not /", "tags_exclude_regex"),
+        ("newest ", "newest"),
+        ("by ", "newest_by"),
+        ("newer than days ", "newer_than_days"),
         ("only ", "architectures"),
         ("to ", "target_repository"),
     ];
@@ -218,15 +222,8 @@ async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, Cl
 /// The first item, if a repository is named.
 fn item(arguments: &ProjectCreateArguments) -> Result<Option<Map<String, Json>>, CliError> {
     let select = &arguments.select;
-    let mut options = Map::new();
-    let texts = [
-        ("tags_regex", &select.tag_regex),
-        ("tags_exclude_regex", &select.tag_exclude_regex),
-        ("semver", &select.semver),
-    ];
-    for (name, text) in texts {
-        options.extend(text.iter().map(|text| (name.to_owned(), json!(text))));
-    }
+    let mut options = members(json!(SelectorSpec::from(select.clone())));
+    let tags = options.remove("tags").unwrap_or_else(|| json!([]));
     let Some(repository) = &arguments.repository else {
         if options.is_empty() && select.tags.is_empty() {
             return Ok(None);
@@ -236,7 +233,7 @@ fn item(arguments: &ProjectCreateArguments) -> Result<Option<Map<String, Json>>,
         ));
     };
     let repository = reference(repository);
-    let args = json!({"label": arguments.label, "repository": repository, "tags": select.tags,
+    let args = json!({"label": arguments.label, "repository": repository, "tags": tags,
         "options": options});
     Ok(Some(members(args)))
 }
@@ -258,6 +255,10 @@ mod tests {
             (
                 json!({"semver": ">=1", "target_repository": "x"}),
                 "semver >=1, to x",
+            ),
+            (
+                json!({"newest": 3, "newest_by": "created"}),
+                "all, newest 3, by created",
             ),
         ] {
             assert_eq!(selection(&item), expected);

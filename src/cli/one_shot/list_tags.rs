@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use crate::oci::Repository;
+use crate::sync::offload::Asker;
+use crate::sync::selection::resolve::{ResolveError, selection_resolve};
 
 use super::source::{client, flag_selector, reference};
 use crate::cli::args::ListTagsArguments;
@@ -30,7 +32,12 @@ pub(in crate::cli) async fn run(arguments: ListTagsArguments) -> Result<u8, CliE
         .map_err(CliError::input)?;
     let listed = client.tag_listing(&resolved).await?;
     let (listing, dropped) = (listed.entries, listed.dropped);
-    let mut selection = selector.select(&listing);
+    let (source, names) = (client.into(), listing.clone());
+    let selection = selection_resolve(&source, &resolved, selector, names, Asker::Run).await;
+    let mut selection = selection.map_err(|error| match error {
+        ResolveError::Slow { .. } => CliError::input(error),
+        ResolveError::Source(error) => error.into(),
+    })?;
     let listed: HashSet<&str> = listing.iter().map(String::as_str).collect();
     let mut missing = Vec::new();
     for (tag, verdict) in &mut selection.verdicts {
@@ -64,7 +71,13 @@ pub(in crate::cli) async fn run(arguments: ListTagsArguments) -> Result<u8, CliE
     for tag in &missing {
         talk_line(&format!("registrysync: `{resolved}` has no tag `{tag}`"));
     }
-    if missing.is_empty() && !selection.verdicts.iter().any(|(_, v)| v.selected) {
+    for (tag, why) in &selection.unread {
+        talk_line(&format!(
+            "registrysync: `{resolved}:{tag}`: its creation time can't be read: {why}"
+        ));
+    }
+    let is_whole = missing.is_empty() && selection.unread.is_empty();
+    if is_whole && !selection.verdicts.iter().any(|(_, v)| v.selected) {
         talk_line(&match listing.len() as u64 {
             0 => format!("`{resolved}` has no tags"),
             count => format!(
@@ -73,7 +86,7 @@ pub(in crate::cli) async fn run(arguments: ListTagsArguments) -> Result<u8, CliE
             ),
         });
     }
-    Ok(u8::from(!missing.is_empty()))
+    Ok(u8::from(!is_whole))
 }
 
 /// Registry and path of a reference. As everywhere, a first part without dot or colon other than

@@ -118,6 +118,8 @@ pub(super) fn flag_selector(arguments: &SelectArguments) -> Result<Selector, Cli
             ("`tags_regex`", "`--tag-regex`"),
             ("`tags_exclude_regex`", "`--tag-exclude-regex`"),
             ("`semver`", "`--semver`"),
+            ("`newest`", "`--newest`"),
+            ("`newer_than_days`", "`--newer-than-days`"),
         ];
         let text = flags.iter().fold(error.to_string(), |text, (key, flag)| {
             text.replace(key, flag)

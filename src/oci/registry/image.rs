@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::oci::error::Error;
@@ -18,6 +19,9 @@ const MAX_CONFIG: u64 = 16 * 1024 * 1024;
 /// Maximum number of an index's images that are read one by one; real ones have a few dozen at
 /// most.
 const MAX_PLATFORMS: usize = 500;
+
+/// When an image was created. Source: OCI image specification, "Pre-Defined Annotation Keys".
+const CREATED: &str = "org.opencontainers.image.created";
 
 /// One platform of an image.
 #[derive(Clone, Debug)]
@@ -154,6 +158,24 @@ impl Client {
         }
     }
 
+    /// When an image was created: what its annotation says, else its configuration; of an index, its
+    /// first image's. `None`: it doesn't say.
+    pub async fn image_created(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<Option<DateTime<Utc>>, Error> {
+        let root = self.manifest_get(repository, reference).await?;
+        if let Some(time) = root.annotations().get(CREATED) {
+            return Ok(moment(time));
+        }
+        let Some(image) = self.image_manifest(repository, &root, None).await? else {
+            return Ok(None);
+        };
+        let config = self.image_config(repository, &image).await?;
+        Ok(config.created.as_deref().and_then(moment))
+    }
+
     /// The configuration of an image; empty for artifacts without one.
     pub async fn image_config(
         &self,
@@ -177,6 +199,11 @@ impl Client {
             detail: format!("it can't be parsed: {e}"),
         })
     }
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(time.to_utc())
 }
 
 fn image_platform(platform: Platform, manifest: &Manifest) -> ImagePlatform {

@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::count::Count;
+use super::selector::{SelectorOptions, selector_check, selector_refused};
 use super::settings::{Newer, architectures_check, on_empty_parse};
 use crate::oci::Repository;
 use crate::service::Error;
 use crate::store::projects::item::Item;
-use crate::sync::selection::select::SelectError;
-use crate::sync::{OnEmpty, Selector, SelectorSpec};
+use crate::sync::{OnEmpty, SelectorSpec};
 
 /// Options of a new item.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -22,6 +23,13 @@ pub struct ItemOptions {
     pub tags_exclude_regex: Option<String>,
     /// Selects tags that are versions in this range.
     pub semver: Option<String>,
+    /// Selects only this number of the newest tags, besides the literal ones.
+    pub newest: Option<Count>,
+    /// What makes a tag newer: its `version` (the default) or when its image was `created`.
+    pub newest_by: Option<String>,
+    /// Selects only tags whose images were created within this number of days, besides the literal
+    /// ones.
+    pub newer_than_days: Option<Count>,
     /// Platforms to copy, instead of the project's.
     pub architectures: Option<Vec<String>>,
     /// The target path, instead of the one from the placement.
@@ -70,6 +78,13 @@ pub struct ItemDetails {
     pub tags_exclude_regex: Option<String>,
     /// Selects tags that are versions in this range.
     pub semver: Option<String>,
+    /// Selects only this number of the newest tags, besides the literal ones.
+    pub newest: Option<Count>,
+    /// What makes a tag newer: its `version` (the default) or when its image was `created`.
+    pub newest_by: Option<String>,
+    /// Selects only tags whose images were created within this number of days, besides the literal
+    /// ones.
+    pub newer_than_days: Option<Count>,
     /// Platforms to copy, instead of the project's.
     pub architectures: Option<Vec<String>>,
     /// The target path, instead of the one from the placement.
@@ -87,6 +102,9 @@ impl From<ItemOptions> for ItemDetails {
             tags_regex: options.tags_regex,
             tags_exclude_regex: options.tags_exclude_regex,
             semver: options.semver,
+            newest: options.newest,
+            newest_by: options.newest_by,
+            newer_than_days: options.newer_than_days,
             architectures: options.architectures,
             target_repository: options.target_repository,
             on_empty: options.on_empty,
@@ -171,18 +189,16 @@ impl ItemSpec {
             spec.repository = repository_parse("repository", &repository)?;
         }
         let set = |text: String| (!text.is_empty()).then_some(text);
-        if let Some(tags) = details.tags {
-            spec.selector.tags = tags;
-        }
-        if let Some(text) = details.tags_regex {
-            spec.selector.tags_regex = set(text);
-        }
-        if let Some(text) = details.tags_exclude_regex {
-            spec.selector.tags_exclude_regex = set(text);
-        }
-        if let Some(text) = details.semver {
-            spec.selector.semver = set(text);
-        }
+        let changes = SelectorOptions {
+            tags: details.tags,
+            tags_regex: details.tags_regex,
+            tags_exclude_regex: details.tags_exclude_regex,
+            semver: details.semver,
+            newest: details.newest,
+            newest_by: details.newest_by,
+            newer_than_days: details.newer_than_days,
+        };
+        spec.selector = changes.applied_to(spec.selector)?;
         if let Some(architectures) = details.architectures {
             architectures_check(&architectures)?;
             spec.architectures = architectures;
@@ -195,7 +211,7 @@ impl ItemSpec {
         if let Some(text) = details.on_empty {
             spec.on_empty = on_empty_parse(&text)?;
         }
-        Selector::compile(&spec.selector).map_err(|error| selector_refused(&error))?;
+        selector_check(&spec.selector)?;
         Ok(spec)
     }
 
@@ -204,12 +220,6 @@ impl ItemSpec {
         let tags = self.selector.literal_tags();
         tags.map_err(|error| selector_refused(&error))
     }
-}
-
-fn selector_refused(error: &SelectError) -> Error {
-    let text = error.to_string();
-    let field = format!("`{}`: ", error.field);
-    Error::invalid(error.field, text.strip_prefix(&field).unwrap_or(&text))
 }
 
 fn repository_parse(field: &str, text: &str) -> Result<Repository, Error> {

@@ -2,12 +2,15 @@
 //!
 //! - [`project`]: create, read, update, delete; [`settings`]: their options; [`lookup`] finds a project
 //!   by id or label.
-//! - [`item`]: the images of a project; [`item_spec`]: their settings; [`places`]: where each comes
-//!   from and goes to.
+//! - [`item`]: the images of a project; [`item_spec`]: their settings; [`selector`]: which tags;
+//!   [`places`]: where each comes from and goes to.
+//! - [`count`]: numbers that can be unset.
 
+pub mod count;
 pub mod item;
 pub mod item_spec;
 pub mod lookup;
 pub mod places;
 pub mod project;
+pub mod selector;
 pub mod settings;

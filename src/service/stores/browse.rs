@@ -9,14 +9,15 @@ use crate::oci::registry::ping::Ping;
 use crate::oci::types::manifest::Content;
 use crate::oci::{self, Client, Descriptor, Manifest, PlatformChoice, Reference, Repository};
 use crate::service::error::{listed, shortened};
+use crate::service::projects::selector::SelectorOptions;
 use crate::service::runs::job::client;
 use crate::service::{App, Caller, Error};
 use crate::store::stores::image_store::image_store_by_label;
 use crate::sync::offload::{Asker, offload};
 use crate::sync::selection::natural::natural_cmp;
 use crate::sync::selection::pattern::Pattern;
+use crate::sync::selection::resolve::{ResolveError, selection_resolve};
 use crate::sync::selection::select::Selection;
-use crate::sync::{Selector, SelectorSpec};
 use crate::text::{NAME, readable};
 
 /// The longest tag. Source: OCI distribution specification, "Pulling manifests".
@@ -174,22 +175,21 @@ pub async fn tag_preview(
     caller: &Caller,
     store: String,
     repository: &str,
-    spec: &SelectorSpec,
+    selector: SelectorOptions,
 ) -> Result<Selection, Error> {
-    let selector =
-        Selector::compile(spec).map_err(|error| Error::invalid(error.field, error.to_string()))?;
+    let selector = selector.selector()?;
     let (client, repository) = place(app, caller, store, repository).await?;
     let listing = client
         .tag_listing(&repository)
         .await
         .map_err(|error| refused(&error))?;
     let (names, dropped) = (listing.entries, listing.dropped);
-    let time = MatchTime::begins();
-    let selection = offload(Asker::Call, move |cancel| {
-        selector.select_while(names, || !cancel.is_cancelled() && time.is_left())
-    });
-    let selection = selection.await;
-    time.check("selector")?;
+    let source = client.into();
+    let selection = selection_resolve(&source, &repository, selector, names, Asker::Call).await;
+    let selection = selection.map_err(|error| match error {
+        ResolveError::Slow { .. } => Error::invalid("selector", error.to_string()),
+        ResolveError::Source(error) => refused(&error),
+    })?;
     Ok(Selection {
         dropped: dropped.named,
         ..selection
@@ -253,7 +253,7 @@ async fn sorted(
         names
     });
     let sorted = sorted.await;
-    time.check("filter")?;
+    time.check()?;
     Ok(sorted)
 }
 
@@ -271,7 +271,7 @@ impl MatchTime {
     }
 
     /// Refuses a result that timed out.
-    fn check(self, field: &str) -> Result<(), Error> {
+    fn check(self) -> Result<(), Error> {
         if self.is_left() {
             return Ok(());
         }
@@ -279,7 +279,7 @@ impl MatchTime {
             "matching all names takes longer than {} seconds; use a simpler pattern",
             MATCH_TIME.as_secs()
         );
-        Err(Error::invalid(field, message))
+        Err(Error::invalid("filter", message))
     }
 }
 

@@ -2,24 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 
 use crate::oci::registry::page::{Dropped, Listing};
 use crate::oci::{Digest, Endpoint, Manifest, NameError, PlatformChoice, Reference, Repository};
 
+use super::resolve::{ResolveError, selection_resolve};
 use super::select::Selection;
 use crate::sync::copy::unreachable::Unreachable;
 use crate::sync::error::SyncError;
 use crate::sync::input::spec::{OnEmpty, OnlyTags, SyncItem, SyncSpec, platforms_text};
-use crate::sync::offload::{Asker, offload};
+use crate::sync::offload::Asker;
 use crate::sync::outcome::{Action, Moved, Status, TagOutcome};
 use crate::text::counted;
 
-/// Timeout of matching the tags of one item: patterns run in linear time, and only a malicious one
-/// takes longer.
-const MATCH_TIME: Duration = Duration::from_mins(5);
 /// Repositories listed at once.
 const LISTINGS: usize = 8;
 
@@ -91,17 +89,25 @@ pub(in crate::sync) async fn candidates_find(
                 (Vec::new(), Known::Failed)
             }
         };
-        let count = tags.len();
-        let Some(selection) = selected(&item, tags).await else {
-            let error = format!(
-                "matching {} takes longer than {} minutes; use a simpler pattern",
-                counted(count as u64, "tag"),
-                MATCH_TIME.as_secs() / 60
-            );
-            let failed = item_failed(&item, "can't select its tags", error);
-            found.failed.push(failed);
-            continue;
+        let selection = match selected(&item, tags).await {
+            Ok(selection) => selection,
+            Err(error) => {
+                if let ResolveError::Source(error) = &error {
+                    let error = SyncError::Source(error.clone());
+                    unreachable.note(item.source.host(), "", &error);
+                }
+                let failed = item_failed(&item, "can't select its tags", error.to_string());
+                found.failed.push(failed);
+                continue;
+            }
         };
+        for (tag, why) in &selection.unread {
+            let error = format!("its creation time can't be read: {why}");
+            found.failed.push(TagOutcome {
+                tag: tag.clone(),
+                ..item_failed(&item, "can't be selected", error)
+            });
+        }
         if let Err(error) = found.select(target, spec, (number, &item), selection, known) {
             let failed = item_failed(&item, "no valid target", error.to_string());
             found.failed.push(failed);
@@ -111,15 +117,18 @@ pub(in crate::sync) async fn candidates_find(
     found
 }
 
-/// What an item selects of these tags; `None` on timeout.
-async fn selected(item: &SyncItem, tags: Vec<String>) -> Option<Selection> {
-    let selector = item.selector.clone();
-    offload(Asker::Run, move |cancel| {
-        let begun = Instant::now();
-        let is_time = || begun.elapsed() < MATCH_TIME;
-        let selection = selector.select_while(tags, || !cancel.is_cancelled() && is_time());
-        is_time().then_some(selection)
-    })
+/// What an item selects of these tags.
+async fn selected(item: &SyncItem, tags: Vec<String>) -> Result<Selection, ResolveError> {
+    // An invalid path fails with its target.
+    let resolved = item.source.address().resolve(&item.repository);
+    let repository = resolved.unwrap_or_else(|_| item.repository.clone());
+    selection_resolve(
+        &item.source,
+        &repository,
+        item.selector.clone(),
+        tags,
+        Asker::Run,
+    )
     .await
 }
 

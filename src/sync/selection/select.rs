@@ -1,12 +1,17 @@
 //! Selectors over a tag listing. Literal tags, a regex and a version range form a union; without any of
-//! them every tag is selected; an exclusion is applied last and overrides everything except digests.
-//! Every tag gets its reason.
+//! them every tag is selected; an exclusion overrides everything except digests. Of what is left, a
+//! limit on the age keeps the recent ones; literal tags and digests have no such limit. Every tag gets
+//! its reason.
 
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 use indexmap::IndexSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::natural::natural_cmp;
+use super::newest::{AgeLimits, Creation, NewestBy};
 use super::pattern::Pattern;
 use super::semver::{Range, Version};
 use super::tag_name;
@@ -28,6 +33,16 @@ pub struct SelectorSpec {
     /// Selects tags that are versions in this range, such as `>=1.2 <2 || ^3`.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub semver: Option<String>,
+    /// Selects only this number of the newest tags, besides the literal ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<u32>,
+    /// What makes a tag newer: its `version` (the default) or when its image was `created`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_by: Option<NewestBy>,
+    /// Selects only tags whose images were created within this number of days, besides the literal
+    /// ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer_than_days: Option<u32>,
 }
 
 #[expect(clippy::ref_option, reason = "serde hands the field by reference")]
@@ -83,6 +98,7 @@ pub struct Selector {
     regex: Option<String>,
     exclude: Option<String>,
     semver: Option<Range>,
+    age: AgeLimits,
 }
 
 /// Selectors with their patterns compiled.
@@ -102,6 +118,14 @@ pub struct Verdict {
     pub reason: String,
 }
 
+impl Verdict {
+    /// Always false, for `retain`.
+    pub(super) fn deselect(&mut self, reason: String) -> bool {
+        *self = left_out(reason);
+        false
+    }
+}
+
 /// The verdicts on a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
@@ -110,6 +134,8 @@ pub struct Selection {
     pub verdicts: Vec<(String, Verdict)>,
     /// Invalid tag names in the listing, in natural order; they must not be used in requests.
     pub dropped: Vec<String>,
+    /// Tags that might be selected, but whose creation time can't be read, and why.
+    pub unread: Vec<(String, String)>,
 }
 
 impl Selection {
@@ -139,9 +165,56 @@ impl Selector {
             regex: text(given(spec.tags_regex.as_ref())),
             exclude: text(given(spec.tags_exclude_regex.as_ref())),
             semver: given(spec.semver.as_ref()).map(range).transpose()?,
+            age: AgeLimits {
+                newest: spec.newest.map(|count| {
+                    let count = usize::try_from(count).unwrap_or(usize::MAX);
+                    (count, spec.newest_by.unwrap_or_default())
+                }),
+                newer_than_days: spec.newer_than_days,
+            },
         };
-        selector.compiled()?;
+        selector.check(spec)?;
         Ok(selector)
+    }
+
+    /// Refuses selectors that contradict each other or can never select anything.
+    fn check(&self, spec: &SelectorSpec) -> Result<(), SelectError> {
+        let refused = |field, value: &dyn ToString, message: &str| SelectError {
+            field,
+            value: value.to_string(),
+            message: message.to_owned(),
+        };
+        let limits = [
+            ("newest", spec.newest),
+            ("newer_than_days", spec.newer_than_days),
+        ];
+        for (field, number) in limits {
+            let Some(number) = number else { continue };
+            if number == 0 {
+                return Err(refused(field, &number, "expected 1 or more"));
+            }
+            if !self.needs_listing() {
+                return Err(refused(
+                    field,
+                    &number,
+                    "it limits what a pattern selects, but only `tags` are given, which are always \
+                     selected; use `tags_regex` or `semver`, or leave out one of the two",
+                ));
+            }
+        }
+        if let (Some(by), None) = (spec.newest_by, spec.newest) {
+            let message = "it says what `newest` means, which isn't given";
+            return Err(refused("newest_by", &by, message));
+        }
+        let compiled = self.compiled()?;
+        match (&compiled.exclude, &self.exclude) {
+            (Some(exclude), Some(text)) if compiled.is_all_excluded(exclude) => Err(refused(
+                "tags_exclude_regex",
+                text,
+                "it excludes every tag, so nothing would be selected",
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn compiled(&self) -> Result<Compiled<'_>, SelectError> {
@@ -180,7 +253,7 @@ impl Selector {
             // They were compiled before, so they still can be.
             Err(error) => left_out(error.to_string()),
         };
-        Selection {
+        let selection = Selection {
             verdicts: naturally_sorted(names)
                 .into_iter()
                 .take_while(|_| goes_on())
@@ -190,7 +263,44 @@ impl Selector {
                 })
                 .collect(),
             dropped: naturally_sorted(dropped),
+            unread: Vec::new(),
+        };
+        if self.needs_creation() {
+            return selection;
         }
+        self.recent(selection, &HashMap::new(), DateTime::UNIX_EPOCH)
+    }
+
+    /// Whether `recent` must be called with the creation times of the selected tags.
+    pub fn needs_creation(&self) -> bool {
+        self.age.need_creation()
+    }
+
+    /// The selected tags whose creation time decides.
+    pub fn undecided(&self, selection: &Selection) -> Vec<String> {
+        let selected = selection.selected().filter(|tag| !self.is_literal(tag));
+        selected.map(str::to_owned).collect()
+    }
+
+    /// Deselects tags that aren't recent enough.
+    pub fn recent(
+        &self,
+        mut selection: Selection,
+        created: &HashMap<String, Creation>,
+        now: DateTime<Utc>,
+    ) -> Selection {
+        if !self.age.is_none() {
+            let tags = selection.verdicts.iter_mut();
+            let undecided = tags
+                .filter(|(tag, verdict)| verdict.selected && !self.is_literal(tag))
+                .map(|(tag, verdict)| (tag.as_str(), verdict));
+            selection.unread = self.age.apply(undecided.collect(), created, now);
+        }
+        selection
+    }
+
+    fn is_literal(&self, tag: &str) -> bool {
+        self.tags.contains(tag) || self.digests.contains(tag)
     }
 
     fn takes_all(&self) -> bool {
@@ -201,7 +311,34 @@ impl Selector {
     }
 }
 
+/// Tags of every kind: a pattern that excludes all of them is taken to exclude every tag.
+const PROBES: [&str; 12] = [
+    "latest",
+    "1",
+    "1.27",
+    "v1.2.3",
+    "1.0.0-rc.1",
+    "_",
+    "A",
+    "z-9",
+    "2024-01-02",
+    "sha-0f1e2d",
+    "9_1",
+    "Xx.yY",
+];
+
 impl Compiled<'_> {
+    /// Whether nothing that is included is left.
+    fn is_all_excluded(&self, exclude: &Pattern) -> bool {
+        let selector = self.selector;
+        if selector.needs_listing() {
+            let is_same = selector.regex == selector.exclude;
+            let has_others = !selector.tags.is_empty() || selector.semver.is_some();
+            return is_same && !has_others || PROBES.iter().all(|tag| exclude.is_match(tag));
+        }
+        selector.digests.is_empty() && selector.tags.iter().all(|tag| exclude.is_match(tag))
+    }
+
     /// The verdict on one tag (or digest), which may be invalid.
     fn judge(&self, tag: &str) -> Verdict {
         if self.selector.digests.contains(tag) {

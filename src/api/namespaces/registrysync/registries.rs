@@ -1,6 +1,6 @@
 //! The methods that use registries.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use schemars::JsonSchema;
 
@@ -11,8 +11,8 @@ use crate::api::error::code;
 use crate::api::{Context, List, param};
 use crate::oci::registry::ping::{Ping, PingStep};
 use crate::service::paging::Slice;
+use crate::service::projects::selector::SelectorOptions;
 use crate::service::stores::browse;
-use crate::sync::SelectorSpec;
 
 /// Adds the methods.
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
@@ -60,7 +60,7 @@ fn define_registry(ns: &mut NamespaceBuilder<'_>) {
     let about = "Show which tags a selector selects, with the reason for each tag.";
     let selector = param(
         "selector",
-        "`tags`, `tags_regex`, `tags_exclude_regex`, `semver`",
+        "`tags`, `tags_regex`, `tags_exclude_regex`, `semver`, `newest`, `newest_by`, `newer_than_days`",
     );
     ns.method(
         "previewTags",
@@ -176,27 +176,6 @@ async fn list_tags(
     Ok(List::whole(slice.of(found)))
 }
 
-/// Selectors, as in `addImage`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct SelectorOptions {
-    tags: Option<Vec<String>>,
-    tags_regex: Option<String>,
-    tags_exclude_regex: Option<String>,
-    semver: Option<String>,
-}
-
-impl From<SelectorOptions> for SelectorSpec {
-    fn from(options: SelectorOptions) -> SelectorSpec {
-        SelectorSpec {
-            tags: options.tags.unwrap_or_default(),
-            tags_regex: options.tags_regex,
-            tags_exclude_regex: options.tags_exclude_regex,
-            semver: options.semver,
-        }
-    }
-}
-
 #[derive(Serialize, JsonSchema)]
 struct Preview {
     tag: String,
@@ -214,8 +193,7 @@ async fn preview_tags(
 ) -> Answer<List<Preview>> {
     let slice = Slice::optional(limit, offset)?;
     let (app, caller) = (context.app(), context.caller());
-    let spec = SelectorSpec::from(selector);
-    let found = browse::tag_preview(app, caller, store, &repository, &spec).await?;
+    let found = browse::tag_preview(app, caller, store, &repository, selector).await?;
     let tags = found.verdicts.into_iter().map(|(tag, verdict)| Preview {
         tag,
         selected: verdict.selected,

@@ -18,6 +18,7 @@ use crate::store::runs::log;
 use crate::store::runs::result;
 use crate::store::runs::run as run_rows;
 use crate::sync::OnEmpty;
+use crate::sync::selection::newest::NewestBy;
 
 /// A project.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -117,6 +118,9 @@ pub(super) struct Item {
     tags_regex: String,
     tags_exclude_regex: Option<String>,
     semver: Option<String>,
+    newest: Option<u32>,
+    newest_by: Option<NewestBy>,
+    newer_than_days: Option<u32>,
     /// Platforms to copy; omitted if they are the project's.
     architectures: Option<Vec<String>>,
     target_repository: Option<String>,
@@ -135,6 +139,9 @@ impl From<ItemView> for Item {
             tags_regex: selector.tags_regex.unwrap_or_default(),
             tags_exclude_regex: selector.tags_exclude_regex,
             semver: selector.semver,
+            newest: selector.newest,
+            newest_by: selector.newest_by,
+            newer_than_days: selector.newer_than_days,
             architectures: (!spec.architectures.is_empty()).then_some(spec.architectures),
             target_repository: spec.target_repository.map(|path| path.to_string()),
             on_empty: spec.on_empty,

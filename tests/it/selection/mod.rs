@@ -1,4 +1,7 @@
-//! Tag selection and the `skopeo sync` file, over the cases in `tests/cases/`.
+//! Tag selection and the `skopeo sync` file, over the cases in `tests/cases/`; `newest`: the limits on
+//! the age of tags.
+
+mod newest;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -186,7 +189,20 @@ fn unusable_selectors_name_their_field() {
         match field.as_str() {
             "tags" => spec.tags = vec!["ok".to_owned(), value.clone()],
             "tags_regex" => spec.tags_regex = Some(value.clone()),
-            "tags_exclude_regex" => spec.tags_exclude_regex = Some(value.clone()),
+            "tags_exclude_regex" => {
+                spec.tags_exclude_regex = Some(value.clone());
+                spec.tags_regex = Some("^v".to_owned());
+                spec.tags.clear();
+            }
+            "newest" => {
+                spec.newest = Some(value.parse().unwrap());
+                spec.tags = vec!["ok".to_owned()];
+            }
+            "newest_by" => spec.newest_by = Some(value.parse().unwrap()),
+            "newer_than_days" => {
+                spec.newer_than_days = Some(value.parse().unwrap());
+                spec.tags = vec!["ok".to_owned()];
+            }
             _ => spec.semver = Some(value.clone()),
         }
         let error = Selector::compile(&spec).expect_err(&value);
@@ -272,6 +288,7 @@ proptest! {
             tags_regex: Some("^v\\d".to_owned()),
             tags_exclude_regex: Some("9$".to_owned()),
             semver: Some(">=1 || ^2.0.0-0".to_owned()),
+            ..SelectorSpec::default()
         }).unwrap();
         for (name, verdict) in selector.select(std::slice::from_ref(&tag)).verdicts {
             prop_assert!(!verdict.reason.is_empty());
