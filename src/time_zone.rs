@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 static SERVER: OnceLock<Tz> = OnceLock::new();
@@ -16,6 +17,16 @@ pub fn server_zone() -> Tz {
 /// possible.
 pub fn server_zone_set(zone: Tz) -> bool {
     SERVER.set(zone).is_ok()
+}
+
+/// The day of a time in the server's time zone.
+pub fn day(time: DateTime<Utc>) -> NaiveDate {
+    time.with_timezone(&server_zone()).date_naive()
+}
+
+/// The current day in the server's time zone.
+pub fn today() -> NaiveDate {
+    day(Utc::now())
 }
 
 /// The zone of `TZ`, else of the system's settings, else UTC.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::oci::PlatformChoice;
-use crate::sync::{OnEmpty, Placement};
+use crate::sync::{OnEmpty, Placement, TagTemplate};
 
 use super::client::args::{ApiArguments, ProjectArguments, StoreArguments, WorkersArguments};
 use super::complete::CompletionsArguments;
@@ -93,10 +93,14 @@ pub struct SyncArguments {
     /// Which tags
     #[command(flatten)]
     pub select: SelectArguments,
-    /// How target repositories are named: same path, last part only, or below the source host
+    /// How target repositories are named: same path, last part only, below the source host, or a
+    /// template with `{registry}`, `{repository}`, `{name}`
     /// [default: flat for FILE, as skopeo does, otherwise path]
-    #[arg(long, value_name = "path|flat|scoped", value_parser = word::<Placement>)]
+    #[arg(long, value_name = "path|flat|scoped|TEMPLATE", value_parser = word::<Placement>)]
     pub placement: Option<Placement>,
+    /// How target tags are named, with `{tag}`, `{date}` and `{digest}`; for example `{tag}-{date}`
+    #[arg(long, value_name = "TEMPLATE", value_parser = word::<TagTemplate>)]
+    pub target_tag: Option<TagTemplate>,
     /// How to connect to registries
     #[command(flatten)]
     pub trust: TrustArguments,

@@ -94,7 +94,7 @@ impl Engine {
     pub fn split(&self) -> Vec<(String, Engine)> {
         let mut parts: IndexMap<String, Vec<SyncItem>> = IndexMap::new();
         for item in &self.items {
-            let place = match item.way(self.spec.placement, self.target.address()) {
+            let place = match item.way(&self.spec.placement, self.target.address()) {
                 Ok((_, target)) => target.to_string(),
                 Err(_) => item.repository.to_string(),
             };
@@ -294,11 +294,8 @@ impl TagWorker {
         candidate: &Candidate,
         comparison: &Comparison,
     ) -> Result<(Moved, crate::oci::Digest), SyncError> {
-        let named = || SyncError::NotFound {
-            host: candidate.from.host().to_owned(),
-            reference: candidate.reference.on(&candidate.source),
-        };
-        let chosen = comparison.manifest.as_ref().ok_or_else(named)?;
+        let chosen = comparison.manifest.as_ref();
+        let chosen = chosen.ok_or_else(|| candidate.not_found())?;
         let manifest = match &chosen.body {
             Some(manifest) => manifest.clone(),
             None => candidate.manifest_get(&chosen.digest).await?,
@@ -312,7 +309,7 @@ impl TagWorker {
         let Some(children) = &chosen.children else {
             let moved = self
                 .ladder
-                .copy(&route, &candidate.reference, &manifest)
+                .copy(&route, &candidate.target_reference, &manifest)
                 .await?;
             return Ok((moved, manifest.digest));
         };
@@ -321,12 +318,12 @@ impl TagWorker {
             .children_copy(&route, &manifest, children)
             .await?;
         // The other children are missing for good, so there is no retry.
-        let (target, reference) = (&candidate.target, &candidate.reference);
+        let (target, reference) = (&candidate.target, &candidate.target_reference);
         manifest_write(&self.target, target, reference, &manifest, false)
             .await
             .map_err(|source| match source.status() {
                 Some(400 | 404 | 409 | 412 | 422) => SyncError::Sparse {
-                    reference: candidate.reference.on(&candidate.target),
+                    reference: reference.on(target),
                     platforms: platforms_text(&candidate.architectures),
                     source: Box::new(source),
                 },

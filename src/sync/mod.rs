@@ -19,7 +19,9 @@ pub mod selection;
 
 pub use engine::{Engine, RunEnd, RunStop};
 pub use error::SyncError;
-pub use input::spec::{OnEmpty, Placement, SyncItem, SyncSpec};
+pub use input::placement::Placement;
+pub use input::spec::{OnEmpty, SyncItem, SyncSpec};
+pub use input::template::TagTemplate;
 pub use outcome::{Action, MissingPlatforms, Moved, Status, TagOutcome, Totals};
 pub use plan::{Plan, PlanAction};
 pub use selection::select::{Selector, SelectorSpec};

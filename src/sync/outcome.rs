@@ -87,6 +87,8 @@ pub struct TagOutcome {
     pub target: String,
     /// The full repository path at the target.
     pub target_repository: String,
+    /// The tag or digest at the target.
+    pub target_tag: String,
     /// The planned action.
     pub action: Action,
     /// How it ended.

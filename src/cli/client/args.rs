@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
 
-use crate::sync::Placement;
+use crate::sync::{Placement, TagTemplate};
 
 use crate::cli::complete::{api_words, project_labels, store_labels};
 use crate::cli::select::SelectArguments;
@@ -244,8 +244,11 @@ pub struct ProjectCreateArguments {
     #[arg(long, value_name = "STORE", add = ArgValueCompleter::new(store_labels))]
     pub to: String,
     /// How target repositories are named [default: path]
-    #[arg(long, value_name = "path|flat|scoped", value_parser = word::<Placement>)]
+    #[arg(long, value_name = "path|flat|scoped|TEMPLATE", value_parser = word::<Placement>)]
     pub placement: Option<Placement>,
+    /// How target tags are named, with `{tag}`, `{date}` and `{digest}`
+    #[arg(long, value_name = "TEMPLATE", value_parser = word::<TagTemplate>)]
+    pub target_tag: Option<TagTemplate>,
     /// Copy this platform only (`arm64`, `linux/arm/v7`); may be repeated
     #[arg(long = "architecture", value_name = "A")]
     pub architectures: Vec<String>,

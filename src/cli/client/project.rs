@@ -167,11 +167,11 @@ fn selection(item: &Json) -> String {
 async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, CliError> {
     let item = item(arguments)?;
     let mut options = Map::new();
-    let placement = arguments
-        .placement
-        .as_ref()
-        .map(|placement| json!(placement.to_string()));
-    options.extend(placement.map(|text| ("placement".into(), text)));
+    let placement = arguments.placement.as_ref().map(ToString::to_string);
+    let target_tag = arguments.target_tag.as_ref().map(ToString::to_string);
+    for (name, text) in [("placement", placement), ("target_tag", target_tag)] {
+        options.extend(text.map(|text| (name.into(), json!(text))));
+    }
     if !arguments.architectures.is_empty() {
         options.insert("architectures".into(), json!(arguments.architectures));
     }

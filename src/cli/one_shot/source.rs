@@ -47,7 +47,7 @@ impl Source {
         };
         Ok(Self {
             items: vec![item],
-            placement: arguments.placement.unwrap_or(Placement::Path),
+            placement: arguments.placement.clone().unwrap_or(Placement::Path),
         })
     }
 
@@ -79,7 +79,7 @@ impl Source {
         }
         Ok(Self {
             items,
-            placement: arguments.placement.unwrap_or(Placement::Flat),
+            placement: arguments.placement.clone().unwrap_or(Placement::Flat),
         })
     }
 }
@@ -112,7 +112,7 @@ pub(in crate::cli) fn reference(text: &str) -> &str {
 
 /// The selectors of the command line; errors name the flag.
 pub(super) fn flag_selector(arguments: &SelectArguments) -> Result<Selector, CliError> {
-    Selector::compile(&arguments.clone().into()).map_err(|error| {
+    Selector::compile_new(&arguments.clone().into()).map_err(|error| {
         let flags = [
             ("`tags`", "`--tag`"),
             ("`tags_regex`", "`--tag-regex`"),

@@ -9,6 +9,7 @@ use crate::oci::RegistryAddress;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use crate::sync::progress::{Event, Reporter};
 use crate::sync::{Engine, RunEnd, SyncItem, SyncSpec};
+use crate::time_zone::today;
 
 use super::source::{Source, client};
 use crate::cli::args::SyncArguments;
@@ -25,6 +26,8 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
     let spec = SyncSpec {
         items: source.items,
         placement: source.placement,
+        target_tag: arguments.target_tag.clone(),
+        date: today(),
         max_parallel: MAX_PARALLEL,
         known: KnownTags::new(),
         lost: LostTags::new(),
@@ -53,7 +56,8 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
 
 /// Refuses a source that is the target, before any request.
 fn same_place_refuse(spec: &SyncSpec, target: &RegistryAddress) -> Result<(), CliError> {
-    let same = |item: &&SyncItem| item.is_same_place(spec.placement, target);
+    let is_renamed = spec.target_tag.is_some();
+    let same = |item: &&SyncItem| !is_renamed && item.is_same_place(&spec.placement, target);
     match spec.items.iter().find(same) {
         Some(item) => Err(CliError::Input(format!(
             "`{}`: with `--to` `{target}` and the placement `{}`, source and target are the \

@@ -71,6 +71,12 @@ impl Digest {
         let end = self.0.find(':').map_or(0, |colon| colon + 13);
         self.0.get(..end).unwrap_or(&self.0)
     }
+
+    /// The first twelve hex digits, for names.
+    pub fn short_hex(&self) -> &str {
+        let short = self.short();
+        short.split_once(':').map_or(short, |(_, hex)| hex)
+    }
 }
 
 /// A running hash; [`Hasher::finish`] returns the digest of all bytes seen.

@@ -66,7 +66,7 @@ impl Visitor<'_> for Numbers {
         let number = text.parse();
         number
             .map(|number| Count(Some(number)))
-            .map_err(|_| E::invalid_type(serde::de::Unexpected::Other("string"), &self))
+            .map_err(|_| E::custom("expected int, or \"\" to unset it, got string"))
     }
 }
 

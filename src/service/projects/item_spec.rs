@@ -215,7 +215,12 @@ impl ItemSpec {
         Ok(spec)
     }
 
-    /// The tags that it will write under their own names, whatever the source has.
+    /// Whether it selects nothing but the tags that it names.
+    pub(super) fn is_literal_only(&self) -> bool {
+        self.selector.is_literal_only()
+    }
+
+    /// The tags that it names and doesn't exclude.
     pub(super) fn selector_literal_tags(&self) -> Result<Vec<String>, Error> {
         let tags = self.selector.literal_tags();
         tags.map_err(|error| selector_refused(&error))

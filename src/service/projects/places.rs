@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use chrono::NaiveDate;
+
 use super::item_spec::ItemSpec;
 use super::settings::ProjectSettings;
 use crate::oci::{NameError, RegistryAddress, Repository};
@@ -11,7 +13,7 @@ use crate::service::stores::settings::StoreOptions;
 use crate::store::DbConnection;
 use crate::store::projects::project::Project;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
-use crate::sync::Placement;
+use crate::sync::{Placement, TagTemplate};
 
 /// The two ends of a project, and how one is mapped onto the other.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Places {
     pub target: RegistryAddress,
     /// How target repositories are named.
     pub placement: Placement,
+    /// How target tags are named.
+    pub target_tag: Option<TagTemplate>,
 }
 
 /// A full path at the source and its counterpart at the target.
@@ -36,51 +40,95 @@ impl Places {
         // Any path of two parts will do: `flat` moves it, `path` between equal addresses doesn't.
         let probe = Repository::parse("a/b").map_err(Error::unexpected)?;
         match self.way(&probe, None) {
-            Ok(way) if self.is_same_place(&way) => Err(Error::invalid(
-                "destStore",
-                format!(
-                    "source and target are the same place, `{}`: with the placement `{}` every \
+            Ok(way) if self.is_same_place(&way) && self.target_tag.is_none() => {
+                Err(Error::invalid(
+                    "destStore",
+                    format!(
+                        "source and target are the same place, `{}`: with the placement `{}` every \
                      repository would be copied onto itself; choose another store or placement",
-                    self.target, self.placement
-                ),
-            )),
+                        self.target, self.placement
+                    ),
+                ))
+            }
             _ => Ok(()),
         }
     }
 
-    /// Refuses an item without a valid target or copied onto itself, and two items that would write
-    /// the same literal tag from different sources.
+    /// Refuses an item without a valid target or copied onto itself, and two sources of one target
+    /// tag, as far as the literal tags tell.
     pub(super) fn check_items(&self, items: &[ItemSpec]) -> Result<(), Error> {
-        let mut writers: HashMap<(Repository, String), (Repository, &str)> = HashMap::new();
+        let mut writers: HashMap<(Repository, String), (Repository, &str, String)> = HashMap::new();
         for item in items {
-            let way = self
-                .way(&item.repository, item.target_repository.as_ref())
-                .map_err(|error| Error::invalid("target_repository", error.to_string()))?;
-            if self.is_same_place(&way) {
-                return Err(Error::invalid(
-                    "repository",
-                    format!(
-                        "source and target are the same place, `{}/{}`: give another \
-                         `target_repository` or `placement`",
-                        self.target.host(),
-                        way.to
-                    ),
-                ));
-            }
+            let way = self.way(&item.repository, item.target_repository.as_ref());
+            let way = way.map_err(|error| self.no_target(item, &error))?;
+            self.check_same_place(item, &way)?;
+            self.check_names(item)?;
             for tag in item.selector_literal_tags()? {
-                let place = (way.to.clone(), tag);
+                let place = (way.to.clone(), self.target_tag(&tag)?);
                 match writers.get(&place) {
-                    Some((from, other)) if *from != way.from => {
-                        return Err(clash(&place, other, item.repository.as_str()));
+                    Some((from, other, other_tag)) if *from != way.from || *other_tag != tag => {
+                        let sources = [
+                            (*other, other_tag.as_str()),
+                            (item.repository.as_str(), &tag),
+                        ];
+                        return Err(clash(&place, sources));
                     }
                     Some(_) => {}
                     None => {
-                        writers.insert(place, (way.from.clone(), item.repository.as_str()));
+                        let source = (way.from.clone(), item.repository.as_str(), tag);
+                        writers.insert(place, source);
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    fn no_target(&self, item: &ItemSpec, error: &NameError) -> Error {
+        let field = match (&item.target_repository, &self.placement) {
+            (None, Placement::Template(_)) => "placement",
+            _ => "target_repository",
+        };
+        Error::invalid(field, error.to_string())
+    }
+
+    /// Within one repository, only named tags can get another name: a pattern would select the copies
+    /// of the run before.
+    fn check_same_place(&self, item: &ItemSpec, way: &Way) -> Result<(), Error> {
+        let is_renamed = self.target_tag.is_some() && item.is_literal_only();
+        if !self.is_same_place(way) || is_renamed {
+            return Ok(());
+        }
+        let (host, to) = (self.target.host(), &way.to);
+        let message = format!(
+            "source and target are the same place, `{host}/{to}`: give another \
+             `target_repository` or `placement`"
+        );
+        Err(Error::invalid("repository", message))
+    }
+
+    /// Refuses a template that gives all tags of a pattern one name.
+    fn check_names(&self, item: &ItemSpec) -> Result<(), Error> {
+        match &self.target_tag {
+            Some(template) if !template.is_distinct() && !item.is_literal_only() => {
+                let message = format!(
+                    "`{template}` is the same name for every tag that `{}` selects: add `{{tag}}` to \
+                     it, or name one tag in `tags`",
+                    item.repository
+                );
+                Err(Error::invalid("target_tag", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn target_tag(&self, tag: &str) -> Result<String, Error> {
+        let Some(template) = &self.target_tag else {
+            return Ok(tag.to_owned());
+        };
+        let named = template.tag(tag, NaiveDate::default(), None);
+        let named = named.map_err(|error| Error::invalid("target_tag", error.to_string()))?;
+        Ok(named.as_str().to_owned())
     }
 
     /// The full target path of a repository; one without a valid target has its own, under which it
@@ -112,15 +160,20 @@ impl Places {
     }
 }
 
-fn clash(place: &(Repository, String), one: &str, other: &str) -> Error {
+fn clash(place: &(Repository, String), sources: [(&str, &str); 2]) -> Error {
     let (repository, tag) = place;
-    Error::invalid(
-        "tags",
-        format!(
-            "`{one}` and `{other}` would both be written to `{repository}:{tag}`: give one of \
-             them another `target_repository`, or the project another `placement`"
-        ),
-    )
+    let [(one, one_tag), (other, other_tag)] = sources;
+    let message = format!(
+        "`{one}:{one_tag}` and `{other}:{other_tag}` would both be written to `{repository}:{tag}`: \
+         give one of them another `target_repository`, or the project another `placement` or \
+         `target_tag`"
+    );
+    let field = if one_tag == other_tag {
+        "tags"
+    } else {
+        "target_tag"
+    };
+    Error::invalid(field, message)
 }
 
 /// The ends of a project between stores at these addresses.
@@ -128,7 +181,8 @@ fn places(source: RegistryAddress, target: RegistryAddress, settings: &ProjectSe
     Places {
         source,
         target,
-        placement: settings.placement,
+        placement: settings.placement.clone(),
+        target_tag: settings.target_tag.clone(),
     }
 }
 

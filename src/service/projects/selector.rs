@@ -75,7 +75,7 @@ impl SelectorOptions {
 
 /// The selector, or a fault that names the invalid field.
 pub(super) fn selector_check(spec: &SelectorSpec) -> Result<Selector, Error> {
-    Selector::compile(spec).map_err(|error| selector_refused(&error))
+    Selector::compile_new(spec).map_err(|error| selector_refused(&error))
 }
 
 pub(super) fn selector_refused(error: &SelectError) -> Error {

@@ -1,13 +1,15 @@
 //! The options of projects, as callers give them and as they are stored.
 
+use std::str::FromStr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::oci::PlatformChoice;
+use crate::oci::{NameError, PlatformChoice};
 use crate::service::Error;
 use crate::store;
 use crate::sync::input::spec::MAX_PARALLEL;
-use crate::sync::{OnEmpty, Placement};
+use crate::sync::{OnEmpty, Placement, TagTemplate};
 
 /// More simultaneous tags than any pair of registries can use.
 const MAX_PARALLEL_LIMIT: i64 = 256;
@@ -19,8 +21,11 @@ const DESCRIPTION_LIMIT: usize = 4000;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectOptions {
-    /// `path` (the default), `flat` or `scoped`.
+    /// `path` (the default), `flat`, `scoped`, or a template with `{registry}`, `{repository}` and
+    /// `{name}`.
     pub placement: Option<String>,
+    /// A template of target tags with `{tag}`, `{date}` and `{digest}`; "": as at the source.
+    pub target_tag: Option<String>,
     /// Platforms to copy, such as `arm64` or `linux/arm/v7`; empty: all.
     pub architectures: Option<Vec<String>>,
     /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
@@ -42,8 +47,10 @@ pub struct ProjectDetails {
     pub src_store_label: Option<String>,
     /// Label of the image store to copy to.
     pub dest_store_label: Option<String>,
-    /// `path`, `flat` or `scoped`.
+    /// `path`, `flat`, `scoped`, or a template with `{registry}`, `{repository}` and `{name}`.
     pub placement: Option<String>,
+    /// A template of target tags with `{tag}`, `{date}` and `{digest}`; "": as at the source.
+    pub target_tag: Option<String>,
     /// Platforms to copy, such as `arm64` or `linux/arm/v7`; empty: all.
     pub architectures: Option<Vec<String>>,
     /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
@@ -63,6 +70,7 @@ impl From<ProjectOptions> for ProjectDetails {
     fn from(options: ProjectOptions) -> ProjectDetails {
         ProjectDetails {
             placement: options.placement,
+            target_tag: options.target_tag,
             architectures: options.architectures,
             on_empty: options.on_empty,
             description: options.description,
@@ -80,6 +88,9 @@ impl From<ProjectOptions> for ProjectDetails {
 pub struct ProjectSettings {
     /// How target repositories are named.
     pub placement: Placement,
+    /// How target tags are named; `None`: as at the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_tag: Option<TagTemplate>,
     /// Platforms to copy; empty: all.
     pub architectures: Vec<String>,
     /// What to do if an item selects nothing and has no setting of its own.
@@ -101,6 +112,7 @@ impl Default for ProjectSettings {
     fn default() -> ProjectSettings {
         ProjectSettings {
             placement: Placement::Path,
+            target_tag: None,
             architectures: Vec::new(),
             on_empty: None,
             description: String::new(),
@@ -126,10 +138,12 @@ impl ProjectSettings {
         mut self,
         details: &ProjectDetails,
     ) -> Result<ProjectSettings, Error> {
-        if let Some(placement) = &details.placement {
-            self.placement = placement.parse().map_err(|error: crate::oci::NameError| {
-                Error::invalid("placement", error.to_string())
-            })?;
+        if let Some(text) = &details.placement {
+            self.placement = parsed("placement", text)?;
+        }
+        if let Some(text) = &details.target_tag {
+            let template = (!text.is_empty()).then(|| parsed("target_tag", text));
+            self.target_tag = template.transpose()?;
         }
         if let Some(architectures) = &details.architectures {
             architectures_check(architectures)?;
@@ -164,11 +178,14 @@ impl ProjectSettings {
 
 /// Parses what to do if an item selects nothing; "" is the default.
 pub(super) fn on_empty_parse(text: &str) -> Result<Option<OnEmpty>, Error> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let invalid = |error: crate::oci::NameError| Error::invalid("on_empty", error.to_string());
-    text.parse().map(Some).map_err(invalid)
+    let on_empty = (!text.is_empty()).then(|| parsed("on_empty", text));
+    on_empty.transpose()
+}
+
+/// Parses an option, or returns a fault that names it.
+fn parsed<T: FromStr<Err = NameError>>(field: &str, text: &str) -> Result<T, Error> {
+    let invalid = |error: NameError| Error::invalid(field, error.to_string());
+    text.parse().map_err(invalid)
 }
 
 /// Refuses what isn't a valid platform.

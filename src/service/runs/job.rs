@@ -1,5 +1,6 @@
 //! From a stored project to what the engine works on: clients, items, and what earlier runs wrote.
 
+use chrono::NaiveDate;
 use indexmap::IndexSet;
 
 use super::retry::retry_of;
@@ -20,6 +21,7 @@ use crate::store::{Db, DbConnection, SealKey};
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
 use crate::sync::{Selector, SyncItem, SyncSpec};
 use crate::text::counted;
+use crate::time_zone::{day, today};
 
 /// What a run or a plan of a project works on.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ struct StoredProject {
     known: KnownTags,
     lost: LostTags,
     only: Option<OnlyTags>,
+    /// The day that names of tags mention.
+    date: NaiveDate,
 }
 
 /// How a run is divided.
@@ -96,7 +100,13 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
         let only = retry_of(conn, &run)?.map(|retry| retry.tags);
         let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
         let stored = stored_load(conn, &key, org_id, &project)?;
-        Ok::<_, Error>(StoredProject { only, ..stored })
+        // The same on every worker, and after midnight.
+        let date = day(run.fire_time.and_utc());
+        Ok::<_, Error>(StoredProject {
+            only,
+            date,
+            ..stored
+        })
     };
     db.call(load).await?.into_job_outside().await
 }
@@ -144,6 +154,7 @@ fn stored_load(
         known,
         lost,
         only: None,
+        date: today(),
     })
 }
 
@@ -225,6 +236,8 @@ impl StoredProject {
             spec: SyncSpec {
                 items,
                 placement: self.settings.placement,
+                target_tag: self.settings.target_tag,
+                date: self.date,
                 max_parallel: self.settings.max_parallel,
                 known: self.known,
                 lost: self.lost,

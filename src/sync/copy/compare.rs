@@ -67,26 +67,17 @@ impl Ends<'_> {
         if let Some(reason) = &candidate.blocked {
             return Ok(Comparison::stop(Action::Blocked, reason.clone()));
         }
-        let (source, present) = tokio::join!(
-            candidate
-                .from
-                .manifest_head(&candidate.source, &candidate.reference),
-            self.present(candidate),
-        );
-        let Some(head) = source.map_err(SyncError::Source)? else {
+        let (source, present) = tokio::join!(candidate.source_digest(), self.present(candidate));
+        let Some(source) = source? else {
             return match candidate.rivals.first() {
                 // Copying the other one would hide that this one is missing.
                 Some(rival) => Ok(Comparison::stop(
                     Action::Blocked,
                     is_missing(candidate, rival, candidate),
                 )),
-                None => Err(SyncError::NotFound {
-                    host: candidate.from.host().to_owned(),
-                    reference: candidate.reference.on(&candidate.source),
-                }),
+                None => Err(candidate.not_found()),
             };
         };
-        let source = head.digest;
         let present = present?;
         if let Some(reason) = self.rival(candidate, &source).await? {
             return Ok(Comparison {
@@ -144,7 +135,7 @@ impl Ends<'_> {
     /// The target's digest under the tag. One that looks damaged for a moment, because of another
     /// tag's write, is requested again.
     async fn present(&self, candidate: &Candidate) -> Result<Option<Digest>, SyncError> {
-        let (repository, reference) = (&candidate.target, &candidate.reference);
+        let (repository, reference) = (&candidate.target, &candidate.target_reference);
         let mut head = self.target.manifest_head(repository, reference).await;
         if head
             .as_ref()
@@ -162,14 +153,9 @@ impl Ends<'_> {
         digest: &Digest,
     ) -> Result<Option<String>, SyncError> {
         for rival in &candidate.rivals {
-            let head = rival
-                .from
-                .manifest_head(&rival.source, &rival.reference)
-                .await
-                .map_err(SyncError::Source)?;
-            match head {
+            match rival.source_digest().await? {
                 None => return Ok(Some(is_missing(candidate, rival, rival))),
-                Some(head) if head.digest != *digest => {
+                Some(other) if other != *digest => {
                     return Ok(Some(format!("{}, and differ", both_go(candidate, rival))));
                 }
                 Some(_) => {}
@@ -279,7 +265,7 @@ impl Ends<'_> {
 
 /// Target repository and tag, by which is known what was done there.
 fn place(candidate: &Candidate) -> (String, String) {
-    let tag = candidate.reference.as_str().to_owned();
+    let tag = candidate.target_reference.as_str().to_owned();
     (candidate.target.to_string(), tag)
 }
 

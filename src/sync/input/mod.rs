@@ -1,8 +1,10 @@
 //! The description of what to copy.
 //!
-//! - [`spec`]: items, their options, and where each goes.
+//! - [`spec`]: items and their options; [`placement`] and [`template`]: where each goes.
 //! - [`skopeo_yaml`]: the source file of `skopeo sync`, parsed from a tree of `yaml`.
 
+pub mod placement;
 pub mod skopeo_yaml;
 pub mod spec;
+pub mod template;
 pub(in crate::sync) mod yaml;

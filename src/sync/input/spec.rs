@@ -4,9 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::placement::Placement;
+use super::template::TagTemplate;
 use crate::oci::{Digest, Endpoint, NameError, PlatformChoice, RegistryAddress, Repository};
 
 use crate::sync::selection::select::Selector;
@@ -22,6 +25,10 @@ pub struct SyncSpec {
     pub items: Vec<SyncItem>,
     /// How target repositories are named.
     pub placement: Placement,
+    /// How target tags are named; `None`: as at the source. Digests keep their names.
+    pub target_tag: Option<TagTemplate>,
+    /// The day that templates name.
+    pub date: NaiveDate,
     /// Maximum number of tags to work on at once.
     pub max_parallel: usize,
     /// What earlier runs wrote, for tags whose target digest differs from the source's.
@@ -92,7 +99,7 @@ impl SyncItem {
     /// The full paths, at the source and at a target with this address.
     pub fn way(
         &self,
-        placement: Placement,
+        placement: &Placement,
         target: &RegistryAddress,
     ) -> Result<(Repository, Repository), NameError> {
         let source = self.source.address();
@@ -103,8 +110,8 @@ impl SyncItem {
         Ok((source.resolve(&self.repository)?, target.resolve(&below)?))
     }
 
-    /// Whether it would be copied onto itself.
-    pub fn is_same_place(&self, placement: Placement, target: &RegistryAddress) -> bool {
+    /// Whether it goes to the same repository of the same registry.
+    pub fn is_same_place(&self, placement: &Placement, target: &RegistryAddress) -> bool {
         self.source.address().is_same_registry(target)
             && self
                 .way(placement, target)
@@ -177,101 +184,4 @@ pub fn platforms_text(choice: &[PlatformChoice]) -> String {
     names.sort();
     names.dedup();
     names.join(",")
-}
-
-/// How target repositories are named.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Placement {
-    /// The same repository path.
-    #[default]
-    Path,
-    /// Only the last part of the path, like `skopeo sync` without `--scoped`.
-    Flat,
-    /// `<source host>/<path>`, like `skopeo sync --scoped`; a port is written `host_port`.
-    Scoped,
-}
-
-impl Placement {
-    /// The repository below the target's address for `repository` of the registry `source`.
-    pub fn target(
-        self,
-        source: &RegistryAddress,
-        repository: &Repository,
-    ) -> Result<Repository, NameError> {
-        let path = match self {
-            Self::Flat => return Repository::parse(repository.name()),
-            Self::Path if source.prefix().is_some() => repository.clone(),
-            Self::Path | Self::Scoped => source.resolve(repository)?,
-        };
-        match self {
-            Self::Scoped => {
-                Repository::parse(&format!("{}/{path}", source.host().replace(':', "_")))
-            }
-            _ => Ok(path),
-        }
-    }
-}
-
-impl FromStr for Placement {
-    type Err = NameError;
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        match text {
-            "path" => Ok(Self::Path),
-            "flat" => Ok(Self::Flat),
-            "scoped" => Ok(Self::Scoped),
-            _ => Err(NameError::new(
-                "placement",
-                text,
-                "expected `path`, `flat` or `scoped`",
-            )),
-        }
-    }
-}
-
-impl fmt::Display for Placement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Path => "path",
-            Self::Flat => "flat",
-            Self::Scoped => "scoped",
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn placements() {
-        for (source, repository, path, flat, scoped) in [
-            ("r.example", "a/b", "a/b", "b", "r.example/a/b"),
-            ("r.example:5000", "a/b", "a/b", "b", "r.example_5000/a/b"),
-            ("r.example/team", "b", "b", "b", "r.example/team/b"),
-            (
-                "docker.io",
-                "alpine",
-                "library/alpine",
-                "alpine",
-                "docker.io/library/alpine",
-            ),
-            ("docker.io", "me/app", "me/app", "app", "docker.io/me/app"),
-        ] {
-            let source = RegistryAddress::parse(source).unwrap();
-            let repository = Repository::parse(repository).unwrap();
-            for (placement, wanted) in [
-                (Placement::Path, path),
-                (Placement::Flat, flat),
-                (Placement::Scoped, scoped),
-            ] {
-                let target = placement.target(&source, &repository).unwrap();
-                assert_eq!(target.as_str(), wanted, "{placement} {source}/{repository}");
-                assert_eq!(
-                    placement.to_string().parse::<Placement>().unwrap(),
-                    placement
-                );
-            }
-        }
-    }
 }

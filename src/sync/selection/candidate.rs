@@ -30,8 +30,12 @@ pub(in crate::sync) struct Candidate {
     pub(in crate::sync) repository: Repository,
     /// The full path at the source.
     pub(in crate::sync) source: Repository,
-    /// Tag or digest; the same at both ends.
+    /// Tag or digest at the source.
     pub(in crate::sync) reference: Reference,
+    /// Tag or digest at the target.
+    pub(in crate::sync) target_reference: Reference,
+    /// The source's digest, where the target's tag has it in its name.
+    pub(in crate::sync) digest: Option<Digest>,
     /// The full path at the target.
     pub(in crate::sync) target: Repository,
     pub(in crate::sync) architectures: Arc<[PlatformChoice]>,
@@ -113,6 +117,7 @@ pub(in crate::sync) async fn candidates_find(
             found.failed.push(failed);
         }
     }
+    found.name_targets(target, spec).await;
     found.all = merged(found.all);
     found
 }
@@ -167,6 +172,7 @@ fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
         tag: String::new(),
         target: String::new(),
         target_repository: String::new(),
+        target_tag: String::new(),
         action: Action::Copy,
         status: Status::Failed,
         reason: reason.to_owned(),
@@ -190,9 +196,7 @@ impl Candidates {
         selection: Selection,
         known: Known,
     ) -> Result<(), NameError> {
-        let (from, to) = item.way(spec.placement, target.address())?;
-        let same = item.is_same_place(spec.placement, target.address());
-        let blocked = same.then(|| format!("source and target are the same place, `{to}`"));
+        let (from, to) = item.way(&spec.placement, target.address())?;
         let architectures: Arc<[PlatformChoice]> = item.architectures.clone().into();
         let before = self.all.len();
         let is_wanted = |name: &str| match &spec.only {
@@ -201,15 +205,18 @@ impl Candidates {
         };
         let selected = selection.verdicts.into_iter().filter(|(_, v)| v.selected);
         for (name, verdict) in selected.filter(|(name, _)| is_wanted(name)) {
+            let reference = Reference::parse(&name)?;
             self.all.push(Candidate {
                 from: item.source.clone(),
                 repository: item.repository.clone(),
                 source: from.clone(),
-                reference: Reference::parse(&name)?,
+                target_reference: reference.clone(),
+                reference,
+                digest: None,
                 target: to.clone(),
                 architectures: Arc::clone(&architectures),
                 selected_by: verdict.reason,
-                blocked: blocked.clone(),
+                blocked: None,
                 rivals: Vec::new(),
                 items: vec![number],
             });
@@ -256,7 +263,7 @@ fn merged(all: Vec<Candidate>) -> Vec<Candidate> {
     let mut places: HashMap<(Repository, Reference), usize> = HashMap::with_capacity(all.len());
     let mut merged: Vec<Candidate> = Vec::with_capacity(all.len());
     for candidate in all {
-        let place = (candidate.target.clone(), candidate.reference.clone());
+        let place = (candidate.target.clone(), candidate.target_reference.clone());
         let Some(first) = places.get(&place).and_then(|at| merged.get_mut(*at)) else {
             places.insert(place, merged.len());
             merged.push(candidate);
@@ -279,7 +286,16 @@ fn merged(all: Vec<Candidate>) -> Vec<Candidate> {
 
 impl Candidate {
     fn has_same_origin(&self, other: &Self) -> bool {
-        self.source == other.source && self.from.is_same(&other.from)
+        self.reference == other.reference
+            && self.source == other.source
+            && self.from.is_same(&other.from)
+    }
+
+    /// Whether it would be copied onto itself.
+    pub(super) fn is_at_target(&self, target: &Endpoint) -> bool {
+        self.reference == self.target_reference
+            && self.source == self.target
+            && self.from.is_same(target)
     }
 
     /// The manifest named by HEAD. Fetched by digest, since the tag may have been moved since; if
@@ -291,7 +307,12 @@ impl Candidate {
     ) -> Result<Manifest, SyncError> {
         let by_digest = Reference::Digest(digest.clone());
         let found = match self.from.manifest_get(&self.source, &by_digest).await {
-            Err(error) if error.is_not_found() && self.reference != by_digest => {
+            Err(error)
+                if error.is_not_found()
+                    && self.reference != by_digest
+                    // Its target tag names the digest.
+                    && self.digest.is_none() =>
+            {
                 self.from.manifest_get(&self.source, &self.reference).await
             }
             other => other,
@@ -306,7 +327,11 @@ impl Candidate {
 
     /// `host/repository:tag` at the target.
     pub(in crate::sync) fn place(&self, target: &Endpoint) -> String {
-        format!("{}/{}", target.host(), self.reference.on(&self.target))
+        format!(
+            "{}/{}",
+            target.host(),
+            self.target_reference.on(&self.target)
+        )
     }
 
     /// An outcome of this candidate in which nothing was done.
@@ -321,6 +346,7 @@ impl Candidate {
             tag: self.reference.as_str().to_owned(),
             target: self.place(target),
             target_repository: self.target.to_string(),
+            target_tag: self.target_reference.as_str().to_owned(),
             action,
             status: match action {
                 Action::Blocked => Status::Blocked,

@@ -1,14 +1,15 @@
 //! Which tags of a repository are selected, and why.
 //!
-//! - `candidate`: lists the tags of an item and selects.
+//! - `candidate`: lists the tags of an item and selects; `naming`: their tags at the target.
 //! - [`resolve`]: the selected tags of one repository.
 //! - [`select`]: lists, patterns and version ranges of one item, and the reason for each tag;
 //!   [`newest`]: which of them are recent enough.
 //! - [`pattern`]: regular expressions in Go's and Python's syntax; [`semver`]: version ranges;
 //!   [`natural`]: order of tags.
-//! - `tag_name`: valid entries of a list of tags.
+//! - [`verdict`]: whether a tag is selected, and why; `tag_name`: valid entries of a list of tags.
 
 pub(in crate::sync) mod candidate;
+mod naming;
 pub mod natural;
 pub mod newest;
 pub mod pattern;
@@ -16,3 +17,4 @@ pub mod resolve;
 pub mod select;
 pub mod semver;
 pub(in crate::sync) mod tag_name;
+pub mod verdict;

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::natural::natural_cmp;
-use super::select::Verdict;
 use super::semver::Version;
+use super::verdict::Verdict;
 use crate::oci::NameError;
 
 /// What makes one tag newer than another.

@@ -15,6 +15,7 @@ use super::newest::{AgeLimits, Creation, NewestBy};
 use super::pattern::Pattern;
 use super::semver::{Range, Version};
 use super::tag_name;
+use super::verdict::Verdict;
 use crate::oci::{Reference, Tag};
 use crate::text::{NAME, readable};
 
@@ -62,6 +63,14 @@ impl SelectorSpec {
         texts.into_iter().flatten().map(String::len).sum()
     }
 
+    /// Whether it selects nothing but literal tags and digests.
+    pub fn is_literal_only(&self) -> bool {
+        let has_pattern = [&self.tags_regex, &self.semver]
+            .into_iter()
+            .any(|text| !is_unset(text));
+        !self.tags.is_empty() && !has_pattern
+    }
+
     /// The valid literal tags that aren't excluded. Of the patterns only the excluding one is
     /// compiled, and only if there is something to exclude.
     pub fn literal_tags(&self) -> Result<Vec<String>, SelectError> {
@@ -106,24 +115,6 @@ struct Compiled<'a> {
     selector: &'a Selector,
     regex: Option<Pattern>,
     exclude: Option<Pattern>,
-}
-
-/// The verdict on one tag.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Whether the tag is selected.
-    pub selected: bool,
-    /// Which selector selected it, or why each didn't. Names the selectors without their texts,
-    /// which may be long and would be repeated for many tags.
-    pub reason: String,
-}
-
-impl Verdict {
-    /// Always false, for `retain`.
-    pub(super) fn deselect(&mut self, reason: String) -> bool {
-        *self = left_out(reason);
-        false
-    }
 }
 
 /// The verdicts on a listing.
@@ -173,11 +164,18 @@ impl Selector {
                 newer_than_days: spec.newer_than_days,
             },
         };
+        selector.compiled()?;
+        Ok(selector)
+    }
+
+    /// Parses selectors that are new; also refuses those that contradict each other or can never
+    /// select anything. Stored ones may be older than these rules.
+    pub fn compile_new(spec: &SelectorSpec) -> Result<Self, SelectError> {
+        let selector = Self::compile(spec)?;
         selector.check(spec)?;
         Ok(selector)
     }
 
-    /// Refuses selectors that contradict each other or can never select anything.
     fn check(&self, spec: &SelectorSpec) -> Result<(), SelectError> {
         let refused = |field, value: &dyn ToString, message: &str| SelectError {
             field,
@@ -251,7 +249,7 @@ impl Selector {
         let judge = |name: &str| match &compiled {
             Ok(compiled) => compiled.judge(name),
             // They were compiled before, so they still can be.
-            Err(error) => left_out(error.to_string()),
+            Err(error) => Verdict::left_out(error.to_string()),
         };
         let selection = Selection {
             verdicts: naturally_sorted(names)
@@ -342,41 +340,41 @@ impl Compiled<'_> {
     /// The verdict on one tag (or digest), which may be invalid.
     fn judge(&self, tag: &str) -> Verdict {
         if self.selector.digests.contains(tag) {
-            return selected("digest named in `tags`".to_owned());
+            return Verdict::selected("digest named in `tags`".to_owned());
         }
         if let Err(error) = Tag::parse(tag) {
-            return left_out(format!("not a legal tag: {}", error.reason));
+            return Verdict::left_out(format!("not a legal tag: {}", error.reason));
         }
         let is_excluded = |exclude: &Pattern| exclude.is_match(tag);
         if self.exclude.as_ref().is_some_and(is_excluded) {
-            return left_out("excluded by `tags_exclude_regex`".to_owned());
+            return Verdict::left_out("excluded by `tags_exclude_regex`".to_owned());
         }
         self.judge_included(tag)
     }
 
     fn judge_included(&self, tag: &str) -> Verdict {
         if self.selector.takes_all() {
-            return selected("all tags are selected".to_owned());
+            return Verdict::selected("all tags are selected".to_owned());
         }
         let mut reasons = Vec::new();
         if self.selector.tags.contains(tag) {
-            return selected("named in `tags`".to_owned());
+            return Verdict::selected("named in `tags`".to_owned());
         } else if !(self.selector.tags.is_empty() && self.selector.digests.is_empty()) {
             reasons.push("not named in `tags`".to_owned());
         }
         if let Some(regex) = &self.regex {
             if regex.is_match(tag) {
-                return selected("matches `tags_regex`".to_owned());
+                return Verdict::selected("matches `tags_regex`".to_owned());
             }
             reasons.push("doesn't match `tags_regex`".to_owned());
         }
         if let Some(range) = &self.selector.semver {
             match outside(range, tag) {
-                None => return selected("version in `semver`".to_owned()),
+                None => return Verdict::selected("version in `semver`".to_owned()),
                 Some(why) => reasons.push(format!("{why} `semver`")),
             }
         }
-        left_out(reasons.join("; "))
+        Verdict::left_out(reasons.join("; "))
     }
 }
 
@@ -385,20 +383,6 @@ fn naturally_sorted(mut names: Vec<String>) -> Vec<String> {
     names.sort_unstable_by(|left, right| natural_cmp(left, right).then_with(|| left.cmp(right)));
     names.dedup();
     names
-}
-
-fn selected(reason: String) -> Verdict {
-    Verdict {
-        selected: true,
-        reason,
-    }
-}
-
-fn left_out(reason: String) -> Verdict {
-    Verdict {
-        selected: false,
-        reason,
-    }
 }
 
 /// Why a tag isn't in the range; words that precede the range's name.

@@ -99,7 +99,7 @@ pub(super) fn synced(outcome: &TagOutcome) -> Option<(SyncedKey, SyncedState)> {
     let key = SyncedKey {
         tag: outcome.tag.clone(),
         target_repository: outcome.target_repository.clone(),
-        target_tag: outcome.tag.clone(),
+        target_tag: outcome.target_tag.clone(),
     };
     let state = SyncedState {
         source_digest: source.to_string(),

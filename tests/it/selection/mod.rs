@@ -205,7 +205,7 @@ fn unusable_selectors_name_their_field() {
             }
             _ => spec.semver = Some(value.clone()),
         }
-        let error = Selector::compile(&spec).expect_err(&value);
+        let error = Selector::compile_new(&spec).expect_err(&value);
         assert_eq!((error.field, &error.value), (field.as_str(), &value));
         assert!(
             error.message.contains(&expected),

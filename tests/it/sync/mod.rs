@@ -4,7 +4,8 @@
 //! - `copying`: every kind of image, repeated runs, shared blobs, updates; between real and in-process registries.
 //! - `platforms`: some platforms of an index.
 //! - `blobs`: failing transfers, refused mounts, content that doesn't match its digest.
-//! - `selecting`: listings, conflicts, sources that are the target.
+//! - `selecting`: listings, conflicts, sources that are the target; `newest`: the youngest images;
+//!   `naming`: target tags and repositories from templates.
 //! - `skopeo`: the same files with the real skopeo.
 //! - `writers`: one writer per place.
 //!
@@ -12,6 +13,8 @@
 
 mod blobs;
 mod copying;
+mod naming;
+mod newest;
 mod platforms;
 pub(crate) mod selecting;
 mod skopeo;
@@ -92,6 +95,8 @@ pub(crate) fn spec(items: Vec<SyncItem>) -> SyncSpec {
     SyncSpec {
         items,
         placement: Placement::Path,
+        target_tag: None,
+        date: "2026-03-09".parse().unwrap(),
         max_parallel: MAX_PARALLEL,
         known: KnownTags::new(),
         lost: LostTags::new(),

@@ -55,7 +55,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         param("destStore", "label of the image store to copy to"),
         param(
             "options",
-            "`placement`, `architectures`, `on_empty`, `description`, `enabled`, `max_parallel`",
+            "`placement`, `target_tag`, `architectures`, `on_empty`, `description`, `enabled`, `max_parallel`",
         )
         .optional(),
     ];

@@ -149,7 +149,17 @@ on_both_databases! {
             ("addImage", with(json!({"architectures": [""]})), 2800, "`architectures`"),
             ("addImage", with(json!({"target_repository": "A"})), 2800, "`target_repository`"),
             ("addImage", with(json!({"tags": ["1"]})), 2800, "`tags`: it is given"),
-            ("addImage", with(json!({"newest": 3})), 2801, "Invalid argument(s): newest"),
+            ("addImage", with(json!({"newset": 3})), 2801, "Invalid argument(s): newset"),
+            ("addImage", with(json!({"newest": 0})), 2800, "`newest`: `0`: expected 1"),
+            ("addImage", with(json!({"newest": -1})), 2800, "`newest`: `-1`: expected 1"),
+            ("addImage", with(json!({"newest": "many"})), 0, "`options.newest`: expected int, or"),
+            ("addImage", with(json!({"newest": 1, "newest_by": "age"})), 2800, "`newest_by`"),
+            ("addImage", with(json!({"newest_by": "created"})), 2800, "`newest_by`"),
+            ("addImage", with(json!({"newer_than_days": -7})), 2800, "`newer_than_days`: `-7`"),
+            ("addImage", with(json!({"newer_than_days": 0})), 2800, "`newer_than_days`: `0`"),
+            ("addImage", add("redis", &["1"], &json!({"newest": 2})), 2800, "`newest`: `2`: it limits what a pattern"),
+            ("addImage", with(json!({"tags_exclude_regex": ".*"})), 2800, "`tags_exclude_regex`: `.*`: it excludes every tag"),
+            ("addImage", add("redis", &["7"], &json!({"tags_exclude_regex": "7"})), 2800, "it excludes every tag"),
             ("addImage", json!({"label": "none", "repository": "a", "tags": []}), 10101, "`none`"),
             ("updateImage", update(json!({"repository": ""})), 2800, "`repository`"),
             ("updateImage", update(json!({"tags": ["*"], "semver": "^1"})), 2800, "`tags`"),
@@ -161,11 +171,69 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn the_limits_on_the_age_of_tags_are_set_and_unset(database) {
+        let admin = Admin::new(database).await;
+        admin.project("mirror", json!({})).await;
+        let options = json!({"newest": "3", "newest_by": "created", "newer_than_days": 30});
+        let added = admin.post("addImage", add("redis", &[], &options)).await.expect("an item");
+        let limits = |item: &Value| ["newest", "newest_by", "newer_than_days"].map(|name| item[name].clone());
+        assert_eq!(limits(&added), [json!(3), json!("created"), json!(30)]);
+        let update = |details: Value| admin.post("updateImage", json!({"itemId": added["id"], "details": details}));
+        let changed = update(json!({"newest": ""})).await.expect("changed");
+        assert_eq!(limits(&changed), [Value::Null, Value::Null, json!(30)]);
+        let changed = update(json!({"newer_than_days": "", "newest": 2.0})).await.expect("changed");
+        assert_eq!(limits(&changed), [json!(2), Value::Null, Value::Null]);
+        let shown = admin.get("getDetails?label=mirror").await.expect("shown");
+        assert_eq!(shown["items"], json!([changed]));
+    }
+}
+
+on_both_databases! {
+    async fn target_tags_have_one_source(database) {
+        let admin = Admin::new(database).await;
+        let set = |template: &str| json!({"label": "mirror", "details": {"target_tag": template}});
+        admin.project("mirror", json!({"target_tag": "prod-{tag}"})).await;
+        admin.post("addImage", add("app", &["1"], &json!({}))).await.expect("an item");
+        admin.post("setDetails", set("prod")).await.expect("changed");
+        admin.refuse(vec![
+            ("addImage", add("app", &["2"], &json!({})), 2800, "`target_tag`: `app:1` and `app:2` would both be written to `app:prod`"),
+            ("addImage", add("redis", &[], &json!({})), 2800, "`target_tag`: `prod` is the same name for every tag that `redis` selects"),
+            ("addImage", add("redis", &["1", "2"], &json!({})), 2800, "`redis:1` and `redis:2`"),
+            ("setDetails", set("{name}"), 2800, "`target_tag`"),
+            ("setDetails", set("-{tag}"), 2800, "`target_tag`"),
+            ("setDetails", set("{tag"), 2800, "`target_tag`"),
+        ]).await;
+        let changed = admin.post("setDetails", set("{tag}-{date}")).await.expect("changed");
+        assert_eq!(changed["target_tag"], "{tag}-{date}");
+        admin.post("addImage", add("redis", &[], &json!({}))).await.expect("an item");
+        let changed = admin.post("setDetails", set("")).await.expect("changed");
+        assert_eq!(changed["target_tag"], Value::Null);
+    }
+}
+
+on_both_databases! {
+    async fn placement_templates_place_every_repository(database) {
+        let admin = Admin::new(database).await;
+        admin.project("mirror", json!({"placement": "mirror/{name}"})).await;
+        admin.post("addImage", add("a/app", &["1"], &json!({}))).await.expect("an item");
+        let set = |placement: &str| json!({"label": "mirror", "details": {"placement": placement}});
+        admin.refuse(vec![
+            ("addImage", add("b/app", &["1"], &json!({})), 2800, "`a/app:1` and `b/app:1` would both be written to `mirror/app:1`"),
+            ("setDetails", set("{registry}"), 2800, "`placement`"),
+            ("setDetails", set("{tag}/{name}"), 2800, "`placement`"),
+            ("setDetails", set(&format!("{}/{{name}}", "x".repeat(254))), 2800, "`placement`"),
+        ]).await;
+        let changed = admin.post("setDetails", set("{registry}/{repository}")).await.expect("changed");
+        assert_eq!(changed["placement"], "{registry}/{repository}");
+    }
+}
+
+on_both_databases! {
     async fn two_items_may_not_write_one_tag_from_different_sources(database) {
         let admin = Admin::new(database).await;
         admin.project("mirror", json!({"placement": "flat"})).await;
         let first = admin.post("addImage", add("a/nginx", &["1", "2"], &json!({}))).await.expect("an item");
-        let clash = "`tags`: `a/nginx` and `b/nginx` would both be written to `nginx:2`";
+        let clash = "`tags`: `a/nginx:2` and `b/nginx:2` would both be written to `nginx:2`";
         admin.refuse(vec![
             ("addImage", add("b/nginx", &["2", "3"], &json!({})), 2800, clash),
             ("addImage", add("c/other", &["1"], &json!({"target_repository": "nginx"})), 2800, "nginx:1"),
@@ -173,7 +241,7 @@ on_both_databases! {
         // No conflict: other tags, an excluded tag, another target, the same source again, a regex.
         for body in [
             add("b/nginx", &["3"], &json!({})),
-            add("b/nginx", &["2"], &json!({"tags_exclude_regex": "^2$"})),
+            add("b/nginx", &["2", "7"], &json!({"tags_exclude_regex": "^2$"})),
             add("b/nginx", &["2"], &json!({"target_repository": "b/nginx"})),
             add("a/nginx", &["2"], &json!({})),
             add("b/nginx", &[], &json!({"tags_regex": "2"})),
@@ -212,6 +280,14 @@ on_both_databases! {
         ]).await;
         admin.post("addImage", add("a/nginx", &["1"], &json!({}))).await.expect("an item");
         admin.post("addImage", add("nginx", &["1"], &json!({"target_repository": "b"}))).await.expect("an item");
+        // Under another tag it may stay where it is; a pattern would find its own copies.
+        let promote = json!({"label": "promote", "srcStore": "src", "destStore": "src", "options": {"target_tag": "prod"}});
+        admin.post("create", promote).await.expect("a project");
+        let add_to = |tags: &[&str]| json!({"label": "promote", "repository": "app", "tags": tags, "options": {}});
+        admin.post("addImage", add_to(&["rc"])).await.expect("an item");
+        admin.refuse(vec![
+            ("addImage", add_to(&[]), 2800, "`repository`: source and target are the same place, `"),
+        ]).await;
     }
 }
 

@@ -36,8 +36,10 @@ pub(super) struct Project {
     /// The cron line of its schedule.
     cron_expr: Option<String>,
     last_run: Option<LastRun>,
-    /// `path`, `flat` or `scoped`.
+    /// `path`, `flat`, `scoped` or a template.
     placement: String,
+    /// The template of target tags; omitted if they are as at the source.
+    target_tag: Option<String>,
     /// Platforms to copy; empty for all.
     architectures: Vec<String>,
     /// What to do if an item selects nothing: `warn`, `fail` or `ignore`.
@@ -86,6 +88,7 @@ impl From<ProjectView> for Project {
             cron_expr: view.cron_expr,
             last_run: view.last_run.map(LastRun::from),
             placement: settings.placement.to_string(),
+            target_tag: settings.target_tag.map(String::from),
             architectures: settings.architectures,
             on_empty: settings.on_empty.unwrap_or_default(),
             max_parallel: settings.max_parallel,

@@ -1,0 +1,97 @@
+//! The names of the candidates' tags at the target.
+
+use futures_util::StreamExt;
+
+use super::candidate::{Candidate, Candidates};
+use crate::oci::{Digest, Endpoint, NameError, Reference};
+use crate::sync::error::SyncError;
+use crate::sync::input::spec::SyncSpec;
+use crate::sync::input::template::TagTemplate;
+use crate::sync::outcome::{Action, Status, TagOutcome};
+
+impl Candidates {
+    /// Gives each candidate its tag at the target; blocks those that would be copied onto themselves.
+    /// A name with the image's digest needs that digest first.
+    pub(super) async fn name_targets(&mut self, target: &Endpoint, spec: &SyncSpec) {
+        if let Some(template) = &spec.target_tag {
+            let named = std::mem::take(&mut self.all)
+                .into_iter()
+                .map(|candidate| async {
+                    match renamed(candidate, template, spec).await {
+                        Ok(candidate) => Ok(candidate),
+                        Err((candidate, error)) => Err(TagOutcome {
+                            status: Status::Failed,
+                            error: Some(error),
+                            ..candidate.outcome(target, Action::Copy, candidate.selected_by.clone())
+                        }),
+                    }
+                });
+            let mut named = futures_util::stream::iter(named).buffered(spec.max_parallel.max(1));
+            while let Some(candidate) = named.next().await {
+                match candidate {
+                    Ok(candidate) => self.all.push(candidate),
+                    Err(failed) => self.failed.push(failed),
+                }
+            }
+        }
+        for candidate in &mut self.all {
+            if candidate.is_at_target(target) {
+                let place = &candidate.target;
+                let reason = format!("source and target are the same place, `{place}`");
+                candidate.blocked = Some(reason);
+            }
+        }
+    }
+}
+
+async fn renamed(
+    mut candidate: Candidate,
+    template: &TagTemplate,
+    spec: &SyncSpec,
+) -> Result<Candidate, (Candidate, String)> {
+    let Reference::Tag(tag) = &candidate.reference else {
+        return Ok(candidate);
+    };
+    if template.needs_digest() {
+        match candidate.source_digest().await {
+            Ok(Some(digest)) => candidate.digest = Some(digest),
+            Ok(None) => {
+                let error = candidate.not_found().to_string();
+                return Err((candidate, error));
+            }
+            Err(error) => return Err((candidate, error.to_string())),
+        }
+    }
+    match template.tag(tag.as_str(), spec.date, candidate.digest.as_ref()) {
+        Ok(tag) => {
+            candidate.target_reference = Reference::Tag(tag);
+            Ok(candidate)
+        }
+        Err(error) => {
+            let NameError { value, reason, .. } = error;
+            Err((
+                candidate,
+                format!("its target tag would be `{value}`: {reason}"),
+            ))
+        }
+    }
+}
+
+impl Candidate {
+    /// The source's current digest; `None`: it doesn't exist.
+    pub(in crate::sync) async fn source_digest(&self) -> Result<Option<Digest>, SyncError> {
+        if let Some(digest) = &self.digest {
+            return Ok(Some(digest.clone()));
+        }
+        let head = self.from.manifest_head(&self.source, &self.reference).await;
+        Ok(head.map_err(SyncError::Source)?.map(|head| head.digest))
+    }
+
+    /// The error of a tag that the source doesn't have.
+    pub(in crate::sync) fn not_found(&self) -> SyncError {
+        SyncError::NotFound {
+            host: self.from.host().to_owned(),
+            reference: self.reference.on(&self.source),
+        }
+    }
+}
