@@ -22,11 +22,20 @@ pub struct Platform {
     /// Such as `v8`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
+    /// Such as `10.0.17763.1234`, of Windows.
+    #[serde(
+        default,
+        rename = "os.version",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub os_version: Option<String>,
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
+        let version = self.os_version.iter().filter(|version| !version.is_empty());
+        let version: String = version.map(|version| format!("({version})")).collect();
+        write!(f, "{}{version}/{}", self.os, self.architecture)?;
         match &self.variant {
             Some(variant) => write!(f, "/{variant}"),
             None => Ok(()),
@@ -34,18 +43,20 @@ impl fmt::Display for Platform {
     }
 }
 
-/// One chosen platform: `arm64`, `linux/arm64` or `linux/arm64/v8`. Missing parts match anything.
-/// The names are Go's; those of other tools (`x86_64`, `aarch64`, `armhf`) are accepted.
+/// One chosen platform: `arm64`, `linux/arm64`, `linux/arm64/v8`, `windows` or
+/// `windows(10.0.17763)/amd64`. Missing parts match anything. The names are Go's; those of other
+/// tools (`x86_64`, `aarch64`, `armhf`) are accepted. The version is written as containerd does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlatformChoice {
     os: Option<String>,
-    architecture: String,
+    os_version: Option<String>,
+    architecture: Option<String>,
     variant: Option<String>,
 }
 
 impl PlatformChoice {
-    /// Parses `[os/]architecture[/variant]`. Two parts are `os/architecture`, unless the second one
-    /// is a variant (`arm/v7`). Err: the form is wrong, or a name is unknown, with the one that was
+    /// Parses `[os[(version)]/]architecture[/variant]`, or an `os[(version)]` alone. Two parts are
+    /// `os/architecture`, unless the second one is a variant (`arm/v7`). Err: the form is wrong, or a name is unknown, with the one that was
     /// probably meant.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         Self::read(text, true)
@@ -64,21 +75,31 @@ impl PlatformChoice {
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
         };
-        let shape = || fail("expected `arm64`, `linux/arm64` or `linux/arm64/v8`".into());
-        let parts: Vec<&str> = text.split('/').collect();
-        if !parts.iter().all(word) || (is_checked && text.len() > LONGEST) {
+        let shape = || {
+            fail(
+                "expected a form such as `arm64`, `linux/arm64/v8` or `windows(10.0.17763)/amd64`"
+                    .into(),
+            )
+        };
+        let mut parts: Vec<&str> = text.split('/').collect();
+        let version = parts.first_mut().and_then(version_take);
+        if !parts.iter().chain(&version).all(word) || (is_checked && text.len() > LONGEST) {
             return Err(shape());
         }
         let (os, architecture, variant) = match parts[..] {
-            [architecture] => (None, architecture, None),
-            [architecture, variant] if is_variant(architecture, variant) => {
-                (None, architecture, Some(variant))
+            [os] if version.is_some() || is_system(os) => (Some(os), None, None),
+            [architecture] => (None, Some(architecture), None),
+            [architecture, variant] if version.is_none() && is_variant(architecture, variant) => {
+                (None, Some(architecture), Some(variant))
             }
-            [os, architecture] => (Some(os), architecture, None),
-            [os, architecture, variant] => (Some(os), architecture, Some(variant)),
+            [os, architecture] => (Some(os), Some(architecture), None),
+            [os, architecture, variant] => (Some(os), Some(architecture), Some(variant)),
             _ => return Err(shape()),
         };
-        let choice = Self::named(os, architecture, variant);
+        let choice = Self {
+            os_version: version.map(str::to_owned),
+            ..Self::named(os, architecture, variant)
+        };
         if is_checked {
             choice.check(text).map_err(fail)?;
         }
@@ -86,13 +107,15 @@ impl PlatformChoice {
     }
 
     /// The same with the names that images use, if known.
-    fn named(os: Option<&str>, architecture: &str, variant: Option<&str>) -> Self {
-        let known = words::architecture(architecture);
+    fn named(os: Option<&str>, architecture: Option<&str>, variant: Option<&str>) -> Self {
         let own = |text: &str| text.to_owned();
-        let (architecture, implied) = known.unwrap_or((architecture, None));
+        let known = |name| words::architecture(name).unwrap_or((name, None));
+        let (architecture, implied) = architecture.map(known).unzip();
+        let implied = implied.flatten();
         Self {
             os: os.map(|os| own(words::system(os).unwrap_or(os))),
-            architecture: own(architecture),
+            os_version: None,
+            architecture: architecture.map(own),
             variant: match variant {
                 Some(variant) => Some(words::variant(variant).unwrap_or_else(|| own(variant))),
                 None => implied.map(own),
@@ -117,7 +140,9 @@ impl PlatformChoice {
             let meant = meant(words::system_near(os), "`linux` or `windows`");
             return Err(unknown(os, "operating system", meant));
         }
-        let architecture = &self.architecture;
+        let Some(architecture) = &self.architecture else {
+            return Ok(());
+        };
         if matches!(architecture.as_str(), "all" | "any" | "noarch") {
             return Err("omit it to copy all platforms".into());
         }
@@ -139,8 +164,10 @@ impl PlatformChoice {
     pub fn matches(&self, platform: &Platform) -> bool {
         let (architecture, implied) =
             words::architecture(&platform.architecture).unwrap_or((&platform.architecture, None));
-        self.architecture == architecture
-            && self.matches_os(&platform.os)
+        self.architecture
+            .as_ref()
+            .is_none_or(|wanted| wanted == architecture)
+            && self.matches_os(platform)
             && self.variant.as_ref().is_none_or(|wanted| {
                 let usual = match architecture {
                     "arm64" => Some("v8"),
@@ -159,12 +186,29 @@ impl PlatformChoice {
             })
     }
 
-    fn matches_os(&self, os: &str) -> bool {
-        let Some(wanted) = &self.os else {
-            return true;
+    /// A version matches those that continue it: `10.0.17763` is `10.0.17763.1234` too.
+    fn matches_os(&self, platform: &Platform) -> bool {
+        let os = &platform.os;
+        let is_os = |wanted: &String| wanted == os || words::system(os) == Some(wanted);
+        let is_version = |wanted: &String| {
+            let given = platform.os_version.as_deref().unwrap_or_default();
+            let rest = given.strip_prefix(wanted.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        wanted == os || words::system(os) == Some(wanted)
+        self.os.as_ref().is_none_or(is_os) && self.os_version.as_ref().is_none_or(is_version)
     }
+}
+
+/// Takes the `(version)` off the end.
+fn version_take<'t>(part: &mut &'t str) -> Option<&'t str> {
+    let (os, version) = part.strip_suffix(')')?.split_once('(')?;
+    *part = os;
+    Some(version)
+}
+
+/// Whether a word alone is an operating system.
+fn is_system(word: &str) -> bool {
+    words::system(word).is_some() && words::architecture(word).is_none()
 }
 
 /// Whether the second of two parts is a variant rather than an architecture: `arm/v7`, `arm64/8`.
@@ -181,14 +225,14 @@ fn is_variant(first: &str, second: &str) -> bool {
 
 impl fmt::Display for PlatformChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(os) = &self.os {
-            write!(f, "{os}/")?;
-        }
-        f.write_str(&self.architecture)?;
-        match &self.variant {
-            Some(variant) => write!(f, "/{variant}"),
-            None => Ok(()),
-        }
+        let version = self.os_version.iter().map(|version| format!("({version})"));
+        let os = self
+            .os
+            .iter()
+            .map(|os| os.clone() + &version.clone().collect::<String>());
+        let rest = [&self.architecture, &self.variant].into_iter().flatten();
+        let parts: Vec<String> = os.chain(rest.cloned()).collect();
+        f.write_str(&parts.join("/"))
     }
 }
 
@@ -197,11 +241,14 @@ mod tests {
     use super::*;
 
     fn platform(text: &str) -> Platform {
-        let mut parts = text.split('/').map(str::to_owned);
+        let mut parts = text.split('/');
+        let mut os = parts.next().unwrap_or_default();
+        let os_version = version_take(&mut os).map(str::to_owned);
         Platform {
-            os: parts.next().unwrap_or_default(),
-            architecture: parts.next().unwrap_or_default(),
-            variant: parts.next(),
+            os: os.to_owned(),
+            architecture: parts.next().unwrap_or_default().to_owned(),
+            variant: parts.next().map(str::to_owned),
+            os_version,
         }
     }
 
@@ -224,13 +271,44 @@ mod tests {
             ("amd64", "linux/x86_64", true),
             ("arm64", "Linux/aarch64", true),
             ("linux/arm/v7", "linux/armv7l", true),
+            ("linux", "linux/s390x", true),
+            ("linux", "windows/amd64", false),
+            (
+                "windows(10.0.17763)",
+                "windows(10.0.17763.1234)/amd64",
+                true,
+            ),
+            (
+                "windows(10.0.17763)/amd64",
+                "windows(10.0.17763)/amd64",
+                true,
+            ),
+            ("windows(10.0.1)/amd64", "windows(10.0.17763)/amd64", false),
+            ("windows(10.0.17763)/amd64", "windows/amd64", false),
+            (
+                "windows(10.0.17763)/arm64",
+                "windows(10.0.17763.1)/amd64",
+                false,
+            ),
+            ("windows/amd64", "windows(10.0.17763)/amd64", true),
         ] {
             let found = PlatformChoice::parse(choice)
                 .unwrap()
                 .matches(&platform(of));
             assert_eq!(found, wanted, "{choice} {of}");
         }
-        for bad in ["", "/", "a/b/c/d", "a//b", "arm 64", "linux/"] {
+        for bad in [
+            "",
+            "/",
+            "a/b/c/d",
+            "a//b",
+            "arm 64",
+            "linux/",
+            "windows()",
+            "(1)/amd64",
+            "windows(1",
+            "linux/(1)",
+        ] {
             assert!(PlatformChoice::parse(bad).is_err(), "{bad}");
         }
     }
@@ -267,6 +345,8 @@ mod tests {
             ("amd64-debian-linux", "amd64"),
             ("macos/arm64", "darwin/arm64"),
             ("arm/7", "arm/v7"),
+            ("Windows(10.0.17763)/x86_64", "windows(10.0.17763)/amd64"),
+            ("Linux", "linux"),
         ] {
             let choice = PlatformChoice::parse(word).unwrap();
             assert_eq!(choice.to_string(), name, "{word}");
@@ -291,7 +371,6 @@ mod tests {
                 "`lunix` is not a known operating system; did you mean `linux`?",
             ),
             ("windwos/amd64", "did you mean `windows`?"),
-            ("linux", "`linux` is not a valid architecture: expected"),
             ("zzz", "expected a name such as `amd64`"),
             ("all", "omit it to copy all platforms"),
             ("linux/arm/vv7", "`vv7` is not a known variant"),

@@ -16,6 +16,8 @@ pub(in crate::api::namespaces::registrysync) struct PlatformAnswer {
     os: String,
     architecture: String,
     variant: Option<String>,
+    /// Such as `10.0.17763.1234`, of Windows.
+    os_version: Option<String>,
     digest: String,
     size: ByteCount,
 }
@@ -26,6 +28,7 @@ impl From<ImagePlatform> for PlatformAnswer {
             os: image.platform.os,
             architecture: image.platform.architecture,
             variant: image.platform.variant,
+            os_version: image.platform.os_version,
             digest: image.digest.into(),
             size: ByteCount(image.size),
         }
