@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::oci::RegistryAddress;
+use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use crate::sync::progress::{Event, Reporter};
 use crate::sync::{Engine, RunEnd, SyncItem, SyncSpec};
@@ -29,6 +30,7 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
         known: KnownTags::new(),
         lost: LostTags::new(),
         only: None,
+        referrers: ReferrerChoice::None,
     };
     same_place_refuse(&spec, target.address())?;
     let engine = Engine::new(target, spec);

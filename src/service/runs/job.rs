@@ -17,6 +17,7 @@ use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
 use crate::store::runs::run::Run;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
 use crate::store::{Db, DbConnection, SealKey};
+use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
 use crate::sync::{Selector, SyncItem, SyncSpec};
 use crate::text::counted;
@@ -229,6 +230,7 @@ impl StoredProject {
                 known: self.known,
                 lost: self.lost,
                 only: self.only,
+                referrers: ReferrerChoice::None,
             },
             pair: self.pair,
         })

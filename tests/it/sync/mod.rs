@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use registrysync::oci::{Client, ClientOptions, RegistryAddress, Repository};
+use registrysync::sync::input::referrer_choice::ReferrerChoice;
 use registrysync::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use registrysync::sync::progress::{Event, Reporter};
 use registrysync::sync::{
@@ -96,6 +97,7 @@ pub(crate) fn spec(items: Vec<SyncItem>) -> SyncSpec {
         known: KnownTags::new(),
         lost: LostTags::new(),
         only: None,
+        referrers: ReferrerChoice::None,
     }
 }
 
