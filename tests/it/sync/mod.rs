@@ -4,6 +4,7 @@
 //! - `copying`: every kind of image, repeated runs, shared blobs, updates; between real and in-process registries.
 //! - `platforms`: some platforms of an index.
 //! - `blobs`: failing transfers, refused mounts, content that doesn't match its digest.
+//! - `referrers`: signatures, SBOMs and attestations, with and without the referrers API.
 //! - `selecting`: listings, conflicts, sources that are the target.
 //! - `skopeo`: the same files with the real skopeo.
 //! - `writers`: one writer per place.
@@ -13,6 +14,7 @@
 mod blobs;
 mod copying;
 mod platforms;
+mod referrers;
 pub(crate) mod selecting;
 mod skopeo;
 mod writers;
