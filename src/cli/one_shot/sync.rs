@@ -21,6 +21,8 @@ use crate::cli::output::{self, Display};
 const EVENTS: usize = 256;
 
 pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
+    let referrers = ReferrerChoice::parse(&arguments.referrers)
+        .map_err(|error| CliError::Input(format!("`--referrers`: {}", error.reason)))?;
     let source = Source::read(&arguments)?;
     let target = client(&arguments.to, &arguments.trust, arguments.max_names)?;
     let spec = SyncSpec {
@@ -30,7 +32,7 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
         known: KnownTags::new(),
         lost: LostTags::new(),
         only: None,
-        referrers: ReferrerChoice::None,
+        referrers,
     };
     same_place_refuse(&spec, target.address())?;
     let engine = Engine::new(target, spec);

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::referrer_words::ReferrerWords;
 use crate::oci::PlatformChoice;
 use crate::service::Error;
 use crate::store;
@@ -25,6 +26,9 @@ pub struct ProjectOptions {
     pub architectures: Option<Vec<String>>,
     /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
     pub on_empty: Option<String>,
+    /// Signatures, SBOMs and attestations to copy with their images: `all`, `signature`,
+    /// `attestation`, `sbom`, or artifact types; empty (the default): none.
+    pub referrers: Option<ReferrerWords>,
     /// Free text.
     pub description: Option<String>,
     /// Whether it can run.
@@ -48,6 +52,9 @@ pub struct ProjectDetails {
     pub architectures: Option<Vec<String>>,
     /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
     pub on_empty: Option<String>,
+    /// Signatures, SBOMs and attestations to copy with their images: `all`, `signature`,
+    /// `attestation`, `sbom`, or artifact types; empty: none.
+    pub referrers: Option<ReferrerWords>,
     /// Free text.
     pub description: Option<String>,
     /// Whether it can run.
@@ -65,6 +72,7 @@ impl From<ProjectOptions> for ProjectDetails {
             placement: options.placement,
             architectures: options.architectures,
             on_empty: options.on_empty,
+            referrers: options.referrers,
             description: options.description,
             enabled: options.enabled,
             max_parallel: options.max_parallel,
@@ -85,6 +93,9 @@ pub struct ProjectSettings {
     /// What to do if an item selects nothing and has no setting of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_empty: Option<OnEmpty>,
+    /// The signatures, SBOMs and attestations to copy, in the form of [`ReferrerChoice::words`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub referrers: Vec<String>,
     /// Free text.
     pub description: String,
     /// Maximum number of tags to work on at once.
@@ -103,6 +114,7 @@ impl Default for ProjectSettings {
             placement: Placement::Path,
             architectures: Vec::new(),
             on_empty: None,
+            referrers: Vec::new(),
             description: String::new(),
             max_parallel: MAX_PARALLEL,
             newer: Newer::new(),
@@ -137,6 +149,9 @@ impl ProjectSettings {
         }
         if let Some(text) = &details.on_empty {
             self.on_empty = on_empty_parse(text)?;
+        }
+        if let Some(words) = &details.referrers {
+            self.referrers = words.choice()?.words();
         }
         if let Some(description) = &details.description {
             if description.chars().count() > DESCRIPTION_LIMIT {

@@ -230,7 +230,8 @@ impl StoredProject {
                 known: self.known,
                 lost: self.lost,
                 only: self.only,
-                referrers: ReferrerChoice::None,
+                referrers: ReferrerChoice::parse(&self.settings.referrers)
+                    .map_err(|error| Error::invalid("referrers", error.to_string()))?,
             },
             pair: self.pair,
         })

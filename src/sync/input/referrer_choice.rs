@@ -27,7 +27,7 @@ impl ReferrerChoice {
             let is_known = word == ALL || cosign(word).is_some() || is_media_type(word);
             if !is_known {
                 return Err(NameError::new(
-                    "referrers",
+                    "kind of referrer",
                     word,
                     "expected `all`, `signature`, `attestation`, `sbom`, or an artifact type such as \
                      `application/spdx+json`",
