@@ -21,8 +21,12 @@ use crate::cli::output::{self, Display};
 const EVENTS: usize = 256;
 
 pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
-    let referrers = ReferrerChoice::parse(&arguments.referrers)
-        .map_err(|error| CliError::Input(format!("`--referrers`: {}", error.reason)))?;
+    let referrers = ReferrerChoice::parse(&arguments.referrers).map_err(|error| {
+        CliError::Input(format!(
+            "`--referrers`: `{}`: {}",
+            error.value, error.reason
+        ))
+    })?;
     let source = Source::read(&arguments)?;
     let target = client(&arguments.to, &arguments.trust, arguments.max_names)?;
     let spec = SyncSpec {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::oci::types::large::Room;
 use crate::oci::types::referrer_index::referrer_descriptor;
-use crate::oci::{Descriptor, Digest, Endpoint, Reference, Tag};
+use crate::oci::{Descriptor, Digest, Endpoint, Manifest, Reference, Tag};
 use crate::sync::copy::ladder::{Ladder, Route};
 use crate::sync::error::SyncError;
 use crate::sync::outcome::Moved;
@@ -116,7 +116,7 @@ impl Arrival<'_> {
         }
         let index = target.referrer_index(repository, self.subject).await;
         let index = index.map_err(SyncError::Target)?;
-        let entries = index.iter().flat_map(|index| index.children());
+        let entries = index.iter().flat_map(Manifest::children);
         Ok(Listed {
             has_api: false,
             digests: entries.map(|entry| entry.digest.clone()).collect(),

@@ -1,7 +1,7 @@
 //! What refers to a manifest at its source.
 
 use crate::oci::types::referrer_tag::{ReferrerTag, fallback_tag};
-use crate::oci::{Descriptor, Digest, Reference, Tag};
+use crate::oci::{Descriptor, Digest, Manifest, Reference, Tag};
 use crate::sync::copy::ladder::Route;
 use crate::sync::error::SyncError;
 use crate::text::counted;
@@ -58,7 +58,7 @@ pub(super) async fn find(
     if existing.contains(fallback_tag(subject).as_str()) {
         let index = from.referrer_index(source, subject).await;
         let index = index.map_err(SyncError::Source)?;
-        let entries = index.iter().flat_map(|index| index.children());
+        let entries = index.iter().flat_map(Manifest::children);
         found.manifests.extend(entries.cloned());
     }
     let cosign = ReferrerTag::COSIGN.map(|kind| (kind, kind.of(subject)));

@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 
 use crate::oci::types::large::{MAX_DEPTH, Room};
-use crate::oci::{Descriptor, Digest, Endpoint, Manifest, Repository};
-
-use crate::oci::Error;
+use crate::oci::{Descriptor, Digest, Endpoint, Error, Manifest, Repository};
 
 /// The digests below `root`, which is at `from`; of its own children only those in `keep`, if given.
 pub(super) async fn children(
@@ -28,8 +26,8 @@ pub(super) async fn children(
     let own = root.children().iter().filter(is_kept).cloned().collect();
     take(own, 1, &mut open);
     while let Some((child, depth)) = open.pop() {
-        let room = Room::take(child.size, depth).await;
-        let index = from.child_get(repository, &child, room).await?;
+        let place = Room::take(child.size, depth).await;
+        let index = from.child_get(repository, &child, place).await?;
         take(index.children().to_vec(), depth + 1, &mut open);
     }
     Ok(found)

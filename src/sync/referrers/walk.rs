@@ -82,6 +82,7 @@ impl Referrers {
         let mut open = vec![(root.clone(), 1)];
         let mut all = Arrived::default();
         while let Some((subject, depth)) = open.pop() {
+            self.note_carried(route, &subject);
             let mut found = self.wanted(route, &subject).await?;
             all.warnings.append(&mut found.warnings);
             // One that was met before ends a loop.
@@ -97,9 +98,9 @@ impl Referrers {
                 ));
                 continue;
             }
-            let room = MOST_REFERRERS.saturating_sub(seen.len() - 1);
-            if found.manifests.len() > room {
-                found.manifests.truncate(room);
+            let left = MOST_REFERRERS.saturating_sub(seen.len() - 1);
+            if found.manifests.len() > left {
+                found.manifests.truncate(left);
                 all.warnings.push(format!(
                     "`{}` has more than {MOST_REFERRERS} referrers with those of its referrers; the \
                      others are not copied",
@@ -134,7 +135,6 @@ impl Referrers {
 
     /// What the source has for a manifest, as far as it is wanted.
     async fn wanted(&self, route: &Route, subject: &Digest) -> Result<Found, SyncError> {
-        self.note_carried(route, subject);
         let mut found = find(route, subject, &self.tags).await?;
         found.tags.retain(|(kind, _)| self.choice.wants_tag(*kind));
         let mut seen = HashSet::new();

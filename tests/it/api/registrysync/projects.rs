@@ -86,7 +86,7 @@ on_both_databases! {
             ("create", with(json!({"architectures": ["arm64", "a/b/c/d"]})), 2800, "`architectures`"),
             ("create", with(json!({"max_parallel": 0})), 2800, "`max_parallel`"),
             ("create", with(json!({"referrers": ["sig"]})), 2800, "`referrers`: `sig` is not a valid kind of referrer"),
-            ("create", with(json!({"referrers": "all"})), 2801, "array of strings, or boolean"),
+            ("create", with(json!({"referrers": "all"})), 0, "array of strings, or boolean"),
             ("setDetails", set(json!({"referrers": ["all", "a b/c"]})), 2800, "`referrers`: `a b/c`"),
             ("create", with(json!({"max_parallel": 257})), 2800, "`max_parallel`"),
             ("create", with(json!({"description": "x".repeat(4001)})), 2800, "`description`"),
