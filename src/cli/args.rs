@@ -111,6 +111,10 @@ pub struct SyncArguments {
     /// What to do if nothing in a repository is selected
     #[arg(long, value_name = "warn|fail|ignore", default_value_t, value_parser = word::<OnEmpty>)]
     pub on_empty: OnEmpty,
+    /// Also copy signatures, SBOMs and attestations: all, or only these types (`signature`,
+    /// `attestation`, `sbom`, `application/spdx+json`), comma-separated
+    #[arg(long, value_name = "TYPES", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "all")]
+    pub referrers: Vec<String>,
     /// Maximum number of tags to read from a listing [default: 200000]
     #[arg(long, value_name = "N", value_parser = name_count)]
     pub max_names: Option<usize>,

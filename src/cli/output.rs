@@ -237,7 +237,7 @@ fn plan_line(action: &PlanAction) -> String {
     )
 }
 
-/// Unchanged tags get no line; there may be thousands.
+/// Unchanged tags get no line, unless referrers were written; there may be thousands.
 fn outcome_line(outcome: &TagOutcome) -> Option<String> {
     let name = named(&outcome.repository, &outcome.tag);
     let target = &outcome.target;
@@ -248,6 +248,10 @@ fn outcome_line(outcome: &TagOutcome) -> Option<String> {
         }
         (Status::Blocked, _) | (_, Action::Blocked) => {
             format!("blocked {name}: {}", outcome.reason)
+        }
+        (_, Action::Skip) if outcome.referrers.written > 0 => {
+            let written = counted(outcome.referrers.written, "referrer");
+            format!("added   {name} -> {target}: {written}")
         }
         (_, Action::Skip) => return None,
         (_, Action::Copy | Action::Update) => {

@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use super::error::Error;
 use super::http::client::Client;
 use super::registry::image::ImageConfig;
-use super::registry::manifest::ManifestHead;
+use super::registry::manifest::{ManifestHead, Pushed};
 use super::registry::page::Listing;
+use super::registry::referrer::ReferrerListing;
 use super::registry::upload::{Mount, OnBytes, StreamError, Upload};
 use super::types::address::RegistryAddress;
 use super::types::digest::Digest;
@@ -118,9 +119,31 @@ impl Endpoint {
         repository: &Repository,
         reference: &Reference,
         manifest: &Manifest,
-    ) -> Result<(), Error> {
+    ) -> Result<Pushed, Error> {
         match self {
             Self::Registry(client) => client.manifest_put(repository, reference, manifest).await,
+        }
+    }
+
+    /// See [`Client::referrers`].
+    pub async fn referrers(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+    ) -> Result<Option<ReferrerListing>, Error> {
+        match self {
+            Self::Registry(client) => client.referrers(repository, subject).await,
+        }
+    }
+
+    /// See [`Client::referrer_index`].
+    pub async fn referrer_index(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+    ) -> Result<Option<Manifest>, Error> {
+        match self {
+            Self::Registry(client) => client.referrer_index(repository, subject).await,
         }
     }
 

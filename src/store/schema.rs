@@ -260,6 +260,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    index_lease (place) {
+        place -> Text,
+        holder -> Text,
+        lease_until -> Timestamp,
+    }
+}
+
+diesel::table! {
     audit_event (id) {
         id -> BigInt,
         org_id -> Nullable<BigInt>,

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::oci::Endpoint;
+use crate::oci::{Endpoint, Manifest};
 
 use super::copy::compare::{Comparison, Ends};
 use super::copy::ladder::{BlobLocations, Ladder, Route};
@@ -20,6 +20,11 @@ use super::error::SyncError;
 use super::input::spec::{SyncItem, SyncSpec, platforms_text};
 use super::outcome::{Action, Moved, Status, TagOutcome, Totals};
 use super::progress::{Event, Reporter};
+use super::referrers::arrive::Arrived;
+use super::referrers::lease::IndexLeases;
+use super::referrers::of_tag::{CARRIED, in_order};
+use super::referrers::tags::ReferrerTags;
+use super::referrers::walk::Referrers;
 use super::selection::candidate::{Candidate, candidates_find};
 
 /// Copies the content of a [`SyncSpec`] to one registry.
@@ -29,6 +34,7 @@ pub struct Engine {
     /// The part of the specification that this engine copies.
     pub(super) items: Vec<SyncItem>,
     shared: Arc<Shared>,
+    leases: Option<Arc<dyn IndexLeases>>,
 }
 
 /// State shared by the parts of a run: blobs copied by one are mounted by the others, a registry
@@ -85,6 +91,16 @@ impl Engine {
                 unreachable: Unreachable::default(),
                 permits,
             }),
+            leases: None,
+        }
+    }
+
+    /// The same, where other processes write to the target too.
+    #[must_use]
+    pub fn with_leases(self, leases: Arc<dyn IndexLeases>) -> Self {
+        Self {
+            leases: Some(leases),
+            ..self
         }
     }
 
@@ -105,6 +121,7 @@ impl Engine {
             spec: Arc::clone(&self.spec),
             items,
             shared: Arc::clone(&self.shared),
+            leases: self.leases.clone(),
         };
         parts
             .into_iter()
@@ -145,8 +162,18 @@ impl Engine {
         }
         let tags = end.totals.selected;
         reporter.send(Event::Selected { tags }).await;
-        self.candidates_copy(found.all, &reporter, &halt, &mut end)
-            .await;
+        let worker = self.worker(found.referrer_tags, &reporter);
+        let mut lacking = MissingPlatformItems::default();
+        for some in in_order(found.all, worker.referrers.is_some()) {
+            self.candidates_copy(some, &worker, &mut lacking, (&reporter, &halt), &mut end)
+                .await;
+        }
+        // Tags that haven't been checked yet may have the platform.
+        if !end.drained && !end.cancelled {
+            for outcome in lacking.end() {
+                tell(outcome, &reporter, &mut end).await;
+            }
+        }
         if end.cancelled {
             self.target.uploads_end().await;
         }
@@ -154,22 +181,35 @@ impl Engine {
         end
     }
 
+    fn worker(&self, tags: ReferrerTags, reporter: &Reporter) -> Arc<TagWorker> {
+        let (target, homes) = (self.target.clone(), Arc::clone(&self.shared.homes));
+        let ladder = Arc::new(Ladder::new(target.clone(), reporter.on_bytes(), homes));
+        let (choice, leases) = (&self.spec.referrers, self.leases.clone());
+        Arc::new(TagWorker {
+            referrers: Referrers::new(
+                target.clone(),
+                choice,
+                tags,
+                Some(Arc::clone(&ladder)),
+                leases,
+            ),
+            target,
+            spec: Arc::clone(&self.spec),
+            ladder,
+            shared: Arc::clone(&self.shared),
+        })
+    }
+
     async fn candidates_copy(
         &self,
-        all: Vec<Candidate>,
-        reporter: &Reporter,
-        halt: &RunStop,
+        some: Vec<Candidate>,
+        worker: &Arc<TagWorker>,
+        lacking: &mut MissingPlatformItems,
+        (reporter, halt): (&Reporter, &RunStop),
         end: &mut RunEnd,
     ) {
-        let homes = Arc::clone(&self.shared.homes);
-        let worker = Arc::new(TagWorker {
-            target: self.target.clone(),
-            spec: Arc::clone(&self.spec),
-            ladder: Arc::new(Ladder::new(self.target.clone(), reporter.on_bytes(), homes)),
-            shared: Arc::clone(&self.shared),
-        });
-        let tasks = all.into_iter().map(|candidate| {
-            let (worker, drain) = (Arc::clone(&worker), halt.drain.clone());
+        let tasks = some.into_iter().map(|candidate| {
+            let (worker, drain) = (Arc::clone(worker), halt.drain.clone());
             AbortOnDropHandle::new(tokio::spawn(async move {
                 let _permit = worker.shared.permits.acquire().await;
                 if drain.is_cancelled() {
@@ -181,7 +221,6 @@ impl Engine {
         });
         let mut tasks =
             futures_util::stream::iter(tasks).buffer_unordered(self.spec.max_parallel.max(1));
-        let mut lacking = MissingPlatformItems::default();
         loop {
             let next = tokio::select! {
                 biased;
@@ -203,13 +242,7 @@ impl Engine {
                         std::panic::resume_unwind(panic);
                     }
                 }
-                None => break,
-            }
-        }
-        // Tags that haven't been checked yet may have the platform.
-        if !end.drained {
-            for outcome in lacking.end() {
-                tell(outcome, reporter, end).await;
+                None => return,
             }
         }
     }
@@ -217,7 +250,8 @@ impl Engine {
 
 /// Counts and reports the outcome of a tag.
 async fn tell(outcome: TagOutcome, reporter: &Reporter, end: &mut RunEnd) {
-    if let Some(warning) = outcome.warning() {
+    let about_referrers = outcome.referrers.warnings.iter().cloned();
+    for warning in outcome.warning().into_iter().chain(about_referrers) {
         end.totals.warnings += 1;
         reporter.send(Event::Warning(warning)).await;
     }
@@ -230,6 +264,8 @@ struct TagWorker {
     target: Endpoint,
     spec: Arc<SyncSpec>,
     ladder: Arc<Ladder>,
+    /// If any are wanted.
+    referrers: Option<Referrers>,
     shared: Arc<Shared>,
 }
 
@@ -256,6 +292,14 @@ impl TagWorker {
         if let Some(error) = self.shared.unreachable.find(source, Some(target)) {
             return failed(error, blank);
         }
+        if self
+            .referrers
+            .as_ref()
+            .is_some_and(|all| all.has_carried(candidate))
+        {
+            let reason = format!("{}; {CARRIED}", candidate.selected_by);
+            return candidate.outcome(&self.target, Action::Skip, reason);
+        }
         let ends = Ends {
             target: &self.target,
             known: &self.spec.known,
@@ -270,22 +314,43 @@ impl TagWorker {
         outcome.source_digest.clone_from(&comparison.source_digest);
         outcome.target_digest.clone_from(&comparison.present);
         outcome.missing.clone_from(&comparison.missing);
-        if !matches!(comparison.action, Action::Copy | Action::Update) {
-            return outcome;
+        let mut root = None;
+        if matches!(comparison.action, Action::Copy | Action::Update) {
+            match Box::pin(self.copy(candidate, &comparison)).await {
+                Ok((moved, manifest)) => {
+                    // A tag that was moved in between is copied as it is now.
+                    if comparison
+                        .manifest
+                        .as_ref()
+                        .is_some_and(|m| m.body.is_none())
+                    {
+                        outcome.source_digest = Some(manifest.digest.clone());
+                    }
+                    outcome.target_digest = Some(manifest.digest.clone());
+                    outcome.previous_digest.clone_from(&comparison.present);
+                    outcome.moved = moved;
+                    root = Some(manifest);
+                }
+                Err(error) => return failed(error, outcome),
+            }
         }
-        match Box::pin(self.copy(candidate, &comparison)).await {
-            Ok((moved, digest)) => TagOutcome {
-                // A tag that was moved in between is copied as it is now.
-                source_digest: match &comparison.manifest {
-                    Some(manifest) if manifest.body.is_none() => Some(digest.clone()),
-                    _ => comparison.source_digest,
-                },
-                target_digest: Some(digest),
-                previous_digest: comparison.present,
-                moved,
-                ..outcome
-            },
+        match self.referrers_copy(candidate, &comparison, root).await {
+            Ok(arrived) => outcome.with_referrers(arrived),
             Err(error) => failed(error, outcome),
+        }
+    }
+
+    /// What refers to the image, which is at the target now. An image that was left alone has new
+    /// signatures all the same.
+    async fn referrers_copy(
+        &self,
+        candidate: &Candidate,
+        comparison: &Comparison,
+        root: Option<Manifest>,
+    ) -> Result<Arrived, SyncError> {
+        match &self.referrers {
+            Some(all) => Box::pin(all.of_copied(candidate, comparison, root)).await,
+            None => Ok(Arrived::default()),
         }
     }
 
@@ -293,7 +358,7 @@ impl TagWorker {
         &self,
         candidate: &Candidate,
         comparison: &Comparison,
-    ) -> Result<(Moved, crate::oci::Digest), SyncError> {
+    ) -> Result<(Moved, Manifest), SyncError> {
         let chosen = comparison.manifest.as_ref();
         let chosen = chosen.ok_or_else(|| candidate.not_found())?;
         let manifest = match &chosen.body {
@@ -311,7 +376,7 @@ impl TagWorker {
                 .ladder
                 .copy(&route, &candidate.target_reference, &manifest)
                 .await?;
-            return Ok((moved, manifest.digest));
+            return Ok((moved, manifest));
         };
         let moved = self
             .ladder
@@ -329,6 +394,6 @@ impl TagWorker {
                 },
                 _ => SyncError::Target(source),
             })?;
-        Ok((moved, manifest.digest))
+        Ok((moved, manifest))
     }
 }

@@ -52,12 +52,38 @@ pub enum SyncError {
         /// The target's words.
         source: Box<oci::Error>,
     },
+    /// A signature, SBOM or the like can't be copied; the image itself is at the target.
+    #[error("referrer {referrer}: {source}")]
+    Referrer {
+        /// What it is, in quotes, and of which manifest.
+        referrer: String,
+        /// Why.
+        source: Box<SyncError>,
+    },
+    /// The index under a subject's fallback tag can't be updated.
+    #[error("target `{host}`: the index of referrers `{reference}` can't be updated: {detail}")]
+    ReferrerIndex {
+        /// Host and port.
+        host: String,
+        /// `repository:tag`.
+        reference: String,
+        /// Why, and what to do.
+        detail: String,
+    },
 }
 
 impl SyncError {
+    /// The failure itself, if this one only says what it prevented.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Referrer { source, .. } => source.cause(),
+            own => own,
+        }
+    }
+
     /// The underlying registry failure, if there is one.
     pub fn registry(&self) -> Option<&oci::Error> {
-        match self {
+        match self.cause() {
             Self::Source(error) | Self::Target(error) | Self::NoRepository(error) => Some(error),
             Self::Sparse { source, .. } => Some(source.as_ref()),
             _ => None,

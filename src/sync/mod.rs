@@ -1,8 +1,8 @@
 //! What to copy and how, between two registries; knows neither database nor web.
 //!
 //! How a tag is processed: [`input`] names items; [`selection`] lists their tags and selects; `copy`
-//! compares both ends and copies, the cheapest way first; [`outcome`] is its result, and [`progress`]
-//! reports it. [`engine`] drives that for a run, [`plan`] without writing.
+//! compares both ends and copies, the cheapest way first; [`referrers`] follow their images;
+//! [`outcome`] is its result, and [`progress`] reports it. [`engine`] drives that for a run, [`plan`] without writing.
 //!
 //! - [`offload`]: long-running work, such as matching many names, off the runtime's threads.
 //! - [`error`]: why a run can't start.
@@ -15,6 +15,7 @@ pub mod offload;
 pub mod outcome;
 pub mod plan;
 pub mod progress;
+pub mod referrers;
 pub mod selection;
 
 pub use engine::{Engine, RunEnd, RunStop};

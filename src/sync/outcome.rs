@@ -105,12 +105,23 @@ pub struct TagOutcome {
     pub platforms: String,
     /// The chosen platforms that the image lacks.
     pub missing: Option<MissingPlatforms>,
+    /// What became of its signatures, SBOMs and attestations.
+    pub referrers: ReferrerOutcome,
     /// Bytes sent to the target for this tag.
     pub moved: Moved,
     /// How long it took.
     pub duration: Duration,
     /// Why it failed.
     pub error: Option<String>,
+}
+
+/// What became of the referrers of a tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReferrerOutcome {
+    /// How many were written.
+    pub written: u64,
+    /// Why some aren't copied.
+    pub warnings: Vec<String>,
 }
 
 impl TagOutcome {

@@ -16,12 +16,17 @@ use super::copy::unreachable::Unreachable;
 use super::engine::Engine;
 use super::error::SyncError;
 use super::outcome::{Action, MissingPlatforms};
+use super::referrers::arrive::Arrived;
+use super::referrers::of_tag::{CARRIED, in_order};
+use super::referrers::walk::Referrers;
 use super::selection::candidate::{Candidate, candidates_find};
+use crate::text::counted;
 
 /// The actions of a run, and their totals.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// One for each selected tag, in the order of the items.
+    /// One for each selected tag, in the order of the items; tags that hold referrers come last if
+    /// referrers are copied.
     pub actions: Vec<PlanAction>,
     /// Tags to copy.
     pub copy: u64,
@@ -31,7 +36,8 @@ pub struct Plan {
     pub skip: u64,
     /// Tags that can't or mustn't be copied.
     pub blocked: u64,
-    /// Bytes of all required blobs, each counted once, including those that the target already has.
+    /// Bytes of all required blobs, each counted once, including those that the target already has;
+    /// without those of referrers.
     pub bytes: u64,
     /// The blocked ones that couldn't be checked, rather than being forbidden.
     pub failed: u64,
@@ -74,6 +80,8 @@ struct PlannedTag {
     blobs: Vec<(Digest, u64)>,
     /// Chosen platforms that it lacks.
     missing: Option<MissingPlatforms>,
+    /// Why some of its referrers wouldn't be copied.
+    warnings: Vec<String>,
     /// The items that select it.
     items: Vec<usize>,
 }
@@ -95,6 +103,57 @@ impl Plan {
         self.skip -= 1;
         self.blocked += 1;
         self.failed += 1;
+    }
+}
+
+/// What is known of the planned tags so far.
+#[derive(Default)]
+struct Planned {
+    /// Blobs whose bytes were counted.
+    counted: HashSet<Digest>,
+    /// Tags with none of the chosen platforms: their place in the plan, and their items.
+    missing_all: Vec<(usize, Vec<usize>, MissingPlatforms)>,
+    /// Items with another tag.
+    met: HashSet<usize>,
+}
+
+impl Planned {
+    /// Adds a tag to the plan.
+    fn take(&mut self, plan: &mut Plan, tag: PlannedTag) {
+        let PlannedTag {
+            action,
+            blobs,
+            missing,
+            warnings,
+            items,
+        } = tag;
+        match missing {
+            Some(missing) if missing.is_all => {
+                let at = plan.actions.len();
+                self.missing_all.push((at, items, missing));
+            }
+            missing => {
+                self.met.extend(items);
+                let told = missing.map(|missing| missing.told_of(&action.repository, &action.tag));
+                plan.warnings.extend(told);
+            }
+        }
+        plan.warnings.extend(warnings);
+        plan.failed += u64::from(action.error.is_some());
+        let fresh = blobs
+            .into_iter()
+            .filter(|(digest, _)| self.counted.insert(digest.clone()));
+        plan.bytes = plan
+            .bytes
+            .saturating_add(total(fresh.map(|(_, size)| size)));
+        let count = match action.action {
+            Action::Copy => &mut plan.copy,
+            Action::Update => &mut plan.update,
+            Action::Skip => &mut plan.skip,
+            Action::Blocked => &mut plan.blocked,
+        };
+        *count += 1;
+        plan.actions.push(action);
     }
 }
 
@@ -129,67 +188,48 @@ impl Engine {
                 size: None,
             });
         }
-        let mut counted = HashSet::new();
-        let mut compared = futures_util::stream::iter(found.all)
-            .map(|candidate| self.plan_tag(candidate, &unreachable))
-            .buffered(self.spec.max_parallel.max(1));
-        let (mut missing_all, mut met) = (Vec::new(), HashSet::new());
-        while let Some(tag) = compared.next().await {
-            let PlannedTag {
-                action,
-                blobs,
-                missing,
-                items,
-            } = tag;
-            match missing {
-                Some(missing) if missing.is_all => {
-                    missing_all.push((plan.actions.len(), items, missing));
-                }
-                missing => {
-                    met.extend(items);
-                    let told =
-                        missing.map(|missing| missing.told_of(&action.repository, &action.tag));
-                    plan.warnings.extend(told);
-                }
+        let (target, choice) = (self.target.clone(), &self.spec.referrers);
+        let referrers = Referrers::new(target, choice, found.referrer_tags, None, None);
+        let mut planned = Planned::default();
+        for some in in_order(found.all, referrers.is_some()) {
+            let mut compared = futures_util::stream::iter(some)
+                .map(|candidate| self.plan_tag(candidate, &unreachable, referrers.as_ref()))
+                .buffered(self.spec.max_parallel.max(1));
+            while let Some(tag) = compared.next().await {
+                planned.take(&mut plan, tag);
             }
-            plan.failed += u64::from(action.error.is_some());
-            let fresh = blobs
-                .into_iter()
-                .filter(|(digest, _)| counted.insert(digest.clone()));
-            plan.bytes = plan
-                .bytes
-                .saturating_add(total(fresh.map(|(_, size)| size)));
-            let count = match action.action {
-                Action::Copy => &mut plan.copy,
-                Action::Update => &mut plan.update,
-                Action::Skip => &mut plan.skip,
-                Action::Blocked => &mut plan.blocked,
-            };
-            *count += 1;
-            plan.actions.push(action);
         }
-        for (at, items, missing) in missing_all {
-            let is_met = items.iter().any(|item| met.contains(item));
+        for (at, items, missing) in planned.missing_all {
+            let is_met = items.iter().any(|item| planned.met.contains(item));
             plan.missing_add(at, is_met, missing);
         }
         plan.unreachable = unreachable.summary();
         plan
     }
 
-    async fn plan_tag(&self, candidate: Candidate, unreachable: &Unreachable) -> PlannedTag {
+    async fn plan_tag(
+        &self,
+        candidate: Candidate,
+        unreachable: &Unreachable,
+        referrers: Option<&Referrers>,
+    ) -> PlannedTag {
         let (source, target) = (candidate.from.host(), self.target.host());
         let compared = match unreachable.find(source, Some(target)) {
             Some(error) => Err(error),
-            None => self.plan_compared(&candidate).await,
+            None => self.plan_compared(&candidate, referrers).await,
         };
         match compared {
-            Ok((mut comparison, blobs)) => {
+            Ok((mut comparison, blobs, arrived)) => {
                 let missing = comparison.missing.take();
-                let reason = format!("{}; {}", candidate.selected_by, comparison.reason);
+                let mut reason = format!("{}; {}", candidate.selected_by, comparison.reason);
+                if arrived.written > 0 {
+                    reason = format!("{reason}; {} to copy", counted(arrived.written, "referrer"));
+                }
                 PlannedTag {
                     action: self.action(&candidate, comparison, reason, &blobs),
                     blobs,
                     missing,
+                    warnings: arrived.warnings,
                     items: candidate.items,
                 }
             }
@@ -204,6 +244,7 @@ impl Engine {
                     },
                     blobs: Vec::new(),
                     missing: None,
+                    warnings: Vec::new(),
                     items: candidate.items,
                 }
             }
@@ -213,7 +254,12 @@ impl Engine {
     async fn plan_compared(
         &self,
         candidate: &Candidate,
-    ) -> Result<(Comparison, Vec<(Digest, u64)>), SyncError> {
+        referrers: Option<&Referrers>,
+    ) -> Result<(Comparison, Vec<(Digest, u64)>, Arrived), SyncError> {
+        if referrers.is_some_and(|all| all.has_carried(candidate)) {
+            let stop = Comparison::stop(Action::Skip, CARRIED.to_owned());
+            return Ok((stop, Vec::new(), Arrived::default()));
+        }
         let ends = Ends {
             target: &self.target,
             known: &self.spec.known,
@@ -221,12 +267,20 @@ impl Engine {
         };
         let comparison = ends.compare(candidate).await?;
         let mut blobs = Vec::new();
+        let mut root = None;
         if let (Action::Copy | Action::Update, Some(manifest)) =
             (comparison.action, &comparison.manifest)
         {
-            blobs = needs(candidate, manifest).await?;
+            let whole = root_get(candidate, manifest).await?;
+            blobs = needs(candidate, manifest, &whole).await?;
+            root = Some(whole);
         }
-        Ok((comparison, blobs))
+        let arrived = match (referrers, root) {
+            (Some(all), Some(root)) => all.of_planned(candidate, &comparison, root).await?,
+            (Some(all), None) => all.of_copied(candidate, &comparison, None).await?,
+            (None, _) => Arrived::default(),
+        };
+        Ok((comparison, blobs, arrived))
     }
 
     fn action(
@@ -257,15 +311,20 @@ fn total(sizes: impl Iterator<Item = u64>) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }
 
+/// The manifest to write.
+async fn root_get(candidate: &Candidate, manifest: &TargetManifest) -> Result<Manifest, SyncError> {
+    match &manifest.body {
+        Some(manifest) => Ok(manifest.clone()),
+        None => candidate.manifest_get(&manifest.digest).await,
+    }
+}
+
 /// All blobs that a manifest needs, each once.
 async fn needs(
     candidate: &Candidate,
     manifest: &TargetManifest,
+    root: &Manifest,
 ) -> Result<Vec<(Digest, u64)>, SyncError> {
-    let root = match &manifest.body {
-        Some(manifest) => manifest.clone(),
-        None => candidate.manifest_get(&manifest.digest).await?,
-    };
     if matches!(root.content, Content::Schema1) {
         return Err(SyncError::Schema1 {
             reference: candidate.reference.on(&candidate.source),
@@ -276,7 +335,7 @@ async fn needs(
         None => true,
     };
     let mut blobs = Blobs::default();
-    blobs.take(&root);
+    blobs.take(root);
     let looks: Vec<_> = root
         .children()
         .iter()

@@ -252,6 +252,9 @@ pub struct ProjectCreateArguments {
     /// Copy this platform only (`arm64`, `linux/arm/v7`); may be repeated
     #[arg(long = "architecture", value_name = "A")]
     pub architectures: Vec<String>,
+    /// Also copy signatures, SBOMs and attestations: all, or only these types, comma-separated
+    #[arg(long, value_name = "TYPES", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "all")]
+    pub referrers: Vec<String>,
     /// Description
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,

@@ -175,6 +175,9 @@ async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, Cl
     if !arguments.architectures.is_empty() {
         options.insert("architectures".into(), json!(arguments.architectures));
     }
+    if !arguments.referrers.is_empty() {
+        options.insert("referrers".into(), json!(arguments.referrers));
+    }
     options.extend(
         arguments
             .description

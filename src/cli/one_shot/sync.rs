@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::oci::RegistryAddress;
+use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use crate::sync::progress::{Event, Reporter};
 use crate::sync::{Engine, RunEnd, SyncItem, SyncSpec};
@@ -21,6 +22,12 @@ use crate::cli::output::{self, Display};
 const EVENTS: usize = 256;
 
 pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
+    let referrers = ReferrerChoice::parse(&arguments.referrers).map_err(|error| {
+        CliError::Input(format!(
+            "`--referrers`: `{}`: {}",
+            error.value, error.reason
+        ))
+    })?;
     let source = Source::read(&arguments)?;
     let target = client(&arguments.to, &arguments.trust, arguments.max_names)?;
     let spec = SyncSpec {
@@ -32,6 +39,7 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
         known: KnownTags::new(),
         lost: LostTags::new(),
         only: None,
+        referrers,
     };
     same_place_refuse(&spec, target.address())?;
     let engine = Engine::new(target, spec);

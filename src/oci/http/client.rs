@@ -10,9 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::abilities::Abilities;
 use super::call::{Call, Response};
 use super::exchange::Exchange;
-use super::head_ability::HeadAbility;
 use super::health::{Health, Kind, Trial, is_last};
 use super::options::{ClientOptions, ListingLimit};
 use super::retry::{Attempts, Pause};
@@ -41,7 +41,7 @@ pub(in crate::oci) struct Inner {
     pub(in crate::oci) health: Health,
     first_delay: Duration,
     pub(in crate::oci) listing: ListingLimit,
-    pub(in crate::oci) head: HeadAbility,
+    pub(in crate::oci) abilities: Abilities,
     /// Open upload sessions, and those being cancelled.
     pub(in crate::oci) uploads: TaskTracker,
     permits: Arc<Semaphore>,
@@ -83,7 +83,7 @@ impl Client {
                     idle_timeout: options.idle_timeout,
                 },
                 permits: Arc::new(Semaphore::new(options.max_connections.max(1))),
-                head: HeadAbility::default(),
+                abilities: Abilities::default(),
                 uploads: TaskTracker::new(),
                 pause: Pause::default(),
             }),

@@ -6,13 +6,13 @@
 //! - `call`: one request and its response; `exchange` sends it once; `transport`: the connections.
 //! - `failure`: why there is no response; `refusal`: what an error response says.
 //! - `retry`: how often and when to retry; `health`: pauses requests to a registry that fails
-//!   repeatedly; `head_ability`: whether HEAD is supported.
+//!   repeatedly; `abilities`: what a host doesn't support.
 
+pub(in crate::oci) mod abilities;
 pub(in crate::oci) mod call;
 pub mod client;
 pub(in crate::oci) mod exchange;
 pub(in crate::oci) mod failure;
-pub(in crate::oci) mod head_ability;
 pub(in crate::oci) mod health;
 pub mod options;
 pub(in crate::oci) mod refusal;

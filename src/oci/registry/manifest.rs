@@ -1,7 +1,5 @@
 //! Manifests of a registry: check (HEAD), get, push.
 
-use std::sync::atomic::Ordering;
-
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method};
@@ -21,6 +19,8 @@ const MAX_MANIFEST: usize = 8 * 1024 * 1024;
 /// The message for a larger one.
 const TOO_LARGE: &str = "the manifest is larger than the limit of 8 MiB";
 const DIGEST_HEADER: &str = "docker-content-digest";
+/// The header by which a registry confirms that it lists the manifest as a referrer.
+const SUBJECT_HEADER: &str = "oci-subject";
 
 /// The result of checking a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,13 @@ pub struct ManifestHead {
     pub size: Option<u64>,
 }
 
+/// The response to a pushed manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// Whether the registry lists it among the referrers of its subject by itself.
+    pub is_listed: bool,
+}
+
 impl Client {
     /// The digest of a manifest; `None` if it doesn't exist. One HEAD; if a host's HEAD has no
     /// digest or is refused, one GET.
@@ -39,7 +46,7 @@ impl Client {
         repository: &Repository,
         reference: &Reference,
     ) -> Result<Option<ManifestHead>, Error> {
-        if !self.inner.head.missing.load(Ordering::Relaxed) {
+        if !self.inner.abilities.no_head.is_known() {
             let call = self.manifest_call(Method::HEAD, repository, reference);
             match self.send(call).await {
                 Ok(answer) => {
@@ -51,7 +58,7 @@ impl Client {
                 Err(error) if matches!(error.status(), Some(405 | 501)) => {}
                 Err(error) => return Err(error),
             }
-            self.inner.head.missing.store(true, Ordering::Relaxed);
+            self.inner.abilities.no_head.note();
         }
         let call = self.manifest_call(Method::GET, repository, reference);
         let asked = reference.clone();
@@ -142,7 +149,7 @@ impl Client {
         repository: &Repository,
         reference: &Reference,
         manifest: &Manifest,
-    ) -> Result<(), Error> {
+    ) -> Result<Pushed, Error> {
         let what = format!("pushing manifest `{}`", reference.on(repository));
         let url = self.url(repository, &format!("manifests/{reference}"));
         let mut call = Call::new(Method::PUT, url, Scope::Push(repository.clone()), what)
@@ -158,7 +165,9 @@ impl Client {
                 wanted: manifest.digest.clone(),
                 got: head.digest.to_string(),
             }),
-            _ => Ok(()),
+            _ => Ok(Pushed {
+                is_listed: answer.header(SUBJECT_HEADER).is_some(),
+            }),
         }
     }
 

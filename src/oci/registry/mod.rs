@@ -4,7 +4,7 @@
 //!   as a stream.
 //! - [`manifest`]: get, check, put and delete manifests.
 //! - [`blob`]: check and read blobs; [`upload`]: write and mount them.
-//! - `referrer`: what refers to a manifest.
+//! - [`referrer`]: what refers to a manifest.
 //! - [`image`]: the content of an image; [`ping`]: tests step by step whether a registry is usable.
 
 pub mod blob;
@@ -14,6 +14,6 @@ pub mod image;
 pub mod manifest;
 pub mod page;
 pub mod ping;
-pub(in crate::oci) mod referrer;
+pub mod referrer;
 pub(in crate::oci) mod tag;
 pub mod upload;

@@ -7,6 +7,7 @@
 //! - [`platform`]: operating system, architecture, variant; `platform_names`: their names in other
 //!   tools.
 //! - [`manifest`]: parsed manifests and indexes; `large`: processes big ones off the runtime's threads.
+//! - [`referrer_index`]: indexes of signatures and the like; [`referrer_tag`]: the tags that hold them.
 
 pub mod address;
 pub mod digest;
@@ -16,3 +17,5 @@ pub mod name_error;
 pub mod platform;
 pub(in crate::oci) mod platform_names;
 pub mod reference;
+pub mod referrer_index;
+pub mod referrer_tag;

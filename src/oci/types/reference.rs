@@ -91,6 +91,12 @@ impl Tag {
         }
     }
 
+    /// A tag that is put together from valid parts.
+    pub(super) fn built(text: &str) -> Self {
+        debug_assert!(Self::parse(text).is_ok(), "{text}");
+        Self(text.into())
+    }
+
     /// The tag as text.
     pub fn as_str(&self) -> &str {
         &self.0

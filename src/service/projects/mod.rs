@@ -1,6 +1,7 @@
 //! Sync projects: what is copied from where to where.
 //!
-//! - [`project`]: create, read, update, delete; [`settings`]: their options; [`lookup`] finds a project
+//! - [`project`]: create, read, update, delete; [`settings`]: their options, with [`referrer_words`];
+//!   [`lookup`] finds a project
 //!   by id or label.
 //! - [`item`]: the images of a project; [`item_spec`]: their settings; [`selector`]: which tags;
 //!   [`places`]: where each comes from and goes to.
@@ -12,5 +13,6 @@ pub mod item_spec;
 pub mod lookup;
 pub mod places;
 pub mod project;
+pub mod referrer_words;
 pub mod selector;
 pub mod settings;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::referrer_words::ReferrerWords;
 use crate::oci::{NameError, PlatformChoice};
 use crate::service::Error;
 use crate::store;
@@ -30,6 +31,9 @@ pub struct ProjectOptions {
     pub architectures: Option<Vec<String>>,
     /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
     pub on_empty: Option<String>,
+    /// Signatures, SBOMs and attestations to copy with their images: `all`, `signature`,
+    /// `attestation`, `sbom`, or artifact types; empty (the default): none.
+    pub referrers: Option<ReferrerWords>,
     /// Free text.
     pub description: Option<String>,
     /// Whether it can run.
@@ -55,6 +59,9 @@ pub struct ProjectDetails {
     pub architectures: Option<Vec<String>>,
     /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
     pub on_empty: Option<String>,
+    /// Signatures, SBOMs and attestations to copy with their images: `all`, `signature`,
+    /// `attestation`, `sbom`, or artifact types; empty: none.
+    pub referrers: Option<ReferrerWords>,
     /// Free text.
     pub description: Option<String>,
     /// Whether it can run.
@@ -73,6 +80,7 @@ impl From<ProjectOptions> for ProjectDetails {
             target_tag: options.target_tag,
             architectures: options.architectures,
             on_empty: options.on_empty,
+            referrers: options.referrers,
             description: options.description,
             enabled: options.enabled,
             max_parallel: options.max_parallel,
@@ -96,6 +104,9 @@ pub struct ProjectSettings {
     /// What to do if an item selects nothing and has no setting of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_empty: Option<OnEmpty>,
+    /// The signatures, SBOMs and attestations to copy, in the form of [`ReferrerChoice::words`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub referrers: Vec<String>,
     /// Free text.
     pub description: String,
     /// Maximum number of tags to work on at once.
@@ -115,6 +126,7 @@ impl Default for ProjectSettings {
             target_tag: None,
             architectures: Vec::new(),
             on_empty: None,
+            referrers: Vec::new(),
             description: String::new(),
             max_parallel: MAX_PARALLEL,
             newer: Newer::new(),
@@ -151,6 +163,9 @@ impl ProjectSettings {
         }
         if let Some(text) = &details.on_empty {
             self.on_empty = on_empty_parse(text)?;
+        }
+        if let Some(words) = &details.referrers {
+            self.referrers = words.choice()?.words();
         }
         if let Some(description) = &details.description {
             if description.chars().count() > DESCRIPTION_LIMIT {

@@ -18,6 +18,7 @@ use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
 use crate::store::runs::run::Run;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
 use crate::store::{Db, DbConnection, SealKey};
+use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
 use crate::sync::{Selector, SyncItem, SyncSpec};
 use crate::text::counted;
@@ -242,6 +243,8 @@ impl StoredProject {
                 known: self.known,
                 lost: self.lost,
                 only: self.only,
+                referrers: ReferrerChoice::parse(&self.settings.referrers)
+                    .map_err(|error| Error::invalid("referrers", error.to_string()))?,
             },
             pair: self.pair,
         })

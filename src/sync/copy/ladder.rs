@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::oci::registry::manifest::Pushed;
 use crate::oci::registry::upload::{Mount, OnBytes, Upload};
 use crate::oci::types::large::{MAX_DEPTH, Room};
 use crate::oci::types::manifest::Content;
@@ -92,6 +93,17 @@ impl Ladder {
         let moved = self.needs(route, manifest, None, 0).await?;
         self.put(route, reference, manifest).await?;
         Ok(moved)
+    }
+
+    /// Copies a manifest that nothing else writes, by its digest, with all its dependencies.
+    pub(in crate::sync) async fn by_digest(
+        self: &Arc<Self>,
+        route: &Route,
+        manifest: &Manifest,
+    ) -> Result<(Moved, Pushed), SyncError> {
+        let moved = self.needs(route, manifest, None, 0).await?;
+        let reference = Reference::Digest(manifest.digest.clone());
+        Ok((moved, self.put(route, &reference, manifest).await?))
     }
 
     /// Copies an index's children that are in `children`, with all their dependencies; not the
@@ -180,7 +192,7 @@ impl Ladder {
         route: &Route,
         reference: &Reference,
         manifest: &Manifest,
-    ) -> Result<(), SyncError> {
+    ) -> Result<Pushed, SyncError> {
         manifest_write(&self.target, &route.target, reference, manifest, true)
             .await
             .map_err(SyncError::Target)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::oci::registry::manifest::Pushed;
 use crate::oci::types::manifest::Content;
 use crate::oci::{Digest, Endpoint, Error, Manifest, Reference, Repository};
 
@@ -26,7 +27,7 @@ pub(in crate::sync) async fn manifest_write(
     reference: &Reference,
     manifest: &Manifest,
     again: bool,
-) -> Result<(), Error> {
+) -> Result<Pushed, Error> {
     match put(target, repository, reference, manifest).await {
         Err(error) if again && is_passing(&error) => {
             tracing::debug!(%error, "the target reports missing blobs or manifests; retrying");
@@ -42,7 +43,7 @@ async fn put(
     repository: &Repository,
     reference: &Reference,
     manifest: &Manifest,
-) -> Result<(), Error> {
+) -> Result<Pushed, Error> {
     let _write = WRITES.begin(target.host(), repository, manifest).await;
     target.manifest_put(repository, reference, manifest).await
 }

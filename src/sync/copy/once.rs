@@ -10,7 +10,7 @@ use crate::sync::error::SyncError;
 use crate::sync::outcome::Moved;
 
 /// Work that is done once per key.
-pub(super) struct Once<K> {
+pub(in crate::sync) struct Once<K> {
     cells: Mutex<HashMap<K, Arc<Cell>>>,
 }
 
@@ -26,18 +26,18 @@ impl<K> Default for Once<K> {
 
 impl<K: Eq + Hash> Once<K> {
     /// Later callers get the first one's failure, or an empty result.
-    pub(in crate::sync) async fn get(
+    pub(in crate::sync) async fn get<T: Default>(
         &self,
         key: K,
-        work: impl Future<Output = Result<Moved, SyncError>>,
-    ) -> Result<Moved, SyncError> {
-        let mut moved = Moved::default();
+        work: impl Future<Output = Result<T, SyncError>>,
+    ) -> Result<T, SyncError> {
+        let mut own = T::default();
         let result = self
             .cell(key)
-            .get_or_init(|| async { work.await.map(|done| moved = done) })
+            .get_or_init(|| async { work.await.map(|done| own = done) })
             .await
             .clone();
-        result.map(|()| moved)
+        result.map(|()| own)
     }
 
     /// `None`: it was already done. A failure of `work` only affects its caller: its cause may be

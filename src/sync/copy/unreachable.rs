@@ -18,6 +18,7 @@ impl Unreachable {
     /// unreachable, even if the failing host is another one that it needs (its token server, its
     /// storage).
     pub(in crate::sync) fn note(&self, source: &str, target: &str, error: &SyncError) {
+        let error = error.cause();
         let host = match error {
             SyncError::Source(_) => source,
             _ => target,

@@ -12,6 +12,7 @@ use super::placement::Placement;
 use super::template::TagTemplate;
 use crate::oci::{Digest, Endpoint, NameError, PlatformChoice, RegistryAddress, Repository};
 
+use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::selection::select::Selector;
 
 /// Default number of tags worked on at once. Twice the requests in flight hide the latency of one;
@@ -37,6 +38,8 @@ pub struct SyncSpec {
     pub lost: LostTags,
     /// Only these of the selected tags; `None`: all of them.
     pub only: Option<OnlyTags>,
+    /// Which signatures, SBOMs and attestations are copied with their images.
+    pub referrers: ReferrerChoice,
 }
 
 /// One source repository and its selection.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 
 use crate::oci::registry::page::{Dropped, Listing};
+use crate::oci::types::referrer_tag::ReferrerTag;
 use crate::oci::{Digest, Endpoint, Manifest, NameError, PlatformChoice, Reference, Repository};
 
 use super::resolve::{ResolveError, selection_resolve};
@@ -15,7 +16,8 @@ use crate::sync::copy::unreachable::Unreachable;
 use crate::sync::error::SyncError;
 use crate::sync::input::spec::{OnEmpty, OnlyTags, SyncItem, SyncSpec, platforms_text};
 use crate::sync::offload::Asker;
-use crate::sync::outcome::{Action, Moved, Status, TagOutcome};
+use crate::sync::outcome::{Action, Moved, ReferrerOutcome, Status, TagOutcome};
+use crate::sync::referrers::tags::ReferrerTags;
 use crate::text::counted;
 
 /// Repositories listed at once.
@@ -57,6 +59,8 @@ pub(in crate::sync) struct Candidates {
     pub(in crate::sync) warnings: Vec<String>,
     /// About items that select nothing although that isn't expected.
     pub(in crate::sync) empty: Vec<String>,
+    /// The tags of the listed repositories that hold referrers.
+    pub(in crate::sync) referrer_tags: ReferrerTags,
 }
 
 /// Lists what must be listed, and selects.
@@ -84,6 +88,10 @@ pub(in crate::sync) async fn candidates_find(
             None => (Vec::new(), Known::NotNeeded),
             Some(Ok(listing)) => {
                 found.warn_dropped(&item, &listing.dropped);
+                if let Ok(repository) = item.source.address().resolve(&item.repository) {
+                    let tags = &found.referrer_tags;
+                    tags.note(item.source.host(), &repository, &listing.entries);
+                }
                 let count = listing.entries.len();
                 (listing.entries, Known::Tags(count))
             }
@@ -181,6 +189,7 @@ fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
         previous_digest: None,
         platforms: String::new(),
         missing: None,
+        referrers: ReferrerOutcome::default(),
         moved: Moved::default(),
         duration: Duration::ZERO,
         error: Some(error),
@@ -320,6 +329,11 @@ impl Candidate {
         found.map_err(SyncError::Source)
     }
 
+    /// Whether it is a tag that holds referrers of another manifest.
+    pub(in crate::sync) fn is_of_referrers(&self) -> bool {
+        ReferrerTag::parse(self.reference.as_str()).is_some()
+    }
+
     /// `host/repository:tag` at the source.
     pub(in crate::sync) fn origin(&self) -> String {
         format!("{}/{}", self.from.host(), self.reference.on(&self.source))
@@ -358,6 +372,7 @@ impl Candidate {
             previous_digest: None,
             platforms: platforms_text(&self.architectures),
             missing: None,
+            referrers: ReferrerOutcome::default(),
             moved: Moved::default(),
             duration: Duration::ZERO,
             error: None,

@@ -72,7 +72,7 @@ async fn work(place: WorkContext, Claimed { run, part }: Claimed, hold: Arc<Hold
     let mut recorder = Recorder::new(place.db.clone(), &hold);
     let share = loop {
         let loaded = async {
-            let share = place.shares.get(&place.db, &run).await?;
+            let share = place.shares.get(&place.db, &place.worker, &run).await?;
             recorder.resume(&part, &place.worker).await?;
             Ok::<_, Error>(share)
         };

@@ -6,13 +6,14 @@
 //!   [`lease_rules`], and notices when a run should end; [`lost`]: puts parts of lost workers back into
 //!   the queue.
 //! - `execution`: one part, from the stored project to its final status; `shares`: the common state of
-//!   the parts of a run.
+//!   the parts of a run; `index_leases`: one server at a time writes an index of referrers.
 //! - `recorder`: writes results, log and totals while the engine works; `records`: the
 //!   stored form of an outcome.
 
 pub mod claim;
 pub(in crate::taskomatic) mod execution;
 pub(in crate::taskomatic) mod holds;
+pub(in crate::taskomatic) mod index_leases;
 pub(in crate::taskomatic) mod lease_keeper;
 pub mod lease_rules;
 pub mod lost;

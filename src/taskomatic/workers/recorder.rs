@@ -199,7 +199,8 @@ impl Recorder {
         let key = (outcome.repository.clone(), outcome.tag.clone());
         if let Some(earlier) = self.earlier.remove(&key) {
             // It is as an earlier worker left and recorded it.
-            if outcome.status == Status::Done && outcome.action == Action::Skip {
+            let is_idle = outcome.referrers.written == 0;
+            if outcome.status == Status::Done && outcome.action == Action::Skip && is_idle {
                 return;
             }
             self.totals.moved.bytes -= count(earlier.bytes).min(self.totals.moved.bytes);

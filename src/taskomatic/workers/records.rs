@@ -31,8 +31,12 @@ pub(super) fn outcome_line(outcome: &TagOutcome) -> Option<(LogLevel, String)> {
             } else {
                 "updated"
             };
+            let with = match outcome.referrers.written {
+                0 => String::new(),
+                written => format!(" with {}", counted(written, "referrer")),
+            };
             let line = format!(
-                "{name} {verb} to `{}`: {} in {} sent, {} mounted, {} ms",
+                "{name} {verb} to `{}`{with}: {} in {} sent, {} mounted, {} ms",
                 outcome.target,
                 counted(moved.bytes, "byte"),
                 counted(moved.blobs_copied, "blob"),
@@ -42,6 +46,15 @@ pub(super) fn outcome_line(outcome: &TagOutcome) -> Option<(LogLevel, String)> {
             (LogLevel::Info, line)
         }
         // The usual case, 100 000 times a night; its result is stored.
+        (_, Action::Skip) if outcome.referrers.written > 0 => (
+            LogLevel::Info,
+            format!(
+                "{name} is unchanged; {} written to `{}`: {} sent",
+                counted(outcome.referrers.written, "referrer"),
+                outcome.target,
+                counted(moved.bytes, "byte"),
+            ),
+        ),
         (_, Action::Skip) if outcome.target_digest.is_some() || outcome.missing.is_some() => {
             return None;
         }

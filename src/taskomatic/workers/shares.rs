@@ -13,6 +13,8 @@ use crate::store::projects::synced_tag::StorePair;
 use crate::store::runs::run::Run;
 use crate::sync::Engine;
 
+use super::index_leases::DatabaseLeases;
+
 /// Runs remembered without a part in progress here: the next one may follow soon.
 const IDLE: usize = 8;
 
@@ -31,13 +33,23 @@ pub(super) struct Shares(Arc<Mutex<Vec<(i64, Cell)>>>);
 
 impl Shares {
     /// The share of a run; a failure is not remembered.
-    pub(in crate::taskomatic) async fn get(&self, db: &Db, run: &Run) -> Result<Cell, Error> {
+    pub(in crate::taskomatic) async fn get(
+        &self,
+        db: &Db,
+        worker: &str,
+        run: &Run,
+    ) -> Result<Cell, Error> {
         let cell = self.cell(run.id);
         cell.get_or_try_init(|| async {
             let job = run_job_load(db, run).await?;
+            let leases = Arc::new(DatabaseLeases {
+                db: db.clone(),
+                worker: worker.to_owned(),
+            });
             Ok::<_, Error>(Share {
                 pair: job.pair,
                 engines: Engine::new(job.target, job.spec)
+                    .with_leases(leases)
                     .split()
                     .into_iter()
                     .collect(),

@@ -63,6 +63,32 @@ async fn flags_copy_and_a_second_time_nothing() {
 }
 
 #[tokio::test]
+async fn signatures_and_the_like_follow_if_they_are_wanted() {
+    let (source, target) = (source().await, Registry::start().await);
+    let (from, to) = (http(&source), http(&target));
+    let image = Image::multi(Format::Oci, 0, 1000);
+    for (seed, kind) in [(1, "a/one"), (2, "a/two")] {
+        Image::referrer(seed, kind, &image.top).store(&source, "team/app", None);
+    }
+    let desk = Desk::new();
+    let mut arguments = vec!["sync", "--from", &from, "--to", &to];
+    arguments.extend(["--repository", "team/app", "--tag", "1.0"]);
+    let with = |referrers| [arguments.clone(), vec![referrers]].concat();
+    desk.run(&with("--referrers=sbom,a/one")).ended(0);
+    let place = format!("{to}/team/app:1.0").replace("http://", "");
+    let line = format!("added   team/app:1.0 -> {place}: 1 referrer\n");
+    let said = desk.run(&with("--referrers")).ended(0);
+    assert_eq!(said.out, line, "{said:?}");
+    let said = desk.run(&with("--referrers")).ended(0);
+    assert!(said.out.is_empty(), "{said:?}");
+    let said = desk.run(&with("--referrers=sig")).ended(2);
+    assert!(
+        said.err.contains("`--referrers`: `sig`: expected `all`"),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
 async fn json_lines_have_the_promised_members() {
     let (source, target) = (source().await, Registry::start().await);
     Image::artifact(9, "a/b").store(&target, "team/app", Some("1.0"));

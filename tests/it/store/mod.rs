@@ -7,12 +7,14 @@
 //! - `notifications`: pending notifications.
 //! - `link`: the link to PostgreSQL: hangs, lost connections, TLS.
 //! - `opening`: connecting, migrating, keys.
+//! - `index_leases`: one writer for each index of referrers.
 //! - `migrations`: their files and numbers.
 //! - `workers`: workers, and notifications between nodes.
 //! - `trouble`: the meaning of errors.
 //! - `tables`: the tables after migrations, and which queries use an index.
 
 mod accounts;
+mod index_leases;
 mod link;
 mod migrations;
 mod notifications;

@@ -9,6 +9,7 @@ use registrysync::store::access::account::{account_by_login, account_list, role_
 use registrysync::store::access::login_failure::{failure_add, failure_forget, failures_of};
 use registrysync::store::access::org::org_list;
 use registrysync::store::access::session::{session_delete_expired, session_find};
+use registrysync::store::projects::index_lease::{index_lease_end, index_lease_take};
 use registrysync::store::projects::item::{item_by_id, item_list};
 use registrysync::store::projects::project::{
     Project, project_by_label, project_last_runs, project_list,
@@ -288,7 +289,9 @@ fn login_hot_calls(conn: &mut DbConnection) -> Result<(), Error> {
     }
     failure_add(conn, &subjects, chrono::TimeDelta::minutes(5), 10)?;
     failures_of(conn, &subjects)?;
-    failure_forget(conn, &subjects[0])
+    failure_forget(conn, &subjects[0])?;
+    index_lease_take(conn, "r.example/app:x", "w 1", queue::LEASE)?;
+    index_lease_end(conn, "r.example/app:x", "w 1")
 }
 
 fn part_hot_calls(conn: &mut DbConnection, part: &Part) -> Result<(), Error> {

@@ -228,9 +228,26 @@ impl Image {
             "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": artifact_type,
             "config": config.descriptor("application/vnd.oci.empty.v1+json"),
             "layers": [layer.descriptor("application/octet-stream")],
+            "annotations": { "org.example.number": seed.to_string() },
             "subject": { "mediaType": subject.media_type, "digest": subject.digest, "size": subject.bytes.len() },
         });
         Self::new(OCI_MANIFEST, &manifest, vec![config, layer], Vec::new())
+    }
+
+    /// An index of these referrers, as clients keep it under the fallback tag of their subject.
+    pub(crate) fn fallback(referrers: &[&Image]) -> Self {
+        let entries: Vec<Value> = referrers
+            .iter()
+            .map(|referrer| {
+                let json: Value = serde_json::from_slice(&referrer.top.bytes).unwrap();
+                json!({
+                    "mediaType": referrer.top.media_type, "digest": referrer.top.digest,
+                    "size": referrer.top.bytes.len(), "artifactType": json["artifactType"],
+                    "annotations": json["annotations"],
+                })
+            })
+            .collect();
+        Self::over(Format::Oci, &entries, referrers)
     }
 
     fn over(format: Format, entries: &[Value], images: &[&Image]) -> Self {

@@ -4,6 +4,7 @@
 //! - `copying`: every kind of image, repeated runs, shared blobs, updates; between real and in-process registries.
 //! - `platforms`: some platforms of an index.
 //! - `blobs`: failing transfers, refused mounts, content that doesn't match its digest.
+//! - `referrers`: signatures, SBOMs and attestations, with and without the referrers API.
 //! - `selecting`: listings, conflicts, sources that are the target; `newest`: the youngest images;
 //!   `naming`: target tags and repositories from templates.
 //! - `skopeo`: the same files with the real skopeo.
@@ -16,6 +17,7 @@ mod copying;
 mod naming;
 mod newest;
 mod platforms;
+mod referrers;
 pub(crate) mod selecting;
 mod skopeo;
 mod writers;
@@ -29,6 +31,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use registrysync::oci::{Client, ClientOptions, RegistryAddress, Repository};
+use registrysync::sync::input::referrer_choice::ReferrerChoice;
 use registrysync::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use registrysync::sync::progress::{Event, Reporter};
 use registrysync::sync::{
@@ -101,6 +104,7 @@ pub(crate) fn spec(items: Vec<SyncItem>) -> SyncSpec {
         known: KnownTags::new(),
         lost: LostTags::new(),
         only: None,
+        referrers: ReferrerChoice::None,
     }
 }
 

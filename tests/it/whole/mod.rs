@@ -21,6 +21,7 @@ mod nodes;
 mod notifications;
 mod openapi;
 mod pages;
+mod referrers;
 mod retry;
 mod scale;
 mod schedules;

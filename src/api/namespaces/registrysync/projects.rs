@@ -55,7 +55,8 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         param("destStore", "label of the image store to copy to"),
         param(
             "options",
-            "`placement`, `target_tag`, `architectures`, `on_empty`, `description`, `enabled`, `max_parallel`",
+            "`placement`, `target_tag`, `architectures`, `on_empty`, `referrers`, `description`, \
+             `enabled`, `max_parallel`",
         )
         .optional(),
     ];

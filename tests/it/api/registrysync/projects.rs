@@ -23,6 +23,7 @@ on_both_databases! {
             .post("setDetails", json!({"label": "mirror", "details": {
                 "placement": "scoped", "architectures": ["arm64", "linux/amd64"],
                 "description": "böse <&> 1", "enabled": false, "max_parallel": 3,
+                "referrers": ["sbom", "application/spdx+json"],
                 "src_store_label": "dest", "dest_store_label": "src", "version": 1,
             }}))
             .await
@@ -35,16 +36,22 @@ on_both_databases! {
             "src_store_label": "dest", "dest_store_label": "src", "enabled": false,
             "created": ANY, "modified": ANY, "placement": "scoped",
             "architectures": ["arm64", "linux/amd64"], "on_empty": "warn", "max_parallel": 3,
+            "referrers": ["application/spdx+json", "sbom"],
         });
         assert_answer(&changed, &wanted);
         wanted["items"] = json!([]);
         assert_answer(&shown, &wanted);
+        for (given, kept) in [(json!(true), json!(["all"])), (json!(false), json!([]))] {
+            let details = json!({"label": "mirror", "details": {"referrers": given}});
+            let changed = admin.post("setDetails", details).await.expect("changed");
+            assert_eq!(changed["referrers"], kept);
+        }
         // Omitted members stay unchanged.
         let again = admin
             .post("setDetails", json!({"label": "mirror", "details": {"enabled": true}}))
             .await
             .expect("changed");
-        assert_eq!((&again["placement"], &again["version"]), (&json!("scoped"), &json!(3)));
+        assert_eq!((&again["placement"], &again["version"]), (&json!("scoped"), &json!(5)));
 
         assert_eq!(admin.post("delete", json!({"label": "mirror"})).await, Ok(json!(1)));
         let gone = Err((10101, "there is no project `mirror`".to_owned()));
@@ -78,6 +85,9 @@ on_both_databases! {
             ("create", with(json!({"placement": "sideways"})), 2800, "`placement`"),
             ("create", with(json!({"architectures": ["arm64", "a/b/c/d"]})), 2800, "`architectures`"),
             ("create", with(json!({"max_parallel": 0})), 2800, "`max_parallel`"),
+            ("create", with(json!({"referrers": ["sig"]})), 2800, "`referrers`: `sig` is not a valid kind of referrer"),
+            ("create", with(json!({"referrers": "all"})), 0, "array of strings, or boolean"),
+            ("setDetails", set(json!({"referrers": ["all", "a b/c"]})), 2800, "`referrers`: `a b/c`"),
             ("create", with(json!({"max_parallel": 257})), 2800, "`max_parallel`"),
             ("create", with(json!({"description": "x".repeat(4001)})), 2800, "`description`"),
             ("create", with(json!({"prune": "gone", "engine": "native"})), 2801, "Invalid argument(s): engine, prune"),

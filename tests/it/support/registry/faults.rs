@@ -46,6 +46,8 @@ pub(crate) enum Quirk {
     ImmutableTags,
     /// An index may be pushed without its children.
     SparseAllowed,
+    /// No referrers API: 404, and no `OCI-Subject`.
+    NoReferrers,
     /// No `OCI-Subject` after the push of a manifest with a subject.
     NoOciSubject,
     /// A repository without tags answers `"tags": null`.

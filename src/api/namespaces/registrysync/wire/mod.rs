@@ -44,6 +44,8 @@ pub(super) struct Project {
     architectures: Vec<String>,
     /// What to do if an item selects nothing: `warn`, `fail` or `ignore`.
     on_empty: OnEmpty,
+    /// Signatures, SBOMs and attestations to copy with their images; empty for none.
+    referrers: Vec<String>,
     /// Maximum number of tags to work on at once.
     max_parallel: usize,
     /// Why the options can't be read; omitted if they can.
@@ -91,6 +93,7 @@ impl From<ProjectView> for Project {
             target_tag: settings.target_tag.map(String::from),
             architectures: settings.architectures,
             on_empty: settings.on_empty.unwrap_or_default(),
+            referrers: settings.referrers,
             max_parallel: settings.max_parallel,
             problem: view.problem,
             items: None,

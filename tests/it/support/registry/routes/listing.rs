@@ -1,6 +1,6 @@
 //! Listings: the catalogue and tags, page by page, and referrers.
 
-use std::ops::Bound;
+use std::{collections::BTreeMap, ops::Bound};
 
 use axum::{
     http::{StatusCode, Uri},
@@ -9,7 +9,9 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    super::{LinkStyle, Shared, auth::parameter, content::digest_of, faults::Quirk},
+    super::{
+        LinkStyle, Shared, auth::parameter, content::digest_of, faults::Quirk, state::Manifest,
+    },
     error, json_answer, set,
 };
 
@@ -124,41 +126,33 @@ fn next(shared: &Shared, path: &str, size: usize, last: &str) -> String {
     }
 }
 
-/// The manifests of a repository with this subject, as an index.
-pub(super) fn referrers(
-    shared: &Shared,
-    repository: &str,
-    subject: &str,
-    query: Option<&str>,
-) -> Response {
-    let wanted = parameter(query, "artifactType");
+/// The manifests of a repository with this subject, as an index, page by page.
+pub(super) fn referrers(shared: &Shared, repository: &str, subject: &str, uri: &Uri) -> Response {
+    if shared.has(Quirk::NoReferrers) {
+        return not_a_page();
+    }
+    let Some((size, last)) = page_wanted(shared, uri.query()) else {
+        return bad_cursor();
+    };
+    let wanted = parameter(uri.query(), "artifactType");
     let data = shared.data.lock().unwrap();
     let manifests = data.repositories.get(repository).map(|r| &r.manifests);
-    let descriptors = manifests
-        .into_iter()
-        .flatten()
+    let referrers = manifests.into_iter().flatten();
+    let descriptors: BTreeMap<String, Value> = referrers
         .filter_map(|(digest, manifest)| {
-            let json: Value = serde_json::from_slice(&manifest.bytes).ok()?;
-            if json["subject"]["digest"] != subject {
-                return None;
-            }
-            let artifact_type = match &json["artifactType"] {
-                Value::Null => &json["config"]["mediaType"],
-                own => own,
-            };
-            let mut descriptor = json!({
-                "mediaType": manifest.media_type, "digest": digest, "size": manifest.bytes.len(),
-                "artifactType": artifact_type,
-            });
-            if !json["annotations"].is_null() {
-                descriptor["annotations"] = json["annotations"].clone();
-            }
-            (wanted.is_none() || artifact_type.as_str() == wanted.as_deref()).then_some(descriptor)
-        });
+            let descriptor = descriptor(digest, manifest, subject)?;
+            let artifact_type = descriptor["artifactType"].as_str();
+            let is_wanted = wanted.is_none() || artifact_type == wanted.as_deref();
+            is_wanted.then(|| (digest.clone(), descriptor))
+        })
+        .collect();
+    let names = descriptors.range((after(last.as_ref()), Bound::Unbounded));
+    let names = names.map(|(digest, _)| digest.clone()).take(size + 1);
     let media_type = "application/vnd.oci.image.index.v1+json";
-    let descriptors: Vec<_> = descriptors.collect();
-    let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": descriptors });
-    let mut response = json_answer(StatusCode::OK, &index);
+    let mut response = page(shared, uri, names.collect(), size, |names| {
+        let descriptors: Vec<_> = names.iter().map(|name| &descriptors[name]).collect();
+        json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": descriptors })
+    });
     set(response.headers_mut(), "content-type", media_type);
     if wanted.is_some() {
         set(
@@ -168,4 +162,31 @@ pub(super) fn referrers(
         );
     }
     response
+}
+
+/// As a router answers that doesn't know the path.
+fn not_a_page() -> Response {
+    let mut response = Response::new("404 page not found\n".into());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+/// The entry of a manifest that has this subject.
+fn descriptor(digest: &str, manifest: &Manifest, subject: &str) -> Option<Value> {
+    let json: Value = serde_json::from_slice(&manifest.bytes).ok()?;
+    if json["subject"]["digest"] != subject {
+        return None;
+    }
+    let artifact_type = match &json["artifactType"] {
+        Value::Null => &json["config"]["mediaType"],
+        own => own,
+    };
+    let mut descriptor = json!({
+        "mediaType": manifest.media_type, "digest": digest, "size": manifest.bytes.len(),
+        "artifactType": artifact_type,
+    });
+    if !json["annotations"].is_null() {
+        descriptor["annotations"] = json["annotations"].clone();
+    }
+    Some(descriptor)
 }

@@ -134,6 +134,7 @@ fn put(
     set(headers, "docker-content-digest", &digest);
     if let Some(subject) = json["subject"]["digest"].as_str()
         && !shared.has(Quirk::NoOciSubject)
+        && !shared.has(Quirk::NoReferrers)
     {
         set(headers, "oci-subject", subject);
     }

@@ -171,7 +171,7 @@ async fn answer(shared: Arc<Shared>, request: Request) -> Response {
         (Route::Catalog, &Method::GET) => listing::catalog(&shared, uri),
         (Route::TagList(repository), &Method::GET) => listing::tags(&shared, &repository, uri),
         (Route::Referrers(repository, digest), &Method::GET) => {
-            listing::referrers(&shared, &repository, &digest, query)
+            listing::referrers(&shared, &repository, &digest, uri)
         }
         (Route::Manifest(repository, reference), _) => {
             manifests::answer(&shared, &parts, &repository, &reference, body).await

@@ -1,0 +1,198 @@
+//! Copies what refers to one manifest, as far as the target lacks it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::oci::types::large::Room;
+use crate::oci::types::referrer_index::referrer_descriptor;
+use crate::oci::{Descriptor, Digest, Endpoint, Manifest, Reference, Tag};
+use crate::sync::copy::ladder::{Ladder, Route};
+use crate::sync::error::SyncError;
+use crate::sync::outcome::Moved;
+
+use super::found::Found;
+use super::index::IndexPlace;
+use super::lease::IndexLeases;
+use super::turns::turn;
+
+/// What was done for one manifest or more.
+#[derive(Debug, Default)]
+pub(in crate::sync) struct Arrived {
+    /// Referrers that were written, or that a run would write.
+    pub(in crate::sync) written: u64,
+    pub(in crate::sync) moved: Moved,
+    pub(in crate::sync) warnings: Vec<String>,
+    /// The manifests under cosign's tags.
+    pub(super) tagged: Vec<Digest>,
+}
+
+impl std::ops::AddAssign for Arrived {
+    fn add_assign(&mut self, mut other: Self) {
+        self.written += other.written;
+        self.moved += other.moved;
+        self.warnings.append(&mut other.warnings);
+        self.tagged.append(&mut other.tagged);
+    }
+}
+
+/// One manifest whose referrers are to arrive.
+pub(super) struct Arrival<'a> {
+    pub(super) target: &'a Endpoint,
+    pub(super) route: &'a Route,
+    pub(super) subject: &'a Digest,
+    /// `None`: nothing is written.
+    pub(super) ladder: Option<&'a Arc<Ladder>>,
+    pub(super) leases: Option<&'a Arc<dyn IndexLeases>>,
+}
+
+/// What a target lists for the manifest.
+struct Listed {
+    has_api: bool,
+    digests: HashSet<Digest>,
+}
+
+impl Arrival<'_> {
+    /// Copies these; asks and writes nothing if there are none.
+    pub(super) async fn all(&self, found: Found) -> Result<Arrived, SyncError> {
+        let mut arrived = Arrived::default();
+        if found.count() == 0 {
+            return Ok(arrived);
+        }
+        let place = Reference::Digest(self.subject.clone()).on(&self.route.target);
+        let _turn = turn(&format!("{}/{place}", self.target.host())).await;
+        if !found.manifests.is_empty() {
+            self.manifests(&found.manifests, &mut arrived).await?;
+        }
+        for (_, tag) in &found.tags {
+            let name = || format!("`{}`", Reference::Tag(tag.clone()).on(&self.route.source));
+            let copied = self.tag(tag, &mut arrived).await;
+            copied.map_err(|error| wrapped(name(), error))?;
+        }
+        Ok(arrived)
+    }
+
+    async fn manifests(
+        &self,
+        manifests: &[Descriptor],
+        arrived: &mut Arrived,
+    ) -> Result<(), SyncError> {
+        let listed = self.listed().await?;
+        let mut entries = Vec::new();
+        let mut done = Ok(());
+        for referrer in manifests {
+            if listed.digests.contains(&referrer.digest) {
+                continue;
+            }
+            let copied = self.manifest(referrer, listed.has_api, arrived).await;
+            match copied {
+                Ok(entry) => entries.extend(entry),
+                // What has arrived before is listed all the same.
+                Err(error) => {
+                    done = Err(wrapped(self.name(referrer), error));
+                    break;
+                }
+            }
+        }
+        if !entries.is_empty() {
+            let place = IndexPlace {
+                target: self.target,
+                repository: &self.route.target,
+                subject: self.subject,
+            };
+            place.extend(&entries, self.leases).await?;
+        }
+        done
+    }
+
+    async fn listed(&self) -> Result<Listed, SyncError> {
+        let (target, repository) = (self.target, &self.route.target);
+        let listing = target.referrers(repository, self.subject).await;
+        if let Some(listing) = listing.map_err(SyncError::Target)? {
+            let entries = listing.entries.into_iter();
+            return Ok(Listed {
+                has_api: true,
+                digests: entries.map(|entry| entry.digest).collect(),
+            });
+        }
+        let index = target.referrer_index(repository, self.subject).await;
+        let index = index.map_err(SyncError::Target)?;
+        let entries = index.iter().flat_map(Manifest::children);
+        Ok(Listed {
+            has_api: false,
+            digests: entries.map(|entry| entry.digest.clone()).collect(),
+        })
+    }
+
+    /// A referrer that the target doesn't list; returns its entry if it has to be listed by us.
+    async fn manifest(
+        &self,
+        referrer: &Descriptor,
+        has_api: bool,
+        arrived: &mut Arrived,
+    ) -> Result<Option<Descriptor>, SyncError> {
+        let reference = Reference::Digest(referrer.digest.clone());
+        let head = self.target.manifest_head(&self.route.target, &reference);
+        let is_there = head.await.map_err(SyncError::Target)?.is_some();
+        if is_there && has_api {
+            // The registry knows it, and decides itself what it lists.
+            return Ok(None);
+        }
+        arrived.written += 1;
+        let Some(ladder) = self.ladder else {
+            return Ok(None);
+        };
+        let (from, source) = (&self.route.from, &self.route.source);
+        let room = Room::take(referrer.size, 0).await;
+        let manifest = from.child_get(source, referrer, room).await;
+        let manifest = manifest.map_err(SyncError::Source)?;
+        let mut is_listed = false;
+        if !is_there {
+            let (moved, pushed) = ladder.by_digest(self.route, &manifest).await?;
+            arrived.moved += moved;
+            is_listed = pushed.is_listed;
+        }
+        Ok((!is_listed || !has_api).then(|| referrer_descriptor(&manifest)))
+    }
+
+    /// What cosign keeps under a tag; nothing if it was deleted meanwhile.
+    async fn tag(&self, tag: &Tag, arrived: &mut Arrived) -> Result<(), SyncError> {
+        let reference = Reference::Tag(tag.clone());
+        let Route { from, source, .. } = self.route;
+        let head = from.manifest_head(source, &reference).await;
+        let Some(head) = head.map_err(SyncError::Source)? else {
+            return Ok(());
+        };
+        arrived.tagged.push(head.digest.clone());
+        let present = self.target.manifest_head(&self.route.target, &reference);
+        let present = present.await.map_err(SyncError::Target)?;
+        if present.is_some_and(|present| present.digest == head.digest) {
+            return Ok(());
+        }
+        arrived.written += 1;
+        if let Some(ladder) = self.ladder {
+            let digest = Reference::Digest(head.digest);
+            let manifest = from.manifest_get(source, &digest).await;
+            let manifest = manifest.map_err(SyncError::Source)?;
+            let moved = ladder.copy(self.route, &reference, &manifest).await?;
+            arrived.moved += moved;
+        }
+        Ok(())
+    }
+
+    fn name(&self, referrer: &Descriptor) -> String {
+        let kind = match &referrer.artifact_type {
+            Some(kind) if !kind.is_empty() => format!(" ({kind})"),
+            _ => String::new(),
+        };
+        let reference = Reference::Digest(referrer.digest.clone());
+        let named = reference.on(&self.route.source);
+        format!("`{named}`{kind} of `{}`", self.subject)
+    }
+}
+
+fn wrapped(referrer: String, error: SyncError) -> SyncError {
+    SyncError::Referrer {
+        referrer,
+        source: Box::new(error),
+    }
+}

@@ -1,0 +1,181 @@
+//! From a manifest to all that refers to it, to what refers to that, and so on, within limits.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::oci::registry::referrer::MOST_REFERRERS;
+use crate::oci::types::referrer_index::referrer_descriptor;
+use crate::oci::types::referrer_tag::ReferrerTag;
+use crate::oci::{Descriptor, Digest, Endpoint, Reference, Repository};
+use crate::sync::copy::ladder::{Ladder, Route};
+use crate::sync::copy::once::Once;
+use crate::sync::error::SyncError;
+use crate::sync::input::referrer_choice::ReferrerChoice;
+
+use super::arrive::{Arrival, Arrived};
+use super::found::{Found, find};
+use super::lease::IndexLeases;
+use super::tags::ReferrerTags;
+
+/// How far referrers of referrers are followed; real ones have two levels.
+const DEEPEST: usize = 4;
+
+/// The referrers of a run's or plan's tags.
+pub(in crate::sync) struct Referrers {
+    pub(super) target: Endpoint,
+    choice: ReferrerChoice,
+    tags: ReferrerTags,
+    /// `None`: nothing is written.
+    pub(super) ladder: Option<Arc<Ladder>>,
+    leases: Option<Arc<dyn IndexLeases>>,
+    /// Several tags may have the same manifest.
+    subjects: Once<(String, Repository, Repository, Digest)>,
+    /// Tags that are copied with the manifest to which they belong, by target repository.
+    carried: Mutex<HashSet<(Repository, String)>>,
+}
+
+impl Referrers {
+    /// `None`: none are wanted. `ladder`: for a run; without one nothing is written.
+    pub(in crate::sync) fn new(
+        target: Endpoint,
+        choice: &ReferrerChoice,
+        tags: ReferrerTags,
+        ladder: Option<Arc<Ladder>>,
+        leases: Option<Arc<dyn IndexLeases>>,
+    ) -> Option<Self> {
+        (!choice.is_none()).then(|| Self {
+            target,
+            choice: choice.clone(),
+            tags,
+            ladder,
+            leases,
+            subjects: Once::default(),
+            carried: Mutex::default(),
+        })
+    }
+
+    /// Whether a tag was copied with the manifest to which it belongs.
+    pub(super) fn is_carried(&self, target: &Repository, tag: &str) -> bool {
+        let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        carried.contains(&(target.clone(), tag.to_owned()))
+    }
+
+    /// Copies all that refers to `subject`; of several callers the first gets the result.
+    pub(super) async fn of(&self, route: &Route, subject: &Digest) -> Result<Arrived, SyncError> {
+        let key = (
+            route.from.host().to_owned(),
+            route.source.clone(),
+            route.target.clone(),
+            subject.clone(),
+        );
+        let walk = Box::pin(self.walk(route, subject));
+        self.subjects.get(key, walk).await
+    }
+
+    /// How many referrers of `subject` the source has that would be wanted.
+    pub(super) async fn count(&self, route: &Route, subject: &Digest) -> Result<usize, SyncError> {
+        Ok(self.wanted(route, subject).await?.count())
+    }
+
+    async fn walk(&self, route: &Route, root: &Digest) -> Result<Arrived, SyncError> {
+        let mut seen = HashSet::from([root.clone()]);
+        let mut open = vec![(root.clone(), 1)];
+        let mut all = Arrived::default();
+        while let Some((subject, depth)) = open.pop() {
+            self.note_carried(route, &subject);
+            let mut found = self.wanted(route, &subject).await?;
+            all.warnings.append(&mut found.warnings);
+            // One that was met before ends a loop.
+            found
+                .manifests
+                .retain(|entry| !seen.contains(&entry.digest));
+            let named = |digest: &Digest| Reference::Digest(digest.clone()).on(&route.source);
+            if depth > DEEPEST && found.count() > 0 {
+                let (root, deep) = (named(root), named(&subject));
+                all.warnings.push(format!(
+                    "`{root}` has referrers of referrers more than {DEEPEST} levels deep; those of \
+                     `{deep}` are not copied"
+                ));
+                continue;
+            }
+            let left = MOST_REFERRERS.saturating_sub(seen.len() - 1);
+            if found.manifests.len() > left {
+                found.manifests.truncate(left);
+                all.warnings.push(format!(
+                    "`{}` has more than {MOST_REFERRERS} referrers with those of its referrers; the \
+                     others are not copied",
+                    named(root)
+                ));
+            }
+            let mut next: Vec<Digest> = found
+                .manifests
+                .iter()
+                .map(|entry| entry.digest.clone())
+                .collect();
+            let mut arrived = self.arrival(route, &subject).all(found).await?;
+            next.append(&mut arrived.tagged);
+            all += arrived;
+            let new = next
+                .into_iter()
+                .filter(|digest| seen.insert(digest.clone()));
+            open.extend(new.map(|digest| (digest, depth + 1)));
+        }
+        Ok(all)
+    }
+
+    fn arrival<'a>(&'a self, route: &'a Route, subject: &'a Digest) -> Arrival<'a> {
+        Arrival {
+            target: &self.target,
+            route,
+            subject,
+            ladder: self.ladder.as_ref(),
+            leases: self.leases.as_ref(),
+        }
+    }
+
+    /// What the source has for a manifest, as far as it is wanted.
+    async fn wanted(&self, route: &Route, subject: &Digest) -> Result<Found, SyncError> {
+        let mut found = find(route, subject, &self.tags).await?;
+        found.tags.retain(|(kind, _)| self.choice.wants_tag(*kind));
+        let mut seen = HashSet::new();
+        found
+            .manifests
+            .retain(|entry| seen.insert(entry.digest.clone()));
+        if self.choice.is_by_type() {
+            let mut wanted = Vec::new();
+            for entry in found.manifests {
+                if self.is_wanted(route, &entry).await? {
+                    wanted.push(entry);
+                }
+            }
+            found.manifests = wanted;
+        }
+        Ok(found)
+    }
+
+    /// An entry without a type is read for it.
+    async fn is_wanted(&self, route: &Route, entry: &Descriptor) -> Result<bool, SyncError> {
+        if let Some(kind) = entry
+            .artifact_type
+            .as_deref()
+            .filter(|kind| !kind.is_empty())
+        {
+            return Ok(self.choice.wants(kind));
+        }
+        let reference = Reference::Digest(entry.digest.clone());
+        let manifest = route.from.manifest_get(&route.source, &reference).await;
+        let own = referrer_descriptor(&manifest.map_err(SyncError::Source)?);
+        Ok(own
+            .artifact_type
+            .is_some_and(|kind| self.choice.wants(&kind)))
+    }
+
+    fn note_carried(&self, route: &Route, subject: &Digest) {
+        let kinds = [ReferrerTag::Index].into_iter().chain(ReferrerTag::COSIGN);
+        let tags = kinds
+            .filter(|kind| self.choice.wants_tag(*kind))
+            .map(|kind| (route.target.clone(), kind.of(subject).to_string()));
+        let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        carried.extend(tags);
+    }
+}

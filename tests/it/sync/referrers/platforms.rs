@@ -1,0 +1,69 @@
+//! Some platforms of an index: what referred to the whole index doesn't apply to a smaller one.
+
+use registrysync::oci::PlatformChoice;
+use registrysync::sync::input::referrer_choice::ReferrerChoice;
+use registrysync::sync::{Action, Engine, SelectorSpec, SyncItem, SyncSpec};
+
+use super::{Release, each, listed, referrers_at};
+use crate::support::registry::Registry;
+use crate::support::registry::faults::Quirk;
+use crate::sync::{client, item, literal, run, spec};
+
+fn chosen(from: &registrysync::oci::Client, selector: &SelectorSpec) -> SyncSpec {
+    let item = SyncItem {
+        architectures: vec![PlatformChoice::parse("amd64").unwrap()],
+        ..item(from, "app", selector)
+    };
+    SyncSpec {
+        referrers: ReferrerChoice::All,
+        ..spec(vec![item])
+    }
+}
+
+#[tokio::test]
+async fn a_smaller_index_has_none_and_its_images_keep_theirs() {
+    for target in each().await {
+        let source = Registry::start().await;
+        let release = Release::new(100);
+        release.push(source.address()).await;
+        let (from, to) = (client(source.address()), client(target.address()));
+        let wanted = || chosen(&from, &literal(&["1"]));
+        let plan = Engine::new(to.clone(), wanted()).plan().await;
+        let first = run(&to, wanted()).await;
+        first.all_done(Action::Copy, 1);
+        // The provenance of the one image; not the `.sbom` of another.
+        assert_eq!(first.of("1").referrers.written, 1, "{first:?}");
+        // The SBOM, and cosign's signature and attestation.
+        let warning = "`app:1`: the index is written with the chosen platforms only, so its digest \
+                       differs, and the source's 3 referrers don't apply to it: not copied; those of \
+                       its images are";
+        assert_eq!(first.warnings, [warning]);
+        assert_eq!(plan.warnings, first.warnings);
+        assert!(plan.actions[0].reason.ends_with("; 1 referrer to copy"));
+        let child = &release.image.children[0].digest;
+        assert_eq!(referrers_at(target.address(), child).await.len(), 1);
+        let second = run(&to, wanted()).await;
+        second.all_done(Action::Skip, 1);
+        assert_eq!(second.of("1").referrers.written, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_keeps_its_digest_keeps_its_referrers() {
+    let source = Registry::start().await;
+    let target = Registry::builder()
+        .quirk(Quirk::SparseAllowed)
+        .start()
+        .await;
+    let release = Release::new(200);
+    release.push(source.address()).await;
+    let (from, to) = (client(source.address()), client(target.address()));
+    let digest = release.image.digest();
+    let ran = run(&to, chosen(&from, &literal(&[digest]))).await;
+    ran.all_done(Action::Copy, 1);
+    assert_eq!(ran.warnings, Vec::<String>::new());
+    // All but the `.sbom` of an image that wasn't chosen.
+    assert_eq!(ran.of(digest).referrers.written, release.count() - 1);
+    let index = listed(target.address(), digest).await.unwrap();
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
+}
