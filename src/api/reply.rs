@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::error::ApiError;
-use super::value::write::{Wire, text_part, write};
+use super::value::write::{Wire, struct_reopen, text_part, write};
 use crate::service::paging::Rows;
 
 /// The outcome of a call.
@@ -35,6 +35,15 @@ pub enum Reply {
     List(Stream<Box<dyn Page>>),
     /// A text, part by part.
     Text(Stream<String>),
+    /// A struct whose last member is an array, which is read while it is written.
+    Record {
+        /// The other members.
+        head: Box<dyn Content>,
+        /// The array's name.
+        name: &'static str,
+        /// Its pages.
+        pages: Stream<Box<dyn Page>>,
+    },
     /// The outcomes of nested calls, in sequence.
     Calls(mpsc::Receiver<Called>),
 }
@@ -57,6 +66,7 @@ impl std::fmt::Debug for Reply {
             Reply::Whole(_) => "Whole",
             Reply::List(_) => "List",
             Reply::Text(_) => "Text",
+            Reply::Record { .. } => "Record",
             Reply::Calls(_) => "Calls",
         })
     }
@@ -137,12 +147,27 @@ impl<T: Send + 'static> List<T> {
     }
 }
 
-impl<T: Serialize + Send + 'static> IntoReply for List<T> {
-    fn into_reply(self) -> Reply {
+impl<T: Serialize + Send + 'static> List<T> {
+    fn into_pages(self) -> Stream<Box<dyn Page>> {
         let pages = self
             .0
             .map(|page| page.map(|page| Box::new(page) as Box<dyn Page>));
-        Reply::List(pages.boxed())
+        pages.boxed()
+    }
+
+    /// A struct with the members of `head`, of which there must be one, and this list as `name`.
+    pub fn below(self, head: impl Content + 'static, name: &'static str) -> Reply {
+        Reply::Record {
+            head: Box::new(head),
+            name,
+            pages: self.into_pages(),
+        }
+    }
+}
+
+impl<T: Serialize + Send + 'static> IntoReply for List<T> {
+    fn into_reply(self) -> Reply {
+        Reply::List(self.into_pages())
     }
 }
 
@@ -222,6 +247,11 @@ impl Reply {
         match self {
             Reply::List(pages) => Reply::List(watched(pages, goes_on)),
             Reply::Text(parts) => Reply::Text(watched(parts, goes_on)),
+            Reply::Record { head, name, pages } => Reply::Record {
+                head,
+                name,
+                pages: watched(pages, goes_on),
+            },
             other => other,
         }
     }
@@ -328,6 +358,13 @@ impl Pieces {
                 let (begin, end) = (self.either(ARRAY.0, "["), self.either(ARRAY.1, "]"));
                 (begin, end, Todo::Pages(pages, true))
             }
+            Reply::Record { head, name, pages } => {
+                head.write(self.wire, out)?;
+                let end = struct_reopen(self.wire, name, out).map_err(ApiError::unwritable)?;
+                self.todo
+                    .extend([Todo::Text(end), Todo::Reply(Reply::List(pages))]);
+                return Ok(());
+            }
             Reply::Calls(calls) => {
                 let (begin, end) = (self.either(ARRAY.0, "["), self.either(ARRAY.1, "]"));
                 (begin, end, Todo::Calls(calls, true))
@@ -425,6 +462,21 @@ mod tests {
             .expect("no error");
         let expected = "<value><array><data><value><i4>1</i4></value><value><i4>2</i4></value></data></array></value>";
         assert_eq!(xml.as_deref(), Some(expected.as_bytes()));
+    }
+
+    #[tokio::test]
+    async fn a_list_may_be_the_last_member_of_a_struct() {
+        let head = std::collections::BTreeMap::from([("a", 1)]);
+        let record = || List::whole(vec![1, 2]).below(head.clone(), "all");
+        let expected = serde_json::json!({"a": 1, "all": [1, 2]});
+        assert_eq!(record().json().await, Ok(expected));
+        let xml = record().pieces(Wire::Xml, "", "").next().await;
+        let expected = "<value><struct><member><name>a</name><value><i4>1</i4></value></member>\
+            <member><name>all</name><value><array><data><value><i4>1</i4></value>\
+            <value><i4>2</i4></value></data></array></value></member></struct></value>";
+        assert_eq!(xml.expect("no error").as_deref(), Some(expected.as_bytes()));
+        let no_struct = List::whole(vec![1]).below(1, "all").json().await;
+        assert!(no_struct.is_err());
     }
 
     #[tokio::test]

@@ -103,6 +103,15 @@ impl SyncItem {
         Ok((source.resolve(&self.repository)?, target.resolve(&below)?))
     }
 
+    /// `host/repository` at the source.
+    pub fn origin(&self) -> String {
+        let source = self.source.address();
+        match source.resolve(&self.repository) {
+            Ok(path) => format!("{}/{path}", source.host()),
+            Err(_) => format!("{source}/{}", self.repository),
+        }
+    }
+
     /// Whether it would be copied onto itself.
     pub fn is_same_place(&self, placement: Placement, target: &RegistryAddress) -> bool {
         self.source.address().is_same_registry(target)

@@ -33,6 +33,11 @@ fn result(number: u32) -> NewRunResult {
         bytes: 5_000_000_000,
         duration_ms: 7,
         error: failed.then(|| "the blob is \u{1b}[0m gone".to_owned()),
+        source: format!("source.example/nginx:{number}"),
+        platforms: "linux/amd64".to_owned(),
+        reason: "literal; not there yet".to_owned(),
+        blobs_copied: 2,
+        blobs_mounted: 1,
     }
 }
 
