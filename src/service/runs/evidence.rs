@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::history::{run_details, run_find};
-use super::job::Parts;
 use crate::service::paging::{Rows, Slice, rows};
 use crate::service::projects::item_spec::ItemSpec;
 use crate::service::projects::places::Places;
@@ -110,8 +109,8 @@ fn has_ended(status: RunStatus) -> bool {
 }
 
 /// Keeps what a starting run is asked, in the transaction that starts it.
-pub fn run_asked_keep(conn: &mut DbConnection, run: &Run, parts: &Parts) -> Result<(), Error> {
-    let text = serde_json::to_string(&parts.asked).map_err(Error::unexpected)?;
+pub fn run_asked_keep(conn: &mut DbConnection, run: &Run, asked: &Asked) -> Result<(), Error> {
+    let text = serde_json::to_string(asked).map_err(Error::unexpected)?;
     Ok(asked_put(conn, run.id, &text)?)
 }
 

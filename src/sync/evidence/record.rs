@@ -83,6 +83,10 @@ pub fn platforms_list(text: &str) -> Vec<String> {
 }
 
 /// A number of bytes may not fit an integer of XML-RPC.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands the field by reference"
+)]
 pub(super) fn decimal<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(bytes)
 }

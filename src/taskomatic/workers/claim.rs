@@ -104,7 +104,7 @@ fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Err
         return Ok(());
     }
     if let Some(parts) = &parts {
-        run_asked_keep(conn, run, parts)?;
+        run_asked_keep(conn, run, &parts.asked)?;
     }
     let mut level = LogLevel::Info;
     if let Some((status, of_end)) = end {

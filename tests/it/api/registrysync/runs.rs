@@ -148,9 +148,10 @@ on_both_databases! {
         let wanted: Vec<_> = (0..RESULTS).map(|number| number.to_string()).collect();
         assert_eq!(texts(&all, "tag"), wanted);
         assert_eq!(all[1], json!({
-            "repository": "nginx", "tag": "1", "target": "target.example/nginx:1",
-            "action": "copy", "status": "done", "source_digest": "sha256:00",
-            "bytes": "5000000000", "duration_ms": 7,
+            "repository": "nginx", "tag": "1", "source": "source.example/nginx:1",
+            "target": "target.example/nginx:1", "platforms": ["linux/amd64"], "action": "copy",
+            "status": "done", "reason": "literal; not there yet", "source_digest": "sha256:00",
+            "bytes": "5000000000", "blobs_copied": 2, "blobs_mounted": 1, "duration_ms": 7,
         }));
         let failed = admin.get(&format!("listRunResults?runId={id}&status=failed")).await.expect("results");
         assert_eq!(texts(&failed, "tag"), ["0", "400", "800", "1200"]);
