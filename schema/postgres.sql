@@ -280,6 +280,11 @@ CREATE TABLE run_result (
     bytes bigint NOT NULL,
     duration_ms bigint NOT NULL,
     error text,
+    source text NOT NULL,
+    platforms text NOT NULL,
+    reason text NOT NULL,
+    blobs_copied bigint NOT NULL,
+    blobs_mounted bigint NOT NULL,
     CONSTRAINT run_result_action_check CHECK ((action = ANY (ARRAY['copy'::text, 'update'::text, 'skip'::text, 'delete'::text, 'blocked'::text]))),
     CONSTRAINT run_result_part_id_fkey FOREIGN KEY (part_id) REFERENCES run_part(id) ON DELETE CASCADE,
     CONSTRAINT run_result_part_id_repository_tag_key UNIQUE (part_id, repository, tag),
@@ -364,3 +369,10 @@ CREATE TABLE login_failure (
 );
 
 CREATE INDEX login_failure_since ON login_failure USING btree (since);
+
+CREATE TABLE run_asked (
+    run_id bigint NOT NULL,
+    asked text NOT NULL,
+    CONSTRAINT run_asked_pkey PRIMARY KEY (run_id),
+    CONSTRAINT run_asked_run_id_fkey FOREIGN KEY (run_id) REFERENCES tasko_run(id) ON DELETE CASCADE
+);

@@ -252,7 +252,7 @@ CREATE TABLE run_result (
     previous_digest TEXT,
     bytes BIGINT NOT NULL,
     duration_ms BIGINT NOT NULL,
-    error TEXT,
+    error TEXT, source TEXT NOT NULL DEFAULT '', platforms TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', blobs_copied BIGINT NOT NULL DEFAULT 0, blobs_mounted BIGINT NOT NULL DEFAULT 0,
     UNIQUE (part_id, repository, tag)
 );
 
@@ -327,3 +327,9 @@ CREATE TABLE login_failure (
 );
 
 CREATE INDEX login_failure_since ON login_failure (since);
+
+CREATE TABLE run_asked (
+    run_id BIGINT PRIMARY KEY NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
+    -- JSON; without credentials
+    asked TEXT NOT NULL
+);

@@ -4,7 +4,7 @@
 //! partial one; links at their place aren't followed, and modes of older files aren't inherited.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Error, Result, Write as _};
+use std::io::{Error, Result, Write};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -13,11 +13,11 @@ const OWNER_ONLY: u32 = 0o600;
 
 /// Creates the file; an error of the kind `AlreadyExists` if something exists there.
 pub(crate) fn create(path: &Path, content: &[u8]) -> Result<()> {
-    let aside = write_aside(path, content, OWNER_ONLY)?;
+    let mut draft = Draft::begin(path, OWNER_ONLY)?;
+    draft.write_all(content)?;
+    draft.file.sync_all()?;
     // Unlike renaming, linking never replaces.
-    let linked = fs::hard_link(&aside, path);
-    fs::remove_file(&aside)?;
-    linked
+    fs::hard_link(&draft.aside, path)
 }
 
 /// Creates or replaces the file.
@@ -27,8 +27,61 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
 
 /// The same with another mode, for related files that aren't secret.
 pub(crate) fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> Result<()> {
-    let aside = write_aside(path, content, mode)?;
-    fs::rename(&aside, path).inspect_err(|_| drop(fs::remove_file(&aside)))
+    let mut draft = Draft::begin(path, mode)?;
+    draft.write_all(content)?;
+    draft.finish()
+}
+
+/// A file that is written beside its place, and takes it when it is complete; dropped before, it
+/// leaves nothing.
+pub(crate) struct Draft {
+    file: File,
+    aside: PathBuf,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Begins one for `path`.
+    #[cfg_attr(not(unix), allow(unused_variables, reason = "only Unix has modes"))]
+    pub(crate) fn begin(path: &Path, mode: u32) -> Result<Self> {
+        let mut random = [0_u8; 8];
+        getrandom::fill(&mut random).map_err(|error| Error::other(error.to_string()))?;
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}.new", hex::encode(random)));
+        let aside = PathBuf::from(name);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+        Ok(Self {
+            file: options.open(&aside)?,
+            aside,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Puts it in its place.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.aside, &self.path)
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // It is no longer there if it has its place.
+        let _ = fs::remove_file(&self.aside);
+    }
 }
 
 /// The first line of a file, which is a password.
@@ -73,25 +126,6 @@ pub(crate) fn directory_risk(path: &Path) -> Option<&'static str> {
 #[cfg(not(unix))]
 pub(crate) fn directory_risk(_: &Path) -> Option<&'static str> {
     None
-}
-
-#[cfg_attr(not(unix), allow(unused_variables, reason = "only Unix has modes"))]
-fn write_aside(path: &Path, content: &[u8], mode: u32) -> Result<PathBuf> {
-    let mut random = [0_u8; 8];
-    getrandom::fill(&mut random).map_err(|error| Error::other(error.to_string()))?;
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.new", hex::encode(random)));
-    let aside = PathBuf::from(name);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    let write = |mut file: File| file.write_all(content).and_then(|()| file.sync_all());
-    options
-        .open(&aside)
-        .and_then(write)
-        .inspect_err(|_| drop(fs::remove_file(&aside)))?;
-    Ok(aside)
 }
 
 #[cfg(all(test, unix))]

@@ -14,8 +14,11 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::error::ApiError;
-use super::value::write::{Wire, text_part, write};
+use super::value::write::{Wire, struct_reopen, text_part, write};
 use crate::service::paging::Rows;
+
+#[cfg(test)]
+mod tests;
 
 /// The outcome of a call.
 pub type CallResult = Result<Reply, ApiError>;
@@ -35,6 +38,15 @@ pub enum Reply {
     List(Stream<Box<dyn Page>>),
     /// A text, part by part.
     Text(Stream<String>),
+    /// A struct whose last member is an array, which is read while it is written.
+    Record {
+        /// The other members.
+        head: Box<dyn Content>,
+        /// The array's name.
+        name: &'static str,
+        /// Its pages.
+        pages: Stream<Box<dyn Page>>,
+    },
     /// The outcomes of nested calls, in sequence.
     Calls(mpsc::Receiver<Called>),
 }
@@ -57,6 +69,7 @@ impl std::fmt::Debug for Reply {
             Reply::Whole(_) => "Whole",
             Reply::List(_) => "List",
             Reply::Text(_) => "Text",
+            Reply::Record { .. } => "Record",
             Reply::Calls(_) => "Calls",
         })
     }
@@ -137,12 +150,27 @@ impl<T: Send + 'static> List<T> {
     }
 }
 
-impl<T: Serialize + Send + 'static> IntoReply for List<T> {
-    fn into_reply(self) -> Reply {
+impl<T: Serialize + Send + 'static> List<T> {
+    fn into_pages(self) -> Stream<Box<dyn Page>> {
         let pages = self
             .0
             .map(|page| page.map(|page| Box::new(page) as Box<dyn Page>));
-        Reply::List(pages.boxed())
+        pages.boxed()
+    }
+
+    /// A struct with the members of `head`, of which there must be one, and this list as `name`.
+    pub fn below(self, head: impl Content + 'static, name: &'static str) -> Reply {
+        Reply::Record {
+            head: Box::new(head),
+            name,
+            pages: self.into_pages(),
+        }
+    }
+}
+
+impl<T: Serialize + Send + 'static> IntoReply for List<T> {
+    fn into_reply(self) -> Reply {
+        Reply::List(self.into_pages())
     }
 }
 
@@ -222,6 +250,11 @@ impl Reply {
         match self {
             Reply::List(pages) => Reply::List(watched(pages, goes_on)),
             Reply::Text(parts) => Reply::Text(watched(parts, goes_on)),
+            Reply::Record { head, name, pages } => Reply::Record {
+                head,
+                name,
+                pages: watched(pages, goes_on),
+            },
             other => other,
         }
     }
@@ -328,6 +361,13 @@ impl Pieces {
                 let (begin, end) = (self.either(ARRAY.0, "["), self.either(ARRAY.1, "]"));
                 (begin, end, Todo::Pages(pages, true))
             }
+            Reply::Record { head, name, pages } => {
+                head.write(self.wire, out)?;
+                let end = struct_reopen(self.wire, name, out).map_err(ApiError::unwritable)?;
+                self.todo
+                    .extend([Todo::Text(end), Todo::Reply(Reply::List(pages))]);
+                return Ok(());
+            }
             Reply::Calls(calls) => {
                 let (begin, end) = (self.either(ARRAY.0, "["), self.either(ARRAY.1, "]"));
                 (begin, end, Todo::Calls(calls, true))
@@ -380,84 +420,5 @@ impl<'e> Fault<'e> {
             fault_code: error.code(),
             fault_string: error.message(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{IntoReply, List, PIECE_BYTES, Reply};
-    use crate::api::ApiError;
-    use crate::api::value::write::Wire;
-    use futures_util::StreamExt as _;
-    use futures_util::stream;
-
-    #[tokio::test]
-    async fn no_piece_is_much_longer_than_its_bound() {
-        for wire in [Wire::Xml, Wire::Json] {
-            let list = List::whole(vec!["x".repeat(100); 10_000]).into_reply();
-            let mut pieces = list.pieces(wire, "<", ">");
-            let (mut count, mut all) = (0, 0);
-            while let Some(piece) = pieces.next().await.expect("no error") {
-                count += 1;
-                all += piece.len();
-                assert!(piece.len() < PIECE_BYTES + 200_000);
-                assert_eq!(
-                    pieces.is_done(),
-                    piece.ends_with(b">") && piece.len() < PIECE_BYTES
-                );
-            }
-            assert!(count > 5 && all > 1_000_000, "{count} {all}");
-        }
-        let one = 1.into_reply().pieces(Wire::Json, "a", "b").next().await;
-        assert_eq!(one.expect("no error").as_deref(), Some(&b"a1b"[..]));
-    }
-
-    #[tokio::test]
-    async fn lists_are_arrays_on_both_wires() {
-        let list = || List::whole(vec![1, 2]).into_reply();
-        assert_eq!(list().json().await, Ok(serde_json::json!([1, 2])));
-        let empty = List::whole(Vec::<i32>::new()).into_reply();
-        assert_eq!(empty.json().await, Ok(serde_json::json!([])));
-        let xml = list()
-            .pieces(Wire::Xml, "", "")
-            .next()
-            .await
-            .expect("no error");
-        let expected = "<value><array><data><value><i4>1</i4></value><value><i4>2</i4></value></data></array></value>";
-        assert_eq!(xml.as_deref(), Some(expected.as_bytes()));
-    }
-
-    #[tokio::test]
-    async fn a_list_that_breaks_off_has_no_end() {
-        let fails = || Err(ApiError::not_found("gone"));
-        let pages = [
-            Ok(vec!["x".repeat(PIECE_BYTES)]),
-            fails(),
-            Ok(vec![String::new()]),
-        ];
-        let mut pieces = List(stream::iter(pages).boxed())
-            .into_reply()
-            .pieces(Wire::Json, "", "");
-        assert!(pieces.next().await.is_ok_and(|piece| piece.is_some()));
-        assert_eq!(pieces.next().await, Err(ApiError::not_found("gone")));
-        assert_eq!(pieces.next().await, Ok(None));
-    }
-
-    #[tokio::test]
-    async fn later_pages_are_read_only_while_somebody_may_see_them() {
-        let pages = stream::iter((0..).map(|n| Ok(vec![n])));
-        let left = std::sync::atomic::AtomicI32::new(3);
-        let reply = List(pages.boxed()).into_reply().watched(move || {
-            let left = left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
-            async move {
-                if left > 0 {
-                    Ok(())
-                } else {
-                    Err(ApiError::not_found("session"))
-                }
-            }
-        });
-        assert_eq!(reply.json().await, Err(ApiError::not_found("session")));
-        assert!(matches!(1.into_reply(), Reply::Whole(_)));
     }
 }

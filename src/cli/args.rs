@@ -50,7 +50,7 @@ pub enum Command {
     },
     /// Call a method of a server
     Api(Box<ApiArguments>),
-    /// Manage sync projects on a server: list, show, create, run, log, schedule
+    /// Manage sync projects on a server: list, show, create, run, log, evidence, schedule
     Project(Box<ProjectArguments>),
     /// Manage image stores on a server: list, add, test
     Store(Box<StoreArguments>),
@@ -70,6 +70,7 @@ Examples:
       --repository prometheus/prometheus --tag v3.0.0 --tag-regex '^v3\\.' \\
       --architecture amd64 --architecture arm64
   registrysync sync - --to registry.example.com --ca-certificate ca.pem
+  registrysync sync mirror.yml --to localhost:5000 --evidence today.json
 
 Credentials come from the file, or from REGISTRY_AUTH_FILE, the containers auth.json, or Docker's config.json.
 Exit codes: 0 success, 1 a tag failed or is blocked, or nothing was selected, 2 bad input, 3 a registry can't be reached, 130 interrupted.";
@@ -121,6 +122,9 @@ pub struct SyncArguments {
     /// Show what would be done, write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Write what was asked and done to this file: `.json`, or `.csv` with a line for each tag
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub evidence: Option<PathBuf>,
     /// No progress bar, and only warnings if there was nothing to do; for cron
     #[arg(long)]
     pub quiet: bool,

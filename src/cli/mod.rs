@@ -4,7 +4,8 @@
 //! - `one_shot`: commands that need no server. `server`: the server and its database. [`client`]:
 //!   commands that talk to a server.
 //! - `output` prints lines, JSON and progress bars; `logs`: the log; `interrupts`: the signals that end
-//!   a command; `file`: files named by arguments; `values`: their other values; [`select`]: the selectors.
+//!   a command; `file`: files named by arguments; `result_file`: those that a command writes; `values`:
+//!   other values of arguments; [`select`]: the selectors.
 //! - `error`: why a command failed.
 //!
 //! Standard output is for data, standard error for messages. Exit codes: 0 success, 1 done with
@@ -19,6 +20,7 @@ mod interrupts;
 mod logs;
 mod one_shot;
 mod output;
+mod result_file;
 pub mod select;
 mod server;
 mod values;

@@ -297,6 +297,13 @@ pub(super) fn data_text(text: &str) {
     text.split('\n').for_each(data_line);
 }
 
+/// CSV on standard output, with its line ends.
+pub(super) fn csv_text(text: &str) {
+    for line in text.split_terminator("\r\n") {
+        data_write(&format!("{}\r", line_readable(line)));
+    }
+}
+
 /// A line on standard output, which may contain text from others: registries, servers.
 pub(super) fn data_line(line: &str) {
     data_write(&line_readable(line));

@@ -2,7 +2,18 @@
 
 use std::str::FromStr;
 
+use clap::ValueEnum;
+
 use crate::oci::{NameError, PlatformChoice};
+
+/// The forms of a run's evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EvidenceFormat {
+    /// The whole document
+    Json,
+    /// A line for each tag
+    Csv,
+}
 
 pub(super) fn fire_count(text: &str) -> Result<usize, String> {
     number(text, 1000)

@@ -106,6 +106,11 @@ impl<T: Send + 'static> Rows<T> {
         Rows(stream::iter([Ok(all)]).boxed())
     }
 
+    /// The same after a first row.
+    pub(super) fn after(self, first: T) -> Rows<T> {
+        Rows(stream::iter([Ok(vec![first])]).chain(self.0).boxed())
+    }
+
     /// Every row mapped by `body`.
     pub(super) fn map<U: Send + 'static>(
         self,

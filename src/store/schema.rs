@@ -229,6 +229,18 @@ diesel::table! {
         bytes -> BigInt,
         duration_ms -> BigInt,
         error -> Nullable<Text>,
+        source -> Text,
+        platforms -> Text,
+        reason -> Text,
+        blobs_copied -> BigInt,
+        blobs_mounted -> BigInt,
+    }
+}
+
+diesel::table! {
+    run_asked (run_id) {
+        run_id -> BigInt,
+        asked -> Text,
     }
 }
 
@@ -301,6 +313,7 @@ diesel::joinable!(run_part -> tasko_run (run_id));
 diesel::joinable!(run_result -> tasko_run (run_id));
 diesel::joinable!(run_result -> run_part (part_id));
 diesel::joinable!(run_log -> tasko_run (run_id));
+diesel::joinable!(run_asked -> tasko_run (run_id));
 diesel::joinable!(notification -> tasko_run (run_id));
 diesel::joinable!(tasko_run -> org (org_id));
 diesel::allow_tables_to_appear_in_same_query!(
@@ -319,6 +332,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     run_part,
     run_result,
     run_log,
+    run_asked,
     synced_tag,
     audit_event,
     notification

@@ -4,12 +4,14 @@
 //! compares both ends and copies, the cheapest way first; [`referrers`] follow their images;
 //! [`outcome`] is its result, and [`progress`] reports it. [`engine`] drives that for a run, [`plan`] without writing.
 //!
+//! - [`evidence`]: what was asked and done, for somebody who checks the target.
 //! - [`offload`]: long-running work, such as matching many names, off the runtime's threads.
 //! - [`error`]: why a run can't start.
 
 mod copy;
 pub mod engine;
 pub mod error;
+pub mod evidence;
 pub mod input;
 pub mod offload;
 pub mod outcome;

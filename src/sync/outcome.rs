@@ -83,6 +83,8 @@ pub struct TagOutcome {
     pub repository: String,
     /// The tag or digest; "" for a repository whose tags couldn't be listed.
     pub tag: String,
+    /// `host/repository:tag` at the source; `host/repository` if its tags couldn't be listed.
+    pub source: String,
     /// `host/repository:tag` at the target.
     pub target: String,
     /// The full repository path at the target.
@@ -125,6 +127,14 @@ pub struct ReferrerOutcome {
 }
 
 impl TagOutcome {
+    /// Why it failed or is blocked.
+    pub fn told_error(&self) -> Option<&str> {
+        match self.status {
+            Status::Blocked => Some(&self.reason),
+            _ => self.error.as_deref(),
+        }
+    }
+
     /// A warning about it, as text.
     pub fn warning(&self) -> Option<String> {
         let missing = self

@@ -50,10 +50,15 @@ pub fn xml_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(replaced.collect())
 }
 
+/// `text` between two tags. A parser would make a line feed of a plain carriage return.
+fn xml_escaped(text: &str) -> String {
+    partial_escape(&*xml_text(text)).replace('\r', "&#13;")
+}
+
 /// Appends a part of a text, without its delimiters.
 pub fn text_part(wire: Wire, text: &str, out: &mut Vec<u8>) -> Result<(), BridgeError> {
     match wire {
-        Wire::Xml => out.extend_from_slice(partial_escape(&*xml_text(text)).as_bytes()),
+        Wire::Xml => out.extend_from_slice(xml_escaped(text).as_bytes()),
         Wire::Json => {
             let begin = out.len();
             json(out, text)?;
@@ -62,6 +67,28 @@ pub fn text_part(wire: Wire, text: &str, out: &mut Vec<u8>) -> Result<(), Bridge
         }
     }
     Ok(())
+}
+
+/// Reopens the struct that ends `out`, which has members already, for a member `name`; its value
+/// comes next. Returns what ends both.
+pub fn struct_reopen(
+    wire: Wire,
+    name: &str,
+    out: &mut Vec<u8>,
+) -> Result<&'static str, BridgeError> {
+    let (end, ends) = match wire {
+        Wire::Xml => ("</struct></value>", "</member></struct></value>"),
+        Wire::Json => ("}", "}"),
+    };
+    if !out.ends_with(end.as_bytes()) {
+        return Err(BridgeError::mismatch("a result isn't a struct"));
+    }
+    out.truncate(out.len() - end.len());
+    if wire == Wire::Json {
+        out.push(b',');
+    }
+    member(wire, out, name)?;
+    Ok(ends)
 }
 
 fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, scalar: &T) -> Written {
@@ -123,7 +150,7 @@ impl<'o> Writer<'o> {
     /// Starts a struct with the single member `variant`; returns what ends it.
     fn variant(&mut self, variant: &str) -> Result<&'static str, BridgeError> {
         self.either("<value><struct>", "{");
-        name(self.wire, self.out, variant)?;
+        member(self.wire, self.out, variant)?;
         Ok(match self.wire {
             Wire::Xml => "</member></struct></value>",
             Wire::Json => "}",
@@ -132,7 +159,7 @@ impl<'o> Writer<'o> {
 }
 
 /// Begins a member.
-fn name(wire: Wire, out: &mut Vec<u8>, name: &str) -> Result<(), BridgeError> {
+fn member(wire: Wire, out: &mut Vec<u8>, name: &str) -> Result<(), BridgeError> {
     match wire {
         Wire::Xml => {
             out.extend_from_slice(b"<member><name>");
@@ -207,7 +234,7 @@ impl<'o> Serializer for Writer<'o> {
             return json(self.out, text);
         }
         let kind = self.kind;
-        self.scalar(kind, &partial_escape(&*xml_text(text)))
+        self.scalar(kind, &xml_escaped(text))
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Written {
@@ -338,7 +365,7 @@ impl<'o> Group<'o> {
 
     fn push<T: Serialize + ?Sized>(
         &mut self,
-        member: Option<&str>,
+        name: Option<&str>,
         item: &T,
     ) -> Result<(), BridgeError> {
         let wire = self.writer.wire;
@@ -347,14 +374,14 @@ impl<'o> Group<'o> {
         if wire == Wire::Json && !self.is_empty {
             out.push(b',');
         }
-        if let Some(member) = member {
-            name(wire, out, member)?;
+        if let Some(name) = name {
+            member(wire, out, name)?;
         }
         if !write(wire, item, out)? {
             out.truncate(mark);
             return Ok(());
         }
-        if member.is_some() && wire == Wire::Xml {
+        if name.is_some() && wire == Wire::Xml {
             out.extend_from_slice(b"</member>");
         }
         self.is_empty = false;

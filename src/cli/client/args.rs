@@ -9,7 +9,7 @@ use crate::sync::{Placement, TagTemplate};
 
 use crate::cli::complete::{api_words, project_labels, store_labels};
 use crate::cli::select::SelectArguments;
-use crate::cli::values::word;
+use crate::cli::values::{EvidenceFormat, word};
 
 /// Which server, and which account. The session is kept for later commands.
 #[derive(Args, Clone, Debug)]
@@ -111,6 +111,14 @@ Examples:
   registrysync project log web
   registrysync project log web --run 17 --json";
 
+const PROJECT_EVIDENCE_EXAMPLES: &str = "\
+Examples:
+  registrysync project evidence 17 --output run-17.json
+  registrysync project evidence 17 --format csv > run-17.csv
+
+Check a tag with another client: its digest is the SHA-256 of its manifest.
+  skopeo inspect --raw docker://TARGET | sha256sum";
+
 /// The sub-commands of `registrysync project`.
 #[derive(Debug, Subcommand)]
 pub enum ProjectCommand {
@@ -171,6 +179,9 @@ pub enum ProjectCommand {
         #[command(flatten)]
         connection: ConnectionArguments,
     },
+    /// Download the evidence of a run: what was asked, and each tag with its digests
+    #[command(after_help = PROJECT_EVIDENCE_EXAMPLES)]
+    Evidence(Box<ProjectEvidenceArguments>),
     /// Manage the schedules of projects
     Schedule {
         /// What to do
@@ -229,6 +240,23 @@ pub enum ScheduleCommand {
         #[command(flatten)]
         connection: ConnectionArguments,
     },
+}
+
+/// `registrysync project evidence`
+#[derive(Args, Debug)]
+pub struct ProjectEvidenceArguments {
+    /// Id of the run; `registrysync project run` prints it
+    #[arg(value_name = "RUN_ID")]
+    pub run: i64,
+    /// The whole document as JSON, or a line for each tag as CSV
+    #[arg(long, value_enum, default_value = "json")]
+    pub format: EvidenceFormat,
+    /// Write to this file, which appears once it is complete [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The server
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
 }
 
 /// `registrysync project create`

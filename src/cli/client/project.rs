@@ -1,12 +1,12 @@
 //! `registrysync project`: sync projects, for people; `project_run` starts and watches runs,
-//! `project_schedule` manages schedules.
+//! `project_evidence` downloads what they did, `project_schedule` manages schedules.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::args::{ProjectArguments, ProjectCommand, ProjectCreateArguments};
 use super::connection::Session;
 use super::table::{self, cell, members, rows};
-use super::{project_run, project_schedule};
+use super::{project_evidence, project_run, project_schedule};
 use crate::cli::error::CliError;
 use crate::cli::one_shot::source::reference;
 use crate::cli::output::{data_line, json_line, talk_line};
@@ -48,6 +48,7 @@ pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliEr
             run,
             connection,
         } => project_run::log(&mut Session::open(&connection)?, &label, run, json).await,
+        ProjectCommand::Evidence(arguments) => project_evidence::run(&arguments, json).await,
         ProjectCommand::Schedule { command } => project_schedule::run(command, json).await,
     }
 }

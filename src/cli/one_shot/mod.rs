@@ -2,10 +2,11 @@
 //!
 //! - `sync`: copies, or shows the plan; `list_tags`: the tags of a repository, and why each is selected
 //!   or not.
-//! - `source`: converts their arguments to items.
+//! - `source`: converts their arguments to items; `evidence`: the file with what was asked and done.
 //! - `cron`: explains a cron line.
 
 pub(in crate::cli) mod cron;
+pub(in crate::cli) mod evidence;
 pub(in crate::cli) mod list_tags;
 pub(in crate::cli) mod source;
 pub(in crate::cli) mod sync;

@@ -8,7 +8,7 @@ use crate::oci::auth::file::logins_find;
 use crate::oci::http::options::ListingLimit;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress, Repository};
 use crate::sync::input::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
-use crate::sync::{Placement, Selector, SyncItem};
+use crate::sync::{Placement, Selector, SelectorSpec, SyncItem};
 
 use crate::cli::args::{SyncArguments, TrustArguments};
 use crate::cli::error::CliError;
@@ -18,6 +18,8 @@ use crate::cli::select::SelectArguments;
 /// What to copy, and how targets are named.
 pub(super) struct Source {
     pub(in crate::cli) items: Vec<SyncItem>,
+    /// The selectors of the items, as they are written down.
+    pub(in crate::cli) selectors: Vec<SelectorSpec>,
     pub(in crate::cli) placement: Placement,
 }
 
@@ -47,6 +49,7 @@ impl Source {
         };
         Ok(Self {
             items: vec![item],
+            selectors: vec![arguments.select.clone().into()],
             placement: arguments.placement.clone().unwrap_or(Placement::Path),
         })
     }
@@ -62,10 +65,11 @@ impl Source {
             }
             CliError::Input(format!("{name}: {error}"))
         })?;
-        let mut items = Vec::new();
+        let (mut items, mut selectors) = (Vec::new(), Vec::new());
         for registry in &source.registries {
             let client = file_client(registry, &arguments.trust, arguments.max_names)?;
             for item in &registry.items {
+                selectors.push(item.selector.clone());
                 items.push(SyncItem {
                     source: client.clone().into(),
                     repository: item.repository.clone(),
@@ -79,6 +83,7 @@ impl Source {
         }
         Ok(Self {
             items,
+            selectors,
             placement: arguments.placement.clone().unwrap_or(Placement::Flat),
         })
     }

@@ -1,5 +1,6 @@
 //! `registrysync sync`: one run, or its plan, without a server.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -12,6 +13,7 @@ use crate::sync::progress::{Event, Reporter};
 use crate::sync::{Engine, RunEnd, SyncItem, SyncSpec};
 use crate::time_zone::today;
 
+use super::evidence::{EvidenceFile, asked_of};
 use super::source::{Source, client};
 use crate::cli::args::SyncArguments;
 use crate::cli::error::{CliError, INTERRUPTED};
@@ -30,6 +32,7 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
     })?;
     let source = Source::read(&arguments)?;
     let target = client(&arguments.to, &arguments.trust, arguments.max_names)?;
+    let asked = asked_of(&source, target.address());
     let spec = SyncSpec {
         items: source.items,
         placement: source.placement,
@@ -46,6 +49,8 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
     if arguments.dry_run {
         return plan(&engine, arguments.json).await;
     }
+    let begin = |path: &PathBuf| EvidenceFile::begin(path, asked);
+    let mut evidence = arguments.evidence.as_ref().map(begin).transpose()?;
     let start = Instant::now();
     let (sender, receiver) = mpsc::channel(EVENTS);
     let reporter = Reporter::new(sender);
@@ -56,9 +61,15 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
         interrupted().await;
         on_signal.cancel();
     });
-    let (end, ()) = tokio::join!(engine.run(reporter, cancel), show(receiver, &display));
+    let (end, ()) = tokio::join!(
+        engine.run(reporter, cancel),
+        show(receiver, &display, evidence.as_mut())
+    );
     signal.abort();
     display.totals(&end.totals, start.elapsed());
+    if let Some(evidence) = evidence {
+        evidence.finish(&end)?;
+    }
     code(&end)
 }
 
@@ -93,7 +104,11 @@ async fn plan(engine: &Engine, json: bool) -> Result<u8, CliError> {
     }
 }
 
-async fn show(mut events: mpsc::Receiver<Event>, display: &Display) {
+async fn show(
+    mut events: mpsc::Receiver<Event>,
+    display: &Display,
+    mut evidence: Option<&mut EvidenceFile>,
+) {
     let mut tick = tokio::time::interval(Duration::from_millis(200));
     loop {
         let event = tokio::select! {
@@ -106,7 +121,12 @@ async fn show(mut events: mpsc::Receiver<Event>, display: &Display) {
         match event {
             Some(Event::Selected { tags }) => display.selected(tags),
             Some(Event::Warning(text) | Event::Empty(text)) => display.warning(&text),
-            Some(Event::Finished(outcome)) => display.finished(&outcome),
+            Some(Event::Finished(outcome)) => {
+                display.finished(&outcome);
+                if let Some(evidence) = &mut evidence {
+                    evidence.add(&outcome);
+                }
+            }
             None => return,
         }
     }

@@ -159,15 +159,19 @@ impl ItemSpec {
         })
     }
 
-    pub(super) fn to_json(&self) -> Result<String, Error> {
-        let stored = StoredItem {
+    /// The stored form, which has no credential.
+    pub(in crate::service) fn stored(&self) -> impl Serialize {
+        StoredItem {
             selector: self.selector.clone(),
             architectures: self.architectures.clone(),
             target_repository: self.target_repository.clone(),
             on_empty: self.on_empty,
             newer: self.newer.clone(),
-        };
-        serde_json::to_string(&stored).map_err(Error::unexpected)
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Result<String, Error> {
+        serde_json::to_string(&self.stored()).map_err(Error::unexpected)
     }
 
     /// All tags of a repository.

@@ -144,6 +144,14 @@ impl Places {
         }
     }
 
+    /// `host/repository` at the source.
+    pub(in crate::service) fn origin(&self, repository: &Repository) -> String {
+        match self.source.resolve(repository) {
+            Ok(path) => format!("{}/{path}", self.source.host()),
+            Err(_) => format!("{}/{repository}", self.source),
+        }
+    }
+
     fn way(&self, repository: &Repository, target: Option<&Repository>) -> Result<Way, NameError> {
         let below = match target {
             Some(target) => target.clone(),

@@ -6,8 +6,9 @@ use crate::service::projects::lookup::{ProjectName, project_find};
 use crate::service::{App, Caller, Error};
 use crate::store::DbConnection;
 use crate::store::runs::log::{LogLine, log_list};
-use crate::store::runs::result::{ResultStatus, RunResult, result_list};
+use crate::store::runs::result::{ResultStatus, result_list};
 use crate::store::runs::run::{Run, run_get, run_list};
+use crate::sync::evidence::TagRecord;
 
 /// A run and, if it is waiting, what it waits for.
 pub async fn run_details(
@@ -54,7 +55,7 @@ pub async fn run_results(
     id: i64,
     status: Option<String>,
     slice: Slice,
-) -> Result<Rows<RunResult>, Error> {
+) -> Result<Rows<TagRecord>, Error> {
     let org = caller.org_id();
     let status = status
         .filter(|text| !text.is_empty())
@@ -64,7 +65,8 @@ pub async fn run_results(
         run_find(conn, org, id)?;
         let read = move |conn: &mut DbConnection, after, count| {
             let page = result_list(conn, org, id, status, after, count)?;
-            Ok((page.last().map(|row| row.id), page))
+            let last = page.last().map(|row| row.id);
+            Ok((last, page.into_iter().map(TagRecord::from).collect()))
         };
         Ok((0, read))
     })
@@ -92,7 +94,7 @@ pub async fn run_log(
     .await
 }
 
-fn run_find(conn: &mut DbConnection, org: i64, id: i64) -> Result<Run, Error> {
+pub(super) fn run_find(conn: &mut DbConnection, org: i64, id: i64) -> Result<Run, Error> {
     run_get(conn, org, id)?
         .ok_or_else(|| Error::NotFound(format!("there is no run with the id {id}")))
 }

@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use indexmap::IndexSet;
 
+use super::evidence::asked_of;
 use super::retry::retry_of;
 use crate::blocking::spawn_blocking;
 use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
@@ -18,6 +19,7 @@ use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
 use crate::store::runs::run::Run;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
 use crate::store::{Db, DbConnection, SealKey};
+use crate::sync::evidence::Asked;
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
 use crate::sync::{Selector, SyncItem, SyncSpec};
@@ -59,6 +61,8 @@ pub struct Parts {
     /// The target places of the items, each once, in the order of the items. A place's items are
     /// all copied by the same worker, which so sees conflicts between two of them over a tag.
     pub places: Vec<String>,
+    /// What the run is asked, for its evidence.
+    pub asked: Asked,
 }
 
 /// Divides a run into parts; `None`: its project was disabled while it waited. Err: its project is
@@ -84,11 +88,13 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
         0 | 1 => String::new(),
         parts => format!(" in {parts} parts"),
     };
+    let asked = asked_of(conn, &project, &items, &ends, run.retry_of)?;
     let ends = format!("`{}` to `{}`", ends.source, ends.target);
     Ok(Some(Parts {
         about: format!("{ends}: {what}{parts}"),
         ends,
         places: places.into_iter().collect(),
+        asked,
     }))
 }
 

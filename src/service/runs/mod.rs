@@ -5,9 +5,11 @@
 //!   [`settle`]: how runs end.
 //! - [`limits`]: how many parts an organisation or a host may have at a time.
 //! - [`history`]: results of runs; [`watch`]: runs in progress; [`workers`]: the workers.
+//! - [`evidence`]: what a run was asked and did, for auditors.
 //! - [`verify`]: whether copied tags are still intact; `logger`: the log of such work.
 
 pub mod cancel;
+pub mod evidence;
 pub mod history;
 pub mod job;
 pub mod limits;

@@ -4,8 +4,10 @@
 //!   ends it early.
 //! - [`lease`]: which worker may work on a part; [`progress`]: what it writes meanwhile.
 //! - [`log`] and [`result`] are what a run leaves; [`listing`] lists runs for the job runner's API.
+//! - [`asked`]: what a run was asked to do.
 //! - [`housekeeping`] is the lease of housekeeping, and what it deletes; [`worker`] holds the heartbeats.
 
+pub mod asked;
 pub mod cancel;
 pub mod housekeeping;
 pub mod lease;

@@ -65,6 +65,16 @@ pub struct NewRunResult {
     pub bytes: i64,
     pub duration_ms: i64,
     pub error: Option<String>,
+    /// `host/repository:tag` at the source; "" in a result of an older version.
+    pub source: String,
+    /// The chosen platforms, joined by commas; "" for all.
+    pub platforms: String,
+    /// Why it was selected, and why this action; "" in a result of an older version.
+    pub reason: String,
+    /// Blobs sent.
+    pub blobs_copied: i64,
+    /// Blobs mounted from another repository of the target.
+    pub blobs_mounted: i64,
 }
 
 impl NewRunResult {
@@ -79,6 +89,9 @@ impl NewRunResult {
             target_digest: digest(&self.target_digest),
             previous_digest: digest(&self.previous_digest),
             error: self.error.as_deref().map(text_kept),
+            source: name_kept(&self.source),
+            platforms: name_kept(&self.platforms),
+            reason: text_kept(&self.reason),
             ..*self
         }
     }
@@ -97,6 +110,9 @@ impl NewRunResult {
             target_digest: None,
             previous_digest: None,
             error: Some("the database rejected this result; see the server's log".to_owned()),
+            source: String::new(),
+            platforms: String::new(),
+            reason: String::new(),
             ..*self
         }
     }
@@ -119,6 +135,11 @@ macro_rules! put {
                 run_result::bytes.eq(excluded(run_result::bytes)),
                 run_result::duration_ms.eq(excluded(run_result::duration_ms)),
                 run_result::error.eq(excluded(run_result::error)),
+                run_result::source.eq(excluded(run_result::source)),
+                run_result::platforms.eq(excluded(run_result::platforms)),
+                run_result::reason.eq(excluded(run_result::reason)),
+                run_result::blobs_copied.eq(excluded(run_result::blobs_copied)),
+                run_result::blobs_mounted.eq(excluded(run_result::blobs_mounted)),
             ))
     };
 }
@@ -216,20 +237,35 @@ pub fn results_failed(
         .filter(run_result::status.eq(ResultStatus::Failed))
         .select((run_part::target_repository, run_result::tag))
         .load(conn)?;
+    let cut_short = places_cut_short(conn, run_id)?;
+    failed.extend(cut_short.into_iter().map(|place| (place, String::new())));
+    Ok(failed)
+}
+
+/// The target places of a run whose worker gave up before all their tags had a result.
+pub fn places_cut_short(conn: &mut DbConnection, run_id: i64) -> Result<Vec<String>, Error> {
     let ended = run_part::copied
         + run_part::updated
         + run_part::skipped
         + run_part::deleted
         + run_part::blocked
         + run_part::failed;
-    let cut_short: Vec<String> = run_part::table
+    Ok(run_part::table
         .filter(run_part::run_id.eq(run_id))
         .filter(run_part::status.eq(PartStatus::Failed))
         .filter(run_part::failed.eq(0).or(run_part::selected.gt(ended)))
         .select(run_part::target_repository)
-        .load(conn)?;
-    failed.extend(cut_short.into_iter().map(|place| (place, String::new())));
-    Ok(failed)
+        .load(conn)?)
+}
+
+/// The number of results of a run.
+pub fn result_count(conn: &mut DbConnection, org_id: i64, run_id: i64) -> Result<i64, Error> {
+    let count = run_result::table
+        .inner_join(tasko_run::table)
+        .filter(run_result::run_id.eq(run_id))
+        .filter(tasko_run::org_id.eq(org_id))
+        .count();
+    Ok(count.get_result(conn)?)
 }
 
 /// At most `limit` results of a run with an id above `after_id` (0 for the first ones), in order;

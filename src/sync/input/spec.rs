@@ -113,6 +113,15 @@ impl SyncItem {
         Ok((source.resolve(&self.repository)?, target.resolve(&below)?))
     }
 
+    /// `host/repository` at the source.
+    pub fn origin(&self) -> String {
+        let source = self.source.address();
+        match source.resolve(&self.repository) {
+            Ok(path) => format!("{}/{path}", source.host()),
+            Err(_) => format!("{source}/{}", self.repository),
+        }
+    }
+
     /// Whether it goes to the same repository of the same registry.
     pub fn is_same_place(&self, placement: &Placement, target: &RegistryAddress) -> bool {
         self.source.address().is_same_registry(target)

@@ -178,6 +178,7 @@ fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
     TagOutcome {
         repository: item.repository.to_string(),
         tag: String::new(),
+        source: item.origin(),
         target: String::new(),
         target_repository: String::new(),
         target_tag: String::new(),
@@ -358,6 +359,7 @@ impl Candidate {
         TagOutcome {
             repository: self.repository.to_string(),
             tag: self.reference.as_str().to_owned(),
+            source: self.origin(),
             target: self.place(target),
             target_repository: self.target.to_string(),
             target_tag: self.target_reference.as_str().to_owned(),

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::service::Error;
-use crate::service::runs::job::{Parts, parts_plan};
+use crate::service::runs::evidence::run_asked_keep;
+use crate::service::runs::job::parts_plan;
 use crate::service::runs::limits::{RunLimits, barred};
 use crate::store::DbConnection;
 use crate::store::runs::lease::{claim_lock, part_claim};
@@ -71,29 +72,39 @@ pub fn claim(
 
 /// Starts a run, or ends it if that isn't possible.
 fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Error> {
-    let (places, about, end) = match parts_plan(conn, run) {
-        Ok(Some(Parts { ends, places, .. })) if places.is_empty() && run.retry_of.is_none() => {
-            let end = (RunStatus::Failed, LogLevel::Error);
-            (places, format!("{ends}: {EMPTY}"), Some(end))
+    let (parts, about, end) = match parts_plan(conn, run) {
+        Ok(Some(parts)) if parts.places.is_empty() && run.retry_of.is_none() => {
+            let (about, end) = (format!("{}: {EMPTY}", parts.ends), RunStatus::Failed);
+            (Some(parts), about, Some((end, LogLevel::Error)))
         }
         // The failed tags are no longer in the project.
-        Ok(Some(Parts { about, places, .. })) if places.is_empty() => {
-            let message = format!("{about}; 0 tags selected");
-            (places, message, Some((RunStatus::Finished, LogLevel::Info)))
+        Ok(Some(parts)) if parts.places.is_empty() => {
+            let (about, end) = (
+                format!("{}; 0 tags selected", parts.about),
+                RunStatus::Finished,
+            );
+            (Some(parts), about, Some((end, LogLevel::Info)))
         }
-        Ok(Some(Parts { about, places, .. })) => (places, about, None),
+        Ok(Some(parts)) => {
+            let about = parts.about.clone();
+            (Some(parts), about, None)
+        }
         Ok(None) => {
             let end = (RunStatus::Skipped, LogLevel::Warn);
-            (Vec::new(), DISABLED.to_owned(), Some(end))
+            (None, DISABLED.to_owned(), Some(end))
         }
         Err(error) if error.is_passing() => return Err(error),
         Err(error) => {
             let end = (RunStatus::Failed, LogLevel::Error);
-            (Vec::new(), error.to_string(), Some(end))
+            (None, error.to_string(), Some(end))
         }
     };
-    if !run_begin(conn, run.id, worker, &places)? {
+    let places = parts.as_ref().map_or(&[][..], |parts| &parts.places);
+    if !run_begin(conn, run.id, worker, places)? {
         return Ok(());
+    }
+    if let Some(parts) = &parts {
+        run_asked_keep(conn, run, &parts.asked)?;
     }
     let mut level = LogLevel::Info;
     if let Some((status, of_end)) = end {

@@ -67,10 +67,7 @@ pub(super) fn outcome_line(outcome: &TagOutcome) -> Option<(LogLevel, String)> {
 
 pub(super) fn result(outcome: TagOutcome) -> NewRunResult {
     let digest = |digest: Option<crate::oci::Digest>| digest.map(String::from);
-    let error = match outcome.status {
-        Status::Blocked => Some(outcome.reason),
-        _ => outcome.error,
-    };
+    let error = outcome.told_error().map(str::to_owned);
     NewRunResult {
         repository: outcome.repository,
         tag: outcome.tag,
@@ -92,6 +89,11 @@ pub(super) fn result(outcome: TagOutcome) -> NewRunResult {
         bytes: number(outcome.moved.bytes),
         duration_ms: i64::try_from(outcome.duration.as_millis()).unwrap_or(i64::MAX),
         error,
+        source: outcome.source,
+        platforms: outcome.platforms,
+        reason: outcome.reason,
+        blobs_copied: number(outcome.moved.blobs_copied),
+        blobs_mounted: number(outcome.moved.blobs_mounted),
     }
 }
 

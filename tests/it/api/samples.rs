@@ -2,6 +2,7 @@
 //! objects that they name, and each response is what such a server answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
@@ -165,18 +166,24 @@ async fn every_python_sample_works() {
 fn recordable(name: &str, value: Value, world: &World) -> Value {
     static TIME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\d(T[\d:.]+Z)?").unwrap());
+    // After bytes and blobs.
+    static CSV_DURATION: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(,\d+,\d+,\d+),\d+,").unwrap());
     let time = |found: &regex::Captures| match found.get(1) {
         Some(_) => "2027-01-02T03:04:05Z",
         None => "2027-01-02",
     };
     match value {
-        Value::String(_) if name == "address" => json!("192.0.2.7"),
+        Value::String(text) if name == "address" && text.parse::<IpAddr>().is_ok() => {
+            json!("192.0.2.7")
+        }
         Value::String(_) if name == "host" => json!("node-1"),
         Value::String(_) if name == "time_zone" => json!("Etc/UTC"),
         Value::String(text) => {
             let text = text.replace(world.registry.address(), "registry.example.com");
             let text = text.replace(world.mirror.address(), "mirror.example.com");
-            json!(TIME.replace_all(&text, time))
+            let text = TIME.replace_all(&text, time);
+            json!(CSV_DURATION.replace_all(&text, "$1,12,"))
         }
         Value::Number(_) if ["milliseconds", "duration_ms"].contains(&name) => json!(12),
         Value::Array(items) => {

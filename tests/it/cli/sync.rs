@@ -625,3 +625,87 @@ async fn of_two_images_for_one_tag_both_have_to_be_there() {
         assert!(target.tags("app").is_empty());
     }
 }
+
+#[tokio::test]
+async fn evidence_is_written_to_a_file() {
+    let (source, target) = (source().await, Registry::start().await);
+    Image::artifact(9, "a/b").store(&target, "team/app", Some("1.0"));
+    let old = target.tags("team/app")["1.0"].clone();
+    let (from, to) = (http(&source), http(&target));
+    let desk = Desk::new();
+    let files = tempfile::tempdir().unwrap();
+    let run = |name: &str, code: i32| {
+        let file = files.path().join(name);
+        let words = [
+            "sync",
+            "--from",
+            &from,
+            "--to",
+            &to,
+            "--repository",
+            "team/app",
+        ];
+        let more = ["--tag-regex", "^1", "--evidence", file.to_str().unwrap()];
+        let said = desk.run(&[&words[..], &more].concat()).ended(code);
+        (std::fs::read_to_string(file).unwrap_or_default(), said)
+    };
+    let (text, _) = run("run.json", 0);
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let new = target.tags("team/app")["1.0"].clone();
+    let results = document["results"].as_array().unwrap();
+    let updated = results
+        .iter()
+        .find(|result| result["tag"] == "1.0")
+        .unwrap();
+    assert_answer(
+        updated,
+        &json!({
+            "repository": "team/app", "tag": "1.0", "platforms": [], "action": "update", "status": "done",
+            "source": format!("{}/team/app:1.0", source.address()),
+            "target": format!("{}/team/app:1.0", target.address()),
+            "source_digest": new, "target_digest": new, "previous_digest": old,
+            "reason": ANY, "bytes": ANY, "blobs_copied": ANY, "blobs_mounted": ANY, "duration_ms": ANY,
+        }),
+    );
+    let mut rest = document.clone();
+    rest.as_object_mut().unwrap().remove("results");
+    assert_answer(
+        &rest,
+        &json!({
+            "format": 1, "version": ANY, "complete": true,
+            "run": {"status": "FINISHED", "start_time": ANY, "end_time": ANY},
+            "asked": {
+                "target": {"address": target.address()}, "options": {"placement": "path"},
+                "items": [{
+                    "repository": "team/app", "source": format!("{}/team/app", source.address()),
+                    "options": {"tags_regex": "^1", "on_empty": "warn"},
+                }],
+            },
+            "totals": {
+                "selected": 2, "copied": 1, "updated": 1, "skipped": 0, "deleted": 0, "blocked": 0,
+                "failed": 0, "warnings": 0, "bytes": ANY, "blobs_copied": ANY, "blobs_mounted": ANY,
+            },
+        }),
+    );
+    let (text, _) = run("run.csv", 0);
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    assert!(
+        lines[0].starts_with("run_id,project,source,target,"),
+        "{text}"
+    );
+    assert!(
+        lines.len() == 4 && lines[1].contains(",skip,done,"),
+        "{text}"
+    );
+    for (name, part) in [
+        ("run.txt", "`.json` or `.csv`"),
+        ("none/run.csv", "can't be written"),
+    ] {
+        let (_, said) = run(name, 2);
+        assert!(
+            said.err.contains("`--evidence`") && said.err.contains(part),
+            "{said:?}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(files.path()).unwrap().count(), 2);
+}

@@ -349,6 +349,11 @@ fn result(tag: &str) -> NewRunResult {
         bytes: 1,
         duration_ms: 1,
         error: None,
+        source: format!("source.example/app0:{tag}"),
+        platforms: "linux/amd64".to_owned(),
+        reason: "literal; not there yet".to_owned(),
+        blobs_copied: 2,
+        blobs_mounted: 1,
     }
 }
 

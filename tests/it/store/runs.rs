@@ -34,6 +34,11 @@ fn result(tag: &str, status: ResultStatus) -> NewRunResult {
         bytes: 3_000_000_000,
         duration_ms: 12,
         error: None,
+        source: format!("source.example/library/nginx:{tag}"),
+        platforms: "linux/amd64".to_owned(),
+        reason: "literal; not there yet".to_owned(),
+        blobs_copied: 2,
+        blobs_mounted: 1,
     }
 }
 

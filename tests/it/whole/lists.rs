@@ -95,6 +95,17 @@ async fn long_lists_are_streamed_on_both_wires() {
             "{end}"
         );
     }
+    for name in [
+        "registrysync.getRunEvidence",
+        "registrysync.getRunEvidenceCsv",
+    ] {
+        let (bytes, end) = xml_bytes(&server, call(name, vec![key(), number.clone()])).await;
+        assert!(bytes > ENTRIES * 200, "{name}: {bytes} bytes");
+        assert!(
+            end.ends_with("</value></param></params></methodResponse>"),
+            "{end}"
+        );
+    }
     let many = dxr::Value::Array([0, 1, 0, 1].iter().map(|n| one(names[*n])).collect());
     let (bytes, end) = xml_bytes(&server, call("system.multicall", vec![many])).await;
     assert!(bytes > ENTRIES * 800, "{bytes}");

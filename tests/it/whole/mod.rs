@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 mod commits;
 mod events;
+mod evidence;
 mod faults;
 mod files;
 mod flood;

@@ -3,10 +3,11 @@
 //! - `items`: the repositories of a project.
 //! - `registries`: the content of registries.
 //! - `work`: plan and run a project; `workers`: the workers.
-//! - `runs`: results of runs; `schedules`: when they start automatically.
+//! - `runs`: results of runs; `evidence`: all of a run at once; `schedules`: when they start automatically.
 //! - `notifications`: test of the notifications; `statistics`: numbers for dashboards.
 //! - `wire`: the structs that they return.
 
+mod evidence;
 mod items;
 mod notifications;
 mod projects;
@@ -38,6 +39,7 @@ pub(super) fn define(builder: &mut Builder) {
             work::define(ns);
             workers::define(ns);
             runs::define(ns);
+            evidence::define(ns);
             schedules::define(ns);
             statistics::define(ns);
             notifications::define(ns);

@@ -1,11 +1,12 @@
 //! Results of runs.
 
-use super::wire::{LogLine, Run, RunResult};
+use super::wire::{LogLine, Run};
 use super::{Answer, LABEL, LIMIT, OFFSET, PAGE};
 use crate::api::error::code;
 use crate::api::{Context, List, NamespaceBuilder, param};
 use crate::service::paging::Slice;
 use crate::service::runs::history;
+use crate::sync::evidence::TagRecord;
 
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     history(ns);
@@ -86,11 +87,11 @@ async fn list_results(
     status: Option<String>,
     limit: Option<i32>,
     offset: Option<i32>,
-) -> Answer<List<RunResult>> {
+) -> Answer<List<TagRecord>> {
     let slice = Slice::optional(limit, offset)?;
     let (app, caller) = (context.app(), context.caller());
     let results = history::run_results(app, caller, id.into(), status, slice).await?;
-    Ok(List::of_rows(results, RunResult::from))
+    Ok(List::of_rows(results, |record| record))
 }
 
 async fn log(

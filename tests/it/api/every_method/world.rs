@@ -243,6 +243,11 @@ fn run_end(conn: &mut DbConnection, id: i64) -> Result<(), Error> {
         bytes: 5,
         duration_ms: 7,
         error: None,
+        source: "hub/app:1.0".to_owned(),
+        platforms: "linux/amd64".to_owned(),
+        reason: "literal; not there yet".to_owned(),
+        blobs_copied: 2,
+        blobs_mounted: 1,
     };
     result_put(conn, part.lease(), &[result])?;
     let line = NewLogLine {

@@ -1,5 +1,6 @@
 //! `registrysync.*` as far as it only uses the database, on both databases.
 
+mod evidence;
 mod items;
 mod projects;
 mod runs;

@@ -33,6 +33,11 @@ fn result(number: u32) -> NewRunResult {
         bytes: 5_000_000_000,
         duration_ms: 7,
         error: failed.then(|| "the blob is \u{1b}[0m gone".to_owned()),
+        source: format!("source.example/nginx:{number}"),
+        platforms: "linux/amd64".to_owned(),
+        reason: "literal; not there yet".to_owned(),
+        blobs_copied: 2,
+        blobs_mounted: 1,
     }
 }
 
@@ -143,9 +148,10 @@ on_both_databases! {
         let wanted: Vec<_> = (0..RESULTS).map(|number| number.to_string()).collect();
         assert_eq!(texts(&all, "tag"), wanted);
         assert_eq!(all[1], json!({
-            "repository": "nginx", "tag": "1", "target": "target.example/nginx:1",
-            "action": "copy", "status": "done", "source_digest": "sha256:00",
-            "bytes": "5000000000", "duration_ms": 7,
+            "repository": "nginx", "tag": "1", "source": "source.example/nginx:1",
+            "target": "target.example/nginx:1", "platforms": ["linux/amd64"], "action": "copy",
+            "status": "done", "reason": "literal; not there yet", "source_digest": "sha256:00",
+            "bytes": "5000000000", "blobs_copied": 2, "blobs_mounted": 1, "duration_ms": 7,
         }));
         let failed = admin.get(&format!("listRunResults?runId={id}&status=failed")).await.expect("results");
         assert_eq!(texts(&failed, "tag"), ["0", "400", "800", "1200"]);

@@ -1,8 +1,10 @@
 //! The structs of `registrysync.*`: the same members on every surface; members without a value are
 //! omitted.
 //!
-//! - this file: projects, items and runs; `image`: images; `plan`: what a run would do.
+//! - this file: projects, items and runs; `image`: images; `plan`: what a run would do; `evidence`:
+//!   what it did.
 
+pub(super) mod evidence;
 pub(super) mod image;
 pub(super) mod plan;
 
@@ -15,7 +17,6 @@ use crate::service::projects::project::ProjectView;
 use crate::store::Moment;
 use crate::store::projects::project as project_rows;
 use crate::store::runs::log;
-use crate::store::runs::result;
 use crate::store::runs::run as run_rows;
 use crate::sync::OnEmpty;
 use crate::sync::selection::newest::NewestBy;
@@ -230,43 +231,6 @@ impl Run {
     /// The same with what it waits for.
     pub(super) fn waiting_for(self, waits_for: Option<String>) -> Run {
         Run { waits_for, ..self }
-    }
-}
-
-/// The result of one tag of a run.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct RunResult {
-    repository: String,
-    tag: String,
-    target: String,
-    /// copy, update, skip or blocked; delete is reserved.
-    action: String,
-    /// done, failed or blocked.
-    status: String,
-    source_digest: Option<String>,
-    target_digest: Option<String>,
-    previous_digest: Option<String>,
-    bytes: ByteCount,
-    duration_ms: i64,
-    error: Option<String>,
-}
-
-impl From<result::RunResult> for RunResult {
-    fn from(row: result::RunResult) -> RunResult {
-        let result = row.result;
-        RunResult {
-            repository: result.repository,
-            tag: result.tag,
-            target: result.target,
-            action: result.action.to_string(),
-            status: result.status.to_string(),
-            source_digest: result.source_digest,
-            target_digest: result.target_digest,
-            previous_digest: result.previous_digest,
-            bytes: bytes(result.bytes),
-            duration_ms: result.duration_ms,
-            error: result.error,
-        }
     }
 }
 
