@@ -141,7 +141,7 @@ async fn evidence_is_enough(database: Option<String>) {
     assert_eq!(result("team/multi", "1.0")["platforms"], json!(["amd64"]));
     // Both digests of what was overwritten.
     let overwritten = result("team/app", "moved");
-    assert_eq!(overwritten["previous_digest"], json!(moved.to_string()));
+    assert_eq!(overwritten["previous_digest"], json!(moved));
     assert_eq!(overwritten["target_digest"], overwritten["source_digest"]);
     let origin = format!("{}/team/app:moved", source.address());
     assert_eq!(overwritten["source"], json!(origin));
