@@ -364,3 +364,10 @@ CREATE TABLE login_failure (
 );
 
 CREATE INDEX login_failure_since ON login_failure USING btree (since);
+
+CREATE TABLE index_lease (
+    place text NOT NULL,
+    holder text NOT NULL,
+    lease_until timestamp without time zone NOT NULL,
+    CONSTRAINT index_lease_pkey PRIMARY KEY (place)
+);

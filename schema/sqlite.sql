@@ -327,3 +327,10 @@ CREATE TABLE login_failure (
 );
 
 CREATE INDEX login_failure_since ON login_failure (since);
+
+CREATE TABLE index_lease (
+    -- `host/repository:tag`
+    place TEXT PRIMARY KEY NOT NULL,
+    holder TEXT NOT NULL,
+    lease_until TIMESTAMP NOT NULL
+);
