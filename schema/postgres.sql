@@ -376,3 +376,10 @@ CREATE TABLE run_asked (
     CONSTRAINT run_asked_pkey PRIMARY KEY (run_id),
     CONSTRAINT run_asked_run_id_fkey FOREIGN KEY (run_id) REFERENCES tasko_run(id) ON DELETE CASCADE
 );
+
+CREATE TABLE index_lease (
+    place text NOT NULL,
+    holder text NOT NULL,
+    lease_until timestamp without time zone NOT NULL,
+    CONSTRAINT index_lease_pkey PRIMARY KEY (place)
+);

@@ -333,3 +333,10 @@ CREATE TABLE run_asked (
     -- JSON; without credentials
     asked TEXT NOT NULL
 );
+
+CREATE TABLE index_lease (
+    -- `host/repository:tag`
+    place TEXT PRIMARY KEY NOT NULL,
+    holder TEXT NOT NULL,
+    lease_until TIMESTAMP NOT NULL
+);

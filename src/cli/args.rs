@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::oci::PlatformChoice;
-use crate::sync::{OnEmpty, Placement, TagTemplate};
+use crate::sync::{IndexMode, OnEmpty, Placement, TagTemplate};
 
 use super::client::args::{ApiArguments, ProjectArguments, StoreArguments, WorkersArguments};
 use super::complete::CompletionsArguments;
 use super::select::SelectArguments;
-use super::values::{fire_count, name_count, platform, word};
+use super::values::{fire_count, name_count, platform, reduction, word};
 
 /// Copies selected container images from one registry to another.
 #[derive(Debug, Parser)]
@@ -109,6 +109,9 @@ pub struct SyncArguments {
     /// repeated
     #[arg(long, value_name = "A", value_parser = platform)]
     pub architecture: Vec<PlatformChoice>,
+    /// What becomes of an index of which some platforms are copied [default: rewrite]
+    #[arg(long, value_name = "sparse|rewrite|rewrite-single", requires = "architecture", value_parser = reduction)]
+    pub index: Option<IndexMode>,
     /// What to do if nothing in a repository is selected
     #[arg(long, value_name = "warn|fail|ignore", default_value_t, value_parser = word::<OnEmpty>)]
     pub on_empty: OnEmpty,

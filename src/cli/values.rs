@@ -5,6 +5,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 
 use crate::oci::{NameError, PlatformChoice};
+use crate::sync::IndexMode;
 
 /// The forms of a run's evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,6 +37,16 @@ pub(super) fn platform(text: &str) -> Result<PlatformChoice, String> {
 
 pub(super) fn word<T: FromStr<Err = NameError>>(text: &str) -> Result<T, String> {
     reason(text.parse())
+}
+
+/// How an index is made smaller; one that isn't needs no word.
+pub(super) fn reduction(text: &str) -> Result<IndexMode, String> {
+    match word(text)? {
+        IndexMode::Keep => {
+            Err("it copies all platforms; leave out `--architecture` instead".into())
+        }
+        mode => Ok(mode),
+    }
 }
 
 fn reason<T>(read: Result<T, NameError>) -> Result<T, String> {

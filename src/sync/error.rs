@@ -42,7 +42,7 @@ pub enum SyncError {
     /// The target rejects an index with omitted children.
     #[error(
         "the target rejects the index `{reference}` with only the platforms `{platforms}`, since its other children are omitted: \
-         give a tag instead of a digest (so that a smaller index is written), or copy all platforms ({source})"
+         use `rewrite` for `index` and tags instead of digests (so that a smaller index is written), or copy all platforms ({source})"
     )]
     Sparse {
         /// `repository@digest`.

@@ -22,6 +22,7 @@ pub mod selection;
 
 pub use engine::{Engine, RunEnd, RunStop};
 pub use error::SyncError;
+pub use input::index_mode::IndexMode;
 pub use input::placement::Placement;
 pub use input::spec::{OnEmpty, SyncItem, SyncSpec};
 pub use input::template::TagTemplate;

@@ -105,6 +105,9 @@ pub struct TagOutcome {
     pub previous_digest: Option<Digest>,
     /// The chosen platforms, in the form of [`super::input::spec::platforms_text`].
     pub platforms: String,
+    /// The same, with what became of the index, in the form of
+    /// [`super::input::index_mode::choice_text`].
+    pub choice: String,
     /// The chosen platforms that the image lacks.
     pub missing: Option<MissingPlatforms>,
     /// What became of its signatures, SBOMs and attestations.

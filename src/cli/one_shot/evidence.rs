@@ -13,6 +13,7 @@ use crate::sync::evidence::{Asked, AskedItem, AskedRegistry, EvidenceHead, TagRe
 use crate::sync::{RunEnd, SelectorSpec, SyncItem, TagOutcome};
 
 use super::source::Source;
+use crate::cli::args::SyncArguments;
 use crate::cli::error::CliError;
 use crate::cli::result_file::ResultFile;
 use crate::cli::values::EvidenceFormat;
@@ -120,10 +121,23 @@ fn head(end: &RunEnd, asked: Asked, start: DateTime<Utc>) -> EvidenceHead<OneSho
 }
 
 /// What the arguments ask.
-pub(super) fn asked_of(source: &Source, target: &RegistryAddress) -> Asked {
+pub(super) fn asked_of(
+    source: &Source,
+    target: &RegistryAddress,
+    arguments: &SyncArguments,
+) -> Asked {
     let items = source.items.iter().zip(&source.selectors);
     let mut options = Map::new();
     options.insert("placement".to_owned(), json!(source.placement));
+    if let Some(template) = &arguments.target_tag {
+        options.insert("target_tag".to_owned(), json!(template));
+    }
+    if let Some(index) = arguments.index {
+        options.insert("index".to_owned(), json!(index));
+    }
+    if !arguments.referrers.is_empty() {
+        options.insert("referrers".to_owned(), json!(arguments.referrers));
+    }
     Asked {
         project: None,
         source: None,

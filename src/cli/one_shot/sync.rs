@@ -32,12 +32,13 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
     })?;
     let source = Source::read(&arguments)?;
     let target = client(&arguments.to, &arguments.trust, arguments.max_names)?;
-    let asked = asked_of(&source, target.address());
+    let asked = asked_of(&source, target.address(), &arguments);
     let spec = SyncSpec {
         items: source.items,
         placement: source.placement,
         target_tag: arguments.target_tag.clone(),
         date: today(),
+        index: arguments.index,
         max_parallel: MAX_PARALLEL,
         known: KnownTags::new(),
         lost: LostTags::new(),

@@ -3,6 +3,8 @@
 use super::item_spec::{ItemDetails, ItemOptions, ItemSpec};
 use super::lookup::{ProjectName, project_find, project_find_locked};
 use super::places::places_of;
+use super::platforms::index_check;
+use super::settings::ProjectSettings;
 use crate::service::paging::{Rows, Slice, rows as page_by_page};
 use crate::service::{App, Caller, Error};
 use crate::store::DbConnection;
@@ -153,6 +155,7 @@ fn check_among_others(
         );
         return Err(Error::invalid("tags_regex", message));
     }
+    index_check(&ProjectSettings::of(project)?, &specs)?;
     places_of(conn, project)?.check_items(&specs)
 }
 

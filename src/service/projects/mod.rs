@@ -5,6 +5,7 @@
 //!   by id or label.
 //! - [`item`]: the images of a project; [`item_spec`]: their settings; [`selector`]: which tags;
 //!   [`places`]: where each comes from and goes to.
+//! - `platforms`: the choice of platforms, and what it means for indexes.
 //! - [`count`]: numbers that can be unset.
 
 pub mod count;
@@ -12,6 +13,7 @@ pub mod item;
 pub mod item_spec;
 pub mod lookup;
 pub mod places;
+mod platforms;
 pub mod project;
 pub mod referrer_words;
 pub mod selector;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::item::{ItemView, items_of};
 use super::lookup::{ProjectName, project_find, project_find_locked};
 use super::places::{ends_of, store_by_id};
+use super::platforms::index_check;
 use super::settings::{ProjectDetails, ProjectOptions, ProjectSettings};
 use crate::service::batches::{STEP, in_steps};
 use crate::service::error::shortened;
@@ -62,6 +63,7 @@ pub async fn project_create(
             let source = store_find(conn, org, &src_store)?;
             let target = store_find(conn, org, &dest_store)?;
             ends_of(&source, &target, &settings)?.check_ends()?;
+            index_check(&settings, &[])?;
             let new = NewProject {
                 org_id: org,
                 label: &label,
@@ -182,7 +184,9 @@ pub async fn project_set_details(
             let ends = ends_of(&source, &target, &settings)?;
             ends.check_ends()?;
             let items = items_of(conn, &project)?;
-            ends.check_items(&items.into_iter().map(|item| item.spec).collect::<Vec<_>>())?;
+            let items: Vec<_> = items.into_iter().map(|item| item.spec).collect();
+            ends.check_items(&items)?;
+            index_check(&settings, &items)?;
             let change = ProjectChange {
                 src_store_id: Some(source.id),
                 dest_store_id: Some(target.id),

@@ -5,12 +5,13 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::platforms::architectures_check;
 use super::referrer_words::ReferrerWords;
-use crate::oci::{NameError, PlatformChoice};
+use crate::oci::NameError;
 use crate::service::Error;
 use crate::store;
 use crate::sync::input::spec::MAX_PARALLEL;
-use crate::sync::{OnEmpty, Placement, TagTemplate};
+use crate::sync::{IndexMode, OnEmpty, Placement, TagTemplate};
 
 /// More simultaneous tags than any pair of registries can use.
 const MAX_PARALLEL_LIMIT: i64 = 256;
@@ -29,6 +30,9 @@ pub struct ProjectOptions {
     pub target_tag: Option<String>,
     /// Platforms to copy, such as `arm64` or `linux/arm/v7`; empty: all.
     pub architectures: Option<Vec<String>>,
+    /// What becomes of an index of which some platforms are copied: `sparse`, `rewrite` (the default)
+    /// or `rewrite-single`; `keep` copies whole indexes; "": the default.
+    pub index: Option<String>,
     /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
     pub on_empty: Option<String>,
     /// Signatures, SBOMs and attestations to copy with their images: `all`, `signature`,
@@ -57,6 +61,9 @@ pub struct ProjectDetails {
     pub target_tag: Option<String>,
     /// Platforms to copy, such as `arm64` or `linux/arm/v7`; empty: all.
     pub architectures: Option<Vec<String>>,
+    /// What becomes of an index of which some platforms are copied: `sparse`, `rewrite` (the default)
+    /// or `rewrite-single`; `keep` copies whole indexes; "": the default.
+    pub index: Option<String>,
     /// What to do if an item selects nothing: `warn` (the default), `fail` or `ignore`.
     pub on_empty: Option<String>,
     /// Signatures, SBOMs and attestations to copy with their images: `all`, `signature`,
@@ -79,6 +86,7 @@ impl From<ProjectOptions> for ProjectDetails {
             placement: options.placement,
             target_tag: options.target_tag,
             architectures: options.architectures,
+            index: options.index,
             on_empty: options.on_empty,
             referrers: options.referrers,
             description: options.description,
@@ -101,6 +109,9 @@ pub struct ProjectSettings {
     pub target_tag: Option<TagTemplate>,
     /// Platforms to copy; empty: all.
     pub architectures: Vec<String>,
+    /// What becomes of an index of which some platforms are copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<IndexMode>,
     /// What to do if an item selects nothing and has no setting of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_empty: Option<OnEmpty>,
@@ -125,6 +136,7 @@ impl Default for ProjectSettings {
             placement: Placement::Path,
             target_tag: None,
             architectures: Vec::new(),
+            index: None,
             on_empty: None,
             referrers: Vec::new(),
             description: String::new(),
@@ -160,6 +172,10 @@ impl ProjectSettings {
         if let Some(architectures) = &details.architectures {
             architectures_check(architectures)?;
             self.architectures.clone_from(architectures);
+        }
+        if let Some(text) = &details.index {
+            let mode = (!text.is_empty()).then(|| parsed("index", text));
+            self.index = mode.transpose()?;
         }
         if let Some(text) = &details.on_empty {
             self.on_empty = on_empty_parse(text)?;
@@ -201,13 +217,4 @@ pub(super) fn on_empty_parse(text: &str) -> Result<Option<OnEmpty>, Error> {
 fn parsed<T: FromStr<Err = NameError>>(field: &str, text: &str) -> Result<T, Error> {
     let invalid = |error: NameError| Error::invalid(field, error.to_string());
     text.parse().map_err(invalid)
-}
-
-/// Refuses what isn't a valid platform.
-pub(super) fn architectures_check(architectures: &[String]) -> Result<(), Error> {
-    for architecture in architectures {
-        PlatformChoice::parse(architecture)
-            .map_err(|error| Error::invalid("architectures", error.to_string()))?;
-    }
-    Ok(())
 }

@@ -245,6 +245,7 @@ impl StoredProject {
                 placement: self.settings.placement,
                 target_tag: self.settings.target_tag,
                 date: self.date,
+                index: self.settings.index,
                 max_parallel: self.settings.max_parallel,
                 known: self.known,
                 lost: self.lost,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::oci::{Descriptor, Digest, Manifest, Platform, PlatformChoice};
 use crate::sync::input::spec::platforms_text;
-use crate::text::{NAME, readable};
+use crate::text::{NAME, counted, readable};
 
 /// The manifest to write, as far as it is known already.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(in crate::sync) struct TargetManifest {
     pub(in crate::sync) body: Option<Manifest>,
     /// The children to copy; `None`: all.
     pub(in crate::sync) children: Option<HashSet<Digest>>,
+    /// Whether it was made here, so that the source has no such digest.
+    pub(in crate::sync) is_made: bool,
 }
 
 impl TargetManifest {
@@ -23,28 +25,52 @@ impl TargetManifest {
             digest,
             body: None,
             children: None,
+            is_made: false,
         }
     }
 
-    /// This one; of an index perhaps only some children.
-    pub(super) fn read(manifest: Manifest, children: Option<HashSet<Digest>>) -> Self {
+    /// As the source has it.
+    pub(super) fn read(manifest: Manifest) -> Self {
         Self {
-            digest: manifest.digest.clone(),
-            body: Some(manifest),
-            children,
+            body: Some(manifest.clone()),
+            ..Self::whole(manifest.digest)
         }
     }
 }
 
+/// How an index is made smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reduction {
+    /// It stays as it is, without some of its children.
+    Sparse,
+    /// A smaller one is written.
+    Rewrite,
+    /// The same, or a single image without an index.
+    RewriteSingle,
+    /// Not at all, since its digest was asked for, and a smaller one.
+    Contradiction,
+}
+
 /// What of an image is to be copied.
 pub(super) enum Chosen {
-    /// This; and which of the chosen platforms it doesn't have, in words.
+    /// This.
     Some {
         manifest: Box<TargetManifest>,
-        missing: Option<String>,
+        notes: Notes,
     },
+    /// This image of the index, without the index.
+    Single { image: Descriptor, notes: Notes },
     /// Nothing, and why.
     None(String),
+}
+
+/// Words about what is chosen.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// Which of the chosen platforms the image doesn't have.
+    pub(super) missing: Option<String>,
+    /// What is written instead of the whole.
+    pub(super) form: Option<String>,
 }
 
 /// Takes the chosen platforms out of an index. Its time grows with the number of children, no
@@ -52,41 +78,96 @@ pub(super) enum Chosen {
 pub(super) fn index_chosen(
     index: Manifest,
     choice: &[PlatformChoice],
-    is_rewritten: bool,
+    reduction: Reduction,
 ) -> Result<Chosen, String> {
     let children = index.children();
-    let keep = children_chosen(children, choice);
-    let absent: Vec<PlatformChoice> = choice
-        .iter()
-        .filter(|choice| !images_of(children).any(|(_, platform)| choice.matches(platform)))
-        .cloned()
-        .collect();
-    let missing = (!absent.is_empty()).then(|| {
-        let has = if keep.is_empty() {
-            "has none"
-        } else {
-            "lacks some"
-        };
+    let images = images_chosen(children, choice);
+    let missing = missing(children, choice, images.is_empty());
+    if images.is_empty() {
+        return Ok(Chosen::None(missing.unwrap_or_default()));
+    }
+    let keep = with_attestations(children, &images);
+    let platforms = platforms_text(choice);
+    let some = |manifest, form| Chosen::Some {
+        manifest: Box::new(manifest),
+        notes: Notes {
+            missing: missing.clone(),
+            form,
+        },
+    };
+    if reduction == Reduction::RewriteSingle
+        && let Some(image) = only_one(children, &images)
+    {
+        let attestations = keep.len() - images.len();
+        let form = single_form(image, attestations as u64);
+        let (image, form) = (image.clone(), Some(form));
+        return Ok(Chosen::Single {
+            image,
+            notes: Notes { missing, form },
+        });
+    }
+    if children.iter().all(|child| keep.contains(&child.digest)) {
+        return Ok(some(TargetManifest::read(index), None));
+    }
+    match reduction {
+        Reduction::Sparse => {
+            let sparse = TargetManifest {
+                children: Some(keep),
+                ..TargetManifest::read(index)
+            };
+            let form = format!("the same index with only `{platforms}`");
+            Ok(some(sparse, Some(form)))
+        }
+        Reduction::Rewrite | Reduction::RewriteSingle => {
+            let smaller = TargetManifest {
+                is_made: true,
+                ..TargetManifest::read(index.with_children(&keep)?)
+            };
+            Ok(some(
+                smaller,
+                Some(format!("a smaller index with `{platforms}`")),
+            ))
+        }
+        Reduction::Contradiction => Err(format!(
+            "the item names this digest, and `index` asks for another one, with only `{platforms}`: \
+             use `sparse` for `index`, or name a tag"
+        )),
+    }
+}
+
+fn single_form(image: &Descriptor, attestations: u64) -> String {
+    let platform = image.platform.as_ref().map(ToString::to_string);
+    let platform = readable(&platform.unwrap_or_default(), NAME);
+    let without = match attestations {
+        0 => String::new(),
+        some => format!(
+            ", without {}, which only an index can have",
+            counted(some, "attestation")
+        ),
+    };
+    format!("the image for `{platform}` alone{without}")
+}
+
+/// The child of the only chosen image.
+fn only_one<'a>(children: &'a [Descriptor], images: &HashSet<Digest>) -> Option<&'a Descriptor> {
+    if images.len() != 1 {
+        return None;
+    }
+    children.iter().find(|child| images.contains(&child.digest))
+}
+
+/// Which chosen platforms the index doesn't have, and what it has, in words.
+fn missing(children: &[Descriptor], choice: &[PlatformChoice], has_none: bool) -> Option<String> {
+    let is_there =
+        |choice: &PlatformChoice| images_of(children).any(|(_, platform)| choice.matches(platform));
+    let absent: Vec<PlatformChoice> = choice.iter().filter(|c| !is_there(c)).cloned().collect();
+    let has = if has_none { "has none" } else { "lacks some" };
+    (!absent.is_empty()).then(|| {
         format!(
             "the index {has} of the chosen platforms (`{}`); it has {}",
             platforms_text(&absent),
             platforms_of(children),
         )
-    });
-    if keep.is_empty() {
-        return Ok(Chosen::None(missing.unwrap_or_default()));
-    }
-    let is_whole = children.iter().all(|child| keep.contains(&child.digest));
-    let manifest = if is_whole {
-        TargetManifest::read(index, None)
-    } else if is_rewritten {
-        TargetManifest::read(index.with_children(&keep)?, None)
-    } else {
-        TargetManifest::read(index, Some(keep))
-    };
-    Ok(Chosen::Some {
-        manifest: Box::new(manifest),
-        missing,
     })
 }
 
@@ -98,24 +179,23 @@ fn images_of(children: &[Descriptor]) -> impl Iterator<Item = (&Digest, &Platfor
         .filter_map(|child| Some((&child.digest, child.platform.as_ref()?)))
 }
 
-/// The chosen platforms' children, with the attestations that belong to them.
-fn children_chosen(children: &[Descriptor], choice: &[PlatformChoice]) -> HashSet<Digest> {
-    let images: HashSet<Digest> = images_of(children)
+/// The chosen platforms' children.
+fn images_chosen(children: &[Descriptor], choice: &[PlatformChoice]) -> HashSet<Digest> {
+    images_of(children)
         .filter(|(_, platform)| choice.iter().any(|choice| choice.matches(platform)))
         .map(|(digest, _)| digest.clone())
-        .collect();
+        .collect()
+}
+
+/// The same with the attestations that belong to them.
+fn with_attestations(children: &[Descriptor], images: &HashSet<Digest>) -> HashSet<Digest> {
     let follows = |child: &&Descriptor| {
         let image = child.attested().and_then(|text| Digest::parse(text).ok());
         image.is_some_and(|image| images.contains(&image))
     };
-    let following: Vec<Digest> = children
-        .iter()
-        .filter(follows)
-        .map(|child| child.digest.clone())
-        .collect();
-    let mut keep = images;
-    keep.extend(following);
-    keep
+    let following = children.iter().filter(follows);
+    let following = following.map(|child| child.digest.clone());
+    images.iter().cloned().chain(following).collect()
 }
 
 /// Platforms of an index that a sentence names.
@@ -142,7 +222,7 @@ fn platforms_of(children: &[Descriptor]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chosen, index_chosen};
+    use super::{Chosen, Reduction, index_chosen};
     use crate::oci::{Digest, Manifest, PlatformChoice};
     use std::fmt::Write as _;
     use std::time::{Duration, Instant};
@@ -171,7 +251,8 @@ mod tests {
         let all = index(children);
         let time = || {
             let (all, began) = (all.clone(), Instant::now());
-            let Ok(Chosen::Some { manifest, .. }) = index_chosen(all, &choice, true) else {
+            let Ok(Chosen::Some { manifest, .. }) = index_chosen(all, &choice, Reduction::Rewrite)
+            else {
                 panic!("half of them are wanted");
             };
             let kept = manifest.body.expect("it was read");

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use crate::oci::types::large::offload_if_large;
+use crate::oci::types::large::{Room, offload_if_large};
 use crate::oci::types::manifest::Content;
-use crate::oci::{Digest, Endpoint, Manifest, PlatformChoice, Reference};
+use crate::oci::{Descriptor, Digest, Endpoint, Manifest, PlatformChoice, Reference};
 use crate::text::{NAME, readable};
 
-use super::chosen::{Chosen, TargetManifest, index_chosen};
+use super::chosen::{Chosen, Notes, Reduction, TargetManifest, index_chosen};
 use super::ladder::CHILDREN;
 use crate::sync::error::SyncError;
+use crate::sync::input::index_mode::{IndexMode, choice_text};
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, platforms_text};
 use crate::sync::outcome::{Action, MissingPlatforms};
 use crate::sync::selection::candidate::Candidate;
@@ -85,51 +86,59 @@ impl Ends<'_> {
                 ..Comparison::stop(Action::Blocked, reason)
             });
         }
-        if candidate.architectures.is_empty() {
+        if candidate.architectures.is_empty() || candidate.index == Some(IndexMode::Keep) {
             let manifest = TargetManifest::whole(source.clone());
             return Ok(Comparison::of(source, present, manifest));
         }
         if let Some(known) = self.known(candidate, &source, present.as_ref()) {
             let manifest = present.clone().unwrap_or_else(|| source.clone());
+            let manifest = TargetManifest {
+                // A single image is the source's, if it is one.
+                is_made: manifest != source && candidate.index != Some(IndexMode::RewriteSingle),
+                ..TargetManifest::whole(manifest)
+            };
             let missing = Some(known.missing.clone()).filter(|words| !words.is_empty());
             return Ok(Comparison {
                 missing: missing.map(|words| MissingPlatforms {
                     is_all: false,
                     words,
                 }),
-                ..Comparison::of(source, present, TargetManifest::whole(manifest))
+                ..Comparison::of(source, present, manifest)
             });
         }
-        match self.chosen(candidate, &source).await? {
-            Chosen::Some {
-                manifest,
-                missing: words,
-            } => {
-                let lacks_child = self
-                    .lacks_child(candidate, &manifest, present.as_ref())
-                    .await?;
-                let mut comparison = Comparison::of(source, present, *manifest);
-                if lacks_child {
-                    comparison.action = Action::Update;
-                    comparison.reason =
-                        "the target has this index without some of the platforms".into();
-                }
-                comparison.missing = words.map(|words| MissingPlatforms {
-                    is_all: false,
-                    words,
-                });
-                Ok(comparison)
+        let (manifest, notes) = match self.chosen(candidate, &source).await? {
+            Chosen::Some { manifest, notes } => (*manifest, notes),
+            Chosen::Single { image, notes } => {
+                let manifest = single(candidate, &image, present.as_ref()).await?;
+                (manifest, notes)
             }
-            Chosen::None(words) => Ok(Comparison {
-                source_digest: Some(source),
-                present,
-                missing: Some(MissingPlatforms {
-                    is_all: true,
-                    words: words.clone(),
-                }),
-                ..Comparison::stop(Action::Skip, words)
-            }),
+            Chosen::None(words) => {
+                return Ok(Comparison {
+                    source_digest: Some(source),
+                    present,
+                    missing: Some(MissingPlatforms {
+                        is_all: true,
+                        words: words.clone(),
+                    }),
+                    ..Comparison::stop(Action::Skip, words)
+                });
+            }
+        };
+        let lacks_child = self.lacks_child(candidate, &manifest, present.as_ref());
+        let lacks_child = lacks_child.await?;
+        let mut comparison = Comparison::of(source, present, manifest);
+        if lacks_child {
+            comparison.action = Action::Update;
+            comparison.reason = "the target has this index without some of the platforms".into();
         }
+        if let (Action::Copy | Action::Update, Some(form)) = (comparison.action, notes.form) {
+            comparison.reason = format!("{}; written as {form}", comparison.reason);
+        }
+        comparison.missing = notes.missing.map(|words| MissingPlatforms {
+            is_all: false,
+            words,
+        });
+        Ok(comparison)
     }
 
     /// The target's digest under the tag. One that looks damaged for a moment, because of another
@@ -205,7 +214,7 @@ impl Ends<'_> {
         self.known.get(&place).filter(|known| {
             known.source_digest == *source
                 && Some(&known.target_digest) == present
-                && known.platforms == platforms_text(&candidate.architectures)
+                && known.platforms == choice_text(&candidate.architectures, candidate.index)
                 && !self.lost.contains(&place)
         })
     }
@@ -217,9 +226,8 @@ impl Ends<'_> {
             return self.chosen_single(candidate, manifest).await;
         }
         let (choice, size) = (Arc::clone(&candidate.architectures), manifest.bytes.len());
-        // A digest can't refer to a smaller index: the same one is written, with some children.
-        let is_rewritten = !matches!(candidate.reference, Reference::Digest(_));
-        let choose = move || index_chosen(manifest, &choice, is_rewritten);
+        let reduction = reduction(candidate);
+        let choose = move || index_chosen(manifest, &choice, reduction);
         offload_if_large(size, choose)
             .await
             .map_err(|detail| SyncError::Index {
@@ -257,10 +265,42 @@ impl Ends<'_> {
             }
         }
         Ok(Chosen::Some {
-            manifest: Box::new(TargetManifest::read(manifest, None)),
-            missing,
+            manifest: Box::new(TargetManifest::read(manifest)),
+            notes: Notes {
+                missing,
+                form: None,
+            },
         })
     }
+}
+
+/// How the candidate's index is made smaller. A digest can't refer to a smaller index: unless that is
+/// asked for, the same one is written, with some children.
+fn reduction(candidate: &Candidate) -> Reduction {
+    let is_digest = matches!(candidate.reference, Reference::Digest(_));
+    match candidate.index {
+        Some(IndexMode::Sparse) => Reduction::Sparse,
+        None if is_digest => Reduction::Sparse,
+        Some(_) if is_digest => Reduction::Contradiction,
+        Some(IndexMode::RewriteSingle) => Reduction::RewriteSingle,
+        None | Some(IndexMode::Rewrite | IndexMode::Keep) => Reduction::Rewrite,
+    }
+}
+
+/// An image of an index, which is read unless the target has it.
+async fn single(
+    candidate: &Candidate,
+    image: &Descriptor,
+    present: Option<&Digest>,
+) -> Result<TargetManifest, SyncError> {
+    if present == Some(&image.digest) {
+        return Ok(TargetManifest::whole(image.digest.clone()));
+    }
+    let room = Room::take(image.size, 1).await;
+    let child = candidate.from.child_get(&candidate.source, image, room);
+    Ok(TargetManifest::read(
+        child.await.map_err(SyncError::Source)?,
+    ))
 }
 
 /// Target repository and tag, by which is known what was done there.

@@ -1,9 +1,11 @@
 //! The description of what to copy.
 //!
 //! - [`spec`]: items and their options; [`placement`] and [`template`]: where each goes.
+//! - [`index_mode`]: what becomes of an index of which some platforms are copied.
 //! - [`referrer_choice`]: which signatures, SBOMs and attestations follow their images.
 //! - [`skopeo_yaml`]: the source file of `skopeo sync`, parsed from a tree of `yaml`.
 
+pub mod index_mode;
 pub mod placement;
 pub mod referrer_choice;
 pub mod skopeo_yaml;

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::index_mode::IndexMode;
 use super::placement::Placement;
 use super::template::TagTemplate;
 use crate::oci::{Digest, Endpoint, NameError, PlatformChoice, RegistryAddress, Repository};
@@ -30,6 +31,8 @@ pub struct SyncSpec {
     pub target_tag: Option<TagTemplate>,
     /// The day that templates name.
     pub date: NaiveDate,
+    /// What becomes of an index of which some platforms are copied.
+    pub index: Option<IndexMode>,
     /// Maximum number of tags to work on at once.
     pub max_parallel: usize,
     /// What earlier runs wrote, for tags whose target digest differs from the source's.
@@ -184,7 +187,7 @@ pub struct KnownTag {
     pub source_digest: Digest,
     /// What was written for it.
     pub target_digest: Digest,
-    /// The platforms chosen at that time, in the form of [`platforms_text`].
+    /// The platforms chosen at that time, in the form of [`super::index_mode::choice_text`].
     pub platforms: String,
     /// The chosen platforms that it lacks, as text; "": none.
     pub missing: String,

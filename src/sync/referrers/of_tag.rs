@@ -52,7 +52,7 @@ impl Referrers {
                 .await
                 .map_err(SyncError::Target)?,
         };
-        let subjects = subjects((target, repository), root, chosen, comparison).await;
+        let subjects = subjects((target, repository), root, chosen).await;
         let subjects = subjects.map_err(SyncError::Target)?;
         self.of_subjects(candidate, comparison, subjects).await
     }
@@ -68,7 +68,7 @@ impl Referrers {
             return Ok(Arrived::default());
         };
         let place = (&candidate.from, &candidate.source);
-        let subjects = subjects(place, root, chosen, comparison).await;
+        let subjects = subjects(place, root, chosen).await;
         let subjects = subjects.map_err(SyncError::Source)?;
         self.of_subjects(candidate, comparison, subjects).await
     }
@@ -98,8 +98,7 @@ impl Referrers {
             let count = self.count(route, source).await?;
             if count > 0 {
                 all.warnings.push(format!(
-                    "`{}`: the index is written with the chosen platforms only, so its digest differs, \
-                     and the source's {} don't apply to it: not copied; those of its images are",
+                    "`{}`: only the chosen platforms are written, so the digest differs, and the source's {} don't apply to it: not copied; those of its images are",
                     candidate.reference.on(&candidate.repository),
                     counted(count as u64, "referrer"),
                 ));
@@ -125,7 +124,7 @@ impl TagOutcome {
     }
 }
 
-/// The source's index, if a smaller one is written for it.
+/// The source's index, if something smaller is written for it.
 fn reduced(comparison: &Comparison) -> Option<&Digest> {
     let (source, chosen) = (&comparison.source_digest, &comparison.manifest);
     source.as_ref().filter(|source| {
@@ -140,9 +139,8 @@ async fn subjects(
     place: (&Endpoint, &Repository),
     root: Manifest,
     chosen: &TargetManifest,
-    comparison: &Comparison,
 ) -> Result<Vec<Digest>, crate::oci::Error> {
     let below = children(place, &root, chosen.children.as_ref()).await?;
-    let own = reduced(comparison).is_none().then_some(root.digest);
+    let own = (!chosen.is_made).then_some(root.digest);
     Ok(own.into_iter().chain(below).collect())
 }

@@ -14,6 +14,7 @@ use super::resolve::{ResolveError, selection_resolve};
 use super::select::Selection;
 use crate::sync::copy::unreachable::Unreachable;
 use crate::sync::error::SyncError;
+use crate::sync::input::index_mode::{IndexMode, choice_text};
 use crate::sync::input::spec::{OnEmpty, OnlyTags, SyncItem, SyncSpec, platforms_text};
 use crate::sync::offload::Asker;
 use crate::sync::outcome::{Action, Moved, ReferrerOutcome, Status, TagOutcome};
@@ -41,6 +42,7 @@ pub(in crate::sync) struct Candidate {
     /// The full path at the target.
     pub(in crate::sync) target: Repository,
     pub(in crate::sync) architectures: Arc<[PlatformChoice]>,
+    pub(in crate::sync) index: Option<IndexMode>,
     /// What selected it.
     pub(in crate::sync) selected_by: String,
     /// Why it must not be copied, if so.
@@ -189,6 +191,7 @@ fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
         target_digest: None,
         previous_digest: None,
         platforms: String::new(),
+        choice: String::new(),
         missing: None,
         referrers: ReferrerOutcome::default(),
         moved: Moved::default(),
@@ -225,6 +228,7 @@ impl Candidates {
                 digest: None,
                 target: to.clone(),
                 architectures: Arc::clone(&architectures),
+                index: spec.index,
                 selected_by: verdict.reason,
                 blocked: None,
                 rivals: Vec::new(),
@@ -373,6 +377,7 @@ impl Candidate {
             target_digest: None,
             previous_digest: None,
             platforms: platforms_text(&self.architectures),
+            choice: choice_text(&self.architectures, self.index),
             missing: None,
             referrers: ReferrerOutcome::default(),
             moved: Moved::default(),

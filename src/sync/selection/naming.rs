@@ -49,8 +49,10 @@ async fn renamed(
     template: &TagTemplate,
     spec: &SyncSpec,
 ) -> Result<Candidate, (Candidate, String)> {
-    let Reference::Tag(tag) = &candidate.reference else {
-        return Ok(candidate);
+    let tag = match &candidate.reference {
+        // A tag that holds referrers is found by its name only.
+        Reference::Tag(tag) if !candidate.is_of_referrers() => tag,
+        _ => return Ok(candidate),
     };
     if template.needs_digest() {
         match candidate.source_digest().await {

@@ -119,7 +119,7 @@ pub(super) fn synced(outcome: &TagOutcome) -> Option<(SyncedKey, SyncedState)> {
     let state = SyncedState {
         source_digest: source.to_string(),
         target_digest: target.to_string(),
-        platforms: outcome.platforms.clone(),
+        platforms: outcome.choice.clone(),
         verified_at: now(),
         lack: outcome
             .missing

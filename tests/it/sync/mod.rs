@@ -2,7 +2,7 @@
 //! after failures.
 //!
 //! - `copying`: every kind of image, repeated runs, shared blobs, updates; between real and in-process registries.
-//! - `platforms`: some platforms of an index.
+//! - `platforms`: some platforms of an index; `index_modes`: every form in which it can be written.
 //! - `blobs`: failing transfers, refused mounts, content that doesn't match its digest.
 //! - `referrers`: signatures, SBOMs and attestations, with and without the referrers API.
 //! - `selecting`: listings, conflicts, sources that are the target; `newest`: the youngest images;
@@ -14,6 +14,7 @@
 
 mod blobs;
 mod copying;
+mod index_modes;
 mod naming;
 mod newest;
 mod platforms;
@@ -100,6 +101,7 @@ pub(crate) fn spec(items: Vec<SyncItem>) -> SyncSpec {
         placement: Placement::Path,
         target_tag: None,
         date: "2026-03-09".parse().unwrap(),
+        index: None,
         max_parallel: MAX_PARALLEL,
         known: KnownTags::new(),
         lost: LostTags::new(),

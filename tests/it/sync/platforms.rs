@@ -258,7 +258,7 @@ async fn a_digest_with_platforms_is_that_index_with_some_children() {
         let ran = run(&client(strict.address()), wanted(&["arm64"])).await;
         let error = ran.error(image.digest());
         for words in [
-            "give a tag instead of a digest",
+            "use `rewrite` for `index` and tags instead of digests",
             "copy all platforms",
             "arm64",
         ] {

@@ -55,7 +55,7 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         param("destStore", "label of the image store to copy to"),
         param(
             "options",
-            "`placement`, `target_tag`, `architectures`, `on_empty`, `referrers`, `description`, \
+            "`placement`, `target_tag`, `architectures`, `index`, `on_empty`, `referrers`, `description`, \
              `enabled`, `max_parallel`",
         )
         .optional(),

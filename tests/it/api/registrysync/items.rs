@@ -189,6 +189,34 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn platforms_of_items_and_the_form_of_indexes_agree(database) {
+        let admin = Admin::new(database).await;
+        admin.project("mirror", json!({"index": "keep"})).await;
+        let item = admin.post("addImage", add("app", &["1"], &json!({}))).await.expect("an item");
+        let arm64 = json!({"architectures": ["arm64"]});
+        let set = |index: &str| json!({"label": "mirror", "details": {"index": index}});
+        let update = json!({"itemId": item["id"], "details": arm64});
+        let kept = "`index`: `keep` copies all platforms, but `architectures` of the item `app`";
+        admin.refuse(vec![
+            ("addImage", add("app", &["2"], &arm64), 2800, kept),
+            ("updateImage", update.clone(), 2800, kept),
+        ]).await;
+        admin.post("setDetails", set("")).await.expect("changed");
+        admin.post("updateImage", update).await.expect("changed");
+        let digest = format!("sha256:{}", "0".repeat(64));
+        admin.post("addImage", add("redis", &[&digest], &arm64)).await.expect("an item");
+        let other = format!("gives an index with some platforms another digest, but the item `redis` names `{digest}`");
+        admin.refuse(vec![
+            ("setDetails", set("keep"), 2800, kept),
+            ("setDetails", set("rewrite"), 2800, &other),
+            ("setDetails", set("rewrite-single"), 2800, &other),
+        ]).await;
+        let changed = admin.post("setDetails", set("sparse")).await.expect("changed");
+        assert_eq!(changed["index"], "sparse");
+    }
+}
+
+on_both_databases! {
     async fn target_tags_have_one_source(database) {
         let admin = Admin::new(database).await;
         let set = |template: &str| json!({"label": "mirror", "details": {"target_tag": template}});

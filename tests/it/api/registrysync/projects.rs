@@ -21,7 +21,7 @@ on_both_databases! {
 
         let changed = admin
             .post("setDetails", json!({"label": "mirror", "details": {
-                "placement": "scoped", "architectures": ["arm64", "linux/amd64"],
+                "placement": "scoped", "architectures": ["arm64", "linux/amd64"], "index": "rewrite-single",
                 "description": "böse <&> 1", "enabled": false, "max_parallel": 3,
                 "referrers": ["sbom", "application/spdx+json"],
                 "src_store_label": "dest", "dest_store_label": "src", "version": 1,
@@ -35,7 +35,7 @@ on_both_databases! {
             "id": id, "label": "mirror", "description": "böse <&> 1", "version": 2,
             "src_store_label": "dest", "dest_store_label": "src", "enabled": false,
             "created": ANY, "modified": ANY, "placement": "scoped",
-            "architectures": ["arm64", "linux/amd64"], "on_empty": "warn", "max_parallel": 3,
+            "architectures": ["arm64", "linux/amd64"], "index": "rewrite-single", "on_empty": "warn", "max_parallel": 3,
             "referrers": ["application/spdx+json", "sbom"],
         });
         assert_answer(&changed, &wanted);
@@ -84,6 +84,8 @@ on_both_databases! {
             ("create", create("new", "dest", "same"), 2800, "source and target are the same place, `"),
             ("create", with(json!({"placement": "sideways"})), 2800, "`placement`"),
             ("create", with(json!({"architectures": ["arm64", "a/b/c/d"]})), 2800, "`architectures`"),
+            ("create", with(json!({"index": "sideways"})), 2800, "`index`: `sideways` is not a valid index"),
+            ("create", with(json!({"index": "keep", "architectures": ["arm64"]})), 2800, "`index`: `keep` copies all platforms, but `architectures` of the project"),
             ("create", with(json!({"max_parallel": 0})), 2800, "`max_parallel`"),
             ("create", with(json!({"referrers": ["sig"]})), 2800, "`referrers`: `sig` is not a valid kind of referrer"),
             ("create", with(json!({"referrers": "all"})), 0, "array of strings, or boolean"),

@@ -34,9 +34,8 @@ async fn a_smaller_index_has_none_and_its_images_keep_theirs() {
         // The provenance of the one image; not the `.sbom` of another.
         assert_eq!(first.of("1").referrers.written, 1, "{first:?}");
         // The SBOM, and cosign's signature and attestation.
-        let warning = "`app:1`: the index is written with the chosen platforms only, so its digest \
-                       differs, and the source's 3 referrers don't apply to it: not copied; those of \
-                       its images are";
+        let warning = "`app:1`: only the chosen platforms are written, so the digest differs, and the \
+                       source's 3 referrers don't apply to it: not copied; those of its images are";
         assert_eq!(first.warnings, [warning]);
         assert_eq!(plan.warnings, first.warnings);
         assert!(plan.actions[0].reason.ends_with("; 1 referrer to copy"));

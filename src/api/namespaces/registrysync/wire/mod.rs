@@ -18,8 +18,8 @@ use crate::store::Moment;
 use crate::store::projects::project as project_rows;
 use crate::store::runs::log;
 use crate::store::runs::run as run_rows;
-use crate::sync::OnEmpty;
 use crate::sync::selection::newest::NewestBy;
+use crate::sync::{IndexMode, OnEmpty};
 
 /// A project.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -43,6 +43,8 @@ pub(super) struct Project {
     target_tag: Option<String>,
     /// Platforms to copy; empty for all.
     architectures: Vec<String>,
+    /// What becomes of an index of which some platforms are copied; omitted for the default.
+    index: Option<IndexMode>,
     /// What to do if an item selects nothing: `warn`, `fail` or `ignore`.
     on_empty: OnEmpty,
     /// Signatures, SBOMs and attestations to copy with their images; empty for none.
@@ -93,6 +95,7 @@ impl From<ProjectView> for Project {
             placement: settings.placement.to_string(),
             target_tag: settings.target_tag.map(String::from),
             architectures: settings.architectures,
+            index: settings.index,
             on_empty: settings.on_empty.unwrap_or_default(),
             referrers: settings.referrers,
             max_parallel: settings.max_parallel,
