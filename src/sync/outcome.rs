@@ -103,7 +103,7 @@ pub struct TagOutcome {
     pub target_digest: Option<Digest>,
     /// The target's previous digest, if it was overwritten.
     pub previous_digest: Option<Digest>,
-    /// The chosen platforms, in the form of [`super::input::spec::platforms_text`].
+    /// The chosen platforms, in the form of [`super::input::index_mode::platforms_text`].
     pub platforms: String,
     /// The same, with what became of the index, in the form of
     /// [`super::input::index_mode::choice_text`].

@@ -4,9 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::count::Count;
-use super::platforms::architectures_check;
 use super::selector::{SelectorOptions, selector_check, selector_refused};
-use super::settings::{Newer, on_empty_parse};
+use super::settings::{Newer, architectures_check, on_empty_parse};
 use crate::oci::Repository;
 use crate::service::Error;
 use crate::store::projects::item::Item;

@@ -5,7 +5,7 @@
 //!   by id or label.
 //! - [`item`]: the images of a project; [`item_spec`]: their settings; [`selector`]: which tags;
 //!   [`places`]: where each comes from and goes to.
-//! - `platforms`: the choice of platforms, and what it means for indexes.
+//! - `platforms`: what a choice of platforms means for indexes.
 //! - [`count`]: numbers that can be unset.
 
 pub mod count;

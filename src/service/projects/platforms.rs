@@ -1,19 +1,9 @@
-//! The choice of platforms, and what it means for indexes.
+//! What a choice of platforms means for indexes.
 
 use super::item_spec::ItemSpec;
 use super::settings::ProjectSettings;
-use crate::oci::PlatformChoice;
 use crate::service::Error;
 use crate::sync::IndexMode;
-
-/// Refuses what isn't a valid platform.
-pub(super) fn architectures_check(architectures: &[String]) -> Result<(), Error> {
-    for architecture in architectures {
-        PlatformChoice::parse(architecture)
-            .map_err(|error| Error::invalid("architectures", error.to_string()))?;
-    }
-    Ok(())
-}
 
 /// Refuses a choice of platforms that contradicts the project's `index`.
 pub(super) fn index_check(settings: &ProjectSettings, items: &[ItemSpec]) -> Result<(), Error> {

@@ -5,9 +5,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::platforms::architectures_check;
 use super::referrer_words::ReferrerWords;
-use crate::oci::NameError;
+use crate::oci::{NameError, PlatformChoice};
 use crate::service::Error;
 use crate::store;
 use crate::sync::input::spec::MAX_PARALLEL;
@@ -217,4 +216,13 @@ pub(super) fn on_empty_parse(text: &str) -> Result<Option<OnEmpty>, Error> {
 fn parsed<T: FromStr<Err = NameError>>(field: &str, text: &str) -> Result<T, Error> {
     let invalid = |error: NameError| Error::invalid(field, error.to_string());
     text.parse().map_err(invalid)
+}
+
+/// Refuses what isn't a valid platform.
+pub(super) fn architectures_check(architectures: &[String]) -> Result<(), Error> {
+    for architecture in architectures {
+        PlatformChoice::parse(architecture)
+            .map_err(|error| Error::invalid("architectures", error.to_string()))?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::oci::{Descriptor, Digest, Manifest, Platform, PlatformChoice};
-use crate::sync::input::spec::platforms_text;
+use crate::sync::input::index_mode::platforms_text;
 use crate::text::{NAME, counted, readable};
 
 /// The manifest to write, as far as it is known already.

@@ -13,8 +13,8 @@ use crate::text::{NAME, readable};
 use super::chosen::{Chosen, Notes, Reduction, TargetManifest, index_chosen};
 use super::ladder::CHILDREN;
 use crate::sync::error::SyncError;
-use crate::sync::input::index_mode::{IndexMode, choice_text};
-use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, platforms_text};
+use crate::sync::input::index_mode::{IndexMode, choice_text, platforms_text};
+use crate::sync::input::spec::{KnownTag, KnownTags, LostTags};
 use crate::sync::outcome::{Action, MissingPlatforms};
 use crate::sync::selection::candidate::Candidate;
 

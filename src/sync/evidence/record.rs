@@ -76,7 +76,7 @@ impl From<&TagOutcome> for TagRecord {
     }
 }
 
-/// From the form of [`platforms_text`](crate::sync::input::spec::platforms_text).
+/// From the form of [`platforms_text`](crate::sync::input::index_mode::platforms_text).
 pub fn platforms_list(text: &str) -> Vec<String> {
     let names = text.split(',').filter(|name| !name.is_empty());
     names.map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! What becomes of an index of which only some platforms are copied.
+//! A choice of platforms, and what becomes of an index of which only some are copied.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::{NameError, PlatformChoice};
-
-use super::spec::platforms_text;
 
 /// How an index is written. Without it: unchanged, or rewritten where platforms are chosen (the same
 /// index for an item that names its digest).
@@ -54,6 +52,14 @@ impl fmt::Display for IndexMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// A platform choice as text: sorted, joined by commas; "" for all.
+pub fn platforms_text(choice: &[PlatformChoice]) -> String {
+    let mut names: Vec<String> = choice.iter().map(ToString::to_string).collect();
+    names.sort();
+    names.dedup();
+    names.join(",")
 }
 
 /// A choice of platforms, and how their index is written, as text by which records of earlier copies

@@ -192,11 +192,3 @@ pub struct KnownTag {
     /// The chosen platforms that it lacks, as text; "": none.
     pub missing: String,
 }
-
-/// A platform choice as text: sorted, joined by commas; "" for all.
-pub fn platforms_text(choice: &[PlatformChoice]) -> String {
-    let mut names: Vec<String> = choice.iter().map(ToString::to_string).collect();
-    names.sort();
-    names.dedup();
-    names.join(",")
-}

@@ -68,11 +68,38 @@ fn arguments_are_refused_with_the_field() {
         (&["--architecture", "arm 64"], &["arm 64"]),
         (
             &["--placement", "sideways"],
-            &["'sideways' for", ">': expected `path`, `flat` or `scoped`"],
+            &[
+                "'sideways' for",
+                ">': expected `path`, `flat`, `scoped`, or a template",
+            ],
         ),
         (
             &["--architecture", "amd46"],
             &["'amd46' for", ">': did you mean `amd64`?"],
+        ),
+        (&["--newest", "0"], &["`--newest`: `0`: expected 1 or more"]),
+        (&["--newest", "-1"], &["'-1'"]),
+        (&["--newest-by", "created"], &["--newest <N>"]),
+        (
+            &["--newest", "2", "--newest-by", "age"],
+            &["expected `version` or `created`"],
+        ),
+        (
+            &["--tag", "1", "--newer-than-days", "7"],
+            &["`--newer-than-days`: `7`: it limits what a pattern"],
+        ),
+        (
+            &["--tag-exclude-regex", ".*"],
+            &["`--tag-exclude-regex`: `.*`: it excludes every tag"],
+        ),
+        (
+            &["--target-tag", "{name}"],
+            &["expected `{tag}`, `{date}`, `{digest}` in braces"],
+        ),
+        (&["--index", "sparse"], &["--architecture <A>"]),
+        (
+            &["--architecture", "arm64", "--index", "keep"],
+            &["it copies all platforms; leave out `--architecture`"],
         ),
         (
             &["--max-names", "x"],

@@ -3,6 +3,7 @@
 //!
 //! - `copying`: every kind of image, repeated runs, shared blobs, updates; between real and in-process registries.
 //! - `platforms`: some platforms of an index; `index_modes`: every form in which it can be written.
+//! - `odd_manifests`: what no ordinary tool writes.
 //! - `blobs`: failing transfers, refused mounts, content that doesn't match its digest.
 //! - `referrers`: signatures, SBOMs and attestations, with and without the referrers API.
 //! - `selecting`: listings, conflicts, sources that are the target; `newest`: the youngest images;
@@ -17,6 +18,7 @@ mod copying;
 mod index_modes;
 mod naming;
 mod newest;
+mod odd_manifests;
 mod platforms;
 mod referrers;
 pub(crate) mod selecting;

@@ -30,5 +30,6 @@ pub(crate) mod scripts;
 mod server;
 mod silence;
 mod start;
+mod surfaces;
 mod time_zone;
 mod tls;
