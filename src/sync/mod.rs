@@ -28,4 +28,5 @@ pub use input::spec::{OnEmpty, SyncItem, SyncSpec};
 pub use input::template::TagTemplate;
 pub use outcome::{Action, MissingPlatforms, Moved, Status, TagOutcome, Totals};
 pub use plan::{Plan, PlanAction};
-pub use selection::select::{Selector, SelectorSpec};
+pub use selection::select::Selector;
+pub use selection::selector_spec::SelectorSpec;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::count::Count;
 use crate::oci::NameError;
 use crate::service::Error;
-use crate::sync::selection::select::SelectError;
+use crate::sync::selection::selector_spec::SelectError;
 use crate::sync::{Selector, SelectorSpec};
 
 /// More tags than any repository has.

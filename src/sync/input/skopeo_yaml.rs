@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use super::yaml::{self, Entry, Node, Value};
 use crate::oci::{RegistryAddress, Repository};
 use crate::sync::selection::pattern::Pattern;
-use crate::sync::selection::select::{Selector, SelectorSpec};
+use crate::sync::selection::select::Selector;
+use crate::sync::selection::selector_spec::SelectorSpec;
 
 pub use super::yaml::FileError;
 

@@ -2,7 +2,7 @@
 //!
 //! - `candidate`: lists the tags of an item and selects; `naming`: their tags at the target.
 //! - [`resolve`]: the selected tags of one repository.
-//! - [`select`]: lists, patterns and version ranges of one item, and the reason for each tag;
+//! - [`selector_spec`]: the selectors of one item as they are written down; [`select`] applies them;
 //!   [`newest`]: which of them are recent enough.
 //! - [`pattern`]: regular expressions in Go's and Python's syntax; [`semver`]: version ranges;
 //!   [`natural`]: order of tags.
@@ -15,6 +15,7 @@ pub mod newest;
 pub mod pattern;
 pub mod resolve;
 pub mod select;
+pub mod selector_spec;
 pub mod semver;
 pub(in crate::sync) mod tag_name;
 pub mod verdict;

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use registrysync::sync::input::skopeo_yaml::SkopeoSource;
 use registrysync::sync::selection::pattern::Pattern;
-use registrysync::sync::selection::select::{Selector, SelectorSpec};
 use registrysync::sync::selection::semver::{Range, Version};
+use registrysync::sync::{Selector, SelectorSpec};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 

@@ -6,8 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use registrysync::sync::selection::natural::natural_cmp;
 use registrysync::sync::selection::newest::{Creation, NewestBy};
-use registrysync::sync::selection::select::{Selection, Selector, SelectorSpec};
+use registrysync::sync::selection::select::Selection;
 use registrysync::sync::selection::semver::Version;
+use registrysync::sync::{Selector, SelectorSpec};
 
 const TAG: &str = "v?[0-9]{1,2}(\\.[0-9]{1,2}){0,2}(-(rc|alpine)(\\.[0-9])?)?|[a-z]{1,4}|latest";
 
