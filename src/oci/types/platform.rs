@@ -33,9 +33,15 @@ pub struct Platform {
 
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = self.os_version.iter().filter(|version| !version.is_empty());
-        let version: String = version.map(|version| format!("({version})")).collect();
-        write!(f, "{}{version}/{}", self.os, self.architecture)?;
+        f.write_str(&self.os)?;
+        if let Some(version) = self
+            .os_version
+            .as_ref()
+            .filter(|version| !version.is_empty())
+        {
+            write!(f, "({version})")?;
+        }
+        write!(f, "/{}", self.architecture)?;
         match &self.variant {
             Some(variant) => write!(f, "/{variant}"),
             None => Ok(()),
@@ -225,14 +231,22 @@ fn is_variant(first: &str, second: &str) -> bool {
 
 impl fmt::Display for PlatformChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = self.os_version.iter().map(|version| format!("({version})"));
-        let os = self
-            .os
-            .iter()
-            .map(|os| os.clone() + &version.clone().collect::<String>());
-        let rest = [&self.architecture, &self.variant].into_iter().flatten();
-        let parts: Vec<String> = os.chain(rest.cloned()).collect();
-        f.write_str(&parts.join("/"))
+        if let Some(os) = &self.os {
+            f.write_str(os)?;
+        }
+        if let Some(version) = &self.os_version {
+            write!(f, "({version})")?;
+        }
+        let has_os = self.os.is_some();
+        for (at, part) in [&self.architecture, &self.variant]
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
+            let slash = if has_os || at > 0 { "/" } else { "" };
+            write!(f, "{slash}{part}")?;
+        }
+        Ok(())
     }
 }
 

@@ -44,18 +44,57 @@ fn a_file_is_refused_with_its_line_and_the_nearest_key() {
     assert!(said.err.contains("`gone.yml`"), "{}", said.err);
 }
 
+/// A run between two registries, to which arguments are added.
+const BASE: [&str; 7] = [
+    "sync",
+    "--from",
+    "r.example",
+    "--to",
+    "r2.example",
+    "--repository",
+    "app",
+];
+
+#[test]
+fn limits_names_and_forms_are_refused_with_the_flag() {
+    let desk = Desk::new();
+    for (more, words) in [
+        (
+            &["--newest", "0"][..],
+            "`--newest`: `0`: expected 1 or more",
+        ),
+        (&["--newest", "-1"], "'-1'"),
+        (&["--newest-by", "created"], "--newest <N>"),
+        (
+            &["--newest", "2", "--newest-by", "age"],
+            "expected `version` or `created`",
+        ),
+        (
+            &["--tag", "1", "--newer-than-days", "7"],
+            "`--newer-than-days`: `7`: it limits what a pattern",
+        ),
+        (
+            &["--tag-exclude-regex", ".*"],
+            "`--tag-exclude-regex`: `.*`: it excludes every tag",
+        ),
+        (
+            &["--target-tag", "{name}"],
+            "expected `{tag}`, `{date}`, `{digest}` in braces",
+        ),
+        (&["--index", "sparse"], "--architecture <A>"),
+        (
+            &["--architecture", "arm64", "--index", "keep"],
+            "it copies all platforms; leave out `--architecture`",
+        ),
+    ] {
+        let said = desk.run(&[&BASE[..], more].concat()).ended(2);
+        assert!(said.err.contains(words), "{words}: {}", said.err);
+    }
+}
+
 #[test]
 fn arguments_are_refused_with_the_field() {
     let desk = Desk::new();
-    let base = [
-        "sync",
-        "--from",
-        "r.example",
-        "--to",
-        "r2.example",
-        "--repository",
-        "app",
-    ];
     for (more, words) in [
         (
             &["--tag-regex", "a(b"][..],
@@ -77,30 +116,6 @@ fn arguments_are_refused_with_the_field() {
             &["--architecture", "amd46"],
             &["'amd46' for", ">': did you mean `amd64`?"],
         ),
-        (&["--newest", "0"], &["`--newest`: `0`: expected 1 or more"]),
-        (&["--newest", "-1"], &["'-1'"]),
-        (&["--newest-by", "created"], &["--newest <N>"]),
-        (
-            &["--newest", "2", "--newest-by", "age"],
-            &["expected `version` or `created`"],
-        ),
-        (
-            &["--tag", "1", "--newer-than-days", "7"],
-            &["`--newer-than-days`: `7`: it limits what a pattern"],
-        ),
-        (
-            &["--tag-exclude-regex", ".*"],
-            &["`--tag-exclude-regex`: `.*`: it excludes every tag"],
-        ),
-        (
-            &["--target-tag", "{name}"],
-            &["expected `{tag}`, `{date}`, `{digest}` in braces"],
-        ),
-        (&["--index", "sparse"], &["--architecture <A>"]),
-        (
-            &["--architecture", "arm64", "--index", "keep"],
-            &["it copies all platforms; leave out `--architecture`"],
-        ),
         (
             &["--max-names", "x"],
             &["expected a number from 1 to 10000000"],
@@ -113,7 +128,7 @@ fn arguments_are_refused_with_the_field() {
             &["'--tag-exclude-regex <RE>'"],
         ),
     ] {
-        let said = desk.run(&[&base[..], more].concat()).ended(2);
+        let said = desk.run(&[&BASE[..], more].concat()).ended(2);
         for word in words {
             assert!(said.err.contains(word), "{word}: {}", said.err);
         }

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use registrysync::oci::{Client, PlatformChoice};
 use registrysync::sync::input::spec::{KnownTag, KnownTags};
-use registrysync::sync::{Action, Engine, IndexMode, Selector, Status, SyncItem, SyncSpec};
+use registrysync::sync::{
+    Action, Engine, IndexMode, Selector, Status, SyncItem, SyncSpec, TagOutcome,
+};
 
 use super::{client, digest_at, item, lacking, literal, run, spec};
 use crate::support::docker_registry::AnyRegistry;
@@ -67,7 +69,6 @@ async fn check(
         .target_digest
         .as_ref()
         .map(|digest| digest.as_str().to_owned());
-    let kept = children(image, chosen);
     if chosen.is_empty() {
         assert_eq!((outcome.status, present), (Status::Failed, None), "{about}");
         assert!(planned.error.is_some(), "{about}");
@@ -94,7 +95,22 @@ async fn check(
         (&digest, &digest),
         "{about}"
     );
-    let digest = digest.unwrap();
+    written(address, image, chosen, index, outcome).await;
+    let again = run(&to, wanted(&from, choice, index)).await;
+    again.all_done(Action::Skip, 1);
+}
+
+/// Checks what was written for the chosen images.
+async fn written(
+    address: &str,
+    image: &Image,
+    chosen: &[usize],
+    index: Option<IndexMode>,
+    outcome: &TagOutcome,
+) {
+    let about = format!("{chosen:?} {index:?}");
+    let kept = children(image, chosen);
+    let digest = outcome.target_digest.as_ref().unwrap().as_str();
     let missing = lacking(address, "app").await;
     if index == Some(IndexMode::RewriteSingle) && chosen.len() == 1 {
         assert_eq!(digest, kept[0].digest, "{about}");
@@ -130,7 +146,7 @@ async fn check(
             "{about}"
         );
     } else {
-        let written = raw_index(address, &digest).await;
+        let written = raw_index(address, digest).await;
         let entries = written["manifests"].as_array().unwrap().iter();
         let entries: Vec<&str> = entries
             .map(|entry| entry["digest"].as_str().unwrap())
@@ -156,8 +172,6 @@ async fn check(
             "{about}"
         );
     }
-    let again = run(&to, wanted(&from, choice, index)).await;
-    again.all_done(Action::Skip, 1);
 }
 
 #[tokio::test]

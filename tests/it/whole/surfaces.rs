@@ -180,9 +180,9 @@ async fn the_same_tags_are_selected_on_every_surface() {
         let previewed = previewed(&session, &repository, &spec).await;
         let place = format!("http://{}/{repository}", source.address());
         assert_eq!(previewed, listed(&person, &place, &spec), "{spec:?}");
-        let names: BTreeSet<String> = previewed.into_keys().collect();
-        if !names.is_empty() {
-            expected.insert(repository, names);
+        let chosen: BTreeSet<String> = previewed.into_keys().collect();
+        if !chosen.is_empty() {
+            expected.insert(repository, chosen);
         }
     }
     assert!(
