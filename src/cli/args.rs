@@ -151,6 +151,7 @@ pub struct TrustArguments {
 const LIST_TAGS_EXAMPLES: &str = "\
 Examples:
   registrysync list-tags docker.io/library/nginx --semver '~1.27'
+  registrysync list-tags docker.io/library/nginx --semver '*' --newest 3
   registrysync list-tags registry.example.com/team/app \\
       --tag-regex '^v[0-9]' --why
   registrysync list-tags http://localhost:5000/app --json";

@@ -46,6 +46,7 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
         referrers,
     };
     same_place_refuse(&spec, target.address())?;
+    one_name_refuse(&spec)?;
     let engine = Engine::new(target, spec);
     if arguments.dry_run {
         return plan(&engine, arguments.json).await;
@@ -74,15 +75,35 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
     code(&end)
 }
 
-/// Refuses a source that is the target, before any request.
+/// Refuses a source that is the target, before any request. Only named tags can get another name
+/// there: a pattern would select the copies of the run before.
 fn same_place_refuse(spec: &SyncSpec, target: &RegistryAddress) -> Result<(), CliError> {
-    let is_renamed = spec.target_tag.is_some();
-    let same = |item: &&SyncItem| !is_renamed && item.is_same_place(&spec.placement, target);
+    let is_renamed = |item: &SyncItem| spec.target_tag.is_some() && !item.selector.needs_listing();
+    let same = |item: &&SyncItem| !is_renamed(item) && item.is_same_place(&spec.placement, target);
     match spec.items.iter().find(same) {
         Some(item) => Err(CliError::Input(format!(
             "`{}`: with `--to` `{target}` and the placement `{}`, source and target are the \
              same place; give another `--to` or `--placement`",
             item.repository, spec.placement
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a template that gives all tags of a pattern one name.
+fn one_name_refuse(spec: &SyncSpec) -> Result<(), CliError> {
+    let Some(template) = spec
+        .target_tag
+        .as_ref()
+        .filter(|template| !template.is_distinct())
+    else {
+        return Ok(());
+    };
+    match spec.items.iter().find(|item| item.selector.needs_listing()) {
+        Some(item) => Err(CliError::Input(format!(
+            "`--target-tag`: `{template}` is the same name for every tag that `{}` selects: add \
+             `{{tag}}` to it, or name one tag with `--tag`",
+            item.repository
         ))),
         None => Ok(()),
     }

@@ -153,7 +153,8 @@ impl PlatformChoice {
             return Err("omit it to copy all platforms".into());
         }
         if words::architecture(architecture).is_none() {
-            let near = words::architecture_near(architecture);
+            let system = || self.os.is_none().then(|| words::system_near(architecture));
+            let near = words::architecture_near(architecture).or_else(|| system().flatten());
             let meant = meant(near, "`amd64`, `arm64` or `arm/v7`");
             return Err(unknown(architecture, "architecture", meant));
         }
@@ -385,6 +386,7 @@ mod tests {
                 "`lunix` is not a known operating system; did you mean `linux`?",
             ),
             ("windwos/amd64", "did you mean `windows`?"),
+            ("windwos", "did you mean `windows`?"),
             ("zzz", "expected a name such as `amd64`"),
             ("all", "omit it to copy all platforms"),
             ("linux/arm/vv7", "`vv7` is not a known variant"),

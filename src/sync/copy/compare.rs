@@ -167,6 +167,10 @@ impl Ends<'_> {
                 Some(other) if other != *digest => {
                     return Ok(Some(format!("{}, and differ", both_go(candidate, rival))));
                 }
+                Some(_) if !candidate.has_same_platforms(rival) => {
+                    let both = both_go(candidate, rival);
+                    return Ok(Some(format!("{both}, with different platforms")));
+                }
                 Some(_) => {}
             }
         }

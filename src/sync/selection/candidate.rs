@@ -305,6 +305,11 @@ impl Candidate {
             && self.from.is_same(&other.from)
     }
 
+    /// Whether the same platforms are chosen.
+    pub(in crate::sync) fn has_same_platforms(&self, other: &Self) -> bool {
+        platforms_text(&self.architectures) == platforms_text(&other.architectures)
+    }
+
     /// Whether it would be copied onto itself.
     pub(super) fn is_at_target(&self, target: &Endpoint) -> bool {
         self.reference == self.target_reference

@@ -3,6 +3,7 @@
 use futures_util::StreamExt;
 
 use super::candidate::{Candidate, Candidates};
+use crate::oci::types::referrer_tag::ReferrerTag;
 use crate::oci::{Digest, Endpoint, NameError, Reference};
 use crate::sync::error::SyncError;
 use crate::sync::input::spec::SyncSpec;
@@ -65,6 +66,11 @@ async fn renamed(
         }
     }
     match template.tag(tag.as_str(), spec.date, candidate.digest.as_ref()) {
+        Ok(tag) if ReferrerTag::parse(tag.as_str()).is_some() => {
+            let error =
+                format!("its target tag would be `{tag}`, a name for signatures and the like");
+            Err((candidate, error))
+        }
         Ok(tag) => {
             candidate.target_reference = Reference::Tag(tag);
             Ok(candidate)

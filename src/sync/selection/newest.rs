@@ -13,6 +13,7 @@ use super::natural::natural_cmp;
 use super::semver::Version;
 use super::verdict::Verdict;
 use crate::oci::NameError;
+use crate::oci::types::referrer_tag::ReferrerTag;
 
 /// What makes one tag newer than another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +89,11 @@ impl AgeLimits {
         now: DateTime<Utc>,
     ) -> Vec<(String, String)> {
         let mut unread = Vec::new();
+        // It is as old as it may be: its image decides.
+        tags.retain_mut(|(tag, verdict)| match ReferrerTag::parse(tag) {
+            None => true,
+            Some(_) => verdict.deselect("belongs to another image, so it has no age".to_owned()),
+        });
         if self.need_creation() {
             tags.retain_mut(|(tag, verdict)| match created.get(*tag) {
                 Some(Creation::At(_)) => true,

@@ -81,6 +81,10 @@ fn limits_names_and_forms_are_refused_with_the_flag() {
             &["--target-tag", "{name}"],
             "expected `{tag}`, `{date}`, `{digest}` in braces",
         ),
+        (
+            &["--target-tag", "prod"],
+            "`--target-tag`: `prod` is the same name for every tag that `app` selects",
+        ),
         (&["--index", "sparse"], "--architecture <A>"),
         (
             &["--architecture", "arm64", "--index", "keep"],
@@ -90,6 +94,19 @@ fn limits_names_and_forms_are_refused_with_the_flag() {
         let said = desk.run(&[&BASE[..], more].concat()).ended(2);
         assert!(said.err.contains(words), "{words}: {}", said.err);
     }
+    // A pattern would select the copies of the run before.
+    let within = [
+        "sync",
+        "--from",
+        "r.example",
+        "--to",
+        "r.example",
+        "--repository",
+        "app",
+    ];
+    let renamed = [&within[..], &["--target-tag", "{tag}-x"]].concat();
+    let said = desk.run(&renamed).ended(2);
+    assert!(said.err.contains("are the same place"), "{}", said.err);
 }
 
 #[test]

@@ -133,7 +133,8 @@ fn unknown_and_unread_creation_times_leave_out_their_tags() {
         ..SelectorSpec::default()
     };
     let selector = Selector::compile(&spec).unwrap();
-    let listing = ["new", "old", "undated", "broken"].map(str::to_owned);
+    let signature = format!("sha256-{}.sig", "0".repeat(64));
+    let listing = ["new", "old", "undated", "broken", &signature].map(str::to_owned);
     let created = [
         ("new", Creation::At(now())),
         ("old", Creation::At(now() - TimeDelta::days(7))),
@@ -160,6 +161,11 @@ fn unknown_and_unread_creation_times_leave_out_their_tags() {
                 "old",
                 false,
                 "created on 2026-10-25, too old for `newer_than_days`"
+            ),
+            (
+                signature.as_str(),
+                false,
+                "belongs to another image, so it has no age"
             ),
             ("undated", false, "its image has no creation time"),
         ]

@@ -1,9 +1,10 @@
 //! Target tags and repositories from templates.
 
-use registrysync::sync::{Action, Engine, SyncSpec};
+use registrysync::oci::PlatformChoice;
+use registrysync::sync::{Action, Engine, SyncItem, SyncSpec};
 
-use super::{client, everything, item, literal, run, spec, tags_at};
-use crate::support::images::Image;
+use super::{client, everything, item, literal, repository, run, spec, tags_at};
+use crate::support::images::{Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::log::Kind;
 
@@ -89,6 +90,47 @@ async fn a_tag_gets_another_name_in_its_own_repository() {
     let tags = tags_at(registry.address(), "app").await;
     assert_eq!(tags.keys().collect::<Vec<_>>(), ["prod", "rc"]);
     assert_eq!(tags["prod"], tags["rc"]);
+}
+
+/// One index from two sources: what one of them leaves out, the other may want.
+#[tokio::test]
+async fn one_image_with_different_platforms_is_no_single_image() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    for path in ["a/app", "b/app"] {
+        Image::multi(Format::Oci, 1, 500).store(&source, path, Some("1"));
+    }
+    let (from, to) = (client(source.address()), client(target.address()));
+    let wanted = |platforms: [&str; 2]| {
+        let items = ["a/app", "b/app"].into_iter().zip(platforms);
+        let items = items.map(|(path, platform)| SyncItem {
+            architectures: vec![PlatformChoice::parse(platform).unwrap()],
+            target_repository: Some(repository("app")),
+            ..item(&from, path, &everything())
+        });
+        spec(items.collect())
+    };
+    let ran = run(&to, wanted(["amd64", "arm64"])).await;
+    assert_eq!(ran.end.totals.blocked, 1, "{ran:?}");
+    let reason = &ran.outcomes[0].reason;
+    assert!(
+        reason.contains("both go to this tag, with different platforms"),
+        "{reason}"
+    );
+    assert!(target.tags("app").is_empty());
+    let same = wanted(["amd64", "x86_64"]);
+    run(&to, same).await.all_done(Action::Copy, 1);
+}
+
+#[tokio::test]
+async fn no_image_gets_the_name_of_a_signature() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    Image::artifact(1, "a/b").store(&source, "app", Some("1"));
+    let (from, to) = (client(source.address()), client(target.address()));
+    let template = format!("sha256-{}.sig", "0".repeat(64));
+    let wanted = named(&template, spec(vec![item(&from, "app", &literal(&["1"]))]));
+    let ran = run(&to, wanted).await;
+    assert!(ran.error("1").contains("a name for signatures"), "{ran:?}");
+    assert!(target.tags("app").is_empty());
 }
 
 #[tokio::test]
