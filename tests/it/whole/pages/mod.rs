@@ -30,7 +30,12 @@ use crate::support::registry::faults::{Action, Fault};
 use crate::support::tools::{installed, usable};
 
 /// Page, the block's first line, and why it isn't typed.
-const NOT_TYPED: [(&str, &str, &str); 2] = [
+const NOT_TYPED: [(&str, &str, &str); 3] = [
+    (
+        "docs/evidence.md",
+        "$ registrysync project evidence 17 --output run-17.json",
+        "`whole::evidence` does so for each tag of a run",
+    ),
     (
         "README.md",
         "$ scripts/demo      # two registries, images, the server, a project, a run: leaves the server up",
@@ -43,11 +48,14 @@ const NOT_TYPED: [(&str, &str, &str); 2] = [
     ),
 ];
 /// Pages whose console blocks a test of this file types.
-const TYPED: [&str; 7] = [
+const TYPED: [&str; 10] = [
     "README.md",
     "docs/command-line.md",
+    "docs/evidence.md",
     "docs/examples.md",
+    "docs/referrers.md",
     "docs/scaling.md",
+    "docs/selection.md",
     "docs/spacecmd.md",
     "docs/tls.md",
     "docs/watching.md",
@@ -162,6 +170,33 @@ async fn readme() {
         printed.matches("\"success\":true").count() == 3,
         "{printed}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn selection_and_referrers() {
+    if !installed(&["bash"]) {
+        return;
+    }
+    let (source, target) = registries().await;
+    let image = Image::artifact(30, "a/b");
+    image.push(source.address(), "team/app", Some("v1")).await;
+    let signature = format!("{}.sig", image.digest().replace(':', "-"));
+    let signed = Image::artifact(31, "a/b");
+    signed
+        .push(source.address(), "team/app", Some(&signature))
+        .await;
+    let mut reader = Reader::new();
+    with_registries(&mut reader, &source, &target);
+    reader.instead("quay.io", format!("http://{}", source.address()));
+    let mut printed = String::new();
+    for page in ["docs/selection.md", "docs/referrers.md"] {
+        for block in typed(page) {
+            printed += &reader.types(&block);
+        }
+    }
+    assert!(printed.starts_with("1.26.0\nlatest\n"), "{printed}");
+    assert_eq!(target.tags("team/app")["v1"], image.digest());
+    assert_eq!(target.tags("team/app")[&signature], signed.digest());
 }
 
 #[tokio::test(flavor = "multi_thread")]
