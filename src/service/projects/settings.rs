@@ -114,7 +114,7 @@ pub struct ProjectSettings {
     /// What to do if an item selects nothing and has no setting of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_empty: Option<OnEmpty>,
-    /// The signatures, SBOMs and attestations to copy, in the form of [`ReferrerChoice::words`].
+    /// The signatures, SBOMs and attestations to copy, in the form of `ReferrerChoice::words`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub referrers: Vec<String>,
     /// Free text.

@@ -1,7 +1,7 @@
 //! Referrers: the signatures, SBOMs and attestations of an image, which are copied after its tag.
 //!
 //! - `subjects`: which manifests of a tag may have some; `found`: what the source has of them;
-//!   [`tags`]: the tags that may hold some.
+//!   `tags`: the tags that may hold some.
 //! - `walk`: from a subject to all that refers to it, and to what refers to that.
 //! - `arrive`: copies what the target lacks; `index`: lists it where the registry doesn't.
 //! - `turns`: one writer a subject in this process; [`lease`]: over several.
