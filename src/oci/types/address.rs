@@ -125,6 +125,14 @@ impl RegistryAddress {
         }
     }
 
+    /// `host/repository` of the full path, for people.
+    pub fn place_of(&self, repository: &Repository) -> String {
+        match self.resolve(repository) {
+            Ok(path) => format!("{}/{path}", self.host()),
+            Err(_) => format!("{self}/{repository}"),
+        }
+    }
+
     /// Whether both are the same registry, whatever the spelling and the prefix.
     pub fn is_same_registry(&self, other: &Self) -> bool {
         let port = |a: &Self| a.port.unwrap_or(if a.plain_http { 80 } else { 443 });

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::count::Count;
 use super::selector::{SelectorOptions, selector_check, selector_refused};
-use super::settings::{Newer, architectures_check, on_empty_parse};
+use super::settings::{Newer, architectures_check, parsed_or_unset};
 use crate::oci::Repository;
 use crate::service::Error;
 use crate::store::projects::item::Item;
@@ -213,15 +213,10 @@ impl ItemSpec {
                 .transpose()?;
         }
         if let Some(text) = details.on_empty {
-            spec.on_empty = on_empty_parse(&text)?;
+            spec.on_empty = parsed_or_unset("on_empty", &text)?;
         }
         selector_check(&spec.selector)?;
         Ok(spec)
-    }
-
-    /// Whether it selects nothing but the tags that it names.
-    pub(super) fn is_literal_only(&self) -> bool {
-        self.selector.is_literal_only()
     }
 
     /// The tags that it names and doesn't exclude.

@@ -95,7 +95,7 @@ impl Places {
     /// Within one repository, only named tags can get another name: a pattern would select the copies
     /// of the run before.
     fn check_same_place(&self, item: &ItemSpec, way: &Way) -> Result<(), Error> {
-        let is_renamed = self.target_tag.is_some() && item.is_literal_only();
+        let is_renamed = self.target_tag.is_some() && item.selector.is_literal_only();
         if !self.is_same_place(way) || is_renamed {
             return Ok(());
         }
@@ -110,7 +110,7 @@ impl Places {
     /// Refuses a template that gives all tags of a pattern one name.
     fn check_names(&self, item: &ItemSpec) -> Result<(), Error> {
         match &self.target_tag {
-            Some(template) if !template.is_distinct() && !item.is_literal_only() => {
+            Some(template) if !template.is_distinct() && !item.selector.is_literal_only() => {
                 let message = format!(
                     "`{template}` is the same name for every tag that `{}` selects: add `{{tag}}` to \
                      it, or name one tag in `tags`",
@@ -141,14 +141,6 @@ impl Places {
         match self.way(repository, target) {
             Ok(way) => way.to.to_string(),
             Err(_) => repository.to_string(),
-        }
-    }
-
-    /// `host/repository` at the source.
-    pub(in crate::service) fn origin(&self, repository: &Repository) -> String {
-        match self.source.resolve(repository) {
-            Ok(path) => format!("{}/{path}", self.source.host()),
-            Err(_) => format!("{}/{repository}", self.source),
         }
     }
 

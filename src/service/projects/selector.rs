@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::count::Count;
-use crate::oci::NameError;
+use super::settings::parsed_or_unset;
 use crate::service::Error;
 use crate::sync::selection::selector_spec::SelectError;
 use crate::sync::{Selector, SelectorSpec};
@@ -57,9 +57,7 @@ impl SelectorOptions {
             spec.newest_by = spec.newest_by.filter(|_| spec.newest.is_some());
         }
         if let Some(text) = self.newest_by {
-            let parsed = set(text).map(|text| text.parse()).transpose();
-            let invalid = |error: NameError| Error::invalid("newest_by", error.to_string());
-            spec.newest_by = parsed.map_err(invalid)?;
+            spec.newest_by = parsed_or_unset("newest_by", &text)?;
         }
         if let Some(days) = self.newer_than_days {
             spec.newer_than_days = days.checked("newer_than_days", DAYS_LIMIT)?;

@@ -165,19 +165,17 @@ impl ProjectSettings {
             self.placement = parsed("placement", text)?;
         }
         if let Some(text) = &details.target_tag {
-            let template = (!text.is_empty()).then(|| parsed("target_tag", text));
-            self.target_tag = template.transpose()?;
+            self.target_tag = parsed_or_unset("target_tag", text)?;
         }
         if let Some(architectures) = &details.architectures {
             architectures_check(architectures)?;
             self.architectures.clone_from(architectures);
         }
         if let Some(text) = &details.index {
-            let mode = (!text.is_empty()).then(|| parsed("index", text));
-            self.index = mode.transpose()?;
+            self.index = parsed_or_unset("index", text)?;
         }
         if let Some(text) = &details.on_empty {
-            self.on_empty = on_empty_parse(text)?;
+            self.on_empty = parsed_or_unset("on_empty", text)?;
         }
         if let Some(words) = &details.referrers {
             self.referrers = words.choice()?.words();
@@ -206,10 +204,13 @@ impl ProjectSettings {
     }
 }
 
-/// Parses what to do if an item selects nothing; "" is the default.
-pub(super) fn on_empty_parse(text: &str) -> Result<Option<OnEmpty>, Error> {
-    let on_empty = (!text.is_empty()).then(|| parsed("on_empty", text));
-    on_empty.transpose()
+/// Parses an option that "" unsets.
+pub(super) fn parsed_or_unset<T: FromStr<Err = NameError>>(
+    field: &str,
+    text: &str,
+) -> Result<Option<T>, Error> {
+    let value = (!text.is_empty()).then(|| parsed(field, text));
+    value.transpose()
 }
 
 /// Parses an option, or returns a fault that names it.

@@ -132,7 +132,7 @@ pub(super) fn asked_of(
     let item = |item: &ItemSpec| {
         Ok::<_, Error>(AskedItem {
             repository: item.repository.to_string(),
-            source: places.origin(&item.repository),
+            source: places.source.place_of(&item.repository),
             options: members(&item.stored())?,
         })
     };

@@ -31,9 +31,10 @@ impl TargetManifest {
 
     /// As the source has it.
     pub(super) fn read(manifest: Manifest) -> Self {
+        let digest = manifest.digest.clone();
         Self {
-            body: Some(manifest.clone()),
-            ..Self::whole(manifest.digest)
+            body: Some(manifest),
+            ..Self::whole(digest)
         }
     }
 }
@@ -65,7 +66,6 @@ pub(super) enum Chosen {
 }
 
 /// Words about what is chosen.
-#[derive(Default)]
 pub(super) struct Notes {
     /// Which of the chosen platforms the image doesn't have.
     pub(super) missing: Option<String>,

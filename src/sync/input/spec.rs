@@ -118,11 +118,7 @@ impl SyncItem {
 
     /// `host/repository` at the source.
     pub fn origin(&self) -> String {
-        let source = self.source.address();
-        match source.resolve(&self.repository) {
-            Ok(path) => format!("{}/{path}", source.host()),
-            Err(_) => format!("{source}/{}", self.repository),
-        }
+        self.source.address().place_of(&self.repository)
     }
 
     /// Whether it goes to the same repository of the same registry.

@@ -55,6 +55,17 @@ const BASE: [&str; 7] = [
     "app",
 ];
 
+/// A run within one registry.
+const WITHIN: [&str; 7] = [
+    "sync",
+    "--from",
+    "r.example",
+    "--to",
+    "r.example",
+    "--repository",
+    "app",
+];
+
 #[test]
 fn limits_names_and_forms_are_refused_with_the_flag() {
     let desk = Desk::new();
@@ -95,16 +106,7 @@ fn limits_names_and_forms_are_refused_with_the_flag() {
         assert!(said.err.contains(words), "{words}: {}", said.err);
     }
     // A pattern would select the copies of the run before.
-    let within = [
-        "sync",
-        "--from",
-        "r.example",
-        "--to",
-        "r.example",
-        "--repository",
-        "app",
-    ];
-    let renamed = [&within[..], &["--target-tag", "{tag}-x"]].concat();
+    let renamed = [&WITHIN[..], &["--target-tag", "{tag}-x"]].concat();
     let said = desk.run(&renamed).ended(2);
     assert!(said.err.contains("are the same place"), "{}", said.err);
 }
@@ -233,15 +235,7 @@ fn a_source_that_is_the_target_is_refused_before_anything_is_asked() {
     let desk = Desk::new();
     let file = desk.file("mirror.yml", "r.example:\n  images:\n    team/app: []\n");
     for arguments in [
-        &[
-            "sync",
-            "--from",
-            "r.example",
-            "--to",
-            "r.example",
-            "--repository",
-            "app",
-        ][..],
+        &WITHIN[..],
         // The same place in another spelling.
         &["sync", &file, "--to", "https://r.example:443/team"],
         &["sync", &file, "--to", "r.example/team", "--dry-run"],
