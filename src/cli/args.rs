@@ -9,7 +9,7 @@ use crate::sync::{IndexMode, OnEmpty, Placement, TagTemplate};
 
 use super::client::args::{ApiArguments, ProjectArguments, StoreArguments, WorkersArguments};
 use super::complete::CompletionsArguments;
-use super::select::SelectArguments;
+use super::select::{RepositoryArguments, SelectArguments};
 use super::values::{fire_count, name_count, platform, reduction, word};
 
 /// Copies selected container images from one registry to another.
@@ -69,6 +69,8 @@ Examples:
   registrysync sync --from quay.io --to http://localhost:5000 \\
       --repository prometheus/prometheus --tag v3.0.0 --tag-regex '^v3\\.' \\
       --architecture amd64 --architecture arm64
+  registrysync sync --from registry.example.com --to localhost:5000 --plain-http \\
+      --repository-regex '^team/' --semver '*' --newest 3
   registrysync sync - --to registry.example.com --ca-certificate ca.pem
   registrysync sync mirror.yml --to localhost:5000 --evidence today.json
 
@@ -80,17 +82,17 @@ Exit codes: 0 success, 1 a tag failed or is blocked, or nothing was selected, 2 
 #[command(after_help = SYNC_EXAMPLES)]
 pub struct SyncArguments {
     /// A `skopeo sync` YAML file that lists what to copy; `-` reads standard input
-    #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with_all = ["from", "repository", "selectors"])]
+    #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with_all = ["from", "repositories", "selectors"])]
     pub file: Option<PathBuf>,
     /// The source registry: `host[:port][/prefix]`
-    #[arg(long, value_name = "HOST[/PREFIX]", requires = "repository")]
+    #[arg(long, value_name = "HOST[/PREFIX]", requires = "repositories")]
     pub from: Option<String>,
     /// The target registry: `host[:port][/prefix]`
     #[arg(long, value_name = "HOST[/PREFIX]")]
     pub to: String,
-    /// The source repository, without host
-    #[arg(long, value_name = "R", requires = "from")]
-    pub repository: Option<String>,
+    /// Which repositories
+    #[command(flatten)]
+    pub repositories: RepositoryArguments,
     /// Which tags
     #[command(flatten)]
     pub select: SelectArguments,

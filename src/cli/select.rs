@@ -1,4 +1,4 @@
-//! The selectors on the command line.
+//! The repositories and the selectors on the command line.
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -6,6 +6,33 @@ use clap::builder::NonEmptyStringValueParser;
 use super::values::word;
 use crate::sync::SelectorSpec;
 use crate::sync::selection::newest::NewestBy;
+use crate::sync::selection::repositories::RepositoriesSpec;
+
+/// The source repositories: one, or those of the registry's catalogue that match.
+#[derive(Args, Clone, Debug, Default)]
+#[group(id = "repositories", multiple = true)]
+pub struct RepositoryArguments {
+    /// The source repository, without host
+    #[arg(long, value_name = "R")]
+    pub repository: Option<String>,
+    /// All repositories whose paths match this regular expression, by the registry's catalogue
+    #[arg(long, value_name = "RE", conflicts_with = "repository", value_parser = NonEmptyStringValueParser::new())]
+    pub repository_regex: Option<String>,
+    /// Without those whose paths match this one
+    #[arg(long, value_name = "RE", requires = "repository_regex", value_parser = NonEmptyStringValueParser::new())]
+    pub repository_exclude_regex: Option<String>,
+}
+
+impl RepositoryArguments {
+    /// The patterns, if given.
+    pub fn pattern(&self) -> Option<RepositoriesSpec> {
+        let regex = self.repository_regex.clone()?;
+        Some(RepositoriesSpec {
+            repositories_regex: regex,
+            repositories_exclude_regex: self.repository_exclude_regex.clone(),
+        })
+    }
+}
 
 /// The selectors, the same for every command. An empty one, perhaps of an unset variable of a shell,
 /// is refused: without it everything would be selected.

@@ -119,6 +119,11 @@ impl Error {
         self.status() == Some(404)
     }
 
+    /// A registry that has no catalogue, or none for this account, answers so.
+    pub fn is_no_catalogue(&self) -> bool {
+        matches!(self.status(), Some(401 | 403 | 404 | 405))
+    }
+
     /// Credentials are missing, wrong or insufficient.
     pub fn is_auth(&self) -> bool {
         matches!(self, Self::Auth { .. }) || matches!(self.status(), Some(401 | 403))

@@ -245,6 +245,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    run_catalogue (run_id) {
+        run_id -> BigInt,
+        listed -> BigInt,
+        error -> Nullable<Text>,
+        warning -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    run_repository (run_id, item_id, repository) {
+        run_id -> BigInt,
+        item_id -> BigInt,
+        repository -> Text,
+    }
+}
+
+diesel::table! {
     run_log (run_id, seq) {
         run_id -> BigInt,
         seq -> BigInt,
@@ -314,6 +331,7 @@ diesel::joinable!(run_result -> tasko_run (run_id));
 diesel::joinable!(run_result -> run_part (part_id));
 diesel::joinable!(run_log -> tasko_run (run_id));
 diesel::joinable!(run_asked -> tasko_run (run_id));
+diesel::joinable!(run_catalogue -> tasko_run (run_id));
 diesel::joinable!(notification -> tasko_run (run_id));
 diesel::joinable!(tasko_run -> org (org_id));
 diesel::allow_tables_to_appear_in_same_query!(
@@ -333,6 +351,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     run_result,
     run_log,
     run_asked,
+    run_catalogue,
     synced_tag,
     audit_event,
     notification

@@ -18,7 +18,7 @@ use super::copy::missing_platforms::MissingPlatformItems;
 use super::copy::unreachable::Unreachable;
 use super::error::SyncError;
 use super::input::index_mode::platforms_text;
-use super::input::spec::{SyncItem, SyncSpec};
+use super::input::spec::{SyncItem, SyncSpec, Unmatched};
 use super::outcome::{Action, Moved, Status, TagOutcome, Totals};
 use super::progress::{Event, Reporter};
 use super::referrers::arrive::Arrived;
@@ -34,6 +34,7 @@ pub struct Engine {
     pub(super) spec: Arc<SyncSpec>,
     /// The part of the specification that this engine copies.
     pub(super) items: Vec<SyncItem>,
+    pub(super) unmatched: Vec<Unmatched>,
     shared: Arc<Shared>,
     leases: Option<Arc<dyn IndexLeases>>,
 }
@@ -82,11 +83,13 @@ impl Engine {
     /// An engine for one plan or run.
     pub fn new(target: impl Into<Endpoint>, mut spec: SyncSpec) -> Self {
         let items = std::mem::take(&mut spec.items);
+        let unmatched = std::mem::take(&mut spec.unmatched);
         let permits = Semaphore::new(spec.max_parallel.clamp(1, Semaphore::MAX_PERMITS));
         Self {
             target: target.into(),
             spec: Arc::new(spec),
             items,
+            unmatched,
             shared: Arc::new(Shared {
                 homes: Arc::default(),
                 unreachable: Unreachable::default(),
@@ -107,7 +110,8 @@ impl Engine {
 
     /// An engine for each target place, in the order of the items. Two items can only conflict over
     /// a tag within one place, so all engines together do what a single one would do. An item
-    /// without a valid target has its own path as its place, where it fails.
+    /// without a valid target has its own path as its place, where it fails; one without
+    /// repositories has its pattern.
     pub fn split(&self) -> Vec<(String, Engine)> {
         let mut parts: IndexMap<String, Vec<SyncItem>> = IndexMap::new();
         for item in &self.items {
@@ -117,17 +121,20 @@ impl Engine {
             };
             parts.entry(place).or_default().push(item.clone());
         }
-        let engine = |items| Self {
+        let engine = |items, unmatched| Self {
             target: self.target.clone(),
             spec: Arc::clone(&self.spec),
             items,
+            unmatched,
             shared: Arc::clone(&self.shared),
             leases: self.leases.clone(),
         };
-        parts
-            .into_iter()
-            .map(|(place, items)| (place, engine(items)))
-            .collect()
+        let parts = parts.into_iter();
+        let parts = parts.map(|(place, items)| (place, engine(items, Vec::new())));
+        let unmatched = self.unmatched.iter().cloned();
+        let unmatched =
+            unmatched.map(|item| (item.pattern.clone(), engine(Vec::new(), vec![item])));
+        parts.chain(unmatched).collect()
     }
 
     /// Does the work. A failing tag doesn't stop the others. Cancelling ends all transfers at once;
@@ -136,7 +143,7 @@ impl Engine {
         let halt = halt.into();
         let mut end = RunEnd::default();
         let unreachable = &self.shared.unreachable;
-        let found = tokio::select! {
+        let mut found = tokio::select! {
             found = candidates_find(&self.target, &self.spec, &self.items, unreachable) => found,
             () = halt.cancel.cancelled() => {
                 end.cancelled = true;
@@ -147,6 +154,7 @@ impl Engine {
                 return end;
             }
         };
+        found.unmatched_add(&self.unmatched);
         end.totals.selected = (found.all.len() + found.failed.len()) as u64;
         for warning in found.warnings {
             end.totals.warnings += 1;

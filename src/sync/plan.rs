@@ -162,7 +162,8 @@ impl Engine {
     /// the reason.
     pub async fn plan(&self) -> Plan {
         let unreachable = Unreachable::default();
-        let found = candidates_find(&self.target, &self.spec, &self.items, &unreachable).await;
+        let mut found = candidates_find(&self.target, &self.spec, &self.items, &unreachable).await;
+        found.unmatched_add(&self.unmatched);
         let mut warnings = found.warnings;
         let empty = found.empty.len();
         warnings.extend(found.empty);

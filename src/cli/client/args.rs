@@ -8,7 +8,7 @@ use clap_complete::ArgValueCompleter;
 use crate::sync::{Placement, TagTemplate};
 
 use crate::cli::complete::{api_words, project_labels, store_labels};
-use crate::cli::select::SelectArguments;
+use crate::cli::select::{RepositoryArguments, SelectArguments};
 use crate::cli::values::{EvidenceFormat, word};
 
 /// Which server, and which account. The session is kept for later commands.
@@ -292,9 +292,9 @@ pub struct ProjectCreateArguments {
     /// Create it disabled: it can't run until it is enabled
     #[arg(long)]
     pub disabled: bool,
-    /// Repository of its first item; all tags if no selector is given
-    #[arg(long, value_name = "R")]
-    pub repository: Option<String>,
+    /// The repositories of its first item; all tags if no selector is given
+    #[command(flatten)]
+    pub repositories: RepositoryArguments,
     /// Which tags
     #[command(flatten)]
     pub select: SelectArguments,

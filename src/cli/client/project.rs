@@ -120,19 +120,28 @@ fn show(project: &Json, json: bool) {
     data_line("");
     let items: Vec<[String; 3]> = rows(project["items"].clone())
         .iter()
-        .map(|item| {
-            [
-                cell(&item["id"]),
-                cell(&item["repository"]),
-                selection(item),
-            ]
-        })
+        .map(|item| [cell(&item["id"]), repositories(item), selection(item)])
         .collect();
     table::print(
         ["ITEM", "REPOSITORY", "TAGS"],
         &items,
         "there are no items yet; add one with `registrysync api registrysync.addImage`",
     );
+}
+
+/// The repositories of an item, as text.
+fn repositories(item: &Json) -> String {
+    let [one, regex, exclude] = [
+        "repository",
+        "repositories_regex",
+        "repositories_exclude_regex",
+    ]
+    .map(|name| cell(&item[name]));
+    match (regex.as_str(), exclude.as_str()) {
+        ("", _) => one,
+        (regex, "") => format!("/{regex}/"),
+        (regex, exclude) => format!("/{regex}/, but not /{exclude}/"),
+    }
 }
 
 /// What an item selects, as text.
@@ -228,15 +237,20 @@ fn item(arguments: &ProjectCreateArguments) -> Result<Option<Map<String, Json>>,
     let select = &arguments.select;
     let mut options = members(json!(SelectorSpec::from(select.clone())));
     let tags = options.remove("tags").unwrap_or_else(|| json!([]));
-    let Some(repository) = &arguments.repository else {
-        if options.is_empty() && select.tags.is_empty() {
-            return Ok(None);
+    let pattern = arguments.repositories.pattern();
+    let repository = match (&arguments.repositories.repository, pattern) {
+        (Some(repository), _) => reference(repository),
+        (None, Some(pattern)) => {
+            options.extend(members(json!(pattern)));
+            ""
         }
-        return Err(CliError::Input(
-            "tags are given without a repository; give `--repository`".into(),
-        ));
+        (None, None) if options.is_empty() && select.tags.is_empty() => return Ok(None),
+        (None, None) => {
+            return Err(CliError::Input(
+                "tags are given without a repository; give `--repository`".into(),
+            ));
+        }
     };
-    let repository = reference(repository);
     let args = json!({"label": arguments.label, "repository": repository, "tags": tags,
         "options": options});
     Ok(Some(members(args)))

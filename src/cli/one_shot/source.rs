@@ -8,50 +8,112 @@ use crate::oci::auth::file::logins_find;
 use crate::oci::http::options::ListingLimit;
 use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress, Repository};
 use crate::sync::input::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
+use crate::sync::input::spec::{NoRepositories, Unmatched};
+use crate::sync::selection::repositories::RepositoriesSpec;
 use crate::sync::{Placement, Selector, SelectorSpec, SyncItem};
 
 use crate::cli::args::{SyncArguments, TrustArguments};
 use crate::cli::error::CliError;
 use crate::cli::file::file_read;
+use crate::cli::output::talk_line;
 use crate::cli::select::SelectArguments;
 
 /// What to copy, and how targets are named.
 pub(super) struct Source {
     pub(in crate::cli) items: Vec<SyncItem>,
+    /// A pattern that no repository matches.
+    pub(in crate::cli) unmatched: Vec<Unmatched>,
     /// The selectors of the items, as they are written down.
     pub(in crate::cli) selectors: Vec<SelectorSpec>,
     pub(in crate::cli) placement: Placement,
 }
 
 impl Source {
-    pub(in crate::cli) fn read(arguments: &SyncArguments) -> Result<Self, CliError> {
-        match (&arguments.file, &arguments.from, &arguments.repository) {
+    pub(in crate::cli) async fn read(arguments: &SyncArguments) -> Result<Self, CliError> {
+        let named = &arguments.repositories;
+        match (&arguments.file, &arguments.from, &named.repository) {
             (Some(file), _, _) => Self::from_file(file, arguments),
-            (None, Some(from), Some(repository)) => Self::from_flags(from, repository, arguments),
+            (None, Some(from), Some(repository)) => {
+                let repository = Repository::parse(reference(repository));
+                let client = client(from, &arguments.trust, arguments.max_names)?;
+                let all = vec![repository.map_err(CliError::input)?];
+                let selector = flag_selector(&arguments.select)?;
+                Ok(Self::from_flags(&client, all, &selector, arguments))
+            }
+            (None, Some(from), None) if let Some(pattern) = named.pattern() => {
+                Self::from_pattern(from, &pattern, arguments).await
+            }
             _ => Err(CliError::Input(
                 "give a FILE, or `--from` and `--repository`".into(),
             )),
         }
     }
 
-    fn from_flags(
+    /// The repositories of the source's catalogue that match.
+    async fn from_pattern(
         from: &str,
-        repository: &str,
+        spec: &RepositoriesSpec,
         arguments: &SyncArguments,
     ) -> Result<Self, CliError> {
-        let item = SyncItem {
-            source: client(from, &arguments.trust, arguments.max_names)?.into(),
-            repository: Repository::parse(reference(repository)).map_err(CliError::input)?,
-            selector: flag_selector(&arguments.select)?,
+        let pattern = spec.compile().map_err(|error| {
+            let text = error.to_string();
+            let text = text.replace("`repositories_regex`", "`--repository-regex`");
+            let exclude = "`--repository-exclude-regex`";
+            CliError::Input(text.replace("`repositories_exclude_regex`", exclude))
+        })?;
+        let selector = flag_selector(&arguments.select)?;
+        let client = client(from, &arguments.trust, arguments.max_names)?;
+        let listing = match client.repository_listing().await {
+            Err(error) if error.is_no_catalogue() => {
+                return Err(CliError::Input(format!(
+                    "`--repository-regex`: the registry offers no catalogue (`_catalog`): {error}; \
+                     name the repositories in a FILE, or one with `--repository`"
+                )));
+            }
+            listing => listing?,
+        };
+        if let Some(warning) = listing.dropped.warning() {
+            talk_line(&format!("warning `{}`: {warning}", client.address()));
+        }
+        let matching = listing.entries.iter().filter(|name| pattern.is_match(name));
+        let all: Result<Vec<_>, _> = matching.map(|name| Repository::parse(name)).collect();
+        let all = all.map_err(CliError::input)?;
+        let source = Self::from_flags(&client, all, &selector, arguments);
+        if !source.items.is_empty() {
+            return Ok(source);
+        }
+        Ok(Self {
+            unmatched: vec![Unmatched {
+                pattern: spec.to_string(),
+                source: client.address().to_string(),
+                why: NoRepositories::NoMatch(listing.entries.len()),
+                on_empty: arguments.on_empty,
+            }],
+            ..source
+        })
+    }
+
+    fn from_flags(
+        client: &Client,
+        repositories: Vec<Repository>,
+        selector: &Selector,
+        arguments: &SyncArguments,
+    ) -> Self {
+        let item = |repository| SyncItem {
+            source: client.clone().into(),
+            repository,
+            selector: selector.clone(),
             architectures: arguments.architecture.clone(),
             target_repository: None,
             on_empty: arguments.on_empty,
         };
-        Ok(Self {
-            items: vec![item],
-            selectors: vec![arguments.select.clone().into()],
+        let items: Vec<SyncItem> = repositories.into_iter().map(item).collect();
+        Self {
+            selectors: vec![arguments.select.clone().into(); items.len()],
+            items,
+            unmatched: Vec::new(),
             placement: arguments.placement.clone().unwrap_or(Placement::Path),
-        })
+        }
     }
 
     fn from_file(file: &Path, arguments: &SyncArguments) -> Result<Self, CliError> {
@@ -83,6 +145,7 @@ impl Source {
         }
         Ok(Self {
             items,
+            unmatched: Vec::new(),
             selectors,
             placement: arguments.placement.clone().unwrap_or(Placement::Flat),
         })

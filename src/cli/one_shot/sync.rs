@@ -30,11 +30,12 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
             error.value, error.reason
         ))
     })?;
-    let source = Source::read(&arguments)?;
+    let source = Source::read(&arguments).await?;
     let target = client(&arguments.to, &arguments.trust, arguments.max_names)?;
     let asked = asked_of(&source, target.address(), &arguments);
     let spec = SyncSpec {
         items: source.items,
+        unmatched: source.unmatched,
         placement: source.placement,
         target_tag: arguments.target_tag.clone(),
         date: today(),

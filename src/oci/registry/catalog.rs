@@ -14,7 +14,12 @@ impl Client {
     /// All repositories, named as this address names them: without its prefix, and only those
     /// below it. Registries without a catalogue answer 401, 403, 404 or 405.
     pub async fn repository_list(&self) -> Result<Vec<String>, Error> {
-        Ok(self.repositories(usize::MAX).await?.entries)
+        Ok(self.repository_listing().await?.entries)
+    }
+
+    /// The same, with what was left out of the list.
+    pub async fn repository_listing(&self) -> Result<Listing, Error> {
+        self.repositories(usize::MAX).await
     }
 
     /// The same number of repositories.

@@ -45,13 +45,16 @@ pub async fn item_add(
     options: ItemOptions,
 ) -> Result<ItemView, Error> {
     let org = caller.org_id();
-    let spec = ItemSpec::new(&repository)?.changed(options.into())?;
+    let spec = ItemSpec::new(ItemDetails {
+        repository: Some(repository),
+        ..options.into()
+    })?;
     app.db
         .transaction(move |conn| {
             let project = project_find_locked(conn, org, &project)?;
             check_among_others(conn, &project, None, &spec)?;
             let options = spec.to_json()?;
-            let id = rows::item_create(conn, org, project.id, spec.repository.as_str(), &options)?
+            let id = rows::item_create(conn, org, project.id, spec.repositories.path(), &options)?
                 .ok_or_else(|| Error::unexpected("a locked project is gone"))?;
             Ok(ItemView {
                 id,
@@ -99,7 +102,7 @@ pub async fn item_update(
             let item = item_find(conn, org, id)?;
             let spec = ItemSpec::of(&item)?.changed(details)?;
             check_among_others(conn, &project, Some(id), &spec)?;
-            rows::item_update(conn, org, id, spec.repository.as_str(), &spec.to_json()?)?;
+            rows::item_update(conn, org, id, spec.repositories.path(), &spec.to_json()?)?;
             Ok(ItemView {
                 id,
                 project_label: project.label,
@@ -145,9 +148,9 @@ fn check_among_others(
         .map(|item| item.spec)
         .collect();
     specs.push(spec.clone());
-    let bytes: usize = specs.iter().map(|spec| spec.selector.pattern_bytes()).sum();
+    let bytes: usize = specs.iter().map(ItemSpec::pattern_bytes).sum();
     // What another version accepted may stay, as long as nothing is added to it.
-    if bytes > PATTERNS_LIMIT && spec.selector.pattern_bytes() > 0 {
+    if bytes > PATTERNS_LIMIT && spec.pattern_bytes() > 0 {
         let message = format!(
             "the patterns and ranges of the project's items exceed {} KiB in total: use \
              shorter ones, or split the project",

@@ -4,17 +4,23 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::count::Count;
+use super::repositories::{Repositories, RepositoriesChange, repository_parse};
 use super::selector::{SelectorOptions, selector_check, selector_refused};
 use super::settings::{Newer, architectures_check, parsed_or_unset};
 use crate::oci::Repository;
 use crate::service::Error;
 use crate::store::projects::item::Item;
+use crate::sync::selection::repositories::RepositoriesSpec;
 use crate::sync::{OnEmpty, SelectorSpec};
 
 /// Options of a new item.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemOptions {
+    /// Instead of one repository: all of the source whose paths match this regular expression.
+    pub repositories_regex: Option<String>,
+    /// Without those whose paths match this one.
+    pub repositories_exclude_regex: Option<String>,
     /// Literal tags and digests.
     pub tags: Option<Vec<String>>,
     /// Selects tags that match this regular expression.
@@ -68,8 +74,12 @@ impl ItemOptions {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemDetails {
-    /// The source repository.
+    /// The source repository, instead of a pattern.
     pub repository: Option<String>,
+    /// Instead of one repository: all of the source whose paths match this regular expression.
+    pub repositories_regex: Option<String>,
+    /// Without those whose paths match this one.
+    pub repositories_exclude_regex: Option<String>,
     /// Literal tags and digests.
     pub tags: Option<Vec<String>>,
     /// Selects tags that match this regular expression.
@@ -98,6 +108,8 @@ impl From<ItemOptions> for ItemDetails {
     fn from(options: ItemOptions) -> ItemDetails {
         ItemDetails {
             repository: None,
+            repositories_regex: options.repositories_regex,
+            repositories_exclude_regex: options.repositories_exclude_regex,
             tags: options.tags,
             tags_regex: options.tags_regex,
             tags_exclude_regex: options.tags_exclude_regex,
@@ -115,6 +127,10 @@ impl From<ItemOptions> for ItemDetails {
 /// What an item's row stores besides the repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct StoredItem {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repositories_regex: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repositories_exclude_regex: Option<String>,
     #[serde(flatten)]
     selector: SelectorSpec,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -131,8 +147,8 @@ struct StoredItem {
 /// An item's settings, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemSpec {
-    /// The source repository, below the store's address.
-    pub repository: Repository,
+    /// Which repositories.
+    pub repositories: Repositories,
     /// Which tags.
     pub selector: SelectorSpec,
     /// Platforms to copy; empty: the project's.
@@ -149,8 +165,13 @@ impl ItemSpec {
     /// Reads the stored form.
     pub fn of(item: &Item) -> Result<ItemSpec, Error> {
         let stored: StoredItem = serde_json::from_str(&item.options).map_err(Error::unexpected)?;
+        let exclude = stored.repositories_exclude_regex;
+        let pattern = stored.repositories_regex.map(|regex| RepositoriesSpec {
+            repositories_regex: regex,
+            repositories_exclude_regex: exclude,
+        });
         Ok(ItemSpec {
-            repository: Repository::parse(&item.repository).map_err(Error::unexpected)?,
+            repositories: Repositories::stored(&item.repository, pattern)?,
             selector: stored.selector,
             architectures: stored.architectures,
             target_repository: stored.target_repository,
@@ -161,7 +182,17 @@ impl ItemSpec {
 
     /// The stored form, which has no credential.
     pub(in crate::service) fn stored(&self) -> impl Serialize {
+        let pattern = self.repositories.pattern().cloned();
+        let (repositories_regex, repositories_exclude_regex) = match pattern {
+            Some(spec) => (
+                Some(spec.repositories_regex),
+                spec.repositories_exclude_regex,
+            ),
+            None => (None, None),
+        };
         StoredItem {
+            repositories_regex,
+            repositories_exclude_regex,
             selector: self.selector.clone(),
             architectures: self.architectures.clone(),
             target_repository: self.target_repository.clone(),
@@ -174,24 +205,31 @@ impl ItemSpec {
         serde_json::to_string(&self.stored()).map_err(Error::unexpected)
     }
 
-    /// All tags of a repository.
-    pub(super) fn new(repository: &str) -> Result<ItemSpec, Error> {
-        Ok(ItemSpec {
-            repository: repository_parse("repository", repository)?,
-            selector: SelectorSpec::default(),
-            architectures: Vec::new(),
-            target_repository: None,
-            on_empty: None,
-            newer: Newer::new(),
-        })
+    /// A new item.
+    pub(super) fn new(details: ItemDetails) -> Result<ItemSpec, Error> {
+        ItemSpec::made(None, details)
     }
 
     /// This item with the changes of `details`.
     pub(super) fn changed(self, details: ItemDetails) -> Result<ItemSpec, Error> {
-        let mut spec = self;
-        if let Some(repository) = details.repository {
-            spec.repository = repository_parse("repository", &repository)?;
-        }
+        ItemSpec::made(Some(self), details)
+    }
+
+    fn made(old: Option<ItemSpec>, details: ItemDetails) -> Result<ItemSpec, Error> {
+        let change = RepositoriesChange {
+            repository: details.repository,
+            repositories_regex: details.repositories_regex,
+            repositories_exclude_regex: details.repositories_exclude_regex,
+        };
+        let old_repositories = old.as_ref().map(|old| old.repositories.clone());
+        let repositories = Repositories::changed(old_repositories, change)?;
+        let mut spec = match old {
+            Some(old) => ItemSpec {
+                repositories,
+                ..old
+            },
+            None => ItemSpec::all_tags(repositories),
+        };
         let set = |text: String| (!text.is_empty()).then_some(text);
         let changes = SelectorOptions {
             tags: details.tags,
@@ -216,7 +254,47 @@ impl ItemSpec {
             spec.on_empty = parsed_or_unset("on_empty", &text)?;
         }
         selector_check(&spec.selector)?;
+        spec.target_check()?;
         Ok(spec)
+    }
+
+    fn all_tags(repositories: Repositories) -> ItemSpec {
+        ItemSpec {
+            repositories,
+            selector: SelectorSpec::default(),
+            architectures: Vec::new(),
+            target_repository: None,
+            on_empty: None,
+            newer: Newer::new(),
+        }
+    }
+
+    /// Refuses one target for many repositories.
+    fn target_check(&self) -> Result<(), Error> {
+        match (&self.target_repository, &self.repositories) {
+            (Some(target), Repositories::Matching(_)) => {
+                let message = format!(
+                    "all repositories that match would be written to `{target}`: use the \
+                     project's `placement`, which knows `{{repository}}` and `{{name}}`"
+                );
+                Err(Error::invalid("target_repository", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// This item for one of the repositories that match.
+    pub(super) fn of_repository(&self, repository: Repository) -> ItemSpec {
+        ItemSpec {
+            repositories: Repositories::One(repository),
+            ..self.clone()
+        }
+    }
+
+    /// Bytes of its patterns and ranges.
+    pub(super) fn pattern_bytes(&self) -> usize {
+        let repositories = self.repositories.pattern();
+        self.selector.pattern_bytes() + repositories.map_or(0, RepositoriesSpec::pattern_bytes)
     }
 
     /// The tags that it names and doesn't exclude.
@@ -224,8 +302,4 @@ impl ItemSpec {
         let tags = self.selector.literal_tags();
         tags.map_err(|error| selector_refused(&error))
     }
-}
-
-fn repository_parse(field: &str, text: &str) -> Result<Repository, Error> {
-    Repository::parse(text).map_err(|error| Error::invalid(field, error.to_string()))
 }

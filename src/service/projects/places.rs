@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 
 use super::item_spec::ItemSpec;
+use super::repositories::Repositories;
 use super::settings::ProjectSettings;
 use crate::oci::{NameError, RegistryAddress, Repository};
 use crate::service::Error;
@@ -59,23 +60,24 @@ impl Places {
     pub(super) fn check_items(&self, items: &[ItemSpec]) -> Result<(), Error> {
         let mut writers: HashMap<(Repository, String), (Repository, &str, String)> = HashMap::new();
         for item in items {
-            let way = self.way(&item.repository, item.target_repository.as_ref());
+            self.check_names(item)?;
+            // What others match is known when a run starts; conflicts are found there.
+            let Repositories::One(repository) = &item.repositories else {
+                continue;
+            };
+            let way = self.way(repository, item.target_repository.as_ref());
             let way = way.map_err(|error| self.no_target(item, &error))?;
             self.check_same_place(item, &way)?;
-            self.check_names(item)?;
             for tag in item.selector_literal_tags()? {
                 let place = (way.to.clone(), self.target_tag(&tag)?);
                 match writers.get(&place) {
                     Some((from, other, other_tag)) if *from != way.from || *other_tag != tag => {
-                        let sources = [
-                            (*other, other_tag.as_str()),
-                            (item.repository.as_str(), &tag),
-                        ];
+                        let sources = [(*other, other_tag.as_str()), (repository.as_str(), &tag)];
                         return Err(clash(&place, sources));
                     }
                     Some(_) => {}
                     None => {
-                        let source = (way.from.clone(), item.repository.as_str(), tag);
+                        let source = (way.from.clone(), repository.as_str(), tag);
                         writers.insert(place, source);
                     }
                 }
@@ -114,7 +116,7 @@ impl Places {
                 let message = format!(
                     "`{template}` is the same name for every tag that `{}` selects: add `{{tag}}` to \
                      it, or name one tag in `tags`",
-                    item.repository
+                    item.repositories
                 );
                 Err(Error::invalid("target_tag", message))
             }
@@ -131,14 +133,13 @@ impl Places {
         Ok(named.as_str().to_owned())
     }
 
-    /// The full target path of a repository; one without a valid target has its own, under which it
-    /// fails.
-    pub(in crate::service) fn place(
-        &self,
-        repository: &Repository,
-        target: Option<&Repository>,
-    ) -> String {
-        match self.way(repository, target) {
+    /// The full target path of an item's repository; one without a valid target has its own, under
+    /// which it fails. A pattern has its text.
+    pub(in crate::service) fn place(&self, item: &ItemSpec) -> String {
+        let Repositories::One(repository) = &item.repositories else {
+            return item.repositories.to_string();
+        };
+        match self.way(repository, item.target_repository.as_ref()) {
             Ok(way) => way.to.to_string(),
             Err(_) => repository.to_string(),
         }

@@ -14,7 +14,7 @@ pub(super) fn index_check(settings: &ProjectSettings, items: &[ItemSpec]) -> Res
         return Err(kept("`architectures` of the project"));
     }
     for item in items {
-        let (repository, is_chosen) = (&item.repository, !item.architectures.is_empty());
+        let (repository, is_chosen) = (&item.repositories, !item.architectures.is_empty());
         if index == IndexMode::Keep && is_chosen {
             return Err(kept(&format!("`architectures` of the item `{repository}`")));
         }

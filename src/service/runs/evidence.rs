@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 
 use super::history::{run_details, run_find};
 use crate::service::paging::{Rows, Slice, rows};
-use crate::service::projects::item_spec::ItemSpec;
+use crate::service::projects::catalogue::NumberedItem;
 use crate::service::projects::places::Places;
+use crate::service::projects::repositories::Repositories;
 use crate::service::projects::settings::ProjectSettings;
 use crate::service::{App, Caller, Error};
 use crate::store::DbConnection;
@@ -118,7 +119,7 @@ pub fn run_asked_keep(conn: &mut DbConnection, run: &Run, asked: &Asked) -> Resu
 pub(super) fn asked_of(
     conn: &mut DbConnection,
     project: &Project,
-    items: &[ItemSpec],
+    items: &[NumberedItem],
     places: &Places,
     retry_of: Option<i64>,
 ) -> Result<Asked, Error> {
@@ -129,10 +130,13 @@ pub(super) fn asked_of(
             address: address.to_string(),
         })
     };
-    let item = |item: &ItemSpec| {
+    let item = |(_, item): &NumberedItem| {
         Ok::<_, Error>(AskedItem {
-            repository: item.repository.to_string(),
-            source: places.source.place_of(&item.repository),
+            repository: item.repositories.path().to_owned(),
+            source: match &item.repositories {
+                Repositories::One(repository) => places.source.place_of(repository),
+                Repositories::Matching(_) => places.source.to_string(),
+            },
             options: members(&item.stored())?,
         })
     };

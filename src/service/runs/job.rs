@@ -9,10 +9,14 @@ use crate::blocking::spawn_blocking;
 use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
 use crate::service::Error;
 use crate::service::paging::PAGE;
+use crate::service::projects::catalogue::{
+    Expanded, NumberedItem, catalogue_read, is_by_pattern, items_expand,
+};
 use crate::service::projects::item_spec::ItemSpec;
 use crate::service::projects::places::places_of;
 use crate::service::projects::settings::ProjectSettings;
 use crate::service::stores::settings::client_options;
+use crate::store::projects::catalogue::{RunCatalogue, catalogue_kept};
 use crate::store::projects::item::item_list;
 use crate::store::projects::project::{Project, project_by_id};
 use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
@@ -43,7 +47,7 @@ struct StoredProject {
     target: ClientOptions,
     pair: StorePair,
     settings: ProjectSettings,
-    items: Vec<ItemSpec>,
+    items: Expanded,
     known: KnownTags,
     lost: LostTags,
     only: Option<OnlyTags>,
@@ -63,6 +67,8 @@ pub struct Parts {
     pub places: Vec<String>,
     /// What the run is asked, for its evidence.
     pub asked: Asked,
+    /// What was left out of the source's catalogue.
+    pub warning: Option<String>,
 }
 
 /// Divides a run into parts; `None`: its project was disabled while it waited. Err: its project is
@@ -75,27 +81,72 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
     }
     let ends = places_of(conn, &project)?;
     let items = items_load(conn, org_id, project_id)?;
-    let place = |item: &ItemSpec| ends.place(&item.repository, item.target_repository.as_ref());
-    let mut places: IndexSet<String> = items.iter().map(place).collect();
+    let asked = asked_of(conn, &project, &items, &ends, run.retry_of)?;
+    let count = items.len();
+    let catalogue = catalogue_kept(conn, run.id)?.unwrap_or_default();
+    let expanded = items_expand(items, &catalogue)?;
+    let mut places: IndexSet<String> = expanded.items.iter().map(|item| ends.place(item)).collect();
+    places.extend(expanded.unmatched.iter().map(|item| item.pattern.clone()));
     let what = match retry_of(conn, run)? {
-        Some(retry) => {
+        Some(mut retry) => {
+            expanded.retry_widen(&mut retry.tags, |item| ends.place(item));
             places.retain(|place| retry.tags.touches(place));
             format!("failed tags of run {}", retry.run_id)
         }
-        None => counted(items.len() as u64, "item"),
+        None => counted(count as u64, "item"),
     };
     let parts = match places.len() {
         0 | 1 => String::new(),
         parts => format!(" in {parts} parts"),
     };
-    let asked = asked_of(conn, &project, &items, &ends, run.retry_of)?;
     let ends = format!("`{}` to `{}`", ends.source, ends.target);
     Ok(Some(Parts {
         about: format!("{ends}: {what}{parts}"),
         ends,
         places: places.into_iter().collect(),
         asked,
+        warning: catalogue.warning,
     }))
+}
+
+/// What is needed to read the source's catalogue for a run. Err: its project is gone, or its stored
+/// form is unusable.
+pub fn catalogue_wanted(
+    conn: &mut DbConnection,
+    key: &SealKey,
+    run: &Run,
+) -> Result<CatalogueWanted, Error> {
+    let (org_id, project_id) = run.project().ok_or_else(gone)?;
+    let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
+    catalogue_wanted_by(conn, key, &project)
+}
+
+fn catalogue_wanted_by(
+    conn: &mut DbConnection,
+    key: &SealKey,
+    project: &Project,
+) -> Result<CatalogueWanted, Error> {
+    let org_id = project.org_id;
+    let store = image_store_by_id(conn, org_id, project.src_store_id)?.ok_or_else(gone)?;
+    Ok(CatalogueWanted {
+        source: client_options(&store, key)?,
+        items: items_load(conn, org_id, project.id)?,
+    })
+}
+
+/// A source, and the items to find in its catalogue.
+#[derive(Debug)]
+pub struct CatalogueWanted {
+    source: ClientOptions,
+    items: Vec<NumberedItem>,
+}
+
+impl CatalogueWanted {
+    /// Reads it. A registry that refuses is no error: the catalogue says so.
+    pub async fn read(self) -> Result<RunCatalogue, Error> {
+        let source = client_outside(self.source).await?;
+        catalogue_read(&source, self.items).await
+    }
 }
 
 /// Loads what a started run works on, even if its project was disabled meanwhile. Err: its project
@@ -104,9 +155,16 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
     let (key, run) = (db.key().clone(), run.clone());
     let load = move |conn: &mut DbConnection| {
         let (org_id, project_id) = run.project().ok_or_else(gone)?;
-        let only = retry_of(conn, &run)?.map(|retry| retry.tags);
+        let mut only = retry_of(conn, &run)?.map(|retry| retry.tags);
         let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
-        let stored = stored_load(conn, &key, org_id, &project)?;
+        let items = items_load(conn, org_id, project_id)?;
+        let catalogue = catalogue_kept(conn, run.id)?.unwrap_or_default();
+        let items = items_expand(items, &catalogue)?;
+        if let Some(only) = &mut only {
+            let ends = places_of(conn, &project)?;
+            items.retry_widen(only, |item| ends.place(item));
+        }
+        let stored = stored_load(conn, &key, org_id, &project, items)?;
         // The same on every worker, and after midnight.
         let date = day(run.fire_time.and_utc());
         Ok::<_, Error>(StoredProject {
@@ -121,9 +179,21 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
 /// Loads a whole project. Err: it is gone, disabled, or its stored form is unusable.
 pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Error> {
     let key = db.key().clone();
+    let wanted = move |conn: &mut DbConnection| {
+        let project = project_enabled(conn, org_id, project_id)?;
+        catalogue_wanted_by(conn, &key, &project)
+    };
+    let wanted = db.call(wanted).await?;
+    let items = wanted.items.clone();
+    let catalogue = match is_by_pattern(&items) {
+        true => wanted.read().await?,
+        false => RunCatalogue::default(),
+    };
+    let key = db.key().clone();
     let load = move |conn: &mut DbConnection| {
         let project = project_enabled(conn, org_id, project_id)?;
-        stored_load(conn, &key, org_id, &project)
+        let items = items_expand(items, &catalogue)?;
+        stored_load(conn, &key, org_id, &project, items)
     };
     db.call(load).await?.into_job_outside().await
 }
@@ -133,20 +203,20 @@ fn stored_load(
     key: &SealKey,
     org_id: i64,
     project: &Project,
+    items: Expanded,
 ) -> Result<StoredProject, Error> {
     let mut store =
         |id| -> Result<ImageStore, Error> { image_store_by_id(conn, org_id, id)?.ok_or_else(gone) };
     let source = client_options(&store(project.src_store_id)?, key)?;
     let target = client_options(&store(project.dest_store_id)?, key)?;
     let settings = ProjectSettings::of(project)?;
-    let items = items_load(conn, org_id, project.id)?;
     let pair = StorePair {
         src: project.src_store_id,
         dest: project.dest_store_id,
     };
     let mut known = KnownTags::new();
     // Without a choice of platforms both ends have the same digest, and no records are needed.
-    for item in &items {
+    for item in &items.items {
         if !(item.architectures.is_empty() && settings.architectures.is_empty()) {
             known.extend(known_load(conn, pair, item)?);
         }
@@ -189,7 +259,7 @@ fn items_load(
     conn: &mut DbConnection,
     org_id: i64,
     project_id: i64,
-) -> Result<Vec<ItemSpec>, Error> {
+) -> Result<Vec<NumberedItem>, Error> {
     let mut items = Vec::new();
     let mut after = 0;
     loop {
@@ -199,7 +269,7 @@ fn items_load(
         };
         after = last.id;
         for item in &page {
-            items.push(ItemSpec::of(item)?);
+            items.push((item.id, ItemSpec::of(item)?));
         }
     }
 }
@@ -209,7 +279,7 @@ fn known_load(
     pair: StorePair,
     item: &ItemSpec,
 ) -> Result<KnownTags, Error> {
-    let found = synced_lookup(conn, pair, item.repository.as_str())?;
+    let found = synced_lookup(conn, pair, item.repositories.path())?;
     let known = found.into_iter().filter_map(|(key, state)| {
         let tag = KnownTag {
             source_digest: Digest::parse(&state.source_digest).ok()?,
@@ -233,15 +303,15 @@ impl StoredProject {
     fn into_job(self) -> Result<Job, Error> {
         let source = client(self.source)?;
         let target = client(self.target)?;
-        let items = self
-            .items
-            .iter()
-            .map(|item| sync_item(item, &self.settings, &source))
-            .collect::<Result<_, _>>()?;
+        let items = sync_items(&self.items.items, &self.settings, &source)?;
+        let on_empty = self.settings.on_empty;
+        let unmatched = self.items.unmatched.into_iter();
+        let unmatched = unmatched.map(|item| item.unmatched(&source, on_empty));
         Ok(Job {
             target,
             spec: SyncSpec {
                 items,
+                unmatched: unmatched.collect(),
                 placement: self.settings.placement,
                 target_tag: self.settings.target_tag,
                 date: self.date,
@@ -258,10 +328,34 @@ impl StoredProject {
     }
 }
 
+/// The items for the engine. Those of one pattern share its compiled selectors.
+fn sync_items(
+    items: &[ItemSpec],
+    settings: &ProjectSettings,
+    source: &Client,
+) -> Result<Vec<SyncItem>, Error> {
+    let mut made: Vec<SyncItem> = Vec::with_capacity(items.len());
+    let mut last: Option<&ItemSpec> = None;
+    for item in items {
+        let same = made
+            .last()
+            .filter(|_| last.is_some_and(|last| last.selector == item.selector));
+        let selector = match same {
+            Some(same) => same.selector.clone(),
+            None => Selector::compile(&item.selector)
+                .map_err(|error| Error::invalid(error.field, error.to_string()))?,
+        };
+        made.push(sync_item(item, settings, source, selector)?);
+        last = Some(item);
+    }
+    Ok(made)
+}
+
 fn sync_item(
     item: &ItemSpec,
     settings: &ProjectSettings,
     source: &Client,
+    selector: Selector,
 ) -> Result<SyncItem, Error> {
     let names = if item.architectures.is_empty() {
         &settings.architectures
@@ -275,13 +369,19 @@ fn sync_item(
         .map_err(|error| Error::invalid("architectures", error.to_string()))?;
     Ok(SyncItem {
         source: source.clone().into(),
-        repository: item.repository.clone(),
-        selector: Selector::compile(&item.selector)
-            .map_err(|error| Error::invalid(error.field, error.to_string()))?,
+        repository: item.repositories.one()?.clone(),
+        selector,
         architectures,
         target_repository: item.target_repository.clone(),
         on_empty: item.on_empty.or(settings.on_empty).unwrap_or_default(),
     })
+}
+
+/// A client, made outside the runtime's threads: its TLS reads the system's certificates.
+async fn client_outside(options: ClientOptions) -> Result<Client, Error> {
+    spawn_blocking(move || client(options))
+        .await
+        .map_err(Error::unexpected)?
 }
 
 /// A client, or why it can't be created.

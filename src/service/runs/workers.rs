@@ -7,6 +7,7 @@ use crate::store::DbConnection;
 use crate::store::base::clock::clock;
 use crate::store::projects::project::project_by_id;
 use crate::store::runs::part::{RunningPart, WorkedPart, parts_running, parts_worked_on};
+use crate::store::runs::queue::run_lacks_catalogue;
 use crate::store::runs::run::{Run, RunStatus, run_active};
 use crate::store::runs::worker::{Worker, worker_list};
 use crate::store::stores::image_store::image_store_by_id;
@@ -77,7 +78,15 @@ pub(super) fn run_waits_for(conn: &mut DbConnection, run: &Run) -> Result<Option
     let mut why = None;
     for worker in &alive {
         match limit_reached(conn, &running, worker, (org, project))? {
-            None => return Ok(slot_missing(&running, &alive)),
+            None => {
+                let slot = slot_missing(&running, &alive);
+                return Ok(match slot {
+                    None if run_lacks_catalogue(conn, run.id)? => {
+                        Some("the list of its source's repositories".to_owned())
+                    }
+                    slot => slot,
+                });
+            }
             reached => why = reached,
         }
     }

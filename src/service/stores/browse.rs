@@ -55,7 +55,7 @@ pub async fn repository_list(
     let filter = filter_compile(filter)?;
     let client = store_client(app, caller, store).await?;
     let names = client.repository_list().await.map_err(|error| {
-        if matches!(error.status(), Some(401 | 403 | 404 | 405)) {
+        if error.is_no_catalogue() {
             Error::invalid(
                 "storeLabel",
                 format!(

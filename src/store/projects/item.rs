@@ -5,6 +5,9 @@ use crate::store::schema::{sync_item, sync_project};
 use crate::store::{DbConnection, Error};
 use diesel::prelude::*;
 
+/// The `repository` of an item that names its repositories by pattern, in its options.
+pub const BY_PATTERN: &str = "";
+
 /// An item as stored.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = sync_item)]

@@ -1,8 +1,10 @@
 //! What is copied from where to where.
 //!
 //! - [`project`]: sync projects; [`item`]: their items; [`synced_tag`]: the tags copied for them.
+//! - [`catalogue`]: the repositories of items that name them by pattern, run by run.
 //! - [`index_lease`]: who is writing an index of referrers.
 
+pub mod catalogue;
 pub mod index_lease;
 pub mod item;
 pub mod project;

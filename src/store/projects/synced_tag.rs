@@ -1,5 +1,6 @@
 //! What was last seen at a target, so that a run can skip unchanged tags with fewer requests.
 
+use super::item::BY_PATTERN;
 use crate::store::base::storable::{STATEMENT_ROWS, is_name};
 use crate::store::runs::run::{RunStatus, RunTrigger};
 use crate::store::schema::{image_store, sync_item, sync_project, synced_tag, tasko_run};
@@ -232,11 +233,16 @@ pub fn synced_forget(
     Ok(())
 }
 
-/// Removes at most `limit` records of items that no longer exist; returns how many.
+/// Removes at most `limit` records of items that no longer exist; returns how many. An item by pattern
+/// may have any repository.
 pub fn synced_forget_unused(conn: &mut DbConnection, limit: usize) -> Result<usize, Error> {
     let used = sync_item::table
         .inner_join(sync_project::table)
-        .filter(sync_item::repository.eq(synced_tag::repository))
+        .filter(
+            sync_item::repository
+                .eq(synced_tag::repository)
+                .or(sync_item::repository.eq(BY_PATTERN)),
+        )
         .filter(sync_project::src_store_id.eq(synced_tag::src_store_id))
         .filter(sync_project::dest_store_id.eq(synced_tag::dest_store_id));
     conn.write(|conn| {
@@ -316,7 +322,7 @@ pub fn synced_is_left(
         .inner_join(sync_item::table)
         .filter(sync_project::src_store_id.eq(pair.src))
         .filter(sync_project::dest_store_id.eq(pair.dest))
-        .filter(sync_item::repository.eq(repository))
+        .filter(sync_item::repository.eq_any([repository, BY_PATTERN]))
         .select(sync_project::id)
         .distinct()
         .load(conn)?;

@@ -8,8 +8,9 @@ use super::run::{Run, RunStatus, RunTotals, RunTrigger, SYNC_BUNCH, SYNC_TASK, r
 use crate::store::base::channel::{Topic, notify};
 use crate::store::base::clock::clock;
 use crate::store::base::storable::{name_kept, text_kept};
+use crate::store::projects::item::BY_PATTERN;
 use crate::store::projects::project::project_lock;
-use crate::store::schema::{run_part, sync_project, tasko_run};
+use crate::store::schema::{run_catalogue, run_part, sync_item, sync_project, tasko_run};
 use crate::store::trail::notification::notification_add_on_change;
 use crate::store::{DbConnection, Error};
 use diesel::prelude::*;
@@ -99,34 +100,79 @@ pub struct Barred {
     pub stores: Vec<i64>,
 }
 
-/// The longest-waiting run that isn't barred and whose project isn't running; locked until the
-/// transaction ends. Only the first waiting run of a project counts, or two claimers could take two
-/// of one project.
-pub fn run_waiting(conn: &mut DbConnection, barred: &Barred) -> Result<Option<Run>, Error> {
-    let other = diesel::alias!(tasko_run as other);
-    let in_the_way = other
-        .filter(other.field(tasko_run::project_id).eq(tasko_run::project_id))
-        .filter(
-            other
-                .field(tasko_run::status)
-                .eq(RunStatus::Running)
-                .or(other
+/// Of a query of waiting runs and their projects, those that nothing is in the way of. Only the first
+/// waiting run of a project counts, or two claimers could take two of one project.
+macro_rules! startable {
+    ($barred:expr) => {{
+        let other = diesel::alias!(tasko_run as other);
+        let in_the_way = other
+            .filter(other.field(tasko_run::project_id).eq(tasko_run::project_id))
+            .filter(
+                other
                     .field(tasko_run::status)
-                    .eq(RunStatus::Ready)
-                    .and(other.field(tasko_run::id).lt(tasko_run::id))),
-        );
-    on_backend!(conn, c => {
-        let waiting = tasko_run::table
+                    .eq(RunStatus::Running)
+                    .or(other
+                        .field(tasko_run::status)
+                        .eq(RunStatus::Ready)
+                        .and(other.field(tasko_run::id).lt(tasko_run::id))),
+            );
+        tasko_run::table
             // Housekeeping has no project and is claimed separately.
             .inner_join(sync_project::table)
             .filter(tasko_run::status.eq(RunStatus::Ready))
-            .filter(tasko_run::org_id.ne_all(&barred.orgs))
-            .filter(sync_project::src_store_id.ne_all(&barred.stores))
-            .filter(sync_project::dest_store_id.ne_all(&barred.stores))
+            .filter(tasko_run::org_id.ne_all(&$barred.orgs))
+            .filter(sync_project::src_store_id.ne_all(&$barred.stores))
+            .filter(sync_project::dest_store_id.ne_all(&$barred.stores))
             .filter(diesel::dsl::not(diesel::dsl::exists(in_the_way)))
             .order(tasko_run::id)
             .limit(1)
-            .select(Run::as_select());
+            .select(Run::as_select())
+    }};
+}
+
+/// Whether a run has no catalogue yet although its project names repositories by pattern.
+macro_rules! lacks_catalogue {
+    () => {
+        diesel::dsl::exists(
+            sync_item::table
+                .filter(sync_item::project_id.nullable().eq(tasko_run::project_id))
+                .filter(sync_item::repository.eq(BY_PATTERN)),
+        )
+        .and(diesel::dsl::not(diesel::dsl::exists(
+            run_catalogue::table.filter(run_catalogue::run_id.eq(tasko_run::id)),
+        )))
+    };
+}
+
+/// The longest-waiting run that isn't barred, whose project isn't running and which has its
+/// catalogue if it needs one; locked until the transaction ends.
+pub fn run_waiting(conn: &mut DbConnection, barred: &Barred) -> Result<Option<Run>, Error> {
+    on_backend!(conn, c => {
+        let waiting = startable!(barred).filter(diesel::dsl::not(lacks_catalogue!()));
+        Ok(waiting.first(c).optional()?)
+    })
+}
+
+/// Whether a waiting run has no catalogue yet although it needs one.
+pub fn run_lacks_catalogue(conn: &mut DbConnection, id: i64) -> Result<bool, Error> {
+    let lacks = tasko_run::table
+        .find(id)
+        .filter(tasko_run::status.eq(RunStatus::Ready))
+        .filter(lacks_catalogue!());
+    let found = lacks.select(tasko_run::id).first::<i64>(conn).optional()?;
+    Ok(found.is_some())
+}
+
+/// The longest-waiting run that could start if it had its catalogue; none of `others`.
+pub fn run_without_catalogue(
+    conn: &mut DbConnection,
+    barred: &Barred,
+    others: &[i64],
+) -> Result<Option<Run>, Error> {
+    on_backend!(conn, c => {
+        let waiting = startable!(barred)
+            .filter(tasko_run::id.ne_all(others))
+            .filter(lacks_catalogue!());
         Ok(waiting.first(c).optional()?)
     })
 }

@@ -25,6 +25,8 @@ pub const MAX_PARALLEL: usize = 16;
 pub struct SyncSpec {
     /// What to copy.
     pub items: Vec<SyncItem>,
+    /// Items by pattern that have no repository.
+    pub unmatched: Vec<Unmatched>,
     /// How target repositories are named.
     pub placement: Placement,
     /// How target tags are named; `None`: as at the source. Digests keep their names.
@@ -60,6 +62,30 @@ pub struct SyncItem {
     pub target_repository: Option<Repository>,
     /// What to do if it selects nothing.
     pub on_empty: OnEmpty,
+}
+
+/// An item that names its repositories by pattern and has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmatched {
+    /// The pattern, in the form of [`RepositoriesSpec`]'s text; also the item's part of a run.
+    ///
+    /// [`RepositoriesSpec`]: crate::sync::selection::repositories::RepositoriesSpec
+    pub pattern: String,
+    /// The source registry's address.
+    pub source: String,
+    /// Why it has none.
+    pub why: NoRepositories,
+    /// What to do if it selects nothing.
+    pub on_empty: OnEmpty,
+}
+
+/// Why an item has no repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoRepositories {
+    /// None of this number of repositories matches.
+    NoMatch(usize),
+    /// They couldn't be listed.
+    NotListed(String),
 }
 
 /// What to do if an item selects nothing.

@@ -15,7 +15,7 @@ use super::select::Selection;
 use crate::sync::copy::unreachable::Unreachable;
 use crate::sync::error::SyncError;
 use crate::sync::input::index_mode::{IndexMode, choice_text, platforms_text};
-use crate::sync::input::spec::{OnEmpty, OnlyTags, SyncItem, SyncSpec};
+use crate::sync::input::spec::{NoRepositories, OnEmpty, OnlyTags, SyncItem, SyncSpec, Unmatched};
 use crate::sync::offload::Asker;
 use crate::sync::outcome::{Action, Moved, ReferrerOutcome, Status, TagOutcome};
 use crate::sync::referrers::tags::ReferrerTags;
@@ -177,10 +177,15 @@ async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Listing, 
 }
 
 fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
+    not_tried(item.repository.to_string(), item.origin(), reason, error)
+}
+
+/// The outcome of an item of which no tag could be tried.
+fn not_tried(repository: String, source: String, reason: &str, error: String) -> TagOutcome {
     TagOutcome {
-        repository: item.repository.to_string(),
+        repository,
         tag: String::new(),
-        source: item.origin(),
+        source,
         target: String::new(),
         target_repository: String::new(),
         target_tag: String::new(),
@@ -247,6 +252,35 @@ impl Candidates {
         if let Some(warning) = dropped.warning() {
             self.warnings
                 .push(format!("`{}`: {warning}", item.repository));
+        }
+    }
+
+    /// Tells of items without repositories.
+    pub(in crate::sync) fn unmatched_add(&mut self, items: &[Unmatched]) {
+        for item in items {
+            let (pattern, source) = (&item.pattern, &item.source);
+            let failed = |reason: &str, error| {
+                let (repository, origin) = (pattern.clone(), source.clone());
+                not_tried(repository, origin, reason, error)
+            };
+            match (&item.why, item.on_empty) {
+                (NoRepositories::NotListed(error), _) => {
+                    let failed = failed("can't list the repositories", error.clone());
+                    self.failed.push(failed);
+                }
+                (NoRepositories::NoMatch(listed), on_empty) => {
+                    let detail = match listed {
+                        0 => format!("`{source}` has no repositories"),
+                        1 => format!("the only repository of `{source}` doesn't match"),
+                        many => format!("none of the {many} repositories of `{source}` matches"),
+                    };
+                    match on_empty {
+                        OnEmpty::Warn => self.empty.push(format!("`{pattern}`: {detail}")),
+                        OnEmpty::Fail => self.failed.push(failed("it selects nothing", detail)),
+                        OnEmpty::Ignore => {}
+                    }
+                }
+            }
         }
     }
 

@@ -1,7 +1,8 @@
-//! Which tags of a repository are selected, and why.
+//! Which repositories and which of their tags are selected, and why.
 //!
 //! - `candidate`: lists the tags of an item and selects; `naming`: their tags at the target.
 //! - [`resolve`]: the selected tags of one repository.
+//! - [`repositories`]: the repositories of an item that names them by pattern.
 //! - [`selector_spec`]: the selectors of one item as they are written down; [`select`] applies them;
 //!   [`newest`]: which of them are recent enough.
 //! - [`pattern`]: regular expressions in Go's and Python's syntax; [`semver`]: version ranges;
@@ -13,6 +14,7 @@ mod naming;
 pub mod natural;
 pub mod newest;
 pub mod pattern;
+pub mod repositories;
 pub mod resolve;
 pub mod select;
 pub mod selector_spec;

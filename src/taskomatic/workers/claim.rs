@@ -106,6 +106,9 @@ fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Err
     if let Some(parts) = &parts {
         run_asked_keep(conn, run, &parts.asked)?;
     }
+    if let Some(warning) = parts.as_ref().and_then(|parts| parts.warning.as_ref()) {
+        log_now(conn, run.id, LogLevel::Warn, warning.clone())?;
+    }
     let mut level = LogLevel::Info;
     if let Some((status, of_end)) = end {
         run_end(conn, run.id, status, &about)?;

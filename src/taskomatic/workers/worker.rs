@@ -12,6 +12,7 @@ use crate::service::runs::limits::RunLimits;
 use crate::store::Db;
 use crate::taskomatic::{DATABASE_PAUSE, POLL};
 
+use super::catalogue::{CatalogueWork, Reading, catalogue_next};
 use super::claim::{Claimed, claim};
 use super::execution::{WorkContext, execute};
 use super::holds::Holds;
@@ -22,6 +23,12 @@ use super::shares::Shares;
 
 /// How long cancelled transfers may take to cancel their uploads and write their results.
 const CANCEL_GRACE: Duration = Duration::from_secs(20);
+
+/// What a free slot does next.
+enum Next {
+    Part(Claimed),
+    Catalogue(CatalogueWork),
+}
 
 /// The settings of a worker.
 #[derive(Clone, Debug)]
@@ -71,6 +78,7 @@ impl Worker {
             worker: self.options.name.clone(),
             shares: Shares::default(),
             holds: Holds::default(),
+            reading: Reading::default(),
             drain: stop.clone(),
         };
         let keeper = Keeper {
@@ -109,15 +117,19 @@ impl Worker {
     async fn work(&self, place: &WorkContext, working: &mut JoinSet<()>, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             while working.try_join_next().is_some() {}
-            let claimed = if working.len() < self.options.slots.max(1) {
-                self.claim().await
+            let next = if working.len() < self.options.slots.max(1) {
+                self.next(place).await
             } else {
                 Ok(None)
             };
-            let pause = match claimed {
-                Ok(Some(claimed)) => {
+            let pause = match next {
+                Ok(Some(Next::Part(claimed))) => {
                     let held = place.holds.add(claimed.part.lease());
                     working.spawn(execute(place.clone(), claimed, held));
+                    continue;
+                }
+                Ok(Some(Next::Catalogue(catalogue))) => {
+                    working.spawn(catalogue.work(place.clone()));
                     continue;
                 }
                 Ok(None) => POLL,
@@ -133,6 +145,13 @@ impl Worker {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    async fn next(&self, place: &WorkContext) -> Result<Option<Next>, Error> {
+        if let Some(catalogue) = catalogue_next(place, self.options.limits).await? {
+            return Ok(Some(Next::Catalogue(catalogue)));
+        }
+        Ok(self.claim().await?.map(Next::Part))
     }
 
     async fn claim(&self) -> Result<Option<Claimed>, Error> {

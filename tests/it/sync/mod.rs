@@ -100,6 +100,7 @@ pub(crate) fn item(source: &Client, path: &str, selector: &SelectorSpec) -> Sync
 pub(crate) fn spec(items: Vec<SyncItem>) -> SyncSpec {
     SyncSpec {
         items,
+        unmatched: Vec::new(),
         placement: Placement::Path,
         target_tag: None,
         date: "2026-03-09".parse().unwrap(),

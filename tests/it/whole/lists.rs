@@ -30,7 +30,7 @@ const FILL: [&str; 2] = [
 ];
 
 /// An ended run.
-async fn run(server: &Server, session: &Session) -> i64 {
+async fn run(session: &Session) -> i64 {
     let (source, target) = (Registry::start().await, Registry::start().await);
     Image::artifact(1, "a/b").store(&source, "app", Some("1"));
     session
@@ -74,7 +74,7 @@ async fn xml_bytes(server: &Server, call: dxr::MethodCall<'_>) -> (usize, String
 async fn long_lists_are_streamed_on_both_wires() {
     let server = Server::start(None);
     let session = server.login().await;
-    let id = run(&server, &session).await;
+    let id = run(&session).await;
     let number = dxr::Value::Integer(i32::try_from(id).expect("an id"));
     let key = || dxr::Value::String(session.key.clone());
     let call = |name: &str, params: Vec<dxr::Value>| dxr::MethodCall {
@@ -162,7 +162,7 @@ async fn long_lists_are_streamed_on_both_wires() {
 async fn a_list_that_can_not_be_read_on_has_no_end() {
     let server = Server::start(None);
     let session = server.login().await;
-    let id = run(&server, &session).await;
+    let id = run(&session).await;
     fill(&server, id).await;
     let db = server.sqlite();
     let spoil = |conn: &mut DbConnection| {

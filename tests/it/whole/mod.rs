@@ -23,6 +23,7 @@ mod notifications;
 mod openapi;
 mod pages;
 mod referrers;
+mod repositories;
 mod retry;
 mod scale;
 mod schedules;

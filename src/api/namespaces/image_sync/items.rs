@@ -19,6 +19,7 @@ const ITEM_ID: &str = "id of the item";
 #[derive(Serialize, JsonSchema)]
 pub(super) struct SyncItem {
     id: i64,
+    /// "" if it names its repositories by pattern.
     repository: String,
     /// Literal tags and digests.
     tags: Vec<String>,
@@ -31,7 +32,7 @@ impl From<ItemView> for SyncItem {
         let selector = view.spec.selector;
         SyncItem {
             id: view.id,
-            repository: view.spec.repository.to_string(),
+            repository: view.spec.repositories.path().to_owned(),
             tags: selector.tags,
             tags_regex: selector.tags_regex.unwrap_or_default(),
         }

@@ -1,4 +1,4 @@
-//! Regular expressions for tags: an unanchored search, in the syntax of the `regex` crate, which runs in linear time.
+//! Regular expressions for tags and repositories: an unanchored search, in the syntax of the `regex` crate, which runs in linear time.
 //!
 //! [`Pattern::new`] takes a pattern written for us; [`Pattern::from_go`] one written for skopeo or
 //! regsync (`go` rewrites what Go reads differently). Both limit the text (`classes` counts its
@@ -13,7 +13,7 @@ use regex_syntax::ast::{self, ErrorKind};
 /// Maximum bytes of a compiled pattern: enough for an alternation as long as [`TEXT_LIMIT`], too
 /// little to harm a server.
 const SIZE_LIMIT: usize = 1 << 20;
-/// Maximum bytes of a pattern's text. Longer lists of tags belong in `tags`.
+/// Maximum bytes of a pattern's text.
 const TEXT_LIMIT: usize = 4096;
 /// Maximum number of large classes, such as `\w` and `\pL`: each is a table of some hundred ranges,
 /// built before [`SIZE_LIMIT`] is checked.
@@ -26,16 +26,49 @@ const NEST_LIMIT: u32 = 50;
 #[error("{0}")]
 pub struct PatternError(String);
 
+/// What a pattern selects, for its errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Tags of a repository.
+    Tags,
+    /// Repositories of a registry.
+    Repositories,
+}
+
+impl Named {
+    /// What to do instead of one long pattern.
+    fn instead_of_long(self) -> &'static str {
+        match self {
+            Self::Tags => "list single tags in `tags`",
+            Self::Repositories => "give single repositories items of their own",
+        }
+    }
+
+    /// What to do instead of looking around.
+    fn instead_of_look_around(self) -> &'static str {
+        match self {
+            Self::Tags => "to exclude tags, use `tags_exclude_regex`",
+            Self::Repositories => "to exclude repositories, use `repositories_exclude_regex`",
+        }
+    }
+}
+
 /// A compiled pattern.
 #[derive(Clone, Debug)]
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// Compiles a pattern.
+    /// Compiles a pattern of tags.
     pub fn new(text: &str) -> Result<Self, PatternError> {
+        Self::of(Named::Tags, text)
+    }
+
+    /// Compiles a pattern.
+    pub fn of(named: Named, text: &str) -> Result<Self, PatternError> {
         if text.len() > TEXT_LIMIT {
             return Err(PatternError(format!(
-                "the pattern is longer than {TEXT_LIMIT} bytes; list single tags in `tags`"
+                "the pattern is longer than {TEXT_LIMIT} bytes; {}",
+                named.instead_of_long()
             )));
         }
         classes::check(text)?;
@@ -44,7 +77,7 @@ impl Pattern {
             .nest_limit(NEST_LIMIT)
             .build()
             .map(Self)
-            .map_err(|error| build_error(text, &error))
+            .map_err(|error| build_error(named, text, &error))
     }
 
     /// Compiles a pattern written for Go's `regexp` so that it matches the same tags; Go's
@@ -71,17 +104,18 @@ impl Pattern {
     }
 }
 
-fn syntax_error(text: &str, error: &ast::Error) -> PatternError {
+fn syntax_error(named: Named, text: &str, error: &ast::Error) -> PatternError {
     let what = match error.kind() {
         ErrorKind::UnsupportedLookAround => {
-            "look-around is not supported; to exclude tags, use `tags_exclude_regex`".to_owned()
+            let instead = named.instead_of_look_around();
+            format!("look-around is not supported; {instead}")
         }
         kind => kind.to_string(),
     };
     at(text, error.span().start.offset, &what)
 }
 
-fn build_error(text: &str, error: &regex::Error) -> PatternError {
+fn build_error(named: Named, text: &str, error: &regex::Error) -> PatternError {
     if matches!(error, regex::Error::CompiledTooBig(_)) {
         return PatternError(format!(
             "the pattern is too large once its repetitions are expanded (over {SIZE_LIMIT} bytes)"
@@ -96,7 +130,7 @@ fn build_error(text: &str, error: &regex::Error) -> PatternError {
         Err(regex_syntax::Error::Translate(error)) => {
             at(text, error.span().start.offset, &error.kind().to_string())
         }
-        Err(regex_syntax::Error::Parse(error)) => syntax_error(text, &error),
+        Err(regex_syntax::Error::Parse(error)) => syntax_error(named, text, &error),
         _ => PatternError(error.to_string().replace('\n', " ")),
     }
 }

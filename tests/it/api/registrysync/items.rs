@@ -161,12 +161,52 @@ on_both_databases! {
             ("addImage", with(json!({"tags_exclude_regex": ".*"})), 2800, "`tags_exclude_regex`: `.*`: it excludes every tag"),
             ("addImage", add("redis", &["7"], &json!({"tags_exclude_regex": "7"})), 2800, "it excludes every tag"),
             ("addImage", json!({"label": "none", "repository": "a", "tags": []}), 10101, "`none`"),
+            ("addImage", add("", &[], &json!({})), 2800, "`repository`"),
+            ("addImage", with(json!({"repositories_regex": "^team/"})), 2800, "`repositories_regex`: the item has a `repository` as well"),
+            ("addImage", with(json!({"repositories_exclude_regex": "x"})), 2800, "`repositories_exclude_regex`: the item has one `repository`"),
+            ("addImage", add("", &[], &json!({"repositories_exclude_regex": "x"})), 2800, "`repository`"),
+            ("addImage", add("", &[], &json!({"repositories_regex": "("})), 2800, "`repositories_regex`: `(`: at character 1"),
+            ("addImage", add("", &[], &json!({"repositories_regex": "^(?!x)"})), 2800, "use `repositories_exclude_regex`"),
+            ("addImage", add("", &[], &json!({"repositories_regex": "a", "repositories_exclude_regex": "["})), 2800, "`repositories_exclude_regex`: `[`"),
+            ("addImage", add("", &[], &json!({"repositories_regex": "a", "target_repository": "b"})), 2800, "`target_repository`: all repositories that match would be written to `b`"),
+            ("addImage", add("", &[], &json!({"repositories_regex": "a", "tags_regex": "("})), 2800, "`tags_regex`"),
+            ("updateImage", update(json!({"repositories_regex": "a", "repository": "b"})), 2800, "`repositories_regex`"),
             ("updateImage", update(json!({"repository": ""})), 2800, "`repository`"),
             ("updateImage", update(json!({"tags": ["*"], "semver": "^1"})), 2800, "`tags`"),
             ("updateImage", update(json!({"semver": "^1", "tags_regex": "("})), 2800, "`tags_regex`"),
             ("updateImage", update(json!({"enabled": true})), 2801, "enabled"),
             ("updateImage", json!({"itemId": 4711, "details": {}}), 10101, "4711"),
         ]).await;
+    }
+}
+
+on_both_databases! {
+    async fn a_pattern_of_repositories_is_set_changed_and_replaced(database) {
+        let admin = Admin::new(database).await;
+        admin.project("mirror", json!({})).await;
+        let pattern = json!({"repositories_regex": "^team/", "repositories_exclude_regex": "old"});
+        let added = admin.post("addImage", add("", &[], &pattern)).await.expect("an item");
+        let shown = |item: &Value| {
+            ["repository", "repositories_regex", "repositories_exclude_regex"].map(|name| item[name].clone())
+        };
+        assert_eq!(shown(&added), [json!(""), json!("^team/"), json!("old")]);
+        let update = |details: Value| admin.post("updateImage", json!({"itemId": added["id"], "details": details}));
+        let changed = update(json!({"semver": "^1"})).await.expect("changed");
+        assert_eq!(shown(&changed), [json!(""), json!("^team/"), json!("old")]);
+        let changed = update(json!({"repositories_regex": "^a"})).await.expect("changed");
+        assert_eq!(shown(&changed), [json!(""), json!("^a"), json!("old")]);
+        let changed = update(json!({"repositories_exclude_regex": ""})).await.expect("changed");
+        assert_eq!(shown(&changed), [json!(""), json!("^a"), Value::Null]);
+        admin.refuse(vec![
+            ("updateImage", json!({"itemId": added["id"], "details": {"repositories_regex": ""}}), 2800, "`repository`"),
+            ("updateImage", json!({"itemId": added["id"], "details": {"target_repository": "x"}}), 2800, "`target_repository`"),
+        ]).await;
+        let changed = update(json!({"repository": "app"})).await.expect("changed");
+        assert_eq!(shown(&changed), [json!("app"), Value::Null, Value::Null]);
+        let changed = update(json!({"repositories_regex": "b"})).await.expect("changed");
+        assert_eq!(shown(&changed), [json!(""), json!("b"), Value::Null]);
+        let details = admin.get("getDetails?label=mirror").await.expect("shown");
+        assert_eq!(details["items"], json!([changed]));
     }
 }
 

@@ -121,7 +121,10 @@ impl Project {
 pub(super) struct Item {
     id: i64,
     project_label: String,
+    /// "" if it names its repositories by pattern.
     repository: String,
+    repositories_regex: Option<String>,
+    repositories_exclude_regex: Option<String>,
     /// Literal tags and digests.
     tags: Vec<String>,
     /// "" if there is none.
@@ -141,10 +144,16 @@ pub(super) struct Item {
 impl From<ItemView> for Item {
     fn from(view: ItemView) -> Item {
         let (spec, selector) = (view.spec.clone(), view.spec.selector);
+        let pattern = spec.repositories.pattern().cloned();
+        let (regex, exclude) = pattern
+            .map(|spec| (spec.repositories_regex, spec.repositories_exclude_regex))
+            .unzip();
         Item {
             id: view.id,
             project_label: view.project_label,
-            repository: spec.repository.to_string(),
+            repository: spec.repositories.path().to_owned(),
+            repositories_regex: regex,
+            repositories_exclude_regex: exclude.flatten(),
             tags: selector.tags,
             tags_regex: selector.tags_regex.unwrap_or_default(),
             tags_exclude_regex: selector.tags_exclude_regex,
