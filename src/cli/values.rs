@@ -1,5 +1,6 @@
 //! Values of arguments, refused without repeating the value, which clap shows itself.
 
+use std::path::Path;
 use std::str::FromStr;
 
 use clap::ValueEnum;
@@ -14,6 +15,17 @@ pub enum EvidenceFormat {
     Json,
     /// A line for each tag
     Csv,
+}
+
+impl EvidenceFormat {
+    /// By the end of a file's name.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "json" => Some(Self::Json),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
 }
 
 pub(super) fn fire_count(text: &str) -> Result<usize, String> {

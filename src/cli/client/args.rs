@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
 
-use crate::sync::{Placement, TagTemplate};
+use crate::sync::{IndexMode, OnEmpty, Placement, TagTemplate};
 
 use crate::cli::complete::{api_words, project_labels, store_labels};
 use crate::cli::select::{RepositoryArguments, SelectArguments};
@@ -248,9 +248,10 @@ pub struct ProjectEvidenceArguments {
     /// Id of the run; `registrysync project run` prints it
     #[arg(value_name = "RUN_ID")]
     pub run: i64,
-    /// The whole document as JSON, or a line for each tag as CSV
-    #[arg(long, value_enum, default_value = "json")]
-    pub format: EvidenceFormat,
+    /// The whole document as JSON, or a line for each tag as CSV [default: by the name of `--output`,
+    /// otherwise json]
+    #[arg(long, value_enum)]
+    pub format: Option<EvidenceFormat>,
     /// Write to this file, which appears once it is complete [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -280,6 +281,12 @@ pub struct ProjectCreateArguments {
     /// Copy this platform only (`arm64`, `linux/arm/v7`); may be repeated
     #[arg(long = "architecture", value_name = "A")]
     pub architectures: Vec<String>,
+    /// What becomes of an index of which some platforms are copied [default: rewrite]
+    #[arg(long, value_name = "keep|sparse|rewrite|rewrite-single", value_parser = word::<IndexMode>)]
+    pub index: Option<IndexMode>,
+    /// What to do if an item selects nothing [default: warn]
+    #[arg(long, value_name = "warn|fail|ignore", value_parser = word::<OnEmpty>)]
+    pub on_empty: Option<OnEmpty>,
     /// Also copy signatures, SBOMs and attestations: all, or only these types, comma-separated
     #[arg(long, value_name = "TYPES", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "all")]
     pub referrers: Vec<String>,

@@ -179,7 +179,13 @@ async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, Cl
     let mut options = Map::new();
     let placement = arguments.placement.as_ref().map(ToString::to_string);
     let target_tag = arguments.target_tag.as_ref().map(ToString::to_string);
-    for (name, text) in [("placement", placement), ("target_tag", target_tag)] {
+    let texts = [
+        ("placement", placement),
+        ("target_tag", target_tag),
+        ("index", arguments.index.map(|index| index.to_string())),
+        ("on_empty", arguments.on_empty.map(|rule| rule.to_string())),
+    ];
+    for (name, text) in texts {
         options.extend(text.map(|text| (name.into(), json!(text))));
     }
     if !arguments.architectures.is_empty() {

@@ -16,7 +16,8 @@ pub(super) async fn run(arguments: &ProjectEvidenceArguments, json: bool) -> Res
     let begin = |path| ResultFile::begin("--output", path);
     let mut file = arguments.output.as_ref().map(begin).transpose()?;
     let mut session = Session::open(&arguments.connection)?;
-    match arguments.format {
+    let named = arguments.output.as_deref().and_then(EvidenceFormat::of);
+    match arguments.format.or(named).unwrap_or(EvidenceFormat::Json) {
         EvidenceFormat::Json => {
             let document = document(&mut session, arguments.run).await?;
             match &mut file {

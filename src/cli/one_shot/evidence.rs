@@ -44,16 +44,12 @@ struct OneShotRun {
 impl EvidenceFile {
     /// Begins the file; its ending says the format.
     pub(super) fn begin(path: &Path, asked: Asked) -> Result<Self, CliError> {
-        let format = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("json") => EvidenceFormat::Json,
-            Some("csv") => EvidenceFormat::Csv,
-            _ => {
-                return Err(CliError::Input(format!(
-                    "`{FLAG}`: `{}`: expected a name that ends with `.json` or `.csv`",
-                    path.display()
-                )));
-            }
-        };
+        let format = EvidenceFormat::of(path).ok_or_else(|| {
+            CliError::Input(format!(
+                "`{FLAG}`: `{}`: expected a name that ends with `.json` or `.csv`",
+                path.display()
+            ))
+        })?;
         let mut file = ResultFile::begin(FLAG, path)?;
         let first = match format {
             EvidenceFormat::Json => "{\"results\":[",

@@ -166,8 +166,12 @@ impl Client {
         reference: &Reference,
     ) -> Result<Option<DateTime<Utc>>, Error> {
         let root = self.manifest_get(repository, reference).await?;
-        if let Some(time) = root.annotations().get(CREATED) {
-            return Ok(moment(time));
+        let annotated = root
+            .annotations()
+            .get(CREATED)
+            .and_then(|time| moment(time));
+        if annotated.is_some() {
+            return Ok(annotated);
         }
         let Some(image) = self.image_manifest(repository, &root, None).await? else {
             return Ok(None);

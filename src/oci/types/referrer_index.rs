@@ -37,6 +37,16 @@ pub fn referrer_descriptor(manifest: &Manifest) -> Descriptor {
     }
 }
 
+/// The manifest that a referrer says it belongs to.
+pub fn subject_of(manifest: &Manifest) -> Option<Digest> {
+    #[derive(Deserialize)]
+    struct Raw {
+        subject: Option<Descriptor>,
+    }
+    let raw: Raw = serde_json::from_slice(&manifest.bytes).ok()?;
+    raw.subject.map(|subject| subject.digest)
+}
+
 /// `index` with those of `entries` that it lacks; everything else stays as written. `None`: it has
 /// all of them. Err: why it can't be extended.
 pub fn index_extended(

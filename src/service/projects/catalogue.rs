@@ -1,10 +1,15 @@
 //! Items that name their repositories by pattern: the catalogue of the source, and an item for each
 //! repository that matches.
 
+use std::collections::HashSet;
+
+use indexmap::IndexSet;
+
 use crate::blocking::spawn_blocking;
 use crate::oci::{Client, Repository};
 use crate::service::Error;
 use crate::store::projects::catalogue::RunCatalogue;
+use crate::store::projects::item::BY_PATTERN;
 use crate::sync::OnEmpty;
 use crate::sync::input::spec::{NoRepositories, OnlyTags, Unmatched};
 
@@ -94,13 +99,22 @@ fn matched(catalogue: &[String], items: &[NumberedItem]) -> Result<RunCatalogue,
         listed: i64::try_from(catalogue.len()).unwrap_or(i64::MAX),
         ..RunCatalogue::default()
     };
+    // What other items name exists, whether or not the catalogue has it.
+    let named = items.iter().map(|(_, item)| item.repositories.path());
+    let listed: HashSet<&str> = catalogue.iter().map(String::as_str).collect();
+    let named: IndexSet<&str> = named
+        .filter(|path| *path != BY_PATTERN && !listed.contains(path))
+        .collect();
     for (id, item) in items {
         let Some(spec) = item.repositories.pattern() else {
             continue;
         };
         let pattern = spec.compile().map_err(Error::unexpected)?;
-        let matching = catalogue.iter().filter(|name| pattern.is_match(name));
-        for name in matching {
+        let all = catalogue
+            .iter()
+            .map(String::as_str)
+            .chain(named.iter().copied());
+        for name in all.filter(|name| pattern.is_match(name)) {
             if found.repositories.len() == MATCHES {
                 found.error = Some(format!(
                     "the project's patterns match more than {MATCHES} repositories: use narrower \
@@ -109,7 +123,7 @@ fn matched(catalogue: &[String], items: &[NumberedItem]) -> Result<RunCatalogue,
                 found.repositories.clear();
                 return Ok(found);
             }
-            found.repositories.push((*id, name.clone()));
+            found.repositories.push((*id, name.to_owned()));
         }
     }
     Ok(found)

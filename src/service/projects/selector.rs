@@ -6,13 +6,9 @@ use serde::Deserialize;
 use super::count::Count;
 use super::settings::parsed_or_unset;
 use crate::service::Error;
+use crate::sync::selection::newest::{DAYS_LIMIT, NEWEST_LIMIT};
 use crate::sync::selection::selector_spec::SelectError;
 use crate::sync::{Selector, SelectorSpec};
-
-/// More tags than any repository has.
-const NEWEST_LIMIT: u32 = 1_000_000;
-/// A century.
-const DAYS_LIMIT: u32 = 36_500;
 
 /// Selectors, as in `addImage`. Omitted members stay unchanged, "" and [] unset a member.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

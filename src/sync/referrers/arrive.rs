@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::oci::types::large::Room;
-use crate::oci::types::referrer_index::referrer_descriptor;
+use crate::oci::types::referrer_index::{referrer_descriptor, subject_of};
 use crate::oci::{Descriptor, Digest, Endpoint, Manifest, Reference, Tag};
 use crate::sync::copy::ladder::{Ladder, Route};
 use crate::sync::error::SyncError;
@@ -24,6 +24,8 @@ pub(in crate::sync) struct Arrived {
     pub(in crate::sync) warnings: Vec<String>,
     /// The manifests under cosign's tags.
     pub(super) tagged: Vec<Digest>,
+    /// Entries of lists that belong to something else.
+    pub(super) foreign: Vec<Digest>,
 }
 
 impl std::ops::AddAssign for Arrived {
@@ -32,6 +34,7 @@ impl std::ops::AddAssign for Arrived {
         self.moved += other.moved;
         self.warnings.append(&mut other.warnings);
         self.tagged.append(&mut other.tagged);
+        self.foreign.append(&mut other.foreign);
     }
 }
 
@@ -145,6 +148,15 @@ impl Arrival<'_> {
         let room = Room::take(referrer.size, 0).await;
         let manifest = from.child_get(source, referrer, room).await;
         let manifest = manifest.map_err(SyncError::Source)?;
+        if let Some(other) = subject_of(&manifest).filter(|own| own != self.subject) {
+            arrived.written -= 1;
+            arrived.foreign.push(referrer.digest.clone());
+            arrived.warnings.push(format!(
+                "{} is not copied: it says that it belongs to `{other}`",
+                self.name(referrer)
+            ));
+            return Ok(None);
+        }
         let mut is_listed = false;
         if !is_there {
             let (moved, pushed) = ladder.by_digest(self.route, &manifest).await?;

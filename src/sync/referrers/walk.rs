@@ -113,6 +113,7 @@ impl Referrers {
                 .map(|entry| entry.digest.clone())
                 .collect();
             let mut arrived = self.arrival(route, &subject).all(found).await?;
+            next.retain(|digest| !arrived.foreign.contains(digest));
             next.append(&mut arrived.tagged);
             all += arrived;
             let new = next

@@ -15,6 +15,13 @@ use super::verdict::Verdict;
 use crate::oci::NameError;
 use crate::oci::types::referrer_tag::ReferrerTag;
 
+/// The highest `newest`: more tags than any repository has.
+pub const NEWEST_LIMIT: u32 = 1_000_000;
+/// The highest `newer_than_days`: a century.
+pub const DAYS_LIMIT: u32 = 36_500;
+/// How far a clock that dates images may be ahead.
+const CLOCK_AHEAD: TimeDelta = TimeDelta::days(1);
+
 /// What makes one tag newer than another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -95,13 +102,19 @@ impl AgeLimits {
             Some(_) => verdict.deselect("belongs to another image, so it has no age".to_owned()),
         });
         if self.need_creation() {
+            let latest = now.checked_add_signed(CLOCK_AHEAD);
             tags.retain_mut(|(tag, verdict)| match created.get(*tag) {
+                // It would be the newest for ever.
+                Some(Creation::At(time)) if latest.is_some_and(|latest| *time > latest) => {
+                    let day = time.format("%Y-%m-%d");
+                    verdict.deselect(format!("created on {day}, which lies in the future"))
+                }
                 Some(Creation::At(_)) => true,
                 Some(Creation::Unread(why)) => {
                     unread.push(((*tag).to_owned(), why.clone()));
                     verdict.deselect(format!("its creation time can't be read: {why}"))
                 }
-                _ => verdict.deselect("its image has no creation time".to_owned()),
+                _ => verdict.deselect("its image has no valid creation time".to_owned()),
             });
         }
         let time = |tag: &str| match created.get(tag) {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use indexmap::IndexSet;
 
 use super::natural::natural_cmp;
-use super::newest::{AgeLimits, Creation};
+use super::newest::{AgeLimits, Creation, DAYS_LIMIT, NEWEST_LIMIT};
 use super::pattern::Pattern;
 use super::selector_spec::{SelectError, SelectorSpec, given, literal, pattern, range};
 use super::semver::{Range, Version};
@@ -101,13 +101,14 @@ impl Selector {
             message: message.to_owned(),
         };
         let limits = [
-            ("newest", spec.newest),
-            ("newer_than_days", spec.newer_than_days),
+            ("newest", spec.newest, NEWEST_LIMIT),
+            ("newer_than_days", spec.newer_than_days, DAYS_LIMIT),
         ];
-        for (field, number) in limits {
+        for (field, number, limit) in limits {
             let Some(number) = number else { continue };
-            if number == 0 {
-                return Err(refused(field, &number, "expected 1 or more"));
+            if !(1..=limit).contains(&number) {
+                let expected = format!("expected 1 to {limit}");
+                return Err(refused(field, &number, &expected));
             }
             if !self.needs_listing() {
                 return Err(refused(

@@ -72,7 +72,7 @@ fn limits_names_and_forms_are_refused_with_the_flag() {
     for (more, words) in [
         (
             &["--newest", "0"][..],
-            "`--newest`: `0`: expected 1 or more",
+            "`--newest`: `0`: expected 1 to 1000000",
         ),
         (&["--newest", "-1"], "'-1'"),
         (&["--newest-by", "created"], "--newest <N>"),

@@ -134,9 +134,10 @@ fn unknown_and_unread_creation_times_leave_out_their_tags() {
     };
     let selector = Selector::compile(&spec).unwrap();
     let signature = format!("sha256-{}.sig", "0".repeat(64));
-    let listing = ["new", "old", "undated", "broken", &signature].map(str::to_owned);
+    let listing = ["new", "old", "undated", "broken", "future", &signature].map(str::to_owned);
     let created = [
-        ("new", Creation::At(now())),
+        ("new", Creation::At(now() + TimeDelta::hours(23))),
+        ("future", Creation::At(now() + TimeDelta::hours(25))),
         ("old", Creation::At(now() - TimeDelta::days(7))),
         ("undated", Creation::Unknown),
         ("broken", Creation::Unread("`r.example`: 500".to_owned())),
@@ -156,6 +157,11 @@ fn unknown_and_unread_creation_times_leave_out_their_tags() {
                 false,
                 "its creation time can't be read: `r.example`: 500"
             ),
+            (
+                "future",
+                false,
+                "created on 2026-11-02, which lies in the future"
+            ),
             ("new", true, "all tags are selected"),
             (
                 "old",
@@ -167,7 +173,7 @@ fn unknown_and_unread_creation_times_leave_out_their_tags() {
                 false,
                 "belongs to another image, so it has no age"
             ),
-            ("undated", false, "its image has no creation time"),
+            ("undated", false, "its image has no valid creation time"),
         ]
     );
     assert_eq!(

@@ -10,10 +10,12 @@ use crate::service::projects::item;
 use crate::service::projects::item_spec::{ItemDetails, ItemOptions};
 use crate::service::projects::lookup::ProjectName;
 
-const REPOSITORY: &str = "source repository, such as `library/nginx`";
+const REPOSITORY: &str =
+    "source repository, such as `library/nginx`; \"\" with `repositories_regex`";
 const TAGS: &str = "literal tags and digests";
 const REGEX: &str = "regular expression that tags must match";
-const ITEM_OPTIONS: &str = "further selectors, `architectures`, `target_repository`, `on_empty`";
+const ITEM_OPTIONS: &str =
+    "`repositories_regex`, further selectors, `architectures`, `target_repository`, `on_empty`";
 const ALL_TAGS: &str = "the item; without selectors it selects all tags";
 
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {

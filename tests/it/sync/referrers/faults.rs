@@ -263,6 +263,26 @@ async fn what_is_nested_too_deep_or_listed_in_excess_is_left_out_with_a_warning(
     assert_eq!((ran.warnings.len(), ran.end.totals.warnings), (2, 2));
 }
 
+#[tokio::test]
+async fn what_belongs_to_another_image_is_left_out_with_a_warning() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let (image, other) = (image(), Image::artifact(9, "a/b"));
+    image.store(&source, "app", Some("1"));
+    let own = Image::referrer(1, "a/b", &image.top);
+    let foreign = Image::referrer(2, "a/b", &other.top);
+    own.store(&source, "app", None);
+    foreign.store(&source, "app", None);
+    let body = index(&[&foreign.top, &own.top]);
+    source.fault_add(Fault::on("GET", "/referrers/", answer(200, body)).times(1));
+    let ran = copy(&source, &target).await;
+    ran.all_done(Action::Copy, 1);
+    assert_eq!(ran.of("1").referrers.written, 1);
+    let belongs = format!("says that it belongs to `{}`", other.digest());
+    assert!(ran.warnings[0].contains(&belongs), "{ran:?}");
+    assert!(target.manifest("app", &own.digest()).is_some());
+    assert!(target.manifest("app", &foreign.digest()).is_none());
+}
+
 /// Its responses don't confirm that it lists what it is given, though it does.
 #[tokio::test]
 async fn a_target_that_doesnt_confirm_subjects_gets_an_index_once() {
