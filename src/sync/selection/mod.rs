@@ -1,6 +1,7 @@
 //! Which tags of a repository are selected, and why.
 //!
-//! - `candidate`: lists the tags of an item and selects; `naming`: their tags at the target.
+//! - `candidate`: lists the tags of an item and selects; `naming`: their tags at the target; `reading`:
+//!   what is read of them at the source.
 //! - [`resolve`]: the selected tags of one repository.
 //! - [`selector_spec`]: the selectors of one item as they are written down; [`select`] applies them;
 //!   [`newest`]: which of them are recent enough.
@@ -13,6 +14,7 @@ mod naming;
 pub mod natural;
 pub mod newest;
 pub mod pattern;
+mod reading;
 pub mod resolve;
 pub mod select;
 pub mod selector_spec;
