@@ -150,6 +150,7 @@ pub(super) fn asked_of(
             .map(|(item, selector)| asked_item(item, selector))
             .collect(),
         retry_of: None,
+        plan: None,
     }
 }
 

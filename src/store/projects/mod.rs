@@ -1,9 +1,12 @@
 //! What is copied from where to where.
 //!
 //! - [`project`]: sync projects; [`item`]: their items; [`synced_tag`]: the tags copied for them.
+//! - [`kept_plan`]: plans that can be run later; [`kept_action`]: what they say of each tag.
 //! - [`index_lease`]: who is writing an index of referrers.
 
 pub mod index_lease;
 pub mod item;
+pub mod kept_action;
+pub mod kept_plan;
 pub mod project;
 pub mod synced_tag;

@@ -24,6 +24,8 @@ pub struct NewRun<'a> {
     pub trigger: RunTrigger,
     /// The run whose failed tags it retries.
     pub retry_of: Option<i64>,
+    /// The kept plan that it copies.
+    pub plan_id: Option<i64>,
 }
 
 /// The result of [`run_enqueue`].
@@ -61,6 +63,7 @@ pub fn run_enqueue(
                 tasko_run::status.eq(RunStatus::Ready),
                 tasko_run::trigger_kind.eq(new.trigger),
                 tasko_run::retry_of.eq(new.retry_of),
+                tasko_run::plan_id.eq(new.plan_id),
                 tasko_run::fire_time.eq(clock(conn)?),
                 tasko_run::attempt.eq(1),
                 tasko_run::cancel_requested.eq(false),
@@ -86,7 +89,11 @@ pub fn run_queued(conn: &mut DbConnection, new: &NewRun<'_>) -> Result<Option<i6
         .order(tasko_run::id)
         .select(Run::as_select())
         .load(conn)?;
-    let same = |run: &&Run| run.retry_of == new.retry_of && run.trigger_kind == new.trigger;
+    let same = |run: &&Run| {
+        run.retry_of == new.retry_of
+            && run.plan_id == new.plan_id
+            && run.trigger_kind == new.trigger
+    };
     Ok(waiting.iter().find(same).map(|run| run.id))
 }
 
