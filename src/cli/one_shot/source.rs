@@ -10,10 +10,11 @@ use crate::oci::{Client, ClientOptions, Credentials, RegistryAddress, Repository
 use crate::sync::input::skopeo_yaml::{SkopeoRegistry, SkopeoSource};
 use crate::sync::{Placement, Selector, SelectorSpec, SyncItem};
 
-use crate::cli::args::{SyncArguments, TrustArguments};
+use crate::cli::args::TrustArguments;
 use crate::cli::error::CliError;
 use crate::cli::file::file_read;
 use crate::cli::select::SelectArguments;
+use crate::cli::sync_args::CopyArguments;
 
 /// What to copy, and how targets are named.
 pub(super) struct Source {
@@ -21,10 +22,19 @@ pub(super) struct Source {
     /// The selectors of the items, as they are written down.
     pub(in crate::cli) selectors: Vec<SelectorSpec>,
     pub(in crate::cli) placement: Placement,
+    /// The registries, each once.
+    pub(in crate::cli) registries: Vec<SourceRegistry>,
+}
+
+/// A registry, as far as it isn't secret.
+#[derive(Clone, Debug)]
+pub(super) struct SourceRegistry {
+    pub(super) address: RegistryAddress,
+    pub(super) tls_verify: bool,
 }
 
 impl Source {
-    pub(in crate::cli) fn read(arguments: &SyncArguments) -> Result<Self, CliError> {
+    pub(in crate::cli) fn read(arguments: &CopyArguments) -> Result<Self, CliError> {
         match (&arguments.file, &arguments.from, &arguments.repository) {
             (Some(file), _, _) => Self::from_file(file, arguments),
             (None, Some(from), Some(repository)) => Self::from_flags(from, repository, arguments),
@@ -37,10 +47,15 @@ impl Source {
     fn from_flags(
         from: &str,
         repository: &str,
-        arguments: &SyncArguments,
+        arguments: &CopyArguments,
     ) -> Result<Self, CliError> {
+        let client = client(from, &arguments.trust, arguments.max_names)?;
+        let registry = SourceRegistry {
+            address: client.address().clone(),
+            tls_verify: true,
+        };
         let item = SyncItem {
-            source: client(from, &arguments.trust, arguments.max_names)?.into(),
+            source: client.into(),
             repository: Repository::parse(reference(repository)).map_err(CliError::input)?,
             selector: flag_selector(&arguments.select)?,
             architectures: arguments.architecture.clone(),
@@ -51,10 +66,11 @@ impl Source {
             items: vec![item],
             selectors: vec![arguments.select.clone().into()],
             placement: arguments.placement.clone().unwrap_or(Placement::Path),
+            registries: vec![registry],
         })
     }
 
-    fn from_file(file: &Path, arguments: &SyncArguments) -> Result<Self, CliError> {
+    fn from_file(file: &Path, arguments: &CopyArguments) -> Result<Self, CliError> {
         let (name, text) = file_text(file)?;
         let source = SkopeoSource::parse(&text).map_err(|error| {
             if is_of_regsync(&text) {
@@ -66,8 +82,13 @@ impl Source {
             CliError::Input(format!("{name}: {error}"))
         })?;
         let (mut items, mut selectors) = (Vec::new(), Vec::new());
+        let mut registries = Vec::new();
         for registry in &source.registries {
             let client = file_client(registry, &arguments.trust, arguments.max_names)?;
+            registries.push(SourceRegistry {
+                address: client.address().clone(),
+                tls_verify: registry.tls_verify.unwrap_or(true),
+            });
             for item in &registry.items {
                 selectors.push(item.selector.clone());
                 items.push(SyncItem {
@@ -85,6 +106,7 @@ impl Source {
             items,
             selectors,
             placement: arguments.placement.clone().unwrap_or(Placement::Flat),
+            registries,
         })
     }
 }
@@ -140,6 +162,18 @@ pub(in crate::cli) fn client(
     max_names: Option<usize>,
 ) -> Result<Client, CliError> {
     let mut options = options(reference(text), trust.plain_http, trust, max_names)?;
+    logins_add(&mut options)?;
+    Client::new(options).map_err(CliError::input)
+}
+
+/// A client for a registry of a plan.
+pub(super) fn planned_client(
+    address: &str,
+    tls_verify: bool,
+    trust: &TrustArguments,
+) -> Result<Client, CliError> {
+    let mut options = options(address, trust.plain_http, trust, None)?;
+    options.tls_verify = tls_verify;
     logins_add(&mut options)?;
     Client::new(options).map_err(CliError::input)
 }

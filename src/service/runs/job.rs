@@ -89,8 +89,10 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
         (Some(id), _) => {
             let copies = plan_find(conn, &project, id)?.copies.unsigned_abs();
             places = copy_places(conn, id)?.into_iter().collect();
-            let actions = copies;
-            plan = Some(AskedPlan { id, actions });
+            plan = Some(AskedPlan {
+                id: Some(id),
+                actions: copies,
+            });
             format!("{} of plan {id}", counted(copies, "tag"))
         }
         (None, Some(retry)) => {

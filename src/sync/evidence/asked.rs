@@ -32,8 +32,9 @@ pub struct Asked {
 /// A kept plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AskedPlan {
-    /// Its id; 0 for one from a file.
-    pub id: i64,
+    /// Its id; omitted for one from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
     /// How many tags it copies or updates.
     pub actions: u64,
 }
