@@ -2,8 +2,8 @@
 
 use crate::sync::{Engine, Plan};
 
+use super::job::job;
 use super::plan_file::PlanDraft;
-use super::sync::job;
 use crate::cli::error::{CliError, INTERRUPTED};
 use crate::cli::interrupts::interrupted;
 use crate::cli::output::{self, talk_line};

@@ -8,8 +8,8 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::job::OneShotJob;
 use super::source::planned_client;
-use super::sync::OneShotJob;
 use crate::cli::args::TrustArguments;
 use crate::cli::error::CliError;
 use crate::cli::result_file::ResultFile;
@@ -158,7 +158,7 @@ impl FilePlan {
 /// What a plan's file asks, as an engine. Err: it can't be used, and why.
 pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Asked), CliError> {
     let named = |why: String| CliError::Input(format!("`--plan`: `{}`: {why}", path.display()));
-    let plan = std::fs::read(path)
+    let plan = content(path)
         .map_err(|error| error.to_string())
         .and_then(|bytes| read(&bytes))
         .map_err(named)?;
@@ -214,6 +214,14 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
         actions: std::sync::Arc::new(FileActions(actions)),
     };
     Ok((Engine::new(target, spec).with_kept(kept), asked))
+}
+
+/// The content of a file; a device would have no end.
+fn content(path: &Path) -> std::io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.is_file() {
+        return std::fs::read(path);
+    }
+    Err(std::io::Error::other("it isn't a regular file"))
 }
 
 /// The plan in a file. Err: it is none, or one that can't be trusted.
