@@ -67,6 +67,15 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// The same, unless something is there.
+    pub(crate) fn finish_new(self) -> Result<()> {
+        self.file.sync_all()?;
+        // Unlike renaming, linking never replaces.
+        fs::hard_link(&self.aside, &self.path)
+    }
+}
+
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         self.file.write(bytes)

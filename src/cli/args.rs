@@ -4,13 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::oci::PlatformChoice;
-use crate::sync::{IndexMode, OnEmpty, Placement, TagTemplate};
-
 use super::client::args::{ApiArguments, ProjectArguments, StoreArguments, WorkersArguments};
 use super::complete::CompletionsArguments;
-use super::select::{RepositoryArguments, SelectArguments};
-use super::values::{fire_count, name_count, platform, reduction, word};
+use super::select::SelectArguments;
+use super::sync_args::{PlanArguments, SyncArguments};
+use super::values::{fire_count, name_count};
 
 /// Copies selected container images from one registry to another.
 #[derive(Debug, Parser)]
@@ -26,6 +24,8 @@ pub struct Arguments {
 pub enum Command {
     /// Copy once, without a server
     Sync(Box<SyncArguments>),
+    /// Show what `sync` would do and what it would cost; write nothing at the target
+    Plan(Box<PlanArguments>),
     /// List the tags of a repository, and why each is selected or not
     ListTags(ListTagsArguments),
     /// Run the server: API, queue and worker in one process
@@ -50,7 +50,7 @@ pub enum Command {
     },
     /// Call a method of a server
     Api(Box<ApiArguments>),
-    /// Manage sync projects on a server: list, show, create, run, log, evidence, schedule
+    /// Manage sync projects on a server: list, show, create, plan, run, log, evidence, schedule
     Project(Box<ProjectArguments>),
     /// Manage image stores on a server: list, add, test
     Store(Box<StoreArguments>),
@@ -58,84 +58,6 @@ pub enum Command {
     Workers(Box<WorkersArguments>),
     /// Print a shell completion script
     Completions(CompletionsArguments),
-}
-
-const SYNC_EXAMPLES: &str = "\
-Examples:
-  registrysync sync mirror.yml --to registry.example.com/mirror
-  registrysync sync mirror.yml --to localhost:5000 --plain-http --dry-run
-  registrysync sync --from docker.io --to registry.example.com \\
-      --repository nginx --semver '>=1.26'
-  registrysync sync --from quay.io --to http://localhost:5000 \\
-      --repository prometheus/prometheus --tag v3.0.0 --tag-regex '^v3\\.' \\
-      --architecture amd64 --architecture arm64
-  registrysync sync --from registry.example.com --to localhost:5000 --plain-http \\
-      --repository-regex '^team/' --semver '*' --newest 3
-  registrysync sync - --to registry.example.com --ca-certificate ca.pem
-  registrysync sync mirror.yml --to localhost:5000 --evidence today.json
-
-Credentials come from the file, or from REGISTRY_AUTH_FILE, the containers auth.json, or Docker's config.json.
-Exit codes: 0 success, 1 a tag failed or is blocked, or nothing was selected, 2 bad input, 3 a registry can't be reached, 130 interrupted.";
-
-/// `registrysync sync`
-#[derive(Args, Debug)]
-#[command(after_help = SYNC_EXAMPLES)]
-pub struct SyncArguments {
-    /// A `skopeo sync` YAML file that lists what to copy; `-` reads standard input
-    #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with_all = ["from", "repositories", "selectors"])]
-    pub file: Option<PathBuf>,
-    /// The source registry: `host[:port][/prefix]`
-    #[arg(long, value_name = "HOST[/PREFIX]", requires = "repositories")]
-    pub from: Option<String>,
-    /// The target registry: `host[:port][/prefix]`
-    #[arg(long, value_name = "HOST[/PREFIX]")]
-    pub to: String,
-    /// Which repositories
-    #[command(flatten)]
-    pub repositories: RepositoryArguments,
-    /// Which tags
-    #[command(flatten)]
-    pub select: SelectArguments,
-    /// How target repositories are named: same path, last part only, below the source host, or a
-    /// template with `{registry}`, `{repository}`, `{name}`
-    /// [default: flat for FILE, as skopeo does, otherwise path]
-    #[arg(long, value_name = "path|flat|scoped|TEMPLATE", value_parser = word::<Placement>)]
-    pub placement: Option<Placement>,
-    /// How target tags are named, with `{tag}`, `{date}` and `{digest}`; for example `{tag}-{date}`
-    #[arg(long, value_name = "TEMPLATE", value_parser = word::<TagTemplate>)]
-    pub target_tag: Option<TagTemplate>,
-    /// How to connect to registries
-    #[command(flatten)]
-    pub trust: TrustArguments,
-    /// Copy this platform only (`arm64`, `linux/arm/v7`; `aarch64`, `x86_64` are understood); may be
-    /// repeated
-    #[arg(long, value_name = "A", value_parser = platform)]
-    pub architecture: Vec<PlatformChoice>,
-    /// What becomes of an index of which some platforms are copied [default: rewrite]
-    #[arg(long, value_name = "sparse|rewrite|rewrite-single", requires = "architecture", value_parser = reduction)]
-    pub index: Option<IndexMode>,
-    /// What to do if nothing in a repository is selected
-    #[arg(long, value_name = "warn|fail|ignore", default_value_t, value_parser = word::<OnEmpty>)]
-    pub on_empty: OnEmpty,
-    /// Also copy signatures, SBOMs and attestations: all, or only these types (`signature`,
-    /// `attestation`, `sbom`, `application/spdx+json`), comma-separated
-    #[arg(long, value_name = "TYPES", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "all")]
-    pub referrers: Vec<String>,
-    /// Maximum number of tags to read from a listing [default: 200000]
-    #[arg(long, value_name = "N", value_parser = name_count)]
-    pub max_names: Option<usize>,
-    /// Show what would be done, write nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Write what was asked and done to this file: `.json`, or `.csv` with a line for each tag
-    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
-    pub evidence: Option<PathBuf>,
-    /// No progress bar, and only warnings if there was nothing to do; for cron
-    #[arg(long)]
-    pub quiet: bool,
-    /// Print JSON lines: one object per tag, then the totals
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// How to connect to registries, the same for every one-shot command.

@@ -1,6 +1,6 @@
 //! The command line: one binary, with the roles as sub-commands.
 //!
-//! - [`args`]: the arguments; `complete`: shell completion.
+//! - [`args`]: the arguments; [`sync_args`]: those of `sync` and `plan`; `complete`: shell completion.
 //! - `one_shot`: commands that need no server. `server`: the server and its database. [`client`]:
 //!   commands that talk to a server.
 //! - `output` prints lines, JSON and progress bars; `logs`: the log; `interrupts`: the signals that end
@@ -23,6 +23,7 @@ mod output;
 mod result_file;
 pub mod select;
 mod server;
+pub mod sync_args;
 mod values;
 
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ fn variables_check(command: &Command) -> Result<(), CliError> {
     let has_none = matches!(
         command,
         Command::Sync(_)
+            | Command::Plan(_)
             | Command::ListTags(_)
             | Command::Cron(_)
             | Command::ApiDocs { .. }
@@ -79,6 +81,7 @@ fn variables_check(command: &Command) -> Result<(), CliError> {
 async fn done(command: Command) -> Result<u8, CliError> {
     match command {
         Command::Sync(arguments) => one_shot::sync::run(*arguments).await,
+        Command::Plan(arguments) => one_shot::plan::run(*arguments).await,
         Command::ListTags(arguments) => one_shot::list_tags::run(arguments).await,
         Command::Serve(arguments) => server::serve::run(arguments).await,
         Command::Worker(arguments) => server::worker::run(arguments).await,

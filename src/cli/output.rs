@@ -202,16 +202,21 @@ pub(super) fn plan(plan: &Plan, json: bool) {
         json_line(&serde_json::json!({"totals": {
             "copy": plan.copy, "update": plan.update, "skip": plan.skip,
             "blocked": blocked, "failed": plan.failed, "warnings": plan.warnings.len(), "bytes": plan.bytes,
+            "source_requests": plan.costs.source_requests,
+            "target_requests": plan.costs.target_requests, "pulls": plan.costs.pulls,
         }}));
     } else {
         talk_line(&format!(
-            "would copy {}, update {}, skip {}; {} blocked, {} failed; at most {} to send; nothing was written",
+            "would copy {}, update {}, skip {}; {} blocked, {} failed; at most {} to send in {} to the source ({}) and {} to the target; nothing was written",
             plan.copy,
             plan.update,
             plan.skip,
             blocked,
             plan.failed,
-            Bytes(plan.bytes)
+            Bytes(plan.bytes),
+            counted(plan.costs.source_requests, "request"),
+            counted(plan.costs.pulls, "pull"),
+            counted(plan.costs.target_requests, "request"),
         ));
     }
 }

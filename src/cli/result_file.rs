@@ -49,7 +49,16 @@ impl ResultFile {
     }
 
     /// Puts it in its place.
-    pub(super) fn finish(mut self) -> Result<(), CliError> {
+    pub(super) fn finish(self) -> Result<(), CliError> {
+        self.finish_with(Draft::finish)
+    }
+
+    /// The same, unless something is there.
+    pub(super) fn finish_new(self) -> Result<(), CliError> {
+        self.finish_with(Draft::finish_new)
+    }
+
+    fn finish_with(mut self, finish: fn(Draft) -> io::Result<()>) -> Result<(), CliError> {
         let written = self.draft.flush();
         let finished = written
             .and_then(|()| {
@@ -57,7 +66,7 @@ impl ResultFile {
                     .into_inner()
                     .map_err(io::IntoInnerError::into_error)
             })
-            .and_then(Draft::finish);
+            .and_then(finish);
         finished.map_err(|error| lost(self.flag, &self.path, &error))
     }
 }

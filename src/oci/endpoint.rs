@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::error::Error;
 use super::http::client::Client;
+use super::http::tally::RequestCount;
 use super::registry::image::ImageConfig;
 use super::registry::manifest::{ManifestHead, Pushed};
 use super::registry::page::Listing;
@@ -42,6 +43,20 @@ impl Endpoint {
     pub fn host(&self) -> &str {
         match self {
             Self::Registry(client) => client.host(),
+        }
+    }
+
+    /// See [`Client::requests`].
+    pub fn requests(&self) -> RequestCount {
+        match self {
+            Self::Registry(client) => client.requests(),
+        }
+    }
+
+    /// Whether both count their requests together.
+    pub fn has_same_count(&self, other: &Endpoint) -> bool {
+        match (self, other) {
+            (Self::Registry(client), Self::Registry(other)) => client.is_clone_of(other),
         }
     }
 

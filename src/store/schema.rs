@@ -128,6 +128,7 @@ diesel::table! {
         blobs_copied -> BigInt,
         blobs_mounted -> BigInt,
         warnings -> BigInt,
+        plan_id -> Nullable<BigInt>,
     }
 }
 
@@ -297,6 +298,47 @@ diesel::table! {
 }
 
 diesel::table! {
+    kept_plan (id) {
+        id -> BigInt,
+        org_id -> BigInt,
+        project_id -> BigInt,
+        project_version -> BigInt,
+        source_address -> Text,
+        target_address -> Text,
+        items_digest -> Text,
+        created -> Timestamp,
+        expires -> Timestamp,
+        created_by -> Text,
+        complete -> Bool,
+        actions -> BigInt,
+        copies -> BigInt,
+        totals -> Text,
+        warnings -> Text,
+    }
+}
+
+diesel::table! {
+    kept_action (plan_id, number) {
+        plan_id -> BigInt,
+        number -> BigInt,
+        repository -> Text,
+        tag -> Text,
+        source -> Text,
+        target -> Text,
+        target_repository -> Text,
+        target_tag -> Text,
+        action -> Text,
+        reason -> Text,
+        platforms -> Text,
+        source_digest -> Nullable<Text>,
+        digest -> Nullable<Text>,
+        previous_digest -> Nullable<Text>,
+        size -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     audit_event (id) {
         id -> BigInt,
         org_id -> Nullable<BigInt>,
@@ -353,6 +395,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     run_asked,
     run_catalogue,
     synced_tag,
+    kept_plan,
+    kept_action,
     audit_event,
     notification
 );

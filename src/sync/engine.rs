@@ -1,7 +1,6 @@
 //! The native engine: selects, then compares and copies tags concurrently.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::StreamExt;
 use indexmap::IndexMap;
@@ -9,24 +8,21 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::oci::{Endpoint, Manifest};
+use crate::oci::Endpoint;
 
-use super::copy::compare::{Comparison, Ends};
-use super::copy::ladder::{BlobLocations, Ladder, Route};
-use super::copy::manifest_writes::manifest_write;
+use super::copy::ladder::{BlobLocations, Ladder};
 use super::copy::missing_platforms::MissingPlatformItems;
 use super::copy::unreachable::Unreachable;
-use super::error::SyncError;
-use super::input::index_mode::platforms_text;
 use super::input::spec::{SyncItem, SyncSpec, Unmatched};
-use super::outcome::{Action, Moved, Status, TagOutcome, Totals};
+use super::kept::part::KeptPart;
+use super::outcome::{TagOutcome, Totals};
 use super::progress::{Event, Reporter};
-use super::referrers::arrive::Arrived;
 use super::referrers::lease::IndexLeases;
-use super::referrers::of_tag::{CARRIED, in_order};
+use super::referrers::of_tag::in_order;
 use super::referrers::tags::ReferrerTags;
 use super::referrers::walk::Referrers;
 use super::selection::candidate::{Candidate, candidates_find};
+use super::tag_work::TagWorker;
 
 /// Copies the content of a [`SyncSpec`] to one registry.
 pub struct Engine {
@@ -37,6 +33,8 @@ pub struct Engine {
     pub(super) unmatched: Vec<Unmatched>,
     shared: Arc<Shared>,
     leases: Option<Arc<dyn IndexLeases>>,
+    /// What of a kept plan is copied, instead of items.
+    kept: Option<KeptPart>,
 }
 
 /// State shared by the parts of a run: blobs copied by one are mounted by the others, a registry
@@ -44,7 +42,7 @@ pub struct Engine {
 /// tags at once than the specification allows.
 struct Shared {
     homes: Arc<BlobLocations>,
-    unreachable: Unreachable,
+    unreachable: Arc<Unreachable>,
     permits: Semaphore,
 }
 
@@ -92,10 +90,11 @@ impl Engine {
             unmatched,
             shared: Arc::new(Shared {
                 homes: Arc::default(),
-                unreachable: Unreachable::default(),
+                unreachable: Arc::default(),
                 permits,
             }),
             leases: None,
+            kept: None,
         }
     }
 
@@ -121,26 +120,46 @@ impl Engine {
             };
             parts.entry(place).or_default().push(item.clone());
         }
-        let engine = |items, unmatched| Self {
+        let parts = parts.into_iter();
+        let parts = parts.map(|(place, items)| (place, self.part(items, Vec::new(), None)));
+        let unmatched = self.unmatched.iter().cloned();
+        let unmatched = unmatched.map(|item| {
+            let place = item.pattern.clone();
+            (place, self.part(Vec::new(), vec![item], None))
+        });
+        parts.chain(unmatched).collect()
+    }
+
+    /// An engine that copies what a kept plan says, and nothing else: no tags are listed or selected.
+    #[must_use]
+    pub fn with_kept(&self, kept: KeptPart) -> Engine {
+        self.part(Vec::new(), Vec::new(), Some(kept))
+    }
+
+    fn part(
+        &self,
+        items: Vec<SyncItem>,
+        unmatched: Vec<Unmatched>,
+        kept: Option<KeptPart>,
+    ) -> Engine {
+        Self {
             target: self.target.clone(),
             spec: Arc::clone(&self.spec),
             items,
             unmatched,
             shared: Arc::clone(&self.shared),
             leases: self.leases.clone(),
-        };
-        let parts = parts.into_iter();
-        let parts = parts.map(|(place, items)| (place, engine(items, Vec::new())));
-        let unmatched = self.unmatched.iter().cloned();
-        let unmatched =
-            unmatched.map(|item| (item.pattern.clone(), engine(Vec::new(), vec![item])));
-        parts.chain(unmatched).collect()
+            kept,
+        }
     }
 
     /// Does the work. A failing tag doesn't stop the others. Cancelling ends all transfers at once;
     /// the target stays consistent, since tags are written last.
     pub async fn run(&self, reporter: Reporter, halt: impl Into<RunStop>) -> RunEnd {
         let halt = halt.into();
+        if let Some(kept) = &self.kept {
+            return self.kept_copy(kept, &reporter, &halt).await;
+        }
         let mut end = RunEnd::default();
         let unreachable = &self.shared.unreachable;
         let mut found = tokio::select! {
@@ -190,6 +209,48 @@ impl Engine {
         end
     }
 
+    /// The same for a kept plan, whose actions are read page by page.
+    async fn kept_copy(&self, kept: &KeptPart, reporter: &Reporter, halt: &RunStop) -> RunEnd {
+        let mut end = RunEnd::default();
+        let worker = self.worker(ReferrerTags::default(), reporter);
+        let mut after = None;
+        loop {
+            let page = tokio::select! {
+                page = kept.page(after, self.spec.index) => page,
+                () = halt.cancel.cancelled() => {
+                    end.cancelled = true;
+                    break;
+                }
+            };
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    tell(kept.unread(error), reporter, &mut end).await;
+                    break;
+                }
+            };
+            if after.is_none() {
+                end.totals.selected = page.all;
+                let tags = end.totals.selected;
+                reporter.send(Event::Selected { tags }).await;
+            }
+            after = page.last;
+            for some in in_order(page.candidates, worker.referrers.is_some()) {
+                let mut lacking = MissingPlatformItems::default();
+                self.candidates_copy(some, &worker, &mut lacking, (reporter, halt), &mut end)
+                    .await;
+            }
+            if after.is_none() || end.cancelled || end.drained {
+                break;
+            }
+        }
+        if end.cancelled {
+            self.target.uploads_end().await;
+        }
+        end.unreachable = self.shared.unreachable.summary();
+        end
+    }
+
     fn worker(&self, tags: ReferrerTags, reporter: &Reporter) -> Arc<TagWorker> {
         let (target, homes) = (self.target.clone(), Arc::clone(&self.shared.homes));
         let ladder = Arc::new(Ladder::new(target.clone(), reporter.on_bytes(), homes));
@@ -205,7 +266,7 @@ impl Engine {
             target,
             spec: Arc::clone(&self.spec),
             ladder,
-            shared: Arc::clone(&self.shared),
+            unreachable: Arc::clone(&self.shared.unreachable),
         })
     }
 
@@ -219,8 +280,9 @@ impl Engine {
     ) {
         let tasks = some.into_iter().map(|candidate| {
             let (worker, drain) = (Arc::clone(worker), halt.drain.clone());
+            let shared = Arc::clone(&self.shared);
             AbortOnDropHandle::new(tokio::spawn(async move {
-                let _permit = worker.shared.permits.acquire().await;
+                let _permit = shared.permits.acquire().await;
                 if drain.is_cancelled() {
                     return None;
                 }
@@ -266,143 +328,4 @@ async fn tell(outcome: TagOutcome, reporter: &Reporter, end: &mut RunEnd) {
     }
     end.totals.add(&outcome);
     reporter.send(Event::Finished(Box::new(outcome))).await;
-}
-
-/// Works on one tag at a time; the ladder is shared.
-struct TagWorker {
-    target: Endpoint,
-    spec: Arc<SyncSpec>,
-    ladder: Arc<Ladder>,
-    /// If any are wanted.
-    referrers: Option<Referrers>,
-    shared: Arc<Shared>,
-}
-
-impl TagWorker {
-    async fn tag(&self, candidate: &Candidate) -> TagOutcome {
-        let start = Instant::now();
-        let mut outcome = Box::pin(self.tag_outcome(candidate)).await;
-        outcome.duration = start.elapsed();
-        outcome
-    }
-
-    async fn tag_outcome(&self, candidate: &Candidate) -> TagOutcome {
-        let failed = |error: SyncError, outcome: TagOutcome| {
-            let (from, to) = (candidate.from.host(), self.target.host());
-            self.shared.unreachable.note(from, to, &error);
-            TagOutcome {
-                status: Status::Failed,
-                error: Some(error.to_string()),
-                ..outcome
-            }
-        };
-        let blank = candidate.outcome(&self.target, Action::Copy, candidate.selected_by.clone());
-        let (source, target) = (candidate.from.host(), self.target.host());
-        if let Some(error) = self.shared.unreachable.find(source, Some(target)) {
-            return failed(error, blank);
-        }
-        if self
-            .referrers
-            .as_ref()
-            .is_some_and(|all| all.has_carried(candidate))
-        {
-            let reason = format!("{}; {CARRIED}", candidate.selected_by);
-            return candidate.outcome(&self.target, Action::Skip, reason);
-        }
-        let ends = Ends {
-            target: &self.target,
-            known: &self.spec.known,
-            lost: &self.spec.lost,
-        };
-        let comparison = match ends.compare(candidate).await {
-            Ok(comparison) => comparison,
-            Err(error) => return failed(error, blank),
-        };
-        let reason = format!("{}; {}", candidate.selected_by, comparison.reason);
-        let mut outcome = candidate.outcome(&self.target, comparison.action, reason);
-        outcome.source_digest.clone_from(&comparison.source_digest);
-        outcome.target_digest.clone_from(&comparison.present);
-        outcome.missing.clone_from(&comparison.missing);
-        let mut root = None;
-        if matches!(comparison.action, Action::Copy | Action::Update) {
-            match Box::pin(self.copy(candidate, &comparison)).await {
-                Ok((moved, manifest)) => {
-                    // A tag that was moved in between is copied as it is now.
-                    if comparison
-                        .manifest
-                        .as_ref()
-                        .is_some_and(|m| m.body.is_none())
-                    {
-                        outcome.source_digest = Some(manifest.digest.clone());
-                    }
-                    outcome.target_digest = Some(manifest.digest.clone());
-                    outcome.previous_digest.clone_from(&comparison.present);
-                    outcome.moved = moved;
-                    root = Some(manifest);
-                }
-                Err(error) => return failed(error, outcome),
-            }
-        }
-        match self.referrers_copy(candidate, &comparison, root).await {
-            Ok(arrived) => outcome.with_referrers(arrived),
-            Err(error) => failed(error, outcome),
-        }
-    }
-
-    /// What refers to the image, which is at the target now. An image that was left alone has new
-    /// signatures all the same.
-    async fn referrers_copy(
-        &self,
-        candidate: &Candidate,
-        comparison: &Comparison,
-        root: Option<Manifest>,
-    ) -> Result<Arrived, SyncError> {
-        match &self.referrers {
-            Some(all) => Box::pin(all.of_copied(candidate, comparison, root)).await,
-            None => Ok(Arrived::default()),
-        }
-    }
-
-    async fn copy(
-        &self,
-        candidate: &Candidate,
-        comparison: &Comparison,
-    ) -> Result<(Moved, Manifest), SyncError> {
-        let chosen = comparison.manifest.as_ref();
-        let chosen = chosen.ok_or_else(|| candidate.not_found())?;
-        let manifest = match &chosen.body {
-            Some(manifest) => manifest.clone(),
-            None => candidate.manifest_get(&chosen.digest).await?,
-        };
-        let route = Route {
-            from: candidate.from.clone(),
-            source: candidate.source.clone(),
-            target: candidate.target.clone(),
-            is_lost: comparison.is_lost,
-        };
-        let Some(children) = &chosen.children else {
-            let moved = self
-                .ladder
-                .copy(&route, &candidate.target_reference, &manifest)
-                .await?;
-            return Ok((moved, manifest));
-        };
-        let moved = self
-            .ladder
-            .children_copy(&route, &manifest, children)
-            .await?;
-        // The other children are missing for good, so there is no retry.
-        let (target, reference) = (&candidate.target, &candidate.target_reference);
-        manifest_write(&self.target, target, reference, &manifest, false)
-            .await
-            .map_err(|source| match source.status() {
-                Some(400 | 404 | 409 | 412 | 422) => SyncError::Sparse {
-                    reference: reference.on(target),
-                    platforms: platforms_text(&candidate.architectures),
-                    source: Box::new(source),
-                },
-                _ => SyncError::Target(source),
-            })?;
-        Ok((moved, manifest))
-    }
 }

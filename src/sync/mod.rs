@@ -4,21 +4,27 @@
 //! compares both ends and copies, the cheapest way first; [`referrers`] follow their images;
 //! [`outcome`] is its result, and [`progress`] reports it. [`engine`] drives that for a run, [`plan`] without writing.
 //!
+//! - `tag_work`: one tag of a run; `needs`: what a planned tag needs, and [`costs`]: what it costs.
+//! - [`kept`]: runs of a plan that was kept.
 //! - [`evidence`]: what was asked and done, for somebody who checks the target.
 //! - [`offload`]: long-running work, such as matching many names, off the runtime's threads.
 //! - [`error`]: why a run can't start.
 
 mod copy;
+pub mod costs;
 pub mod engine;
 pub mod error;
 pub mod evidence;
 pub mod input;
+pub mod kept;
+mod needs;
 pub mod offload;
 pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub mod referrers;
 pub mod selection;
+mod tag_work;
 
 pub use engine::{Engine, RunEnd, RunStop};
 pub use error::SyncError;

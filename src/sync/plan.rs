@@ -3,19 +3,18 @@
 use std::collections::HashSet;
 
 use futures_util::StreamExt;
-use indexmap::IndexMap;
+use tokio::sync::mpsc;
 
-use crate::oci::types::large::Room;
-use crate::oci::types::manifest::Content;
-use crate::oci::{Descriptor, Digest, Manifest};
+use crate::oci::Digest;
 
-use super::copy::chosen::TargetManifest;
 use super::copy::compare::{Comparison, Ends};
-use super::copy::ladder::CHILDREN;
 use super::copy::unreachable::Unreachable;
+use super::costs::{CopyCosts, PlanCosts};
 use super::engine::Engine;
 use super::error::SyncError;
-use super::outcome::{Action, MissingPlatforms};
+use super::input::index_mode::platforms_text;
+use super::needs::{Needs, needs_find, root_get};
+use super::outcome::{Action, MissingPlatforms, TagOutcome};
 use super::referrers::arrive::Arrived;
 use super::referrers::of_tag::{CARRIED, in_order};
 use super::referrers::walk::Referrers;
@@ -39,6 +38,8 @@ pub struct Plan {
     /// Bytes of all required blobs, each counted once, including those that the target already has;
     /// without those of referrers.
     pub bytes: u64,
+    /// What a run would ask of both registries.
+    pub costs: PlanCosts,
     /// The blocked ones that couldn't be checked, rather than being forbidden.
     pub failed: u64,
     /// Why a registry couldn't be reached at all.
@@ -56,8 +57,16 @@ pub struct PlanAction {
     pub repository: String,
     /// The tag or digest; "" for a repository whose tags can't be listed.
     pub tag: String,
+    /// `host/repository:tag` at the source; `host/repository` if its tags can't be listed.
+    pub source: String,
     /// `host/repository:tag` at the target.
     pub target: String,
+    /// The full repository path at the target.
+    pub target_repository: String,
+    /// The tag or digest at the target.
+    pub target_tag: String,
+    /// The chosen platforms, in the form of [`platforms_text`].
+    pub platforms: String,
     /// The planned action.
     pub action: Action,
     /// Why the tag is selected, and why this action.
@@ -74,78 +83,140 @@ pub struct PlanAction {
     pub error: Option<String>,
 }
 
-struct PlannedTag {
-    action: PlanAction,
-    /// Its blobs: digest and bytes.
-    blobs: Vec<(Digest, u64)>,
-    /// Chosen platforms that it lacks.
-    missing: Option<MissingPlatforms>,
-    /// Why some of its referrers wouldn't be copied.
-    warnings: Vec<String>,
-    /// The items that select it.
-    items: Vec<usize>,
-}
-
-impl Plan {
-    /// A tag has none of the chosen platforms: if other tags of its item have one, it is skipped,
-    /// else it fails with its item.
-    fn missing_add(&mut self, at: usize, is_met: bool, missing: MissingPlatforms) {
-        let Some(action) = self.actions.get_mut(at) else {
-            return;
-        };
-        if is_met {
-            let told = missing.told_of(&action.repository, &action.tag);
-            self.warnings.push(told);
-            return;
-        }
-        action.action = Action::Blocked;
-        action.error = Some(missing.words);
-        self.skip -= 1;
-        self.blocked += 1;
-        self.failed += 1;
+impl PlanAction {
+    /// Whether the tag is to be written.
+    pub fn is_copy(&self) -> bool {
+        matches!(self.action, Action::Copy | Action::Update)
     }
 }
 
-/// What is known of the planned tags so far.
-#[derive(Default)]
-struct Planned {
-    /// Blobs whose bytes were counted.
-    counted: HashSet<Digest>,
-    /// Tags with none of the chosen platforms: their place in the plan, and their items.
-    missing_all: Vec<(usize, Vec<usize>, MissingPlatforms)>,
+/// What failed before its tags were known.
+impl From<TagOutcome> for PlanAction {
+    fn from(failed: TagOutcome) -> Self {
+        let reason = failed.error.unwrap_or(failed.reason);
+        Self {
+            repository: failed.repository,
+            tag: failed.tag,
+            source: failed.source,
+            target: failed.target,
+            target_repository: failed.target_repository,
+            target_tag: failed.target_tag,
+            platforms: failed.platforms,
+            action: Action::Blocked,
+            error: Some(reason.clone()),
+            reason,
+            source_digest: None,
+            digest: None,
+            previous_digest: None,
+            size: None,
+        }
+    }
+}
+
+/// Planned actions, each with its number in the plan. One whose fate is known late comes late.
+pub type PlannedActions = mpsc::Sender<(u64, PlanAction)>;
+
+/// Actions that wait to be taken before the planning waits.
+const ACTIONS: usize = 256;
+
+struct PlannedTag {
+    action: PlanAction,
+    /// What it needs, for tags to copy.
+    needs: Needs,
+    /// Chosen platforms that it lacks.
+    missing: Option<MissingPlatforms>,
+    /// Referrers to copy.
+    referrers: u64,
+    /// Why some of its referrers wouldn't be copied.
+    warnings: Vec<String>,
+    candidate: Candidate,
+}
+
+/// A tag with none of the chosen platforms.
+struct Lacking {
+    number: u64,
+    action: PlanAction,
+    items: Vec<usize>,
+    missing: MissingPlatforms,
+}
+
+/// A plan that is being made.
+struct Planning {
+    plan: Plan,
+    actions: PlannedActions,
+    /// The number of the latest action.
+    number: u64,
+    costs: CopyCosts,
+    lacking: Vec<Lacking>,
     /// Items with another tag.
     met: HashSet<usize>,
 }
 
-impl Planned {
-    /// Adds a tag to the plan.
-    fn take(&mut self, plan: &mut Plan, tag: PlannedTag) {
+impl Planning {
+    /// Adds a tag to the plan. `false`: nobody takes its actions any more.
+    async fn take(&mut self, tag: PlannedTag) -> bool {
         let PlannedTag {
             action,
-            blobs,
+            needs,
             missing,
+            referrers,
             warnings,
-            items,
+            candidate,
         } = tag;
+        self.number += 1;
+        self.plan.warnings.extend(warnings);
         match missing {
             Some(missing) if missing.is_all => {
-                let at = plan.actions.len();
-                self.missing_all.push((at, items, missing));
+                self.lacking.push(Lacking {
+                    number: self.number,
+                    action,
+                    items: candidate.items,
+                    missing,
+                });
+                return true;
             }
             missing => {
-                self.met.extend(items);
                 let told = missing.map(|missing| missing.told_of(&action.repository, &action.tag));
-                plan.warnings.extend(told);
+                self.plan.warnings.extend(told);
             }
         }
-        plan.warnings.extend(warnings);
+        if action.is_copy() {
+            let fresh = self.costs.copy(&candidate, &needs);
+            self.plan.bytes = self.plan.bytes.saturating_add(fresh);
+        }
+        self.costs.referrers(referrers);
+        self.met.extend(candidate.items);
+        self.send(self.number, action).await
+    }
+
+    /// If other tags of its item have one of the chosen platforms, a tag without is skipped, else it
+    /// fails with its item.
+    async fn end(mut self) -> Plan {
+        for Lacking {
+            number,
+            mut action,
+            items,
+            missing,
+        } in std::mem::take(&mut self.lacking)
+        {
+            if items.iter().any(|item| self.met.contains(item)) {
+                let told = missing.told_of(&action.repository, &action.tag);
+                self.plan.warnings.push(told);
+            } else {
+                action.action = Action::Blocked;
+                action.error = Some(missing.words);
+            }
+            if !self.send(number, action).await {
+                break;
+            }
+        }
+        self.plan.costs = self.costs.all();
+        self.plan
+    }
+
+    async fn send(&mut self, number: u64, action: PlanAction) -> bool {
+        let plan = &mut self.plan;
         plan.failed += u64::from(action.error.is_some());
-        let fresh = blobs
-            .into_iter()
-            .filter(|(digest, _)| self.counted.insert(digest.clone()));
-        plan.bytes = plan
-            .bytes
-            .saturating_add(total(fresh.map(|(_, size)| size)));
         let count = match action.action {
             Action::Copy => &mut plan.copy,
             Action::Update => &mut plan.update,
@@ -153,7 +224,7 @@ impl Planned {
             Action::Blocked => &mut plan.blocked,
         };
         *count += 1;
-        plan.actions.push(action);
+        self.actions.send((number, action)).await.is_ok()
     }
 }
 
@@ -161,49 +232,61 @@ impl Engine {
     /// Compares all selected tags; writes nothing. A tag that can't be compared is blocked, with
     /// the reason.
     pub async fn plan(&self) -> Plan {
+        let (sender, mut receiver) = mpsc::channel(ACTIONS);
+        let collected = async {
+            let mut all = Vec::new();
+            while let Some(action) = receiver.recv().await {
+                all.push(action);
+            }
+            all
+        };
+        let (mut plan, mut actions) = tokio::join!(self.plan_to(sender), collected);
+        actions.sort_by_key(|(number, _)| *number);
+        plan.actions = actions.into_iter().map(|(_, action)| action).collect();
+        plan
+    }
+
+    /// The same, with the actions sent to `actions` instead of being kept in memory. Ends early if
+    /// nobody takes them.
+    pub async fn plan_to(&self, actions: PlannedActions) -> Plan {
         let unreachable = Unreachable::default();
+        let costs = CopyCosts::begin(&self.target, &self.items);
         let mut found = candidates_find(&self.target, &self.spec, &self.items, &unreachable).await;
         found.unmatched_add(&self.unmatched);
         let mut warnings = found.warnings;
         let empty = found.empty.len();
         warnings.extend(found.empty);
-        let mut plan = Plan {
-            warnings,
-            empty,
-            ..Plan::default()
+        let mut planning = Planning {
+            plan: Plan {
+                warnings,
+                empty,
+                ..Plan::default()
+            },
+            actions,
+            number: 0,
+            costs,
+            lacking: Vec::new(),
+            met: HashSet::new(),
         };
         for failed in found.failed {
-            plan.blocked += 1;
-            plan.failed += 1;
-            let reason = failed.error.unwrap_or(failed.reason);
-            plan.actions.push(PlanAction {
-                repository: failed.repository,
-                tag: failed.tag,
-                target: failed.target,
-                action: Action::Blocked,
-                error: Some(reason.clone()),
-                reason,
-                source_digest: None,
-                digest: None,
-                previous_digest: None,
-                size: None,
-            });
+            planning.number += 1;
+            if !planning.send(planning.number, failed.into()).await {
+                return planning.plan;
+            }
         }
         let (target, choice) = (self.target.clone(), &self.spec.referrers);
         let referrers = Referrers::new(target, choice, found.referrer_tags, None, None);
-        let mut planned = Planned::default();
         for some in in_order(found.all, referrers.is_some()) {
             let mut compared = futures_util::stream::iter(some)
                 .map(|candidate| self.plan_tag(candidate, &unreachable, referrers.as_ref()))
                 .buffered(self.spec.max_parallel.max(1));
             while let Some(tag) = compared.next().await {
-                planned.take(&mut plan, tag);
+                if !planning.take(tag).await {
+                    return planning.plan;
+                }
             }
         }
-        for (at, items, missing) in planned.missing_all {
-            let is_met = items.iter().any(|item| planned.met.contains(item));
-            plan.missing_add(at, is_met, missing);
-        }
+        let mut plan = planning.end().await;
         plan.unreachable = unreachable.summary();
         plan
     }
@@ -220,18 +303,19 @@ impl Engine {
             None => self.plan_compared(&candidate, referrers).await,
         };
         match compared {
-            Ok((mut comparison, blobs, arrived)) => {
+            Ok((mut comparison, needs, arrived)) => {
                 let missing = comparison.missing.take();
                 let mut reason = format!("{}; {}", candidate.selected_by, comparison.reason);
                 if arrived.written > 0 {
                     reason = format!("{reason}; {} to copy", counted(arrived.written, "referrer"));
                 }
                 PlannedTag {
-                    action: self.action(&candidate, comparison, reason, &blobs),
-                    blobs,
+                    action: self.action(&candidate, comparison, reason, &needs),
+                    needs,
                     missing,
+                    referrers: arrived.written,
                     warnings: arrived.warnings,
-                    items: candidate.items,
+                    candidate,
                 }
             }
             Err(error) => {
@@ -241,12 +325,13 @@ impl Engine {
                 PlannedTag {
                     action: PlanAction {
                         error: Some(reason.clone()),
-                        ..self.action(&candidate, stop, reason, &[])
+                        ..self.action(&candidate, stop, reason, &Needs::default())
                     },
-                    blobs: Vec::new(),
+                    needs: Needs::default(),
                     missing: None,
+                    referrers: 0,
                     warnings: Vec::new(),
-                    items: candidate.items,
+                    candidate,
                 }
             }
         }
@@ -256,10 +341,10 @@ impl Engine {
         &self,
         candidate: &Candidate,
         referrers: Option<&Referrers>,
-    ) -> Result<(Comparison, Vec<(Digest, u64)>, Arrived), SyncError> {
+    ) -> Result<(Comparison, Needs, Arrived), SyncError> {
         if referrers.is_some_and(|all| all.has_carried(candidate)) {
             let stop = Comparison::stop(Action::Skip, CARRIED.to_owned());
-            return Ok((stop, Vec::new(), Arrived::default()));
+            return Ok((stop, Needs::default(), Arrived::default()));
         }
         let ends = Ends {
             target: &self.target,
@@ -267,13 +352,13 @@ impl Engine {
             lost: &self.spec.lost,
         };
         let comparison = ends.compare(candidate).await?;
-        let mut blobs = Vec::new();
+        let mut needs = Needs::default();
         let mut root = None;
         if let (Action::Copy | Action::Update, Some(manifest)) =
             (comparison.action, &comparison.manifest)
         {
             let whole = root_get(candidate, manifest).await?;
-            blobs = needs(candidate, manifest, &whole).await?;
+            needs = needs_find(candidate, manifest, &whole).await?;
             root = Some(whole);
         }
         let arrived = match (referrers, root) {
@@ -281,7 +366,7 @@ impl Engine {
             (Some(all), None) => all.of_copied(candidate, &comparison, None).await?,
             (None, _) => Arrived::default(),
         };
-        Ok((comparison, blobs, arrived))
+        Ok((comparison, needs, arrived))
     }
 
     fn action(
@@ -289,85 +374,24 @@ impl Engine {
         candidate: &Candidate,
         comparison: Comparison,
         reason: String,
-        blobs: &[(Digest, u64)],
+        needs: &Needs,
     ) -> PlanAction {
         let copies = matches!(comparison.action, Action::Copy | Action::Update);
         PlanAction {
             repository: candidate.repository.to_string(),
             tag: candidate.reference.as_str().to_owned(),
+            source: candidate.origin(),
             target: candidate.place(&self.target),
+            target_repository: candidate.target.to_string(),
+            target_tag: candidate.target_reference.as_str().to_owned(),
+            platforms: platforms_text(&candidate.architectures),
             action: comparison.action,
             reason,
             source_digest: comparison.source_digest,
             digest: comparison.manifest.map(|manifest| manifest.digest),
             previous_digest: comparison.present,
-            size: copies.then(|| total(blobs.iter().map(|(_, size)| *size))),
+            size: copies.then(|| needs.bytes()),
             error: None,
-        }
-    }
-}
-
-/// A sum of sizes from a source, which may have invented them large enough to overflow.
-fn total(sizes: impl Iterator<Item = u64>) -> u64 {
-    sizes.fold(0, u64::saturating_add)
-}
-
-/// The manifest to write.
-async fn root_get(candidate: &Candidate, manifest: &TargetManifest) -> Result<Manifest, SyncError> {
-    match &manifest.body {
-        Some(manifest) => Ok(manifest.clone()),
-        None => candidate.manifest_get(&manifest.digest).await,
-    }
-}
-
-/// All blobs that a manifest needs, each once.
-async fn needs(
-    candidate: &Candidate,
-    manifest: &TargetManifest,
-    root: &Manifest,
-) -> Result<Vec<(Digest, u64)>, SyncError> {
-    if matches!(root.content, Content::Schema1) {
-        return Err(SyncError::Schema1 {
-            reference: candidate.reference.on(&candidate.source),
-        });
-    }
-    let chosen = |child: &&Descriptor| match &manifest.children {
-        Some(keep) => keep.contains(&child.digest),
-        None => true,
-    };
-    let mut blobs = Blobs::default();
-    blobs.take(root);
-    let looks: Vec<_> = root
-        .children()
-        .iter()
-        .filter(chosen)
-        .map(|child| {
-            let (from, source) = (candidate.from.clone(), candidate.source.clone());
-            let child = child.clone();
-            async move {
-                let place = Room::take(child.size, 1).await;
-                let child = from.child_get(&source, &child, place).await;
-                let mut blobs = Blobs::default();
-                blobs.take(&child.map_err(SyncError::Source)?);
-                Ok::<_, SyncError>(blobs)
-            }
-        })
-        .collect();
-    let mut children = futures_util::stream::iter(looks).buffered(CHILDREN);
-    while let Some(child) = children.next().await {
-        blobs.0.extend(child?.0);
-    }
-    Ok(blobs.0.into_iter().collect())
-}
-
-/// Blobs with their bytes, each once.
-#[derive(Default)]
-struct Blobs(IndexMap<Digest, u64>);
-
-impl Blobs {
-    fn take(&mut self, manifest: &Manifest) {
-        for blob in manifest.blobs() {
-            self.0.entry(blob.digest.clone()).or_insert(blob.size);
         }
     }
 }

@@ -98,11 +98,20 @@ Examples:
 Further repositories:
   registrysync api registrysync.addImage LABEL REPOSITORY '[\"TAG\"]'";
 
+const PROJECT_PLAN_EXAMPLES: &str = "\
+Examples:
+  registrysync project plan web
+  registrysync project plan web --keep
+  registrysync project run web --plan 5    # exactly what plan 5 says
+
+Exit code 1 if a tag can't or mustn't be copied.";
+
 const PROJECT_RUN_EXAMPLES: &str = "\
 Examples:
   registrysync project run web
   registrysync project run web --wait && echo 'all tags are there'
   registrysync project run web --retry 17    # only the failed tags of run 17
+  registrysync project run web --plan 5      # exactly what plan 5 says
 
 With --wait: exit code 0 if the run finished without failed or blocked tags, otherwise 1; 130 if you stop waiting (the run continues).";
 
@@ -144,6 +153,49 @@ pub enum ProjectCommand {
     /// Create a project, and its first item if `--repository` is given
     #[command(after_help = PROJECT_CREATE_EXAMPLES)]
     Create(Box<ProjectCreateArguments>),
+    /// Show what a run would do, and what it would cost
+    #[command(after_help = PROJECT_PLAN_EXAMPLES)]
+    Plan {
+        /// The project
+        #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
+        label: String,
+        /// Keep the plan for 7 days, to run exactly this
+        #[arg(long)]
+        keep: bool,
+        /// The server
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    },
+    /// List a project's kept plans
+    #[command(after_help = "Examples:\n  registrysync project plans web")]
+    Plans {
+        /// The project
+        #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
+        label: String,
+        /// The server
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    },
+    /// Show a kept plan
+    #[command(after_help = "Examples:\n  registrysync project plan-show 5")]
+    PlanShow {
+        /// Id of the plan
+        #[arg(value_name = "PLAN_ID")]
+        plan: i64,
+        /// The server
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    },
+    /// Delete a kept plan
+    #[command(after_help = "Examples:\n  registrysync project plan-delete 5")]
+    PlanDelete {
+        /// Id of the plan
+        #[arg(value_name = "PLAN_ID")]
+        plan: i64,
+        /// The server
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    },
     /// Start a run
     #[command(after_help = PROJECT_RUN_EXAMPLES)]
     Run {
@@ -162,6 +214,9 @@ pub enum ProjectCommand {
         /// Only retry the tags that failed in this run
         #[arg(long, value_name = "ID")]
         retry: Option<i64>,
+        /// Copy exactly what this kept plan says, by its digests
+        #[arg(long, value_name = "ID", conflicts_with = "retry")]
+        plan: Option<i64>,
         /// The server
         #[command(flatten)]
         connection: ConnectionArguments,

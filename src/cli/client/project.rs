@@ -1,4 +1,4 @@
-//! `registrysync project`: sync projects, for people; `project_run` starts and watches runs,
+//! `registrysync project`: sync projects, for people; `project_plan` plans, `project_run` starts and watches runs,
 //! `project_evidence` downloads what they did, `project_schedule` manages schedules.
 
 use serde_json::{Map, Value as Json, json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use super::args::{ProjectArguments, ProjectCommand, ProjectCreateArguments};
 use super::connection::Session;
 use super::table::{self, cell, members, rows};
-use super::{project_evidence, project_run, project_schedule};
+use super::{project_evidence, project_plan, project_run, project_schedule};
 use crate::cli::error::CliError;
 use crate::cli::one_shot::source::reference;
 use crate::cli::output::{data_line, json_line, talk_line};
@@ -29,10 +29,11 @@ pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliEr
             quiet,
             queue,
             retry,
+            plan,
             connection,
         } => {
             let mut session = Session::open(&connection)?;
-            let id = project_run::start(&mut session, &label, queue, retry).await?;
+            let id = project_run::start(&mut session, &label, queue, (retry, plan)).await?;
             if wait {
                 return project_run::watch(&mut session, id, json, quiet).await;
             }
@@ -42,6 +43,20 @@ pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliEr
                 data_line(&id.to_string());
             }
             Ok(0)
+        }
+        ProjectCommand::Plan {
+            label,
+            keep,
+            connection,
+        } => project_plan::make(&mut Session::open(&connection)?, &label, keep, json).await,
+        ProjectCommand::Plans { label, connection } => {
+            project_plan::list(&mut Session::open(&connection)?, &label, json).await
+        }
+        ProjectCommand::PlanShow { plan, connection } => {
+            project_plan::show(&mut Session::open(&connection)?, plan, json).await
+        }
+        ProjectCommand::PlanDelete { plan, connection } => {
+            project_plan::delete(&mut Session::open(&connection)?, plan).await
         }
         ProjectCommand::Log {
             label,

@@ -23,16 +23,19 @@ const COUNTS: [&str; 6] = [
     "copied", "updated", "skipped", "deleted", "blocked", "failed",
 ];
 
-/// Starts a run, or a retry of the run `retry` if given; returns its id.
+/// Starts a run, or a retry of the run `retry`, or one of a kept plan; returns its id.
 pub(in crate::cli) async fn start(
     session: &mut Session,
     label: &str,
     queue: bool,
-    retry: Option<i64>,
+    (retry, plan): (Option<i64>, Option<i64>),
 ) -> Result<i64, CliError> {
     let mut options = json!({"queue": queue});
     if let Some(id) = retry {
         options["retry"] = id.into();
+    }
+    if let Some(id) = plan {
+        options["plan"] = id.into();
     }
     let args = json!({"label": label, "options": options});
     let id = session.post("registrysync.run", members(args)).await?;

@@ -13,9 +13,9 @@ use crate::sync::evidence::{Asked, AskedItem, AskedRegistry, EvidenceHead, TagRe
 use crate::sync::{RunEnd, SelectorSpec, SyncItem, TagOutcome};
 
 use super::source::Source;
-use crate::cli::args::SyncArguments;
 use crate::cli::error::CliError;
 use crate::cli::result_file::ResultFile;
+use crate::cli::sync_args::CopyArguments;
 use crate::cli::values::EvidenceFormat;
 
 const FLAG: &str = "--evidence";
@@ -120,7 +120,7 @@ fn head(end: &RunEnd, asked: Asked, start: DateTime<Utc>) -> EvidenceHead<OneSho
 pub(super) fn asked_of(
     source: &Source,
     target: &RegistryAddress,
-    arguments: &SyncArguments,
+    arguments: &CopyArguments,
 ) -> Asked {
     let items = source.items.iter().zip(&source.selectors);
     let mut options = Map::new();
@@ -146,6 +146,7 @@ pub(super) fn asked_of(
             .map(|(item, selector)| asked_item(item, selector))
             .collect(),
         retry_of: None,
+        plan: None,
     }
 }
 

@@ -1,12 +1,15 @@
 //! Commands that need no server.
 //!
-//! - `sync`: copies, or shows the plan; `list_tags`: the tags of a repository, and why each is selected
+//! - `sync`: copies; `plan`: shows what it would do; `plan_file`: a plan in a file; `list_tags`: the tags of a repository, and why each is selected
 //!   or not.
-//! - `source`: converts their arguments to items; `evidence`: the file with what was asked and done.
+//! - `job`: what their arguments ask; `source`: converts them to items; `evidence`: the file with what was asked and done.
 //! - `cron`: explains a cron line.
 
 pub(in crate::cli) mod cron;
 pub(in crate::cli) mod evidence;
+pub(in crate::cli) mod job;
 pub(in crate::cli) mod list_tags;
+pub(in crate::cli) mod plan;
+pub(in crate::cli) mod plan_file;
 pub(in crate::cli) mod source;
 pub(in crate::cli) mod sync;

@@ -12,11 +12,12 @@ use crate::sync::input::spec::{NoRepositories, Unmatched};
 use crate::sync::selection::repositories::RepositoriesSpec;
 use crate::sync::{Placement, Selector, SelectorSpec, SyncItem};
 
-use crate::cli::args::{SyncArguments, TrustArguments};
+use crate::cli::args::TrustArguments;
 use crate::cli::error::CliError;
 use crate::cli::file::file_read;
 use crate::cli::output::talk_line;
 use crate::cli::select::SelectArguments;
+use crate::cli::sync_args::CopyArguments;
 
 /// What to copy, and how targets are named.
 pub(super) struct Source {
@@ -26,10 +27,19 @@ pub(super) struct Source {
     /// The selectors of the items, as they are written down.
     pub(in crate::cli) selectors: Vec<SelectorSpec>,
     pub(in crate::cli) placement: Placement,
+    /// The registries, each once.
+    pub(in crate::cli) registries: Vec<SourceRegistry>,
+}
+
+/// A registry, as far as it isn't secret.
+#[derive(Clone, Debug)]
+pub(super) struct SourceRegistry {
+    pub(super) address: RegistryAddress,
+    pub(super) tls_verify: bool,
 }
 
 impl Source {
-    pub(in crate::cli) async fn read(arguments: &SyncArguments) -> Result<Self, CliError> {
+    pub(in crate::cli) async fn read(arguments: &CopyArguments) -> Result<Self, CliError> {
         let named = &arguments.repositories;
         match (&arguments.file, &arguments.from, &named.repository) {
             (Some(file), _, _) => Self::from_file(file, arguments),
@@ -53,7 +63,7 @@ impl Source {
     async fn from_pattern(
         from: &str,
         spec: &RepositoriesSpec,
-        arguments: &SyncArguments,
+        arguments: &CopyArguments,
     ) -> Result<Self, CliError> {
         let pattern = spec.compile().map_err(|error| {
             let text = error.to_string();
@@ -97,7 +107,7 @@ impl Source {
         client: &Client,
         repositories: Vec<Repository>,
         selector: &Selector,
-        arguments: &SyncArguments,
+        arguments: &CopyArguments,
     ) -> Self {
         let item = |repository| SyncItem {
             source: client.clone().into(),
@@ -113,10 +123,14 @@ impl Source {
             items,
             unmatched: Vec::new(),
             placement: arguments.placement.clone().unwrap_or(Placement::Path),
+            registries: vec![SourceRegistry {
+                address: client.address().clone(),
+                tls_verify: true,
+            }],
         }
     }
 
-    fn from_file(file: &Path, arguments: &SyncArguments) -> Result<Self, CliError> {
+    fn from_file(file: &Path, arguments: &CopyArguments) -> Result<Self, CliError> {
         let (name, text) = file_text(file)?;
         let source = SkopeoSource::parse(&text).map_err(|error| {
             if is_of_regsync(&text) {
@@ -128,8 +142,13 @@ impl Source {
             CliError::Input(format!("{name}: {error}"))
         })?;
         let (mut items, mut selectors) = (Vec::new(), Vec::new());
+        let mut registries = Vec::new();
         for registry in &source.registries {
             let client = file_client(registry, &arguments.trust, arguments.max_names)?;
+            registries.push(SourceRegistry {
+                address: client.address().clone(),
+                tls_verify: registry.tls_verify.unwrap_or(true),
+            });
             for item in &registry.items {
                 selectors.push(item.selector.clone());
                 items.push(SyncItem {
@@ -148,6 +167,7 @@ impl Source {
             unmatched: Vec::new(),
             selectors,
             placement: arguments.placement.clone().unwrap_or(Placement::Flat),
+            registries,
         })
     }
 }
@@ -203,6 +223,18 @@ pub(in crate::cli) fn client(
     max_names: Option<usize>,
 ) -> Result<Client, CliError> {
     let mut options = options(reference(text), trust.plain_http, trust, max_names)?;
+    logins_add(&mut options)?;
+    Client::new(options).map_err(CliError::input)
+}
+
+/// A client for a registry of a plan.
+pub(super) fn planned_client(
+    address: &str,
+    tls_verify: bool,
+    trust: &TrustArguments,
+) -> Result<Client, CliError> {
+    let mut options = options(address, trust.plain_http, trust, None)?;
+    options.tls_verify = tls_verify;
     logins_add(&mut options)?;
     Client::new(options).map_err(CliError::input)
 }

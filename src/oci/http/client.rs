@@ -16,6 +16,7 @@ use super::exchange::Exchange;
 use super::health::{Health, Kind, Trial, is_last};
 use super::options::{ClientOptions, ListingLimit};
 use super::retry::{Attempts, Pause};
+use super::tally::{RequestCount, Tally};
 use super::transport::Transport;
 use crate::oci::auth::authorization::Auth;
 use crate::oci::auth::scope::Scope;
@@ -81,6 +82,7 @@ impl Client {
                     root,
                     transport,
                     idle_timeout: options.idle_timeout,
+                    tally: Tally::default(),
                 },
                 permits: Arc::new(Semaphore::new(options.max_connections.max(1))),
                 abilities: Abilities::default(),
@@ -98,6 +100,16 @@ impl Client {
     /// Host and port, for messages.
     pub fn host(&self) -> &str {
         &self.inner.exchange.host
+    }
+
+    /// How many requests it has sent.
+    pub fn requests(&self) -> RequestCount {
+        self.inner.exchange.tally.count()
+    }
+
+    /// Whether one is a clone of the other.
+    pub(in crate::oci) fn is_clone_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// The URL of `/v2/<repository>/<rest>`.

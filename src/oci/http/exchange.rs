@@ -8,6 +8,7 @@ use url::Url;
 
 use super::call::{Call, Response};
 use super::failure::{host_of, idle_error};
+use super::tally::Tally;
 use super::transport::Transport;
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
@@ -23,6 +24,7 @@ pub(in crate::oci) struct Exchange {
     pub(in crate::oci) root: Url,
     pub(in crate::oci) transport: Transport,
     pub(in crate::oci) idle_timeout: Duration,
+    pub(in crate::oci) tally: Tally,
 }
 
 impl Exchange {
@@ -105,6 +107,9 @@ impl Exchange {
                 what: what.to_owned(),
                 detail: format!("its URL would be {} bytes long", url.as_str().len()),
             });
+        }
+        if is_same_origin(url, &self.root) {
+            self.tally.note(method, url);
         }
         let mut url = url.clone();
         // A redirect or a token realm doesn't choose the credentials. Both only fail for URLs without

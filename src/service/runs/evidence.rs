@@ -150,6 +150,7 @@ pub(super) fn asked_of(
         options: members(&ProjectSettings::of(project)?)?,
         items: items.iter().map(item).collect::<Result<_, _>>()?,
         retry_of,
+        plan: None,
     })
 }
 

@@ -4,6 +4,8 @@ use chrono::NaiveDate;
 use indexmap::IndexSet;
 
 use super::evidence::asked_of;
+use super::plans::run::KeptRun;
+use super::plans::usable::plan_find;
 use super::retry::retry_of;
 use crate::blocking::spawn_blocking;
 use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
@@ -18,12 +20,13 @@ use crate::service::projects::settings::ProjectSettings;
 use crate::service::stores::settings::client_options;
 use crate::store::projects::catalogue::{RunCatalogue, catalogue_kept};
 use crate::store::projects::item::item_list;
+use crate::store::projects::kept_action::copy_places;
 use crate::store::projects::project::{Project, project_by_id};
 use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
 use crate::store::runs::run::Run;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
 use crate::store::{Db, DbConnection, SealKey};
-use crate::sync::evidence::Asked;
+use crate::sync::evidence::{Asked, AskedPlan};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
 use crate::sync::{Selector, SyncItem, SyncSpec};
@@ -39,6 +42,8 @@ pub struct Job {
     pub spec: SyncSpec,
     /// The two stores.
     pub pair: StorePair,
+    /// The kept plan that is copied instead of what the items select.
+    pub kept: Option<KeptRun>,
 }
 
 /// A project's data from the database.
@@ -51,6 +56,8 @@ struct StoredProject {
     known: KnownTags,
     lost: LostTags,
     only: Option<OnlyTags>,
+    /// A kept plan, and the target repositories of its copies.
+    kept: Option<(i64, Vec<String>)>,
     /// The day that names of tags mention.
     date: NaiveDate,
 }
@@ -81,19 +88,28 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
     }
     let ends = places_of(conn, &project)?;
     let items = items_load(conn, org_id, project_id)?;
-    let asked = asked_of(conn, &project, &items, &ends, run.retry_of)?;
+    let mut asked = asked_of(conn, &project, &items, &ends, run.retry_of)?;
     let count = items.len();
     let catalogue = catalogue_kept(conn, run.id)?.unwrap_or_default();
     let expanded = items_expand(items, &catalogue)?;
     let mut places: IndexSet<String> = expanded.items.iter().map(|item| ends.place(item)).collect();
     places.extend(expanded.unmatched.iter().map(|item| item.pattern.clone()));
-    let what = match retry_of(conn, run)? {
-        Some(mut retry) => {
+    let what = match (run.plan_id, retry_of(conn, run)?) {
+        (Some(id), _) => {
+            let copies = plan_find(conn, &project, id)?.copies.unsigned_abs();
+            places = copy_places(conn, id)?.into_iter().collect();
+            asked.plan = Some(AskedPlan {
+                id: Some(id),
+                actions: copies,
+            });
+            format!("{} of plan {id}", counted(copies, "tag"))
+        }
+        (None, Some(mut retry)) => {
             expanded.retry_widen(&mut retry.tags, |item| ends.place(item));
             places.retain(|place| retry.tags.touches(place));
             format!("failed tags of run {}", retry.run_id)
         }
-        None => counted(count as u64, "item"),
+        (None, None) => counted(count as u64, "item"),
     };
     let parts = match places.len() {
         0 | 1 => String::new(),
@@ -165,10 +181,18 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
             items.retry_widen(only, |item| ends.place(item));
         }
         let stored = stored_load(conn, &key, org_id, &project, items)?;
+        let kept = match run.plan_id {
+            Some(id) => {
+                plan_find(conn, &project, id)?;
+                Some((id, copy_places(conn, id)?))
+            }
+            None => None,
+        };
         // The same on every worker, and after midnight.
         let date = day(run.fire_time.and_utc());
         Ok::<_, Error>(StoredProject {
             only,
+            kept,
             date,
             ..stored
         })
@@ -231,6 +255,7 @@ fn stored_load(
         known,
         lost,
         only: None,
+        kept: None,
         date: today(),
     })
 }
@@ -324,6 +349,11 @@ impl StoredProject {
                     .map_err(|error| Error::invalid("referrers", error.to_string()))?,
             },
             pair: self.pair,
+            kept: self.kept.map(|(plan_id, places)| KeptRun {
+                plan_id,
+                places,
+                source: source.into(),
+            }),
         })
     }
 }

@@ -44,6 +44,10 @@ pub(super) fn retry_check(
         let message = format!("run {id} hasn't ended; wait for it, or cancel it");
         return Err(Error::invalid("retry", message));
     }
+    if let Some(plan) = run.plan_id {
+        let message = format!("run {id} was one of plan {plan}; run the plan again with `plan`");
+        return Err(Error::invalid("retry", message));
+    }
     if failed_tags(conn, id)?.is_empty() {
         let message = format!("no tag of run {id} failed; omit `retry` to run the whole project");
         return Err(Error::invalid("retry", message));

@@ -1,6 +1,7 @@
 //! Requests for work: a plan, at once; a run, through the queue.
 
 use super::job::{Job, job_load};
+use super::plans::usable::plan_check;
 use super::retry::retry_check;
 use crate::service::projects::lookup::{ProjectName, project_find};
 use crate::service::{App, Caller, Error};
@@ -18,12 +19,18 @@ pub async fn project_plan(app: &App, caller: &Caller, label: String) -> Result<P
         .await?;
     let Job { target, spec, .. } = job_load(&app.db, org, project.id).await?;
     let plan = Engine::new(target, spec).plan().await;
+    plan_reached(&plan)?;
+    Ok(plan)
+}
+
+/// Refuses a plan that says nothing, because a registry couldn't be reached.
+pub(super) fn plan_reached(plan: &Plan) -> Result<(), Error> {
     match &plan.unreachable {
         Some(error) if plan.copy + plan.update + plan.skip == 0 => Err(Error::invalid(
             "label",
             format!("the project can't be planned: {error}"),
         )),
-        _ => Ok(plan),
+        _ => Ok(()),
     }
 }
 
@@ -35,6 +42,8 @@ pub struct RunStart {
     pub queue: bool,
     /// Only retry what failed in this run of the project.
     pub retry_of: Option<i64>,
+    /// Copy what this kept plan of the project says, and nothing else.
+    pub plan: Option<i64>,
 }
 
 /// Queues a run and returns its id.
@@ -56,6 +65,14 @@ pub async fn run_start(
             if let Some(id) = start.retry_of {
                 retry_check(conn, &project, id)?;
             }
+            if let Some(id) = start.plan {
+                if start.retry_of.is_some() {
+                    let message = "it can't be combined with `retry`: a plan is run as a whole";
+                    return Err(Error::invalid("plan", message));
+                }
+                project_lock(conn, org, project.id)?;
+                plan_check(conn, &project, id)?;
+            }
             let trigger = match start.retry_of {
                 Some(_) => RunTrigger::Retry,
                 None => RunTrigger::Manual,
@@ -66,6 +83,7 @@ pub async fn run_start(
                 project_label: &project.label,
                 trigger,
                 retry_of: start.retry_of,
+                plan_id: start.plan,
             };
             // A waiting run already does what this one would.
             if start.queue && project_lock(conn, org, project.id)?

@@ -2,10 +2,13 @@
 //!
 //! - [`project`]: sync projects; [`item`]: their items; [`synced_tag`]: the tags copied for them.
 //! - [`catalogue`]: the repositories of items that name them by pattern, run by run.
+//! - [`kept_plan`]: plans that can be run later; [`kept_action`]: what they say of each tag.
 //! - [`index_lease`]: who is writing an index of referrers.
 
 pub mod catalogue;
 pub mod index_lease;
 pub mod item;
+pub mod kept_action;
+pub mod kept_plan;
 pub mod project;
 pub mod synced_tag;

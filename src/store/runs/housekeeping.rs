@@ -6,6 +6,7 @@ use super::log::{NewLogLine, log_write};
 use super::run::RunStatus;
 use crate::store::base::clock::clock;
 use crate::store::base::storable::text_kept;
+use crate::store::projects::kept_plan::plans_remove_of;
 use crate::store::schema::{run_log, run_result, sync_item, tasko_run, tasko_schedule};
 use crate::store::trail::notification::notification_add_on_change;
 use crate::store::{DbConnection, Error, Moment};
@@ -270,7 +271,7 @@ fn rows_remove(conn: &mut DbConnection, run: i64, most: usize) -> Result<usize, 
     Ok(gone)
 }
 
-/// Removes at most `rows` of a project's results, log lines and items, and the runs that have none
+/// Removes at most `rows` of a project's results, log lines, kept plans and items, and the runs that have none
 /// left, whatever their status; returns how many rows. One step of many, after which the project
 /// itself is removed.
 pub fn project_empty(conn: &mut DbConnection, id: i64, rows: usize) -> Result<usize, Error> {
@@ -288,6 +289,9 @@ pub fn project_empty(conn: &mut DbConnection, id: i64, rows: usize) -> Result<us
                 return Ok(gone);
             }
             gone += diesel::delete(tasko_run::table.find(run)).execute(conn)?;
+        }
+        if gone == 0 {
+            gone = plans_remove_of(conn, id, rows)?;
         }
         if gone > 0 {
             return Ok(gone);

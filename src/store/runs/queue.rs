@@ -25,6 +25,8 @@ pub struct NewRun<'a> {
     pub trigger: RunTrigger,
     /// The run whose failed tags it retries.
     pub retry_of: Option<i64>,
+    /// The kept plan that it copies.
+    pub plan_id: Option<i64>,
 }
 
 /// The result of [`run_enqueue`].
@@ -62,6 +64,7 @@ pub fn run_enqueue(
                 tasko_run::status.eq(RunStatus::Ready),
                 tasko_run::trigger_kind.eq(new.trigger),
                 tasko_run::retry_of.eq(new.retry_of),
+                tasko_run::plan_id.eq(new.plan_id),
                 tasko_run::fire_time.eq(clock(conn)?),
                 tasko_run::attempt.eq(1),
                 tasko_run::cancel_requested.eq(false),
@@ -87,7 +90,11 @@ pub fn run_queued(conn: &mut DbConnection, new: &NewRun<'_>) -> Result<Option<i6
         .order(tasko_run::id)
         .select(Run::as_select())
         .load(conn)?;
-    let same = |run: &&Run| run.retry_of == new.retry_of && run.trigger_kind == new.trigger;
+    let same = |run: &&Run| {
+        run.retry_of == new.retry_of
+            && run.plan_id == new.plan_id
+            && run.trigger_kind == new.trigger
+    };
     Ok(waiting.iter().find(same).map(|run| run.id))
 }
 
@@ -133,14 +140,17 @@ macro_rules! startable {
 /// Whether a run has no catalogue yet although its project names repositories by pattern.
 macro_rules! lacks_catalogue {
     () => {
-        diesel::dsl::exists(
-            sync_item::table
-                .filter(sync_item::project_id.nullable().eq(tasko_run::project_id))
-                .filter(sync_item::repository.eq(BY_PATTERN)),
-        )
-        .and(diesel::dsl::not(diesel::dsl::exists(
-            run_catalogue::table.filter(run_catalogue::run_id.eq(tasko_run::id)),
-        )))
+        // A kept plan names its repositories.
+        tasko_run::plan_id
+            .is_null()
+            .and(diesel::dsl::exists(
+                sync_item::table
+                    .filter(sync_item::project_id.nullable().eq(tasko_run::project_id))
+                    .filter(sync_item::repository.eq(BY_PATTERN)),
+            ))
+            .and(diesel::dsl::not(diesel::dsl::exists(
+                run_catalogue::table.filter(run_catalogue::run_id.eq(tasko_run::id)),
+            )))
     };
 }
 

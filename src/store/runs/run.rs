@@ -62,6 +62,8 @@ pub struct Run {
     pub trigger_kind: RunTrigger,
     /// The run whose failed tags it retries, as long as that one exists.
     pub retry_of: Option<i64>,
+    /// The kept plan that it copies, which may be gone.
+    pub plan_id: Option<i64>,
     pub fire_time: Moment,
     pub start_time: Option<Moment>,
     pub end_time: Option<Moment>,

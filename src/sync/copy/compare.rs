@@ -48,6 +48,22 @@ impl Ends<'_> {
         candidate: &Candidate,
     ) -> Result<Comparison, SyncError> {
         let comparison = self.compare_digests(candidate).await?;
+        if let Some(planned) = &candidate.planned
+            && comparison.action != Action::Blocked
+            && let Some(reason) = planned.difference(
+                candidate.place(self.target),
+                comparison
+                    .manifest
+                    .as_ref()
+                    .map(|manifest| &manifest.digest),
+            )
+        {
+            return Ok(Comparison {
+                source_digest: comparison.source_digest,
+                present: comparison.present,
+                ..Comparison::stop(Action::Blocked, reason)
+            });
+        }
         let is_lost = comparison.manifest.is_some() && self.lost.contains(&place(candidate));
         if !is_lost || !matches!(comparison.action, Action::Skip) {
             return Ok(Comparison {
@@ -69,7 +85,20 @@ impl Ends<'_> {
             return Ok(Comparison::stop(Action::Blocked, reason.clone()));
         }
         let (source, present) = tokio::join!(candidate.source_digest(), self.present(candidate));
-        let Some(source) = source? else {
+        let source = source?;
+        if let Some(planned) = &candidate.planned {
+            let (origin, place) = (candidate.origin(), candidate.place(self.target));
+            let present = present.clone()?;
+            let ends = [(origin, source.as_ref()), (place, present.as_ref())];
+            if let Some(reason) = planned.objection(ends) {
+                return Ok(Comparison {
+                    source_digest: source,
+                    present,
+                    ..Comparison::stop(Action::Blocked, reason)
+                });
+            }
+        }
+        let Some(source) = source else {
             return match candidate.rivals.first() {
                 // Copying the other one would hide that this one is missing.
                 Some(rival) => Ok(Comparison::stop(

@@ -24,6 +24,19 @@ pub struct Asked {
     /// The run whose failed tags were retried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<i64>,
+    /// The kept plan that was copied, instead of what the items select.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<AskedPlan>,
+}
+
+/// A kept plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AskedPlan {
+    /// Its id; omitted for one from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+    /// How many tags it copies or updates.
+    pub actions: u64,
 }
 
 /// A project at the start of a run.

@@ -10,6 +10,6 @@ pub mod csv;
 pub mod document;
 pub mod record;
 
-pub use asked::{Asked, AskedItem, AskedProject, AskedRegistry};
+pub use asked::{Asked, AskedItem, AskedPlan, AskedProject, AskedRegistry};
 pub use document::{EvidenceHead, EvidenceTotals, FORMAT};
 pub use record::TagRecord;

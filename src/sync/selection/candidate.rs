@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 use crate::oci::registry::page::{Dropped, Listing};
 use crate::oci::types::referrer_tag::ReferrerTag;
-use crate::oci::{Digest, Endpoint, Manifest, NameError, PlatformChoice, Reference, Repository};
+use crate::oci::{Digest, Endpoint, NameError, PlatformChoice, Reference, Repository};
 
 use super::resolve::{ResolveError, selection_resolve};
 use super::select::Selection;
@@ -16,6 +16,7 @@ use crate::sync::copy::unreachable::Unreachable;
 use crate::sync::error::SyncError;
 use crate::sync::input::index_mode::{IndexMode, choice_text, platforms_text};
 use crate::sync::input::spec::{NoRepositories, OnEmpty, OnlyTags, SyncItem, SyncSpec, Unmatched};
+use crate::sync::kept::digests::PlannedDigests;
 use crate::sync::offload::Asker;
 use crate::sync::outcome::{Action, Moved, ReferrerOutcome, Status, TagOutcome};
 use crate::sync::referrers::tags::ReferrerTags;
@@ -51,6 +52,8 @@ pub(in crate::sync) struct Candidate {
     pub(in crate::sync) rivals: Vec<Candidate>,
     /// The items that select it, by their index.
     pub(in crate::sync) items: Vec<usize>,
+    /// What a kept plan says of it; `None` for an ordinary run.
+    pub(in crate::sync) planned: Option<Arc<PlannedDigests>>,
 }
 
 /// All candidates, and the errors while finding them.
@@ -177,11 +180,17 @@ async fn tags_of(item: &SyncItem, unreachable: &Unreachable) -> Result<Listing, 
 }
 
 fn item_failed(item: &SyncItem, reason: &str, error: String) -> TagOutcome {
-    not_tried(item.repository.to_string(), item.origin(), reason, error)
+    let (repository, source) = (item.repository.to_string(), item.origin());
+    failed_outcome(repository, source, reason.to_owned(), error)
 }
 
-/// The outcome of an item of which no tag could be tried.
-fn not_tried(repository: String, source: String, reason: &str, error: String) -> TagOutcome {
+/// The outcome of a repository whose tags aren't known.
+pub(in crate::sync) fn failed_outcome(
+    repository: String,
+    source: String,
+    reason: String,
+    error: String,
+) -> TagOutcome {
     TagOutcome {
         repository,
         tag: String::new(),
@@ -191,7 +200,7 @@ fn not_tried(repository: String, source: String, reason: &str, error: String) ->
         target_tag: String::new(),
         action: Action::Copy,
         status: Status::Failed,
-        reason: reason.to_owned(),
+        reason,
         source_digest: None,
         target_digest: None,
         previous_digest: None,
@@ -238,6 +247,7 @@ impl Candidates {
                 blocked: None,
                 rivals: Vec::new(),
                 items: vec![number],
+                planned: None,
             });
         }
         let is_asked = |only: &OnlyTags| only.is_whole(to.as_str());
@@ -261,7 +271,7 @@ impl Candidates {
             let (pattern, source) = (&item.pattern, &item.source);
             let failed = |reason: &str, error| {
                 let (repository, origin) = (pattern.clone(), source.clone());
-                not_tried(repository, origin, reason, error)
+                failed_outcome(repository, origin, reason.to_owned(), error)
             };
             match (&item.why, item.on_empty) {
                 (NoRepositories::NotListed(error), _) => {
@@ -349,28 +359,6 @@ impl Candidate {
         self.reference == self.target_reference
             && self.source == self.target
             && self.from.is_same(target)
-    }
-
-    /// The manifest named by HEAD. Fetched by digest, since the tag may have been moved since; if
-    /// the source doesn't know that digest, its image is gone or the digest was wrong, and the tag
-    /// shows which.
-    pub(in crate::sync) async fn manifest_get(
-        &self,
-        digest: &Digest,
-    ) -> Result<Manifest, SyncError> {
-        let by_digest = Reference::Digest(digest.clone());
-        let found = match self.from.manifest_get(&self.source, &by_digest).await {
-            Err(error)
-                if error.is_not_found()
-                    && self.reference != by_digest
-                    // Its target tag names the digest.
-                    && self.digest.is_none() =>
-            {
-                self.from.manifest_get(&self.source, &self.reference).await
-            }
-            other => other,
-        };
-        found.map_err(SyncError::Source)
     }
 
     /// Whether it is a tag that holds referrers of another manifest.

@@ -1,6 +1,7 @@
 //! Which repositories and which of their tags are selected, and why.
 //!
-//! - `candidate`: lists the tags of an item and selects; `naming`: their tags at the target.
+//! - `candidate`: lists the tags of an item and selects; `naming`: their tags at the target; `reading`:
+//!   what is read of them at the source.
 //! - [`resolve`]: the selected tags of one repository.
 //! - [`repositories`]: the repositories of an item that names them by pattern.
 //! - [`selector_spec`]: the selectors of one item as they are written down; [`select`] applies them;
@@ -14,6 +15,7 @@ mod naming;
 pub mod natural;
 pub mod newest;
 pub mod pattern;
+mod reading;
 pub mod repositories;
 pub mod resolve;
 pub mod select;

@@ -4,8 +4,7 @@ use futures_util::StreamExt;
 
 use super::candidate::{Candidate, Candidates};
 use crate::oci::types::referrer_tag::ReferrerTag;
-use crate::oci::{Digest, Endpoint, NameError, Reference};
-use crate::sync::error::SyncError;
+use crate::oci::{Endpoint, NameError, Reference};
 use crate::sync::input::spec::SyncSpec;
 use crate::sync::input::template::TagTemplate;
 use crate::sync::outcome::{Action, Status, TagOutcome};
@@ -81,25 +80,6 @@ async fn renamed(
                 candidate,
                 format!("its target tag would be `{value}`: {reason}"),
             ))
-        }
-    }
-}
-
-impl Candidate {
-    /// The source's current digest; `None`: it doesn't exist.
-    pub(in crate::sync) async fn source_digest(&self) -> Result<Option<Digest>, SyncError> {
-        if let Some(digest) = &self.digest {
-            return Ok(Some(digest.clone()));
-        }
-        let head = self.from.manifest_head(&self.source, &self.reference).await;
-        Ok(head.map_err(SyncError::Source)?.map(|head| head.digest))
-    }
-
-    /// The error of a tag that the source doesn't have.
-    pub(in crate::sync) fn not_found(&self) -> SyncError {
-        SyncError::NotFound {
-            host: self.from.host().to_owned(),
-            reference: self.reference.on(&self.source),
         }
     }
 }

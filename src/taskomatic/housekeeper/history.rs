@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use crate::service::Error;
 use crate::service::batches::{STEP, in_steps};
 use crate::store::base::clock::clock;
+use crate::store::projects::kept_plan::plans_remove;
 use crate::store::projects::synced_tag::synced_forget_unused;
 use crate::store::runs::housekeeping::{Removed, history_list, history_remove, schedules_remove};
 use crate::store::trail::audit::audit_remove;
@@ -63,6 +64,7 @@ pub(super) async fn history_clean(db: &Db, rules: HistoryRules) -> Result<String
         }
     }
     in_steps(db, |conn| synced_forget_unused(conn, STEP)).await?;
+    in_steps(db, |conn| plans_remove(conn, STEP)).await?;
     let schedules = db.run(move |conn| schedules_remove(conn, before)).await?;
     let events = audit_clean(db, rules.audit_days).await?;
     Ok(format!(

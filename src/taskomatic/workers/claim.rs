@@ -73,11 +73,13 @@ pub fn claim(
 /// Starts a run, or ends it if that isn't possible.
 fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Error> {
     let (parts, about, end) = match parts_plan(conn, run) {
-        Ok(Some(parts)) if parts.places.is_empty() && run.retry_of.is_none() => {
+        Ok(Some(parts))
+            if parts.places.is_empty() && run.retry_of.is_none() && run.plan_id.is_none() =>
+        {
             let (about, end) = (format!("{}: {EMPTY}", parts.ends), RunStatus::Failed);
             (Some(parts), about, Some((end, LogLevel::Error)))
         }
-        // The failed tags are no longer in the project.
+        // The failed tags are no longer in the project, or the plan has nothing to copy.
         Ok(Some(parts)) if parts.places.is_empty() => {
             let (about, end) = (
                 format!("{}; 0 tags selected", parts.about),

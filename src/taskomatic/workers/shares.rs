@@ -46,13 +46,14 @@ impl Shares {
                 db: db.clone(),
                 worker: worker.to_owned(),
             });
+            let engine = Engine::new(job.target, job.spec).with_leases(leases);
+            let engines = match job.kept {
+                Some(kept) => kept.engines(db, &engine),
+                None => engine.split(),
+            };
             Ok::<_, Error>(Share {
                 pair: job.pair,
-                engines: Engine::new(job.target, job.spec)
-                    .with_leases(leases)
-                    .split()
-                    .into_iter()
-                    .collect(),
+                engines: engines.into_iter().collect(),
             })
         })
         .await?;

@@ -42,6 +42,7 @@ impl World {
         stores_make(&admin, registry.address(), mirror.address()).await;
         people_make(&admin).await;
         projects_make(&admin).await;
+        make(&admin, "registrysync/createPlan", json!({"label": "web"})).await;
         runs_make(&server, &admin).await;
         let tables = Tables::keep(&server.app.db).await;
         World {

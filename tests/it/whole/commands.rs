@@ -13,14 +13,14 @@ use crate::support::registry::Registry;
 use crate::support::registry::faults::Fault;
 
 /// A user with their own home directory.
-pub(super) struct Person {
+pub(crate) struct Person {
     home: TempDir,
     url: String,
     password_file: std::path::PathBuf,
 }
 
 impl Person {
-    pub(super) fn at(server: &Server) -> Self {
+    pub(crate) fn at(server: &Server) -> Self {
         Self {
             home: tempfile::tempdir().unwrap(),
             url: server.url.clone(),
@@ -28,7 +28,7 @@ impl Person {
         }
     }
 
-    pub(super) fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
         command
             .args(words)
@@ -39,12 +39,12 @@ impl Person {
         command
     }
 
-    pub(super) fn says(&self, words: &[&str]) -> Output {
+    pub(crate) fn says(&self, words: &[&str]) -> Output {
         self.command(words).output().unwrap()
     }
 
     /// Its output, if it ends with `code`.
-    pub(super) fn hears(&self, words: &[&str], code: i32) -> String {
+    pub(crate) fn hears(&self, words: &[&str], code: i32) -> String {
         let output = self.says(words);
         let (out, err) = (
             String::from_utf8(output.stdout).unwrap(),

@@ -13,13 +13,13 @@ use tempfile::TempDir;
 use crate::support::contract::Contract;
 use crate::support::images::client;
 
-pub(super) const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Checks a run until it has ended: every 50 ms, for a minute.
 const LOOKS: usize = 1200;
 
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) url: String,
+    pub(crate) url: String,
     files: TempDir,
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
@@ -35,18 +35,18 @@ impl Drop for Server {
 
 impl Server {
     /// On the embedded SQLite, or on the database at `database`.
-    pub(super) fn start(database: Option<String>) -> Self {
+    pub(crate) fn start(database: Option<String>) -> Self {
         let arguments = database.map(|url| vec!["--database".to_owned(), url]);
         Self::with(arguments.unwrap_or_default())
     }
 
     /// With further arguments.
-    pub(super) fn with(arguments: Vec<String>) -> Self {
+    pub(crate) fn with(arguments: Vec<String>) -> Self {
         Self::make(arguments, Vec::new())
     }
 
     /// With further variables of its environment.
-    pub(super) fn with_environment(environment: Vec<(&'static str, String)>) -> Self {
+    pub(crate) fn with_environment(environment: Vec<(&'static str, String)>) -> Self {
         Self::make(Vec::new(), environment)
     }
 
@@ -64,66 +64,66 @@ impl Server {
     }
 
     /// The process.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// A file of its data directory.
-    pub(super) fn data(&self, name: &str) -> PathBuf {
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
         self.files.path().join("data").join(name)
     }
 
     /// Its SQLite database, opened in parallel.
-    pub(super) fn sqlite(&self) -> Db {
+    pub(crate) fn sqlite(&self) -> Db {
         let url = format!("sqlite:{}", self.data("registrysync.db").display());
         let key = SealKey::from_file(&self.data("secret.key")).unwrap();
         Db::open(&url, key).unwrap()
     }
 
     /// Kills it, and restarts it with its existing data.
-    pub(super) fn kill_and_restart(&mut self) {
+    pub(crate) fn kill_and_restart(&mut self) {
         self.end("KILL");
         self.start_again();
     }
 
     /// Ends it by a signal; returns its exit code, if it has one.
-    pub(super) fn end(&mut self, signal_name: &str) -> Option<i32> {
+    pub(crate) fn end(&mut self, signal_name: &str) -> Option<i32> {
         signal(&self.child, signal_name);
         self.child.wait().unwrap().code()
     }
 
     /// Sends it a signal.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(&self.child, name);
     }
 
     /// Starts it with its existing data.
-    pub(super) fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         (self.child, self.url) = spawn(self.files.path(), &self.arguments, &self.environment);
     }
 
     /// Starts a second one on the same files, and waits for its end.
-    pub(super) fn again(&self) -> Output {
+    pub(crate) fn again(&self) -> Output {
         serve_to_its_end(&self.files.path().join("data"), &["serve"])
     }
 
-    pub(super) fn password_file(&self) -> PathBuf {
+    pub(crate) fn password_file(&self) -> PathBuf {
         self.files.path().join("password")
     }
 
-    pub(super) async fn login(&self) -> Session {
+    pub(crate) async fn login(&self) -> Session {
         self.try_login().await.unwrap()
     }
 
     /// Err: the response instead.
-    pub(super) async fn try_login(&self) -> Result<Session, String> {
+    pub(crate) async fn try_login(&self) -> Result<Session, String> {
         let (status, session) = self.try_login_with(PASSWORD).await;
         assert_eq!(status, 200);
         session
     }
 
     /// The same with any password, and the status of the response.
-    pub(super) async fn try_login_with(&self, password: &str) -> (u16, Result<Session, String>) {
+    pub(crate) async fn try_login_with(&self, password: &str) -> (u16, Result<Session, String>) {
         let url = format!("{}/rhn/manager/api/auth/login", self.url);
         let body = json!({"login": "admin", "password": password});
         let request = client()
@@ -146,7 +146,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 /// A worker beside a server; killed on drop.
-pub(super) struct Worker {
+pub(crate) struct Worker {
     child: Child,
     files: TempDir,
     database: String,
@@ -156,7 +156,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// One that shares the server's database and key, when it is ready.
-    pub(super) fn start(
+    pub(crate) fn start(
         server: &Server,
         database: &str,
         environment: Vec<(&'static str, String)>,
@@ -174,7 +174,7 @@ impl Worker {
     }
 
     /// Kills it, and restarts it with its existing data.
-    pub(super) fn kill_and_restart(&mut self) {
+    pub(crate) fn kill_and_restart(&mut self) {
         signal(&self.child, "KILL");
         self.child.wait().unwrap();
         let files = self.files.path();
@@ -182,18 +182,18 @@ impl Worker {
     }
 
     /// Sends it a signal.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(&self.child, name);
     }
 
     /// Asks it to end; returns its exit code.
-    pub(super) fn end(mut self) -> Option<i32> {
+    pub(crate) fn end(mut self) -> Option<i32> {
         signal(&self.child, "TERM");
         self.child.wait().unwrap().code()
     }
 
     /// Its standard error.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         std::fs::read_to_string(self.files.path().join("said")).unwrap()
     }
 }
@@ -207,7 +207,7 @@ impl Drop for Worker {
 }
 
 /// Runs a command that should refuse to serve or work.
-pub(super) fn serve_to_its_end(data: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn serve_to_its_end(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_registrysync"));
     command.args(arguments).arg("--data-dir").arg(data);
     if arguments[0] == "serve" {
@@ -245,13 +245,13 @@ fn worker_spawn(
 }
 
 /// Asks a process to end; returns its output and exit code.
-pub(super) fn end_asked(child: Child) -> Output {
+pub(crate) fn end_asked(child: Child) -> Output {
     signal(&child, "TERM");
     child.wait_with_output().unwrap()
 }
 
 /// The first line that a process prints; "" if it ends without one.
-pub(super) fn first_line(child: &mut Child) -> String {
+pub(crate) fn first_line(child: &mut Child) -> String {
     let mut line = String::new();
     let stdout = child.stdout.as_mut().unwrap();
     BufReader::new(stdout).read_line(&mut line).unwrap();
@@ -295,29 +295,29 @@ fn spawn(
 
 /// An open session on the JSON surface.
 #[derive(Clone)]
-pub(super) struct Session {
+pub(crate) struct Session {
     root: String,
-    pub(super) key: String,
+    pub(crate) key: String,
     contract: Arc<Contract>,
 }
 
 impl Session {
     /// Whether it is still valid.
-    pub(super) async fn is_valid(&self) -> bool {
+    pub(crate) async fn is_valid(&self) -> bool {
         let url = format!("{}/user/listAssignableRoles", self.root);
         let answer = client().get(url).bearer_auth(&self.key).send().await;
         answer.unwrap().status() == 200
     }
 
     /// Calls a method that only reads.
-    pub(super) async fn get(&self, method: &str, query: &[(&str, &str)]) -> Result<Value, String> {
+    pub(crate) async fn get(&self, method: &str, query: &[(&str, &str)]) -> Result<Value, String> {
         let mut url = reqwest::Url::parse(&format!("{}/{method}", self.root)).unwrap();
         url.query_pairs_mut().extend_pairs(query);
         self.answer("GET", method, client().get(url)).await
     }
 
     /// Calls a method that changes something.
-    pub(super) async fn post(&self, method: &str, body: Value) -> Result<Value, String> {
+    pub(crate) async fn post(&self, method: &str, body: Value) -> Result<Value, String> {
         let request = client()
             .post(format!("{}/{method}", self.root))
             .header("content-type", "application/json")
@@ -326,7 +326,7 @@ impl Session {
     }
 
     /// With a key of the server at `url`.
-    pub(super) async fn at(url: &str, key: &str) -> Session {
+    pub(crate) async fn at(url: &str, key: &str) -> Session {
         Session {
             root: format!("{url}/rhn/manager/api"),
             key: key.to_owned(),
@@ -351,14 +351,14 @@ impl Session {
         }
     }
 
-    pub(super) async fn store(&self, label: &str, address: &str) {
+    pub(crate) async fn store(&self, label: &str, address: &str) {
         let body = json!({"label": label, "uri": format!("http://{address}"),
             "storeType": "registry", "credentials": {}});
         assert_eq!(self.post("image/store/create", body).await, Ok(json!(1)));
     }
 
     /// A project `web` that copies all tags of `repositories`.
-    pub(super) async fn project(&self, source: &str, target: &str, repositories: &[&str]) {
+    pub(crate) async fn project(&self, source: &str, target: &str, repositories: &[&str]) {
         self.store("from", source).await;
         self.store("to", target).await;
         let body = json!({"label": "web", "srcStore": "from", "destStore": "to"});
@@ -369,13 +369,13 @@ impl Session {
         }
     }
 
-    pub(super) async fn run(&self) -> i64 {
+    pub(crate) async fn run(&self) -> i64 {
         let id = self.post("registrysync/run", json!({"label": "web"})).await;
         id.unwrap().as_i64().unwrap()
     }
 
     /// The log of a run, as one text.
-    pub(super) async fn log(&self, id: i64) -> String {
+    pub(crate) async fn log(&self, id: i64) -> String {
         let id = id.to_string();
         let query = [("runId", id.as_str())];
         let lines = self.get("registrysync/getRunLog", &query).await;
@@ -383,7 +383,7 @@ impl Session {
     }
 
     /// The results of a run.
-    pub(super) async fn results(&self, id: i64) -> Vec<Value> {
+    pub(crate) async fn results(&self, id: i64) -> Vec<Value> {
         let id = id.to_string();
         let query = [("runId", id.as_str())];
         let listed = self.get("registrysync/listRunResults", &query).await;
@@ -391,7 +391,7 @@ impl Session {
     }
 
     /// Waits until this many tags of a run are counted.
-    pub(super) async fn counted(&self, id: i64, count: &str, tags: u64) {
+    pub(crate) async fn counted(&self, id: i64, count: &str, tags: u64) {
         for _ in 0..LOOKS {
             let query = [("runId", &*id.to_string())];
             let run = self.get("registrysync/getRun", &query).await.unwrap();
@@ -404,7 +404,7 @@ impl Session {
     }
 
     /// The run after it has ended.
-    pub(super) async fn run_ended(&self, id: i64) -> Value {
+    pub(crate) async fn run_ended(&self, id: i64) -> Value {
         for _ in 0..LOOKS {
             let run = self
                 .get("registrysync/getRun", &[("runId", &id.to_string())])

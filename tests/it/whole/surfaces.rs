@@ -194,6 +194,14 @@ async fn the_same_tags_are_selected_on_every_surface() {
         .await
         .unwrap();
     assert_eq!(by_repository(&plan["actions"]), expected);
+    let kept = session.post("registrysync/createPlan", json!({"label": "web"}));
+    let kept = kept.await.unwrap();
+    assert_eq!(kept["actions"], plan["actions"]);
+    let body = json!({"label": "web", "options": {"plan": kept["id"]}});
+    let id = session.post("registrysync/run", body).await.unwrap();
+    let id = id.as_i64().unwrap();
+    session.run_ended(id).await;
+    assert_eq!(by_repository(&json!(session.results(id).await)), expected);
     let run = session.run_ended(session.run().await).await;
     let results = json!(session.results(run["id"].as_i64().unwrap()).await);
     assert_eq!(by_repository(&results), expected);

@@ -2,7 +2,7 @@
 //! - `projects`: what is copied from where to where.
 //! - `items`: the repositories of a project.
 //! - `registries`: the content of registries.
-//! - `work`: plan and run a project; `workers`: the workers.
+//! - `work`: plan and run a project; `plans`: plans that are kept; `workers`: the workers.
 //! - `runs`: results of runs; `evidence`: all of a run at once; `schedules`: when they start automatically.
 //! - `notifications`: test of the notifications; `statistics`: numbers for dashboards.
 //! - `wire`: the structs that they return.
@@ -10,6 +10,7 @@
 mod evidence;
 mod items;
 mod notifications;
+mod plans;
 mod projects;
 mod registries;
 mod runs;
@@ -37,6 +38,7 @@ pub(super) fn define(builder: &mut Builder) {
             items::define(ns);
             registries::define(ns);
             work::define(ns);
+            plans::define(ns);
             workers::define(ns);
             runs::define(ns);
             evidence::define(ns);

@@ -17,6 +17,7 @@ pub(super) fn fitting(world: &World, method: &str, name: &str, kind: Kind) -> Va
     let number = |id: i64| Value::Integer(i32::try_from(id).unwrap());
     let makes = method.ends_with(".create") || method.ends_with("createProject");
     match (kind, name) {
+        (Kind::Int, "planId") => number(world.plan_id),
         (Kind::Int, "itemId") => number(world.item_id),
         (Kind::Int, "runId") if method == "registrysync.cancelRun" => number(world.waiting_id),
         (Kind::Int, "runId") if method.starts_with("taskomatic.getSat") => number(world.house_id),

@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) run_id: i64,
     /// Of one that waits for a worker forever.
     pub(super) waiting_id: i64,
+    /// Of a kept plan.
+    pub(super) plan_id: i64,
     /// Of a waiting housekeeping run.
     pub(super) house_id: i64,
     /// Of the project's schedule.
@@ -97,6 +99,7 @@ impl World {
             item_id: made.item,
             run_id,
             waiting_id,
+            plan_id: made.plan,
             house_id,
             schedule_id,
             tables,
@@ -177,6 +180,7 @@ struct Made {
     project: i64,
     item: i64,
     run: i64,
+    plan: i64,
 }
 
 impl Made {
@@ -210,11 +214,13 @@ impl Made {
         let schedule = json!({"label": "web", "cronExpr": "0 0 3 ? * *"});
         make(admin, "registrysync/setSchedule", schedule).await;
         let run = make(admin, "registrysync/run", json!({"label": "web"})).await;
+        let plan = make(admin, "registrysync/createPlan", json!({"label": "web"})).await;
         Made {
             org: id(&org["id"]),
             project,
             item,
             run: id(&run),
+            plan: id(&plan["id"]),
         }
     }
 }

@@ -30,7 +30,12 @@ use crate::support::registry::faults::{Action, Fault};
 use crate::support::tools::{installed, usable};
 
 /// Page, the block's first line, and why it isn't typed.
-const NOT_TYPED: [(&str, &str, &str); 3] = [
+const NOT_TYPED: [(&str, &str, &str); 4] = [
+    (
+        "docs/plans.md",
+        "$ registrysync plan --from docker.io --to registry.example.com \\",
+        "`plans::command_line` does so with registries of its own",
+    ),
     (
         "docs/evidence.md",
         "$ registrysync project evidence 17 --output run-17.json",

@@ -180,6 +180,8 @@ pub(in crate::api::namespaces) struct Run {
     fire_time: Timestamp,
     start_time: Option<Timestamp>,
     end_time: Option<Timestamp>,
+    /// The kept plan that it copies.
+    plan_id: Option<i64>,
     attempt: i64,
     worker: Option<String>,
     message: String,
@@ -218,6 +220,7 @@ impl From<run_rows::Run> for Run {
             fire_time: utc(run.fire_time),
             start_time: run.start_time.map(utc),
             end_time: run.end_time.map(utc),
+            plan_id: run.plan_id,
             attempt: run.attempt,
             worker: run.worker,
             message: run.message,

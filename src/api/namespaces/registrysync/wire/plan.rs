@@ -3,7 +3,15 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::api::value::ByteCount;
+use super::utc;
+use crate::api::List;
+use crate::api::reply::{IntoReply, Reply};
+use crate::api::value::{ByteCount, Timestamp};
+use crate::service::paging::Rows;
+use crate::service::runs::plans::show::PlanView;
+use crate::service::runs::plans::totals;
+use crate::store::projects::kept_action::ActionRow;
+use crate::sync::kept::record::ActionRecord;
 use crate::sync::{Action, Plan, PlanAction};
 
 /// What a run would do.
@@ -21,7 +29,11 @@ struct ActionAnswer {
     target: String,
     action: Action,
     reason: String,
+    /// What the source's tag has now.
+    source_digest: Option<String>,
+    /// What the target's tag will have.
     digest: Option<String>,
+    /// What the target's tag has now.
     previous_digest: Option<String>,
     size: Option<ByteCount>,
 }
@@ -35,19 +47,34 @@ struct PlanTotals {
     delete: u64,
     blocked: u64,
     bytes: ByteCount,
+    /// Requests of a run to the source, about.
+    source_requests: u64,
+    /// Requests of a run to the target, about.
+    target_requests: u64,
+    /// Those to the source that get a manifest, which Docker Hub counts.
+    pulls: u64,
+}
+
+impl From<totals::PlanTotals> for PlanTotals {
+    fn from(totals: totals::PlanTotals) -> PlanTotals {
+        PlanTotals {
+            copy: totals.copy,
+            update: totals.update,
+            skip: totals.skip,
+            delete: totals.delete,
+            blocked: totals.blocked,
+            bytes: ByteCount(totals.bytes),
+            source_requests: totals.source_requests,
+            target_requests: totals.target_requests,
+            pulls: totals.pulls,
+        }
+    }
 }
 
 impl From<Plan> for PlanAnswer {
     fn from(plan: Plan) -> PlanAnswer {
         PlanAnswer {
-            totals: PlanTotals {
-                copy: plan.copy,
-                update: plan.update,
-                skip: plan.skip,
-                delete: 0,
-                blocked: plan.blocked,
-                bytes: ByteCount(plan.bytes),
-            },
+            totals: totals::PlanTotals::from(&plan).into(),
             actions: plan.actions.into_iter().map(ActionAnswer::from).collect(),
             warnings: plan.warnings,
         }
@@ -62,9 +89,103 @@ impl From<PlanAction> for ActionAnswer {
             target: action.target,
             action: action.action,
             reason: action.reason,
+            source_digest: action.source_digest.map(String::from),
             digest: action.digest.map(String::from),
             previous_digest: action.previous_digest.map(String::from),
             size: action.size.map(ByteCount),
         }
+    }
+}
+
+/// A kept plan without its actions.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::api::namespaces::registrysync) struct KeptPlanHead {
+    id: i64,
+    project_label: String,
+    /// The project's version when the plan was made.
+    project_version: i64,
+    created: Timestamp,
+    /// When it is removed.
+    expires: Timestamp,
+    /// Login of the account that made it.
+    created_by: String,
+    totals: PlanTotals,
+    warnings: Vec<String>,
+}
+
+impl From<PlanView> for KeptPlanHead {
+    fn from(view: PlanView) -> KeptPlanHead {
+        let plan = view.plan;
+        KeptPlanHead {
+            id: plan.id,
+            project_label: view.project_label,
+            project_version: plan.project_version,
+            created: utc(plan.created),
+            expires: utc(plan.expires),
+            created_by: plan.created_by,
+            totals: view.totals.into(),
+            warnings: view.warnings,
+        }
+    }
+}
+
+/// A kept plan.
+#[derive(JsonSchema)]
+pub(in crate::api::namespaces::registrysync) struct KeptPlan {
+    #[schemars(flatten)]
+    head: KeptPlanHead,
+    /// What a run of the plan would do with each tag, in order.
+    actions: List<KeptActionAnswer>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct KeptActionAnswer {
+    repository: String,
+    tag: String,
+    target: String,
+    /// `copy`, `update`, `skip`, `delete` or `blocked`
+    action: String,
+    reason: String,
+    /// What the source's tag had.
+    source_digest: Option<String>,
+    /// What the target's tag gets.
+    digest: Option<String>,
+    /// What the target's tag had.
+    previous_digest: Option<String>,
+    size: Option<ByteCount>,
+}
+
+impl KeptPlan {
+    pub(in crate::api::namespaces::registrysync) fn of(
+        view: PlanView,
+        actions: Rows<ActionRow>,
+    ) -> KeptPlan {
+        KeptPlan {
+            head: view.into(),
+            actions: List::of_rows(actions, KeptActionAnswer::from),
+        }
+    }
+}
+
+impl From<ActionRow> for KeptActionAnswer {
+    fn from(row: ActionRow) -> KeptActionAnswer {
+        let action = ActionRecord::from(row);
+        KeptActionAnswer {
+            repository: action.repository,
+            tag: action.tag,
+            target: action.target,
+            action: action.action,
+            reason: action.reason,
+            source_digest: action.source_digest,
+            digest: action.digest,
+            previous_digest: action.previous_digest,
+            size: action.size.map(ByteCount),
+        }
+    }
+}
+
+impl IntoReply for KeptPlan {
+    fn into_reply(self) -> Reply {
+        self.actions.below(self.head, "actions")
     }
 }

@@ -1,0 +1,130 @@
+//! Plans of projects, for people: make one, keep it, show what is kept.
+
+use serde_json::{Value as Json, json};
+
+use super::connection::Session;
+use super::table::{self, cell, members, rows};
+use crate::cli::error::CliError;
+use crate::cli::output::{data_line, json_line, named, talk_line};
+use crate::text::{Bytes, counted};
+
+/// Plans a project, and keeps the plan if asked.
+pub(super) async fn make(
+    session: &mut Session,
+    label: &str,
+    keep: bool,
+    json: bool,
+) -> Result<u8, CliError> {
+    let args = members(json!({"label": label}));
+    let plan = if keep {
+        session.post("registrysync.createPlan", args).await?
+    } else {
+        session.get("registrysync.plan", args).await?
+    };
+    plan_print(&plan, json);
+    if let (Some(id), false) = (plan["id"].as_i64(), json) {
+        talk_line(&format!(
+            "plan {id} is kept until {}; to copy exactly this: registrysync project run {label} --plan {id}",
+            cell(&plan["expires"])
+        ));
+    }
+    Ok(u8::from(plan["totals"]["blocked"] != 0))
+}
+
+/// Shows a kept plan.
+pub(super) async fn show(session: &mut Session, id: i64, json: bool) -> Result<u8, CliError> {
+    let args = members(json!({"planId": id}));
+    let plan = session.get("registrysync.getPlan", args).await?;
+    plan_print(&plan, json);
+    if !json {
+        talk_line(&format!(
+            "plan {id} of `{}`, made {} by {}, is kept until {}",
+            cell(&plan["project_label"]),
+            cell(&plan["created"]),
+            cell(&plan["created_by"]),
+            cell(&plan["expires"])
+        ));
+    }
+    Ok(0)
+}
+
+/// Lists the kept plans of a project.
+pub(super) async fn list(session: &mut Session, label: &str, json: bool) -> Result<u8, CliError> {
+    let args = members(json!({"label": label}));
+    let plans = rows(session.get("registrysync.listPlans", args).await?);
+    if json {
+        plans.iter().for_each(json_line);
+        return Ok(0);
+    }
+    let lines: Vec<[String; 7]> = plans
+        .iter()
+        .map(|plan| {
+            let total = |name: &str| cell(&plan["totals"][name]);
+            [
+                cell(&plan["id"]),
+                cell(&plan["created"]),
+                cell(&plan["created_by"]),
+                cell(&plan["expires"]),
+                total("copy"),
+                total("update"),
+                total("blocked"),
+            ]
+        })
+        .collect();
+    table::print(
+        ["PLAN", "MADE", "BY", "EXPIRES", "COPY", "UPDATE", "BLOCKED"],
+        &lines,
+        "there are no kept plans; make one with `registrysync project plan LABEL --keep`",
+    );
+    Ok(0)
+}
+
+/// Deletes a kept plan.
+pub(super) async fn delete(session: &mut Session, id: i64) -> Result<u8, CliError> {
+    let args = members(json!({"planId": id}));
+    session.post("registrysync.deletePlan", args).await?;
+    talk_line(&format!("plan {id} was deleted"));
+    Ok(0)
+}
+
+fn plan_print(plan: &Json, json: bool) {
+    if json {
+        json_line(plan);
+        return;
+    }
+    for warning in rows(plan["warnings"].clone()) {
+        talk_line(&format!("warning: {}", cell(&warning)));
+    }
+    for action in rows(plan["actions"].clone()) {
+        let [word, repository, tag, target, reason] =
+            ["action", "repository", "tag", "target", "reason"].map(|name| cell(&action[name]));
+        let target = match target.as_str() {
+            "" => String::new(),
+            target => format!(" -> {target}"),
+        };
+        let size = match number(&action["size"]) {
+            Some(size) => format!(" ({})", Bytes(size)),
+            None => String::new(),
+        };
+        let name = named(&repository, &tag);
+        data_line(&format!("{word:<8}{name}{target}{size}: {reason}"));
+    }
+    let total = |name: &str| number(&plan["totals"][name]).unwrap_or(0);
+    talk_line(&format!(
+        "would copy {}, update {}, skip {}; {} blocked; at most {} to send in {} to the source ({}) \
+         and {} to the target; nothing was written",
+        total("copy"),
+        total("update"),
+        total("skip"),
+        total("blocked"),
+        Bytes(total("bytes")),
+        counted(total("source_requests"), "request"),
+        counted(total("pulls"), "pull"),
+        counted(total("target_requests"), "request"),
+    ));
+}
+
+/// A number, or a count of bytes, which is text.
+fn number(value: &Json) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}

@@ -1,0 +1,97 @@
+//! What the arguments of `registrysync sync` and `registrysync plan` ask.
+
+use crate::oci::RegistryAddress;
+use crate::sync::evidence::Asked;
+use crate::sync::input::referrer_choice::ReferrerChoice;
+use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
+use crate::sync::{Engine, Placement, SyncItem, SyncSpec};
+use crate::time_zone::today;
+
+use super::evidence::asked_of;
+use super::source::{Source, SourceRegistry, client};
+use crate::cli::error::CliError;
+use crate::cli::sync_args::CopyArguments;
+
+/// What the arguments ask.
+pub(super) struct OneShotJob {
+    pub(super) engine: Engine,
+    pub(super) asked: Asked,
+    pub(super) target: RegistryAddress,
+    pub(super) registries: Vec<SourceRegistry>,
+    pub(super) placement: Placement,
+    /// The types of referrers.
+    pub(super) referrers: Vec<String>,
+}
+
+/// Checks the arguments; only a pattern of repositories takes a request.
+pub(super) async fn job(arguments: &CopyArguments) -> Result<OneShotJob, CliError> {
+    let referrers = ReferrerChoice::parse(&arguments.referrers).map_err(|error| {
+        CliError::Input(format!(
+            "`--referrers`: `{}`: {}",
+            error.value, error.reason
+        ))
+    })?;
+    let source = Source::read(arguments).await?;
+    let to = arguments.to.as_deref();
+    let to = to.ok_or_else(|| CliError::Input("give the target registry with `--to`".into()))?;
+    let client = client(to, &arguments.trust, arguments.max_names)?;
+    let target = client.address().clone();
+    let asked = asked_of(&source, &target, arguments);
+    let spec = SyncSpec {
+        items: source.items,
+        unmatched: source.unmatched,
+        placement: source.placement.clone(),
+        target_tag: arguments.target_tag.clone(),
+        date: today(),
+        index: arguments.index,
+        max_parallel: MAX_PARALLEL,
+        known: KnownTags::new(),
+        lost: LostTags::new(),
+        only: None,
+        referrers,
+    };
+    same_place_refuse(&spec, &target)?;
+    one_name_refuse(&spec)?;
+    Ok(OneShotJob {
+        engine: Engine::new(client, spec),
+        asked,
+        target,
+        registries: source.registries,
+        placement: source.placement,
+        referrers: arguments.referrers.clone(),
+    })
+}
+
+/// Refuses a source that is the target, before any request. Only named tags can get another name
+/// there: a pattern would select the copies of the run before.
+fn same_place_refuse(spec: &SyncSpec, target: &RegistryAddress) -> Result<(), CliError> {
+    let is_renamed = |item: &SyncItem| spec.target_tag.is_some() && !item.selector.needs_listing();
+    let same = |item: &&SyncItem| !is_renamed(item) && item.is_same_place(&spec.placement, target);
+    match spec.items.iter().find(same) {
+        Some(item) => Err(CliError::Input(format!(
+            "`{}`: with `--to` `{target}` and the placement `{}`, source and target are the \
+             same place; give another `--to` or `--placement`",
+            item.repository, spec.placement
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a template that gives all tags of a pattern one name.
+fn one_name_refuse(spec: &SyncSpec) -> Result<(), CliError> {
+    let Some(template) = spec
+        .target_tag
+        .as_ref()
+        .filter(|template| !template.is_distinct())
+    else {
+        return Ok(());
+    };
+    match spec.items.iter().find(|item| item.selector.needs_listing()) {
+        Some(item) => Err(CliError::Input(format!(
+            "`--target-tag`: `{template}` is the same name for every tag that `{}` selects: add \
+             `{{tag}}` to it, or name one tag with `--tag`",
+            item.repository
+        ))),
+        None => Ok(()),
+    }
+}

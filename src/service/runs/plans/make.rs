@@ -1,0 +1,188 @@
+//! Plans a project, and keeps the result page by page: a plan of 100 000 tags is never in memory.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, Receiver};
+
+use super::origin::PlanOrigin;
+use super::show::{PlanView, plan_show};
+use super::totals::{PlanTotals, warnings_keep};
+use crate::service::batches::{STEP, in_steps};
+use crate::service::paging::{Rows, Slice};
+use crate::service::projects::lookup::{ProjectName, project_find};
+use crate::service::runs::job::{Job, job_load};
+use crate::service::runs::start::plan_reached;
+use crate::service::{App, Caller, Error};
+use crate::store::projects::kept_action::{ActionRow, actions_add};
+use crate::store::projects::kept_plan::{
+    NewKeptPlan, PlanResult, plan_begin, plan_complete, plan_hide, plan_list, plan_run,
+    plans_remove,
+};
+use crate::store::projects::project::{Project, project_lock};
+use crate::store::{Db, DbConnection};
+use crate::sync::kept::record::ActionRecord;
+use crate::sync::{Engine, Plan, PlanAction};
+
+/// How long a plan is kept.
+const KEPT: Duration = Duration::from_hours(7 * 24);
+/// Plans kept for a project; for a new one, the oldest goes that no run uses.
+const PLANS: usize = 20;
+/// Actions written at once.
+const PAGE: usize = 500;
+/// Actions that wait to be written before the planning waits.
+const ACTIONS: usize = 256;
+
+/// Plans a project, and keeps the plan.
+pub async fn plan_create(
+    app: &App,
+    caller: &Caller,
+    label: String,
+) -> Result<(PlanView, Rows<ActionRow>), Error> {
+    let (org, login) = (caller.org_id(), caller.login().to_owned());
+    // Before the project is loaded: a change in between makes the plan unusable.
+    let read = app.db.call(move |conn| {
+        let project = project_find(conn, org, &ProjectName::Label(label))?;
+        let origin = PlanOrigin::of(conn, &project)?;
+        Ok::<_, Error>((project, origin))
+    });
+    let (project, origin) = read.await?;
+    let Job { target, spec, .. } = job_load(&app.db, org, project.id).await?;
+    let begun = {
+        let project = project.clone();
+        move |conn: &mut DbConnection| begin(conn, &project, &origin, &login)
+    };
+    let id = app.db.call(begun).await?;
+    let engine = Engine::new(target, spec);
+    let (sender, receiver) = mpsc::channel(ACTIONS);
+    let (plan, kept) = tokio::join!(engine.plan_to(sender), actions_keep(&app.db, id, receiver));
+    let done = match kept.and_then(|kept| plan_reached(&plan).map(|()| kept)) {
+        Ok(kept) => complete(&app.db, project, id, &plan, kept).await,
+        Err(error) => {
+            app.db.run(move |conn| plan_hide(conn, id)).await?;
+            Err(error)
+        }
+    };
+    in_steps(&app.db, |conn| plans_remove(conn, STEP)).await?;
+    done?;
+    plan_show(app, caller, id, Slice::ALL).await
+}
+
+fn begin(
+    conn: &mut DbConnection,
+    project: &Project,
+    origin: &PlanOrigin,
+    login: &str,
+) -> Result<i64, Error> {
+    let new = NewKeptPlan {
+        org_id: project.org_id,
+        project_id: project.id,
+        project_version: origin.version,
+        source_address: &origin.source,
+        target_address: &origin.target,
+        items_digest: &origin.items,
+        created_by: login,
+    };
+    Ok(plan_begin(conn, &new)?)
+}
+
+/// How many actions were written.
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    actions: i64,
+    copies: i64,
+}
+
+async fn actions_keep(
+    db: &Db,
+    id: i64,
+    mut actions: Receiver<(u64, PlanAction)>,
+) -> Result<Kept, Error> {
+    let mut kept = Kept::default();
+    let mut page = Vec::with_capacity(PAGE);
+    loop {
+        let next = actions.recv().await;
+        let is_last = next.is_none();
+        if let Some((number, action)) = next {
+            kept.actions += 1;
+            kept.copies += i64::from(action.is_copy());
+            page.push(row(number, action.into()));
+        }
+        if page.len() >= PAGE || (is_last && !page.is_empty()) {
+            let rows = std::mem::replace(&mut page, Vec::with_capacity(PAGE));
+            let is_there = db.run(move |conn| actions_add(conn, id, &rows)).await?;
+            if !is_there {
+                return Err(gone());
+            }
+        }
+        if is_last {
+            return Ok(kept);
+        }
+    }
+}
+
+fn row(number: u64, record: ActionRecord) -> ActionRow {
+    ActionRow {
+        number: i64::try_from(number).unwrap_or(i64::MAX),
+        repository: record.repository,
+        tag: record.tag,
+        source: record.source,
+        target: record.target,
+        target_repository: record.target_repository,
+        target_tag: record.target_tag,
+        action: record.action,
+        reason: record.reason,
+        platforms: record.platforms,
+        source_digest: record.source_digest,
+        digest: record.digest,
+        previous_digest: record.previous_digest,
+        size: record
+            .size
+            .map(|size| i64::try_from(size).unwrap_or(i64::MAX)),
+        error: record.error,
+    }
+}
+
+async fn complete(
+    db: &Db,
+    project: Project,
+    id: i64,
+    plan: &Plan,
+    kept: Kept,
+) -> Result<(), Error> {
+    let totals = serde_json::to_string(&PlanTotals::from(plan)).map_err(Error::unexpected)?;
+    let result = PlanResult {
+        actions: kept.actions,
+        copies: kept.copies,
+        totals,
+        warnings: warnings_keep(&plan.warnings)?,
+    };
+    db.transaction(move |conn| {
+        let is_there = project_lock(conn, project.org_id, project.id)?
+            && plan_complete(conn, id, &result, KEPT)?;
+        if !is_there {
+            return Err(gone());
+        }
+        room_make(conn, project.id)
+    })
+    .await
+}
+
+/// Hides the oldest plans that no run uses, so that no more are kept than may be.
+fn room_make(conn: &mut DbConnection, project_id: i64) -> Result<(), Error> {
+    let plans = plan_list(conn, project_id, i64::MAX, i64::MAX)?;
+    let mut excess = plans.len().saturating_sub(PLANS);
+    for plan in plans.iter().skip(1).rev() {
+        if excess == 0 {
+            break;
+        }
+        if plan_run(conn, plan.id)?.is_none() {
+            plan_hide(conn, plan.id)?;
+            excess -= 1;
+        }
+    }
+    Ok(())
+}
+
+fn gone() -> Error {
+    Error::NotFound("the project was deleted while it was planned".into())
+}

@@ -1,0 +1,65 @@
+//! The totals of a plan.
+
+use serde::{Deserialize, Serialize};
+
+use crate::service::Error;
+use crate::store::projects::kept_plan::KeptPlan;
+use crate::sync::Plan;
+
+/// Warnings that are kept; more are only counted.
+const WARNINGS: usize = 1000;
+
+/// The totals of a plan; those of a kept one may lack some that a later version knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // as in `Plan`
+pub struct PlanTotals {
+    pub copy: u64,
+    pub update: u64,
+    pub skip: u64,
+    pub delete: u64,
+    pub blocked: u64,
+    pub bytes: u64,
+    pub source_requests: u64,
+    pub target_requests: u64,
+    pub pulls: u64,
+}
+
+impl From<&Plan> for PlanTotals {
+    fn from(plan: &Plan) -> Self {
+        Self {
+            copy: plan.copy,
+            update: plan.update,
+            skip: plan.skip,
+            delete: 0,
+            blocked: plan.blocked,
+            bytes: plan.bytes,
+            source_requests: plan.costs.source_requests,
+            target_requests: plan.costs.target_requests,
+            pulls: plan.costs.pulls,
+        }
+    }
+}
+
+impl PlanTotals {
+    /// Those of a kept plan.
+    pub fn of(plan: &KeptPlan) -> Result<Self, Error> {
+        serde_json::from_str(&plan.totals).map_err(Error::unexpected)
+    }
+}
+
+/// The warnings of a plan, to keep.
+pub(super) fn warnings_keep(warnings: &[String]) -> Result<String, Error> {
+    let mut kept: Vec<&str> = warnings.iter().take(WARNINGS).map(String::as_str).collect();
+    let more = warnings.len().saturating_sub(WARNINGS);
+    let words = format!("{more} more warnings");
+    if more > 0 {
+        kept.push(&words);
+    }
+    serde_json::to_string(&kept).map_err(Error::unexpected)
+}
+
+/// The warnings of a kept plan.
+pub fn warnings_of(plan: &KeptPlan) -> Result<Vec<String>, Error> {
+    serde_json::from_str(&plan.warnings).map_err(Error::unexpected)
+}

@@ -1,0 +1,120 @@
+//! The actions of a kept plan that one engine copies, page by page.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::digests::PlannedDigests;
+use crate::oci::{Endpoint, PlatformChoice, Reference, Repository};
+use crate::sync::input::index_mode::IndexMode;
+use crate::sync::outcome::TagOutcome;
+use crate::sync::selection::candidate::{Candidate, failed_outcome};
+
+/// A copy that a plan says, of a tag or digest.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // as in a candidate
+pub struct KeptAction {
+    pub from: Endpoint,
+    /// As the item names it.
+    pub repository: Repository,
+    /// The full path at the source.
+    pub source: Repository,
+    pub reference: Reference,
+    /// The full path at the target.
+    pub target: Repository,
+    pub target_reference: Reference,
+    /// The chosen platforms; empty: all.
+    pub platforms: Vec<PlatformChoice>,
+    pub digests: PlannedDigests,
+}
+
+/// Some actions of a plan, in its order.
+#[derive(Debug, Default)]
+pub struct KeptPage {
+    /// The actions.
+    pub actions: Vec<KeptAction>,
+    /// The key of the last one; `None`: no more follow.
+    pub last: Option<i64>,
+    /// How many actions there are; known with the first page.
+    pub all: u64,
+}
+
+/// Where the actions are kept.
+pub trait KeptActions: Send + Sync {
+    /// The copies and updates of `place` after the one with the key `after`, or the first ones. Err:
+    /// they can't be read, and why.
+    fn page<'a>(
+        &'a self,
+        place: &'a str,
+        after: Option<i64>,
+    ) -> BoxFuture<'a, Result<KeptPage, String>>;
+}
+
+/// What one engine copies of a plan.
+#[derive(Clone)]
+pub struct KeptPart {
+    /// How messages name the plan: `plan 7`.
+    pub name: Arc<str>,
+    /// The target place, as the run's part names it.
+    pub place: String,
+    /// The plan's actions.
+    pub actions: Arc<dyn KeptActions>,
+}
+
+impl fmt::Debug for KeptPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeptPart({}, {})", self.name, self.place)
+    }
+}
+
+/// A page as candidates.
+pub(in crate::sync) struct KeptCandidates {
+    pub(in crate::sync) candidates: Vec<Candidate>,
+    pub(in crate::sync) last: Option<i64>,
+    pub(in crate::sync) all: u64,
+}
+
+impl KeptPart {
+    pub(in crate::sync) async fn page(
+        &self,
+        after: Option<i64>,
+        index: Option<IndexMode>,
+    ) -> Result<KeptCandidates, String> {
+        let page = self.actions.page(&self.place, after).await?;
+        let selected_by = format!("in {}", self.name);
+        let candidates = page.actions.into_iter();
+        Ok(KeptCandidates {
+            candidates: candidates
+                .map(|action| candidate(action, selected_by.clone(), index))
+                .collect(),
+            last: page.last,
+            all: page.all,
+        })
+    }
+
+    /// The outcome if the actions can't be read.
+    pub(in crate::sync) fn unread(&self, error: String) -> TagOutcome {
+        let reason = format!("can't read {}", self.name);
+        failed_outcome(self.place.clone(), String::new(), reason, error)
+    }
+}
+
+fn candidate(action: KeptAction, selected_by: String, index: Option<IndexMode>) -> Candidate {
+    Candidate {
+        from: action.from,
+        repository: action.repository,
+        source: action.source,
+        reference: action.reference,
+        target_reference: action.target_reference,
+        digest: None,
+        target: action.target,
+        architectures: action.platforms.into(),
+        index,
+        selected_by,
+        blocked: None,
+        rivals: Vec::new(),
+        items: Vec::new(),
+        planned: Some(Arc::new(action.digests)),
+    }
+}

@@ -1,0 +1,226 @@
+//! Plans in files, and the commands of a server's plans.
+
+use serde_json::{Value, json};
+
+use super::{image, source};
+use crate::cli::{Desk, Said};
+use crate::support::docker_registry::DockerRegistry;
+use crate::support::registry::Registry;
+use crate::support::registry::log::Kind;
+use crate::sync::tags_at;
+use crate::whole::commands::Person;
+use crate::whole::server::Server;
+
+fn http(address: &str) -> String {
+    format!("http://{address}")
+}
+
+fn plan_save(desk: &Desk, from: &str, to: &str, file: &str) -> Said {
+    let words = [
+        "plan",
+        "--from",
+        from,
+        "--to",
+        to,
+        "--repository",
+        "app",
+        "--save",
+        file,
+    ];
+    desk.run(&words)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_is_run_on_a_real_registry() {
+    let Some(target) = DockerRegistry::start().await else {
+        return;
+    };
+    let source = source(&["1", "2", "3"]).await;
+    let desk = Desk::new();
+    let (from, to) = (http(source.address()), http(target.address()));
+    let said = plan_save(&desk, &from, &to, "monday.plan").ended(0);
+    assert!(said.err.contains("would copy 3, update 0"), "{said:?}");
+    assert!(
+        said.err.contains("registrysync sync --plan monday.plan"),
+        "{said:?}"
+    );
+    assert!(tags_at(target.address(), "app").await.is_empty());
+    let text = std::fs::read_to_string(desk.path("monday.plan")).expect("the plan");
+    let kept: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(kept["plan"]["target"]["address"], to);
+    assert_eq!(kept["plan"]["actions"].as_array().map(Vec::len), Some(3));
+    // It isn't overwritten.
+    let again = plan_save(&desk, &from, &to, "monday.plan").ended(2);
+    assert!(
+        again.err.contains("`monday.plan` exists already"),
+        "{again:?}"
+    );
+
+    image(20).store(&source, "app", Some("2"));
+    image(4).store(&source, "app", Some("4"));
+    source.requests_clear();
+    let words = [
+        "sync",
+        "--plan",
+        "monday.plan",
+        "--json",
+        "--evidence",
+        "done.json",
+    ];
+    let said = desk.run(&words).ended(1);
+    let mut lines = said.lines();
+    let totals = lines.pop().expect("totals");
+    assert_eq!(
+        (&totals["totals"]["copied"], &totals["totals"]["blocked"]),
+        (&json!(2), &json!(1))
+    );
+    let moved = lines
+        .iter()
+        .find(|line| line["tag"] == "2")
+        .expect("its line");
+    let reason = moved["reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.contains("has moved since the plan") && reason.contains(image(20).digest()),
+        "{reason}"
+    );
+    assert_eq!(source.requests().count("GET", Kind::TagList), 0);
+    let tags = tags_at(target.address(), "app").await;
+    let expected = [("1", image(1)), ("3", image(3))]
+        .map(|(tag, image)| (tag.to_owned(), image.digest().to_owned()));
+    assert_eq!(tags.into_iter().collect::<Vec<_>>(), expected);
+    let evidence = std::fs::read_to_string(desk.path("done.json")).expect("evidence");
+    let evidence: Value = serde_json::from_str(&evidence).expect("JSON");
+    assert_eq!(evidence["asked"]["plan"], json!({"actions": 3}));
+    let again = desk
+        .run(&["sync", "--plan", "monday.plan", "--quiet"])
+        .ended(1);
+    assert!(
+        again.err.contains("0 copied") && again.err.contains("2 unchanged"),
+        "{again:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_the_saved_plan_copies_nothing() {
+    let (source, target) = (source(&["1"]).await, Registry::start().await);
+    let desk = Desk::new();
+    let (from, to) = (http(source.address()), http(target.address()));
+    plan_save(&desk, &from, &to, "good.plan").ended(0);
+    let good = std::fs::read_to_string(desk.path("good.plan")).expect("the plan");
+    let digest = image(1).digest().to_owned();
+    target.requests_clear();
+    for (text, words) in [
+        (
+            good[..good.len() / 2].to_owned(),
+            "it isn't a plan, or it is cut off",
+        ),
+        (String::new(), "it isn't a plan, or it is cut off"),
+        (
+            "{\"format\": \"cake\", \"version\": 1}".to_owned(),
+            "its format is `cake`",
+        ),
+        (
+            good.replace("\"version\": 1", "\"version\": 2"),
+            "a newer version of registrysync",
+        ),
+        (
+            good.replace(&digest, image(2).digest()),
+            "it was edited or damaged after it was made",
+        ),
+        (
+            good.replace("\"made_by\"", "\"made_of\""),
+            "it was edited or damaged after it was made",
+        ),
+        (
+            good.replace("\"tls_verify\": true", "\"tls_verify\": false"),
+            "it was edited or damaged",
+        ),
+    ] {
+        assert_ne!(text, good, "{words}");
+        let file = desk.file("bad.plan", &text);
+        let said = desk.run(&["sync", "--plan", &file]).ended(2);
+        assert!(
+            said.err.contains("`--plan`: `") && said.err.contains(words),
+            "{said:?}"
+        );
+    }
+    let said = desk.run(&["sync", "--plan", "none.plan"]).ended(2);
+    assert!(said.err.contains("No such file"), "{said:?}");
+    for flags in [
+        &["--tag", "1"][..],
+        &["--to", &to],
+        &["--from", &from, "--repository", "app"],
+        &["--architecture", "amd64"],
+        &["--placement", "flat"],
+        &["--dry-run"],
+        &["--on-empty", "fail"],
+        &["mirror.yml"],
+    ] {
+        let said = desk
+            .run(&[&["sync", "--plan", "good.plan"], flags].concat())
+            .ended(2);
+        assert!(
+            said.err.contains("cannot be used with"),
+            "{flags:?}: {said:?}"
+        );
+    }
+    assert!(
+        target.requests().0.is_empty(),
+        "nothing is asked of the target"
+    );
+    let said = desk
+        .run(&[
+            "plan",
+            "--from",
+            &from,
+            "--to",
+            &to,
+            "--repository",
+            "app",
+            "--json",
+        ])
+        .ended(0);
+    let totals = said.lines().pop().expect("totals")["totals"].take();
+    assert_eq!((&totals["copy"], &totals["pulls"]), (&json!(1), &json!(1)));
+    desk.run(&["sync", "--plan", "good.plan"]).ended(0);
+    assert_eq!(target.tags("app")["1"], digest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_of_a_server_are_made_shown_run_and_deleted_by_commands() {
+    let (source, target) = (source(&["1", "2"]).await, Registry::start().await);
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let person = Person::at(&server);
+    let seen = person.hears(&["project", "plan", "web"], 0);
+    assert_eq!(
+        seen.lines()
+            .filter(|line| line.starts_with("copy "))
+            .count(),
+        2,
+        "{seen}"
+    );
+    assert!(
+        person
+            .hears(&["project", "plans", "web", "--json"], 0)
+            .is_empty()
+    );
+    let kept = person.hears(&["project", "plan", "web", "--keep", "--json"], 0);
+    let kept: Value = serde_json::from_str(&kept).expect("JSON");
+    assert_eq!(kept["id"], 1);
+    assert!(
+        person
+            .hears(&["project", "plans", "web"], 0)
+            .contains("admin")
+    );
+    let shown = person.hears(&["project", "plan-show", "1"], 0);
+    assert_eq!(shown, seen);
+    person.hears(&["project", "run", "web", "--plan", "1", "--wait"], 0);
+    assert_eq!(target.tags("app").len(), 2);
+    person.hears(&["project", "plan-delete", "1"], 0);
+    let gone = person.hears(&["project", "run", "web", "--plan", "1"], 1);
+    assert!(gone.contains("there is no plan 1"), "{gone}");
+}
