@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::oci::PlatformChoice;
-use crate::sync::{IndexMode, OnEmpty, Placement, TagTemplate};
+use crate::sync::{BackupTag, IndexMode, OnEmpty, Placement, TagTemplate};
 
 use super::client::args::{ApiArguments, ProjectArguments, StoreArguments, WorkersArguments};
 use super::complete::CompletionsArguments;
@@ -102,6 +102,10 @@ pub struct SyncArguments {
     /// How target tags are named, with `{tag}`, `{date}` and `{digest}`; for example `{tag}-{date}`
     #[arg(long, value_name = "TEMPLATE", value_parser = word::<TagTemplate>)]
     pub target_tag: Option<TagTemplate>,
+    /// Keep what a tag was before it is overwritten, under a tag with `{tag}`, `{date}` and `{digest}`; for
+    /// example `{tag}-before-{date}`
+    #[arg(long, value_name = "TEMPLATE", value_parser = word::<BackupTag>)]
+    pub backup_tag: Option<BackupTag>,
     /// How to connect to registries
     #[command(flatten)]
     pub trust: TrustArguments,

@@ -128,6 +128,7 @@ diesel::table! {
         blobs_copied -> BigInt,
         blobs_mounted -> BigInt,
         warnings -> BigInt,
+        force -> Bool,
     }
 }
 
@@ -280,6 +281,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    written_tag (project_id, place, tag) {
+        project_id -> BigInt,
+        place -> Text,
+        tag -> Text,
+        source_repository -> Text,
+        source_tag -> Text,
+        digest -> Text,
+        written_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     audit_event (id) {
         id -> BigInt,
         org_id -> Nullable<BigInt>,
@@ -308,6 +321,7 @@ diesel::joinable!(account -> org (org_id));
 diesel::joinable!(account_role -> account (account_id));
 diesel::joinable!(session -> account (account_id));
 diesel::joinable!(sync_item -> sync_project (project_id));
+diesel::joinable!(written_tag -> sync_project (project_id));
 diesel::joinable!(tasko_run -> sync_project (project_id));
 diesel::joinable!(run_part -> tasko_run (run_id));
 diesel::joinable!(run_result -> tasko_run (run_id));
@@ -334,6 +348,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     run_log,
     run_asked,
     synced_tag,
+    written_tag,
     audit_event,
     notification
 );

@@ -1,32 +1,32 @@
 //! The native engine: selects, then compares and copies tags concurrently.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::StreamExt;
 use indexmap::IndexMap;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::oci::{Endpoint, Manifest};
+use crate::oci::Endpoint;
 
-use super::copy::compare::{Comparison, Ends};
-use super::copy::ladder::{BlobLocations, Ladder, Route};
-use super::copy::manifest_writes::manifest_write;
+use super::copy::backup::Backups;
+use super::copy::ladder::Ladder;
 use super::copy::missing_platforms::MissingPlatformItems;
 use super::copy::unreachable::Unreachable;
-use super::error::SyncError;
-use super::input::index_mode::platforms_text;
+use super::course::{RunEnd, RunStop};
 use super::input::spec::{SyncItem, SyncSpec};
-use super::outcome::{Action, Moved, Status, TagOutcome, Totals};
+use super::outcome::{Status, TagOutcome};
 use super::progress::{Event, Reporter};
-use super::referrers::arrive::Arrived;
+use super::prune::delete::Ways;
+use super::prune::run::Pruning;
+use super::prune::sights::Sights;
 use super::referrers::lease::IndexLeases;
-use super::referrers::of_tag::{CARRIED, in_order};
+use super::referrers::of_tag::in_order;
 use super::referrers::tags::ReferrerTags;
 use super::referrers::walk::Referrers;
-use super::selection::candidate::{Candidate, candidates_find};
+use super::selection::candidate::Candidate;
+use super::selection::finding::{Candidates, candidates_find};
+use super::tag_worker::{Shared, TagWorker};
 
 /// Copies the content of a [`SyncSpec`] to one registry.
 pub struct Engine {
@@ -36,46 +36,6 @@ pub struct Engine {
     pub(super) items: Vec<SyncItem>,
     shared: Arc<Shared>,
     leases: Option<Arc<dyn IndexLeases>>,
-}
-
-/// State shared by the parts of a run: blobs copied by one are mounted by the others, a registry
-/// found unreachable by one isn't tried by the others, and all of them together work on no more
-/// tags at once than the specification allows.
-struct Shared {
-    homes: Arc<BlobLocations>,
-    unreachable: Unreachable,
-    permits: Semaphore,
-}
-
-/// Signals to end a run early.
-#[derive(Clone, Debug, Default)]
-pub struct RunStop {
-    /// Cancels all transfers at once.
-    pub cancel: CancellationToken,
-    /// Lets the tags in progress finish, and starts no others.
-    pub drain: CancellationToken,
-}
-
-impl From<CancellationToken> for RunStop {
-    fn from(cancel: CancellationToken) -> Self {
-        Self {
-            cancel,
-            drain: CancellationToken::new(),
-        }
-    }
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, Default)]
-pub struct RunEnd {
-    /// The counts.
-    pub totals: Totals,
-    /// Whether it was cancelled before its end.
-    pub cancelled: bool,
-    /// Whether tags weren't started because of draining.
-    pub drained: bool,
-    /// Which registries couldn't be reached at all, and why; tags after that weren't tried.
-    pub unreachable: Option<String>,
 }
 
 impl Engine {
@@ -90,6 +50,7 @@ impl Engine {
             shared: Arc::new(Shared {
                 homes: Arc::default(),
                 unreachable: Unreachable::default(),
+                ways: Ways::default(),
                 permits,
             }),
             leases: None,
@@ -136,7 +97,7 @@ impl Engine {
         let halt = halt.into();
         let mut end = RunEnd::default();
         let unreachable = &self.shared.unreachable;
-        let found = tokio::select! {
+        let mut found = tokio::select! {
             found = candidates_find(&self.target, &self.spec, &self.items, unreachable) => found,
             () = halt.cancel.cancelled() => {
                 end.cancelled = true;
@@ -147,34 +108,19 @@ impl Engine {
                 return end;
             }
         };
-        end.totals.selected = (found.all.len() + found.failed.len()) as u64;
-        for warning in found.warnings {
-            end.totals.warnings += 1;
-            reporter.send(Event::Warning(warning)).await;
-        }
-        for warning in found.empty {
-            end.totals.warnings += 1;
-            end.totals.empty += 1;
-            reporter.send(Event::Empty(warning)).await;
-        }
-        for failed in found.failed {
-            end.totals.add(&failed);
-            reporter.send(Event::Finished(Box::new(failed))).await;
-        }
-        let tags = end.totals.selected;
-        reporter.send(Event::Selected { tags }).await;
-        let worker = self.worker(found.referrer_tags, &reporter);
-        let mut lacking = MissingPlatformItems::default();
-        for some in in_order(found.all, worker.referrers.is_some()) {
-            self.candidates_copy(some, &worker, &mut lacking, (&reporter, &halt), &mut end)
+        let mut work = Work {
+            sights: Sights::of(&self.target, std::mem::take(&mut found.looks), &found.all),
+            lacking: MissingPlatformItems::default(),
+            end,
+        };
+        let (all, tags) = self.found_report(found, &reporter, &mut work).await;
+        let backups = Backups::of(&self.spec, &all);
+        let worker = self.worker(tags, backups, &reporter);
+        for some in in_order(all, worker.referrers.is_some()) {
+            self.candidates_copy(some, &worker, (&reporter, &halt), &mut work)
                 .await;
         }
-        // Tags that haven't been checked yet may have the platform.
-        if !end.drained && !end.cancelled {
-            for outcome in lacking.end() {
-                tell(outcome, &reporter, &mut end).await;
-            }
-        }
+        let mut end = self.end(work, &worker, &reporter, &halt).await;
         if end.cancelled {
             self.target.uploads_end().await;
         }
@@ -182,7 +128,78 @@ impl Engine {
         end
     }
 
-    fn worker(&self, tags: ReferrerTags, reporter: &Reporter) -> Arc<TagWorker> {
+    /// Reports what was found; returns what is to be copied.
+    async fn found_report(
+        &self,
+        found: Candidates,
+        reporter: &Reporter,
+        work: &mut Work,
+    ) -> (Vec<Candidate>, ReferrerTags) {
+        let tags = (found.all.len() + found.failed.len()) as u64;
+        work.end.totals.selected = tags;
+        for warning in found.warnings {
+            work.end.warn(warning, reporter).await;
+        }
+        for warning in found.empty {
+            work.end.totals.warnings += 1;
+            work.end.totals.empty += 1;
+            reporter.send(Event::Empty(warning)).await;
+        }
+        for failed in found.failed {
+            work.tell(failed, reporter).await;
+        }
+        reporter.send(Event::Selected { tags }).await;
+        (found.all, found.referrer_tags)
+    }
+
+    /// What comes after the last tag: reports held back, and deletes.
+    async fn end(
+        &self,
+        mut work: Work,
+        worker: &TagWorker,
+        reporter: &Reporter,
+        halt: &RunStop,
+    ) -> RunEnd {
+        if work.end.drained || work.end.cancelled {
+            return work.end;
+        }
+        // Tags that haven't been checked yet may have had the platform.
+        for outcome in std::mem::take(&mut work.lacking).end() {
+            work.tell(outcome, reporter).await;
+        }
+        let Work {
+            mut sights,
+            mut end,
+            ..
+        } = work;
+        let Some(rules) = self.spec.prune.as_ref().filter(|_| self.spec.is_pruning()) else {
+            return end;
+        };
+        sights.carried(worker.referrers.as_ref());
+        sights.unreachable(self.shared.unreachable.summary().as_deref());
+        let pruning = Pruning {
+            target: &self.target,
+            rules,
+            ways: &self.shared.ways,
+            halt,
+            reporter,
+            parallel: self.spec.max_parallel,
+        };
+        let is_cut = tokio::select! {
+            biased;
+            () = halt.cancel.cancelled() => true,
+            () = pruning.run(sights, &mut end) => false,
+        };
+        end.cancelled |= is_cut;
+        end
+    }
+
+    fn worker(
+        &self,
+        tags: ReferrerTags,
+        backups: Option<Backups>,
+        reporter: &Reporter,
+    ) -> Arc<TagWorker> {
         let (target, homes) = (self.target.clone(), Arc::clone(&self.shared.homes));
         let ladder = Arc::new(Ladder::new(target.clone(), reporter.on_bytes(), homes));
         let (choice, leases) = (&self.spec.referrers, self.leases.clone());
@@ -197,6 +214,7 @@ impl Engine {
             target,
             spec: Arc::clone(&self.spec),
             ladder,
+            backups,
             shared: Arc::clone(&self.shared),
         })
     }
@@ -205,9 +223,8 @@ impl Engine {
         &self,
         some: Vec<Candidate>,
         worker: &Arc<TagWorker>,
-        lacking: &mut MissingPlatformItems,
         (reporter, halt): (&Reporter, &RunStop),
-        end: &mut RunEnd,
+        work: &mut Work,
     ) {
         let tasks = some.into_iter().map(|candidate| {
             let (worker, drain) = (Arc::clone(worker), halt.drain.clone());
@@ -226,18 +243,18 @@ impl Engine {
             let next = tokio::select! {
                 biased;
                 () = halt.cancel.cancelled() => {
-                    end.cancelled = true;
+                    work.end.cancelled = true;
                     return;
                 }
                 next = tasks.next() => next,
             };
             match next {
                 Some(Ok(Some((items, outcome)))) => {
-                    for outcome in lacking.take(&items, outcome) {
-                        tell(outcome, reporter, end).await;
+                    for outcome in work.lacking.take(&items, outcome) {
+                        work.tell(outcome, reporter).await;
                     }
                 }
-                Some(Ok(None)) => end.drained = true,
+                Some(Ok(None)) => work.end.drained = true,
                 Some(Err(failure)) => {
                     if let Ok(panic) = failure.try_into_panic() {
                         std::panic::resume_unwind(panic);
@@ -249,152 +266,22 @@ impl Engine {
     }
 }
 
-/// Counts and reports the outcome of a tag.
-async fn tell(outcome: TagOutcome, reporter: &Reporter, end: &mut RunEnd) {
-    let about_referrers = outcome.referrers.warnings.iter().cloned();
-    for warning in outcome.warning().into_iter().chain(about_referrers) {
-        end.totals.warnings += 1;
-        reporter.send(Event::Warning(warning)).await;
-    }
-    end.totals.add(&outcome);
-    reporter.send(Event::Finished(Box::new(outcome))).await;
+/// What becomes of the tags, so far.
+struct Work {
+    sights: Sights,
+    /// Reports about tags without a chosen platform.
+    lacking: MissingPlatformItems,
+    end: RunEnd,
 }
 
-/// Works on one tag at a time; the ladder is shared.
-struct TagWorker {
-    target: Endpoint,
-    spec: Arc<SyncSpec>,
-    ladder: Arc<Ladder>,
-    /// If any are wanted.
-    referrers: Option<Referrers>,
-    shared: Arc<Shared>,
-}
-
-impl TagWorker {
-    async fn tag(&self, candidate: &Candidate) -> TagOutcome {
-        let start = Instant::now();
-        let mut outcome = Box::pin(self.tag_outcome(candidate)).await;
-        outcome.duration = start.elapsed();
-        outcome
-    }
-
-    async fn tag_outcome(&self, candidate: &Candidate) -> TagOutcome {
-        let failed = |error: SyncError, outcome: TagOutcome| {
-            let (from, to) = (candidate.from.host(), self.target.host());
-            self.shared.unreachable.note(from, to, &error);
-            TagOutcome {
-                status: Status::Failed,
-                error: Some(error.to_string()),
-                ..outcome
-            }
-        };
-        let blank = candidate.outcome(&self.target, Action::Copy, candidate.selected_by.clone());
-        let (source, target) = (candidate.from.host(), self.target.host());
-        if let Some(error) = self.shared.unreachable.find(source, Some(target)) {
-            return failed(error, blank);
+impl Work {
+    /// Counts and reports the outcome of a tag.
+    async fn tell(&mut self, outcome: TagOutcome, reporter: &Reporter) {
+        if outcome.status != Status::Done {
+            let error = outcome.told_error().unwrap_or_default();
+            let (place, name) = (&outcome.target_repository, outcome.name());
+            self.sights.trouble(place, &name, error);
         }
-        if self
-            .referrers
-            .as_ref()
-            .is_some_and(|all| all.has_carried(candidate))
-        {
-            let reason = format!("{}; {CARRIED}", candidate.selected_by);
-            return candidate.outcome(&self.target, Action::Skip, reason);
-        }
-        let ends = Ends {
-            target: &self.target,
-            known: &self.spec.known,
-            lost: &self.spec.lost,
-        };
-        let comparison = match ends.compare(candidate).await {
-            Ok(comparison) => comparison,
-            Err(error) => return failed(error, blank),
-        };
-        let reason = format!("{}; {}", candidate.selected_by, comparison.reason);
-        let mut outcome = candidate.outcome(&self.target, comparison.action, reason);
-        outcome.source_digest.clone_from(&comparison.source_digest);
-        outcome.target_digest.clone_from(&comparison.present);
-        outcome.missing.clone_from(&comparison.missing);
-        let mut root = None;
-        if matches!(comparison.action, Action::Copy | Action::Update) {
-            match Box::pin(self.copy(candidate, &comparison)).await {
-                Ok((moved, manifest)) => {
-                    // A tag that was moved in between is copied as it is now.
-                    if comparison
-                        .manifest
-                        .as_ref()
-                        .is_some_and(|m| m.body.is_none())
-                    {
-                        outcome.source_digest = Some(manifest.digest.clone());
-                    }
-                    outcome.target_digest = Some(manifest.digest.clone());
-                    outcome.previous_digest.clone_from(&comparison.present);
-                    outcome.moved = moved;
-                    root = Some(manifest);
-                }
-                Err(error) => return failed(error, outcome),
-            }
-        }
-        match self.referrers_copy(candidate, &comparison, root).await {
-            Ok(arrived) => outcome.with_referrers(arrived),
-            Err(error) => failed(error, outcome),
-        }
-    }
-
-    /// What refers to the image, which is at the target now. An image that was left alone has new
-    /// signatures all the same.
-    async fn referrers_copy(
-        &self,
-        candidate: &Candidate,
-        comparison: &Comparison,
-        root: Option<Manifest>,
-    ) -> Result<Arrived, SyncError> {
-        match &self.referrers {
-            Some(all) => Box::pin(all.of_copied(candidate, comparison, root)).await,
-            None => Ok(Arrived::default()),
-        }
-    }
-
-    async fn copy(
-        &self,
-        candidate: &Candidate,
-        comparison: &Comparison,
-    ) -> Result<(Moved, Manifest), SyncError> {
-        let chosen = comparison.manifest.as_ref();
-        let chosen = chosen.ok_or_else(|| candidate.not_found())?;
-        let manifest = match &chosen.body {
-            Some(manifest) => manifest.clone(),
-            None => candidate.manifest_get(&chosen.digest).await?,
-        };
-        let route = Route {
-            from: candidate.from.clone(),
-            source: candidate.source.clone(),
-            target: candidate.target.clone(),
-            is_lost: comparison.is_lost,
-        };
-        let Some(children) = &chosen.children else {
-            let moved = self
-                .ladder
-                .copy(&route, &candidate.target_reference, &manifest)
-                .await?;
-            return Ok((moved, manifest));
-        };
-        let moved = self
-            .ladder
-            .children_copy(&route, &manifest, children)
-            .await?;
-        // The other children are missing for good, so there is no retry.
-        let (target, reference) = (&candidate.target, &candidate.target_reference);
-        manifest_write(&self.target, target, reference, &manifest, false)
-            .await
-            .map_err(|source| match source.status() {
-                Some(400 | 404 | 409 | 412 | 422) => SyncError::Sparse {
-                    reference: reference.on(target),
-                    platforms: platforms_text(&candidate.architectures),
-                    source: Box::new(source),
-                },
-                _ => SyncError::Target(source),
-            })?;
-        Ok((moved, manifest))
+        self.end.tell(outcome, reporter).await;
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! How a tag is processed: [`input`] names items; [`selection`] lists their tags and selects; `copy`
 //! compares both ends and copies, the cheapest way first; [`referrers`] follow their images;
-//! [`outcome`] is its result, and [`progress`] reports it. [`engine`] drives that for a run, [`plan`] without writing.
+//! [`outcome`] is its result, and [`progress`] reports it; [`prune`] deletes what is no longer wanted. [`engine`]
+//! drives that for a run, with a `tag_worker` for each tag, [`plan`] without writing; [`course`]: how a run is
+//! stopped, and how it ended.
 //!
 //! - [`evidence`]: what was asked and done, for somebody who checks the target.
 //! - [`offload`]: long-running work, such as matching many names, off the runtime's threads.
 //! - [`error`]: why a run can't start.
 
 mod copy;
+pub mod course;
 pub mod engine;
 pub mod error;
 pub mod evidence;
@@ -17,11 +20,15 @@ pub mod offload;
 pub mod outcome;
 pub mod plan;
 pub mod progress;
+pub mod prune;
 pub mod referrers;
 pub mod selection;
+mod tag_worker;
 
-pub use engine::{Engine, RunEnd, RunStop};
+pub use course::{RunEnd, RunStop};
+pub use engine::Engine;
 pub use error::SyncError;
+pub use input::backup_tag::BackupTag;
 pub use input::index_mode::IndexMode;
 pub use input::placement::Placement;
 pub use input::spec::{OnEmpty, SyncItem, SyncSpec};

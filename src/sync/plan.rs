@@ -3,30 +3,30 @@
 use std::collections::HashSet;
 
 use futures_util::StreamExt;
-use indexmap::IndexMap;
 
-use crate::oci::types::large::Room;
-use crate::oci::types::manifest::Content;
-use crate::oci::{Descriptor, Digest, Manifest};
+use crate::oci::Digest;
 
-use super::copy::chosen::TargetManifest;
+use super::copy::backup::Backups;
 use super::copy::compare::{Comparison, Ends};
-use super::copy::ladder::CHILDREN;
+use super::copy::needs::{needs, root_get, total};
 use super::copy::unreachable::Unreachable;
 use super::engine::Engine;
 use super::error::SyncError;
-use super::outcome::{Action, MissingPlatforms};
+use super::outcome::{Action, MissingPlatforms, Status, TagOutcome};
+use super::prune::run::planned_deletes;
+use super::prune::sights::Sights;
 use super::referrers::arrive::Arrived;
 use super::referrers::of_tag::{CARRIED, in_order};
 use super::referrers::walk::Referrers;
-use super::selection::candidate::{Candidate, candidates_find};
+use super::selection::candidate::Candidate;
+use super::selection::finding::candidates_find;
 use crate::text::counted;
 
 /// The actions of a run, and their totals.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// One for each selected tag, in the order of the items; tags that hold referrers come last if
-    /// referrers are copied.
+    /// referrers are copied; then the deletes.
     pub actions: Vec<PlanAction>,
     /// Tags to copy.
     pub copy: u64,
@@ -34,7 +34,9 @@ pub struct Plan {
     pub update: u64,
     /// Unchanged or skipped tags.
     pub skip: u64,
-    /// Tags that can't or mustn't be copied.
+    /// Tags to delete.
+    pub delete: u64,
+    /// Tags that can't or mustn't be copied or deleted.
     pub blocked: u64,
     /// Bytes of all required blobs, each counted once, including those that the target already has;
     /// without those of referrers.
@@ -74,6 +76,35 @@ pub struct PlanAction {
     pub error: Option<String>,
 }
 
+impl PlanAction {
+    /// `repository:tag` at the source.
+    fn name(&self) -> String {
+        let separator = if self.tag.contains(':') { '@' } else { ':' };
+        format!("{}{separator}{}", self.repository, self.tag)
+    }
+}
+
+impl From<TagOutcome> for PlanAction {
+    /// A delete.
+    fn from(delete: TagOutcome) -> Self {
+        Self {
+            repository: delete.repository,
+            tag: delete.tag,
+            target: delete.target,
+            action: match delete.status {
+                Status::Blocked => Action::Blocked,
+                _ => delete.action,
+            },
+            reason: delete.reason,
+            source_digest: None,
+            digest: None,
+            previous_digest: delete.previous_digest,
+            size: None,
+            error: None,
+        }
+    }
+}
+
 struct PlannedTag {
     action: PlanAction,
     /// Its blobs: digest and bytes.
@@ -84,6 +115,8 @@ struct PlannedTag {
     warnings: Vec<String>,
     /// The items that select it.
     items: Vec<usize>,
+    /// Its target repository, and the tags that would be new there.
+    target: (String, Vec<String>),
 }
 
 impl Plan {
@@ -115,6 +148,8 @@ struct Planned {
     missing_all: Vec<(usize, Vec<usize>, MissingPlatforms)>,
     /// Items with another tag.
     met: HashSet<usize>,
+    /// The targets of the actions, in their order.
+    targets: Vec<(String, Vec<String>)>,
 }
 
 impl Planned {
@@ -126,7 +161,9 @@ impl Planned {
             missing,
             warnings,
             items,
+            target,
         } = tag;
+        self.targets.push(target);
         match missing {
             Some(missing) if missing.is_all => {
                 let at = plan.actions.len();
@@ -150,6 +187,7 @@ impl Planned {
             Action::Copy => &mut plan.copy,
             Action::Update => &mut plan.update,
             Action::Skip => &mut plan.skip,
+            Action::Delete => &mut plan.delete,
             Action::Blocked => &mut plan.blocked,
         };
         *count += 1;
@@ -163,6 +201,9 @@ impl Engine {
     pub async fn plan(&self) -> Plan {
         let unreachable = Unreachable::default();
         let found = candidates_find(&self.target, &self.spec, &self.items, &unreachable).await;
+        let sights = Sights::of(&self.target, found.looks, &found.all);
+        let backups = Backups::of(&self.spec, &found.all);
+        let mut planned = Planned::default();
         let mut warnings = found.warnings;
         let empty = found.empty.len();
         warnings.extend(found.empty);
@@ -174,6 +215,7 @@ impl Engine {
         for failed in found.failed {
             plan.blocked += 1;
             plan.failed += 1;
+            planned.targets.push((failed.target_repository, Vec::new()));
             let reason = failed.error.unwrap_or(failed.reason);
             plan.actions.push(PlanAction {
                 repository: failed.repository,
@@ -190,10 +232,12 @@ impl Engine {
         }
         let (target, choice) = (self.target.clone(), &self.spec.referrers);
         let referrers = Referrers::new(target, choice, found.referrer_tags, None, None);
-        let mut planned = Planned::default();
         for some in in_order(found.all, referrers.is_some()) {
             let mut compared = futures_util::stream::iter(some)
-                .map(|candidate| self.plan_tag(candidate, &unreachable, referrers.as_ref()))
+                .map(|candidate| {
+                    let referrers = (referrers.as_ref(), backups.as_ref());
+                    self.plan_tag(candidate, &unreachable, referrers)
+                })
                 .buffered(self.spec.max_parallel.max(1));
             while let Some(tag) = compared.next().await {
                 planned.take(&mut plan, tag);
@@ -204,28 +248,78 @@ impl Engine {
             plan.missing_add(at, is_met, missing);
         }
         plan.unreachable = unreachable.summary();
+        self.plan_deletes(&mut plan, planned.targets, sights, referrers.as_ref())
+            .await;
         plan
+    }
+
+    /// Adds what would be deleted afterwards.
+    async fn plan_deletes(
+        &self,
+        plan: &mut Plan,
+        targets: Vec<(String, Vec<String>)>,
+        mut sights: Sights,
+        referrers: Option<&Referrers>,
+    ) {
+        let Some(rules) = self.spec.prune.as_ref().filter(|_| self.spec.is_pruning()) else {
+            return;
+        };
+        for (action, (repository, new)) in plan.actions.iter().zip(targets) {
+            if action.action == Action::Blocked {
+                sights.trouble(&repository, &action.name(), &action.reason);
+            }
+            for tag in new {
+                sights.adds(&repository, &tag);
+            }
+        }
+        sights.carried(referrers);
+        sights.unreachable(plan.unreachable.as_deref());
+        let parallel = self.spec.max_parallel;
+        let (deletes, warnings) = planned_deletes(&self.target, rules, sights, parallel).await;
+        plan.warnings.extend(warnings);
+        for delete in deletes {
+            let count = match delete.status {
+                Status::Blocked => &mut plan.blocked,
+                _ => &mut plan.delete,
+            };
+            *count += 1;
+            plan.actions.push(PlanAction::from(delete));
+        }
     }
 
     async fn plan_tag(
         &self,
         candidate: Candidate,
         unreachable: &Unreachable,
-        referrers: Option<&Referrers>,
+        (referrers, backups): (Option<&Referrers>, Option<&Backups>),
     ) -> PlannedTag {
         let (source, target) = (candidate.from.host(), self.target.host());
         let compared = match unreachable.find(source, Some(target)) {
             Some(error) => Err(error),
             None => self.plan_compared(&candidate, referrers).await,
         };
-        match compared {
-            Ok((mut comparison, blobs, arrived)) => {
+        let kept = compared.and_then(|compared| {
+            let backup = backups.map(|all| all.backup(&candidate, &compared.0));
+            Ok((compared, backup.transpose()?.flatten()))
+        });
+        let repository = candidate.target.to_string();
+        match kept {
+            Ok(((mut comparison, blobs, arrived), backup)) => {
+                let mut new = Vec::new();
+                if comparison.action == Action::Copy {
+                    new.push(candidate.target_reference.to_string());
+                }
                 let missing = comparison.missing.take();
                 let mut reason = format!("{}; {}", candidate.selected_by, comparison.reason);
                 if arrived.written > 0 {
                     reason = format!("{reason}; {} to copy", counted(arrived.written, "referrer"));
                 }
+                if let Some(backup) = backup {
+                    reason = format!("{reason}; {}", backup.planned());
+                    new.push(backup.name.to_string());
+                }
                 PlannedTag {
+                    target: (repository, new),
                     action: self.action(&candidate, comparison, reason, &blobs),
                     blobs,
                     missing,
@@ -238,6 +332,7 @@ impl Engine {
                 let reason = error.to_string();
                 let stop = Comparison::stop(Action::Blocked, reason.clone());
                 PlannedTag {
+                    target: (repository, Vec::new()),
                     action: PlanAction {
                         error: Some(reason.clone()),
                         ..self.action(&candidate, stop, reason, &[])
@@ -302,71 +397,6 @@ impl Engine {
             previous_digest: comparison.present,
             size: copies.then(|| total(blobs.iter().map(|(_, size)| *size))),
             error: None,
-        }
-    }
-}
-
-/// A sum of sizes from a source, which may have invented them large enough to overflow.
-fn total(sizes: impl Iterator<Item = u64>) -> u64 {
-    sizes.fold(0, u64::saturating_add)
-}
-
-/// The manifest to write.
-async fn root_get(candidate: &Candidate, manifest: &TargetManifest) -> Result<Manifest, SyncError> {
-    match &manifest.body {
-        Some(manifest) => Ok(manifest.clone()),
-        None => candidate.manifest_get(&manifest.digest).await,
-    }
-}
-
-/// All blobs that a manifest needs, each once.
-async fn needs(
-    candidate: &Candidate,
-    manifest: &TargetManifest,
-    root: &Manifest,
-) -> Result<Vec<(Digest, u64)>, SyncError> {
-    if matches!(root.content, Content::Schema1) {
-        return Err(SyncError::Schema1 {
-            reference: candidate.reference.on(&candidate.source),
-        });
-    }
-    let chosen = |child: &&Descriptor| match &manifest.children {
-        Some(keep) => keep.contains(&child.digest),
-        None => true,
-    };
-    let mut blobs = Blobs::default();
-    blobs.take(root);
-    let looks: Vec<_> = root
-        .children()
-        .iter()
-        .filter(chosen)
-        .map(|child| {
-            let (from, source) = (candidate.from.clone(), candidate.source.clone());
-            let child = child.clone();
-            async move {
-                let place = Room::take(child.size, 1).await;
-                let child = from.child_get(&source, &child, place).await;
-                let mut blobs = Blobs::default();
-                blobs.take(&child.map_err(SyncError::Source)?);
-                Ok::<_, SyncError>(blobs)
-            }
-        })
-        .collect();
-    let mut children = futures_util::stream::iter(looks).buffered(CHILDREN);
-    while let Some(child) = children.next().await {
-        blobs.0.extend(child?.0);
-    }
-    Ok(blobs.0.into_iter().collect())
-}
-
-/// Blobs with their bytes, each once.
-#[derive(Default)]
-struct Blobs(IndexMap<Digest, u64>);
-
-impl Blobs {
-    fn take(&mut self, manifest: &Manifest) {
-        for blob in manifest.blobs() {
-            self.0.entry(blob.digest.clone()).or_insert(blob.size);
         }
     }
 }

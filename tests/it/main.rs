@@ -7,6 +7,7 @@ mod api;
 mod cli;
 mod docs;
 mod oci;
+mod pruning;
 mod quartz;
 mod registry_self;
 mod scheduling;

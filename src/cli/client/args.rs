@@ -162,6 +162,9 @@ pub enum ProjectCommand {
         /// Only retry the tags that failed in this run
         #[arg(long, value_name = "ID")]
         retry: Option<i64>,
+        /// Permit deletes beyond the project's `prune_limit`, and after an empty listing or selection
+        #[arg(long, conflicts_with = "retry")]
+        force: bool,
         /// The server
         #[command(flatten)]
         connection: ConnectionArguments,

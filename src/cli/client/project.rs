@@ -29,10 +29,11 @@ pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliEr
             quiet,
             queue,
             retry,
+            force,
             connection,
         } => {
             let mut session = Session::open(&connection)?;
-            let id = project_run::start(&mut session, &label, queue, retry).await?;
+            let id = project_run::start(&mut session, &label, queue, retry, force).await?;
             if wait {
                 return project_run::watch(&mut session, id, json, quiet).await;
             }

@@ -29,8 +29,12 @@ pub(in crate::cli) async fn start(
     label: &str,
     queue: bool,
     retry: Option<i64>,
+    force: bool,
 ) -> Result<i64, CliError> {
     let mut options = json!({"queue": queue});
+    if force {
+        options["force"] = true.into();
+    }
     if let Some(id) = retry {
         options["retry"] = id.into();
     }

@@ -44,6 +44,9 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
         lost: LostTags::new(),
         only: None,
         referrers,
+        backup_tag: arguments.backup_tag.clone(),
+        // Nothing is recorded here that could be deleted.
+        prune: None,
     };
     same_place_refuse(&spec, target.address())?;
     one_name_refuse(&spec)?;
@@ -141,6 +144,7 @@ async fn show(
             }
         };
         match event {
+            Some(Event::Note(_) | Event::Forgotten { .. }) => {}
             Some(Event::Selected { tags }) => display.selected(tags),
             Some(Event::Warning(text) | Event::Empty(text)) => display.warning(&text),
             Some(Event::Finished(outcome)) => {

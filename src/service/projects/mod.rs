@@ -5,6 +5,7 @@
 //!   by id or label.
 //! - [`item`]: the images of a project; [`item_spec`]: their settings; [`selector`]: which tags;
 //!   [`places`]: where each comes from and goes to.
+//! - `pruning`: what is deleted, and kept under another name.
 //! - `platforms`: what a choice of platforms means for indexes.
 //! - [`count`]: numbers that can be unset.
 
@@ -15,6 +16,7 @@ pub mod lookup;
 pub mod places;
 mod platforms;
 pub mod project;
+pub(in crate::service) mod pruning;
 pub mod referrer_words;
 pub mod selector;
 pub mod settings;

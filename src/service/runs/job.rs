@@ -1,5 +1,7 @@
 //! From a stored project to what the engine works on: clients, items, and what earlier runs wrote.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use indexmap::IndexSet;
 
@@ -11,17 +13,20 @@ use crate::service::Error;
 use crate::service::paging::PAGE;
 use crate::service::projects::item_spec::ItemSpec;
 use crate::service::projects::places::places_of;
+use crate::service::projects::pruning::written_of;
 use crate::service::projects::settings::ProjectSettings;
 use crate::service::stores::settings::client_options;
 use crate::store::projects::item::item_list;
 use crate::store::projects::project::{Project, project_by_id};
 use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
+use crate::store::projects::written_tag::{WrittenKey, written_list};
 use crate::store::runs::run::Run;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
 use crate::store::{Db, DbConnection, SealKey};
 use crate::sync::evidence::Asked;
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
+use crate::sync::prune::settings::{Prune, WrittenTag};
 use crate::sync::{Selector, SyncItem, SyncSpec};
 use crate::text::counted;
 use crate::time_zone::{day, today};
@@ -35,6 +40,8 @@ pub struct Job {
     pub spec: SyncSpec,
     /// The two stores.
     pub pair: StorePair,
+    /// The project's version.
+    pub version: i64,
 }
 
 /// A project's data from the database.
@@ -47,6 +54,8 @@ struct StoredProject {
     known: KnownTags,
     lost: LostTags,
     only: Option<OnlyTags>,
+    prune: Option<Prune>,
+    version: i64,
     /// The day that names of tags mention.
     date: NaiveDate,
 }
@@ -106,7 +115,10 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
         let (org_id, project_id) = run.project().ok_or_else(gone)?;
         let only = retry_of(conn, &run)?.map(|retry| retry.tags);
         let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
-        let stored = stored_load(conn, &key, org_id, &project)?;
+        let mut stored = stored_load(conn, &key, org_id, &project)?;
+        if let Some(prune) = &mut stored.prune {
+            prune.force = run.force;
+        }
         // The same on every worker, and after midnight.
         let date = day(run.fire_time.and_utc());
         Ok::<_, Error>(StoredProject {
@@ -152,6 +164,10 @@ fn stored_load(
         }
     }
     let lost = synced_lost(conn, pair)?.into_iter().collect();
+    let mut prune = settings.pruning(false)?;
+    if let Some(prune) = &mut prune {
+        prune.written = written_load(conn, project.id)?;
+    }
     Ok(StoredProject {
         source,
         target,
@@ -161,6 +177,8 @@ fn stored_load(
         known,
         lost,
         only: None,
+        prune,
+        version: project.version,
         date: today(),
     })
 }
@@ -200,6 +218,25 @@ fn items_load(
         after = last.id;
         for item in &page {
             items.push(ItemSpec::of(item)?);
+        }
+    }
+}
+
+/// What the project wrote, by place.
+fn written_load(
+    conn: &mut DbConnection,
+    project_id: i64,
+) -> Result<HashMap<String, Vec<WrittenTag>>, Error> {
+    let mut written: HashMap<String, Vec<WrittenTag>> = HashMap::new();
+    let mut after = WrittenKey::default();
+    loop {
+        let page = written_list(conn, project_id, &after, PAGE)?;
+        let Some((last, _)) = page.last() else {
+            return Ok(written);
+        };
+        after = last.key();
+        for (place, tag) in page.into_iter().filter_map(written_of) {
+            written.entry(place).or_default().push(tag);
         }
     }
 }
@@ -252,8 +289,11 @@ impl StoredProject {
                 only: self.only,
                 referrers: ReferrerChoice::parse(&self.settings.referrers)
                     .map_err(|error| Error::invalid("referrers", error.to_string()))?,
+                backup_tag: self.settings.backup_tag,
+                prune: self.prune,
             },
             pair: self.pair,
+            version: self.version,
         })
     }
 }

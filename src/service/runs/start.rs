@@ -35,6 +35,8 @@ pub struct RunStart {
     pub queue: bool,
     /// Only retry what failed in this run of the project.
     pub retry_of: Option<i64>,
+    /// Permit deletes beyond `prune_limit`, and after an empty listing or selection.
+    pub force: bool,
 }
 
 /// Queues a run and returns its id.
@@ -54,6 +56,10 @@ pub async fn run_start(
                 return Err(Error::invalid("label", message));
             }
             if let Some(id) = start.retry_of {
+                if start.force {
+                    let message = "it permits deletes, but a retry deletes nothing; omit one of `force` and `retry`";
+                    return Err(Error::invalid("force", message));
+                }
                 retry_check(conn, &project, id)?;
             }
             let trigger = match start.retry_of {
@@ -66,6 +72,7 @@ pub async fn run_start(
                 project_label: &project.label,
                 trigger,
                 retry_of: start.retry_of,
+                force: start.force,
             };
             // A waiting run already does what this one would.
             if start.queue && project_lock(conn, org, project.id)?

@@ -24,6 +24,8 @@ pub struct NewRun<'a> {
     pub trigger: RunTrigger,
     /// The run whose failed tags it retries.
     pub retry_of: Option<i64>,
+    /// Permits deletes beyond the project's limit.
+    pub force: bool,
 }
 
 /// The result of [`run_enqueue`].
@@ -65,6 +67,7 @@ pub fn run_enqueue(
                 tasko_run::attempt.eq(1),
                 tasko_run::cancel_requested.eq(false),
                 tasko_run::message.eq(""),
+                tasko_run::force.eq(new.force),
             ),
             RunTotals::default(),
         );
@@ -86,7 +89,9 @@ pub fn run_queued(conn: &mut DbConnection, new: &NewRun<'_>) -> Result<Option<i6
         .order(tasko_run::id)
         .select(Run::as_select())
         .load(conn)?;
-    let same = |run: &&Run| run.retry_of == new.retry_of && run.trigger_kind == new.trigger;
+    let same = |run: &&Run| {
+        run.retry_of == new.retry_of && run.trigger_kind == new.trigger && run.force == new.force
+    };
     Ok(waiting.iter().find(same).map(|run| run.id))
 }
 

@@ -1,6 +1,7 @@
 //! Which tags of a repository are selected, and why.
 //!
-//! - `candidate`: lists the tags of an item and selects; `naming`: their tags at the target.
+//! - `finding`: lists the tags of an item and selects; `candidate`: a selected tag; `naming`: their tags
+//!   at the target.
 //! - [`resolve`]: the selected tags of one repository.
 //! - [`selector_spec`]: the selectors of one item as they are written down; [`select`] applies them;
 //!   [`newest`]: which of them are recent enough.
@@ -9,6 +10,7 @@
 //! - [`verdict`]: whether a tag is selected, and why; `tag_name`: valid entries of a list of tags.
 
 pub(in crate::sync) mod candidate;
+pub(in crate::sync) mod finding;
 mod naming;
 pub mod natural;
 pub mod newest;

@@ -21,6 +21,8 @@ const IDLE: usize = 8;
 /// State shared by the parts of a run.
 pub(super) struct Share {
     pub(super) pair: StorePair,
+    /// The project's version.
+    pub(super) version: i64,
     /// By target place.
     pub(super) engines: HashMap<String, Engine>,
 }
@@ -48,6 +50,7 @@ impl Shares {
             });
             Ok::<_, Error>(Share {
                 pair: job.pair,
+                version: job.version,
                 engines: Engine::new(job.target, job.spec)
                     .with_leases(leases)
                     .split()

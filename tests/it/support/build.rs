@@ -255,6 +255,7 @@ impl RunBuilder {
             project_label: &self.project_label,
             trigger: self.trigger,
             retry_of: self.retry_of,
+            force: false,
         }
     }
 }

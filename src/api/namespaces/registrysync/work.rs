@@ -25,7 +25,8 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
         "options",
         "`queue`: wait for the project's run in progress, or return the id of the run that is \
          already waiting; `retry`: id of an earlier run, \
-         to retry only its failed tags",
+         to retry only its failed tags; `force`: permit deletes beyond `prune_limit`, and after an empty \
+         listing or selection",
     )
     .optional();
     ns.method("run", about, [label(), options], run)
@@ -57,6 +58,7 @@ async fn plan(context: Context, label: String) -> Answer<PlanAnswer> {
 struct RunOptions {
     queue: Option<bool>,
     retry: Option<i32>,
+    force: Option<bool>,
 }
 
 async fn run(context: Context, label: String, options: Option<RunOptions>) -> Answer<i64> {
@@ -64,6 +66,7 @@ async fn run(context: Context, label: String, options: Option<RunOptions>) -> An
     let start = RunStart {
         queue: options.queue.unwrap_or(false),
         retry_of: options.retry.map(i64::from),
+        force: options.force.unwrap_or(false),
     };
     Ok(start::run_start(context.app(), context.caller(), label, start).await?)
 }

@@ -31,7 +31,6 @@ struct PlanTotals {
     copy: u64,
     update: u64,
     skip: u64,
-    /// Reserved; always 0.
     delete: u64,
     blocked: u64,
     bytes: ByteCount,
@@ -44,7 +43,7 @@ impl From<Plan> for PlanAnswer {
                 copy: plan.copy,
                 update: plan.update,
                 skip: plan.skip,
-                delete: 0,
+                delete: plan.delete,
                 blocked: plan.blocked,
                 bytes: ByteCount(plan.bytes),
             },

@@ -1,0 +1,198 @@
+//! One tag of a run: compared, copied, its referrers after it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+
+use crate::oci::{Endpoint, Manifest};
+
+use super::copy::backup::Backups;
+use super::copy::compare::{Comparison, Ends};
+use super::copy::ladder::{BlobLocations, Ladder, Route};
+use super::copy::manifest_writes::manifest_write;
+use super::copy::unreachable::Unreachable;
+use super::error::SyncError;
+use super::input::index_mode::platforms_text;
+use super::input::spec::SyncSpec;
+use super::outcome::{Action, Moved, Status, TagOutcome};
+use super::prune::delete::Ways;
+use super::referrers::arrive::Arrived;
+use super::referrers::of_tag::CARRIED;
+use super::referrers::walk::Referrers;
+use super::selection::candidate::Candidate;
+
+/// State shared by the parts of a run: blobs copied by one are mounted by the others, a registry
+/// found unreachable by one isn't tried by the others, and all of them together work on no more
+/// tags at once than the specification allows.
+pub(super) struct Shared {
+    pub(super) homes: Arc<BlobLocations>,
+    pub(super) unreachable: Unreachable,
+    /// How the target deletes.
+    pub(super) ways: Ways,
+    pub(super) permits: Semaphore,
+}
+
+/// Works on one tag at a time; the ladder is shared.
+pub(super) struct TagWorker {
+    pub(super) target: Endpoint,
+    pub(super) spec: Arc<SyncSpec>,
+    pub(super) ladder: Arc<Ladder>,
+    /// If any are wanted.
+    pub(super) referrers: Option<Referrers>,
+    /// If overwritten images are kept.
+    pub(super) backups: Option<Backups>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl TagWorker {
+    /// The outcome of one tag.
+    pub(super) async fn tag(&self, candidate: &Candidate) -> TagOutcome {
+        let start = Instant::now();
+        let mut outcome = Box::pin(self.tag_outcome(candidate)).await;
+        outcome.duration = start.elapsed();
+        outcome
+    }
+
+    async fn tag_outcome(&self, candidate: &Candidate) -> TagOutcome {
+        let failed = |error: SyncError, outcome: TagOutcome| {
+            let (from, to) = (candidate.from.host(), self.target.host());
+            self.shared.unreachable.note(from, to, &error);
+            TagOutcome {
+                status: Status::Failed,
+                error: Some(error.to_string()),
+                ..outcome
+            }
+        };
+        let blank = candidate.outcome(&self.target, Action::Copy, candidate.selected_by.clone());
+        let (source, target) = (candidate.from.host(), self.target.host());
+        if let Some(error) = self.shared.unreachable.find(source, Some(target)) {
+            return failed(error, blank);
+        }
+        if self
+            .referrers
+            .as_ref()
+            .is_some_and(|all| all.has_carried(candidate))
+        {
+            let reason = format!("{}; {CARRIED}", candidate.selected_by);
+            return candidate.outcome(&self.target, Action::Skip, reason);
+        }
+        let ends = Ends {
+            target: &self.target,
+            known: &self.spec.known,
+            lost: &self.spec.lost,
+        };
+        let comparison = match ends.compare(candidate).await {
+            Ok(comparison) => comparison,
+            Err(error) => return failed(error, blank),
+        };
+        let reason = format!("{}; {}", candidate.selected_by, comparison.reason);
+        let mut outcome = candidate.outcome(&self.target, comparison.action, reason);
+        outcome.source_digest.clone_from(&comparison.source_digest);
+        outcome.target_digest.clone_from(&comparison.present);
+        outcome.missing.clone_from(&comparison.missing);
+        let mut root = None;
+        if matches!(comparison.action, Action::Copy | Action::Update) {
+            match self.backup(candidate, &comparison).await {
+                Ok(Some(told)) => outcome.reason = format!("{}; {told}", outcome.reason),
+                Ok(None) => {}
+                Err(error) => return failed(error, outcome),
+            }
+            match Box::pin(self.copy(candidate, &comparison)).await {
+                Ok((moved, manifest)) => {
+                    // A tag that was moved in between is copied as it is now.
+                    if comparison
+                        .manifest
+                        .as_ref()
+                        .is_some_and(|m| m.body.is_none())
+                    {
+                        outcome.source_digest = Some(manifest.digest.clone());
+                    }
+                    outcome.target_digest = Some(manifest.digest.clone());
+                    outcome.previous_digest.clone_from(&comparison.present);
+                    outcome.moved = moved;
+                    outcome.is_written = true;
+                    root = Some(manifest);
+                }
+                Err(error) => return failed(error, outcome),
+            }
+        }
+        match self.referrers_copy(candidate, &comparison, root).await {
+            Ok(arrived) => outcome.with_referrers(arrived),
+            Err(error) => failed(error, outcome),
+        }
+    }
+
+    /// What refers to the image, which is at the target now. An image that was left alone has new
+    /// signatures all the same.
+    async fn referrers_copy(
+        &self,
+        candidate: &Candidate,
+        comparison: &Comparison,
+        root: Option<Manifest>,
+    ) -> Result<Arrived, SyncError> {
+        match &self.referrers {
+            Some(all) => Box::pin(all.of_copied(candidate, comparison, root)).await,
+            None => Ok(Arrived::default()),
+        }
+    }
+
+    /// Keeps what the tag is at the target before it is overwritten; returns that as text.
+    async fn backup(
+        &self,
+        candidate: &Candidate,
+        comparison: &Comparison,
+    ) -> Result<Option<String>, SyncError> {
+        let Some(backups) = &self.backups else {
+            return Ok(None);
+        };
+        let Some(backup) = backups.backup(candidate, comparison)? else {
+            return Ok(None);
+        };
+        backup.keep(&self.target, candidate).await?;
+        Ok(Some(backup.told()))
+    }
+
+    async fn copy(
+        &self,
+        candidate: &Candidate,
+        comparison: &Comparison,
+    ) -> Result<(Moved, Manifest), SyncError> {
+        let chosen = comparison.manifest.as_ref();
+        let chosen = chosen.ok_or_else(|| candidate.not_found())?;
+        let manifest = match &chosen.body {
+            Some(manifest) => manifest.clone(),
+            None => candidate.manifest_get(&chosen.digest).await?,
+        };
+        let route = Route {
+            from: candidate.from.clone(),
+            source: candidate.source.clone(),
+            target: candidate.target.clone(),
+            is_lost: comparison.is_lost,
+        };
+        let Some(children) = &chosen.children else {
+            let moved = self
+                .ladder
+                .copy(&route, &candidate.target_reference, &manifest)
+                .await?;
+            return Ok((moved, manifest));
+        };
+        let moved = self
+            .ladder
+            .children_copy(&route, &manifest, children)
+            .await?;
+        // The other children are missing for good, so there is no retry.
+        let (target, reference) = (&candidate.target, &candidate.target_reference);
+        manifest_write(&self.target, target, reference, &manifest, false)
+            .await
+            .map_err(|source| match source.status() {
+                Some(400 | 404 | 409 | 412 | 422) => SyncError::Sparse {
+                    reference: reference.on(target),
+                    platforms: platforms_text(&candidate.architectures),
+                    source: Box::new(source),
+                },
+                _ => SyncError::Target(source),
+            })?;
+        Ok((moved, manifest))
+    }
+}
