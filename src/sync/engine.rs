@@ -279,8 +279,8 @@ impl Work {
     async fn tell(&mut self, outcome: TagOutcome, reporter: &Reporter) {
         if outcome.status != Status::Done {
             let error = outcome.told_error().unwrap_or_default();
-            let (place, name) = (&outcome.target_repository, outcome.name());
-            self.sights.trouble(place, &name, error);
+            let place = &outcome.target_repository;
+            self.sights.trouble(place, &outcome.target, error);
         }
         self.end.tell(outcome, reporter).await;
     }

@@ -76,14 +76,6 @@ pub struct PlanAction {
     pub error: Option<String>,
 }
 
-impl PlanAction {
-    /// `repository:tag` at the source.
-    fn name(&self) -> String {
-        let separator = if self.tag.contains(':') { '@' } else { ':' };
-        format!("{}{separator}{}", self.repository, self.tag)
-    }
-}
-
 impl From<TagOutcome> for PlanAction {
     /// A delete.
     fn from(delete: TagOutcome) -> Self {
@@ -266,7 +258,7 @@ impl Engine {
         };
         for (action, (repository, new)) in plan.actions.iter().zip(targets) {
             if action.action == Action::Blocked {
-                sights.trouble(&repository, &action.name(), &action.reason);
+                sights.trouble(&repository, &action.target, &action.reason);
             }
             for tag in new {
                 sights.adds(&repository, &tag);

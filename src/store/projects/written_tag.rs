@@ -124,11 +124,12 @@ pub fn written_list(
         .filter(other.field(written_tag::place).eq(written_tag::place))
         .filter(other.field(written_tag::tag).eq(written_tag::tag))
         .filter(other.field(written_tag::project_id).ne(project_id));
-    let is_after = written_tag::place.gt(&after.place).or(written_tag::place
-        .eq(&after.place)
-        .and(written_tag::tag.gt(&after.tag)));
+    let is_after = written_tag::place
+        .gt(&after.place)
+        .or(written_tag::tag.gt(&after.tag));
     Ok(written_tag::table
         .filter(written_tag::project_id.eq(project_id))
+        .filter(written_tag::place.ge(&after.place))
         .filter(is_after)
         .order((written_tag::place, written_tag::tag))
         .limit(limit)

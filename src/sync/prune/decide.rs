@@ -193,3 +193,119 @@ fn over_limit(rules: &Prune, deletes: usize, sight: &Sight<'_>) -> Option<String
          if that is right, run the project once with `force`, or raise `prune_limit`"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sync::selection::pattern::Pattern;
+
+    fn digest(of: u8) -> Digest {
+        Digest::of(&[of])
+    }
+
+    prop_compose! {
+        /// A tag of twelve, from one of two sources.
+        fn record()(
+            number in 0..12_u8, source in 0..2_u8, image in 0..3_u8, day in 1..5_u32, shared in 0..4_u8,
+        ) -> WrittenTag {
+            WrittenTag {
+                tag: format!("t{number}"),
+                source: format!("s{source}"),
+                source_tag: format!("t{number}"),
+                digest: digest(image),
+                written_at: chrono::NaiveDate::from_ymd_opt(2026, 3, day).unwrap().into(),
+                is_shared: shared == 0,
+            }
+        }
+    }
+
+    fn names() -> impl Strategy<Value = HashSet<String>> {
+        proptest::collection::hash_set((0..14_u8).prop_map(|n| format!("t{n}")), 0..14)
+    }
+
+    prop_compose! {
+        fn look()(
+            source in 0..2_u8, tags in names(), fails in 0..6_u8, dropped in 0..6_usize, selected in 0..4_usize,
+        ) -> SourceLook {
+            SourceLook {
+                repository: "app".to_owned(),
+                source: format!("s{source}"),
+                target: "app".to_owned(),
+                tags: if fails == 0 { Err("lost".to_owned()) } else { Ok(tags) },
+                dropped: usize::from(dropped == 0),
+                selected,
+            }
+        }
+    }
+
+    prop_compose! {
+        fn rules()(
+            is_gone: bool, limit in 1..=100_u8, protects: bool, retain in 0..4_usize, force: bool,
+        ) -> Prune {
+            Prune {
+                kind: if is_gone { PruneKind::Gone } else { PruneKind::Selected },
+                limit,
+                protect: protects.then(|| Pattern::new("^t1$").unwrap()),
+                retain,
+                force,
+                written: HashMap::new(),
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever is recorded, seen and written: what may not go never goes.
+        #[test]
+        fn no_tag_goes_that_may_not(
+            rules in rules(),
+            records in proptest::collection::vec(record(), 0..12),
+            looks in proptest::collection::vec(look(), 1..3),
+            writes in names(),
+            present in proptest::option::of(names()),
+            heads in proptest::collection::hash_map(
+                (0..12_u8).prop_map(|n| format!("t{n}")),
+                proptest::option::of((0..3_u8).prop_map(digest)),
+                0..12,
+            ),
+            has_bar: bool,
+        ) {
+            let mut records = records;
+            records.sort_by(|one, other| one.tag.cmp(&other.tag));
+            records.dedup_by(|one, other| one.tag == other.tag);
+            let sight = Sight {
+                place: "target/app",
+                looks: &looks,
+                writes: &writes,
+                present: present.as_ref(),
+                heads: &heads,
+                bar: has_bar.then_some("a tag failed"),
+            };
+            let found = candidates(&rules, &records, &sight);
+            let decision = decide(&rules, found, &sight);
+            for doomed in &decision.doomed {
+                let written = &doomed.written;
+                prop_assert!(records.contains(written) && !written.is_shared);
+                prop_assert!(!writes.contains(&written.tag));
+                prop_assert!(!(rules.protect.is_some() && written.tag == "t1"));
+                prop_assert!(heads.get(&written.tag).is_none_or(|head| *head == Some(written.digest.clone())));
+                if rules.kind == PruneKind::Gone {
+                    let of_source = looks.iter().filter(|look| look.source == written.source);
+                    let known: Vec<_> = of_source.map(|look| look.tags.as_ref()).collect();
+                    prop_assert!(!known.is_empty());
+                    prop_assert!(known.iter().all(|tags| tags.is_ok_and(|tags| !tags.contains(&written.source_tag))));
+                }
+            }
+            // The newest stay.
+            prop_assert!(decision.retained == rules.retain || decision.doomed.is_empty());
+            if decision.bar.is_none() {
+                let tags = present.as_ref().expect("the target's tags are known").len();
+                prop_assert!(!has_bar && looks.iter().all(|look| look.tags.is_ok() && look.dropped == 0));
+                prop_assert!(rules.force || decision.doomed.len() * 100 <= tags * usize::from(rules.limit));
+                let is_empty = |look: &SourceLook| look.selected == 0 || look.tags.as_ref().is_ok_and(HashSet::is_empty);
+                prop_assert!(rules.force || !looks.iter().any(is_empty));
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::decide::{Decision, Doomed};
-use super::delete::{Deleter, Deletion, Way, Ways, overwritten};
+use super::delete::{Deleter, Deletion, Stopped, Way, Ways, overwritten};
 use super::place::{Decided, place_decide};
 use super::settings::Prune;
 use super::sights::{PlaceSights, Sights};
@@ -33,13 +33,19 @@ impl Pruning<'_> {
                 return;
             }
             let decided = place_decide(self.target, self.rules, &known, self.parallel).await;
-            self.place(&known, decided, end).await;
-            end.cancelled |= self.halt.cancel.is_cancelled();
-            end.drained |= self.halt.drain.is_cancelled();
+            if self.place(&known, decided, end).await.is_err() {
+                end.cancelled |= self.halt.cancel.is_cancelled();
+                end.drained |= self.halt.drain.is_cancelled();
+            }
         }
     }
 
-    async fn place(&self, known: &PlaceSights, decided: Decided, end: &mut RunEnd) {
+    async fn place(
+        &self,
+        known: &PlaceSights,
+        decided: Decided,
+        end: &mut RunEnd,
+    ) -> Result<(), Stopped> {
         let Decided { decision, present } = decided;
         let place = known.place.as_str();
         for tag in &decision.overwritten {
@@ -56,7 +62,7 @@ impl Pruning<'_> {
             for outcome in decision.outcomes(known) {
                 end.tell(outcome, self.reporter).await;
             }
-            return;
+            return Ok(());
         }
         let (tell, mut told) = mpsc::unbounded_channel();
         let deleter = Deleter {
@@ -69,10 +75,8 @@ impl Pruning<'_> {
             parallel: self.parallel,
             tell,
         };
-        let work = async move {
-            // Why it stopped was told.
-            let _ = deleter.delete(decision.doomed).await;
-        };
+        // Moved, so that the reports end with it.
+        let work = async move { deleter.delete(decision.doomed).await };
         let report = async {
             while let Some(deletion) = told.recv().await {
                 match deletion {
@@ -89,7 +93,7 @@ impl Pruning<'_> {
                 }
             }
         };
-        tokio::join!(work, report);
+        tokio::join!(work, report).0
     }
 }
 

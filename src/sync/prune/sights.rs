@@ -78,7 +78,13 @@ impl Sights {
     }
 
     /// A tag that failed or is blocked: nothing is deleted at its place.
-    pub(in crate::sync) fn trouble(&mut self, target_repository: &str, name: &str, error: &str) {
+    pub(in crate::sync) fn trouble(&mut self, target_repository: &str, target: &str, error: &str) {
+        // A source whose tags aren't known has no target.
+        let name = if target.is_empty() {
+            target_repository
+        } else {
+            target
+        };
         if let Some(known) = self.places.get_mut(target_repository) {
             known
                 .trouble

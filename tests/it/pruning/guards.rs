@@ -177,7 +177,7 @@ async fn a_failed_tag_forbids() {
         &world,
         forced(gone(&world)),
         "3",
-        "`app:4` isn't as it should be",
+        "app:4` isn't as it should be",
     )
     .await;
 }
