@@ -208,6 +208,23 @@ async fn a_collision_forbids_at_its_place_only() {
     );
 }
 
+/// Even one that only another place needs: what is known of the network can't be trusted.
+#[tokio::test]
+async fn a_registry_that_can_not_be_reached_forbids() {
+    let world = World::start().await;
+    world.leave(&["3"]);
+    let mut wanted = forced(gone(&world));
+    let away = crate::sync::client("127.0.0.1:1");
+    wanted.items.push(item(&away, "other", &everything()));
+    blocked(
+        &world,
+        wanted,
+        "3",
+        "a registry can't be reached: source `127.0.0.1:1`",
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn more_than_the_limit_is_all_or_nothing() {
     let world = World::start().await;
@@ -386,7 +403,7 @@ async fn each_tag_is_looked_at_once_more_right_before_it_goes() {
             world.target.fault_add(by_tag);
         }
         let other = super::image(99).digest().to_owned();
-        let looks = if by_digest { 2 } else { 1 };
+        let looks = if by_digest { 3 } else { 1 };
         let overwritten = Happens::Answer {
             status: 200,
             headers: vec![

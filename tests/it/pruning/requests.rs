@@ -68,7 +68,7 @@ async fn family(registry: &Registry, target: &str) -> (Image, Image) {
     let child = Image::single(Format::Oci, AMD64, &[Blob::layer(1, 500)]);
     let index = Image::index(Format::Oci, &[(AMD64, child.clone())]);
     index.store(registry, "app", Some("index"));
-    child.store(registry, "app", Some("child"));
+    child.store(registry, "app", Some("z-child"));
     image(9).store(registry, "app", Some("other"));
     let (from, to) = (client(registry.address()), client(target));
     run(&to, spec(vec![item(&from, "app", &everything())]))
@@ -102,14 +102,14 @@ async fn by_digest_a_child_stays_as_long_as_its_index_does() {
     let ran = prune_family(&source, target.address(), "^(other|index)$").await;
     assert_eq!(ran.end.totals.deleted, 0);
     assert!(
-        ran.warnings[0].contains("`child` stays: the index `index` contains it"),
+        ran.warnings[0].contains("`z-child` stays: the index `index` contains it"),
         "{:?}",
         ran.warnings
     );
     assert!(target.manifest("app", child.digest()).is_some());
     // If both go, the index goes first.
     let ran = prune_family(&source, target.address(), "^other$").await;
-    assert_eq!(deleted(&ran, Status::Done), "child index", "{ran:?}");
+    assert_eq!(deleted(&ran, Status::Done), "index z-child", "{ran:?}");
     let requests = target.requests();
     let paths: Vec<&str> = requests
         .0

@@ -181,7 +181,8 @@ async fn only_what_the_project_wrote_is_recorded_and_deleted() {
         (&done["counts"]["copied"], &done["counts"]["skipped"]),
         (&json!(4), &json!(1))
     );
-    let recorded = server.sqlite().run(|conn| {
+    let db = server.sqlite();
+    let recorded = db.run(|conn| {
         Ok(written_tag::table
             .order(written_tag::tag)
             .select(written_tag::tag)
@@ -198,9 +199,7 @@ async fn only_what_the_project_wrote_is_recorded_and_deleted() {
         (&done["counts"]["deleted"], deletes(&target)),
         (&json!(0), 0)
     );
-    let recorded = server
-        .sqlite()
-        .run(|conn| Ok(written_tag::table.count().get_result::<i64>(conn)?));
+    let recorded = db.run(|conn| Ok(written_tag::table.count().get_result::<i64>(conn)?));
     assert_eq!(recorded.await.unwrap(), 3);
     assert_eq!(tags(&target), "1 2 3 5");
 }
@@ -232,6 +231,13 @@ async fn two_projects_with_one_target_delete_nothing_that_both_wrote() {
         log.contains("1 tag stays: 1 written by another project too"),
         "{log}"
     );
+}
+
+/// Changes its database.
+async fn executed(server: &Server, sql: &'static str) {
+    let db = server.sqlite();
+    let done = db.run(move |conn| Ok(conn.batch_execute(sql)?));
+    done.await.unwrap();
 }
 
 /// The run waits between its last check of the tag and the delete, while `change` happens.
@@ -300,10 +306,7 @@ async fn a_project_that_is_changed_in_between_deletes_nothing_on_postgres() {
 async fn a_project_that_is_disabled_in_between_deletes_nothing() {
     let disable = async |server: &Server, _: &Session| {
         let sql = "UPDATE sync_project SET enabled = 0";
-        let done = server
-            .sqlite()
-            .run(move |conn| Ok(conn.batch_execute(sql)?));
-        done.await.unwrap();
+        executed(server, sql).await;
     };
     between(None, disable, "the project was disabled meanwhile").await;
 }
@@ -315,10 +318,7 @@ async fn a_tag_that_another_project_records_in_between_stays() {
         session.post("registrysync/create", body).await.unwrap();
         let sql = "INSERT INTO written_tag SELECT (SELECT id FROM sync_project WHERE label = 'other'), \
             place, tag, source_repository, source_tag, digest, written_at FROM written_tag";
-        let done = server
-            .sqlite()
-            .run(move |conn| Ok(conn.batch_execute(sql)?));
-        done.await.unwrap();
+        executed(server, sql).await;
     };
     between(None, claim, "another project has written it too, meanwhile").await;
 }
@@ -329,10 +329,7 @@ async fn a_part_with_another_worker_deletes_nothing() {
         // As a claim by another worker leaves it.
         let sql =
             "UPDATE run_part SET fence = fence + 1, worker = 'other' WHERE status = 'RUNNING'";
-        let done = server
-            .sqlite()
-            .run(move |conn| Ok(conn.batch_execute(sql)?));
-        done.await.unwrap();
+        executed(server, sql).await;
     };
     between(None, lose, "").await;
 }
