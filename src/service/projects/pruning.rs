@@ -1,6 +1,9 @@
 //! Options about what is deleted at the target, and what is kept when it is overwritten.
 
+use std::collections::HashMap;
+
 use super::settings::{ProjectDetails, ProjectSettings, parsed_or_unset};
+use crate::oci::Digest;
 use crate::service::Error;
 use crate::store::projects::written_tag::{WrittenRow, WrittenShared};
 use crate::sync::prune::settings::{PRUNE_LIMIT, Prune, WrittenTag};
@@ -49,9 +52,11 @@ impl ProjectSettings {
             kind,
             limit: self.prune_limit(),
             protect: protect.transpose()?,
-            retain: self.prune_retain.map_or(0, |count| count as usize),
+            retain: self
+                .prune_retain
+                .map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX)),
             force,
-            written: std::collections::HashMap::new(),
+            written: HashMap::new(),
         }))
     }
 }
@@ -84,7 +89,7 @@ pub(in crate::service) fn written_of(
         tag,
         source: source_repository,
         source_tag,
-        digest: crate::oci::Digest::parse(&digest).ok()?,
+        digest: Digest::parse(&digest).ok()?,
         written_at,
         is_shared,
     };

@@ -29,10 +29,10 @@ impl FromStr for BackupTag {
             return refused("that is the tag itself; add something to it, such as `{tag}-{date}`");
         }
         let template: TagTemplate = text.parse()?;
-        match text.contains("{tag}") {
-            true => Ok(Self(template)),
-            false => refused("without `{tag}` all tags would be kept under one name"),
+        if !text.contains("{tag}") {
+            return refused("without `{tag}` all tags would be kept under one name");
         }
+        Ok(Self(template))
     }
 }
 

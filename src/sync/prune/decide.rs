@@ -288,6 +288,7 @@ mod tests {
                 let written = &doomed.written;
                 prop_assert!(records.contains(written) && !written.is_shared);
                 prop_assert!(!writes.contains(&written.tag));
+                prop_assert!(present.as_ref().is_none_or(|tags| tags.contains(&written.tag)));
                 prop_assert!(!(rules.protect.is_some() && written.tag == "t1"));
                 prop_assert!(heads.get(&written.tag).is_none_or(|head| *head == Some(written.digest.clone())));
                 if rules.kind == PruneKind::Gone {

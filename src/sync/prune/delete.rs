@@ -235,10 +235,10 @@ impl Deleter<'_> {
         for doomed in group {
             self.say(Deletion::Failed(doomed, format!("target {error}")));
         }
-        match error.is_unreachable() || error.is_rate_limited() {
-            true => Err(Stopped),
-            false => Ok(()),
+        if error.is_unreachable() || error.is_rate_limited() {
+            return Err(Stopped);
         }
+        Ok(())
     }
 
     fn stays(&self, digest: &Digest, group: &[Doomed], neighbours: &Neighbours) {
