@@ -189,7 +189,7 @@ pub(super) fn plan(plan: &Plan, json: bool) {
                 source_digest: action.source_digest.as_ref(),
                 target_digest: action.digest.as_ref(),
                 previous_digest: (action.previous_digest.as_ref())
-                    .filter(|_| action.action == Action::Update),
+                    .filter(|_| matches!(action.action, Action::Update | Action::Delete)),
                 bytes: action.size.unwrap_or(0),
                 error: action.error.as_deref(),
             });
@@ -259,6 +259,7 @@ fn outcome_line(outcome: &TagOutcome) -> Option<String> {
             format!("added   {name} -> {target}: {written}")
         }
         (_, Action::Skip) => return None,
+        (_, Action::Delete) => format!("deleted {name} -> {target}: {}", outcome.reason),
         (_, Action::Copy | Action::Update) => {
             let word = if outcome.action == Action::Copy {
                 "copied"

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::oci::PlatformChoice;
-use crate::sync::{IndexMode, OnEmpty, Placement, TagTemplate};
+use crate::sync::{BackupTag, IndexMode, OnEmpty, Placement, TagTemplate};
 
 use super::args::TrustArguments;
 use super::select::{RepositoryArguments, SelectArguments};
@@ -106,6 +106,10 @@ pub struct CopyArguments {
     /// How target tags are named, with `{tag}`, `{date}` and `{digest}`; for example `{tag}-{date}`
     #[arg(long, value_name = "TEMPLATE", value_parser = word::<TagTemplate>)]
     pub target_tag: Option<TagTemplate>,
+    /// Keep what a tag was before it is overwritten, under a tag with `{tag}`, `{date}` and `{digest}`; for
+    /// example `{tag}-before-{date}`
+    #[arg(long, value_name = "TEMPLATE", value_parser = word::<BackupTag>)]
+    pub backup_tag: Option<BackupTag>,
     /// How to connect to registries
     #[command(flatten)]
     pub trust: TrustArguments,

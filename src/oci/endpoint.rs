@@ -140,6 +140,17 @@ impl Endpoint {
         }
     }
 
+    /// See [`Client::manifest_delete`].
+    pub async fn manifest_delete(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Registry(client) => client.manifest_delete(repository, reference).await,
+        }
+    }
+
     /// See [`Client::referrers`].
     pub async fn referrers(
         &self,

@@ -129,6 +129,11 @@ impl Error {
         matches!(self, Self::Auth { .. }) || matches!(self.status(), Some(401 | 403))
     }
 
+    /// The registry doesn't have this operation.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self.status(), Some(405 | 501)) || self.code() == Some("UNSUPPORTED")
+    }
+
     /// The registry is unreachable, or was given up.
     pub fn is_unreachable(&self) -> bool {
         matches!(

@@ -128,6 +128,7 @@ diesel::table! {
         blobs_copied -> BigInt,
         blobs_mounted -> BigInt,
         warnings -> BigInt,
+        force -> Bool,
         plan_id -> Nullable<BigInt>,
     }
 }
@@ -339,6 +340,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    written_tag (project_id, place, tag) {
+        project_id -> BigInt,
+        place -> Text,
+        tag -> Text,
+        source_repository -> Text,
+        source_tag -> Text,
+        digest -> Text,
+        written_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     audit_event (id) {
         id -> BigInt,
         org_id -> Nullable<BigInt>,
@@ -367,6 +380,7 @@ diesel::joinable!(account -> org (org_id));
 diesel::joinable!(account_role -> account (account_id));
 diesel::joinable!(session -> account (account_id));
 diesel::joinable!(sync_item -> sync_project (project_id));
+diesel::joinable!(written_tag -> sync_project (project_id));
 diesel::joinable!(tasko_run -> sync_project (project_id));
 diesel::joinable!(run_part -> tasko_run (run_id));
 diesel::joinable!(run_result -> tasko_run (run_id));
@@ -397,6 +411,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     synced_tag,
     kept_plan,
     kept_action,
+    written_tag,
     audit_event,
     notification
 );

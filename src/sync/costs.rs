@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::input::spec::SyncItem;
 use super::needs::Needs;
+use super::outcome::Action;
+use super::plan::PlanAction;
 use super::selection::candidate::Candidate;
 use crate::oci::http::tally::RequestCount;
 use crate::oci::{Digest, Endpoint, Repository};
@@ -64,6 +66,13 @@ impl CopyCosts {
             blobs: HashSet::new(),
             manifests: HashSet::new(),
             known: HashSet::new(),
+        }
+    }
+
+    /// Adds a delete: a last look at the tag, and the request itself.
+    pub(super) fn delete(&mut self, action: &PlanAction) {
+        if action.action == Action::Delete {
+            self.more.target_requests += 2;
         }
     }
 

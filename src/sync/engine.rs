@@ -5,24 +5,29 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use indexmap::IndexMap;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::oci::Endpoint;
 
-use super::copy::ladder::{BlobLocations, Ladder};
+use super::copy::backup::Backups;
+use super::copy::ladder::Ladder;
 use super::copy::missing_platforms::MissingPlatformItems;
 use super::copy::unreachable::Unreachable;
+use super::course::{RunEnd, RunStop};
 use super::input::spec::{SyncItem, SyncSpec, Unmatched};
 use super::kept::part::KeptPart;
-use super::outcome::{TagOutcome, Totals};
+use super::outcome::{Status, TagOutcome};
 use super::progress::{Event, Reporter};
+use super::prune::delete::Ways;
+use super::prune::run::Pruning;
+use super::prune::sights::Sights;
 use super::referrers::lease::IndexLeases;
 use super::referrers::of_tag::in_order;
 use super::referrers::tags::ReferrerTags;
 use super::referrers::walk::Referrers;
-use super::selection::candidate::{Candidate, candidates_find};
-use super::tag_work::TagWorker;
+use super::selection::candidate::Candidate;
+use super::selection::finding::{Candidates, candidates_find};
+use super::tag_worker::{Shared, TagWorker};
 
 /// Copies the content of a [`SyncSpec`] to one registry.
 pub struct Engine {
@@ -35,46 +40,6 @@ pub struct Engine {
     leases: Option<Arc<dyn IndexLeases>>,
     /// What of a kept plan is copied, instead of items.
     kept: Option<KeptPart>,
-}
-
-/// State shared by the parts of a run: blobs copied by one are mounted by the others, a registry
-/// found unreachable by one isn't tried by the others, and all of them together work on no more
-/// tags at once than the specification allows.
-struct Shared {
-    homes: Arc<BlobLocations>,
-    unreachable: Arc<Unreachable>,
-    permits: Semaphore,
-}
-
-/// Signals to end a run early.
-#[derive(Clone, Debug, Default)]
-pub struct RunStop {
-    /// Cancels all transfers at once.
-    pub cancel: CancellationToken,
-    /// Lets the tags in progress finish, and starts no others.
-    pub drain: CancellationToken,
-}
-
-impl From<CancellationToken> for RunStop {
-    fn from(cancel: CancellationToken) -> Self {
-        Self {
-            cancel,
-            drain: CancellationToken::new(),
-        }
-    }
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, Default)]
-pub struct RunEnd {
-    /// The counts.
-    pub totals: Totals,
-    /// Whether it was cancelled before its end.
-    pub cancelled: bool,
-    /// Whether tags weren't started because of draining.
-    pub drained: bool,
-    /// Which registries couldn't be reached at all, and why; tags after that weren't tried.
-    pub unreachable: Option<String>,
 }
 
 impl Engine {
@@ -90,7 +55,8 @@ impl Engine {
             unmatched,
             shared: Arc::new(Shared {
                 homes: Arc::default(),
-                unreachable: Arc::default(),
+                unreachable: Unreachable::default(),
+                ways: Ways::default(),
                 permits,
             }),
             leases: None,
@@ -157,9 +123,18 @@ impl Engine {
     /// the target stays consistent, since tags are written last.
     pub async fn run(&self, reporter: Reporter, halt: impl Into<RunStop>) -> RunEnd {
         let halt = halt.into();
-        if let Some(kept) = &self.kept {
-            return self.kept_copy(kept, &reporter, &halt).await;
+        let mut end = match &self.kept {
+            Some(kept) => self.kept_copy(kept, &reporter, &halt).await,
+            None => self.items_copy(&reporter, &halt).await,
+        };
+        if end.cancelled {
+            self.target.uploads_end().await;
         }
+        end.unreachable = self.shared.unreachable.summary();
+        end
+    }
+
+    async fn items_copy(&self, reporter: &Reporter, halt: &RunStop) -> RunEnd {
         let mut end = RunEnd::default();
         let unreachable = &self.shared.unreachable;
         let mut found = tokio::select! {
@@ -174,84 +149,130 @@ impl Engine {
             }
         };
         found.unmatched_add(&self.unmatched);
-        end.totals.selected = (found.all.len() + found.failed.len()) as u64;
-        for warning in found.warnings {
-            end.totals.warnings += 1;
-            reporter.send(Event::Warning(warning)).await;
-        }
-        for warning in found.empty {
-            end.totals.warnings += 1;
-            end.totals.empty += 1;
-            reporter.send(Event::Empty(warning)).await;
-        }
-        for failed in found.failed {
-            end.totals.add(&failed);
-            reporter.send(Event::Finished(Box::new(failed))).await;
-        }
-        let tags = end.totals.selected;
-        reporter.send(Event::Selected { tags }).await;
-        let worker = self.worker(found.referrer_tags, &reporter);
-        let mut lacking = MissingPlatformItems::default();
-        for some in in_order(found.all, worker.referrers.is_some()) {
-            self.candidates_copy(some, &worker, &mut lacking, (&reporter, &halt), &mut end)
+        let mut work = Work {
+            sights: Sights::of(&self.target, std::mem::take(&mut found.looks), &found.all),
+            lacking: MissingPlatformItems::default(),
+            end,
+        };
+        let (all, tags) = self.found_report(found, reporter, &mut work).await;
+        let backups = Backups::of(&self.spec, &all);
+        let worker = self.worker(tags, backups, reporter);
+        for some in in_order(all, worker.referrers.is_some()) {
+            self.candidates_copy(some, &worker, (reporter, halt), &mut work)
                 .await;
         }
-        // Tags that haven't been checked yet may have the platform.
-        if !end.drained && !end.cancelled {
-            for outcome in lacking.end() {
-                tell(outcome, &reporter, &mut end).await;
-            }
-        }
-        if end.cancelled {
-            self.target.uploads_end().await;
-        }
-        end.unreachable = unreachable.summary();
-        end
+        self.end(work, &worker, reporter, halt).await
     }
 
     /// The same for a kept plan, whose actions are read page by page.
     async fn kept_copy(&self, kept: &KeptPart, reporter: &Reporter, halt: &RunStop) -> RunEnd {
-        let mut end = RunEnd::default();
-        let worker = self.worker(ReferrerTags::default(), reporter);
+        let mut work = Work::default();
+        let backups = Backups::of(&self.spec, &[]);
+        let worker = self.worker(ReferrerTags::default(), backups, reporter);
         let mut after = None;
         loop {
             let page = tokio::select! {
                 page = kept.page(after, self.spec.index) => page,
                 () = halt.cancel.cancelled() => {
-                    end.cancelled = true;
+                    work.end.cancelled = true;
                     break;
                 }
             };
             let page = match page {
                 Ok(page) => page,
                 Err(error) => {
-                    tell(kept.unread(error), reporter, &mut end).await;
+                    work.tell(kept.unread(error), reporter).await;
                     break;
                 }
             };
             if after.is_none() {
-                end.totals.selected = page.all;
-                let tags = end.totals.selected;
-                reporter.send(Event::Selected { tags }).await;
+                work.end.totals.selected = page.all;
+                reporter.send(Event::Selected { tags: page.all }).await;
             }
             after = page.last;
             for some in in_order(page.candidates, worker.referrers.is_some()) {
-                let mut lacking = MissingPlatformItems::default();
-                self.candidates_copy(some, &worker, &mut lacking, (reporter, halt), &mut end)
+                self.candidates_copy(some, &worker, (reporter, halt), &mut work)
                     .await;
             }
-            if after.is_none() || end.cancelled || end.drained {
+            if after.is_none() || work.end.cancelled || work.end.drained {
                 break;
             }
         }
-        if end.cancelled {
-            self.target.uploads_end().await;
+        work.end
+    }
+
+    /// Reports what was found; returns what is to be copied.
+    async fn found_report(
+        &self,
+        found: Candidates,
+        reporter: &Reporter,
+        work: &mut Work,
+    ) -> (Vec<Candidate>, ReferrerTags) {
+        let tags = (found.all.len() + found.failed.len()) as u64;
+        work.end.totals.selected = tags;
+        for warning in found.warnings {
+            work.end.warn(warning, reporter).await;
         }
-        end.unreachable = self.shared.unreachable.summary();
+        for warning in found.empty {
+            work.end.totals.warnings += 1;
+            work.end.totals.empty += 1;
+            reporter.send(Event::Empty(warning)).await;
+        }
+        for failed in found.failed {
+            work.tell(failed, reporter).await;
+        }
+        reporter.send(Event::Selected { tags }).await;
+        (found.all, found.referrer_tags)
+    }
+
+    /// What comes after the last tag: reports held back, and deletes.
+    async fn end(
+        &self,
+        mut work: Work,
+        worker: &TagWorker,
+        reporter: &Reporter,
+        halt: &RunStop,
+    ) -> RunEnd {
+        if work.end.drained || work.end.cancelled {
+            return work.end;
+        }
+        // Tags that haven't been checked yet may have had the platform.
+        for outcome in std::mem::take(&mut work.lacking).end() {
+            work.tell(outcome, reporter).await;
+        }
+        let Work {
+            mut sights,
+            mut end,
+            ..
+        } = work;
+        let Some(rules) = self.spec.prune.as_ref().filter(|_| self.spec.is_pruning()) else {
+            return end;
+        };
+        sights.carried(worker.referrers.as_ref());
+        sights.unreachable(self.shared.unreachable.summary().as_deref());
+        let pruning = Pruning {
+            target: &self.target,
+            rules,
+            ways: &self.shared.ways,
+            halt,
+            reporter,
+            parallel: self.spec.max_parallel,
+        };
+        let is_cut = tokio::select! {
+            biased;
+            () = halt.cancel.cancelled() => true,
+            () = pruning.run(sights, &mut end) => false,
+        };
+        end.cancelled |= is_cut;
         end
     }
 
-    fn worker(&self, tags: ReferrerTags, reporter: &Reporter) -> Arc<TagWorker> {
+    fn worker(
+        &self,
+        tags: ReferrerTags,
+        backups: Option<Backups>,
+        reporter: &Reporter,
+    ) -> Arc<TagWorker> {
         let (target, homes) = (self.target.clone(), Arc::clone(&self.shared.homes));
         let ladder = Arc::new(Ladder::new(target.clone(), reporter.on_bytes(), homes));
         let (choice, leases) = (&self.spec.referrers, self.leases.clone());
@@ -266,7 +287,8 @@ impl Engine {
             target,
             spec: Arc::clone(&self.spec),
             ladder,
-            unreachable: Arc::clone(&self.shared.unreachable),
+            backups,
+            shared: Arc::clone(&self.shared),
         })
     }
 
@@ -274,15 +296,13 @@ impl Engine {
         &self,
         some: Vec<Candidate>,
         worker: &Arc<TagWorker>,
-        lacking: &mut MissingPlatformItems,
         (reporter, halt): (&Reporter, &RunStop),
-        end: &mut RunEnd,
+        work: &mut Work,
     ) {
         let tasks = some.into_iter().map(|candidate| {
             let (worker, drain) = (Arc::clone(worker), halt.drain.clone());
-            let shared = Arc::clone(&self.shared);
             AbortOnDropHandle::new(tokio::spawn(async move {
-                let _permit = shared.permits.acquire().await;
+                let _permit = worker.shared.permits.acquire().await;
                 if drain.is_cancelled() {
                     return None;
                 }
@@ -296,18 +316,18 @@ impl Engine {
             let next = tokio::select! {
                 biased;
                 () = halt.cancel.cancelled() => {
-                    end.cancelled = true;
+                    work.end.cancelled = true;
                     return;
                 }
                 next = tasks.next() => next,
             };
             match next {
                 Some(Ok(Some((items, outcome)))) => {
-                    for outcome in lacking.take(&items, outcome) {
-                        tell(outcome, reporter, end).await;
+                    for outcome in work.lacking.take(&items, outcome) {
+                        work.tell(outcome, reporter).await;
                     }
                 }
-                Some(Ok(None)) => end.drained = true,
+                Some(Ok(None)) => work.end.drained = true,
                 Some(Err(failure)) => {
                     if let Ok(panic) = failure.try_into_panic() {
                         std::panic::resume_unwind(panic);
@@ -319,13 +339,23 @@ impl Engine {
     }
 }
 
-/// Counts and reports the outcome of a tag.
-async fn tell(outcome: TagOutcome, reporter: &Reporter, end: &mut RunEnd) {
-    let about_referrers = outcome.referrers.warnings.iter().cloned();
-    for warning in outcome.warning().into_iter().chain(about_referrers) {
-        end.totals.warnings += 1;
-        reporter.send(Event::Warning(warning)).await;
+/// What becomes of the tags, so far.
+#[derive(Default)]
+struct Work {
+    sights: Sights,
+    /// Reports about tags without a chosen platform.
+    lacking: MissingPlatformItems,
+    end: RunEnd,
+}
+
+impl Work {
+    /// Counts and reports the outcome of a tag.
+    async fn tell(&mut self, outcome: TagOutcome, reporter: &Reporter) {
+        if outcome.status != Status::Done {
+            let error = outcome.told_error().unwrap_or_default();
+            let place = &outcome.target_repository;
+            self.sights.trouble(place, &outcome.target, error);
+        }
+        self.end.tell(outcome, reporter).await;
     }
-    end.totals.add(&outcome);
-    reporter.send(Event::Finished(Box::new(outcome))).await;
 }

@@ -52,6 +52,30 @@ pub enum SyncError {
         /// The target's words.
         source: Box<oci::Error>,
     },
+    /// The present image of a tag can't be kept, so the tag isn't overwritten.
+    #[error(
+        "the previous image of `{tag}` can't be kept as `{name}`, so it isn't overwritten: {source}"
+    )]
+    Backup {
+        /// The tag to overwrite.
+        tag: String,
+        /// The name to keep its image under.
+        name: String,
+        /// Why.
+        source: Box<SyncError>,
+    },
+    /// The name under which an image would be kept can't be used.
+    #[error(
+        "the previous image of `{tag}` would be kept as `{name}`: {detail}; change `backup_tag`"
+    )]
+    BackupName {
+        /// The tag to overwrite.
+        tag: String,
+        /// The name.
+        name: String,
+        /// Why not.
+        detail: String,
+    },
     /// A signature, SBOM or the like can't be copied; the image itself is at the target.
     #[error("referrer {referrer}: {source}")]
     Referrer {
@@ -76,7 +100,7 @@ impl SyncError {
     /// The failure itself, if this one only says what it prevented.
     pub fn cause(&self) -> &Self {
         match self {
-            Self::Referrer { source, .. } => source.cause(),
+            Self::Referrer { source, .. } | Self::Backup { source, .. } => source.cause(),
             own => own,
         }
     }

@@ -2,9 +2,12 @@
 //!
 //! How a tag is processed: [`input`] names items; [`selection`] lists their tags and selects; `copy`
 //! compares both ends and copies, the cheapest way first; [`referrers`] follow their images;
-//! [`outcome`] is its result, and [`progress`] reports it. [`engine`] drives that for a run, [`plan`] without writing.
+//! [`outcome`] is its result, and [`progress`] reports it; [`prune`] deletes what is no longer wanted.
+//! [`engine`] drives that for a run, with a `tag_worker` for each tag; [`course`]: how a run is stopped,
+//! and how it ended.
 //!
-//! - `tag_work`: one tag of a run; `needs`: what a planned tag needs, and [`costs`]: what it costs.
+//! - [`plan`]: what a run would do, and `planning` makes it; `needs`: what a planned tag needs, and
+//!   [`costs`]: what it costs.
 //! - [`kept`]: runs of a plan that was kept.
 //! - [`evidence`]: what was asked and done, for somebody who checks the target.
 //! - [`offload`]: long-running work, such as matching many names, off the runtime's threads.
@@ -12,6 +15,7 @@
 
 mod copy;
 pub mod costs;
+pub mod course;
 pub mod engine;
 pub mod error;
 pub mod evidence;
@@ -21,13 +25,17 @@ mod needs;
 pub mod offload;
 pub mod outcome;
 pub mod plan;
+mod planning;
 pub mod progress;
+pub mod prune;
 pub mod referrers;
 pub mod selection;
-mod tag_work;
+mod tag_worker;
 
-pub use engine::{Engine, RunEnd, RunStop};
+pub use course::{RunEnd, RunStop};
+pub use engine::Engine;
 pub use error::SyncError;
+pub use input::backup_tag::BackupTag;
 pub use input::index_mode::IndexMode;
 pub use input::placement::Placement;
 pub use input::spec::{OnEmpty, SyncItem, SyncSpec};

@@ -19,6 +19,8 @@ pub enum Action {
     Update,
     /// There is nothing to do.
     Skip,
+    /// It is deleted at the target.
+    Delete,
     /// A rule forbids it.
     Blocked,
 }
@@ -30,6 +32,7 @@ impl Action {
             Self::Copy => "copy",
             Self::Update => "update",
             Self::Skip => "skip",
+            Self::Delete => "delete",
             Self::Blocked => "blocked",
         }
     }
@@ -101,7 +104,7 @@ pub struct TagOutcome {
     pub source_digest: Option<Digest>,
     /// The target's current digest.
     pub target_digest: Option<Digest>,
-    /// The target's previous digest, if it was overwritten.
+    /// The target's previous digest, if it was overwritten or deleted.
     pub previous_digest: Option<Digest>,
     /// The chosen platforms, in the form of [`super::input::index_mode::platforms_text`].
     pub platforms: String,
@@ -116,6 +119,8 @@ pub struct TagOutcome {
     pub moved: Moved,
     /// How long it took.
     pub duration: Duration,
+    /// Whether the target's tag was written, even if something else failed afterwards.
+    pub is_written: bool,
     /// Why it failed.
     pub error: Option<String>,
 }
@@ -130,6 +135,25 @@ pub struct ReferrerOutcome {
 }
 
 impl TagOutcome {
+    /// `host/repository` at the target, and at the source; `None` without a tag, or for a digest.
+    pub fn places(&self) -> Option<(&str, &str)> {
+        let target = self
+            .target
+            .strip_suffix(&self.target_tag)?
+            .strip_suffix(':')?;
+        let source = self.source.strip_suffix(&self.tag)?.strip_suffix(':')?;
+        Some((target, source))
+    }
+
+    /// `repository:tag` at the source.
+    pub fn name(&self) -> String {
+        match self.tag.as_str() {
+            "" => self.repository.clone(),
+            tag if tag.contains(':') => format!("{}@{tag}", self.repository),
+            tag => format!("{}:{tag}", self.repository),
+        }
+    }
+
     /// Why it failed or is blocked.
     pub fn told_error(&self) -> Option<&str> {
         match self.status {
@@ -170,7 +194,8 @@ impl std::ops::AddAssign for Moved {
 /// The counts of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Tags selected, and items whose tags couldn't be listed: finally the sum of the five below.
+    /// Tags selected, and items whose tags couldn't be listed: finally the sum of the others below,
+    /// without deletes.
     pub selected: u64,
     /// Tags new at the target.
     pub copied: u64,
@@ -178,6 +203,8 @@ pub struct Totals {
     pub updated: u64,
     /// Tags that were unchanged or skipped.
     pub skipped: u64,
+    /// Tags deleted at the target; they aren't selected ones.
+    pub deleted: u64,
     /// Tags that a rule forbade.
     pub blocked: u64,
     /// Tags (and listings) that failed.
@@ -205,6 +232,7 @@ impl Totals {
             (_, Action::Copy) => &mut self.copied,
             (_, Action::Update) => &mut self.updated,
             (_, Action::Skip) => &mut self.skipped,
+            (_, Action::Delete) => &mut self.deleted,
         };
         *count += 1;
     }
@@ -214,11 +242,15 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} copied, {} updated, {} unchanged or skipped, {} blocked, {} failed{}; \
+            "{} copied, {} updated, {} unchanged or skipped{}, {} blocked, {} failed{}; \
              {} in {} sent, {} mounted",
             self.copied,
             self.updated,
             self.skipped,
+            match self.deleted {
+                0 => String::new(),
+                some => format!(", {some} deleted"),
+            },
             self.blocked,
             self.failed,
             match self.warnings {

@@ -19,6 +19,15 @@ pub enum Event {
     Warning(String),
     /// The same about an item that selects nothing.
     Empty(String),
+    /// For the log only.
+    Note(String),
+    /// Recorded tags that aren't at the target any more.
+    Forgotten {
+        /// `host/repository` at the target.
+        place: String,
+        /// The tags.
+        tags: Vec<String>,
+    },
     /// A tag was finished.
     Finished(Box<TagOutcome>),
 }

@@ -8,6 +8,7 @@ mod cli;
 mod docs;
 mod oci;
 mod plans;
+mod pruning;
 mod quartz;
 mod registry_self;
 mod scheduling;

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
 
-use crate::sync::{IndexMode, OnEmpty, Placement, TagTemplate};
-
 use crate::cli::complete::{api_words, project_labels, store_labels};
 use crate::cli::select::{RepositoryArguments, SelectArguments};
-use crate::cli::values::{EvidenceFormat, word};
+use crate::cli::values::EvidenceFormat;
+
+use super::project_options::ProjectOptionArguments;
 
 /// Which server, and which account. The session is kept for later commands.
 #[derive(Args, Clone, Debug)]
@@ -105,6 +105,11 @@ Examples:
   registrysync project run web --plan 5    # exactly what plan 5 says
 
 Exit code 1 if a tag can't or mustn't be copied.";
+const PROJECT_SET_EXAMPLES: &str = "\
+Examples:
+  registrysync project set web --prune gone --prune-protect-regex '^release-'
+  registrysync project set web --backup-tag '{tag}-before-{date}'
+  registrysync project set web --prune none --backup-tag ''";
 
 const PROJECT_RUN_EXAMPLES: &str = "\
 Examples:
@@ -112,6 +117,7 @@ Examples:
   registrysync project run web --wait && echo 'all tags are there'
   registrysync project run web --retry 17    # only the failed tags of run 17
   registrysync project run web --plan 5      # exactly what plan 5 says
+  registrysync project run web --force       # may delete more than `prune_limit`
 
 With --wait: exit code 0 if the run finished without failed or blocked tags, otherwise 1; 130 if you stop waiting (the run continues).";
 
@@ -196,6 +202,9 @@ pub enum ProjectCommand {
         #[command(flatten)]
         connection: ConnectionArguments,
     },
+    /// Change options of a project; the others stay as they are
+    #[command(after_help = PROJECT_SET_EXAMPLES)]
+    Set(Box<ProjectSetArguments>),
     /// Start a run
     #[command(after_help = PROJECT_RUN_EXAMPLES)]
     Run {
@@ -215,8 +224,11 @@ pub enum ProjectCommand {
         #[arg(long, value_name = "ID")]
         retry: Option<i64>,
         /// Copy exactly what this kept plan says, by its digests
-        #[arg(long, value_name = "ID", conflicts_with = "retry")]
+        #[arg(long, value_name = "ID", conflicts_with_all = ["retry", "force"])]
         plan: Option<i64>,
+        /// Permit deletes beyond the project's `prune_limit`, and after an empty listing or selection
+        #[arg(long, conflicts_with = "retry")]
+        force: bool,
         /// The server
         #[command(flatten)]
         connection: ConnectionArguments,
@@ -327,30 +339,9 @@ pub struct ProjectCreateArguments {
     /// The store to copy to
     #[arg(long, value_name = "STORE", add = ArgValueCompleter::new(store_labels))]
     pub to: String,
-    /// How target repositories are named [default: path]
-    #[arg(long, value_name = "path|flat|scoped|TEMPLATE", value_parser = word::<Placement>)]
-    pub placement: Option<Placement>,
-    /// How target tags are named, with `{tag}`, `{date}` and `{digest}`
-    #[arg(long, value_name = "TEMPLATE", value_parser = word::<TagTemplate>)]
-    pub target_tag: Option<TagTemplate>,
-    /// Copy this platform only (`arm64`, `linux/arm/v7`); may be repeated
-    #[arg(long = "architecture", value_name = "A")]
-    pub architectures: Vec<String>,
-    /// What becomes of an index of which some platforms are copied [default: rewrite]
-    #[arg(long, value_name = "keep|sparse|rewrite|rewrite-single", value_parser = word::<IndexMode>)]
-    pub index: Option<IndexMode>,
-    /// What to do if an item selects nothing [default: warn]
-    #[arg(long, value_name = "warn|fail|ignore", value_parser = word::<OnEmpty>)]
-    pub on_empty: Option<OnEmpty>,
-    /// Also copy signatures, SBOMs and attestations: all, or only these types, comma-separated
-    #[arg(long, value_name = "TYPES", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "all")]
-    pub referrers: Vec<String>,
-    /// Description
-    #[arg(long, value_name = "TEXT")]
-    pub description: Option<String>,
-    /// Number of tags to work on at once
-    #[arg(long, value_name = "N")]
-    pub max_parallel: Option<i64>,
+    /// Its options
+    #[command(flatten)]
+    pub options: ProjectOptionArguments,
     /// Create it disabled: it can't run until it is enabled
     #[arg(long)]
     pub disabled: bool,
@@ -360,6 +351,20 @@ pub struct ProjectCreateArguments {
     /// Which tags
     #[command(flatten)]
     pub select: SelectArguments,
+    /// The server
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
+/// `registrysync project set`
+#[derive(Args, Debug)]
+pub struct ProjectSetArguments {
+    /// The project
+    #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
+    pub label: String,
+    /// Its options
+    #[command(flatten)]
+    pub options: ProjectOptionArguments,
     /// The server
     #[command(flatten)]
     pub connection: ConnectionArguments,

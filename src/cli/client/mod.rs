@@ -3,7 +3,8 @@
 //! - [`args`]: their arguments.
 //! - `connection`: their common session; `table`: prints tables.
 //! - `api`: calls any method; `api_help` describes them.
-//! - `project`, with `project_plan`, `project_run`, `project_evidence` and `project_schedule`; `store`; `workers`.
+//! - `project`, with [`project_options`], `project_plan`, `project_run`, `project_evidence` and
+//!   `project_schedule`; `store`; `workers`.
 
 pub(in crate::cli) mod api;
 pub(in crate::cli) mod api_help;
@@ -11,6 +12,7 @@ pub mod args;
 pub(in crate::cli) mod connection;
 pub(in crate::cli) mod project;
 pub(in crate::cli) mod project_evidence;
+pub mod project_options;
 pub(in crate::cli) mod project_plan;
 pub(in crate::cli) mod project_run;
 pub(in crate::cli) mod project_schedule;

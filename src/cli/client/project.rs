@@ -3,8 +3,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::args::{ProjectArguments, ProjectCommand, ProjectCreateArguments};
+use super::args::{ProjectArguments, ProjectCommand, ProjectCreateArguments, ProjectSetArguments};
 use super::connection::Session;
+use super::project_run::RunOptions;
 use super::table::{self, cell, members, rows};
 use super::{project_evidence, project_plan, project_run, project_schedule};
 use crate::cli::error::CliError;
@@ -23,6 +24,7 @@ pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliEr
             Ok(0)
         }
         ProjectCommand::Create(arguments) => create(&arguments, json).await,
+        ProjectCommand::Set(arguments) => set(&arguments, json).await,
         ProjectCommand::Run {
             label,
             wait,
@@ -30,10 +32,17 @@ pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliEr
             queue,
             retry,
             plan,
+            force,
             connection,
         } => {
             let mut session = Session::open(&connection)?;
-            let id = project_run::start(&mut session, &label, queue, (retry, plan)).await?;
+            let options = RunOptions {
+                queue,
+                retry,
+                plan,
+                force,
+            };
+            let id = project_run::start(&mut session, &label, options).await?;
             if wait {
                 return project_run::watch(&mut session, id, json, quiet).await;
             }
@@ -191,35 +200,7 @@ fn selection(item: &Json) -> String {
 
 async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, CliError> {
     let item = item(arguments)?;
-    let mut options = Map::new();
-    let placement = arguments.placement.as_ref().map(ToString::to_string);
-    let target_tag = arguments.target_tag.as_ref().map(ToString::to_string);
-    let texts = [
-        ("placement", placement),
-        ("target_tag", target_tag),
-        ("index", arguments.index.map(|index| index.to_string())),
-        ("on_empty", arguments.on_empty.map(|rule| rule.to_string())),
-    ];
-    for (name, text) in texts {
-        options.extend(text.map(|text| (name.into(), json!(text))));
-    }
-    if !arguments.architectures.is_empty() {
-        options.insert("architectures".into(), json!(arguments.architectures));
-    }
-    if !arguments.referrers.is_empty() {
-        options.insert("referrers".into(), json!(arguments.referrers));
-    }
-    options.extend(
-        arguments
-            .description
-            .iter()
-            .map(|text| ("description".into(), json!(text))),
-    );
-    options.extend(
-        arguments
-            .max_parallel
-            .map(|count| ("max_parallel".into(), json!(count))),
-    );
+    let mut options = arguments.options.members();
     if arguments.disabled {
         options.insert("enabled".into(), json!(false));
     }
@@ -249,6 +230,24 @@ async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, Cl
             _ => format!("start it with `registrysync project run {label}`"),
         };
         talk_line(&format!("created the project `{label}`; {next}"));
+    }
+    Ok(0)
+}
+
+async fn set(arguments: &ProjectSetArguments, json: bool) -> Result<u8, CliError> {
+    let (label, details) = (&arguments.label, arguments.options.members());
+    if details.is_empty() {
+        return Err(CliError::Input(
+            "nothing to change; give an option, such as `--prune gone`".into(),
+        ));
+    }
+    let mut session = Session::open(&arguments.connection)?;
+    let args = members(json!({"label": label, "details": details}));
+    let project = session.post("registrysync.setDetails", args).await?;
+    if json {
+        json_line(&project);
+    } else {
+        talk_line(&format!("changed the project `{label}`"));
     }
     Ok(0)
 }

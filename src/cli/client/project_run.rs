@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::connection::Session;
@@ -23,20 +24,26 @@ const COUNTS: [&str; 6] = [
     "copied", "updated", "skipped", "deleted", "blocked", "failed",
 ];
 
-/// Starts a run, or a retry of the run `retry`, or one of a kept plan; returns its id.
+/// What a run is asked, as the API takes it; what isn't given is left out.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(in crate::cli) struct RunOptions {
+    pub(in crate::cli) queue: bool,
+    /// The run whose failed tags are retried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) retry: Option<i64>,
+    /// The kept plan to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) plan: Option<i64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::cli) force: bool,
+}
+
+/// Starts a run; returns its id.
 pub(in crate::cli) async fn start(
     session: &mut Session,
     label: &str,
-    queue: bool,
-    (retry, plan): (Option<i64>, Option<i64>),
+    options: RunOptions,
 ) -> Result<i64, CliError> {
-    let mut options = json!({"queue": queue});
-    if let Some(id) = retry {
-        options["retry"] = id.into();
-    }
-    if let Some(id) = plan {
-        options["plan"] = id.into();
-    }
     let args = json!({"label": label, "options": options});
     let id = session.post("registrysync.run", members(args)).await?;
     id.as_i64().ok_or_else(|| {

@@ -128,6 +128,9 @@ pub(super) fn asked_of(
     if let Some(template) = &arguments.target_tag {
         options.insert("target_tag".to_owned(), json!(template));
     }
+    if let Some(template) = &arguments.backup_tag {
+        options.insert("backup_tag".to_owned(), json!(template));
+    }
     if let Some(index) = arguments.index {
         options.insert("index".to_owned(), json!(index));
     }

@@ -19,8 +19,6 @@ pub(super) struct OneShotJob {
     pub(super) target: RegistryAddress,
     pub(super) registries: Vec<SourceRegistry>,
     pub(super) placement: Placement,
-    /// The types of referrers.
-    pub(super) referrers: Vec<String>,
 }
 
 /// Checks the arguments; only a pattern of repositories takes a request.
@@ -49,6 +47,9 @@ pub(super) async fn job(arguments: &CopyArguments) -> Result<OneShotJob, CliErro
         lost: LostTags::new(),
         only: None,
         referrers,
+        backup_tag: arguments.backup_tag.clone(),
+        // Nothing is recorded here that could be deleted.
+        prune: None,
     };
     same_place_refuse(&spec, &target)?;
     one_name_refuse(&spec)?;
@@ -58,7 +59,6 @@ pub(super) async fn job(arguments: &CopyArguments) -> Result<OneShotJob, CliErro
         target,
         registries: source.registries,
         placement: source.placement,
-        referrers: arguments.referrers.clone(),
     })
 }
 

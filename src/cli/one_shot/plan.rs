@@ -19,7 +19,7 @@ pub(in crate::cli) async fn run(arguments: PlanArguments) -> Result<u8, CliError
     let (code, plan) = show(&job.engine, arguments.copy.json).await?;
     if let (Some(draft), Some(plan)) = (draft, plan) {
         let path = draft.path().display().to_string();
-        draft.finish(job, plan, arguments.copy.index)?;
+        draft.finish(job, plan, arguments.copy)?;
         talk_line(&format!(
             "saved; to copy exactly this: registrysync sync --plan {path}"
         ));

@@ -13,13 +13,14 @@ use super::source::planned_client;
 use crate::cli::args::TrustArguments;
 use crate::cli::error::CliError;
 use crate::cli::result_file::ResultFile;
+use crate::cli::sync_args::CopyArguments;
 use crate::oci::{Digest, Endpoint, RegistryAddress};
 use crate::sync::evidence::{Asked, AskedItem, AskedPlan, AskedRegistry};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use crate::sync::kept::part::{KeptAction, KeptActions, KeptPage, KeptPart};
 use crate::sync::kept::record::ActionRecord;
-use crate::sync::{Engine, IndexMode, Placement, Plan, SyncSpec};
+use crate::sync::{BackupTag, Engine, IndexMode, Placement, Plan, SyncSpec};
 use crate::time_zone::today;
 
 const FLAG: &str = "--save";
@@ -55,6 +56,8 @@ struct FilePlan {
     placement: Placement,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     index: Option<IndexMode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    backup_tag: Option<BackupTag>,
     referrers: Vec<String>,
     /// What was asked, for the reader and for evidence.
     options: Map<String, Value>,
@@ -116,7 +119,7 @@ impl PlanDraft {
         mut self,
         job: OneShotJob,
         plan: Plan,
-        index: Option<IndexMode>,
+        arguments: CopyArguments,
     ) -> Result<(), CliError> {
         let sources = job.registries.iter();
         let sources =
@@ -127,8 +130,9 @@ impl PlanDraft {
             sources: sources.collect(),
             target: FileRegistry::of(&job.target, true),
             placement: job.placement,
-            index,
-            referrers: job.referrers,
+            index: arguments.index,
+            backup_tag: arguments.backup_tag,
+            referrers: arguments.referrers,
             options: job.asked.options,
             items: job.asked.items,
             warnings: plan.warnings,
@@ -197,6 +201,7 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
     };
     let spec = SyncSpec {
         items: Vec::new(),
+        unmatched: Vec::new(),
         placement: plan.placement,
         target_tag: None,
         date: today(),
@@ -207,6 +212,8 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
         only: None,
         referrers: ReferrerChoice::parse(&plan.referrers)
             .map_err(|error| named(format!("`{}`: {}", error.value, error.reason)))?,
+        backup_tag: plan.backup_tag,
+        prune: None,
     };
     let kept = KeptPart {
         name: "the plan".into(),

@@ -74,6 +74,7 @@ async fn show(
             }
         };
         match event {
+            Some(Event::Note(_) | Event::Forgotten { .. }) => {}
             Some(Event::Selected { tags }) => display.selected(tags),
             Some(Event::Warning(text) | Event::Empty(text)) => display.warning(&text),
             Some(Event::Finished(outcome)) => {

@@ -101,7 +101,9 @@ impl Auth {
     fn login(&self, scope: &Scope) -> Option<&Login> {
         let repository = match scope {
             Scope::Base | Scope::Catalog => None,
-            Scope::Pull(repository) | Scope::Push(repository) => Some(repository),
+            Scope::Pull(repository) | Scope::Push(repository) | Scope::Delete(repository) => {
+                Some(repository)
+            }
             Scope::Mount { to, .. } => Some(to),
         };
         self.logins.iter().find(|login| login.is_for(repository))

@@ -13,6 +13,8 @@ pub(in crate::oci) enum Scope {
     Pull(Repository),
     /// Read and write a repository.
     Push(Repository),
+    /// Delete in a repository.
+    Delete(Repository),
     /// Write a repository and read another one of the same registry.
     Mount {
         /// The repository that needs the blob.
@@ -30,6 +32,8 @@ impl Scope {
             Self::Catalog => vec!["registry:catalog:*".into()],
             Self::Pull(repository) => vec![format!("repository:{repository}:pull")],
             Self::Push(repository) => vec![format!("repository:{repository}:pull,push")],
+            // Some registries ask for the right to push, others for one of its own.
+            Self::Delete(repository) => vec![format!("repository:{repository}:pull,push,delete")],
             Self::Mount { to, from } => vec![
                 format!("repository:{to}:pull,push"),
                 format!("repository:{from}:pull"),

@@ -43,7 +43,7 @@ impl Call {
     ) -> Self {
         Self {
             kind: match method {
-                Method::PUT => Kind::WriteManifest,
+                Method::PUT | Method::DELETE => Kind::WriteManifest,
                 _ => Kind::Look,
             },
             method,

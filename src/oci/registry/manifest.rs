@@ -1,4 +1,4 @@
-//! Manifests of a registry: check (HEAD), get, push.
+//! Manifests of a registry: check (HEAD), get, push, delete.
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -29,6 +29,8 @@ pub struct ManifestHead {
     pub digest: Digest,
     /// Its length in bytes, if the registry stated it.
     pub size: Option<u64>,
+    /// Its media type, if the registry stated it.
+    pub media_type: Option<String>,
 }
 
 /// The response to a pushed manifest.
@@ -171,6 +173,22 @@ impl Client {
         }
     }
 
+    /// Deletes a tag, or a manifest with all its tags. One that doesn't exist counts as deleted.
+    pub async fn manifest_delete(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+    ) -> Result<(), Error> {
+        let what = format!("deleting `{}`", reference.on(repository));
+        let url = self.url(repository, &format!("manifests/{reference}"));
+        let scope = Scope::Delete(repository.clone());
+        let call = Call::new(Method::DELETE, url, scope, what);
+        match self.send(call).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn manifest_call(
         &self,
         method: Method,
@@ -299,6 +317,7 @@ async fn head_of(mut answer: Response, reference: Reference) -> Result<ManifestH
     Ok(ManifestHead {
         digest,
         size: Some(length as u64),
+        media_type: content_type,
     })
 }
 
@@ -348,7 +367,12 @@ fn head_read(answer: &Response) -> Result<Option<ManifestHead>, Error> {
     let size = answer
         .header(CONTENT_LENGTH.as_str())
         .and_then(|length| length.parse().ok());
-    Ok(Some(ManifestHead { digest, size }))
+    let media_type = answer.header(CONTENT_TYPE.as_str()).map(str::to_owned);
+    Ok(Some(ManifestHead {
+        digest,
+        size,
+        media_type,
+    }))
 }
 
 /// The digest in a header; an empty one counts as missing. Err: why it is invalid.

@@ -5,6 +5,7 @@
 //! - [`item`]: the images of a project; [`item_spec`]: their settings; [`repositories`]: which
 //!   repositories; [`selector`]: which tags; [`places`]: where each comes from and goes to.
 //! - `catalogue`: the repositories of items that name them by pattern.
+//! - `pruning`: what is deleted, and kept under another name.
 //! - `platforms`: what a choice of platforms means for indexes.
 //! - [`count`]: numbers that can be unset.
 
@@ -16,6 +17,7 @@ pub mod lookup;
 pub mod places;
 mod platforms;
 pub mod project;
+pub(in crate::service) mod pruning;
 pub mod referrer_words;
 pub mod repositories;
 pub mod selector;

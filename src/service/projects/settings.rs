@@ -10,7 +10,8 @@ use crate::oci::{NameError, PlatformChoice};
 use crate::service::Error;
 use crate::store;
 use crate::sync::input::spec::MAX_PARALLEL;
-use crate::sync::{IndexMode, OnEmpty, Placement, TagTemplate};
+use crate::sync::prune::settings::PruneKind;
+use crate::sync::{BackupTag, IndexMode, OnEmpty, Placement, TagTemplate};
 
 /// More simultaneous tags than any pair of registries can use.
 const MAX_PARALLEL_LIMIT: i64 = 256;
@@ -37,6 +38,20 @@ pub struct ProjectOptions {
     /// Signatures, SBOMs and attestations to copy with their images: `all`, `signature`,
     /// `attestation`, `sbom`, or artifact types; empty (the default): none.
     pub referrers: Option<ReferrerWords>,
+    /// Tags to delete at the target, of those that the project wrote: `none` (the default), `gone`
+    /// (they have left the source) or `selected` (also those that it doesn't write any more).
+    pub prune: Option<String>,
+    /// The most that a run deletes of a target repository's tags, in percent: 1 to 100 [default: 20].
+    #[schemars(range(min = 1, max = 100))]
+    pub prune_limit: Option<i64>,
+    /// Target tags that match this regular expression are never deleted; "": none.
+    pub prune_protect_regex: Option<String>,
+    /// How many of the tags to delete in a target repository stay, the newest; 0: none.
+    #[schemars(range(min = 0))]
+    pub prune_retain: Option<i64>,
+    /// A template of tags with `{tag}`, `{date}` and `{digest}`, under which an image is kept when its tag
+    /// is overwritten; "": it isn't kept.
+    pub backup_tag: Option<String>,
     /// Free text.
     pub description: Option<String>,
     /// Whether it can run.
@@ -68,6 +83,20 @@ pub struct ProjectDetails {
     /// Signatures, SBOMs and attestations to copy with their images: `all`, `signature`,
     /// `attestation`, `sbom`, or artifact types; empty: none.
     pub referrers: Option<ReferrerWords>,
+    /// Tags to delete at the target, of those that the project wrote: `none` (the default), `gone`
+    /// (they have left the source) or `selected` (also those that it doesn't write any more).
+    pub prune: Option<String>,
+    /// The most that a run deletes of a target repository's tags, in percent: 1 to 100 [default: 20].
+    #[schemars(range(min = 1, max = 100))]
+    pub prune_limit: Option<i64>,
+    /// Target tags that match this regular expression are never deleted; "": none.
+    pub prune_protect_regex: Option<String>,
+    /// How many of the tags to delete in a target repository stay, the newest; 0: none.
+    #[schemars(range(min = 0))]
+    pub prune_retain: Option<i64>,
+    /// A template of tags with `{tag}`, `{date}` and `{digest}`, under which an image is kept when its tag
+    /// is overwritten; "": it isn't kept.
+    pub backup_tag: Option<String>,
     /// Free text.
     pub description: Option<String>,
     /// Whether it can run.
@@ -88,6 +117,11 @@ impl From<ProjectOptions> for ProjectDetails {
             index: options.index,
             on_empty: options.on_empty,
             referrers: options.referrers,
+            prune: options.prune,
+            prune_limit: options.prune_limit,
+            prune_protect_regex: options.prune_protect_regex,
+            prune_retain: options.prune_retain,
+            backup_tag: options.backup_tag,
             description: options.description,
             enabled: options.enabled,
             max_parallel: options.max_parallel,
@@ -117,6 +151,21 @@ pub struct ProjectSettings {
     /// The signatures, SBOMs and attestations to copy, in the form of `ReferrerChoice::words`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub referrers: Vec<String>,
+    /// Which tags are deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune: Option<PruneKind>,
+    /// The most that are deleted, in percent, if not the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune_limit: Option<u8>,
+    /// Tags that are never deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune_protect_regex: Option<String>,
+    /// How many of those to delete stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune_retain: Option<u32>,
+    /// How images are named that are kept when their tag is overwritten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_tag: Option<BackupTag>,
     /// Free text.
     pub description: String,
     /// Maximum number of tags to work on at once.
@@ -138,6 +187,11 @@ impl Default for ProjectSettings {
             index: None,
             on_empty: None,
             referrers: Vec::new(),
+            prune: None,
+            prune_limit: None,
+            prune_protect_regex: None,
+            prune_retain: None,
+            backup_tag: None,
             description: String::new(),
             max_parallel: MAX_PARALLEL,
             newer: Newer::new(),
@@ -180,6 +234,7 @@ impl ProjectSettings {
         if let Some(words) = &details.referrers {
             self.referrers = words.choice()?.words();
         }
+        self.pruning_change(details)?;
         if let Some(description) = &details.description {
             if description.chars().count() > DESCRIPTION_LIMIT {
                 return Err(Error::invalid(

@@ -1,5 +1,7 @@
 //! From a stored project to what the engine works on: clients, items, and what earlier runs wrote.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use indexmap::IndexSet;
 
@@ -16,6 +18,7 @@ use crate::service::projects::catalogue::{
 };
 use crate::service::projects::item_spec::ItemSpec;
 use crate::service::projects::places::places_of;
+use crate::service::projects::pruning::written_of;
 use crate::service::projects::settings::ProjectSettings;
 use crate::service::stores::settings::client_options;
 use crate::store::projects::catalogue::{RunCatalogue, catalogue_kept};
@@ -23,12 +26,14 @@ use crate::store::projects::item::item_list;
 use crate::store::projects::kept_action::copy_places;
 use crate::store::projects::project::{Project, project_by_id};
 use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
+use crate::store::projects::written_tag::{WrittenKey, written_list};
 use crate::store::runs::run::Run;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
 use crate::store::{Db, DbConnection, SealKey};
 use crate::sync::evidence::{Asked, AskedPlan};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
+use crate::sync::prune::settings::{Prune, WrittenTag};
 use crate::sync::{Selector, SyncItem, SyncSpec};
 use crate::text::counted;
 use crate::time_zone::{day, today};
@@ -44,6 +49,8 @@ pub struct Job {
     pub pair: StorePair,
     /// The kept plan that is copied instead of what the items select.
     pub kept: Option<KeptRun>,
+    /// The project's version.
+    pub version: i64,
 }
 
 /// A project's data from the database.
@@ -58,6 +65,8 @@ struct StoredProject {
     only: Option<OnlyTags>,
     /// A kept plan, and the target repositories of its copies.
     kept: Option<(i64, Vec<String>)>,
+    prune: Option<Prune>,
+    version: i64,
     /// The day that names of tags mention.
     date: NaiveDate,
 }
@@ -180,7 +189,10 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
             let ends = places_of(conn, &project)?;
             items.retry_widen(only, |item| ends.place(item));
         }
-        let stored = stored_load(conn, &key, org_id, &project, items)?;
+        let mut stored = stored_load(conn, &key, org_id, &project, items)?;
+        if let Some(prune) = &mut stored.prune {
+            prune.force = run.force;
+        }
         let kept = match run.plan_id {
             Some(id) => {
                 plan_find(conn, &project, id)?;
@@ -246,6 +258,10 @@ fn stored_load(
         }
     }
     let lost = synced_lost(conn, pair)?.into_iter().collect();
+    let mut prune = settings.pruning(false)?;
+    if let Some(prune) = &mut prune {
+        prune.written = written_load(conn, project.id)?;
+    }
     Ok(StoredProject {
         source,
         target,
@@ -256,6 +272,8 @@ fn stored_load(
         lost,
         only: None,
         kept: None,
+        prune,
+        version: project.version,
         date: today(),
     })
 }
@@ -295,6 +313,25 @@ fn items_load(
         after = last.id;
         for item in &page {
             items.push((item.id, ItemSpec::of(item)?));
+        }
+    }
+}
+
+/// What the project wrote, by place.
+fn written_load(
+    conn: &mut DbConnection,
+    project_id: i64,
+) -> Result<HashMap<String, Vec<WrittenTag>>, Error> {
+    let mut written: HashMap<String, Vec<WrittenTag>> = HashMap::new();
+    let mut after = WrittenKey::default();
+    loop {
+        let page = written_list(conn, project_id, &after, PAGE)?;
+        let Some((last, _)) = page.last() else {
+            return Ok(written);
+        };
+        after = last.key();
+        for (place, tag) in page.into_iter().filter_map(written_of) {
+            written.entry(place).or_default().push(tag);
         }
     }
 }
@@ -347,6 +384,8 @@ impl StoredProject {
                 only: self.only,
                 referrers: ReferrerChoice::parse(&self.settings.referrers)
                     .map_err(|error| Error::invalid("referrers", error.to_string()))?,
+                backup_tag: self.settings.backup_tag,
+                prune: self.prune,
             },
             pair: self.pair,
             kept: self.kept.map(|(plan_id, places)| KeptRun {
@@ -354,6 +393,7 @@ impl StoredProject {
                 places,
                 source: source.into(),
             }),
+            version: self.version,
         })
     }
 }

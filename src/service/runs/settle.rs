@@ -81,6 +81,7 @@ fn counts_text(totals: &RunTotals) -> Option<String> {
         copied: number(totals.copied),
         updated: number(totals.updated),
         skipped: number(totals.skipped),
+        deleted: number(totals.deleted),
         blocked: number(totals.blocked),
         failed: number(totals.failed),
         warnings: number(totals.warnings),

@@ -44,6 +44,8 @@ pub struct RunStart {
     pub retry_of: Option<i64>,
     /// Copy what this kept plan of the project says, and nothing else.
     pub plan: Option<i64>,
+    /// Permit deletes beyond `prune_limit`, and after an empty listing or selection.
+    pub force: bool,
 }
 
 /// Queues a run and returns its id.
@@ -63,6 +65,10 @@ pub async fn run_start(
                 return Err(Error::invalid("label", message));
             }
             if let Some(id) = start.retry_of {
+                if start.force {
+                    let message = "it permits deletes, but a retry deletes nothing; omit one of `force` and `retry`";
+                    return Err(Error::invalid("force", message));
+                }
                 retry_check(conn, &project, id)?;
             }
             if let Some(id) = start.plan {
@@ -84,6 +90,7 @@ pub async fn run_start(
                 trigger,
                 retry_of: start.retry_of,
                 plan_id: start.plan,
+                force: start.force,
             };
             // A waiting run already does what this one would.
             if start.queue && project_lock(conn, org, project.id)?

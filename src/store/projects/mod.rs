@@ -3,6 +3,7 @@
 //! - [`project`]: sync projects; [`item`]: their items; [`synced_tag`]: the tags copied for them.
 //! - [`catalogue`]: the repositories of items that name them by pattern, run by run.
 //! - [`kept_plan`]: plans that can be run later; [`kept_action`]: what they say of each tag.
+//! - [`written_tag`]: the tags that each project wrote, which it may delete.
 //! - [`index_lease`]: who is writing an index of referrers.
 
 pub mod catalogue;
@@ -12,3 +13,4 @@ pub mod kept_action;
 pub mod kept_plan;
 pub mod project;
 pub mod synced_tag;
+pub mod written_tag;

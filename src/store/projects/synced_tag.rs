@@ -233,6 +233,22 @@ pub fn synced_forget(
     Ok(())
 }
 
+/// Removes the records of a tag that was deleted at the target.
+pub fn synced_forget_target(
+    conn: &mut DbConnection,
+    pair: StorePair,
+    target_repository: &str,
+    target_tag: &str,
+) -> Result<(), Error> {
+    let these = synced_tag::table
+        .filter(synced_tag::dest_store_id.eq(pair.dest))
+        .filter(synced_tag::src_store_id.eq(pair.src))
+        .filter(synced_tag::target_repository.eq(target_repository))
+        .filter(synced_tag::target_tag.eq(target_tag));
+    diesel::delete(these).execute(conn)?;
+    Ok(())
+}
+
 /// Removes at most `limit` records of items that no longer exist; returns how many. An item by pattern
 /// may have any repository.
 pub fn synced_forget_unused(conn: &mut DbConnection, limit: usize) -> Result<usize, Error> {

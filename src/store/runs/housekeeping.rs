@@ -7,6 +7,7 @@ use super::run::RunStatus;
 use crate::store::base::clock::clock;
 use crate::store::base::storable::text_kept;
 use crate::store::projects::kept_plan::plans_remove_of;
+use crate::store::projects::written_tag::written_remove;
 use crate::store::schema::{run_log, run_result, sync_item, tasko_run, tasko_schedule};
 use crate::store::trail::notification::notification_add_on_change;
 use crate::store::{DbConnection, Error, Moment};
@@ -271,7 +272,7 @@ fn rows_remove(conn: &mut DbConnection, run: i64, most: usize) -> Result<usize, 
     Ok(gone)
 }
 
-/// Removes at most `rows` of a project's results, log lines, kept plans and items, and the runs that have none
+/// Removes at most `rows` of a project's results, log lines, kept plans, items and records of what it wrote, and the runs that have none
 /// left, whatever their status; returns how many rows. One step of many, after which the project
 /// itself is removed.
 pub fn project_empty(conn: &mut DbConnection, id: i64, rows: usize) -> Result<usize, Error> {
@@ -303,7 +304,7 @@ pub fn project_empty(conn: &mut DbConnection, id: i64, rows: usize) -> Result<us
             .select(sync_item::id)
             .load(conn)?;
         let Some(last) = items.last() else {
-            return Ok(0);
+            return written_remove(conn, id, rows);
         };
         let these = sync_item::table
             .filter(sync_item::project_id.eq(id))

@@ -27,6 +27,8 @@ pub struct NewRun<'a> {
     pub retry_of: Option<i64>,
     /// The kept plan that it copies.
     pub plan_id: Option<i64>,
+    /// Permits deletes beyond the project's limit.
+    pub force: bool,
 }
 
 /// The result of [`run_enqueue`].
@@ -69,6 +71,7 @@ pub fn run_enqueue(
                 tasko_run::attempt.eq(1),
                 tasko_run::cancel_requested.eq(false),
                 tasko_run::message.eq(""),
+                tasko_run::force.eq(new.force),
             ),
             RunTotals::default(),
         );
@@ -93,6 +96,7 @@ pub fn run_queued(conn: &mut DbConnection, new: &NewRun<'_>) -> Result<Option<i6
     let same = |run: &&Run| {
         run.retry_of == new.retry_of
             && run.plan_id == new.plan_id
+            && run.force == new.force
             && run.trigger_kind == new.trigger
     };
     Ok(waiting.iter().find(same).map(|run| run.id))

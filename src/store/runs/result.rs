@@ -59,7 +59,7 @@ pub struct NewRunResult {
     pub status: ResultStatus,
     pub source_digest: Option<String>,
     pub target_digest: Option<String>,
-    /// What an update overwrote.
+    /// What an update overwrote, or a delete removed.
     pub previous_digest: Option<String>,
     /// Bytes sent to the target.
     pub bytes: i64,
@@ -78,6 +78,11 @@ pub struct NewRunResult {
 }
 
 impl NewRunResult {
+    /// What no two results of a part have in common.
+    fn key(&self) -> (&str, &str, &str) {
+        (&self.repository, &self.tag, &self.target)
+    }
+
     /// Made storable.
     fn kept(&self) -> NewRunResult {
         let digest = |digest: &Option<String>| digest.as_deref().map(name_kept);
@@ -100,7 +105,7 @@ impl NewRunResult {
     fn refused(&self) -> NewRunResult {
         use sha2::Digest as _;
         // Two of them must not have the same key.
-        let name = format!("{}\0{}", self.repository, self.tag);
+        let name = format!("{}\0{}\0{}", self.repository, self.tag, self.target);
         let name = hex::encode(sha2::Sha256::digest(name));
         NewRunResult {
             repository: String::new(),
@@ -123,10 +128,14 @@ macro_rules! put {
     ($rows:expr) => {
         diesel::insert_into(run_result::table)
             .values($rows)
-            .on_conflict((run_result::part_id, run_result::repository, run_result::tag))
+            .on_conflict((
+                run_result::part_id,
+                run_result::repository,
+                run_result::tag,
+                run_result::target,
+            ))
             .do_update()
             .set((
-                run_result::target.eq(excluded(run_result::target)),
                 run_result::action.eq(excluded(run_result::action)),
                 run_result::status.eq(excluded(run_result::status)),
                 run_result::source_digest.eq(excluded(run_result::source_digest)),
@@ -170,12 +179,12 @@ fn rows_put(conn: &mut DbConnection, lease: Lease, results: &[NewRunResult]) -> 
     let last: HashMap<_, _> = results
         .iter()
         .enumerate()
-        .map(|(at, result)| ((&result.repository, &result.tag), at))
+        .map(|(at, result)| (result.key(), at))
         .collect();
     let rows: Vec<_> = results
         .iter()
         .enumerate()
-        .filter(|(at, result)| last.get(&(&result.repository, &result.tag)) == Some(at))
+        .filter(|(at, result)| last.get(&result.key()) == Some(at))
         .map(|(_, result)| {
             let run = run_result::run_id.eq(lease.run_id);
             (run, run_result::part_id.eq(lease.part_id), result)
@@ -201,6 +210,7 @@ fn rows_put(conn: &mut DbConnection, lease: Lease, results: &[NewRunResult]) -> 
 pub struct RecordedTag {
     pub repository: String,
     pub tag: String,
+    pub target: String,
     pub action: ResultAction,
     pub bytes: i64,
 }
@@ -218,6 +228,7 @@ pub fn results_resume(conn: &mut DbConnection, lease: Lease) -> Result<Vec<Recor
             .select((
                 run_result::repository,
                 run_result::tag,
+                run_result::target,
                 run_result::action,
                 run_result::bytes,
             ))
@@ -226,7 +237,8 @@ pub fn results_resume(conn: &mut DbConnection, lease: Lease) -> Result<Vec<Recor
 }
 
 /// What failed in a run: target places, each with a tag; or with "" if the tags aren't known,
-/// because they couldn't be listed or a worker gave up first.
+/// because they couldn't be listed or a worker gave up first. Deletes aren't among it: only a whole
+/// run decides on them.
 pub fn results_failed(
     conn: &mut DbConnection,
     run_id: i64,
@@ -235,6 +247,7 @@ pub fn results_failed(
         .inner_join(run_part::table)
         .filter(run_result::run_id.eq(run_id))
         .filter(run_result::status.eq(ResultStatus::Failed))
+        .filter(run_result::action.ne(ResultAction::Delete))
         .select((run_part::target_repository, run_result::tag))
         .load(conn)?;
     let cut_short = places_cut_short(conn, run_id)?;

@@ -73,6 +73,8 @@ pub struct Run {
     pub attempt: i64,
     pub cancel_requested: bool,
     pub message: String,
+    /// Deletes beyond the limit are permitted.
+    pub force: bool,
     #[diesel(embed)]
     pub totals: RunTotals,
 }

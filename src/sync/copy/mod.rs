@@ -3,10 +3,12 @@
 //! - `compare`: checks both ends: unchanged, new, updated, blocked.
 //! - `chosen`: which platforms of an image are wanted.
 //! - `ladder`: copies what is missing, the cheapest way first.
+//! - `backup`: keeps what is overwritten.
 //! - `once`: one writer for each blob; `manifest_writes`: no index is written while one of its children is.
 //! - `missing_platforms`: items none of whose tags has a chosen platform; `unreachable`: registries
 //!   that a run has given up.
 
+pub(in crate::sync) mod backup;
 pub(in crate::sync) mod chosen;
 pub(in crate::sync) mod compare;
 pub(in crate::sync) mod ladder;

@@ -78,7 +78,7 @@ impl From<&Totals> for EvidenceTotals {
             copied: totals.copied,
             updated: totals.updated,
             skipped: totals.skipped,
-            deleted: 0,
+            deleted: totals.deleted,
             blocked: totals.blocked,
             failed: totals.failed,
             warnings: totals.warnings,

@@ -21,11 +21,11 @@ pub struct TagRecord {
     pub target: String,
     /// The chosen platforms; empty for all.
     pub platforms: Vec<String>,
-    /// copy, update, skip or blocked; delete is reserved.
+    /// copy, update, skip, delete or blocked.
     pub action: String,
     /// done, failed or blocked.
     pub status: String,
-    /// Why it was selected, and why this action; omitted in results of an older version.
+    /// Why it was selected or deleted, and why this action; omitted in results of an older version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Digest at the source.
@@ -34,7 +34,7 @@ pub struct TagRecord {
     /// Digest at the target, afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_digest: Option<String>,
-    /// Digest at the target that was overwritten.
+    /// Digest at the target that was overwritten or deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_digest: Option<String>,
     /// Bytes sent to the target.

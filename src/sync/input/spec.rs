@@ -8,12 +8,14 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::backup_tag::BackupTag;
 use super::index_mode::IndexMode;
 use super::placement::Placement;
 use super::template::TagTemplate;
 use crate::oci::{Digest, Endpoint, NameError, PlatformChoice, RegistryAddress, Repository};
 
 use crate::sync::input::referrer_choice::ReferrerChoice;
+use crate::sync::prune::settings::Prune;
 use crate::sync::selection::select::Selector;
 
 /// Default number of tags worked on at once. Twice the requests in flight hide the latency of one;
@@ -45,6 +47,17 @@ pub struct SyncSpec {
     pub only: Option<OnlyTags>,
     /// Which signatures, SBOMs and attestations are copied with their images.
     pub referrers: ReferrerChoice,
+    /// How an image is named that is kept when its tag is overwritten; `None`: it isn't kept.
+    pub backup_tag: Option<BackupTag>,
+    /// What is deleted at the target; `None`: nothing.
+    pub prune: Option<Prune>,
+}
+
+impl SyncSpec {
+    /// Whether tags may be deleted: never if only some are worked on.
+    pub fn is_pruning(&self) -> bool {
+        self.prune.is_some() && self.only.is_none()
+    }
 }
 
 /// One source repository and its selection.

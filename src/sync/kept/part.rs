@@ -9,7 +9,8 @@ use super::digests::PlannedDigests;
 use crate::oci::{Endpoint, PlatformChoice, Reference, Repository};
 use crate::sync::input::index_mode::IndexMode;
 use crate::sync::outcome::TagOutcome;
-use crate::sync::selection::candidate::{Candidate, failed_outcome};
+use crate::sync::selection::candidate::Candidate;
+use crate::sync::selection::finding::failed_outcome;
 
 /// A copy that a plan says, of a tag or digest.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ impl KeptPart {
     /// The outcome if the actions can't be read.
     pub(in crate::sync) fn unread(&self, error: String) -> TagOutcome {
         let reason = format!("can't read {}", self.name);
-        failed_outcome(self.place.clone(), String::new(), reason, error)
+        failed_outcome(self.place.clone(), String::new(), &reason, error)
     }
 }
 

@@ -60,6 +60,15 @@ impl Referrers {
         carried.contains(&(target.clone(), tag.to_owned()))
     }
 
+    /// All such tags of a repository.
+    pub(in crate::sync) fn carried(&self, target: &Repository) -> Vec<String> {
+        let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_target = carried
+            .iter()
+            .filter(|(repository, _)| repository == target);
+        of_target.map(|(_, tag)| tag.clone()).collect()
+    }
+
     /// Copies all that refers to `subject`; of several callers the first gets the result.
     pub(super) async fn of(&self, route: &Route, subject: &Digest) -> Result<Arrived, SyncError> {
         let key = (

@@ -1,7 +1,7 @@
 //! Which repositories and which of their tags are selected, and why.
 //!
-//! - `candidate`: lists the tags of an item and selects; `naming`: their tags at the target; `reading`:
-//!   what is read of them at the source.
+//! - `finding`: lists the tags of an item and selects; `candidate`: a selected tag; `naming`: their tags
+//!   at the target; `reading`: what is read of them at the source.
 //! - [`resolve`]: the selected tags of one repository.
 //! - [`repositories`]: the repositories of an item that names them by pattern.
 //! - [`selector_spec`]: the selectors of one item as they are written down; [`select`] applies them;
@@ -11,6 +11,7 @@
 //! - [`verdict`]: whether a tag is selected, and why; `tag_name`: valid entries of a list of tags.
 
 pub(in crate::sync) mod candidate;
+pub(in crate::sync) mod finding;
 mod naming;
 pub mod natural;
 pub mod newest;

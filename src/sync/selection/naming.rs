@@ -2,7 +2,8 @@
 
 use futures_util::StreamExt;
 
-use super::candidate::{Candidate, Candidates};
+use super::candidate::Candidate;
+use super::finding::Candidates;
 use crate::oci::types::referrer_tag::ReferrerTag;
 use crate::oci::{Endpoint, NameError, Reference};
 use crate::sync::input::spec::SyncSpec;

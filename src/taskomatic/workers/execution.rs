@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 use crate::service::Error;
 use crate::service::runs::settle::NOTHING;
 use crate::store::Db;
+use crate::store::projects::written_tag::DeleteRight;
 use crate::store::runs::part::PartStatus;
 use crate::sync::progress::Reporter;
 use crate::sync::{RunEnd, RunStop};
@@ -17,8 +18,10 @@ use crate::text::{NAME, readable};
 
 use super::catalogue::Reading;
 use super::claim::Claimed;
+use super::delete_gate::DatabaseGate;
 use super::holds::{Held, Hold, Holds};
 use super::recorder::{Recorder, Recording};
+use super::records::RecordedFor;
 use super::shares::Shares;
 
 /// Number of events buffered before the engine waits for the database.
@@ -97,7 +100,7 @@ async fn work(place: WorkContext, Claimed { run, part }: Claimed, hold: Arc<Hold
         let engine = share.engines.get(&part.target_repository)?;
         Some((share, engine))
     });
-    let Some((share, engine)) = engine else {
+    let (Some((share, engine)), Some((org_id, project_id))) = (engine, run.project()) else {
         // Its items were removed or moved since the run started.
         return recorder.finish(PartStatus::Finished, "").await;
     };
@@ -106,9 +109,22 @@ async fn work(place: WorkContext, Claimed { run, part }: Claimed, hold: Arc<Hold
     let halt = RunStop {
         cancel: hold.cancel.clone(),
         drain: place.drain.clone(),
+        gate: Some(Arc::new(DatabaseGate {
+            db: place.db.clone(),
+            right: DeleteRight {
+                lease: hold.lease,
+                org_id,
+                project_id,
+                version: share.version,
+            },
+        })),
     };
     let bytes = reporter.bytes();
-    let recording = recorder.record(events, share.pair, &bytes);
+    let of = RecordedFor {
+        pair: share.pair,
+        project_id,
+    };
+    let recording = recorder.record(events, of, &bytes);
     let (end, recording) = tokio::join!(engine.run(reporter, halt), recording);
     match recording {
         // Another worker holds it now, or it was deleted: nothing more to write.

@@ -1,7 +1,7 @@
 //! Records an engine's events: results, log, totals, what is now at the target. In batches, once a
 //! second, so that a run of 100 000 tags costs hundreds of transactions, not 100 000.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 use crate::service::runs::settle::run_settle;
-use crate::store::projects::synced_tag::{StorePair, SyncedKey, SyncedState, synced_upsert};
+use crate::store::projects::written_tag::WrittenKey;
 use crate::store::runs::lease::part_release;
 use crate::store::runs::log::{LogLevel, NewLogLine};
-use crate::store::runs::part::{Lease, Part, PartStatus, part_totals};
+use crate::store::runs::part::{Part, PartStatus, part_totals};
 use crate::store::runs::progress::{log_append, part_end, part_progress};
-use crate::store::runs::result::{NewRunResult, RecordedTag, result_put, results_resume};
+use crate::store::runs::result::{RecordedTag, results_resume};
 use crate::store::runs::run::RunTotals;
 use crate::store::{Db, DbConnection, Error};
 use crate::sync::progress::Event;
@@ -22,7 +22,7 @@ use crate::sync::{Action, Status, TagOutcome, Totals};
 use crate::text::{SENTENCE, counted, readable};
 
 use super::holds::Hold;
-use super::records::{count, number, outcome_line, result, run_totals, synced, tag_count};
+use super::records::{Batch, RecordedFor, count, number, outcome_line, run_totals, tag_count};
 
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Number of outcomes that are written before the second is over.
@@ -53,17 +53,8 @@ pub(super) struct Recorder {
     /// The totals in the database.
     written: RunTotals,
     /// What earlier workers recorded as done, and this one hasn't reached yet.
-    earlier: HashMap<(String, String), RecordedTag>,
+    earlier: HashMap<(String, String, String), RecordedTag>,
     batch: Batch,
-}
-
-/// Events for the next write.
-#[derive(Clone, Default)]
-struct Batch {
-    results: Vec<NewRunResult>,
-    lines: Vec<NewLogLine>,
-    /// By source repository; ordered, so that writers can't deadlock.
-    synced: BTreeMap<String, HashMap<SyncedKey, SyncedState>>,
 }
 
 impl Recorder {
@@ -111,7 +102,10 @@ impl Recorder {
         self.log(LogLevel::Info, text);
         self.earlier = recorded
             .into_iter()
-            .map(|tag| ((tag.repository.clone(), tag.tag.clone()), tag))
+            .map(|tag| {
+                let key = (tag.repository.clone(), tag.tag.clone(), tag.target.clone());
+                (key, tag)
+            })
             .collect();
         Ok(())
     }
@@ -129,7 +123,7 @@ impl Recorder {
     pub(super) async fn record(
         &mut self,
         mut events: Receiver<Event>,
-        pair: StorePair,
+        of: RecordedFor,
         bytes: &Arc<AtomicU64>,
     ) -> Recording {
         let mut tick = tokio::time::interval(FLUSH_EVERY);
@@ -150,10 +144,7 @@ impl Recorder {
             if !due || over {
                 continue;
             }
-            match self
-                .flush(pair, before + bytes.load(Ordering::Relaxed))
-                .await
-            {
+            match self.flush(of, before + bytes.load(Ordering::Relaxed)).await {
                 Ok(()) => refusals.clear(),
                 Err(Error::FenceLost { .. }) => self.hold.lose(),
                 // Kept, and retried with the next ones.
@@ -173,7 +164,7 @@ impl Recorder {
         }
         match refusals.pop() {
             Some(error) if refusals.len() + 1 >= REFUSALS => Recording::Refused(error),
-            _ => self.flush_finally(pair).await,
+            _ => self.flush_finally(of).await,
         }
     }
 
@@ -190,13 +181,22 @@ impl Recorder {
                 self.totals.warnings += 1;
                 self.log(LogLevel::Warn, text);
             }
+            Event::Note(text) => self.log(LogLevel::Info, text),
+            Event::Forgotten { place, tags } => {
+                let keys = tags.into_iter().map(|tag| WrittenKey {
+                    place: place.clone(),
+                    tag,
+                });
+                self.batch.forgotten.extend(keys);
+            }
             Event::Finished(outcome) => self.take_outcome(*outcome),
         }
         self.batch.results.len() >= FLUSH_AT
     }
 
     fn take_outcome(&mut self, outcome: TagOutcome) {
-        let key = (outcome.repository.clone(), outcome.tag.clone());
+        let (repository, tag) = (outcome.repository.clone(), outcome.tag.clone());
+        let key = (repository, tag, outcome.target.clone());
         if let Some(earlier) = self.earlier.remove(&key) {
             // It is as an earlier worker left and recorded it.
             let is_idle = outcome.referrers.written == 0;
@@ -210,15 +210,11 @@ impl Recorder {
         if let Some((level, line)) = outcome_line(&outcome) {
             self.log(level, line);
         }
-        if let Some((key, state)) = synced(&outcome) {
-            let repository = self.batch.synced.entry(outcome.repository.clone());
-            repository.or_default().insert(key, state);
-        }
-        self.batch.results.push(result(outcome));
+        self.batch.add(outcome);
     }
 
     /// Writes the collected events.
-    async fn flush(&mut self, pair: StorePair, bytes: u64) -> Result<(), Error> {
+    async fn flush(&mut self, of: RecordedFor, bytes: u64) -> Result<(), Error> {
         let totals = RunTotals {
             bytes: number(bytes),
             ..run_totals(&self.totals)
@@ -230,7 +226,7 @@ impl Recorder {
         self.db
             .run(move |conn| {
                 conn.write(|conn| {
-                    batch.write(conn, lease, pair)?;
+                    batch.write(conn, lease, of)?;
                     part_progress(conn, lease, &totals)
                 })
             })
@@ -241,11 +237,11 @@ impl Recorder {
     }
 
     /// Retries as long as the lease is held: the database may be unavailable for hours.
-    async fn flush_finally(&mut self, pair: StorePair) -> Recording {
+    async fn flush_finally(&mut self, of: RecordedFor) -> Recording {
         let bytes = self.totals.moved.bytes;
         let mut refusals = 0;
         loop {
-            match self.flush(pair, bytes).await {
+            match self.flush(of, bytes).await {
                 Ok(()) => return Recording::Complete,
                 Err(Error::FenceLost { .. }) => return Recording::LeaseLost,
                 Err(error) if error.is_passing() => {
@@ -361,29 +357,5 @@ fn part_log(status: PartStatus, message: &str) {
         tracing::warn!(%status, "the part has ended{message}");
     } else {
         tracing::info!(%status, "the part has ended{message}");
-    }
-}
-
-impl Batch {
-    /// The number of kept events, without mere records.
-    fn len(&self) -> usize {
-        self.results.len() + self.lines.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.results.is_empty() && self.lines.is_empty() && self.synced.is_empty()
-    }
-
-    fn write(&self, conn: &mut DbConnection, lease: Lease, pair: StorePair) -> Result<(), Error> {
-        if !self.lines.is_empty() {
-            log_append(conn, lease, &self.lines)?;
-        }
-        if !self.results.is_empty() {
-            result_put(conn, lease, &self.results)?;
-        }
-        for (repository, tags) in &self.synced {
-            synced_upsert(conn, pair, repository, tags)?;
-        }
-        Ok(())
     }
 }

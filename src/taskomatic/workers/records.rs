@@ -1,22 +1,39 @@
 //! What the database keeps of an outcome: a line of the log, a result, what is now at the target, totals.
 
-use crate::store::now;
-use crate::store::projects::synced_tag::{SyncedKey, SyncedState};
-use crate::store::runs::log::LogLevel;
-use crate::store::runs::result::{NewRunResult, ResultAction, ResultStatus};
+use std::collections::{BTreeMap, HashMap};
+
+use crate::store::projects::synced_tag::{
+    StorePair, SyncedKey, SyncedState, synced_forget_target, synced_upsert,
+};
+use crate::store::projects::written_tag::{WrittenKey, WrittenRow, written_forget, written_upsert};
+use crate::store::runs::log::{LogLevel, NewLogLine};
+use crate::store::runs::part::Lease;
+use crate::store::runs::progress::log_append;
+use crate::store::runs::result::{NewRunResult, ResultAction, ResultStatus, result_put};
 use crate::store::runs::run::RunTotals;
+use crate::store::{DbConnection, Error, now};
 use crate::sync::{Action, Status, TagOutcome, Totals};
 use crate::text::counted;
 
+/// Whose records are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RecordedFor {
+    pub(super) pair: StorePair,
+    pub(super) project_id: i64,
+}
+
 /// What a log says of a tag; nothing where nothing was to be done.
 pub(super) fn outcome_line(outcome: &TagOutcome) -> Option<(LogLevel, String)> {
-    let name = match outcome.tag.as_str() {
-        "" => format!("`{}`", outcome.repository),
-        tag if tag.contains(':') => format!("`{}@{tag}`", outcome.repository),
-        tag => format!("`{}:{tag}`", outcome.repository),
-    };
+    let name = format!("`{}`", outcome.name());
     let moved = outcome.moved;
     Some(match (outcome.status, outcome.action) {
+        (Status::Failed, Action::Delete) => {
+            let (target, error) = (&outcome.target, outcome.told_error().unwrap_or_default());
+            (
+                LogLevel::Error,
+                format!("{name} can't be deleted at `{target}`: {error}"),
+            )
+        }
         (Status::Failed, _) => {
             let error = outcome.error.as_deref().unwrap_or_default();
             (LogLevel::Error, format!("{name} failed: {error}"))
@@ -45,6 +62,10 @@ pub(super) fn outcome_line(outcome: &TagOutcome) -> Option<(LogLevel, String)> {
             );
             (LogLevel::Info, line)
         }
+        (_, Action::Delete) => (
+            LogLevel::Info,
+            format!("{name} deleted at `{}`: {}", outcome.target, outcome.reason),
+        ),
         // The usual case, 100 000 times a night; its result is stored.
         (_, Action::Skip) if outcome.referrers.written > 0 => (
             LogLevel::Info,
@@ -76,6 +97,7 @@ pub(super) fn result(outcome: TagOutcome) -> NewRunResult {
             Action::Copy => ResultAction::Copy,
             Action::Update => ResultAction::Update,
             Action::Skip => ResultAction::Skip,
+            Action::Delete => ResultAction::Delete,
             Action::Blocked => ResultAction::Blocked,
         },
         status: match outcome.status {
@@ -130,13 +152,31 @@ pub(super) fn synced(outcome: &TagOutcome) -> Option<(SyncedKey, SyncedState)> {
     Some((key, state))
 }
 
+/// What the project wrote: recorded even if something failed afterwards. A digest has no tag to delete.
+fn written(outcome: &TagOutcome) -> Option<(WrittenKey, WrittenRow)> {
+    let digest = outcome
+        .target_digest
+        .as_ref()
+        .filter(|_| outcome.is_written)?;
+    let (place, source) = outcome.places()?;
+    let row = WrittenRow {
+        place: place.to_owned(),
+        tag: outcome.target_tag.clone(),
+        source_repository: source.to_owned(),
+        source_tag: outcome.tag.clone(),
+        digest: digest.to_string(),
+        written_at: now(),
+    };
+    Some((row.key(), row))
+}
+
 pub(super) fn run_totals(totals: &Totals) -> RunTotals {
     RunTotals {
         selected: number(totals.selected),
         copied: number(totals.copied),
         updated: number(totals.updated),
         skipped: number(totals.skipped),
-        deleted: 0,
+        deleted: number(totals.deleted),
         blocked: number(totals.blocked),
         failed: number(totals.failed),
         bytes: number(totals.moved.bytes),
@@ -151,7 +191,8 @@ pub(super) fn tag_count(totals: &mut Totals, action: ResultAction) -> &mut u64 {
     match action {
         ResultAction::Copy => &mut totals.copied,
         ResultAction::Update => &mut totals.updated,
-        ResultAction::Skip | ResultAction::Delete => &mut totals.skipped,
+        ResultAction::Skip => &mut totals.skipped,
+        ResultAction::Delete => &mut totals.deleted,
         ResultAction::Blocked => &mut totals.blocked,
     }
 }
@@ -162,4 +203,82 @@ pub(super) fn count(number: i64) -> u64 {
 
 pub(super) fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Events for the next write.
+#[derive(Clone, Default)]
+pub(super) struct Batch {
+    pub(super) results: Vec<NewRunResult>,
+    pub(super) lines: Vec<NewLogLine>,
+    /// By source repository; ordered, so that writers can't deadlock.
+    synced: BTreeMap<String, HashMap<SyncedKey, SyncedState>>,
+    /// What the project wrote.
+    written: BTreeMap<WrittenKey, WrittenRow>,
+    /// What isn't at the target any more.
+    pub(super) forgotten: Vec<WrittenKey>,
+    /// Tags that were deleted, by target repository and tag.
+    deleted: Vec<(String, String)>,
+}
+
+impl Batch {
+    /// The number of kept events, without mere records.
+    pub(super) fn len(&self) -> usize {
+        self.results.len() + self.lines.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.results.is_empty()
+            && self.lines.is_empty()
+            && self.synced.is_empty()
+            && self.forgotten.is_empty()
+    }
+
+    /// Adds the outcome of a tag.
+    pub(super) fn add(&mut self, outcome: TagOutcome) {
+        if let Some((key, state)) = synced(&outcome) {
+            let repository = self.synced.entry(outcome.repository.clone());
+            repository.or_default().insert(key, state);
+        }
+        self.written.extend(written(&outcome));
+        if (outcome.status, outcome.action) == (Status::Done, Action::Delete)
+            && let Some((place, _)) = outcome.places()
+        {
+            self.forgotten.push(WrittenKey {
+                place: place.to_owned(),
+                tag: outcome.target_tag.clone(),
+            });
+            let target = (
+                outcome.target_repository.clone(),
+                outcome.target_tag.clone(),
+            );
+            self.deleted.push(target);
+        }
+        self.results.push(result(outcome));
+    }
+
+    pub(super) fn write(
+        &self,
+        conn: &mut DbConnection,
+        lease: Lease,
+        of: RecordedFor,
+    ) -> Result<(), Error> {
+        if !self.lines.is_empty() {
+            log_append(conn, lease, &self.lines)?;
+        }
+        if !self.results.is_empty() {
+            result_put(conn, lease, &self.results)?;
+        }
+        for (repository, tags) in &self.synced {
+            synced_upsert(conn, of.pair, repository, tags)?;
+        }
+        let written: Vec<_> = self.written.values().cloned().collect();
+        written_upsert(conn, of.project_id, &written)?;
+        for key in &self.forgotten {
+            written_forget(conn, of.project_id, key)?;
+        }
+        for (repository, tag) in &self.deleted {
+            synced_forget_target(conn, of.pair, repository, tag)?;
+        }
+        Ok(())
+    }
 }

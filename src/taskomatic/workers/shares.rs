@@ -21,6 +21,8 @@ const IDLE: usize = 8;
 /// State shared by the parts of a run.
 pub(super) struct Share {
     pub(super) pair: StorePair,
+    /// The project's version.
+    pub(super) version: i64,
     /// By target place.
     pub(super) engines: HashMap<String, Engine>,
 }
@@ -53,6 +55,7 @@ impl Shares {
             };
             Ok::<_, Error>(Share {
                 pair: job.pair,
+                version: job.version,
                 engines: engines.into_iter().collect(),
             })
         })

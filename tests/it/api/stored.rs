@@ -141,7 +141,7 @@ on_both_databases! {
                 "id": ANY, "label": "one", "description": format!("of {release}"), "version": ANY,
                 "src_store_label": "from", "dest_store_label": "to", "enabled": true,
                 "created": ANY, "modified": ANY, "cron_expr": "0 0 3 * * ?", "placement": "flat",
-                "architectures": ["arm64"], "on_empty": "warn", "referrers": [], "max_parallel": 5,
+                "architectures": ["arm64"], "on_empty": "warn", "referrers": [], "prune": "none", "prune_limit": 20, "max_parallel": 5,
                 "items": [{
                     "id": ANY, "project_label": "one", "repository": "app", "tags": ["1.0"],
                     "tags_regex": "^1", "tags_exclude_regex": "-rc", "semver": ">=1",

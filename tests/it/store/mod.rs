@@ -4,6 +4,7 @@
 //! - `projects`: projects and items.
 //! - `runs`: the queue, fences, results, logs.
 //! - `synced`: records of what was seen at targets.
+//! - `written`: what projects wrote, and whether they may delete it.
 //! - `notifications`: pending notifications.
 //! - `link`: the link to PostgreSQL: hangs, lost connections, TLS.
 //! - `opening`: connecting, migrating, keys.
@@ -26,6 +27,7 @@ mod synced;
 mod tables;
 mod trouble;
 mod workers;
+mod written;
 
 use registrysync::store::DbConnection;
 use registrysync::store::access::account::{NewAccount, Role, account_create};

@@ -256,6 +256,7 @@ impl RunBuilder {
             trigger: self.trigger,
             retry_of: self.retry_of,
             plan_id: None,
+            force: false,
         }
     }
 }

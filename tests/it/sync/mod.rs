@@ -110,6 +110,8 @@ pub(crate) fn spec(items: Vec<SyncItem>) -> SyncSpec {
         lost: LostTags::new(),
         only: None,
         referrers: ReferrerChoice::None,
+        backup_tag: None,
+        prune: None,
     }
 }
 
@@ -153,7 +155,11 @@ impl Ran {
 }
 
 pub(crate) async fn run(target: &Client, spec: SyncSpec) -> Ran {
-    let engine = Engine::new(target.clone(), spec);
+    run_engine(&Engine::new(target.clone(), spec)).await
+}
+
+/// Runs an engine, or a part of one.
+pub(crate) async fn run_engine(engine: &Engine) -> Ran {
     let (sender, mut receiver) = mpsc::channel(4);
     let listen = async {
         let (mut outcomes, mut warnings) = (Vec::new(), Vec::new());
@@ -161,7 +167,7 @@ pub(crate) async fn run(target: &Client, spec: SyncSpec) -> Ran {
             match event {
                 Event::Finished(outcome) => outcomes.push(*outcome),
                 Event::Warning(text) | Event::Empty(text) => warnings.push(text),
-                Event::Selected { .. } => {}
+                Event::Selected { .. } | Event::Note(_) | Event::Forgotten { .. } => {}
             }
         }
         (outcomes, warnings)

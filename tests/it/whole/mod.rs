@@ -22,6 +22,7 @@ mod nodes;
 mod notifications;
 mod openapi;
 mod pages;
+mod pruning;
 mod referrers;
 mod repositories;
 mod retry;

@@ -55,8 +55,9 @@ fn change(ns: &mut NamespaceBuilder<'_>) {
         param("destStore", "label of the image store to copy to"),
         param(
             "options",
-            "`placement`, `target_tag`, `architectures`, `index`, `on_empty`, `referrers`, `description`, \
-             `enabled`, `max_parallel`",
+            "`placement`, `target_tag`, `architectures`, `index`, `on_empty`, `referrers`, `prune`, \
+             `prune_limit`, `prune_protect_regex`, `prune_retain`, `backup_tag`, `description`, `enabled`, \
+             `max_parallel`",
         )
         .optional(),
     ];

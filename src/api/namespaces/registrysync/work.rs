@@ -26,7 +26,8 @@ pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
         "`queue`: wait for the project's run in progress, or return the id of the run that is \
          already waiting; `retry`: id of an earlier run, \
          to retry only its failed tags; `plan`: id of a kept plan, to copy exactly its tags by \
-         their digests",
+         their digests; `force`: permit deletes beyond `prune_limit`, and after an empty listing or \
+         selection",
     )
     .optional();
     ns.method("run", about, [label(), options], run)
@@ -59,6 +60,7 @@ struct RunOptions {
     queue: Option<bool>,
     retry: Option<i32>,
     plan: Option<i32>,
+    force: Option<bool>,
 }
 
 async fn run(context: Context, label: String, options: Option<RunOptions>) -> Answer<i64> {
@@ -67,6 +69,7 @@ async fn run(context: Context, label: String, options: Option<RunOptions>) -> An
         queue: options.queue.unwrap_or(false),
         retry_of: options.retry.map(i64::from),
         plan: options.plan.map(i64::from),
+        force: options.force.unwrap_or(false),
     };
     Ok(start::run_start(context.app(), context.caller(), label, start).await?)
 }

@@ -24,6 +24,8 @@ on_both_databases! {
                 "placement": "scoped", "architectures": ["arm64", "linux/amd64"], "index": "rewrite-single",
                 "description": "böse <&> 1", "enabled": false, "max_parallel": 3,
                 "referrers": ["sbom", "application/spdx+json"],
+                "prune": "gone", "prune_limit": 5, "prune_protect_regex": "^release-", "prune_retain": 3,
+                "backup_tag": "{tag}-before-{date}",
                 "src_store_label": "dest", "dest_store_label": "src", "version": 1,
             }}))
             .await
@@ -37,6 +39,8 @@ on_both_databases! {
             "created": ANY, "modified": ANY, "placement": "scoped",
             "architectures": ["arm64", "linux/amd64"], "index": "rewrite-single", "on_empty": "warn", "max_parallel": 3,
             "referrers": ["application/spdx+json", "sbom"],
+            "prune": "gone", "prune_limit": 5, "prune_protect_regex": "^release-", "prune_retain": 3,
+            "backup_tag": "{tag}-before-{date}",
         });
         assert_answer(&changed, &wanted);
         wanted["items"] = json!([]);
@@ -46,12 +50,22 @@ on_both_databases! {
             let changed = admin.post("setDetails", details).await.expect("changed");
             assert_eq!(changed["referrers"], kept);
         }
+        // "" and 0 unset an option; the others wait for `prune`.
+        let unset = json!({"prune": "", "prune_protect_regex": "", "prune_retain": 0, "backup_tag": ""});
+        let changed = admin
+            .post("setDetails", json!({"label": "mirror", "details": unset}))
+            .await
+            .expect("changed");
+        assert_eq!((&changed["prune"], &changed["prune_limit"]), (&json!("none"), &json!(5)));
+        for name in ["prune_protect_regex", "prune_retain", "backup_tag"] {
+            assert!(changed.get(name).is_none(), "{changed}");
+        }
         // Omitted members stay unchanged.
         let again = admin
             .post("setDetails", json!({"label": "mirror", "details": {"enabled": true}}))
             .await
             .expect("changed");
-        assert_eq!((&again["placement"], &again["version"]), (&json!("scoped"), &json!(5)));
+        assert_eq!((&again["placement"], &again["version"]), (&json!("scoped"), &json!(6)));
 
         assert_eq!(admin.post("delete", json!({"label": "mirror"})).await, Ok(json!(1)));
         let gone = Err((10101, "there is no project `mirror`".to_owned()));
@@ -92,7 +106,14 @@ on_both_databases! {
             ("setDetails", set(json!({"referrers": ["all", "a b/c"]})), 2800, "`referrers`: `a b/c`"),
             ("create", with(json!({"max_parallel": 257})), 2800, "`max_parallel`"),
             ("create", with(json!({"description": "x".repeat(4001)})), 2800, "`description`"),
-            ("create", with(json!({"prune": "gone", "engine": "native"})), 2801, "Invalid argument(s): engine, prune"),
+            ("create", with(json!({"export": "gone", "engine": "native"})), 2801, "Invalid argument(s): engine, export"),
+            ("create", with(json!({"prune": "all"})), 2800, "`prune`: `all` is not a valid prune: expected `none`, `gone` or `selected`"),
+            ("create", with(json!({"prune_limit": 101})), 2800, "`prune_limit`: `101`: expected 1 to 100"),
+            ("setDetails", set(json!({"prune_limit": 0})), 2800, "`prune_limit`: `0`: expected 1 to 100"),
+            ("setDetails", set(json!({"prune_retain": -1})), 2800, "`prune_retain`: `-1`: expected 0 to 1000000"),
+            ("setDetails", set(json!({"prune_protect_regex": "("})), 2800, "`prune_protect_regex`: `(`: "),
+            ("create", with(json!({"backup_tag": "{tag}"})), 2800, "`backup_tag`: "),
+            ("create", with(json!({"backup_tag": "old-{date}"})), 2800, "without `{tag}` all tags would be kept under one name"),
             ("setDetails", set(json!({"version": 7})), 2800, "`version`: `tester0` changed it at"),
             ("setDetails", set(json!({"src_store_label": "none"})), 10010, "none"),
             ("setDetails", set(json!({"src_store_label": "dest", "enabled": false})), 2800, "source and target are the same place, `"),

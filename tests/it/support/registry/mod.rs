@@ -331,6 +331,11 @@ impl Registry {
         self.data(|data| data.blob(repository, digest).map(Content::size))
     }
 
+    /// Removes a tag; its manifest stays.
+    pub(crate) fn tag_remove(&self, repository: &str, tag: &str) {
+        self.data(|data| data.repository(repository).tags.remove(tag));
+    }
+
     /// Removes a blob from a repository, even if manifests refer to it.
     pub(crate) fn blob_remove(&self, repository: &str, digest: &str) {
         self.data(|data| data.repository(repository).blobs.remove(digest));

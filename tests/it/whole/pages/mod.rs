@@ -53,11 +53,12 @@ const NOT_TYPED: [(&str, &str, &str); 4] = [
     ),
 ];
 /// Pages whose console blocks a test of this file types.
-const TYPED: [&str; 10] = [
+const TYPED: [&str; 11] = [
     "README.md",
     "docs/command-line.md",
     "docs/evidence.md",
     "docs/examples.md",
+    "docs/pruning.md",
     "docs/referrers.md",
     "docs/scaling.md",
     "docs/selection.md",
@@ -202,6 +203,43 @@ async fn selection_and_referrers() {
     assert!(printed.starts_with("1.26.0\nlatest\n"), "{printed}");
     assert_eq!(target.tags("team/app")["v1"], image.digest());
     assert_eq!(target.tags("team/app")[&signature], signed.digest());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pruning() {
+    if !installed(&["bash"]) {
+        return;
+    }
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    for seed in 1..=10 {
+        Image::artifact(seed, "a/b").store(&source, "app", Some(&seed.to_string()));
+    }
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    session.run_ended(session.run().await).await;
+    source.tag_remove("app", "3");
+    let mut reader = Reader::new();
+    reader.variable("REGISTRYSYNC_URL", &server.url);
+    reader.variable("REGISTRYSYNC_USER", "admin");
+    let password = server.password_file();
+    reader.variable("REGISTRYSYNC_PASSWORD_FILE", password.to_str().unwrap());
+    let [planned, forced, kept] = &typed("docs/pruning.md")[..] else {
+        panic!("the page has other blocks now: tell this test what they need");
+    };
+    let printed = reader.types(planned);
+    assert!(printed.contains("\"delete\""), "{printed}");
+    assert_eq!(target.tags("app").len(), 9);
+    source.tag_remove("app", "4");
+    source.tag_remove("app", "5");
+    reader.types(forced);
+    assert_eq!(target.tags("app").len(), 7);
+    reader.types(kept);
+    Image::artifact(50, "a/b").store(&source, "app", Some("1"));
+    session.run_ended(session.run().await).await;
+    assert_eq!(target.tags("app").len(), 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]

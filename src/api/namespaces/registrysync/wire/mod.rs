@@ -49,6 +49,16 @@ pub(super) struct Project {
     on_empty: OnEmpty,
     /// Signatures, SBOMs and attestations to copy with their images; empty for none.
     referrers: Vec<String>,
+    /// Tags to delete at the target: `none`, `gone` or `selected`.
+    prune: String,
+    /// The most that a run deletes of a target repository's tags, in percent.
+    prune_limit: u8,
+    /// Target tags that match it are never deleted; omitted if there is none.
+    prune_protect_regex: Option<String>,
+    /// How many of the tags to delete stay, the newest; omitted for none.
+    prune_retain: Option<u32>,
+    /// The template of tags under which overwritten images are kept; omitted if they aren't.
+    backup_tag: Option<String>,
     /// Maximum number of tags to work on at once.
     max_parallel: usize,
     /// Why the options can't be read; omitted if they can.
@@ -80,6 +90,7 @@ impl From<project_rows::LastRun> for LastRun {
 impl From<ProjectView> for Project {
     fn from(view: ProjectView) -> Project {
         let (project, settings) = (view.project, view.settings);
+        let prune_limit = settings.prune_limit();
         Project {
             id: project.id,
             label: project.label,
@@ -97,6 +108,13 @@ impl From<ProjectView> for Project {
             architectures: settings.architectures,
             index: settings.index,
             on_empty: settings.on_empty.unwrap_or_default(),
+            prune: settings
+                .prune
+                .map_or_else(|| "none".to_owned(), |kind| kind.to_string()),
+            prune_limit,
+            prune_protect_regex: settings.prune_protect_regex,
+            prune_retain: settings.prune_retain,
+            backup_tag: settings.backup_tag.map(String::from),
             referrers: settings.referrers,
             max_parallel: settings.max_parallel,
             problem: view.problem,
@@ -200,7 +218,7 @@ struct Counts {
     copied: i64,
     updated: i64,
     skipped: i64,
-    /// Reserved; always 0.
+    /// Deleted tags; they aren't among the selected ones.
     deleted: i64,
     blocked: i64,
     failed: i64,

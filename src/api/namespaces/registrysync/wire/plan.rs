@@ -43,7 +43,6 @@ struct PlanTotals {
     copy: u64,
     update: u64,
     skip: u64,
-    /// Reserved; always 0.
     delete: u64,
     blocked: u64,
     bytes: ByteCount,

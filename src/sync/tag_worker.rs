@@ -1,22 +1,37 @@
-//! Works on one tag: compares both ends, copies what is missing, then what refers to it.
+//! One tag of a run: compared, copied, its referrers after it.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::Semaphore;
+
 use crate::oci::{Endpoint, Manifest};
 
+use super::copy::backup::Backups;
 use super::copy::compare::{Comparison, Ends};
-use super::copy::ladder::{Ladder, Route};
+use super::copy::ladder::{BlobLocations, Ladder, Route};
 use super::copy::manifest_writes::manifest_write;
 use super::copy::unreachable::Unreachable;
 use super::error::SyncError;
 use super::input::index_mode::platforms_text;
 use super::input::spec::SyncSpec;
 use super::outcome::{Action, Moved, Status, TagOutcome};
+use super::prune::delete::Ways;
 use super::referrers::arrive::Arrived;
 use super::referrers::of_tag::CARRIED;
 use super::referrers::walk::Referrers;
 use super::selection::candidate::Candidate;
+
+/// State shared by the parts of a run: blobs copied by one are mounted by the others, a registry
+/// found unreachable by one isn't tried by the others, and all of them together work on no more
+/// tags at once than the specification allows.
+pub(super) struct Shared {
+    pub(super) homes: Arc<BlobLocations>,
+    pub(super) unreachable: Unreachable,
+    /// How the target deletes.
+    pub(super) ways: Ways,
+    pub(super) permits: Semaphore,
+}
 
 /// Works on one tag at a time; the ladder is shared.
 pub(super) struct TagWorker {
@@ -25,10 +40,13 @@ pub(super) struct TagWorker {
     pub(super) ladder: Arc<Ladder>,
     /// If any are wanted.
     pub(super) referrers: Option<Referrers>,
-    pub(super) unreachable: Arc<Unreachable>,
+    /// If overwritten images are kept.
+    pub(super) backups: Option<Backups>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl TagWorker {
+    /// The outcome of one tag.
     pub(super) async fn tag(&self, candidate: &Candidate) -> TagOutcome {
         let start = Instant::now();
         let mut outcome = Box::pin(self.tag_outcome(candidate)).await;
@@ -39,7 +57,7 @@ impl TagWorker {
     async fn tag_outcome(&self, candidate: &Candidate) -> TagOutcome {
         let failed = |error: SyncError, outcome: TagOutcome| {
             let (from, to) = (candidate.from.host(), self.target.host());
-            self.unreachable.note(from, to, &error);
+            self.shared.unreachable.note(from, to, &error);
             TagOutcome {
                 status: Status::Failed,
                 error: Some(error.to_string()),
@@ -48,7 +66,7 @@ impl TagWorker {
         };
         let blank = candidate.outcome(&self.target, Action::Copy, candidate.selected_by.clone());
         let (source, target) = (candidate.from.host(), self.target.host());
-        if let Some(error) = self.unreachable.find(source, Some(target)) {
+        if let Some(error) = self.shared.unreachable.find(source, Some(target)) {
             return failed(error, blank);
         }
         if self
@@ -75,6 +93,11 @@ impl TagWorker {
         outcome.missing.clone_from(&comparison.missing);
         let mut root = None;
         if matches!(comparison.action, Action::Copy | Action::Update) {
+            match self.backup(candidate, &comparison).await {
+                Ok(Some(told)) => outcome.reason = format!("{}; {told}", outcome.reason),
+                Ok(None) => {}
+                Err(error) => return failed(error, outcome),
+            }
             match Box::pin(self.copy(candidate, &comparison)).await {
                 Ok((moved, manifest)) => {
                     // A tag that was moved in between is copied as it is now.
@@ -88,6 +111,7 @@ impl TagWorker {
                     outcome.target_digest = Some(manifest.digest.clone());
                     outcome.previous_digest.clone_from(&comparison.present);
                     outcome.moved = moved;
+                    outcome.is_written = true;
                     root = Some(manifest);
                 }
                 Err(error) => return failed(error, outcome),
@@ -111,6 +135,22 @@ impl TagWorker {
             Some(all) => Box::pin(all.of_copied(candidate, comparison, root)).await,
             None => Ok(Arrived::default()),
         }
+    }
+
+    /// Keeps what the tag is at the target before it is overwritten; returns that as text.
+    async fn backup(
+        &self,
+        candidate: &Candidate,
+        comparison: &Comparison,
+    ) -> Result<Option<String>, SyncError> {
+        let Some(backups) = &self.backups else {
+            return Ok(None);
+        };
+        let Some(backup) = backups.backup(candidate, comparison)? else {
+            return Ok(None);
+        };
+        backup.keep(&self.target, candidate).await?;
+        Ok(Some(backup.told()))
     }
 
     async fn copy(

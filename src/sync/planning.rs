@@ -1,0 +1,337 @@
+//! Makes a plan: compares all selected tags, and decides what would be deleted afterwards.
+
+use std::collections::HashSet;
+
+use futures_util::StreamExt;
+
+use super::copy::backup::Backups;
+use super::copy::compare::{Comparison, Ends};
+use super::copy::unreachable::Unreachable;
+use super::costs::CopyCosts;
+use super::engine::Engine;
+use super::error::SyncError;
+use super::input::index_mode::platforms_text;
+use super::needs::{Needs, needs_find, root_get};
+use super::outcome::{Action, MissingPlatforms};
+use super::plan::{Plan, PlanAction, PlannedActions};
+use super::prune::run::planned_deletes;
+use super::prune::sights::Sights;
+use super::referrers::arrive::Arrived;
+use super::referrers::of_tag::{CARRIED, in_order};
+use super::referrers::walk::Referrers;
+use super::selection::candidate::Candidate;
+use super::selection::finding::candidates_find;
+use crate::text::counted;
+
+struct PlannedTag {
+    action: PlanAction,
+    /// What it needs, for tags to copy.
+    needs: Needs,
+    /// Chosen platforms that it lacks.
+    missing: Option<MissingPlatforms>,
+    /// Referrers to copy.
+    referrers: u64,
+    /// Why some of its referrers wouldn't be copied.
+    warnings: Vec<String>,
+    /// Where its previous image is kept.
+    backup: Option<String>,
+    candidate: Candidate,
+}
+
+/// A tag with none of the chosen platforms.
+struct Lacking {
+    number: u64,
+    action: PlanAction,
+    items: Vec<usize>,
+    missing: MissingPlatforms,
+}
+
+/// A plan that is being made.
+struct Planning {
+    plan: Plan,
+    actions: PlannedActions,
+    /// The number of the latest action.
+    number: u64,
+    costs: CopyCosts,
+    lacking: Vec<Lacking>,
+    /// Items with another tag.
+    met: HashSet<usize>,
+    /// What is known of the target's repositories, for the deletes.
+    sights: Sights,
+}
+
+impl Planning {
+    /// Adds a tag to the plan. `false`: nobody takes its actions any more.
+    async fn take(&mut self, tag: PlannedTag) -> bool {
+        let PlannedTag {
+            action,
+            needs,
+            missing,
+            referrers,
+            warnings,
+            backup,
+            candidate,
+        } = tag;
+        self.number += 1;
+        self.plan.warnings.extend(warnings);
+        match missing {
+            Some(missing) if missing.is_all => {
+                self.lacking.push(Lacking {
+                    number: self.number,
+                    action,
+                    items: candidate.items,
+                    missing,
+                });
+                return true;
+            }
+            missing => {
+                let told = missing.map(|missing| missing.told_of(&action.repository, &action.tag));
+                self.plan.warnings.extend(told);
+            }
+        }
+        if action.action == Action::Copy {
+            let (repository, tag) = (&action.target_repository, &action.target_tag);
+            self.sights.adds(repository, tag);
+        }
+        if let Some(name) = backup {
+            self.sights.adds(&action.target_repository, &name);
+        }
+        if action.is_copy() {
+            let fresh = self.costs.copy(&candidate, &needs);
+            self.plan.bytes = self.plan.bytes.saturating_add(fresh);
+        }
+        self.costs.referrers(referrers);
+        self.met.extend(candidate.items);
+        self.send(self.number, action).await
+    }
+
+    /// If other tags of its item have one of the chosen platforms, a tag without is skipped, else it
+    /// fails with its item.
+    async fn lacking_end(&mut self) {
+        for Lacking {
+            number,
+            mut action,
+            items,
+            missing,
+        } in std::mem::take(&mut self.lacking)
+        {
+            if items.iter().any(|item| self.met.contains(item)) {
+                let told = missing.told_of(&action.repository, &action.tag);
+                self.plan.warnings.push(told);
+            } else {
+                action.action = Action::Blocked;
+                action.error = Some(missing.words);
+            }
+            if !self.send(number, action).await {
+                break;
+            }
+        }
+    }
+
+    async fn send(&mut self, number: u64, action: PlanAction) -> bool {
+        if action.action == Action::Blocked {
+            let repository = &action.target_repository;
+            self.sights
+                .trouble(repository, &action.target, &action.reason);
+        }
+        let plan = &mut self.plan;
+        plan.failed += u64::from(action.error.is_some());
+        let count = match action.action {
+            Action::Copy => &mut plan.copy,
+            Action::Update => &mut plan.update,
+            Action::Skip => &mut plan.skip,
+            Action::Delete => &mut plan.delete,
+            Action::Blocked => &mut plan.blocked,
+        };
+        *count += 1;
+        self.actions.send((number, action)).await.is_ok()
+    }
+}
+
+impl Engine {
+    /// Compares all selected tags, and sends an action for each; writes nothing. Ends early if nobody
+    /// takes them.
+    pub async fn plan_to(&self, actions: PlannedActions) -> Plan {
+        let unreachable = Unreachable::default();
+        let costs = CopyCosts::begin(&self.target, &self.items);
+        let mut found = candidates_find(&self.target, &self.spec, &self.items, &unreachable).await;
+        found.unmatched_add(&self.unmatched);
+        let mut warnings = found.warnings;
+        let empty = found.empty.len();
+        warnings.extend(found.empty);
+        let mut planning = Planning {
+            plan: Plan {
+                warnings,
+                empty,
+                ..Plan::default()
+            },
+            actions,
+            number: 0,
+            costs,
+            lacking: Vec::new(),
+            met: HashSet::new(),
+            sights: Sights::of(&self.target, found.looks, &found.all),
+        };
+        for failed in found.failed {
+            planning.number += 1;
+            if !planning.send(planning.number, failed.into()).await {
+                return planning.plan;
+            }
+        }
+        let backups = Backups::of(&self.spec, &found.all);
+        let (target, choice) = (self.target.clone(), &self.spec.referrers);
+        let referrers = Referrers::new(target, choice, found.referrer_tags, None, None);
+        for some in in_order(found.all, referrers.is_some()) {
+            let mut compared = futures_util::stream::iter(some)
+                .map(|candidate| {
+                    let others = (referrers.as_ref(), backups.as_ref());
+                    self.plan_tag(candidate, &unreachable, others)
+                })
+                .buffered(self.spec.max_parallel.max(1));
+            while let Some(tag) = compared.next().await {
+                if !planning.take(tag).await {
+                    return planning.plan;
+                }
+            }
+        }
+        planning.lacking_end().await;
+        planning.plan.unreachable = unreachable.summary();
+        self.plan_deletes(&mut planning, referrers.as_ref()).await;
+        planning.plan.costs = planning.costs.all();
+        planning.plan
+    }
+
+    /// Adds what would be deleted afterwards.
+    async fn plan_deletes(&self, planning: &mut Planning, referrers: Option<&Referrers>) {
+        let Some(rules) = self.spec.prune.as_ref().filter(|_| self.spec.is_pruning()) else {
+            return;
+        };
+        let mut sights = std::mem::take(&mut planning.sights);
+        sights.carried(referrers);
+        sights.unreachable(planning.plan.unreachable.as_deref());
+        let parallel = self.spec.max_parallel;
+        let (deletes, warnings) = planned_deletes(&self.target, rules, sights, parallel).await;
+        planning.plan.warnings.extend(warnings);
+        for delete in deletes {
+            let action = PlanAction::from(delete);
+            planning.costs.delete(&action);
+            planning.number += 1;
+            if !planning.send(planning.number, action).await {
+                return;
+            }
+        }
+    }
+
+    async fn plan_tag(
+        &self,
+        candidate: Candidate,
+        unreachable: &Unreachable,
+        (referrers, backups): (Option<&Referrers>, Option<&Backups>),
+    ) -> PlannedTag {
+        let (source, target) = (candidate.from.host(), self.target.host());
+        let compared = match unreachable.find(source, Some(target)) {
+            Some(error) => Err(error),
+            None => self.plan_compared(&candidate, referrers).await,
+        };
+        let kept = compared.and_then(|compared| {
+            let backup = backups.map(|all| all.backup(&candidate, &compared.0));
+            Ok((compared, backup.transpose()?.flatten()))
+        });
+        match kept {
+            Ok(((mut comparison, needs, arrived), backup)) => {
+                let missing = comparison.missing.take();
+                let mut reason = format!("{}; {}", candidate.selected_by, comparison.reason);
+                if arrived.written > 0 {
+                    reason = format!("{reason}; {} to copy", counted(arrived.written, "referrer"));
+                }
+                if let Some(backup) = &backup {
+                    reason = format!("{reason}; {}", backup.planned());
+                }
+                PlannedTag {
+                    action: self.action(&candidate, comparison, reason, &needs),
+                    needs,
+                    missing,
+                    referrers: arrived.written,
+                    warnings: arrived.warnings,
+                    backup: backup.map(|backup| backup.name.to_string()),
+                    candidate,
+                }
+            }
+            Err(error) => {
+                unreachable.note(candidate.from.host(), self.target.host(), &error);
+                let reason = error.to_string();
+                let stop = Comparison::stop(Action::Blocked, reason.clone());
+                PlannedTag {
+                    action: PlanAction {
+                        error: Some(reason.clone()),
+                        ..self.action(&candidate, stop, reason, &Needs::default())
+                    },
+                    needs: Needs::default(),
+                    missing: None,
+                    referrers: 0,
+                    warnings: Vec::new(),
+                    backup: None,
+                    candidate,
+                }
+            }
+        }
+    }
+
+    async fn plan_compared(
+        &self,
+        candidate: &Candidate,
+        referrers: Option<&Referrers>,
+    ) -> Result<(Comparison, Needs, Arrived), SyncError> {
+        if referrers.is_some_and(|all| all.has_carried(candidate)) {
+            let stop = Comparison::stop(Action::Skip, CARRIED.to_owned());
+            return Ok((stop, Needs::default(), Arrived::default()));
+        }
+        let ends = Ends {
+            target: &self.target,
+            known: &self.spec.known,
+            lost: &self.spec.lost,
+        };
+        let comparison = ends.compare(candidate).await?;
+        let mut needs = Needs::default();
+        let mut root = None;
+        if let (Action::Copy | Action::Update, Some(manifest)) =
+            (comparison.action, &comparison.manifest)
+        {
+            let whole = root_get(candidate, manifest).await?;
+            needs = needs_find(candidate, manifest, &whole).await?;
+            root = Some(whole);
+        }
+        let arrived = match (referrers, root) {
+            (Some(all), Some(root)) => all.of_planned(candidate, &comparison, root).await?,
+            (Some(all), None) => all.of_copied(candidate, &comparison, None).await?,
+            (None, _) => Arrived::default(),
+        };
+        Ok((comparison, needs, arrived))
+    }
+
+    fn action(
+        &self,
+        candidate: &Candidate,
+        comparison: Comparison,
+        reason: String,
+        needs: &Needs,
+    ) -> PlanAction {
+        let copies = matches!(comparison.action, Action::Copy | Action::Update);
+        PlanAction {
+            repository: candidate.repository.to_string(),
+            tag: candidate.reference.as_str().to_owned(),
+            source: candidate.origin(),
+            target: candidate.place(&self.target),
+            target_repository: candidate.target.to_string(),
+            target_tag: candidate.target_reference.as_str().to_owned(),
+            platforms: platforms_text(&candidate.architectures),
+            action: comparison.action,
+            reason,
+            source_digest: comparison.source_digest,
+            digest: comparison.manifest.map(|manifest| manifest.digest),
+            previous_digest: comparison.present,
+            size: copies.then(|| needs.bytes()),
+            error: None,
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The requests that delete the tags of one place: by tag, or by digest where a registry has only that.
+//! By digest every tag of a manifest goes, so nothing else may need it.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use indexmap::IndexMap;
+
+use super::decide::Doomed;
+use super::neighbours::Neighbours;
+use super::place::tag_digest;
+use crate::oci::{Digest, Endpoint, Error, Reference, Repository, Tag};
+use crate::sync::course::RunStop;
+
+/// How a registry deletes, learnt once for a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::sync) enum Way {
+    /// By tag, as far as is known.
+    #[default]
+    Tag,
+    /// By digest only.
+    Digest,
+    /// Not at all.
+    None,
+}
+
+/// The same for all parts of the run.
+#[derive(Debug, Default)]
+pub(in crate::sync) struct Ways(Mutex<Way>);
+
+impl Ways {
+    pub(in crate::sync) fn get(&self) -> Way {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether that is new.
+    fn note(&self, way: Way) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *known, way) != way
+    }
+}
+
+/// What became of a tag, to be reported.
+pub(in crate::sync) enum Deletion {
+    /// It is gone.
+    Done(Doomed),
+    /// The registry refused.
+    Failed(Doomed, String),
+    /// It stays, as text.
+    Warning(String),
+}
+
+/// The place to delete at.
+pub(in crate::sync) struct Deleter<'a> {
+    pub(in crate::sync) target: &'a Endpoint,
+    pub(in crate::sync) repository: &'a Repository,
+    /// `host/repository`
+    pub(in crate::sync) place: &'a str,
+    /// The tags that the target has.
+    pub(in crate::sync) present: &'a HashSet<String>,
+    pub(in crate::sync) ways: &'a Ways,
+    pub(in crate::sync) halt: &'a RunStop,
+    pub(in crate::sync) parallel: usize,
+    pub(in crate::sync) tell: tokio::sync::mpsc::UnboundedSender<Deletion>,
+}
+
+/// What a tag is right before it is deleted.
+enum Now {
+    Same(Doomed),
+    Gone,
+    Other,
+}
+
+/// Nothing more is deleted at this place.
+pub(in crate::sync) struct Stopped;
+
+impl Deleter<'_> {
+    /// Deletes these tags, and tells what became of each.
+    pub(in crate::sync) async fn delete(&self, doomed: Vec<Doomed>) -> Result<(), Stopped> {
+        let mut left = doomed.into_iter();
+        while self.ways.get() == Way::Tag {
+            let Some(doomed) = left.next() else {
+                return Ok(());
+            };
+            let Now::Same(doomed) = self.now(doomed).await? else {
+                continue;
+            };
+            self.gate(&doomed).await?;
+            let Ok(tag) = Tag::parse(&doomed.written.tag) else {
+                continue;
+            };
+            let tag = Reference::Tag(tag);
+            match self.target.manifest_delete(self.repository, &tag).await {
+                Ok(()) => self.say(Deletion::Done(doomed)),
+                Err(error) if error.is_unsupported() || error.status() == Some(400) => {
+                    self.ways.note(Way::Digest);
+                    let rest = std::iter::once(doomed).chain(left).collect();
+                    return self.by_digest(rest).await;
+                }
+                Err(error) => self.failed(vec![doomed], &error)?,
+            }
+        }
+        self.by_digest(left.collect()).await
+    }
+
+    async fn by_digest(&self, doomed: Vec<Doomed>) -> Result<(), Stopped> {
+        if self.ways.get() == Way::None || doomed.is_empty() {
+            return Ok(());
+        }
+        let (target, repository) = (self.target, self.repository);
+        let looked = Neighbours::look(target, repository, self.present, self.parallel).await;
+        let mut neighbours = match looked {
+            Ok(neighbours) => neighbours,
+            Err(error) => {
+                let place = self.place;
+                self.say(Deletion::Warning(format!(
+                    "`{place}`: nothing is deleted by digest, since its other tags can't be checked: {error}"
+                )));
+                return Err(Stopped);
+            }
+        };
+        let mut groups: IndexMap<Digest, Vec<Doomed>> = IndexMap::new();
+        for doomed in doomed {
+            let group = groups.entry(doomed.written.digest.clone()).or_default();
+            group.push(doomed);
+        }
+        // What an index contains can only go after the index.
+        let is_free = |neighbours: &Neighbours, digest: &Digest, group: &[Doomed]| {
+            neighbours.holder(digest, &names(group)).is_none()
+        };
+        while let Some(at) = groups
+            .iter()
+            .position(|(digest, group)| is_free(&neighbours, digest, group))
+        {
+            if let Some((digest, group)) = groups.shift_remove_index(at) {
+                self.group(&digest, group, &mut neighbours).await?;
+            }
+        }
+        for (digest, group) in groups {
+            self.stays(&digest, &group, &neighbours);
+        }
+        Ok(())
+    }
+
+    /// One manifest with all its tags.
+    async fn group(
+        &self,
+        digest: &Digest,
+        group: Vec<Doomed>,
+        neighbours: &mut Neighbours,
+    ) -> Result<(), Stopped> {
+        let mut ready = Vec::new();
+        for doomed in group {
+            let tag = doomed.written.tag.clone();
+            match self.now(doomed).await? {
+                Now::Same(doomed) => ready.push(doomed),
+                Now::Gone => neighbours.forget(&tag),
+                // It may need any manifest now.
+                Now::Other => return Err(Stopped),
+            }
+        }
+        if ready.is_empty() {
+            return Ok(());
+        }
+        for doomed in &ready {
+            self.gate(doomed).await?;
+        }
+        let reference = Reference::Digest(digest.clone());
+        match self
+            .target
+            .manifest_delete(self.repository, &reference)
+            .await
+        {
+            Ok(()) => {
+                for doomed in ready {
+                    neighbours.forget(&doomed.written.tag);
+                    self.say(Deletion::Done(doomed));
+                }
+                Ok(())
+            }
+            Err(error) if error.is_unsupported() => {
+                if self.ways.note(Way::None) {
+                    let host = self.target.host();
+                    self.say(Deletion::Warning(format!(
+                        "`{host}` doesn't delete, so nothing more is tried there in this run: {error}"
+                    )));
+                }
+                Err(Stopped)
+            }
+            Err(error) => self.failed(ready, &error),
+        }
+    }
+
+    /// Whether the tag still is what was recorded.
+    async fn now(&self, doomed: Doomed) -> Result<Now, Stopped> {
+        let tag = &doomed.written.tag;
+        match tag_digest(self.target, self.repository, tag).await {
+            Ok(Some(digest)) if digest == doomed.written.digest => Ok(Now::Same(doomed)),
+            Ok(Some(_)) => {
+                self.say(Deletion::Warning(overwritten(self.place, tag)));
+                Ok(Now::Other)
+            }
+            // Somebody else was faster.
+            Ok(None) => {
+                self.say(Deletion::Done(doomed));
+                Ok(Now::Gone)
+            }
+            Err(error) => {
+                self.failed(vec![doomed], &error)?;
+                Err(Stopped)
+            }
+        }
+    }
+
+    /// Err: the run may not delete any more.
+    async fn gate(&self, doomed: &Doomed) -> Result<(), Stopped> {
+        if self.halt.cancel.is_cancelled() || self.halt.drain.is_cancelled() {
+            return Err(Stopped);
+        }
+        let Some(gate) = &self.halt.gate else {
+            return Ok(());
+        };
+        let written = &doomed.written;
+        let passed = gate.pass(self.place, &written.tag, &written.digest).await;
+        passed.map_err(|why| {
+            let (place, tag) = (self.place, &written.tag);
+            self.say(Deletion::Warning(format!(
+                "`{place}:{tag}` and what comes after it isn't deleted: {why}"
+            )));
+            Stopped
+        })
+    }
+
+    fn failed(&self, group: Vec<Doomed>, error: &Error) -> Result<(), Stopped> {
+        for doomed in group {
+            self.say(Deletion::Failed(doomed, format!("target {error}")));
+        }
+        if error.is_unreachable() || error.is_rate_limited() {
+            return Err(Stopped);
+        }
+        Ok(())
+    }
+
+    fn stays(&self, digest: &Digest, group: &[Doomed], neighbours: &Neighbours) {
+        let Some(holder) = neighbours.holder(digest, &names(group)) else {
+            return;
+        };
+        let (place, tags) = (self.place, names(group).join("`, `"));
+        self.say(Deletion::Warning(format!(
+            "`{place}`: `{tags}` stays: {holder}, and the registry deletes only whole images"
+        )));
+    }
+
+    fn say(&self, deletion: Deletion) {
+        // The receiver lives as long as this.
+        let _ = self.tell.send(deletion);
+    }
+}
+
+/// The warning about a tag that somebody else has overwritten.
+pub(in crate::sync) fn overwritten(place: &str, tag: &str) -> String {
+    format!(
+        "`{place}:{tag}` isn't deleted: somebody else has overwritten it since this project wrote it"
+    )
+}
+
+fn names(group: &[Doomed]) -> Vec<&str> {
+    group
+        .iter()
+        .map(|doomed| doomed.written.tag.as_str())
+        .collect()
+}

@@ -1,0 +1,18 @@
+//! Deleting at the target what the project wrote and no longer wants: at the end of each target
+//! repository, after all copies.
+//!
+//! - [`settings`]: the project's rules, and what it wrote; `look`: what was seen of a source.
+//! - `decide`: what goes and what forbids it, without requests; `place`: makes the requests that this
+//!   needs, for a run and for a plan alike; `sights`: what a run or a plan knows of each place.
+//! - `delete`: the requests that delete; `neighbours`: the tags and indexes that need the same manifest.
+//! - [`gate`]: whether a run may still delete; `run`: all of that at the end of a run.
+
+pub(in crate::sync) mod decide;
+pub(in crate::sync) mod delete;
+pub mod gate;
+pub(in crate::sync) mod look;
+mod neighbours;
+pub(in crate::sync) mod place;
+pub(in crate::sync) mod run;
+pub mod settings;
+pub(in crate::sync) mod sights;

@@ -1,0 +1,108 @@
+//! The other tags of a repository, and what their indexes contain: whether a manifest may go.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::StreamExt;
+
+use crate::oci::types::manifest::{DOCKER_MANIFEST, OCI_MANIFEST};
+use crate::oci::{Digest, Endpoint, Error, Reference, Repository, Tag};
+use crate::sync::copy::ladder::CHILDREN;
+
+/// What the tags of one repository need.
+pub(super) struct Neighbours {
+    /// By tag.
+    digests: HashMap<String, Digest>,
+    /// All that an index names, and the indexes within it.
+    named: HashMap<Digest, HashSet<Digest>>,
+}
+
+impl Neighbours {
+    /// Looks at these tags.
+    pub(super) async fn look(
+        target: &Endpoint,
+        repository: &Repository,
+        tags: &HashSet<String>,
+        parallel: usize,
+    ) -> Result<Self, Error> {
+        let looks: Vec<_> = tags
+            .iter()
+            .filter_map(|name| Some((name.clone(), Tag::parse(name).ok()?)))
+            .map(|(name, tag)| async move {
+                let head = target.manifest_head(repository, &Reference::Tag(tag)).await;
+                (name, head)
+            })
+            .collect();
+        let mut looks = futures_util::stream::iter(looks).buffer_unordered(parallel.max(1));
+        let (mut digests, mut indexes) = (HashMap::new(), HashSet::new());
+        while let Some((name, head)) = looks.next().await {
+            let Some(head) = head? else { continue };
+            if may_be_index(head.media_type.as_deref()) {
+                indexes.insert(head.digest.clone());
+            }
+            digests.insert(name, head.digest);
+        }
+        let trees: Vec<_> = indexes
+            .into_iter()
+            .map(|index| async move {
+                let named = named_by(target, repository, &index).await;
+                (index, named)
+            })
+            .collect();
+        let mut trees = futures_util::stream::iter(trees).buffer_unordered(CHILDREN);
+        let mut named = HashMap::new();
+        while let Some((index, all)) = trees.next().await {
+            named.insert(index, all?);
+        }
+        Ok(Self { digests, named })
+    }
+
+    /// A tag other than these that needs the manifest, and how, as text.
+    pub(super) fn holder(&self, digest: &Digest, but: &[&str]) -> Option<String> {
+        let mut tags: Vec<_> = self.digests.iter().collect();
+        tags.sort();
+        tags.into_iter().find_map(|(tag, of_tag)| {
+            if of_tag == digest {
+                return (!but.contains(&tag.as_str()))
+                    .then(|| format!("`{tag}` is the same image"));
+            }
+            let is_named = self.named.get(of_tag)?.contains(digest);
+            is_named.then(|| format!("the index `{tag}` contains it"))
+        })
+    }
+
+    /// A tag is gone.
+    pub(super) fn forget(&mut self, tag: &str) {
+        self.digests.remove(tag);
+    }
+}
+
+fn may_be_index(media_type: Option<&str>) -> bool {
+    let media_type = media_type.unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    ![OCI_MANIFEST, DOCKER_MANIFEST].contains(&media_type)
+}
+
+/// All that an index names, at any depth. A child that isn't there names nothing.
+async fn named_by(
+    target: &Endpoint,
+    repository: &Repository,
+    index: &Digest,
+) -> Result<HashSet<Digest>, Error> {
+    let (mut named, mut open) = (HashSet::new(), vec![index.clone()]);
+    while let Some(digest) = open.pop() {
+        let manifest = match target
+            .manifest_get(repository, &Reference::Digest(digest))
+            .await
+        {
+            Err(error) if error.is_not_found() => continue,
+            found => found?,
+        };
+        for child in manifest.children() {
+            let is_new = named.insert(child.digest.clone());
+            if is_new && may_be_index(Some(&child.media_type)) {
+                open.push(child.digest.clone());
+            }
+        }
+    }
+    Ok(named)
+}

@@ -1,0 +1,196 @@
+//! Pruning at the end of a run, and what a plan says of it.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::decide::{Decision, Doomed};
+use super::delete::{Deleter, Deletion, Stopped, Way, Ways, overwritten};
+use super::place::{Decided, place_decide};
+use super::settings::Prune;
+use super::sights::{PlaceSights, Sights};
+use crate::oci::Endpoint;
+use crate::sync::course::{RunEnd, RunStop};
+use crate::sync::outcome::{Action, Moved, ReferrerOutcome, Status, TagOutcome};
+use crate::sync::progress::{Event, Reporter};
+use crate::text::counted;
+
+/// What pruning needs besides the sights.
+pub(in crate::sync) struct Pruning<'a> {
+    pub(in crate::sync) target: &'a Endpoint,
+    pub(in crate::sync) rules: &'a Prune,
+    pub(in crate::sync) ways: &'a Ways,
+    pub(in crate::sync) halt: &'a RunStop,
+    pub(in crate::sync) reporter: &'a Reporter,
+    pub(in crate::sync) parallel: usize,
+}
+
+impl Pruning<'_> {
+    /// Decides on each place, and deletes.
+    pub(in crate::sync) async fn run(&self, sights: Sights, end: &mut RunEnd) {
+        for known in sights.into_places() {
+            if self.ways.get() == Way::None {
+                return;
+            }
+            let decided = place_decide(self.target, self.rules, &known, self.parallel).await;
+            if self.place(&known, decided, end).await.is_err() {
+                end.cancelled |= self.halt.cancel.is_cancelled();
+                end.drained |= self.halt.drain.is_cancelled();
+            }
+        }
+    }
+
+    async fn place(
+        &self,
+        known: &PlaceSights,
+        decided: Decided,
+        end: &mut RunEnd,
+    ) -> Result<(), Stopped> {
+        let Decided { decision, present } = decided;
+        let place = known.place.as_str();
+        for tag in &decision.overwritten {
+            end.warn(overwritten(place, tag), self.reporter).await;
+        }
+        if let Some(note) = decision.note(place) {
+            self.reporter.send(Event::Note(note)).await;
+        }
+        if !decision.forgotten.is_empty() {
+            let (place, tags) = (place.to_owned(), decision.forgotten.clone());
+            self.reporter.send(Event::Forgotten { place, tags }).await;
+        }
+        if decision.bar.is_some() {
+            for outcome in decision.outcomes(known) {
+                end.tell(outcome, self.reporter).await;
+            }
+            return Ok(());
+        }
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let deleter = Deleter {
+            target: self.target,
+            repository: &known.repository,
+            place,
+            present: &present,
+            ways: self.ways,
+            halt: self.halt,
+            parallel: self.parallel,
+            tell,
+        };
+        // Moved, so that the reports end with it.
+        let work = async move { deleter.delete(decision.doomed).await };
+        let report = async {
+            while let Some(deletion) = told.recv().await {
+                match deletion {
+                    Deletion::Done(doomed) => end.tell(known.outcome(&doomed), self.reporter).await,
+                    Deletion::Failed(doomed, error) => {
+                        let outcome = TagOutcome {
+                            status: Status::Failed,
+                            error: Some(error),
+                            ..known.outcome(&doomed)
+                        };
+                        end.tell(outcome, self.reporter).await;
+                    }
+                    Deletion::Warning(text) => end.warn(text, self.reporter).await,
+                }
+            }
+        };
+        tokio::join!(work, report).0
+    }
+}
+
+/// The deletes of a plan, blocked ones included, and its warnings.
+pub(in crate::sync) async fn planned_deletes(
+    target: &Endpoint,
+    rules: &Prune,
+    sights: Sights,
+    parallel: usize,
+) -> (Vec<TagOutcome>, Vec<String>) {
+    let (mut deletes, mut warnings) = (Vec::new(), Vec::new());
+    for known in sights.into_places() {
+        let Decided { decision, .. } = place_decide(target, rules, &known, parallel).await;
+        let place = known.place.as_str();
+        warnings.extend(
+            decision
+                .overwritten
+                .iter()
+                .map(|tag| overwritten(place, tag)),
+        );
+        deletes.extend(decision.outcomes(&known));
+    }
+    (deletes, warnings)
+}
+
+impl Decision {
+    /// The outcomes if all goes well, or why all are blocked.
+    fn outcomes(&self, known: &PlaceSights) -> Vec<TagOutcome> {
+        let outcome = |doomed: &Doomed| match &self.bar {
+            None => known.outcome(doomed),
+            Some(bar) => TagOutcome {
+                status: Status::Blocked,
+                reason: format!("{}; not deleted: {bar}", doomed.reason),
+                ..known.outcome(doomed)
+            },
+        };
+        self.doomed.iter().map(outcome).collect()
+    }
+
+    /// What stays although the rules would delete it, as text.
+    fn note(&self, place: &str) -> Option<String> {
+        let stays = [
+            (self.protected, "protected by `prune_protect_regex`"),
+            (self.retained, "kept by `prune_retain`"),
+            (self.shared, "written by another project too"),
+        ];
+        let parts: Vec<String> = stays
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, why)| format!("{count} {why}"))
+            .collect();
+        let all = (self.protected + self.retained + self.shared) as u64;
+        (!parts.is_empty()).then(|| {
+            let stay = if all == 1 { "stays" } else { "stay" };
+            format!(
+                "`{place}`: {} {stay}: {}",
+                counted(all, "tag"),
+                parts.join(", ")
+            )
+        })
+    }
+}
+
+impl PlaceSights {
+    /// The outcome of a delete.
+    fn outcome(&self, doomed: &Doomed) -> TagOutcome {
+        let written = &doomed.written;
+        TagOutcome {
+            repository: self.item_repository(&written.source),
+            tag: written.source_tag.clone(),
+            source: format!("{}:{}", written.source, written.source_tag),
+            target: format!("{}:{}", self.place, written.tag),
+            target_repository: self.repository.to_string(),
+            target_tag: written.tag.clone(),
+            action: Action::Delete,
+            status: Status::Done,
+            reason: doomed.reason.clone(),
+            source_digest: None,
+            target_digest: None,
+            previous_digest: Some(written.digest.clone()),
+            platforms: String::new(),
+            choice: String::new(),
+            missing: None,
+            referrers: ReferrerOutcome::default(),
+            moved: Moved::default(),
+            duration: Duration::ZERO,
+            is_written: false,
+            error: None,
+        }
+    }
+
+    /// The source repository as its item names it; without an item, its path.
+    fn item_repository(&self, source: &str) -> String {
+        let path = || source.split_once('/').map_or(source, |(_, path)| path);
+        let mut looks = self.looks.iter();
+        let item = looks.find(|look| look.source == source);
+        item.map_or_else(path, |look| look.repository.as_str())
+            .to_owned()
+    }
+}

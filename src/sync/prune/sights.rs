@@ -1,0 +1,118 @@
+//! What a run or a plan knows of each place once all tags were worked on.
+
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+
+use super::look::SourceLook;
+use crate::oci::{Endpoint, Reference, Repository};
+use crate::sync::referrers::walk::Referrers;
+use crate::sync::selection::candidate::Candidate;
+
+/// One target repository.
+pub(in crate::sync) struct PlaceSights {
+    pub(super) repository: Repository,
+    /// `host/repository`
+    pub(in crate::sync) place: String,
+    pub(super) looks: Vec<SourceLook>,
+    /// The tags that the run writes or carries along.
+    pub(super) writes: HashSet<String>,
+    /// Those of a plan that the target doesn't have yet.
+    pub(super) adds: HashSet<String>,
+    /// What forbids all deletes.
+    pub(super) trouble: Option<String>,
+}
+
+/// All of them, in the order of the items.
+#[derive(Default)]
+pub(in crate::sync) struct Sights {
+    places: IndexMap<String, PlaceSights>,
+}
+
+impl Sights {
+    /// The places of these items, and the tags that would be written there.
+    pub(in crate::sync) fn of(
+        target: &Endpoint,
+        looks: Vec<SourceLook>,
+        candidates: &[Candidate],
+    ) -> Self {
+        let mut sights = Self::default();
+        for look in looks {
+            let Ok(repository) = Repository::parse(&look.target) else {
+                continue;
+            };
+            let place = format!("{}/{repository}", target.host());
+            let known = sights
+                .places
+                .entry(look.target.clone())
+                .or_insert_with(|| PlaceSights {
+                    repository,
+                    place,
+                    looks: Vec::new(),
+                    writes: HashSet::new(),
+                    adds: HashSet::new(),
+                    trouble: None,
+                });
+            known.looks.push(look);
+        }
+        for candidate in candidates {
+            if let Reference::Tag(tag) = &candidate.target_reference {
+                sights.writes(candidate.target.as_str(), tag.as_str());
+            }
+        }
+        sights
+    }
+
+    /// A tag that the run writes.
+    pub(in crate::sync) fn writes(&mut self, target_repository: &str, tag: &str) {
+        if let Some(known) = self.places.get_mut(target_repository) {
+            known.writes.insert(tag.to_owned());
+        }
+    }
+
+    /// A tag that a plan would add.
+    pub(in crate::sync) fn adds(&mut self, target_repository: &str, tag: &str) {
+        if let Some(known) = self.places.get_mut(target_repository) {
+            known.adds.insert(tag.to_owned());
+        }
+    }
+
+    /// A tag that failed or is blocked: nothing is deleted at its place.
+    pub(in crate::sync) fn trouble(&mut self, target_repository: &str, target: &str, error: &str) {
+        // A source whose tags aren't known has no target.
+        let name = if target.is_empty() {
+            target_repository
+        } else {
+            target
+        };
+        if let Some(known) = self.places.get_mut(target_repository) {
+            known
+                .trouble
+                .get_or_insert_with(|| format!("`{name}` isn't as it should be: {error}"));
+        }
+    }
+
+    /// A registry that can't be reached: nothing is deleted anywhere.
+    pub(in crate::sync) fn unreachable(&mut self, summary: Option<&str>) {
+        for known in self.places.values_mut() {
+            if let Some(summary) = summary {
+                known
+                    .trouble
+                    .get_or_insert_with(|| format!("a registry can't be reached: {summary}"));
+            }
+        }
+    }
+
+    /// The tags of referrers that the run carried along.
+    pub(in crate::sync) fn carried(&mut self, referrers: Option<&Referrers>) {
+        for known in self.places.values_mut() {
+            let carried = referrers.map(|all| all.carried(&known.repository));
+            known.writes.extend(carried.into_iter().flatten());
+        }
+    }
+
+    /// Each place.
+    pub(in crate::sync) fn into_places(self) -> impl Iterator<Item = PlaceSights> {
+        self.places.into_values()
+    }
+}

@@ -1,0 +1,131 @@
+//! What a tag was before it is overwritten is kept under another name.
+
+use registrysync::sync::prune::settings::PruneKind;
+use registrysync::sync::{Action, BackupTag, Status, SyncSpec};
+
+use super::{World, deleted, image};
+use crate::support::images::{AMD64, Format, Image};
+use crate::support::registry::faults::Fault;
+use crate::sync::{everything, literal, run};
+
+fn kept(world: &World, template: &str, selector: &registrysync::sync::SelectorSpec) -> SyncSpec {
+    SyncSpec {
+        backup_tag: Some(template.parse().unwrap()),
+        ..world.spec(selector, world.rules(PruneKind::Selected))
+    }
+}
+
+#[tokio::test]
+async fn the_previous_image_is_kept_byte_for_byte_and_never_deleted() {
+    let world = World::start().await;
+    let before = Image::index(
+        Format::Docker,
+        &[(AMD64, Image::single(Format::Docker, AMD64, &[]))],
+    );
+    before.store(&world.target, "app", Some("3"));
+    let digest = before.digest();
+    let name = format!("old-3-20260309-{}", &digest["sha256:".len()..][..12]);
+    let wanted = || kept(&world, "old-{tag}-{date}-{digest}", &everything());
+    let plan = world.plan(wanted()).await;
+    let action = plan.actions.iter().find(|a| a.tag == "3").unwrap();
+    assert!(
+        action
+            .reason
+            .ends_with(&format!("keeps the previous image as `{name}`")),
+        "{action:?}"
+    );
+    let ran = run(&world.to, wanted()).await;
+    let outcome = ran.of("3");
+    assert_eq!(
+        (outcome.action, outcome.status),
+        (Action::Update, Status::Done)
+    );
+    assert!(
+        outcome
+            .reason
+            .ends_with(&format!("kept the previous image as `{name}`")),
+        "{outcome:?}"
+    );
+    let tags = world.target.tags("app");
+    assert_eq!(
+        (tags["3"].as_str(), tags[&name].as_str()),
+        (image(3).digest(), digest)
+    );
+    let (media_type, bytes) = world.target.manifest("app", &name).unwrap();
+    assert_eq!(
+        (&media_type, &bytes),
+        (&before.top.media_type, &before.top.bytes)
+    );
+    // It isn't the project's to delete; `gone` from the selection are all but one.
+    let ran = run(
+        &world.to,
+        kept(&world, "old-{tag}-{date}-{digest}", &literal(&["1"])),
+    )
+    .await;
+    assert_eq!(ran.end.totals.deleted, 9, "{ran:?}");
+    assert_eq!(world.tags(), format!("1 {name}"));
+}
+
+#[tokio::test]
+async fn what_can_not_be_kept_is_not_overwritten() {
+    let world = World::start().await;
+    image(50).store(&world.target, "app", Some("3"));
+    world
+        .target
+        .fault_add(Fault::status("PUT", "/manifests/old-3", 403));
+    let ran = run(&world.to, kept(&world, "old-{tag}", &everything())).await;
+    assert!(
+        ran.error("3")
+            .contains("can't be kept as `old-3`, so it isn't overwritten: target"),
+        "{ran:?}"
+    );
+    assert_eq!(world.target.tags("app")["3"], image(50).digest());
+    world.target.faults_clear();
+    let ran = run(&world.to, kept(&world, "old-{tag}", &everything())).await;
+    assert_eq!(ran.of("3").status, Status::Done);
+    // A later one replaces it.
+    image(51).store(&world.target, "app", Some("3"));
+    run(&world.to, kept(&world, "old-{tag}", &everything())).await;
+    assert_eq!(world.target.tags("app")["old-3"], image(51).digest());
+}
+
+#[tokio::test]
+async fn a_name_that_another_tag_needs_fails_its_tag() {
+    let world = World::start().await;
+    image(60).store(&world.source, "app", Some("old-3"));
+    image(50).store(&world.target, "app", Some("3"));
+    let wanted = || kept(&world, "old-{tag}", &everything());
+    let plan = world.plan(wanted()).await;
+    let action = plan.actions.iter().find(|a| a.tag == "3").unwrap();
+    assert_eq!(action.action, Action::Blocked);
+    let ran = run(&world.to, wanted()).await;
+    for error in [ran.error("3"), &action.reason] {
+        assert!(
+            error.contains("the previous image of `app:3` would be kept as `old-3`"),
+            "{error}"
+        );
+        assert!(
+            error.contains("app:old-3` is copied to that tag; change `backup_tag`"),
+            "{error}"
+        );
+    }
+    assert_eq!(world.target.tags("app")["3"], image(50).digest());
+    assert_eq!(deleted(&ran, Status::Done), "");
+}
+
+#[test]
+fn a_template_must_tell_the_tags_apart_and_from_themselves() {
+    for (template, reason) in [
+        ("{tag}", "that is the tag itself"),
+        (
+            "old-{date}",
+            "without `{tag}` all tags would be kept under one name",
+        ),
+        ("{digest}", "without `{tag}`"),
+        ("{tag", "a `{` without its `}`"),
+        ("{tag}/x", "expected 1 to 128 letters"),
+    ] {
+        let error = template.parse::<BackupTag>().unwrap_err().to_string();
+        assert!(error.contains(reason), "{template}: {error}");
+    }
+}

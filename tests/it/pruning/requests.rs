@@ -1,0 +1,259 @@
+//! The requests that delete, on both kinds of registries.
+
+use std::collections::HashMap;
+
+use registrysync::sync::prune::settings::PruneKind;
+use registrysync::sync::{Action, Engine, Status, SyncSpec};
+
+use super::{World, deleted, image, rules, written};
+use crate::support::docker_registry::DockerRegistry;
+use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::registry::Registry;
+use crate::support::registry::faults::Fault;
+use crate::sync::{client, everything, item, regex, repository, run, spec, tags_at};
+
+fn gone(world: &World) -> SyncSpec {
+    world.spec(&everything(), world.rules(PruneKind::Gone))
+}
+
+/// The registry deletes only by digest.
+fn by_digest_only(registry: &Registry, status: u16) {
+    registry.fault_add(Fault::status("DELETE", "/manifests/[^:]*$", status));
+}
+
+#[tokio::test]
+async fn by_digest_all_tags_of_an_image_go_with_one_request() {
+    for status in [400, 405, 501] {
+        let world = World::with(&[3, 4]).await;
+        world.leave(&["3", "4", "5"]);
+        by_digest_only(&world.target, status);
+        let ran = run(&world.to, gone(&world)).await;
+        assert_eq!(deleted(&ran, Status::Done), "3 4 5", "{ran:?}");
+        assert_eq!(world.tags(), "1 10 2 6 7 8 9");
+        // One that was refused, and one for each of the two images.
+        assert_eq!(world.deletes(), 3);
+        assert!(ran.warnings.is_empty(), "{:?}", ran.warnings);
+    }
+}
+
+#[tokio::test]
+async fn by_digest_an_image_stays_that_another_tag_needs() {
+    let world = World::with(&[3, 4]).await;
+    world.leave(&["3", "5"]);
+    by_digest_only(&world.target, 405);
+    let ran = run(&world.to, gone(&world)).await;
+    assert_eq!(deleted(&ran, Status::Done), "5");
+    assert_eq!(world.tags(), "1 10 2 3 4 6 7 8 9");
+    assert_eq!(ran.warnings.len(), 1);
+    assert!(
+        ran.warnings[0].contains("`3` stays: `4` is the same image"),
+        "{:?}",
+        ran.warnings
+    );
+}
+
+/// By tag nothing else goes.
+#[tokio::test]
+async fn by_tag_an_image_stays_under_its_other_names() {
+    let world = World::with(&[3, 4]).await;
+    world.leave(&["3"]);
+    let ran = run(&world.to, gone(&world)).await;
+    assert_eq!(deleted(&ran, Status::Done), "3");
+    assert_eq!(world.tags(), "1 10 2 4 5 6 7 8 9");
+    assert_eq!(world.target.tags("app")["4"], image(3).digest());
+}
+
+/// An index and one of its images that has a tag, too.
+async fn family(registry: &Registry, target: &str) -> (Image, Image) {
+    let child = Image::single(Format::Oci, AMD64, &[Blob::layer(1, 500)]);
+    let index = Image::index(Format::Oci, &[(AMD64, child.clone())]);
+    index.store(registry, "app", Some("index"));
+    child.store(registry, "app", Some("z-child"));
+    image(9).store(registry, "app", Some("other"));
+    let (from, to) = (client(registry.address()), client(target));
+    run(&to, spec(vec![item(&from, "app", &everything())]))
+        .await
+        .all_done(Action::Copy, 3);
+    (index, child)
+}
+
+async fn prune_family(source: &Registry, target: &str, keep: &str) -> crate::sync::Ran {
+    let (from, to) = (client(source.address()), client(target));
+    let all = spec(vec![item(&from, "app", &everything())]);
+    // Written anew elsewhere, for the records only.
+    let elsewhere = Registry::start().await;
+    let ran = run(&client(elsewhere.address()), all).await;
+    let place = format!("{target}/app");
+    let wanted = SyncSpec {
+        prune: Some(rules(
+            PruneKind::Selected,
+            HashMap::from([(place, written(&ran))]),
+        )),
+        ..spec(vec![item(&from, "app", &regex(keep))])
+    };
+    run(&to, wanted).await
+}
+
+#[tokio::test]
+async fn by_digest_a_child_stays_as_long_as_its_index_does() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let (index, child) = family(&source, target.address()).await;
+    by_digest_only(&target, 405);
+    let ran = prune_family(&source, target.address(), "^(other|index)$").await;
+    assert_eq!(ran.end.totals.deleted, 0);
+    assert!(
+        ran.warnings[0].contains("`z-child` stays: the index `index` contains it"),
+        "{:?}",
+        ran.warnings
+    );
+    assert!(target.manifest("app", child.digest()).is_some());
+    // If both go, the index goes first.
+    let ran = prune_family(&source, target.address(), "^other$").await;
+    assert_eq!(deleted(&ran, Status::Done), "index z-child", "{ran:?}");
+    let requests = target.requests();
+    let paths: Vec<&str> = requests
+        .0
+        .iter()
+        .filter(|r| r.method == "DELETE" && r.path.contains("sha256"))
+        .map(|r| r.path.as_str())
+        .collect();
+    assert!(
+        paths[0].ends_with(index.digest()) && paths[1].ends_with(child.digest()),
+        "{paths:?}"
+    );
+}
+
+#[tokio::test]
+async fn by_digest_nothing_goes_if_another_tag_can_not_be_checked() {
+    for (method, at) in [("HEAD", "/manifests/other$"), ("GET", "/manifests/sha256")] {
+        let (source, target) = (Registry::start().await, Registry::start().await);
+        family(&source, target.address()).await;
+        by_digest_only(&target, 405);
+        // The first HEAD is the comparison's.
+        let spared = usize::from(method == "HEAD");
+        target.fault_add(Fault::status(method, at, 403).after(spared));
+        let ran = prune_family(&source, target.address(), "^other$").await;
+        assert_eq!(ran.end.totals.deleted, 0, "{ran:?}");
+        assert!(
+            ran.warnings[0]
+                .contains("nothing is deleted by digest, since its other tags can't be checked"),
+            "{:?}",
+            ran.warnings
+        );
+        assert_eq!(target.tags("app").len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_delete_is_told_of_once_for_all_parts() {
+    let world = World::start().await;
+    let mut written = world.rules(PruneKind::Selected).written;
+    let more = run(
+        &world.to,
+        spec(vec![{
+            let mut more = item(&world.from, "app", &everything());
+            more.target_repository = Some(repository("more"));
+            more
+        }]),
+    )
+    .await;
+    written.insert(
+        format!("{}/more", world.target.address()),
+        super::written(&more),
+    );
+    world
+        .target
+        .fault_add(Fault::status("DELETE", "/manifests/", 405));
+    let few = regex("^[1-5]$");
+    let mut second = item(&world.from, "app", &few);
+    second.target_repository = Some(repository("more"));
+    let wanted = SyncSpec {
+        prune: Some(rules(PruneKind::Selected, written)),
+        ..spec(vec![item(&world.from, "app", &few), second])
+    };
+    let mut warnings = Vec::new();
+    let mut failed = 0;
+    world.target.requests_clear();
+    for (_, engine) in Engine::new(world.to.clone(), wanted).split() {
+        let ran = crate::sync::run_engine(&engine).await;
+        warnings.extend(ran.warnings);
+        failed += ran.end.totals.failed + ran.end.totals.deleted;
+    }
+    assert_eq!(
+        (failed, world.deletes()),
+        (0, 2),
+        "one by tag, one by digest"
+    );
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("doesn't delete, so nothing more is tried there"),
+        "{warnings:?}"
+    );
+}
+
+#[tokio::test]
+async fn other_refusals_fail_their_tag_with_the_registrys_words() {
+    let world = World::start().await;
+    world.leave(&["3", "4", "5"]);
+    let body = r#"{"errors": [{"code": "DENIED", "message": "ask Ann"}]}"#;
+    let refusal = crate::support::registry::faults::Action::Answer {
+        status: 403,
+        headers: Vec::new(),
+        body: body.to_owned(),
+    };
+    world
+        .target
+        .fault_add(Fault::on("DELETE", "/manifests/4$", refusal));
+    world
+        .target
+        .fault_add(Fault::status("DELETE", "/manifests/5$", 404));
+    let ran = run(&world.to, gone(&world)).await;
+    assert_eq!(
+        deleted(&ran, Status::Done),
+        "3 5",
+        "one that isn't there is gone"
+    );
+    assert_eq!(deleted(&ran, Status::Failed), "4");
+    assert!(ran.error("4").contains("ask Ann"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_registry_deletes_by_digest() {
+    let Some(target) = DockerRegistry::start().await else {
+        return;
+    };
+    let source = Registry::start().await;
+    for (tag, seed) in [
+        ("1", 1),
+        ("2", 2),
+        ("3", 3),
+        ("3-too", 3),
+        ("4", 4),
+        ("4-too", 4),
+    ] {
+        image(seed).store(&source, "app", Some(tag));
+    }
+    let (from, to) = (client(source.address()), client(target.address()));
+    let copied = run(&to, spec(vec![item(&from, "app", &everything())])).await;
+    copied.all_done(Action::Copy, 6);
+    for tag in ["2", "3", "3-too", "4"] {
+        source.tag_remove("app", tag);
+    }
+    let place = format!("{}/app", target.address());
+    let wanted = SyncSpec {
+        prune: Some(rules(
+            PruneKind::Gone,
+            HashMap::from([(place, written(&copied))]),
+        )),
+        ..spec(vec![item(&from, "app", &everything())])
+    };
+    let ran = run(&to, wanted).await;
+    assert_eq!(deleted(&ran, Status::Done), "2 3 3-too", "{ran:?}");
+    let left = tags_at(target.address(), "app").await;
+    assert_eq!(left.into_keys().collect::<Vec<_>>(), ["1", "4", "4-too"]);
+    assert!(
+        ran.warnings[0].contains("`4` stays: `4-too` is the same image"),
+        "{:?}",
+        ran.warnings
+    );
+}
