@@ -3,7 +3,8 @@
 //! - [`args`]: their arguments.
 //! - `connection`: their common session; `table`: prints tables.
 //! - `api`: calls any method; `api_help` describes them.
-//! - `project`, with `project_plan`, `project_run`, `project_evidence` and `project_schedule`; `store`; `workers`.
+//! - `project`, with `project_plan`, `project_run`, `project_evidence` and `project_schedule`; `store`;
+//!   `workers`.
 
 pub(in crate::cli) mod api;
 pub(in crate::cli) mod api_help;
