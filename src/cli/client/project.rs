@@ -1,5 +1,6 @@
-//! `registrysync project`: sync projects, for people; `project_plan` plans, `project_run` starts and watches runs,
-//! `project_evidence` downloads what they did, `project_schedule` manages schedules.
+//! `registrysync project`: sync projects, for people; `project_plan` makes and shows plans,
+//! `project_run` starts and watches runs, `project_evidence` downloads what they did, `project_schedule`
+//! manages schedules.
 
 use serde_json::{Map, Value as Json, json};
 

@@ -1,8 +1,9 @@
 //! Commands that need no server.
 //!
-//! - `sync`: copies; `plan`: shows what it would do; `plan_file`: a plan in a file; `list_tags`: the tags of a repository, and why each is selected
-//!   or not.
-//! - `job`: what their arguments ask; `source`: converts them to items; `evidence`: the file with what was asked and done.
+//! - `sync`: copies; `plan`: shows what it would do; `plan_file`: a plan in a file.
+//! - `list_tags`: the tags of a repository, and why each is selected or not.
+//! - `job`: what their arguments ask; `source`: converts these to items; `evidence`: the file with what
+//!   was asked and done.
 //! - `cron`: explains a cron line.
 
 pub(in crate::cli) mod cron;

@@ -137,6 +137,16 @@ pub fn plan_list(
         .load(conn)?)
 }
 
+/// The ids of a project's complete plans, the oldest first.
+pub fn plan_ids(conn: &mut DbConnection, project_id: i64) -> Result<Vec<i64>, Error> {
+    Ok(kept_plan::table
+        .filter(kept_plan::project_id.eq(project_id))
+        .filter(kept_plan::complete.eq(true))
+        .order(kept_plan::id)
+        .select(kept_plan::id)
+        .load(conn)?)
+}
+
 /// The first run of a plan that waits or is in progress, and whether it waits.
 pub fn plan_run(conn: &mut DbConnection, id: i64) -> Result<Option<(i64, bool)>, Error> {
     let active = tasko_run::status

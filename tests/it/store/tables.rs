@@ -11,6 +11,10 @@ use registrysync::store::access::org::org_list;
 use registrysync::store::access::session::{session_delete_expired, session_find};
 use registrysync::store::projects::index_lease::{index_lease_end, index_lease_take};
 use registrysync::store::projects::item::{item_by_id, item_list};
+use registrysync::store::projects::kept_action::{action_list, copy_count, copy_list, copy_places};
+use registrysync::store::projects::kept_plan::{
+    plan_get, plan_ids, plan_list, plan_run, plans_remove,
+};
 use registrysync::store::projects::project::{
     Project, project_by_label, project_last_runs, project_list,
 };
@@ -278,6 +282,19 @@ fn hot_calls(conn: &mut DbConnection, mirror: &Project, pair: StorePair) -> Resu
     notification_claim(conn, Channel::ALL, |_| Duration::ZERO)?;
     housekeeping_claim(conn, "w", queue::LEASE)?;
     schedule_hot_calls(conn, org, project_id)?;
+    plan_hot_calls(conn, org, project_id)
+}
+
+fn plan_hot_calls(conn: &mut DbConnection, org: i64, project_id: i64) -> Result<(), Error> {
+    plan_get(conn, org, 1)?;
+    plan_list(conn, project_id, 10, 10)?;
+    plan_ids(conn, project_id)?;
+    plan_run(conn, 1)?;
+    action_list(conn, 1, 0, 10)?;
+    copy_list(conn, 1, "app", 0, 10)?;
+    copy_count(conn, 1, "app")?;
+    copy_places(conn, 1)?;
+    plans_remove(conn, 10)?;
     Ok(())
 }
 

@@ -15,8 +15,7 @@ use crate::service::runs::start::plan_reached;
 use crate::service::{App, Caller, Error};
 use crate::store::projects::kept_action::{ActionRow, actions_add};
 use crate::store::projects::kept_plan::{
-    NewKeptPlan, PlanResult, plan_begin, plan_complete, plan_hide, plan_list, plan_run,
-    plans_remove,
+    NewKeptPlan, PlanResult, plan_begin, plan_complete, plan_hide, plan_ids, plan_run, plans_remove,
 };
 use crate::store::projects::project::{Project, project_lock};
 use crate::store::{Db, DbConnection};
@@ -169,14 +168,15 @@ async fn complete(
 
 /// Hides the oldest plans that no run uses, so that no more are kept than may be.
 fn room_make(conn: &mut DbConnection, project_id: i64) -> Result<(), Error> {
-    let plans = plan_list(conn, project_id, i64::MAX, i64::MAX)?;
+    let plans = plan_ids(conn, project_id)?;
     let mut excess = plans.len().saturating_sub(PLANS);
-    for plan in plans.iter().skip(1).rev() {
+    // The latest is the new one.
+    for id in plans.iter().rev().skip(1).rev() {
         if excess == 0 {
             break;
         }
-        if plan_run(conn, plan.id)?.is_none() {
-            plan_hide(conn, plan.id)?;
+        if plan_run(conn, *id)?.is_none() {
+            plan_hide(conn, *id)?;
             excess -= 1;
         }
     }

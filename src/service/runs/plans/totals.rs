@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::service::Error;
 use crate::store::projects::kept_plan::KeptPlan;
 use crate::sync::Plan;
+use crate::text::{counted, readable};
 
 /// Warnings that are kept; more are only counted.
-const WARNINGS: usize = 1000;
+const WARNINGS: usize = 100;
+/// Maximum length of one in characters.
+const WARNING: usize = 2000;
 
 /// The totals of a plan; those of a kept one may lack some that a later version knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,11 +53,11 @@ impl PlanTotals {
 
 /// The warnings of a plan, to keep.
 pub(super) fn warnings_keep(warnings: &[String]) -> Result<String, Error> {
-    let mut kept: Vec<&str> = warnings.iter().take(WARNINGS).map(String::as_str).collect();
+    let first = warnings.iter().take(WARNINGS);
+    let mut kept: Vec<String> = first.map(|text| readable(text, WARNING)).collect();
     let more = warnings.len().saturating_sub(WARNINGS);
-    let words = format!("{more} more warnings");
     if more > 0 {
-        kept.push(&words);
+        kept.push(format!("{} more", counted(more as u64, "warning")));
     }
     serde_json::to_string(&kept).map_err(Error::unexpected)
 }
