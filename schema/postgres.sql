@@ -188,6 +188,7 @@ CREATE TABLE tasko_run (
     blobs_copied bigint NOT NULL,
     blobs_mounted bigint NOT NULL,
     warnings bigint NOT NULL,
+    force boolean NOT NULL,
     CONSTRAINT tasko_run_bunch_fkey FOREIGN KEY (bunch) REFERENCES tasko_bunch(name),
     CONSTRAINT tasko_run_org_id_fkey FOREIGN KEY (org_id) REFERENCES org(id),
     CONSTRAINT tasko_run_pkey PRIMARY KEY (id),
@@ -287,7 +288,7 @@ CREATE TABLE run_result (
     blobs_mounted bigint NOT NULL,
     CONSTRAINT run_result_action_check CHECK ((action = ANY (ARRAY['copy'::text, 'update'::text, 'skip'::text, 'delete'::text, 'blocked'::text]))),
     CONSTRAINT run_result_part_id_fkey FOREIGN KEY (part_id) REFERENCES run_part(id) ON DELETE CASCADE,
-    CONSTRAINT run_result_part_id_repository_tag_key UNIQUE (part_id, repository, tag),
+    CONSTRAINT run_result_part_id_repository_tag_target_key UNIQUE (part_id, repository, tag, target),
     CONSTRAINT run_result_pkey PRIMARY KEY (id),
     CONSTRAINT run_result_run_id_fkey FOREIGN KEY (run_id) REFERENCES tasko_run(id) ON DELETE CASCADE,
     CONSTRAINT run_result_status_check CHECK ((status = ANY (ARRAY['done'::text, 'failed'::text, 'blocked'::text])))
@@ -383,3 +384,17 @@ CREATE TABLE index_lease (
     lease_until timestamp without time zone NOT NULL,
     CONSTRAINT index_lease_pkey PRIMARY KEY (place)
 );
+
+CREATE TABLE written_tag (
+    project_id bigint NOT NULL,
+    place text NOT NULL,
+    tag text NOT NULL,
+    source_repository text NOT NULL,
+    source_tag text NOT NULL,
+    digest text NOT NULL,
+    written_at timestamp without time zone NOT NULL,
+    CONSTRAINT written_tag_pkey PRIMARY KEY (project_id, place, tag),
+    CONSTRAINT written_tag_project_id_fkey FOREIGN KEY (project_id) REFERENCES sync_project(id) ON DELETE CASCADE
+);
+
+CREATE INDEX written_tag_place ON written_tag USING btree (place, tag);

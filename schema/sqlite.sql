@@ -179,7 +179,7 @@ CREATE TABLE tasko_run (
     failed BIGINT NOT NULL,
     bytes BIGINT NOT NULL,
     blobs_copied BIGINT NOT NULL,
-    blobs_mounted BIGINT NOT NULL, warnings BIGINT NOT NULL DEFAULT 0,
+    blobs_mounted BIGINT NOT NULL, warnings BIGINT NOT NULL DEFAULT 0, force BOOLEAN NOT NULL DEFAULT FALSE,
     -- one run per fire time, whatever the number of nodes
     UNIQUE (schedule_id, fire_time)
 );
@@ -237,28 +237,6 @@ CREATE TABLE worker (
 , slots BIGINT NOT NULL DEFAULT 1, lease_seconds BIGINT NOT NULL DEFAULT 60, host_parts BIGINT, org_parts BIGINT);
 
 CREATE INDEX worker_heartbeat ON worker (heartbeat);
-
-CREATE TABLE run_result (
-    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
-    part_id BIGINT NOT NULL REFERENCES run_part (id) ON DELETE CASCADE,
-    repository TEXT NOT NULL,
-    tag TEXT NOT NULL,
-    target TEXT NOT NULL,
-    action TEXT NOT NULL CHECK (action IN ('copy', 'update', 'skip', 'delete', 'blocked')),
-    status TEXT NOT NULL CHECK (status IN ('done', 'failed', 'blocked')),
-    source_digest TEXT,
-    target_digest TEXT,
-    previous_digest TEXT,
-    bytes BIGINT NOT NULL,
-    duration_ms BIGINT NOT NULL,
-    error TEXT, source TEXT NOT NULL DEFAULT '', platforms TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', blobs_copied BIGINT NOT NULL DEFAULT 0, blobs_mounted BIGINT NOT NULL DEFAULT 0,
-    UNIQUE (part_id, repository, tag)
-);
-
-CREATE INDEX run_result_run ON run_result (run_id, id);
-
-CREATE INDEX run_result_status ON run_result (run_id, status, id);
 
 CREATE TABLE run_log (
     run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
@@ -340,3 +318,46 @@ CREATE TABLE index_lease (
     holder TEXT NOT NULL,
     lease_until TIMESTAMP NOT NULL
 );
+
+CREATE TABLE written_tag (
+    project_id BIGINT NOT NULL REFERENCES sync_project (id) ON DELETE CASCADE,
+    -- `host/repository` at the target
+    place TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    -- `host/repository` at the source
+    source_repository TEXT NOT NULL,
+    source_tag TEXT NOT NULL,
+    -- what was written
+    digest TEXT NOT NULL,
+    written_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (project_id, place, tag)
+);
+
+CREATE INDEX written_tag_place ON written_tag (place, tag);
+
+CREATE TABLE "run_result" (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
+    part_id BIGINT NOT NULL REFERENCES run_part (id) ON DELETE CASCADE,
+    repository TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    target TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('copy', 'update', 'skip', 'delete', 'blocked')),
+    status TEXT NOT NULL CHECK (status IN ('done', 'failed', 'blocked')),
+    source_digest TEXT,
+    target_digest TEXT,
+    previous_digest TEXT,
+    bytes BIGINT NOT NULL,
+    duration_ms BIGINT NOT NULL,
+    error TEXT,
+    source TEXT NOT NULL DEFAULT '',
+    platforms TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',
+    blobs_copied BIGINT NOT NULL DEFAULT 0,
+    blobs_mounted BIGINT NOT NULL DEFAULT 0,
+    UNIQUE (part_id, repository, tag, target)
+);
+
+CREATE INDEX run_result_run ON run_result (run_id, id);
+
+CREATE INDEX run_result_status ON run_result (run_id, status, id);
