@@ -117,7 +117,7 @@ Examples:
   registrysync project run web --wait && echo 'all tags are there'
   registrysync project run web --retry 17    # only the failed tags of run 17
   registrysync project run web --plan 5      # exactly what plan 5 says
-  registrysync project run web --force       # may delete more than `prune_limit`
+  registrysync project run web --force       # deletes beyond `prune_limit`
 
 With --wait: exit code 0 if the run finished without failed or blocked tags, otherwise 1; 130 if you stop waiting (the run continues).";
 

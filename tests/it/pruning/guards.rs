@@ -16,7 +16,7 @@ use registrysync::sync::prune::settings::{Prune, PruneKind};
 use registrysync::sync::{Action, Engine, RunEnd, RunStop, Status, SyncSpec};
 
 use super::{World, deleted, planned};
-use crate::support::registry::faults::{Action as Happens, Fault};
+use crate::support::registry::faults::{Action as Happens, Fault, Quirk};
 use crate::sync::{everything, item, literal, regex, repository, run};
 
 /// Nothing was deleted; both the run and the plan say why.
@@ -120,6 +120,7 @@ async fn an_empty_source_forbids_without_force() {
     let world = World::start().await;
     let all = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"];
     world.leave(&all);
+    world.source.quirk_set(Quirk::TagsNull, true);
     let every = "1 10 2 3 4 5 6 7 8 9";
     blocked(
         &world,
