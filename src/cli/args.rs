@@ -8,6 +8,7 @@ use super::client::args::{ApiArguments, ProjectArguments, StoreArguments, Worker
 use super::complete::CompletionsArguments;
 use super::select::SelectArguments;
 use super::sync_args::{PlanArguments, SyncArguments};
+use super::trust::TrustArguments;
 use super::values::{fire_count, name_count};
 
 /// Copies selected container images from one registry to another.
@@ -58,18 +59,6 @@ pub enum Command {
     Workers(Box<WorkersArguments>),
     /// Print a shell completion script
     Completions(CompletionsArguments),
-}
-
-/// How to connect to registries, the same for every one-shot command.
-#[derive(Args, Clone, Debug, Default)]
-pub struct TrustArguments {
-    /// Use plain http, except for registries written with `https://`, those whose entry in FILE
-    /// has `tls-verify: true`, and Docker Hub
-    #[arg(long)]
-    pub plain_http: bool,
-    /// Also trust the certificates in this PEM file, for source and target
-    #[arg(long, value_name = "FILE")]
-    pub ca_certificate: Option<PathBuf>,
 }
 
 const LIST_TAGS_EXAMPLES: &str = "\

@@ -1,6 +1,7 @@
 //! The command line: one binary, with the roles as sub-commands.
 //!
-//! - [`args`]: the arguments; [`sync_args`]: those of `sync` and `plan`; `complete`: shell completion.
+//! - [`args`]: the arguments; [`sync_args`]: those of `sync` and `plan`; [`trust`]: how to connect to
+//!   registries; `complete`: shell completion.
 //! - `one_shot`: commands that need no server. `server`: the server and its database. [`client`]:
 //!   commands that talk to a server.
 //! - `output` prints lines, JSON and progress bars; `logs`: the log; `interrupts`: the signals that end
@@ -24,6 +25,7 @@ mod result_file;
 pub mod select;
 mod server;
 pub mod sync_args;
+pub mod trust;
 mod values;
 
 use std::process::ExitCode;

@@ -7,8 +7,8 @@ use clap::Args;
 use crate::oci::PlatformChoice;
 use crate::sync::{BackupTag, IndexMode, OnEmpty, Placement, TagTemplate};
 
-use super::args::TrustArguments;
 use super::select::{RepositoryArguments, SelectArguments};
+use super::trust::TrustArguments;
 use super::values::{name_count, platform, reduction, word};
 
 const SYNC_EXAMPLES: &str = "\
@@ -20,8 +20,8 @@ Examples:
   registrysync sync --from quay.io --to http://localhost:5000 \\
       --repository prometheus/prometheus --tag v3.0.0 --tag-regex '^v3\\.' \\
       --architecture amd64 --architecture arm64
-  registrysync sync --from registry.example.com --to localhost:5000 --plain-http \\
-      --repository-regex '^team/' --semver '*' --newest 3
+  registrysync sync --from one.example.com --to two.example.com \\
+      --repository-regex '^team/' --newest 3
   registrysync sync - --to registry.example.com --ca-certificate ca.pem
   registrysync sync mirror.yml --to localhost:5000 --evidence today.json
   registrysync sync --plan monday.plan

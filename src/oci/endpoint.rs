@@ -145,7 +145,7 @@ impl Endpoint {
         &self,
         repository: &Repository,
         reference: &Reference,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         match self {
             Self::Registry(client) => client.manifest_delete(repository, reference).await,
         }

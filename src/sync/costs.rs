@@ -7,8 +7,6 @@ use std::collections::{HashMap, HashSet};
 
 use super::input::spec::SyncItem;
 use super::needs::Needs;
-use super::outcome::Action;
-use super::plan::PlanAction;
 use super::selection::candidate::Candidate;
 use crate::oci::http::tally::RequestCount;
 use crate::oci::{Digest, Endpoint, Repository};
@@ -70,10 +68,8 @@ impl CopyCosts {
     }
 
     /// Adds a delete: a last look at the tag, and the request itself.
-    pub(super) fn delete(&mut self, action: &PlanAction) {
-        if action.action == Action::Delete {
-            self.more.target_requests += 2;
-        }
+    pub(super) fn delete(&mut self) {
+        self.more.target_requests += 2;
     }
 
     /// Adds the copy of a tag; returns the bytes of those of its blobs that weren't counted before.

@@ -214,7 +214,9 @@ impl Engine {
         planning.plan.warnings.extend(warnings);
         for delete in deletes {
             let action = PlanAction::from(delete);
-            planning.costs.delete(&action);
+            if action.action == Action::Delete {
+                planning.costs.delete();
+            }
             planning.number += 1;
             if !planning.send(planning.number, action).await {
                 return;

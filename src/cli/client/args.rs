@@ -9,7 +9,7 @@ use crate::cli::complete::{api_words, project_labels, store_labels};
 use crate::cli::select::{RepositoryArguments, SelectArguments};
 use crate::cli::values::EvidenceFormat;
 
-use super::project_options::ProjectOptionArguments;
+use super::project::options::ProjectOptionArguments;
 
 /// Which server, and which account. The session is kept for later commands.
 #[derive(Args, Clone, Debug)]

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use super::job::OneShotJob;
 use super::source::planned_client;
-use crate::cli::args::TrustArguments;
 use crate::cli::error::CliError;
 use crate::cli::result_file::ResultFile;
 use crate::cli::sync_args::CopyArguments;
+use crate::cli::trust::TrustArguments;
 use crate::oci::{Digest, Endpoint, RegistryAddress};
 use crate::sync::evidence::{Asked, AskedItem, AskedPlan, AskedRegistry};
 use crate::sync::input::referrer_choice::ReferrerChoice;

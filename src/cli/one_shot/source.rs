@@ -12,12 +12,12 @@ use crate::sync::input::spec::{NoRepositories, Unmatched};
 use crate::sync::selection::repositories::RepositoriesSpec;
 use crate::sync::{Placement, Selector, SelectorSpec, SyncItem};
 
-use crate::cli::args::TrustArguments;
 use crate::cli::error::CliError;
 use crate::cli::file::file_read;
 use crate::cli::output::talk_line;
 use crate::cli::select::SelectArguments;
 use crate::cli::sync_args::CopyArguments;
+use crate::cli::trust::TrustArguments;
 
 /// What to copy, and how targets are named.
 pub(super) struct Source {

@@ -173,19 +173,21 @@ impl Client {
         }
     }
 
-    /// Deletes a tag, or a manifest with all its tags. One that doesn't exist counts as deleted.
+    /// Deletes a tag, or a manifest with all its tags. `false`: the registry says that there is none,
+    /// which some say if they can't delete by tag.
     pub async fn manifest_delete(
         &self,
         repository: &Repository,
         reference: &Reference,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let what = format!("deleting `{}`", reference.on(repository));
         let url = self.url(repository, &format!("manifests/{reference}"));
         let scope = Scope::Delete(repository.clone());
         let call = Call::new(Method::DELETE, url, scope, what);
         match self.send(call).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

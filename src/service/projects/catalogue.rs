@@ -167,6 +167,12 @@ pub(in crate::service) fn items_expand(
 }
 
 impl Expanded {
+    /// Whether the repositories of all patterns are known.
+    pub(in crate::service) fn is_listed(&self) -> bool {
+        let is_known = |item: &NoMatch| !matches!(item.why, NoRepositories::NotListed(_));
+        self.unmatched.iter().all(is_known)
+    }
+
     /// Adds to a retry what the earlier run couldn't list: all of the repositories that match now.
     pub(in crate::service) fn retry_widen(
         &self,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::count::Count;
+use super::forms::count::Count;
 use super::repositories::{Repositories, RepositoriesChange, repository_parse};
 use super::selector::{SelectorOptions, selector_check, selector_refused};
 use super::settings::{Newer, architectures_check, parsed_or_unset};

@@ -1,16 +1,16 @@
 //! Sync projects: what is copied from where to where.
 //!
-//! - [`project`]: create, read, update, delete; [`settings`]: their options, with [`referrer_words`];
+//! - [`project`]: create, read, update, delete; [`settings`]: their options;
 //!   [`lookup`] finds a project by id or label.
 //! - [`item`]: the images of a project; [`item_spec`]: their settings; [`repositories`]: which
 //!   repositories; [`selector`]: which tags; [`places`]: where each comes from and goes to.
 //! - `catalogue`: the repositories of items that name them by pattern.
 //! - `pruning`: what is deleted, and kept under another name.
 //! - `platforms`: what a choice of platforms means for indexes.
-//! - [`count`]: numbers that can be unset.
+//! - [`forms`]: values of options.
 
 pub(in crate::service) mod catalogue;
-pub mod count;
+pub mod forms;
 pub mod item;
 pub mod item_spec;
 pub mod lookup;
@@ -18,7 +18,6 @@ pub mod places;
 mod platforms;
 pub mod project;
 pub(in crate::service) mod pruning;
-pub mod referrer_words;
 pub mod repositories;
 pub mod selector;
 pub mod settings;

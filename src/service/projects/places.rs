@@ -60,14 +60,15 @@ impl Places {
     pub(super) fn check_items(&self, items: &[ItemSpec]) -> Result<(), Error> {
         let mut writers: HashMap<(Repository, String), (Repository, &str, String)> = HashMap::new();
         for item in items {
-            self.check_names(item)?;
-            // What others match is known when a run starts; conflicts are found there.
             let Repositories::One(repository) = &item.repositories else {
+                // What it matches is known when a run starts; other conflicts are found there.
+                self.check_names(item)?;
                 continue;
             };
             let way = self.way(repository, item.target_repository.as_ref());
             let way = way.map_err(|error| self.no_target(item, &error))?;
             self.check_same_place(item, &way)?;
+            self.check_names(item)?;
             for tag in item.selector_literal_tags()? {
                 let place = (way.to.clone(), self.target_tag(&tag)?);
                 match writers.get(&place) {

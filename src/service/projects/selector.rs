@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::count::Count;
+use super::forms::count::Count;
 use super::settings::parsed_or_unset;
 use crate::service::Error;
 use crate::sync::selection::newest::{DAYS_LIMIT, NEWEST_LIMIT};

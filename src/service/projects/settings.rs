@@ -5,7 +5,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::referrer_words::ReferrerWords;
+use super::forms::referrer_words::ReferrerWords;
 use crate::oci::{NameError, PlatformChoice};
 use crate::service::Error;
 use crate::store;

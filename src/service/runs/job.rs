@@ -367,6 +367,7 @@ impl StoredProject {
         let target = client(self.target)?;
         let items = sync_items(&self.items.items, &self.settings, &source)?;
         let on_empty = self.settings.on_empty;
+        let is_listed = self.items.is_listed();
         let unmatched = self.items.unmatched.into_iter();
         let unmatched = unmatched.map(|item| item.unmatched(&source, on_empty));
         Ok(Job {
@@ -385,7 +386,8 @@ impl StoredProject {
                 referrers: ReferrerChoice::parse(&self.settings.referrers)
                     .map_err(|error| Error::invalid("referrers", error.to_string()))?,
                 backup_tag: self.settings.backup_tag,
-                prune: self.prune,
+                // What a pattern would have selected isn't known.
+                prune: self.prune.filter(|_| is_listed),
             },
             pair: self.pair,
             kept: self.kept.map(|(plan_id, places)| KeptRun {

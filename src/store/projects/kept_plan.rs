@@ -185,7 +185,7 @@ pub fn plans_remove(conn: &mut DbConnection, rows: usize) -> Result<usize, Error
     let old: Vec<i64> = kept_plan::table
         .filter(kept_plan::expires.le(clock(conn)?))
         .filter(diesel::dsl::not(diesel::dsl::exists(active)))
-        .order(kept_plan::id)
+        .order(kept_plan::expires)
         .limit(PLANS)
         .select(kept_plan::id)
         .load(conn)?;

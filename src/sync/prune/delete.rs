@@ -91,7 +91,14 @@ impl Deleter<'_> {
             };
             let tag = Reference::Tag(tag);
             match self.target.manifest_delete(self.repository, &tag).await {
-                Ok(()) => self.say(Deletion::Done(doomed)),
+                Ok(true) => self.say(Deletion::Done(doomed)),
+                Ok(false) => {
+                    if let Now::Same(doomed) = self.now(doomed).await? {
+                        self.ways.note(Way::Digest);
+                        let rest = std::iter::once(doomed).chain(left).collect();
+                        return self.by_digest(rest).await;
+                    }
+                }
                 Err(error) if error.is_unsupported() || error.status() == Some(400) => {
                     self.ways.note(Way::Digest);
                     let rest = std::iter::once(doomed).chain(left).collect();
@@ -171,7 +178,19 @@ impl Deleter<'_> {
             .manifest_delete(self.repository, &reference)
             .await
         {
-            Ok(()) => {
+            Ok(false) => {
+                for doomed in ready {
+                    if let Now::Same(doomed) = self.now(doomed).await? {
+                        let host = self.target.host();
+                        let error = format!(
+                            "`{host}` says that there is no such image, but still has the tag"
+                        );
+                        self.say(Deletion::Failed(doomed, error));
+                    }
+                }
+                Ok(())
+            }
+            Ok(true) => {
                 for doomed in ready {
                     neighbours.forget(&doomed.written.tag);
                     self.say(Deletion::Done(doomed));

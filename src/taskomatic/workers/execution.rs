@@ -18,10 +18,10 @@ use crate::text::{NAME, readable};
 
 use super::catalogue::Reading;
 use super::claim::Claimed;
-use super::delete_gate::DatabaseGate;
 use super::holds::{Held, Hold, Holds};
 use super::recorder::{Recorder, Recording};
 use super::records::RecordedFor;
+use super::rights::delete_gate::DatabaseGate;
 use super::shares::Shares;
 
 /// Number of events buffered before the engine waits for the database.

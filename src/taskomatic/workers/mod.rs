@@ -7,21 +7,19 @@
 //!   [`lease_rules`], and notices when a run should end; [`lost`]: puts parts of lost workers back into
 //!   the queue.
 //! - `execution`: one part, from the stored project to its final status; `shares`: the common state of
-//!   the parts of a run; `index_leases`: one server at a time writes an index of referrers; `delete_gate`: whether a part
-//!   may still delete.
+//!   the parts of a run; `rights`: what a worker may do at a target.
 //! - `recorder`: writes results, log and totals while the engine works; `records`: the
 //!   stored form of an outcome.
 
 pub(in crate::taskomatic) mod catalogue;
 pub mod claim;
-mod delete_gate;
 pub(in crate::taskomatic) mod execution;
 pub(in crate::taskomatic) mod holds;
-pub(in crate::taskomatic) mod index_leases;
 pub(in crate::taskomatic) mod lease_keeper;
 pub mod lease_rules;
 pub mod lost;
 pub(in crate::taskomatic) mod recorder;
 pub(in crate::taskomatic) mod records;
+pub(in crate::taskomatic) mod rights;
 pub(in crate::taskomatic) mod shares;
 pub mod worker;

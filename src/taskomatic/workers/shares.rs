@@ -13,7 +13,7 @@ use crate::store::projects::synced_tag::StorePair;
 use crate::store::runs::run::Run;
 use crate::sync::Engine;
 
-use super::index_leases::DatabaseLeases;
+use super::rights::index_leases::DatabaseLeases;
 
 /// Runs remembered without a part in progress here: the next one may follow soon.
 const IDLE: usize = 8;

@@ -34,6 +34,23 @@ async fn change(session: &Session, method: &str, body: Value) {
     session.post(method, body).await.expect("a change");
 }
 
+/// Waits until a worker has the run.
+async fn begun(session: &Session, run: i64) {
+    let id = run.to_string();
+    let query = [("runId", id.as_str())];
+    for _ in 0..600 {
+        let run = session
+            .get("registrysync/getRun", &query)
+            .await
+            .expect("a run");
+        if run["status"] != "READY" {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("run {run} still waits");
+}
+
 async fn statement(database: &TestDatabase, text: &str) {
     let text = text.to_owned();
     let run = database.run(move |conn: &mut DbConnection| Ok(conn.batch_execute(&text)?));
@@ -87,6 +104,7 @@ on_both_databases! {
         let plan = id_of(&plan_make(&session).await);
         source.fault_add(Fault::on("GET", "/blobs/", Action::Hang));
         let run = plan_run(&session, plan).await.expect("a run");
+        begun(&session, run).await;
         let queued = json!({"label": "web", "options": {"plan": plan, "queue": true}});
         let queued = session.post("registrysync/run", queued).await.expect("queued");
         let again = json!({"label": "web", "options": {"plan": plan, "queue": true}});
@@ -204,12 +222,11 @@ async fn other_organisations_see_no_plan() {
         .project(source.address(), target.address(), &["app"])
         .await;
     let plan = id_of(&plan_make(&session).await);
-    let acme = json!({"name": "Acme", "adminLogin": "acme", "adminPassword": "correct horse battery",
+    let acme = json!({"name": "Acme", "adminLogin": "acme-admin", "adminPassword": "correct horse battery",
         "prefix": "", "first": "", "last": "", "email": "", "usePam": false});
     change(&session, "org/create", acme).await;
-    let login = json!({"login": "acme", "password": "correct horse battery"});
-    let key = session.post("auth/login", login).await.expect("a session");
-    let acme = Session::at(&server.url, key.as_str().expect("a key")).await;
+    let login = server.try_login_of("acme-admin", "correct horse battery");
+    let acme = login.await.1.expect("a session");
     let id = plan.to_string();
     let none = Err(format!("there is no plan with the id {plan}"));
     assert_eq!(

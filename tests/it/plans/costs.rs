@@ -1,5 +1,6 @@
 //! What a plan says that a run costs, compared with the requests of the run.
 
+use registrysync::oci::PlatformChoice;
 use registrysync::sync::plan::Plan;
 use registrysync::sync::{Engine, SyncSpec};
 
@@ -29,7 +30,7 @@ fn spec_of(source: &Registry, platforms: &[&str]) -> SyncSpec {
     let from = client(source.address());
     let mut items = ["app", "other/app"].map(|path| item(&from, path, &everything()));
     for item in &mut items {
-        let choice = platforms.iter().map(|name| name.parse());
+        let choice = platforms.iter().map(|name| PlatformChoice::parse(name));
         item.architectures = choice.collect::<Result<_, _>>().expect("platforms");
     }
     // One after the other, so that it is certain which tag writes a shared blob.

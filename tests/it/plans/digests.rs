@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{id_of, image, plan_make, plan_ran, plan_run, source, word, words};
 use crate::support::images::{Format, Image};
 use crate::support::registry::Registry;
-use crate::support::registry::faults::{Action, Fault};
+use crate::support::registry::faults::{Action, Fault, Quirk};
 use crate::support::registry::log::Kind;
 use crate::whole::server::Server;
 
@@ -187,7 +187,10 @@ async fn indexes_are_written_as_planned() {
     let index = Image::multi(Format::Oci, 5, 1000);
     index.store(&source, "app", Some("multi"));
     for mode in ["sparse", "rewrite", "rewrite-single"] {
-        let target = Registry::start().await;
+        let target = Registry::builder()
+            .quirk(Quirk::SparseAllowed)
+            .start()
+            .await;
         let server = Server::start(None);
         let session = server.login().await;
         session

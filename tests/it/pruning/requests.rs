@@ -23,7 +23,7 @@ fn by_digest_only(registry: &Registry, status: u16) {
 
 #[tokio::test]
 async fn by_digest_all_tags_of_an_image_go_with_one_request() {
-    for status in [400, 405] {
+    for status in [400, 404, 405] {
         let world = World::with(&[3, 4]).await;
         world.leave(&["3", "4", "5"]);
         by_digest_only(&world.target, status);
@@ -194,7 +194,7 @@ async fn a_registry_that_does_not_delete_is_told_of_once_for_all_parts() {
 #[tokio::test]
 async fn other_refusals_fail_their_tag_with_the_registrys_words() {
     let world = World::start().await;
-    world.leave(&["3", "4", "5"]);
+    world.leave(&["3", "4"]);
     let body = r#"{"errors": [{"code": "DENIED", "message": "ask Ann"}]}"#;
     let refusal = crate::support::registry::faults::Action::Answer {
         status: 403,
@@ -204,17 +204,23 @@ async fn other_refusals_fail_their_tag_with_the_registrys_words() {
     world
         .target
         .fault_add(Fault::on("DELETE", "/manifests/4$", refusal));
-    world
-        .target
-        .fault_add(Fault::status("DELETE", "/manifests/5$", 404));
     let ran = run(&world.to, gone(&world)).await;
-    assert_eq!(
-        deleted(&ran, Status::Done),
-        "3 5",
-        "one that isn't there is gone"
-    );
+    assert_eq!(deleted(&ran, Status::Done), "3");
     assert_eq!(deleted(&ran, Status::Failed), "4");
     assert!(ran.error("4").contains("ask Ann"), "{ran:?}");
+}
+
+/// It answers that there is nothing to delete, and still has the tag.
+#[tokio::test]
+async fn what_is_still_there_does_not_count_as_deleted() {
+    let world = World::start().await;
+    world.leave(&["3"]);
+    let refusal = Fault::status("DELETE", "/manifests/", 404);
+    world.target.fault_add(refusal);
+    let ran = run(&world.to, gone(&world)).await;
+    assert_eq!(deleted(&ran, Status::Failed), "3");
+    assert!(ran.error("3").contains("still has the tag"), "{ran:?}");
+    assert_eq!(world.deletes(), 2, "by tag, then by digest");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,6 +134,46 @@ async fn a_registry_without_catalogue_fails_the_item_and_nothing_else() {
     assert!(names.iter().all(|name| name.starts_with("team/")));
 }
 
+/// What the pattern would select isn't known then, so it mustn't count as left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_catalogue_nothing_is_deleted() {
+    let (source, target) = (source().await, Registry::start().await);
+    let options = json!({"repositories_regex": "^team/", "tags_regex": "1"});
+    let (_server, session) = server(&source, &target, &options).await;
+    let body = json!({"label": "web", "repository": "team/app", "tags": ["latest"]});
+    session.post("registrysync/addImage", body).await.unwrap();
+    let details = json!({"prune": "selected", "prune_limit": 100});
+    let body = json!({"label": "web", "details": details});
+    session.post("registrysync/setDetails", body).await.unwrap();
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(
+        (&run["status"], &run["counts"]["copied"]),
+        (&json!("FINISHED"), &json!(4))
+    );
+    source.fault_add(Fault::status("GET", "_catalog", 404));
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(
+        (&run["status"], &run["counts"]["deleted"]),
+        (&json!("FAILED"), &json!(0))
+    );
+    assert_eq!(target.tags("team/app").len(), 2);
+
+    // One that the catalogue doesn't have, but another item names, still matches.
+    source.faults_clear();
+    let listed = Action::Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: json!({"repositories": ["team/db"]}).to_string(),
+    };
+    source.fault_add(Fault::on("GET", "_catalog", listed));
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(
+        (&run["status"], &run["counts"]["deleted"]),
+        (&json!("FINISHED"), &json!(0))
+    );
+    assert_eq!(target.tags("team/app").len(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pattern_that_matches_nothing_is_told() {
     let (source, target) = (source().await, Registry::start().await);

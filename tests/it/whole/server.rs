@@ -124,8 +124,17 @@ impl Server {
 
     /// The same with any password, and the status of the response.
     pub(crate) async fn try_login_with(&self, password: &str) -> (u16, Result<Session, String>) {
+        self.try_login_of("admin", password).await
+    }
+
+    /// The same of another account.
+    pub(crate) async fn try_login_of(
+        &self,
+        login: &str,
+        password: &str,
+    ) -> (u16, Result<Session, String>) {
         let url = format!("{}/rhn/manager/api/auth/login", self.url);
-        let body = json!({"login": "admin", "password": password});
+        let body = json!({"login": login, "password": password});
         let request = client()
             .post(url)
             .header("content-type", "application/json");

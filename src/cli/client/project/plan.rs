@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::connection::Session;
-use super::table::{self, cell, members, rows};
+use crate::cli::client::connection::Session;
+use crate::cli::client::table::{self, cell, members, rows};
 use crate::cli::error::CliError;
 use crate::cli::output::{data_line, json_line, named, talk_line};
 use crate::text::{Bytes, counted};

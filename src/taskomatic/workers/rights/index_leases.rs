@@ -19,9 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The leases that a worker takes.
 #[derive(Clone, Debug)]
-pub(super) struct DatabaseLeases {
-    pub(super) db: Db,
-    pub(super) worker: String,
+pub(in crate::taskomatic::workers) struct DatabaseLeases {
+    pub(in crate::taskomatic::workers) db: Db,
+    pub(in crate::taskomatic::workers) worker: String,
 }
 
 /// One of them.

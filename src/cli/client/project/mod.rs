@@ -1,19 +1,24 @@
-//! `registrysync project`: sync projects, for people; `project_plan` makes and shows plans,
-//! `project_run` starts and watches runs, `project_evidence` downloads what they did, `project_schedule`
+//! `registrysync project`: sync projects, for people; [`options`] as flags; `plan` makes and shows plans,
+//! `run` starts and watches runs, `evidence` downloads what they did, `schedule`
 //! manages schedules.
+
+mod evidence;
+pub mod options;
+mod plan;
+mod run;
+mod schedule;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::args::{ProjectArguments, ProjectCommand, ProjectCreateArguments, ProjectSetArguments};
 use super::connection::Session;
-use super::project_run::RunOptions;
 use super::table::{self, cell, members, rows};
-use super::{project_evidence, project_plan, project_run, project_schedule};
 use crate::cli::error::CliError;
 use crate::cli::one_shot::source::reference;
 use crate::cli::output::{data_line, json_line, talk_line};
 use crate::sync::SelectorSpec;
 use crate::text::counted;
+use run::RunOptions;
 
 pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliError> {
     let json = arguments.json;
@@ -43,9 +48,9 @@ pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliEr
                 plan,
                 force,
             };
-            let id = project_run::start(&mut session, &label, options).await?;
+            let id = run::start(&mut session, &label, options).await?;
             if wait {
-                return project_run::watch(&mut session, id, json, quiet).await;
+                return run::watch(&mut session, id, json, quiet).await;
             }
             if json {
                 json_line(&json!({"run": id}));
@@ -58,23 +63,23 @@ pub(in crate::cli) async fn run(arguments: ProjectArguments) -> Result<u8, CliEr
             label,
             keep,
             connection,
-        } => project_plan::make(&mut Session::open(&connection)?, &label, keep, json).await,
+        } => plan::make(&mut Session::open(&connection)?, &label, keep, json).await,
         ProjectCommand::Plans { label, connection } => {
-            project_plan::list(&mut Session::open(&connection)?, &label, json).await
+            plan::list(&mut Session::open(&connection)?, &label, json).await
         }
         ProjectCommand::PlanShow { plan, connection } => {
-            project_plan::show(&mut Session::open(&connection)?, plan, json).await
+            plan::show(&mut Session::open(&connection)?, plan, json).await
         }
         ProjectCommand::PlanDelete { plan, connection } => {
-            project_plan::delete(&mut Session::open(&connection)?, plan).await
+            plan::delete(&mut Session::open(&connection)?, plan).await
         }
         ProjectCommand::Log {
             label,
             run,
             connection,
-        } => project_run::log(&mut Session::open(&connection)?, &label, run, json).await,
-        ProjectCommand::Evidence(arguments) => project_evidence::run(&arguments, json).await,
-        ProjectCommand::Schedule { command } => project_schedule::run(command, json).await,
+        } => run::log(&mut Session::open(&connection)?, &label, run, json).await,
+        ProjectCommand::Evidence(arguments) => evidence::run(&arguments, json).await,
+        ProjectCommand::Schedule { command } => schedule::run(command, json).await,
     }
 }
 

@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use super::args::ProjectEvidenceArguments;
-use super::connection::Session;
-use super::table::{cell, members};
+use crate::cli::client::args::ProjectEvidenceArguments;
+use crate::cli::client::connection::Session;
+use crate::cli::client::table::{cell, members};
 use crate::cli::error::CliError;
 use crate::cli::output::{csv_text, json_indented, json_line, talk_line};
 use crate::cli::result_file::ResultFile;

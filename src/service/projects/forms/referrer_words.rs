@@ -15,7 +15,7 @@ pub struct ReferrerWords(Vec<String>);
 
 impl ReferrerWords {
     /// The choice. Err: a word that isn't known.
-    pub(super) fn choice(&self) -> Result<ReferrerChoice, Error> {
+    pub(in crate::service::projects) fn choice(&self) -> Result<ReferrerChoice, Error> {
         ReferrerChoice::parse(&self.0)
             .map_err(|error| Error::invalid("referrers", error.to_string()))
     }

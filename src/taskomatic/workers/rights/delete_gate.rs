@@ -11,9 +11,9 @@ use crate::sync::prune::gate::DeleteGate;
 
 /// The right of one part.
 #[derive(Clone, Debug)]
-pub(super) struct DatabaseGate {
-    pub(super) db: Db,
-    pub(super) right: DeleteRight,
+pub(in crate::taskomatic::workers) struct DatabaseGate {
+    pub(in crate::taskomatic::workers) db: Db,
+    pub(in crate::taskomatic::workers) right: DeleteRight,
 }
 
 impl DeleteGate for DatabaseGate {

@@ -7,8 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::connection::Session;
-use super::table::{cell, members, printable, rows};
+use crate::cli::client::connection::Session;
+use crate::cli::client::table::{cell, members, printable, rows};
 use crate::cli::error::{CliError, INTERRUPTED};
 use crate::cli::interrupts::interrupted;
 use crate::cli::output::{data_line, json_line, named, per_second, style, talk_line};

@@ -4,9 +4,9 @@ use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 use serde_json::{Map, Value as Json, json};
 
-use super::args::ScheduleCommand;
-use super::connection::Session;
-use super::table::{self, cell, members, rows};
+use crate::cli::client::args::ScheduleCommand;
+use crate::cli::client::connection::Session;
+use crate::cli::client::table::{self, cell, members, rows};
 use crate::cli::error::CliError;
 use crate::cli::output::{data_line, json_line, talk_line};
 use crate::time_zone::zone_parse;

@@ -1,0 +1,7 @@
+//! What a worker may do at a target, as the database has it.
+//!
+//! - `index_leases`: one server at a time writes an index of referrers.
+//! - `delete_gate`: whether a run may still delete.
+
+pub(in crate::taskomatic) mod delete_gate;
+pub(in crate::taskomatic) mod index_leases;
