@@ -179,7 +179,7 @@ CREATE TABLE tasko_run (
     failed BIGINT NOT NULL,
     bytes BIGINT NOT NULL,
     blobs_copied BIGINT NOT NULL,
-    blobs_mounted BIGINT NOT NULL, warnings BIGINT NOT NULL DEFAULT 0, plan_id BIGINT,
+    blobs_mounted BIGINT NOT NULL, warnings BIGINT NOT NULL DEFAULT 0, force BOOLEAN NOT NULL DEFAULT FALSE, plan_id BIGINT,
     -- one run per fire time, whatever the number of nodes
     UNIQUE (schedule_id, fire_time)
 );
@@ -237,28 +237,6 @@ CREATE TABLE worker (
 , slots BIGINT NOT NULL DEFAULT 1, lease_seconds BIGINT NOT NULL DEFAULT 60, host_parts BIGINT, org_parts BIGINT);
 
 CREATE INDEX worker_heartbeat ON worker (heartbeat);
-
-CREATE TABLE run_result (
-    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
-    part_id BIGINT NOT NULL REFERENCES run_part (id) ON DELETE CASCADE,
-    repository TEXT NOT NULL,
-    tag TEXT NOT NULL,
-    target TEXT NOT NULL,
-    action TEXT NOT NULL CHECK (action IN ('copy', 'update', 'skip', 'delete', 'blocked')),
-    status TEXT NOT NULL CHECK (status IN ('done', 'failed', 'blocked')),
-    source_digest TEXT,
-    target_digest TEXT,
-    previous_digest TEXT,
-    bytes BIGINT NOT NULL,
-    duration_ms BIGINT NOT NULL,
-    error TEXT, source TEXT NOT NULL DEFAULT '', platforms TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', blobs_copied BIGINT NOT NULL DEFAULT 0, blobs_mounted BIGINT NOT NULL DEFAULT 0,
-    UNIQUE (part_id, repository, tag)
-);
-
-CREATE INDEX run_result_run ON run_result (run_id, id);
-
-CREATE INDEX run_result_status ON run_result (run_id, status, id);
 
 CREATE TABLE run_log (
     run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
@@ -341,6 +319,49 @@ CREATE TABLE index_lease (
     lease_until TIMESTAMP NOT NULL
 );
 
+CREATE TABLE written_tag (
+    project_id BIGINT NOT NULL REFERENCES sync_project (id) ON DELETE CASCADE,
+    -- `host/repository` at the target
+    place TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    -- `host/repository` at the source
+    source_repository TEXT NOT NULL,
+    source_tag TEXT NOT NULL,
+    -- what was written
+    digest TEXT NOT NULL,
+    written_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (project_id, place, tag)
+);
+
+CREATE INDEX written_tag_place ON written_tag (place, tag);
+
+CREATE TABLE "run_result" (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
+    part_id BIGINT NOT NULL REFERENCES run_part (id) ON DELETE CASCADE,
+    repository TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    target TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('copy', 'update', 'skip', 'delete', 'blocked')),
+    status TEXT NOT NULL CHECK (status IN ('done', 'failed', 'blocked')),
+    source_digest TEXT,
+    target_digest TEXT,
+    previous_digest TEXT,
+    bytes BIGINT NOT NULL,
+    duration_ms BIGINT NOT NULL,
+    error TEXT,
+    source TEXT NOT NULL DEFAULT '',
+    platforms TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',
+    blobs_copied BIGINT NOT NULL DEFAULT 0,
+    blobs_mounted BIGINT NOT NULL DEFAULT 0,
+    UNIQUE (part_id, repository, tag, target)
+);
+
+CREATE INDEX run_result_run ON run_result (run_id, id);
+
+CREATE INDEX run_result_status ON run_result (run_id, status, id);
+
 CREATE TABLE kept_plan (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     org_id BIGINT NOT NULL REFERENCES org (id),
@@ -399,3 +420,20 @@ CREATE TABLE kept_action (
 CREATE INDEX kept_action_place ON kept_action (plan_id, target_repository, number);
 
 CREATE INDEX tasko_run_plan ON tasko_run (plan_id) WHERE plan_id IS NOT NULL;
+
+CREATE TABLE run_catalogue (
+    run_id BIGINT PRIMARY KEY NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
+    -- how many repositories the source listed
+    listed BIGINT NOT NULL,
+    -- why they couldn't be listed
+    error TEXT,
+    -- what was left out of the list
+    warning TEXT
+);
+
+CREATE TABLE run_repository (
+    run_id BIGINT NOT NULL REFERENCES run_catalogue (run_id) ON DELETE CASCADE,
+    item_id BIGINT NOT NULL,
+    repository TEXT NOT NULL,
+    PRIMARY KEY (run_id, item_id, repository)
+);

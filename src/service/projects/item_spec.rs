@@ -17,10 +17,6 @@ use crate::sync::{OnEmpty, SelectorSpec};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ItemOptions {
-    /// Instead of one repository: all of the source whose paths match this regular expression.
-    pub repositories_regex: Option<String>,
-    /// Without those whose paths match this one.
-    pub repositories_exclude_regex: Option<String>,
     /// Literal tags and digests.
     pub tags: Option<Vec<String>>,
     /// Selects tags that match this regular expression.
@@ -43,6 +39,10 @@ pub struct ItemOptions {
     /// What to do if it selects nothing, instead of the project's setting: `warn`, `fail` or
     /// `ignore`.
     pub on_empty: Option<String>,
+    /// Instead of one repository: all of the source whose paths match this regular expression.
+    pub repositories_regex: Option<String>,
+    /// Without those whose paths match this one.
+    pub repositories_exclude_regex: Option<String>,
 }
 
 impl ItemOptions {
@@ -76,10 +76,6 @@ impl ItemOptions {
 pub struct ItemDetails {
     /// The source repository, instead of a pattern.
     pub repository: Option<String>,
-    /// Instead of one repository: all of the source whose paths match this regular expression.
-    pub repositories_regex: Option<String>,
-    /// Without those whose paths match this one.
-    pub repositories_exclude_regex: Option<String>,
     /// Literal tags and digests.
     pub tags: Option<Vec<String>>,
     /// Selects tags that match this regular expression.
@@ -102,6 +98,10 @@ pub struct ItemDetails {
     /// What to do if it selects nothing, instead of the project's setting: `warn`, `fail` or
     /// `ignore`.
     pub on_empty: Option<String>,
+    /// Instead of one repository: all of the source whose paths match this regular expression.
+    pub repositories_regex: Option<String>,
+    /// Without those whose paths match this one.
+    pub repositories_exclude_regex: Option<String>,
 }
 
 impl From<ItemOptions> for ItemDetails {
