@@ -124,8 +124,8 @@ impl Engine {
     pub async fn run(&self, reporter: Reporter, halt: impl Into<RunStop>) -> RunEnd {
         let halt = halt.into();
         let mut end = match &self.kept {
-            Some(kept) => self.kept_copy(kept, &reporter, &halt).await,
-            None => self.items_copy(&reporter, &halt).await,
+            Some(kept) => Box::pin(self.kept_copy(kept, &reporter, &halt)).await,
+            None => Box::pin(self.items_copy(&reporter, &halt)).await,
         };
         if end.cancelled {
             self.target.uploads_end().await;

@@ -122,7 +122,7 @@ impl Engine {
             }
             all
         };
-        let (mut plan, mut actions) = tokio::join!(self.plan_to(sender), collected);
+        let (mut plan, mut actions) = tokio::join!(Box::pin(self.plan_to(sender)), collected);
         actions.sort_by_key(|(number, _)| *number);
         plan.actions = actions.into_iter().map(|(_, action)| action).collect();
         plan

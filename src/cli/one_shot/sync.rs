@@ -23,17 +23,15 @@ const EVENTS: usize = 256;
 
 pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
     let copy = &arguments.copy;
-    let (engine, asked) = match &arguments.plan {
-        Some(path) => plan_file::engine(path, &copy.trust)?,
-        None => {
-            let job = job(copy).await?;
-            if arguments.dry_run {
-                return plan::show(&job.engine, copy.json)
-                    .await
-                    .map(|(code, _)| code);
-            }
-            (job.engine, job.asked)
+    let (engine, asked) = if let Some(path) = &arguments.plan {
+        plan_file::engine(path, &copy.trust)?
+    } else {
+        let job = job(copy).await?;
+        if arguments.dry_run {
+            let (code, _) = plan::show(&job.engine, copy.json).await?;
+            return Ok(code);
         }
+        (job.engine, job.asked)
     };
     let begin = |path: &PathBuf| EvidenceFile::begin(path, asked);
     let mut evidence = arguments.evidence.as_ref().map(begin).transpose()?;

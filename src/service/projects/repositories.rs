@@ -93,7 +93,7 @@ impl Repositories {
             }
             (None, Some(regex), old) => Self::Matching(RepositoriesSpec {
                 repositories_regex: regex.to_owned(),
-                repositories_exclude_regex: old.and_then(|old| old.into_exclude()),
+                repositories_exclude_regex: old.and_then(Self::into_exclude),
             }),
             (None, None, Some(Self::Matching(spec))) if repositories_regex.is_none() => {
                 Self::Matching(spec)

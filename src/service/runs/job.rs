@@ -221,9 +221,10 @@ pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Erro
     };
     let wanted = db.call(wanted).await?;
     let items = wanted.items.clone();
-    let catalogue = match is_by_pattern(&items) {
-        true => wanted.read().await?,
-        false => RunCatalogue::default(),
+    let catalogue = if is_by_pattern(&items) {
+        wanted.read().await?
+    } else {
+        RunCatalogue::default()
     };
     let key = db.key().clone();
     let load = move |conn: &mut DbConnection| {

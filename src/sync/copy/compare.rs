@@ -51,7 +51,7 @@ impl Ends<'_> {
         if let Some(planned) = &candidate.planned
             && comparison.action != Action::Blocked
             && let Some(reason) = planned.difference(
-                candidate.place(self.target),
+                &candidate.place(self.target),
                 comparison
                     .manifest
                     .as_ref()

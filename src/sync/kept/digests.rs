@@ -51,7 +51,7 @@ impl PlannedDigests {
     /// Why the tag isn't copied, if another manifest would be written than the plan says.
     pub(in crate::sync) fn difference(
         &self,
-        place: String,
+        place: &str,
         digest: Option<&Digest>,
     ) -> Option<String> {
         let planned = &self.target;
@@ -124,9 +124,9 @@ mod tests {
                 "{said:?}"
             );
         }
-        let place = || "mirror/a:1".to_owned();
-        assert_eq!(planned(None).difference(place(), Some(&new)), None);
-        assert!(planned(None).difference(place(), Some(&old)).is_some());
-        assert!(planned(None).difference(place(), None).is_some());
+        let place = "mirror/a:1";
+        assert_eq!(planned(None).difference(place, Some(&new)), None);
+        assert!(planned(None).difference(place, Some(&old)).is_some());
+        assert!(planned(None).difference(place, None).is_some());
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::service::Error;
 use crate::service::runs::job::{CatalogueWanted, catalogue_wanted};
 use crate::service::runs::limits::{RunLimits, barred};
@@ -13,8 +15,6 @@ use crate::store::runs::queue::{Barred, run_without_catalogue};
 use crate::store::runs::run::Run;
 use crate::store::{Db, DbConnection, SealKey};
 use crate::taskomatic::DATABASE_PAUSE;
-
-use super::execution::WorkContext;
 
 /// The runs whose catalogue this process reads.
 #[derive(Clone, Default)]
@@ -52,16 +52,17 @@ pub(super) struct CatalogueWork {
 
 /// The next catalogue to read. Another node may read the same; the first one is kept.
 pub(super) async fn catalogue_next(
-    place: &WorkContext,
+    db: &Db,
+    reading: &Reading,
     limits: RunLimits,
 ) -> Result<Option<CatalogueWork>, Error> {
-    let (key, others) = (place.db.key().clone(), place.reading.ids());
+    let (key, others) = (db.key().clone(), reading.ids());
     let find = move |conn: &mut DbConnection| find(conn, &key, &others, limits);
-    let Some((run, wanted)) = place.db.call(find).await? else {
+    let Some((run, wanted)) = db.call(find).await? else {
         return Ok(None);
     };
     Ok(Some(CatalogueWork {
-        reading: place.reading.begin(run.id),
+        reading: reading.begin(run.id),
         run,
         wanted,
     }))
@@ -92,11 +93,10 @@ fn find(
 
 impl CatalogueWork {
     /// Reads and keeps it, unless the worker is stopped meanwhile.
-    pub(super) async fn work(self, place: WorkContext) {
-        let drain = place.drain.clone();
+    pub(super) async fn work(self, db: Db, stop: CancellationToken) {
         tokio::select! {
-            () = drain.cancelled() => {}
-            () = self.read(&place.db) => {}
+            () = stop.cancelled() => {}
+            () = self.read(&db) => {}
         }
     }
 

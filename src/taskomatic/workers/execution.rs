@@ -16,7 +16,6 @@ use crate::sync::{RunEnd, RunStop};
 use crate::taskomatic::DATABASE_PAUSE;
 use crate::text::{NAME, readable};
 
-use super::catalogue::Reading;
 use super::claim::Claimed;
 use super::holds::{Held, Hold, Holds};
 use super::recorder::{Recorder, Recording};
@@ -38,7 +37,6 @@ pub(super) struct WorkContext {
     pub(in crate::taskomatic) worker: String,
     pub(in crate::taskomatic) shares: Shares,
     pub(in crate::taskomatic) holds: Holds,
-    pub(in crate::taskomatic) reading: Reading,
     /// Begin nothing more.
     pub(super) drain: CancellationToken,
 }

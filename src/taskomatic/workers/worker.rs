@@ -51,6 +51,7 @@ pub struct Worker {
     options: WorkerOptions,
     queue_wake: Arc<Notify>,
     cancel_wake: Arc<Notify>,
+    reading: Reading,
 }
 
 impl Worker {
@@ -67,6 +68,7 @@ impl Worker {
             options,
             queue_wake,
             cancel_wake,
+            reading: Reading::default(),
         }
     }
 
@@ -78,7 +80,6 @@ impl Worker {
             worker: self.options.name.clone(),
             shares: Shares::default(),
             holds: Holds::default(),
-            reading: Reading::default(),
             drain: stop.clone(),
         };
         let keeper = Keeper {
@@ -129,7 +130,7 @@ impl Worker {
                     continue;
                 }
                 Ok(Some(Next::Catalogue(catalogue))) => {
-                    working.spawn(catalogue.work(place.clone()));
+                    working.spawn(catalogue.work(place.db.clone(), stop.clone()));
                     continue;
                 }
                 Ok(None) => POLL,
@@ -148,7 +149,9 @@ impl Worker {
     }
 
     async fn next(&self, place: &WorkContext) -> Result<Option<Next>, Error> {
-        if let Some(catalogue) = catalogue_next(place, self.options.limits).await? {
+        if let Some(catalogue) =
+            catalogue_next(&place.db, &self.reading, self.options.limits).await?
+        {
             return Ok(Some(Next::Catalogue(catalogue)));
         }
         Ok(self.claim().await?.map(Next::Part))

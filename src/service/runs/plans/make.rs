@@ -53,7 +53,10 @@ pub async fn plan_create(
     let id = app.db.call(begun).await?;
     let engine = Engine::new(target, spec);
     let (sender, receiver) = mpsc::channel(ACTIONS);
-    let (plan, kept) = tokio::join!(engine.plan_to(sender), actions_keep(&app.db, id, receiver));
+    let (plan, kept) = tokio::join!(
+        Box::pin(engine.plan_to(sender)),
+        actions_keep(&app.db, id, receiver)
+    );
     let done = match kept.and_then(|kept| plan_reached(&plan).map(|()| kept)) {
         Ok(kept) => complete(&app.db, project, id, &plan, kept).await,
         Err(error) => {
