@@ -8,6 +8,7 @@ use crate::service::Error;
 use crate::store::projects::written_tag::{WrittenRow, WrittenShared};
 use crate::sync::prune::settings::{PRUNE_LIMIT, Prune, WrittenTag};
 use crate::sync::selection::pattern::Pattern;
+use crate::text::{NAME, readable};
 
 /// More tags than any repository has.
 const RETAIN_LIMIT: i64 = 1_000_000;
@@ -63,7 +64,10 @@ impl ProjectSettings {
 
 fn protect_check(text: &str) -> Result<Pattern, Error> {
     let field = "prune_protect_regex";
-    Pattern::new(text).map_err(|error| Error::invalid(field, format!("`{text}`: {error}")))
+    Pattern::new(text).map_err(|error| {
+        let text = readable(text, NAME);
+        Error::invalid(field, format!("`{text}`: {error}"))
+    })
 }
 
 fn limited<T: TryFrom<i64>>(field: &str, number: i64, least: i64, most: i64) -> Result<T, Error> {

@@ -197,6 +197,7 @@ struct Things {
     project_id: i64,
     item_id: i64,
     run_id: i64,
+    plan_id: i64,
     job: &'static str,
     schedule_id: i64,
 }
@@ -208,6 +209,7 @@ const NOTHING: Things = Things {
     project_id: 987_654,
     item_id: 987_655,
     run_id: 987_656,
+    plan_id: 987_658,
     job: "nobodys-job",
     schedule_id: 987_657,
 };
@@ -235,6 +237,9 @@ impl Things {
             .post("registrysync/create", ends)
             .await
             .expect("a project");
+        // Without items it asks no registry.
+        let plan = json!({"label": things.project});
+        let plan = owner.post("registrysync/createPlan", plan).await;
         let item = json!({"label": things.project, "repository": "acme-secret/app", "tags": ["1"]});
         let item = owner
             .post("registrysync/addImage", item)
@@ -247,6 +252,7 @@ impl Things {
         things.project_id = project["id"].as_i64().expect("an id");
         things.item_id = item["id"].as_i64().expect("an id");
         things.run_id = run.expect("a run").as_i64().expect("an id");
+        things.plan_id = plan.expect("a plan")["id"].as_i64().expect("an id");
         things.schedule_id = things.schedule(owner).await;
         things
     }
@@ -277,6 +283,7 @@ impl Things {
             (Kind::Int, "scheduleId") => number(self.schedule_id),
             (Kind::Int, "itemId") => number(self.item_id),
             (Kind::Int, "runId") => number(self.run_id),
+            (Kind::Int, "planId") => number(self.plan_id),
             (Kind::Int, "id" | "project" | "projectId") => number(self.project_id),
             (Kind::Int, _) => Value::Integer(100),
             // A valid selection, so that only the named object can be wrong.
@@ -288,8 +295,14 @@ impl Things {
 
     fn hidden_in(&self, shown: &str) -> String {
         let names = [self.store, self.project, self.login, self.job].map(str::to_owned);
-        let ids = [self.schedule_id, self.item_id, self.run_id, self.project_id]
-            .map(|id| format!("id {id}"));
+        let ids = [
+            self.schedule_id,
+            self.item_id,
+            self.run_id,
+            self.plan_id,
+            self.project_id,
+        ];
+        let ids = ids.map(|id| format!("id {id}"));
         let mut shown = shown.to_owned();
         for name in names.iter().chain(&ids) {
             shown = shown.replace(name, "…");
@@ -306,6 +319,7 @@ async fn state(owner: &Person<'_>, things: &Things) -> Vec<serde_json::Value> {
         format!("registrysync/getDetails?label={label}"),
         format!("registrysync/listRuns?label={label}"),
         format!("registrysync/getRunLog?runId={}", things.run_id),
+        format!("registrysync/getPlan?planId={}", things.plan_id),
         "image/store/listImageStores".to_owned(),
         "taskomatic/org/listAllSchedules".to_owned(),
         "user/listUsers".to_owned(),

@@ -5,9 +5,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, Receiver};
 
 use super::origin::PlanOrigin;
-use super::show::{PlanView, plan_show};
+use super::show::{PlanView, plan_show, plans_clean};
 use super::totals::{PlanTotals, warnings_keep};
-use crate::service::batches::{STEP, in_steps};
 use crate::service::paging::{Rows, Slice};
 use crate::service::projects::lookup::{ProjectName, project_find};
 use crate::service::runs::job::{Job, job_load};
@@ -15,7 +14,7 @@ use crate::service::runs::start::plan_reached;
 use crate::service::{App, Caller, Error};
 use crate::store::projects::kept_action::{ActionRow, actions_add};
 use crate::store::projects::kept_plan::{
-    NewKeptPlan, PlanResult, plan_begin, plan_complete, plan_hide, plan_ids, plan_run, plans_remove,
+    NewKeptPlan, PlanResult, plan_begin, plan_complete, plan_hide, plan_ids, plan_run,
 };
 use crate::store::projects::project::{Project, project_lock};
 use crate::store::{Db, DbConnection};
@@ -64,7 +63,7 @@ pub async fn plan_create(
             Err(error)
         }
     };
-    in_steps(&app.db, |conn| plans_remove(conn, STEP)).await?;
+    plans_clean(&app.db).await;
     done?;
     plan_show(app, caller, id, Slice::ALL).await
 }

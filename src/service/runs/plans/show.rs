@@ -5,12 +5,12 @@ use crate::service::batches::{STEP, in_steps};
 use crate::service::paging::{Rows, Slice, rows};
 use crate::service::projects::lookup::{ProjectName, project_find};
 use crate::service::{App, Caller, Error};
-use crate::store::DbConnection;
 use crate::store::projects::kept_action::{ActionRow, action_list};
 use crate::store::projects::kept_plan::{
     KeptPlan, plan_get, plan_hide, plan_list, plan_run, plans_remove,
 };
 use crate::store::projects::project::{project_by_id, project_lock};
+use crate::store::{Db, DbConnection};
 
 /// A kept plan without its actions.
 #[derive(Clone, Debug)]
@@ -108,8 +108,15 @@ pub async fn plan_delete(app: &App, caller: &Caller, id: i64) -> Result<(), Erro
             }
         })
         .await?;
-    in_steps(&app.db, |conn| plans_remove(conn, STEP)).await?;
+    plans_clean(&app.db).await;
     Ok(())
+}
+
+/// Removes the rows of hidden and expired plans. What is left, housekeeping removes.
+pub(super) async fn plans_clean(db: &Db) {
+    if let Err(error) = in_steps(db, |conn| plans_remove(conn, STEP)).await {
+        tracing::warn!(%error, "can't remove all rows of old plans yet");
+    }
 }
 
 fn plan_find(conn: &mut DbConnection, org: i64, id: i64) -> Result<KeptPlan, Error> {

@@ -279,8 +279,8 @@ async fn what_belongs_to_another_image_is_left_out_with_a_warning() {
     assert_eq!(ran.of("1").referrers.written, 1);
     let belongs = format!("says that it belongs to `{}`", other.digest());
     assert!(ran.warnings[0].contains(&belongs), "{ran:?}");
-    assert!(target.manifest("app", &own.digest()).is_some());
-    assert!(target.manifest("app", &foreign.digest()).is_none());
+    assert!(target.manifest("app", own.digest()).is_some());
+    assert!(target.manifest("app", foreign.digest()).is_none());
 }
 
 /// Its responses don't confirm that it lists what it is given, though it does.
