@@ -181,7 +181,8 @@ async fn a_pattern_that_matches_nothing_is_told() {
     let run = session.run_ended(session.run().await).await;
     assert_eq!(
         (&run["status"], &run["counts"]["warnings"]),
-        (&json!("FINISHED"), &json!(1))
+        // Nothing at all was selected.
+        (&json!("FAILED"), &json!(1))
     );
     let log = session.log(run["id"].as_i64().unwrap()).await;
     let told = "none of the 5 repositories of";

@@ -34,7 +34,7 @@ impl From<&Plan> for PlanTotals {
             copy: plan.copy,
             update: plan.update,
             skip: plan.skip,
-            delete: 0,
+            delete: plan.delete,
             blocked: plan.blocked,
             bytes: plan.bytes,
             source_requests: plan.costs.source_requests,

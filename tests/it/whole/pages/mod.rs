@@ -53,11 +53,12 @@ const NOT_TYPED: [(&str, &str, &str); 4] = [
     ),
 ];
 /// Pages whose console blocks a test of this file types.
-const TYPED: [&str; 11] = [
+const TYPED: [&str; 12] = [
     "README.md",
     "docs/command-line.md",
     "docs/evidence.md",
     "docs/examples.md",
+    "docs/plans.md",
     "docs/pruning.md",
     "docs/referrers.md",
     "docs/scaling.md",
