@@ -135,6 +135,32 @@ pub struct ReferrerOutcome {
 }
 
 impl TagOutcome {
+    /// One of which nothing is known but this, and nothing was done.
+    pub(super) fn new(action: Action, status: Status, reason: String) -> Self {
+        Self {
+            repository: String::new(),
+            tag: String::new(),
+            source: String::new(),
+            target: String::new(),
+            target_repository: String::new(),
+            target_tag: String::new(),
+            action,
+            status,
+            reason,
+            source_digest: None,
+            target_digest: None,
+            previous_digest: None,
+            platforms: String::new(),
+            choice: String::new(),
+            missing: None,
+            referrers: ReferrerOutcome::default(),
+            moved: Moved::default(),
+            duration: Duration::ZERO,
+            is_written: false,
+            error: None,
+        }
+    }
+
     /// `host/repository` at the target, and at the source; `None` without a tag, or for a digest.
     pub fn places(&self) -> Option<(&str, &str)> {
         let target = self

@@ -14,6 +14,7 @@ use crate::sync::OnEmpty;
 use crate::sync::input::spec::{NoRepositories, OnlyTags, Unmatched};
 
 use super::item_spec::ItemSpec;
+use super::places::Places;
 use super::repositories::Repositories;
 
 /// The most repositories that the patterns of a project may match: each is a part of a run.
@@ -174,14 +175,10 @@ impl Expanded {
     }
 
     /// Adds to a retry what the earlier run couldn't list: all of the repositories that match now.
-    pub(in crate::service) fn retry_widen(
-        &self,
-        tags: &mut OnlyTags,
-        place: impl Fn(&ItemSpec) -> String,
-    ) {
+    pub(in crate::service) fn retry_widen(&self, tags: &mut OnlyTags, ends: &Places) {
         for (pattern, at) in &self.of_patterns {
             if let (true, Some(item)) = (tags.touches(pattern), self.items.get(*at)) {
-                tags.add(place(item), String::new());
+                tags.add(ends.place(item), String::new());
             }
         }
     }

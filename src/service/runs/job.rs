@@ -114,7 +114,7 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
             format!("{} of plan {id}", counted(copies, "tag"))
         }
         (None, Some(mut retry)) => {
-            expanded.retry_widen(&mut retry.tags, |item| ends.place(item));
+            expanded.retry_widen(&mut retry.tags, &ends);
             places.retain(|place| retry.tags.touches(place));
             format!("failed tags of run {}", retry.run_id)
         }
@@ -186,13 +186,14 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
         let catalogue = catalogue_kept(conn, run.id)?.unwrap_or_default();
         let items = items_expand(items, &catalogue)?;
         if let Some(only) = &mut only {
-            let ends = places_of(conn, &project)?;
-            items.retry_widen(only, |item| ends.place(item));
+            items.retry_widen(only, &places_of(conn, &project)?);
         }
-        let mut stored = stored_load(conn, &key, org_id, &project, items)?;
-        if let Some(prune) = &mut stored.prune {
-            prune.force = run.force;
-        }
+        let stored = stored_load(conn, &key, org_id, &project, items)?;
+        // A retry and a plan's run delete nothing.
+        let prune = match run.retry_of.or(run.plan_id) {
+            Some(_) => None,
+            None => prune_load(conn, &project, run.force)?,
+        };
         let kept = match run.plan_id {
             Some(id) => {
                 plan_find(conn, &project, id)?;
@@ -205,6 +206,7 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
         Ok::<_, Error>(StoredProject {
             only,
             kept,
+            prune,
             date,
             ..stored
         })
@@ -230,7 +232,9 @@ pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Erro
     let load = move |conn: &mut DbConnection| {
         let project = project_enabled(conn, org_id, project_id)?;
         let items = items_expand(items, &catalogue)?;
-        stored_load(conn, &key, org_id, &project, items)
+        let stored = stored_load(conn, &key, org_id, &project, items)?;
+        let prune = prune_load(conn, &project, false)?;
+        Ok::<_, Error>(StoredProject { prune, ..stored })
     };
     db.call(load).await?.into_job_outside().await
 }
@@ -259,10 +263,6 @@ fn stored_load(
         }
     }
     let lost = synced_lost(conn, pair)?.into_iter().collect();
-    let mut prune = settings.pruning(false)?;
-    if let Some(prune) = &mut prune {
-        prune.written = written_load(conn, project.id)?;
-    }
     Ok(StoredProject {
         source,
         target,
@@ -273,7 +273,7 @@ fn stored_load(
         lost,
         only: None,
         kept: None,
-        prune,
+        prune: None,
         version: project.version,
         date: today(),
     })
@@ -316,6 +316,19 @@ fn items_load(
             items.push((item.id, ItemSpec::of(item)?));
         }
     }
+}
+
+/// What the project deletes, with all that it wrote.
+fn prune_load(
+    conn: &mut DbConnection,
+    project: &Project,
+    force: bool,
+) -> Result<Option<Prune>, Error> {
+    let mut prune = ProjectSettings::of(project)?.pruning(force)?;
+    if let Some(prune) = &mut prune {
+        prune.written = written_load(conn, project.id)?;
+    }
+    Ok(prune)
 }
 
 /// What the project wrote, by place.

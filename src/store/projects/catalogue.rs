@@ -59,17 +59,16 @@ pub fn catalogue_kept(conn: &mut DbConnection, run_id: i64) -> Result<Option<Run
     }))
 }
 
-/// Keeps the catalogue of a waiting run. `false`: the run isn't waiting any more, or another worker
-/// was faster.
+/// Keeps the catalogue of a run, unless the run isn't waiting any more, or another worker was faster.
 pub fn catalogue_keep(
     conn: &mut DbConnection,
     run_id: i64,
     catalogue: &RunCatalogue,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     conn.write(|conn| {
         let waits = run_lock(conn, run_id)?.is_some_and(|run| run.status == RunStatus::Ready);
         if !waits || catalogue_is_kept(conn, run_id)? {
-            return Ok(false);
+            return Ok(());
         }
         let error = catalogue.error.as_deref().map(text_kept);
         let warning = catalogue.warning.as_deref().map(text_kept);
@@ -96,7 +95,6 @@ pub fn catalogue_keep(
                 diesel::insert_into(run_repository::table).values(rows).execute(c)
             })?;
         }
-        notify(conn, Topic::Queue)?;
-        Ok(true)
+        notify(conn, Topic::Queue)
     })
 }

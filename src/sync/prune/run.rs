@@ -1,7 +1,5 @@
 //! Pruning at the end of a run, and what a plan says of it.
 
-use std::time::Duration;
-
 use tokio::sync::mpsc;
 
 use super::decide::{Decision, Doomed};
@@ -11,7 +9,7 @@ use super::settings::Prune;
 use super::sights::{PlaceSights, Sights};
 use crate::oci::Endpoint;
 use crate::sync::course::{RunEnd, RunStop};
-use crate::sync::outcome::{Action, Moved, ReferrerOutcome, Status, TagOutcome};
+use crate::sync::outcome::{Action, Status, TagOutcome};
 use crate::sync::progress::{Event, Reporter};
 use crate::text::counted;
 
@@ -168,20 +166,8 @@ impl PlaceSights {
             target: format!("{}:{}", self.place, written.tag),
             target_repository: self.repository.to_string(),
             target_tag: written.tag.clone(),
-            action: Action::Delete,
-            status: Status::Done,
-            reason: doomed.reason.clone(),
-            source_digest: None,
-            target_digest: None,
             previous_digest: Some(written.digest.clone()),
-            platforms: String::new(),
-            choice: String::new(),
-            missing: None,
-            referrers: ReferrerOutcome::default(),
-            moved: Moved::default(),
-            duration: Duration::ZERO,
-            is_written: false,
-            error: None,
+            ..TagOutcome::new(Action::Delete, Status::Done, doomed.reason.clone())
         }
     }
 

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::oci::types::referrer_tag::ReferrerTag;
 use crate::oci::{Digest, Endpoint, PlatformChoice, Reference, Repository};
 
 use crate::sync::input::index_mode::{IndexMode, choice_text, platforms_text};
 use crate::sync::kept::digests::PlannedDigests;
-use crate::sync::outcome::{Action, Moved, ReferrerOutcome, Status, TagOutcome};
+use crate::sync::outcome::{Action, Status, TagOutcome};
 
 /// A tag (or digest) to copy from one repository to another.
 #[derive(Clone, Debug)]
@@ -114,6 +113,10 @@ impl Candidate {
         action: Action,
         reason: String,
     ) -> TagOutcome {
+        let status = match action {
+            Action::Blocked => Status::Blocked,
+            _ => Status::Done,
+        };
         TagOutcome {
             repository: self.repository.to_string(),
             tag: self.reference.as_str().to_owned(),
@@ -121,23 +124,9 @@ impl Candidate {
             target: self.place(target),
             target_repository: self.target.to_string(),
             target_tag: self.target_reference.as_str().to_owned(),
-            action,
-            status: match action {
-                Action::Blocked => Status::Blocked,
-                _ => Status::Done,
-            },
-            reason,
-            source_digest: None,
-            target_digest: None,
-            previous_digest: None,
             platforms: platforms_text(&self.architectures),
             choice: choice_text(&self.architectures, self.index),
-            missing: None,
-            referrers: ReferrerOutcome::default(),
-            moved: Moved::default(),
-            duration: Duration::ZERO,
-            is_written: false,
-            error: None,
+            ..TagOutcome::new(action, status, reason)
         }
     }
 }

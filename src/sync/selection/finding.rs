@@ -1,7 +1,6 @@
 //! From items to candidates: lists what must be listed, and selects.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 
@@ -15,7 +14,7 @@ use crate::sync::copy::unreachable::Unreachable;
 use crate::sync::error::SyncError;
 use crate::sync::input::spec::{NoRepositories, OnEmpty, OnlyTags, SyncItem, SyncSpec, Unmatched};
 use crate::sync::offload::Asker;
-use crate::sync::outcome::{Action, Moved, ReferrerOutcome, Status, TagOutcome};
+use crate::sync::outcome::{Action, Status, TagOutcome};
 use crate::sync::prune::look::SourceLook;
 use crate::sync::referrers::tags::ReferrerTags;
 use crate::text::counted;
@@ -154,25 +153,9 @@ pub(in crate::sync) fn failed_outcome(
 ) -> TagOutcome {
     TagOutcome {
         repository,
-        tag: String::new(),
         source,
-        target: String::new(),
-        target_repository: String::new(),
-        target_tag: String::new(),
-        action: Action::Copy,
-        status: Status::Failed,
-        reason: reason.to_owned(),
-        source_digest: None,
-        target_digest: None,
-        previous_digest: None,
-        platforms: String::new(),
-        choice: String::new(),
-        missing: None,
-        referrers: ReferrerOutcome::default(),
-        moved: Moved::default(),
-        duration: Duration::ZERO,
-        is_written: false,
         error: Some(error),
+        ..TagOutcome::new(Action::Copy, Status::Failed, reason.to_owned())
     }
 }
 
