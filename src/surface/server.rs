@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
+use super::docs::apidoc::rendered::Rendered;
 use super::docs::{apidoc, openapi};
 use super::health;
 use super::paths::{PAGES_ROOT, XMLRPC_PATHS};
@@ -51,6 +52,7 @@ pub fn routes(dispatcher: Dispatcher, limits: RequestLimits, stop: CancellationT
         dispatcher,
         intake: Intake::new(limits),
         openapi,
+        rendered: Rendered::default(),
         streams: Streams::new(stop),
     });
     let others = apidoc::router()

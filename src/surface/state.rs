@@ -2,6 +2,7 @@
 
 use axum::body::Bytes;
 
+use super::docs::apidoc::rendered::Rendered;
 use super::readiness::Readiness;
 use super::requests::body::Intake;
 use super::wires::streams::Streams;
@@ -14,6 +15,7 @@ pub(super) struct Surface {
     pub(super) intake: Intake,
     /// The document, which never changes while the server runs.
     pub(super) openapi: Bytes,
+    pub(super) rendered: Rendered,
     pub(super) streams: Streams,
     pub(super) readiness: Readiness,
 }

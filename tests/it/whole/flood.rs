@@ -93,7 +93,7 @@ async fn a_flood_without_a_session_takes_neither_memory_nor_the_api() {
 }
 
 /// The cost of unread responses.
-const GROWTH_MAX_KIB: u64 = 80 * 1024;
+const GROWTH_MAX_KIB: u64 = 48 * 1024;
 
 /// An HTTP/2 connection that reads none of its responses, with the maximum number of requests.
 fn taking_nothing(path: &str) -> Vec<u8> {
@@ -132,7 +132,6 @@ async fn answers_begin(stream: &mut TcpStream) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_nobody_takes_have_a_bound() {
-    // A page is rendered for each of them, which takes a while.
     for (path, clients) in [
         ("/rhn/manager/api/openapi.json", 30),
         ("/rhn/apidoc/registrysync", 15),

@@ -4,10 +4,12 @@
 //! - `view`: a namespace and its methods as a page shows them.
 //! - [`samples`]: each method as a Python and a curl call; `values`: their arguments; [`answer`]: their
 //!   responses.
+//! - `rendered`: the pages of namespaces, which requests share.
 //! - [`guide`]: the pages on scripts and on questions, for HTML and for `AsciiDoc`.
 
 pub mod answer;
 pub mod guide;
+pub(in crate::surface) mod rendered;
 pub mod samples;
 mod values;
 mod view;
@@ -30,6 +32,7 @@ use crate::surface::requests::arrival::Arrival;
 use crate::surface::state::Surface;
 use crate::surface::wires::encoding::Shared;
 use guide::Guide;
+use rendered::ORIGIN;
 use view::{Entry, Hit, NamespaceView};
 
 /// Only the server's own style and script, no frames, no forms to elsewhere.
@@ -135,12 +138,16 @@ async fn namespace(
     let Some(namespace) = surface.dispatcher.catalog().namespace(&name) else {
         return missing();
     };
-    page(&NamespacePage {
-        style: &STYLE.name,
-        script: &SCRIPT.name,
-        query: "",
-        namespace: NamespaceView::of(namespace, &arrival.origin.text()),
-    })
+    let page = surface.rendered.page(&name, &arrival.origin.text(), || {
+        let page = NamespacePage {
+            style: &STYLE.name,
+            script: &SCRIPT.name,
+            query: "",
+            namespace: NamespaceView::of(namespace, ORIGIN),
+        };
+        page.render()
+    });
+    (Extension(Shared), response(page.map(Html))).into_response()
 }
 
 async fn scripts(Extension(arrival): Extension<Arrival>) -> Response {
@@ -177,9 +184,13 @@ fn missing() -> Response {
 }
 
 fn page(template: &impl Template) -> Response {
+    response(template.render().map(Html))
+}
+
+fn response(page: Result<impl IntoResponse, askama::Error>) -> Response {
     let policy: [(HeaderName, &str); 1] = [(CONTENT_SECURITY_POLICY, POLICY)];
-    match template.render() {
-        Ok(text) => (policy, Html(text)).into_response(),
+    match page {
+        Ok(page) => (policy, page).into_response(),
         Err(error) => {
             tracing::error!(%error, "can't render a page");
             let text = "the page can't be rendered; see the server's log\n";
