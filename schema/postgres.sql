@@ -415,7 +415,7 @@ CREATE TABLE kept_plan (
     created_by text NOT NULL,
     complete boolean NOT NULL,
     actions bigint NOT NULL,
-    copies bigint NOT NULL,
+    run_actions bigint NOT NULL,
     totals text NOT NULL,
     warnings text NOT NULL,
     CONSTRAINT kept_plan_org_id_fkey FOREIGN KEY (org_id) REFERENCES org(id),

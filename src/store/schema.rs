@@ -312,7 +312,7 @@ diesel::table! {
         created_by -> Text,
         complete -> Bool,
         actions -> BigInt,
-        copies -> BigInt,
+        run_actions -> BigInt,
         totals -> Text,
         warnings -> Text,
     }

@@ -166,7 +166,10 @@ impl Engine {
 
     /// The same for a kept plan, whose actions are read page by page.
     async fn kept_copy(&self, kept: &KeptPart, reporter: &Reporter, halt: &RunStop) -> RunEnd {
-        let mut work = Work::default();
+        let mut work = Work {
+            sights: Sights::kept(&self.target, &kept.place),
+            ..Work::default()
+        };
         let backups = Backups::of(&self.spec, &[]);
         let worker = self.worker(ReferrerTags::default(), backups, reporter);
         let mut after = None;
@@ -182,7 +185,7 @@ impl Engine {
                 Ok(page) => page,
                 Err(error) => {
                     work.tell(kept.unread(error), reporter).await;
-                    break;
+                    return work.end;
                 }
             };
             if after.is_none() {
@@ -198,7 +201,7 @@ impl Engine {
                 break;
             }
         }
-        work.end
+        self.end(work, &worker, reporter, halt).await
     }
 
     /// Reports what was found; returns what is to be copied.
@@ -261,7 +264,12 @@ impl Engine {
         let is_cut = tokio::select! {
             biased;
             () = halt.cancel.cancelled() => true,
-            () = pruning.run(sights, &mut end) => false,
+            () = async {
+                match &self.kept {
+                    Some(kept) => pruning.run_kept(kept, sights, &mut end).await,
+                    None => pruning.run(sights, &mut end).await,
+                }
+            } => false,
         };
         end.cancelled |= is_cut;
         end

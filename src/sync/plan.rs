@@ -77,6 +77,11 @@ impl PlanAction {
     pub fn is_copy(&self) -> bool {
         matches!(self.action, Action::Copy | Action::Update)
     }
+
+    /// Whether a run of the plan, if it is kept, does it.
+    pub fn is_run(&self) -> bool {
+        self.is_copy() || self.action == Action::Delete
+    }
 }
 
 /// A delete, or what failed before its tags were known.

@@ -16,9 +16,9 @@ CREATE TABLE kept_plan (
     created_by TEXT NOT NULL,
     -- until then it can't be seen
     complete BOOLEAN NOT NULL,
-    -- its actions, and how many of them are copies or updates
+    -- its actions, and how many of them a run does
     actions BIGINT NOT NULL,
-    copies BIGINT NOT NULL,
+    run_actions BIGINT NOT NULL,
     -- JSON
     totals TEXT NOT NULL,
     warnings TEXT NOT NULL

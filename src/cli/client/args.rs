@@ -223,7 +223,7 @@ pub enum ProjectCommand {
         /// Only retry the tags that failed in this run
         #[arg(long, value_name = "ID")]
         retry: Option<i64>,
-        /// Copy exactly what this kept plan says, by its digests
+        /// Copy and delete exactly what this kept plan says, by its digests
         #[arg(long, value_name = "ID", conflicts_with_all = ["retry", "force"])]
         plan: Option<i64>,
         /// Permit deletes beyond the project's `prune_limit`, and after an empty listing or selection

@@ -18,6 +18,7 @@ use crate::oci::{Digest, Endpoint, RegistryAddress};
 use crate::sync::evidence::{Asked, AskedItem, AskedPlan, AskedRegistry};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
+use crate::sync::kept::deletes::KeptDelete;
 use crate::sync::kept::part::{KeptAction, KeptActions, KeptPage, KeptPart};
 use crate::sync::kept::record::ActionRecord;
 use crate::sync::{BackupTag, Engine, IndexMode, Placement, Plan, SyncSpec};
@@ -294,5 +295,14 @@ impl KeptActions for FileActions {
         let last = (end < self.0.len()).then(|| i64::try_from(end).unwrap_or(i64::MAX));
         let all = self.0.len() as u64;
         std::future::ready(Ok(KeptPage { actions, last, all })).boxed()
+    }
+
+    /// None: nothing is recorded of what was written.
+    fn deletes<'a>(&'a self, _place: &'a str) -> BoxFuture<'a, Result<Vec<KeptDelete>, String>> {
+        std::future::ready(Ok(Vec::new())).boxed()
+    }
+
+    fn source(&self) -> Option<&Endpoint> {
+        None
     }
 }

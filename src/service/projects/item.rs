@@ -9,7 +9,7 @@ use crate::service::paging::{Rows, Slice, rows as page_by_page};
 use crate::service::{App, Caller, Error};
 use crate::store::DbConnection;
 use crate::store::projects::item::{self as rows, Item, item_by_id};
-use crate::store::projects::project::Project;
+use crate::store::projects::project::{Project, project_touch};
 
 /// Maximum bytes of all patterns and ranges of a project: each run compiles them, and so does a
 /// change of an item in part, while other writers wait.
@@ -44,7 +44,7 @@ pub async fn item_add(
     repository: String,
     options: ItemOptions,
 ) -> Result<ItemView, Error> {
-    let org = caller.org_id();
+    let (org, login) = (caller.org_id(), caller.login().to_owned());
     let spec = ItemSpec::new(ItemDetails {
         repository: Some(repository),
         ..options.into()
@@ -56,6 +56,7 @@ pub async fn item_add(
             let options = spec.to_json()?;
             let id = rows::item_create(conn, org, project.id, spec.repositories.path(), &options)?
                 .ok_or_else(|| Error::unexpected("a locked project is gone"))?;
+            project_touch(conn, project.id, &login)?;
             Ok(ItemView {
                 id,
                 project_label: project.label,
@@ -93,7 +94,7 @@ pub async fn item_update(
     id: i64,
     details: ItemDetails,
 ) -> Result<ItemView, Error> {
-    let org = caller.org_id();
+    let (org, login) = (caller.org_id(), caller.login().to_owned());
     app.db
         .transaction(move |conn| {
             let item = item_find(conn, org, id)?;
@@ -103,6 +104,7 @@ pub async fn item_update(
             let spec = ItemSpec::of(&item)?.changed(details)?;
             check_among_others(conn, &project, Some(id), &spec)?;
             rows::item_update(conn, org, id, spec.repositories.path(), &spec.to_json()?)?;
+            project_touch(conn, project.id, &login)?;
             Ok(ItemView {
                 id,
                 project_label: project.label,
@@ -114,14 +116,16 @@ pub async fn item_update(
 
 /// Removes an item from its project.
 pub async fn item_remove(app: &App, caller: &Caller, id: i64) -> Result<(), Error> {
-    let org = caller.org_id();
+    let (org, login) = (caller.org_id(), caller.login().to_owned());
     app.db
         .transaction(move |conn| {
-            if rows::item_delete(conn, org, id)? {
-                Ok(())
-            } else {
-                Err(no_item(id))
+            let item = item_find(conn, org, id)?;
+            let project = project_find_locked(conn, org, &ProjectName::Id(item.project_id))?;
+            if !rows::item_delete(conn, org, id)? {
+                return Err(no_item(id));
             }
+            project_touch(conn, project.id, &login)?;
+            Ok(())
         })
         .await
 }

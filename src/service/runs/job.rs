@@ -23,13 +23,13 @@ use crate::service::projects::settings::ProjectSettings;
 use crate::service::stores::settings::client_options;
 use crate::store::projects::catalogue::{RunCatalogue, catalogue_kept};
 use crate::store::projects::item::item_list;
-use crate::store::projects::kept_action::copy_places;
+use crate::store::projects::kept_action::work_places;
 use crate::store::projects::project::{Project, project_by_id};
 use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
 use crate::store::projects::written_tag::{WrittenKey, written_list};
 use crate::store::runs::run::Run;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
-use crate::store::{Db, DbConnection, SealKey};
+use crate::store::{Db, DbConnection, Moment, SealKey};
 use crate::sync::evidence::{Asked, AskedPlan};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
@@ -49,8 +49,8 @@ pub struct Job {
     pub pair: StorePair,
     /// The kept plan that is copied instead of what the items select.
     pub kept: Option<KeptRun>,
-    /// The project's version.
-    pub version: i64,
+    /// When the project was last changed.
+    pub modified: Moment,
 }
 
 /// A project's data from the database.
@@ -63,10 +63,10 @@ struct StoredProject {
     known: KnownTags,
     lost: LostTags,
     only: Option<OnlyTags>,
-    /// A kept plan, and the target repositories of its copies.
+    /// A kept plan, and the target repositories of its copies and deletes.
     kept: Option<(i64, Vec<String>)>,
     prune: Option<Prune>,
-    version: i64,
+    modified: Moment,
     /// The day that names of tags mention.
     date: NaiveDate,
 }
@@ -105,13 +105,13 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
     places.extend(expanded.unmatched.iter().map(|item| item.pattern.clone()));
     let what = match (run.plan_id, retry_of(conn, run)?) {
         (Some(id), _) => {
-            let copies = plan_find(conn, &project, id)?.copies.unsigned_abs();
-            places = copy_places(conn, id)?.into_iter().collect();
+            let work = plan_find(conn, &project, id)?.run_actions.unsigned_abs();
+            places = work_places(conn, id)?.into_iter().collect();
             asked.plan = Some(AskedPlan {
                 id: Some(id),
-                actions: copies,
+                actions: work,
             });
-            format!("{} of plan {id}", counted(copies, "tag"))
+            format!("{} of plan {id}", counted(work, "tag"))
         }
         (None, Some(mut retry)) => {
             expanded.retry_widen(&mut retry.tags, &ends);
@@ -189,15 +189,15 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
             items.retry_widen(only, &places_of(conn, &project)?);
         }
         let stored = stored_load(conn, &key, org_id, &project, items)?;
-        // A retry and a plan's run delete nothing.
-        let prune = match run.retry_of.or(run.plan_id) {
+        // A retry deletes nothing.
+        let prune = match run.retry_of {
             Some(_) => None,
             None => prune_load(conn, &project, run.force)?,
         };
         let kept = match run.plan_id {
             Some(id) => {
                 plan_find(conn, &project, id)?;
-                Some((id, copy_places(conn, id)?))
+                Some((id, work_places(conn, id)?))
             }
             None => None,
         };
@@ -274,7 +274,7 @@ fn stored_load(
         only: None,
         kept: None,
         prune: None,
-        version: project.version,
+        modified: project.modified,
         date: today(),
     })
 }
@@ -401,7 +401,7 @@ impl StoredProject {
                     .map_err(|error| Error::invalid("referrers", error.to_string()))?,
                 backup_tag: self.settings.backup_tag,
                 // What a pattern would have selected isn't known.
-                prune: self.prune.filter(|_| is_listed),
+                prune: self.prune.filter(|_| is_listed || self.kept.is_some()),
             },
             pair: self.pair,
             kept: self.kept.map(|(plan_id, places)| KeptRun {
@@ -409,7 +409,7 @@ impl StoredProject {
                 places,
                 source: source.into(),
             }),
-            version: self.version,
+            modified: self.modified,
         })
     }
 }

@@ -6,6 +6,8 @@ use crate::store::base::storable::{STATEMENT_ROWS, text_kept};
 use crate::store::schema::{kept_action, kept_plan};
 use crate::store::{DbConnection, Error};
 
+const DELETE: &str = "delete";
+
 /// An action as stored.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = kept_action)]
@@ -107,12 +109,27 @@ pub fn copy_count(
         .get_result(conn)?)
 }
 
-/// The target repositories of a plan's copies and updates, in its order.
-pub fn copy_places(conn: &mut DbConnection, plan_id: i64) -> Result<Vec<String>, Error> {
+/// The deletes of one target repository.
+pub fn delete_list(
+    conn: &mut DbConnection,
+    plan_id: i64,
+    target_repository: &str,
+) -> Result<Vec<ActionRow>, Error> {
+    Ok(kept_action::table
+        .filter(kept_action::plan_id.eq(plan_id))
+        .filter(kept_action::target_repository.eq(target_repository))
+        .filter(kept_action::action.eq(DELETE))
+        .order(kept_action::number)
+        .select(ActionRow::as_select())
+        .load(conn)?)
+}
+
+/// The target repositories of a plan's copies, updates and deletes, in its order.
+pub fn work_places(conn: &mut DbConnection, plan_id: i64) -> Result<Vec<String>, Error> {
     let first = diesel::dsl::min(kept_action::number);
     let mut places: Vec<(String, Option<i64>)> = kept_action::table
         .filter(kept_action::plan_id.eq(plan_id))
-        .filter(is_copy())
+        .filter(is_copy().or(kept_action::action.eq(DELETE)))
         .group_by(kept_action::target_repository)
         .select((kept_action::target_repository, first))
         .load(conn)?;

@@ -31,7 +31,7 @@ pub struct KeptPlan {
     pub expires: Moment,
     pub created_by: String,
     pub actions: i64,
-    pub copies: i64,
+    pub run_actions: i64,
     /// JSON.
     pub totals: String,
     /// JSON.
@@ -58,7 +58,7 @@ pub struct NewKeptPlan<'a> {
 #[allow(missing_docs)]
 pub struct PlanResult {
     pub actions: i64,
-    pub copies: i64,
+    pub run_actions: i64,
     pub totals: String,
     pub warnings: String,
 }
@@ -73,7 +73,7 @@ pub fn plan_begin(conn: &mut DbConnection, new: &NewKeptPlan<'_>) -> Result<i64,
             kept_plan::expires.eq(later(now, UNFINISHED)),
             kept_plan::complete.eq(false),
             kept_plan::actions.eq(0),
-            kept_plan::copies.eq(0),
+            kept_plan::run_actions.eq(0),
             kept_plan::totals.eq("{}"),
             kept_plan::warnings.eq("[]"),
         );

@@ -200,6 +200,18 @@ pub fn project_update(
     })
 }
 
+/// Notes that a project's items were changed, and by whom.
+pub fn project_touch(conn: &mut DbConnection, id: i64, login: &str) -> Result<(), Error> {
+    let time = clock(conn)?;
+    diesel::update(sync_project::table.find(id))
+        .set((
+            sync_project::modified.eq(time),
+            sync_project::modified_by.eq(login),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Disables projects: one of an organisation, or all of them.
 pub fn projects_disable(
     conn: &mut DbConnection,

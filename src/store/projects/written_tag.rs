@@ -174,8 +174,8 @@ pub struct DeleteRight {
     pub org_id: i64,
     /// The project.
     pub project_id: i64,
-    /// Its version when the run loaded it.
-    pub version: i64,
+    /// When it was last changed, as its run knows.
+    pub modified: Moment,
 }
 
 /// Why a tag mustn't be deleted.
@@ -219,7 +219,7 @@ pub fn delete_bar(
     match project_by_id(conn, right.org_id, right.project_id)? {
         None => return Ok(Some(DeleteBar::ProjectGone)),
         Some(project) if !project.enabled => return Ok(Some(DeleteBar::ProjectDisabled)),
-        Some(project) if project.version != right.version => {
+        Some(project) if project.modified != right.modified => {
             return Ok(Some(DeleteBar::ProjectChanged));
         }
         Some(_) => {}

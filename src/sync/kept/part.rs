@@ -1,10 +1,11 @@
-//! The actions of a kept plan that one engine copies, page by page.
+//! The actions of a kept plan that one engine runs, page by page.
 
 use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::deletes::KeptDelete;
 use super::digests::PlannedDigests;
 use crate::oci::{Endpoint, PlatformChoice, Reference, Repository};
 use crate::sync::input::index_mode::IndexMode;
@@ -50,9 +51,15 @@ pub trait KeptActions: Send + Sync {
         place: &'a str,
         after: Option<i64>,
     ) -> BoxFuture<'a, Result<KeptPage, String>>;
+
+    /// The deletes of `place`. Err: they can't be read, and why.
+    fn deletes<'a>(&'a self, place: &'a str) -> BoxFuture<'a, Result<Vec<KeptDelete>, String>>;
+
+    /// The registry that the deleted tags came from; `None`: nothing is deleted.
+    fn source(&self) -> Option<&Endpoint>;
 }
 
-/// What one engine copies of a plan.
+/// What one engine does of a plan.
 #[derive(Clone)]
 pub struct KeptPart {
     /// How messages name the plan: `plan 7`.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::deletes::KeptDelete;
 use super::digests::PlannedDigests;
 use super::part::KeptAction;
 use crate::oci::{Digest, Endpoint, NameError, PlatformChoice, Reference, Repository};
@@ -60,6 +61,17 @@ impl ActionRecord {
     /// Whether a run of the plan copies it.
     pub fn is_copy(&self) -> bool {
         matches!(self.action.as_str(), "copy" | "update")
+    }
+
+    /// What a run deletes for it. Err: it can't be read, and why.
+    pub fn delete(self) -> Result<KeptDelete, NameError> {
+        let had = self.previous_digest.as_deref();
+        let missing = || NameError::new("previous_digest", "", "a delete needs one");
+        Ok(KeptDelete {
+            digest: Digest::parse(had.ok_or_else(missing)?)?,
+            tag: self.target_tag,
+            reason: self.reason,
+        })
     }
 
     /// What a run copies for it, from `from`. Err: it can't be read, and why.

@@ -108,13 +108,18 @@ fn doom(kind: PruneKind, written: &WrittenTag, sight: &Sight<'_>) -> Option<Stri
                 .is_ok_and(|tags| !tags.contains(&written.source_tag))
         });
     match kind {
-        _ if has_left => Some(format!(
-            "`{}` has left the source `{}`",
-            written.source_tag, written.source
-        )),
+        _ if has_left => Some(left(written)),
         PruneKind::Selected => Some("the project doesn't write it any more".to_owned()),
         PruneKind::Gone => None,
     }
+}
+
+/// The reason for a tag that has left the source.
+pub(in crate::sync) fn left(written: &WrittenTag) -> String {
+    format!(
+        "`{}` has left the source `{}`",
+        written.source_tag, written.source
+    )
 }
 
 /// What happens to the candidates that were looked at.

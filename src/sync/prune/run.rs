@@ -9,6 +9,8 @@ use super::settings::Prune;
 use super::sights::{PlaceSights, Sights};
 use crate::oci::Endpoint;
 use crate::sync::course::{RunEnd, RunStop};
+use crate::sync::kept::deletes::kept_deletes;
+use crate::sync::kept::part::KeptPart;
 use crate::sync::outcome::{Action, Status, TagOutcome};
 use crate::sync::progress::{Event, Reporter};
 use crate::text::counted;
@@ -31,10 +33,47 @@ impl Pruning<'_> {
                 return;
             }
             let decided = place_decide(self.target, self.rules, &known, self.parallel).await;
-            if self.place(&known, decided, end).await.is_err() {
-                end.cancelled |= self.halt.cancel.is_cancelled();
-                end.drained |= self.halt.drain.is_cancelled();
+            self.delete(&known, decided, end).await;
+        }
+    }
+
+    /// The same for a part of a kept plan: no other deletes than the plan's.
+    pub(in crate::sync) async fn run_kept(
+        &self,
+        kept: &KeptPart,
+        sights: Sights,
+        end: &mut RunEnd,
+    ) {
+        let Some(source) = kept.actions.source() else {
+            return;
+        };
+        for mut known in sights.into_places() {
+            let planned = match kept.actions.deletes(&kept.place).await {
+                Ok(planned) => planned,
+                Err(error) => {
+                    end.tell(kept.unread(error), self.reporter).await;
+                    return;
+                }
+            };
+            let kept = kept_deletes(planned, self.rules, &known.place, source).await;
+            for warning in kept.warnings {
+                end.warn(warning, self.reporter).await;
             }
+            known.trouble = known.trouble.or(kept.trouble);
+            let mut decided = place_decide(self.target, &kept.rules, &known, self.parallel).await;
+            for doomed in &mut decided.decision.doomed {
+                if let Some(reason) = kept.reasons.get(&doomed.written.tag) {
+                    doomed.reason.clone_from(reason);
+                }
+            }
+            self.delete(&known, decided, end).await;
+        }
+    }
+
+    async fn delete(&self, known: &PlaceSights, decided: Decided, end: &mut RunEnd) {
+        if self.place(known, decided, end).await.is_err() {
+            end.cancelled |= self.halt.cancel.is_cancelled();
+            end.drained |= self.halt.drain.is_cancelled();
         }
     }
 

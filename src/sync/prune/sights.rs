@@ -41,19 +41,7 @@ impl Sights {
             let Ok(repository) = Repository::parse(&look.target) else {
                 continue;
             };
-            let place = format!("{}/{repository}", target.host());
-            let known = sights
-                .places
-                .entry(look.target.clone())
-                .or_insert_with(|| PlaceSights {
-                    repository,
-                    place,
-                    looks: Vec::new(),
-                    writes: HashSet::new(),
-                    adds: HashSet::new(),
-                    trouble: None,
-                });
-            known.looks.push(look);
+            sights.place(target, repository).looks.push(look);
         }
         for candidate in candidates {
             if let Reference::Tag(tag) = &candidate.target_reference {
@@ -61,6 +49,28 @@ impl Sights {
             }
         }
         sights
+    }
+
+    /// The target repository of a part of a kept plan, whose source isn't listed.
+    pub(in crate::sync) fn kept(target: &Endpoint, place: &str) -> Self {
+        let mut sights = Self::default();
+        if let Ok(repository) = Repository::parse(place) {
+            sights.place(target, repository);
+        }
+        sights
+    }
+
+    fn place(&mut self, target: &Endpoint, repository: Repository) -> &mut PlaceSights {
+        let place = format!("{}/{repository}", target.host());
+        let known = self.places.entry(repository.to_string());
+        known.or_insert_with(|| PlaceSights {
+            repository,
+            place,
+            looks: Vec::new(),
+            writes: HashSet::new(),
+            adds: HashSet::new(),
+            trouble: None,
+        })
     }
 
     /// A tag that the run writes.

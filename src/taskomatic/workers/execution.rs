@@ -113,7 +113,7 @@ async fn work(place: WorkContext, Claimed { run, part }: Claimed, hold: Arc<Hold
                 lease: hold.lease,
                 org_id,
                 project_id,
-                version: share.version,
+                modified: share.modified,
             },
         })),
     };

@@ -8,9 +8,9 @@ use tokio::sync::OnceCell;
 
 use crate::service::Error;
 use crate::service::runs::job::run_job_load;
-use crate::store::Db;
 use crate::store::projects::synced_tag::StorePair;
 use crate::store::runs::run::Run;
+use crate::store::{Db, Moment};
 use crate::sync::Engine;
 
 use super::rights::index_leases::DatabaseLeases;
@@ -21,8 +21,8 @@ const IDLE: usize = 8;
 /// State shared by the parts of a run.
 pub(super) struct Share {
     pub(super) pair: StorePair,
-    /// The project's version.
-    pub(super) version: i64,
+    /// When the project was last changed.
+    pub(super) modified: Moment,
     /// By target place.
     pub(super) engines: HashMap<String, Engine>,
 }
@@ -55,7 +55,7 @@ impl Shares {
             };
             Ok::<_, Error>(Share {
                 pair: job.pair,
-                version: job.version,
+                modified: job.modified,
                 engines: engines.into_iter().collect(),
             })
         })

@@ -2,6 +2,7 @@
 //!
 //! - `costs`: what a plan says that a run costs, compared with a run.
 //! - `digests`: a run of a plan copies exactly its digests, whatever has moved since.
+//! - `deletes`: what a run of a plan deletes.
 //! - `bad_input`: what is refused, retention, other organisations.
 //! - `shared`: several workers, a take-over, 100 000 tags.
 //! - `command_line`: plans in files, and the commands of a server's plans.
@@ -9,6 +10,7 @@
 mod bad_input;
 mod command_line;
 mod costs;
+mod deletes;
 mod digests;
 mod shared;
 

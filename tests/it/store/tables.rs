@@ -11,7 +11,7 @@ use registrysync::store::access::org::org_list;
 use registrysync::store::access::session::{session_delete_expired, session_find};
 use registrysync::store::projects::index_lease::{index_lease_end, index_lease_take};
 use registrysync::store::projects::item::{item_by_id, item_list};
-use registrysync::store::projects::kept_action::{action_list, copy_count, copy_list, copy_places};
+use registrysync::store::projects::kept_action::{action_list, copy_count, copy_list, work_places};
 use registrysync::store::projects::kept_plan::{
     plan_get, plan_ids, plan_list, plan_run, plans_remove,
 };
@@ -293,7 +293,7 @@ fn plan_hot_calls(conn: &mut DbConnection, org: i64, project_id: i64) -> Result<
     action_list(conn, 1, 0, 10)?;
     copy_list(conn, 1, "app", 0, 10)?;
     copy_count(conn, 1, "app")?;
-    copy_places(conn, 1)?;
+    work_places(conn, 1)?;
     plans_remove(conn, 10)?;
     Ok(())
 }

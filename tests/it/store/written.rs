@@ -3,7 +3,9 @@ use crate::support::build::{ProjectBuilder, RunBuilder};
 use crate::support::queue::claim;
 use diesel::prelude::*;
 use registrysync::store::now;
-use registrysync::store::projects::project::{Project, ProjectChange, project_update};
+use registrysync::store::projects::project::{
+    Project, ProjectChange, project_touch, project_update,
+};
 use registrysync::store::projects::written_tag::{
     DeleteBar, DeleteRight, WrittenKey, WrittenRow, delete_bar, written_forget, written_list,
     written_remove, written_upsert,
@@ -80,7 +82,7 @@ fn world(
         lease: part.lease(),
         org_id: org,
         project_id: web.id,
-        version: web.version,
+        modified: web.modified,
     };
     (web, right)
 }
@@ -101,6 +103,10 @@ on_both_databases! {
             let change = ProjectChange { modified_by: "b-admin", ..ProjectChange::default() };
             project_update(conn, web.org_id, web.id, None, &change)?;
             assert_eq!(bar(conn, &right, "b")?, Some(DeleteBar::ProjectChanged));
+
+            let (web, right) = world(conn, &key, "i");
+            project_touch(conn, web.id, "i-admin")?;
+            assert_eq!(bar(conn, &right, "i")?, Some(DeleteBar::ProjectChanged));
 
             let (web, right) = world(conn, &key, "c");
             diesel::update(sync_project::table.find(web.id)).set(sync_project::enabled.eq(false)).execute(conn)?;

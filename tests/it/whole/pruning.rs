@@ -303,6 +303,24 @@ async fn a_project_that_is_changed_in_between_deletes_nothing_on_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_project_whose_items_are_changed_in_between_deletes_nothing() {
+    for method in ["addImage", "updateImage", "removeImage"] {
+        let change = async |_: &Server, session: &Session| {
+            let images = session.get("registrysync/listImages", &[("label", "web")]);
+            let id = images.await.unwrap()[0]["id"].clone();
+            let body = match method {
+                "addImage" => json!({"label": "web", "repository": "lib", "tags": ["1"]}),
+                "updateImage" => json!({"itemId": id, "details": {"tags": ["3", "4"]}}),
+                _ => json!({"itemId": id}),
+            };
+            let path = format!("registrysync/{method}");
+            session.post(&path, body).await.unwrap();
+        };
+        between(None, change, "the project was changed meanwhile").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_project_that_is_disabled_in_between_deletes_nothing() {
     let disable = async |server: &Server, _: &Session| {
         let sql = "UPDATE sync_project SET enabled = 0";

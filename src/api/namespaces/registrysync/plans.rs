@@ -11,7 +11,7 @@ use crate::service::runs::plans::{make, show};
 pub(super) fn define(ns: &mut NamespaceBuilder<'_>) {
     let id = || param("planId", "id of the plan");
     let [limit, offset] = PAGE;
-    let about = "Plan a project as `plan` does, and keep the plan for 7 days, so that `run` can copy exactly what it says. The latest 20 plans of a project are kept.";
+    let about = "Plan a project as `plan` does, and keep the plan for 7 days, so that `run` can do exactly what it says. The latest 20 plans of a project are kept.";
     ns.method("createPlan", about, [param("label", LABEL)], create_plan)
         .faults([code::NOT_FOUND])
         .returns("the plan with its actions");

@@ -90,7 +90,7 @@ fn begin(
 #[derive(Clone, Copy, Default)]
 struct Kept {
     actions: i64,
-    copies: i64,
+    run_actions: i64,
 }
 
 async fn actions_keep(
@@ -105,7 +105,7 @@ async fn actions_keep(
         let is_last = next.is_none();
         if let Some((number, action)) = next {
             kept.actions += 1;
-            kept.copies += i64::from(action.is_copy());
+            kept.run_actions += i64::from(action.is_run());
             page.push(row(number, action.into()));
         }
         if page.len() >= PAGE || (is_last && !page.is_empty()) {
@@ -153,7 +153,7 @@ async fn complete(
     let totals = serde_json::to_string(&PlanTotals::from(plan)).map_err(Error::unexpected)?;
     let result = PlanResult {
         actions: kept.actions,
-        copies: kept.copies,
+        run_actions: kept.run_actions,
         totals,
         warnings: warnings_keep(&plan.warnings)?,
     };

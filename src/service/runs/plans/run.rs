@@ -1,4 +1,4 @@
-//! What a run of a kept plan copies: its actions, read from the database page by page.
+//! What a run of a kept plan does: its actions, read from the database page by page.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use crate::oci::Endpoint;
-use crate::store::projects::kept_action::{ActionRow, copy_count, copy_list};
+use crate::store::projects::kept_action::{ActionRow, copy_count, copy_list, delete_list};
 use crate::store::{Db, Error};
 use crate::sync::Engine;
+use crate::sync::kept::deletes::KeptDelete;
 use crate::sync::kept::part::{KeptActions, KeptPage, KeptPart};
 use crate::sync::kept::record::ActionRecord;
 
@@ -23,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct KeptRun {
     /// The plan.
     pub plan_id: i64,
-    /// The target repositories of its copies.
+    /// The target repositories of its copies and deletes.
     pub places: Vec<String>,
     /// The source registry.
     pub source: Endpoint,
@@ -63,25 +64,55 @@ impl KeptActions for StoredActions {
         place: &'a str,
         after: Option<i64>,
     ) -> BoxFuture<'a, Result<KeptPage, String>> {
-        self.read(place, after).boxed()
+        let all = async move {
+            let read = || self.rows(place, after);
+            let (rows, all) = waiting(read).await?;
+            self.page_of(rows, all)
+        };
+        all.boxed()
+    }
+
+    fn deletes<'a>(&'a self, place: &'a str) -> BoxFuture<'a, Result<Vec<KeptDelete>, String>> {
+        let id = self.plan_id;
+        let all = async move {
+            let read = || {
+                let place = place.to_owned();
+                self.db.run(move |conn| delete_list(conn, id, &place))
+            };
+            let rows = waiting(read).await?.into_iter();
+            let read = |row: ActionRow| {
+                let number = row.number;
+                let delete = ActionRecord::from(row).delete();
+                delete.map_err(|error| format!("action {number}: {error}"))
+            };
+            rows.map(read).collect()
+        };
+        all.boxed()
+    }
+
+    fn source(&self) -> Option<&Endpoint> {
+        Some(&self.source)
+    }
+}
+
+/// Waits for a database that is away: the engine's end is what ends the waiting.
+async fn waiting<T, F>(read: impl Fn() -> F) -> Result<T, String>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    loop {
+        match read().await {
+            Ok(done) => return Ok(done),
+            Err(error) if error.is_passing() => {
+                tracing::warn!(%error, "can't read a plan yet");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error.to_string()),
+        }
     }
 }
 
 impl StoredActions {
-    /// Waits for a database that is away: the engine's end is what ends the waiting.
-    async fn read(&self, place: &str, after: Option<i64>) -> Result<KeptPage, String> {
-        loop {
-            match self.rows(place, after).await {
-                Ok((rows, all)) => return self.page_of(rows, all),
-                Err(error) if error.is_passing() => {
-                    tracing::warn!(%error, "can't read a plan yet");
-                    tokio::time::sleep(PAUSE).await;
-                }
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-    }
-
     async fn rows(&self, place: &str, after: Option<i64>) -> Result<(Vec<ActionRow>, i64), Error> {
         let (id, place) = (self.plan_id, place.to_owned());
         self.db

@@ -1,0 +1,108 @@
+//! The deletes of a kept plan: decided as those of any other run, and none that the plan hasn't.
+
+use std::collections::HashMap;
+
+use crate::oci::{Digest, Endpoint, Reference, Repository, Tag};
+use crate::sync::prune::decide::left;
+use crate::sync::prune::settings::{Prune, PruneKind, WrittenTag};
+
+/// A delete that a plan says, in one target repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptDelete {
+    /// The tag.
+    pub tag: String,
+    /// What it had.
+    pub digest: Digest,
+    /// Why it goes.
+    pub reason: String,
+}
+
+/// What a run of a plan may delete in one place.
+pub(in crate::sync) struct KeptDeletes {
+    /// The rules, with the records of the planned tags only.
+    pub(in crate::sync) rules: Prune,
+    /// The plan's reasons, by tag.
+    pub(in crate::sync) reasons: HashMap<String, String>,
+    /// Tags that stay, as text.
+    pub(in crate::sync) warnings: Vec<String>,
+    /// Why nothing may go.
+    pub(in crate::sync) trouble: Option<String>,
+}
+
+/// Compares the plan's deletes of `place` (`host/repository`) with what the project wrote, and with
+/// what `source` has now.
+pub(in crate::sync) async fn kept_deletes(
+    planned: Vec<KeptDelete>,
+    rules: &Prune,
+    place: &str,
+    source: &Endpoint,
+) -> KeptDeletes {
+    let records = rules.written.get(place).map_or(&[][..], Vec::as_slice);
+    let records: HashMap<&str, &WrittenTag> = records
+        .iter()
+        .map(|written| (written.tag.as_str(), written))
+        .collect();
+    let mut kept = KeptDeletes {
+        // The plan has already chosen, and left out what is retained.
+        rules: Prune {
+            kind: PruneKind::Selected,
+            retain: 0,
+            written: HashMap::new(),
+            ..rules.clone()
+        },
+        reasons: HashMap::new(),
+        warnings: Vec::new(),
+        trouble: None,
+    };
+    let mut doomed = Vec::new();
+    for delete in planned {
+        // Without a record it was already deleted.
+        let Some(written) = records.get(delete.tag.as_str()) else {
+            continue;
+        };
+        if written.digest != delete.digest {
+            let KeptDelete { tag, digest, .. } = delete;
+            let now = &written.digest;
+            kept.warnings.push(format!(
+                "`{place}:{tag}` isn't deleted: the project has written it since the plan; it was `{digest}`, now it is `{now}`"
+            ));
+            continue;
+        }
+        if delete.reason == left(written) {
+            match is_back(written, source).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    let (tag, origin) = (&delete.tag, &written.source);
+                    let name = &written.source_tag;
+                    kept.warnings.push(format!(
+                        "`{place}:{tag}` isn't deleted: `{origin}:{name}` is back since the plan"
+                    ));
+                    continue;
+                }
+                Err(error) => {
+                    kept.trouble.get_or_insert(error);
+                }
+            }
+        }
+        kept.reasons.insert(delete.tag, delete.reason);
+        doomed.push((*written).clone());
+    }
+    kept.rules.written.insert(place.to_owned(), doomed);
+    kept
+}
+
+/// Whether the source has the tag again. Err: why that isn't known.
+async fn is_back(written: &WrittenTag, source: &Endpoint) -> Result<bool, String> {
+    let (origin, tag) = (&written.source, &written.source_tag);
+    let unknown = |why: String| format!("`{origin}:{tag}` can't be checked: {why}");
+    let path = origin.strip_prefix(source.host());
+    let path = path.and_then(|rest| rest.strip_prefix('/'));
+    let Some(path) = path else {
+        return Err(unknown("it is at another registry".to_owned()));
+    };
+    let repository = Repository::parse(path).map_err(|error| unknown(error.to_string()))?;
+    let reference = Tag::parse(tag).map_err(|error| unknown(error.to_string()))?;
+    let reference = Reference::Tag(reference);
+    let head = source.manifest_head(&repository, &reference).await;
+    Ok(head.map_err(|error| unknown(error.to_string()))?.is_some())
+}
