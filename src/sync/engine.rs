@@ -157,10 +157,8 @@ impl Engine {
         let (all, tags) = self.found_report(found, reporter, &mut work).await;
         let backups = Backups::of(&self.spec, &all);
         let worker = self.worker(tags, backups, reporter);
-        for some in in_order(all, worker.referrers.is_some()) {
-            self.candidates_copy(some, &worker, (reporter, halt), &mut work)
-                .await;
-        }
+        self.all_copy(all, &worker, (reporter, halt), &mut work)
+            .await;
         self.end(work, &worker, reporter, halt).await
     }
 
@@ -193,10 +191,9 @@ impl Engine {
                 reporter.send(Event::Selected { tags: page.all }).await;
             }
             after = page.last;
-            for some in in_order(page.candidates, worker.referrers.is_some()) {
-                self.candidates_copy(some, &worker, (reporter, halt), &mut work)
-                    .await;
-            }
+            let stop = (reporter, halt);
+            self.all_copy(page.candidates, &worker, stop, &mut work)
+                .await;
             if after.is_none() || work.end.cancelled || work.end.drained {
                 break;
             }
@@ -298,6 +295,21 @@ impl Engine {
             backups,
             shared: Arc::clone(&self.shared),
         })
+    }
+
+    async fn all_copy(
+        &self,
+        all: Vec<Candidate>,
+        worker: &Arc<TagWorker>,
+        course: (&Reporter, &RunStop),
+        work: &mut Work,
+    ) {
+        if let Some(referrers) = &worker.referrers {
+            referrers.origins_note(&all);
+        }
+        for some in in_order(all, worker.referrers.is_some()) {
+            self.candidates_copy(some, worker, course, work).await;
+        }
     }
 
     async fn candidates_copy(

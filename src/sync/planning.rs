@@ -17,7 +17,7 @@ use super::plan::{Plan, PlanAction, PlannedActions};
 use super::prune::run::planned_deletes;
 use super::prune::sights::Sights;
 use super::referrers::arrive::Arrived;
-use super::referrers::of_tag::{CARRIED, in_order};
+use super::referrers::of_tag::in_order;
 use super::referrers::walk::Referrers;
 use super::selection::candidate::Candidate;
 use super::selection::finding::candidates_find;
@@ -181,6 +181,9 @@ impl Engine {
         let backups = Backups::of(&self.spec, &found.all);
         let (target, choice) = (self.target.clone(), &self.spec.referrers);
         let referrers = Referrers::new(target, choice, found.referrer_tags, None, None);
+        if let Some(referrers) = &referrers {
+            referrers.origins_note(&found.all);
+        }
         for some in in_order(found.all, referrers.is_some()) {
             let mut compared = futures_util::stream::iter(some)
                 .map(|candidate| {
@@ -284,8 +287,8 @@ impl Engine {
         candidate: &Candidate,
         referrers: Option<&Referrers>,
     ) -> Result<(Comparison, Needs, Arrived), SyncError> {
-        if referrers.is_some_and(|all| all.has_carried(candidate)) {
-            let stop = Comparison::stop(Action::Skip, CARRIED.to_owned());
+        if let Some(why) = referrers.and_then(|all| all.why_not_alone(candidate)) {
+            let stop = Comparison::stop(Action::Skip, why.to_owned());
             return Ok((stop, Needs::default(), Arrived::default()));
         }
         let ends = Ends {

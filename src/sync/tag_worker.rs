@@ -18,7 +18,6 @@ use super::input::spec::SyncSpec;
 use super::outcome::{Action, Moved, Status, TagOutcome};
 use super::prune::delete::Ways;
 use super::referrers::arrive::Arrived;
-use super::referrers::of_tag::CARRIED;
 use super::referrers::walk::Referrers;
 use super::selection::candidate::Candidate;
 
@@ -69,12 +68,9 @@ impl TagWorker {
         if let Some(error) = self.shared.unreachable.find(source, Some(target)) {
             return failed(error, blank);
         }
-        if self
-            .referrers
-            .as_ref()
-            .is_some_and(|all| all.has_carried(candidate))
-        {
-            let reason = format!("{}; {CARRIED}", candidate.selected_by);
+        let referrers = self.referrers.as_ref();
+        if let Some(why) = referrers.and_then(|all| all.why_not_alone(candidate)) {
+            let reason = format!("{}; {why}", candidate.selected_by);
             return candidate.outcome(&self.target, Action::Skip, reason);
         }
         let ends = Ends {

@@ -45,6 +45,7 @@ impl Client {
             member: "repositories",
             longest: LONGEST,
             enough,
+            pages: None,
             read: &read,
         };
         self.pages(call, &query).await

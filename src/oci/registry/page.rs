@@ -98,6 +98,8 @@ pub(super) struct ListQuery<'a, T> {
     pub(in crate::oci) longest: usize,
     /// Maximum number of entries.
     pub(in crate::oci) enough: usize,
+    /// Maximum number of pages, if fewer than for a list of names.
+    pub(in crate::oci) pages: Option<usize>,
     /// Parses one from its JSON.
     pub(in crate::oci) read: &'a (dyn Fn(&[u8]) -> Parsed<T> + Sync),
 }
@@ -175,8 +177,14 @@ impl Client {
             if !seen.insert(Digest::of(call.url.as_str().as_bytes())) {
                 return Err(fail("the pages form a loop".into()));
             }
-            if seen.len() > limit.pages() {
-                return Err(fail(too_much(&counted(limit.pages() as u64, "page"))));
+            match query.pages {
+                Some(pages) if seen.len() > pages => {
+                    return Err(fail(format!("the listing has more than {pages} pages")));
+                }
+                None if seen.len() > limit.pages() => {
+                    return Err(fail(too_much(&counted(limit.pages() as u64, "page"))));
+                }
+                _ => {}
             }
             let page = self.attempt(&call, |answer| page_read(answer, query, left, limit));
             let page = page.await?;

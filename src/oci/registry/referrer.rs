@@ -14,6 +14,8 @@ use crate::oci::types::referrer_tag::fallback_tag;
 
 /// Maximum number of referrers that are read: a manifest may have any number.
 pub const MOST_REFERRERS: usize = 1000;
+/// Most pages of one list: registries that filter may send empty ones.
+const MOST_PAGES: usize = 100;
 /// The longest descriptor in bytes, annotations included.
 const LONGEST: usize = 64 * 1024;
 
@@ -63,6 +65,7 @@ impl Client {
             member: "manifests",
             longest: LONGEST,
             enough: MOST_REFERRERS + 1,
+            pages: Some(MOST_PAGES),
             read: &read,
         };
         match self.pages(call, &query).await {

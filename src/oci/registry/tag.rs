@@ -32,6 +32,7 @@ impl Client {
             member: "tags",
             longest: LONGEST,
             enough: usize::MAX,
+            pages: None,
             read: &read,
         };
         self.pages(call, &query).await

@@ -13,6 +13,7 @@ use crate::sync::outcome::Moved;
 use super::found::Found;
 use super::index::IndexPlace;
 use super::lease::IndexLeases;
+use super::tags::ReferrerTags;
 use super::turns::turn;
 
 /// What was done for one manifest or more.
@@ -43,6 +44,9 @@ pub(super) struct Arrival<'a> {
     pub(super) target: &'a Endpoint,
     pub(super) route: &'a Route,
     pub(super) subject: &'a Digest,
+    /// Other sources of the same target repository, whose tags come first.
+    pub(super) earlier: Vec<Route>,
+    pub(super) tags: &'a ReferrerTags,
     /// `None`: nothing is written.
     pub(super) ladder: Option<&'a Arc<Ladder>>,
     pub(super) leases: Option<&'a Arc<dyn IndexLeases>>,
@@ -166,7 +170,8 @@ impl Arrival<'_> {
         Ok((!is_listed || !has_api).then(|| referrer_descriptor(&manifest)))
     }
 
-    /// What cosign keeps under a tag; nothing if it was deleted meanwhile.
+    /// What cosign keeps under a tag; nothing if it was deleted meanwhile. Of several sources that
+    /// have the tag, the first is the one that is copied, in each run.
     async fn tag(&self, tag: &Tag, arrived: &mut Arrived) -> Result<(), SyncError> {
         let reference = Reference::Tag(tag.clone());
         let Route { from, source, .. } = self.route;
@@ -177,16 +182,63 @@ impl Arrival<'_> {
         arrived.tagged.push(head.digest.clone());
         let present = self.target.manifest_head(&self.route.target, &reference);
         let present = present.await.map_err(SyncError::Target)?;
-        if present.is_some_and(|present| present.digest == head.digest) {
+        if present
+            .as_ref()
+            .is_some_and(|present| present.digest == head.digest)
+        {
             return Ok(());
         }
+        let Some((first, digest)) = self.first_with(tag, &head.digest).await? else {
+            return self
+                .tag_copy(self.route, &reference, head.digest, arrived)
+                .await;
+        };
+        let named =
+            |route: &Route| format!("{}/{}", route.from.host(), reference.on(&route.source));
+        arrived.warnings.push(format!(
+            "`{}` is not copied: `{}` is another one under the same name, and comes first",
+            named(self.route),
+            named(first)
+        ));
+        if present.is_some_and(|present| present.digest == digest) {
+            return Ok(());
+        }
+        self.tag_copy(first, &reference, digest, arrived).await
+    }
+
+    /// The first of the earlier sources that has the tag, if it has something else than `own`.
+    async fn first_with(
+        &self,
+        tag: &Tag,
+        own: &Digest,
+    ) -> Result<Option<(&Route, Digest)>, SyncError> {
+        let reference = Reference::Tag(tag.clone());
+        for route in &self.earlier {
+            let names = self.tags.get(&route.from, &route.source).await?;
+            if !names.contains(tag.as_str()) {
+                continue;
+            }
+            let head = route.from.manifest_head(&route.source, &reference).await;
+            if let Some(head) = head.map_err(SyncError::Source)? {
+                return Ok((head.digest != *own).then_some((route, head.digest)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn tag_copy(
+        &self,
+        route: &Route,
+        reference: &Reference,
+        digest: Digest,
+        arrived: &mut Arrived,
+    ) -> Result<(), SyncError> {
         arrived.written += 1;
         if let Some(ladder) = self.ladder {
-            let digest = Reference::Digest(head.digest);
-            let manifest = from.manifest_get(source, &digest).await;
+            let digest = Reference::Digest(digest);
+            let manifest = route.from.manifest_get(&route.source, &digest).await;
             let manifest = manifest.map_err(SyncError::Source)?;
-            let moved = ladder.copy(self.route, &reference, &manifest).await?;
-            arrived.moved += moved;
+            arrived.moved += ladder.copy(route, reference, &manifest).await?;
         }
         Ok(())
     }

@@ -15,8 +15,12 @@ use super::arrive::Arrived;
 use super::subjects::children;
 use super::walk::Referrers;
 
-/// Why nothing is done for a tag of referrers.
-pub(in crate::sync) const CARRIED: &str = "copied with the image to which it belongs";
+/// Why nothing is done for the tags of a copied image.
+pub(super) const CARRIED: &str = "copied with the image to which it belongs";
+
+/// Why nothing is done for the tags of an index that isn't copied as it is.
+const REDUCED: &str =
+    "belongs to the source's index, of which only the chosen platforms are copied";
 
 /// The candidates in the order of work: with referrers, the tags that hold some come last, since
 /// most of them are copied with their images.
@@ -27,10 +31,12 @@ pub(in crate::sync) fn in_order(all: Vec<Candidate>, has_referrers: bool) -> [Ve
 }
 
 impl Referrers {
-    /// Whether the candidate was copied with the image to which it belongs.
-    pub(in crate::sync) fn has_carried(&self, candidate: &Candidate) -> bool {
-        candidate.is_of_referrers()
-            && self.is_carried(&candidate.target, candidate.reference.as_str())
+    /// Why a tag of referrers isn't copied as a tag of its own, if so.
+    pub(in crate::sync) fn why_not_alone(&self, candidate: &Candidate) -> Option<&'static str> {
+        let is_one = candidate.is_of_referrers();
+        is_one
+            .then(|| self.carried_why(&candidate.target, candidate.reference.as_str()))
+            .flatten()
     }
 
     /// Copies the referrers of a tag whose image is at the target: `root`, or what the target has.
@@ -95,6 +101,7 @@ impl Referrers {
             all += arrived?;
         }
         if let Some(source) = reduced(comparison) {
+            self.note_carried(route, source, REDUCED);
             let count = self.count(route, source).await?;
             if count > 0 {
                 all.warnings.push(format!(

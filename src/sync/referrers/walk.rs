@@ -1,6 +1,6 @@
 //! From a manifest to all that refers to it, to what refers to that, and so on, within limits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::oci::registry::referrer::MOST_REFERRERS;
@@ -11,10 +11,12 @@ use crate::sync::copy::ladder::{Ladder, Route};
 use crate::sync::copy::once::Once;
 use crate::sync::error::SyncError;
 use crate::sync::input::referrer_choice::ReferrerChoice;
+use crate::sync::selection::candidate::Candidate;
 
 use super::arrive::{Arrival, Arrived};
 use super::found::{Found, find};
 use super::lease::IndexLeases;
+use super::of_tag::CARRIED;
 use super::tags::ReferrerTags;
 
 /// How far referrers of referrers are followed; real ones have two levels.
@@ -30,8 +32,10 @@ pub(in crate::sync) struct Referrers {
     leases: Option<Arc<dyn IndexLeases>>,
     /// Several tags may have the same manifest.
     subjects: Once<(String, Repository, Repository, Digest)>,
-    /// Tags that are copied with the manifest to which they belong, by target repository.
-    carried: Mutex<HashSet<(Repository, String)>>,
+    /// Tags that aren't copied as tags of their own, by target repository, and why.
+    carried: Mutex<HashMap<(Repository, String), &'static str>>,
+    /// The sources of each target repository, in the order of the items.
+    origins: Mutex<HashMap<Repository, Vec<(Endpoint, Repository)>>>,
 }
 
 impl Referrers {
@@ -51,20 +55,52 @@ impl Referrers {
             leases,
             subjects: Once::default(),
             carried: Mutex::default(),
+            origins: Mutex::default(),
         })
     }
 
-    /// Whether a tag was copied with the manifest to which it belongs.
-    pub(super) fn is_carried(&self, target: &Repository, tag: &str) -> bool {
+    /// Notes the sources of these candidates, in their order.
+    pub(in crate::sync) fn origins_note(&self, candidates: &[Candidate]) {
+        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        for candidate in candidates.iter().flat_map(Candidate::with_rivals) {
+            let known = origins.entry(candidate.target.clone()).or_default();
+            let (from, source) = (&candidate.from, &candidate.source);
+            if !known
+                .iter()
+                .any(|(host, path)| path == source && host.is_same(from))
+            {
+                known.push((from.clone(), source.clone()));
+            }
+        }
+    }
+
+    /// The sources of the same target repository that come before this one.
+    fn earlier(&self, route: &Route) -> Vec<Route> {
+        let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = origins.get(&route.target).map_or(&[][..], Vec::as_slice);
+        let earlier = known
+            .iter()
+            .take_while(|(from, source)| !(*source == route.source && from.is_same(&route.from)));
+        earlier
+            .map(|(from, source)| Route {
+                from: from.clone(),
+                source: source.clone(),
+                ..route.clone()
+            })
+            .collect()
+    }
+
+    /// Why a tag isn't copied as a tag of its own, if so.
+    pub(super) fn carried_why(&self, target: &Repository, tag: &str) -> Option<&'static str> {
         let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
-        carried.contains(&(target.clone(), tag.to_owned()))
+        carried.get(&(target.clone(), tag.to_owned())).copied()
     }
 
     /// All such tags of a repository.
     pub(in crate::sync) fn carried(&self, target: &Repository) -> Vec<String> {
         let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
         let of_target = carried
-            .iter()
+            .keys()
             .filter(|(repository, _)| repository == target);
         of_target.map(|(_, tag)| tag.clone()).collect()
     }
@@ -91,7 +127,7 @@ impl Referrers {
         let mut open = vec![(root.clone(), 1)];
         let mut all = Arrived::default();
         while let Some((subject, depth)) = open.pop() {
-            self.note_carried(route, &subject);
+            self.note_carried(route, &subject, CARRIED);
             let mut found = self.wanted(route, &subject).await?;
             all.warnings.append(&mut found.warnings);
             // One that was met before ends a loop.
@@ -138,6 +174,8 @@ impl Referrers {
             target: &self.target,
             route,
             subject,
+            earlier: self.earlier(route),
+            tags: &self.tags,
             ladder: self.ladder.as_ref(),
             leases: self.leases.as_ref(),
         }
@@ -180,11 +218,12 @@ impl Referrers {
             .is_some_and(|kind| self.choice.wants(&kind)))
     }
 
-    fn note_carried(&self, route: &Route, subject: &Digest) {
+    /// Notes that the tags which belong to `subject` aren't copied as tags of their own, and why.
+    pub(super) fn note_carried(&self, route: &Route, subject: &Digest, why: &'static str) {
         let kinds = [ReferrerTag::Index].into_iter().chain(ReferrerTag::COSIGN);
         let tags = kinds
             .filter(|kind| self.choice.wants_tag(*kind))
-            .map(|kind| (route.target.clone(), kind.of(subject).to_string()));
+            .map(|kind| ((route.target.clone(), kind.of(subject).to_string()), why));
         let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
         carried.extend(tags);
     }

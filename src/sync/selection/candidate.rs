@@ -75,6 +75,11 @@ impl Candidate {
             && self.from.is_same(&other.from)
     }
 
+    /// This one, and those from other sources with the same target.
+    pub(in crate::sync) fn with_rivals(&self) -> impl Iterator<Item = &Candidate> {
+        std::iter::once(self).chain(&self.rivals)
+    }
+
     /// Whether the same platforms are chosen.
     pub(in crate::sync) fn has_same_platforms(&self, other: &Self) -> bool {
         platforms_text(&self.architectures) == platforms_text(&other.architectures)

@@ -101,6 +101,38 @@ async fn pages_of_referrers_are_followed_and_a_loop_ends() {
 }
 
 #[tokio::test]
+async fn empty_pages_without_end_are_given_up() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let image = image();
+    image.store(&source, "app", Some("1"));
+    for page in 0..150 {
+        let (from, next) = (format!("[?&]n={page}$"), page + 1);
+        let from = if page == 0 {
+            "/referrers/[^?]*$"
+        } else {
+            &from
+        };
+        let link = format!(
+            "</v2/app/referrers/{}?n={next}>; rel=\"next\"",
+            image.digest()
+        );
+        let empty = Happens::Answer {
+            status: 200,
+            headers: vec![("link", link)],
+            body: index(&[]),
+        };
+        source.fault_add(Fault::on("GET", from, empty));
+    }
+    let ran = copy(&source, &target).await;
+    let error = ran.error("1");
+    assert!(
+        error.ends_with("the listing has more than 100 pages"),
+        "{error}"
+    );
+    assert_eq!(source.requests().of(Kind::Referrers).len(), 100);
+}
+
+#[tokio::test]
 async fn a_host_without_the_api_is_asked_once() {
     let source = Registry::builder().quirk(Quirk::NoReferrers).start().await;
     let target = Registry::builder().quirk(Quirk::NoReferrers).start().await;

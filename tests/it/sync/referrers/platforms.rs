@@ -4,10 +4,10 @@ use registrysync::oci::PlatformChoice;
 use registrysync::sync::input::referrer_choice::ReferrerChoice;
 use registrysync::sync::{Action, Engine, SelectorSpec, SyncItem, SyncSpec};
 
-use super::{Release, each, listed, referrers_at};
+use super::{Release, each, listed, referrers_at, tag_for};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::Quirk;
-use crate::sync::{client, item, literal, run, spec};
+use crate::sync::{client, everything, item, literal, run, spec};
 
 fn chosen(from: &registrysync::oci::Client, selector: &SelectorSpec) -> SyncSpec {
     let item = SyncItem {
@@ -44,6 +44,28 @@ async fn a_smaller_index_has_none_and_its_images_keep_theirs() {
         let second = run(&to, wanted()).await;
         second.all_done(Action::Skip, 1);
         assert_eq!(second.of("1").referrers.written, 0);
+    }
+}
+
+#[tokio::test]
+async fn tags_of_the_whole_index_arent_copied_as_tags_of_their_own_either() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let release = Release::new(300);
+    release.push(source.address()).await;
+    let (from, to) = (client(source.address()), client(target.address()));
+    let wanted = || chosen(&from, &everything());
+    let plan = Engine::new(to.clone(), wanted()).plan().await;
+    let ran = run(&to, wanted()).await;
+    for ending in [".sig", ".att"] {
+        let tag = tag_for(release.image.digest(), ending);
+        let outcome = ran.of(&tag);
+        assert_eq!(outcome.action, Action::Skip);
+        let why = "; belongs to the source's index, of which only the chosen platforms are copied";
+        assert!(outcome.reason.ends_with(why), "{outcome:?}");
+        let mut planned = plan.actions.iter();
+        let planned = planned.find(|action| action.tag == tag).unwrap();
+        assert_eq!(planned.reason, outcome.reason);
+        assert!(!target.tags("app").contains_key(&tag));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use registrysync::sync::input::referrer_choice::ReferrerChoice;
-use registrysync::sync::{Status, SyncSpec};
+use registrysync::sync::{Engine, Status, SyncSpec};
 
 use super::{fallback_at, tag_for, wanted};
 use crate::support::docker_registry::AnyRegistry;
@@ -11,7 +11,7 @@ use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault, Quirk};
 use crate::support::registry::log::Kind;
-use crate::sync::{Ran, client, everything, item, run, spec};
+use crate::sync::{Ran, client, everything, item, regex, run, spec};
 
 const IMAGES: u64 = 6;
 /// Requests for an index under a fallback tag.
@@ -69,6 +69,45 @@ async fn two_projects_write_one_index_without_losing_an_entry() {
             project(source, target.address()).await;
             assert_eq!(target.requests().await.count("PUT", Kind::Manifest), 0);
         }
+    }
+}
+
+/// Two sources have one image, each with a signature of its own under cosign's tag.
+#[tokio::test]
+async fn of_two_signatures_of_one_image_the_first_sources_is_copied_in_each_run() {
+    let (one, two) = (Registry::start().await, Registry::start().await);
+    let signature = tag_for(image(1).digest(), ".sig");
+    for (seed, (registry, tag)) in (100..).zip([(&one, "one"), (&two, "two")]) {
+        image(1).store(registry, "app", Some(tag));
+        Image::artifact(seed, "a/signature").store(registry, "app", Some(&signature));
+    }
+    let host = |registry: &Registry| registry.address().to_owned();
+    for (first, second, seed) in [(&one, &two, 100), (&two, &one, 101)] {
+        let target = Registry::start().await;
+        let wanted = || SyncSpec {
+            referrers: ReferrerChoice::All,
+            ..spec(vec![
+                item(&client(first.address()), "app", &regex("^(one|two)$")),
+                item(&client(second.address()), "app", &regex("^(one|two)$")),
+            ])
+        };
+        let to = client(target.address());
+        for number in 0..3 {
+            let ran = run(&to, wanted()).await;
+            assert_eq!((ran.end.totals.failed, ran.outcomes.len()), (0, 2));
+            let own = Image::artifact(seed, "a/signature");
+            assert_eq!(target.tags("app")[&signature], own.digest());
+            let written: u64 = ran.outcomes.iter().map(|one| one.referrers.written).sum();
+            assert_eq!(written, u64::from(number == 0));
+            let warning = format!(
+                "`{}/app:{signature}` is not copied: `{}/app:{signature}` is another one under the same name, and comes first",
+                host(second),
+                host(first)
+            );
+            assert_eq!(ran.warnings, [warning]);
+        }
+        let plan = Engine::new(to, wanted()).plan().await;
+        assert_eq!((plan.skip, plan.warnings.len()), (2, 1), "{plan:?}");
     }
 }
 
