@@ -1,5 +1,7 @@
 //! What is refused, how long plans are kept, and who sees them.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection as _;
 use registrysync::store::DbConnection;
 use registrysync::store::projects::kept_plan::plans_remove;
@@ -157,6 +159,33 @@ async fn housekeeping_removes_expired_plans() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     panic!("it is still there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_a_run_needs_is_not_replaced_by_newer_ones() {
+    let (source, target) = (source(&["1"]).await, Registry::start().await);
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let oldest = id_of(&plan_make(&session).await);
+    let slow = Action::Delay(Duration::from_secs(20));
+    target.fault_add(Fault::on("PUT", "/manifests/", slow));
+    let run = plan_run(&session, oldest).await.expect("a run");
+    for _ in 0..21 {
+        plan_make(&session).await;
+    }
+    let plan = [("planId", &*oldest.to_string())];
+    let kept = session.get("registrysync/getPlan", &plan).await;
+    assert_eq!(kept.expect("the plan")["id"], oldest);
+    target.faults_clear();
+    let cancel = json!({"runId": run});
+    session
+        .post("registrysync/cancelRun", cancel)
+        .await
+        .unwrap();
+    session.run_ended(run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -121,12 +121,32 @@ async fn tags_that_are_no_longer_selected_go_and_the_newest_stay_as_planned() {
         .unwrap();
     let plan = plan_make(&world.session).await;
     assert_eq!(plan["totals"]["delete"], 2, "{plan}");
+    let planned = plan["actions"].as_array().unwrap().iter();
+    let planned = planned.filter(|one| one["action"] == "delete");
+    let mut planned: Vec<&str> = planned.map(|one| word(one, "tag")).collect();
+    planned.sort_unstable();
     let (_, results) = plan_ran(&world.session, id_of(&plan)).await;
-    assert_eq!(
-        words(&results),
-        [["4", "delete", "done"], ["5", "delete", "done"]]
-    );
-    assert_eq!(world.tags(), "1 2 3 6");
+    let expected: Vec<_> = planned.iter().map(|tag| [tag, "delete", "done"]).collect();
+    assert_eq!(words(&results), expected);
+    assert_eq!(world.target.tags("app").len(), 4, "the newest stays");
+}
+
+/// The run of a plan reads no catalogue, so it knows no repositories of the pattern.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pattern_wrote_is_deleted_too() {
+    let world = world(json!({})).await;
+    let images = [("label", "web")];
+    let items = world.session.get("registrysync/listImages", &images).await;
+    let item = items.unwrap()[0]["id"].clone();
+    let body = json!({"itemId": item, "details": {"repositories_regex": "^app$"}});
+    let changed = world.session.post("registrysync/updateImage", body).await;
+    changed.unwrap();
+    world.leave(&["3"]);
+    let plan = plan_make(&world.session).await;
+    assert_eq!(plan["totals"]["delete"], 1, "{plan}");
+    let (run, _) = plan_ran(&world.session, id_of(&plan)).await;
+    assert_eq!(run["counts"]["deleted"], 1, "{run}");
+    assert_eq!(world.tags(), "1 2 4 5 6");
 }
 
 #[tokio::test(flavor = "multi_thread")]

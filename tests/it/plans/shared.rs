@@ -132,17 +132,42 @@ const FILL: &str = "
         printf('b.example/app:build-%06d', i), 'app', printf('build-%06d', i), 'teleport', 'selected: all tags', '',
         printf('sha256:%064x', i), printf('sha256:%064x', i), 1099511627776 FROM n";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_plan_of_very_many_tags_is_kept_and_shown_page_by_page() {
-    let source = Registry::builder().page_size(1000).start().await;
-    let target = Registry::start().await;
-    for number in 0..TAGS {
+/// Each tag has a manifest of its own, without blobs.
+fn fill(source: &Registry, tags: usize) {
+    for number in 0..tags {
         let kind = "application/vnd.oci.image.manifest.v1+json";
         let text = format!(
             "{{\"schemaVersion\":2,\"mediaType\":\"{kind}\",\"layers\":[],\"annotations\":{{\"n\":\"{number}\"}}}}"
         );
         source.manifest_put("app", Some(&format!("tag-{number:06}")), kind, text);
     }
+}
+
+/// More than are read at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_pages_of_a_plan_are_run() {
+    const MANY: usize = 2100;
+    let source = Registry::builder().page_size(1000).start().await;
+    let target = Registry::start().await;
+    fill(&source, MANY);
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let plan = id_of(&plan_make(&session).await);
+    let id = plan_run(&session, plan).await.expect("a run");
+    let run = session.run_ended(id).await;
+    let counts = (&run["counts"]["selected"], &run["counts"]["copied"]);
+    assert_eq!(counts, (&json!(MANY), &json!(MANY)), "{run}");
+    assert_eq!(target.tags("app").len(), MANY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_of_very_many_tags_is_kept_and_shown_page_by_page() {
+    let source = Registry::builder().page_size(1000).start().await;
+    let target = Registry::start().await;
+    fill(&source, TAGS);
     let server = Server::start(None);
     let session = server.login().await;
     session
@@ -160,8 +185,8 @@ async fn a_plan_of_very_many_tags_is_kept_and_shown_page_by_page() {
     // Words of actions that this version doesn't know are shown all the same.
     let statement = FILL.replace("FIRST", &(TAGS + 1).to_string());
     let statement = statement.replace("LAST", &ACTIONS.to_string());
-    let fill = move |conn: &mut DbConnection| Ok(diesel::sql_query(statement).execute(conn)?);
-    server.sqlite().run(fill).await.expect("filled");
+    let more = move |conn: &mut DbConnection| Ok(diesel::sql_query(statement).execute(conn)?);
+    server.sqlite().run(more).await.expect("filled");
     let url = format!(
         "{}/rhn/manager/api/registrysync/getPlan?planId={}",
         server.url,

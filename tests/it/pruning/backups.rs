@@ -89,6 +89,24 @@ async fn what_can_not_be_kept_is_not_overwritten() {
     assert_eq!(world.target.tags("app")["old-3"], image(51).digest());
 }
 
+/// The image that is written is the one that is there.
+#[tokio::test]
+async fn a_repair_keeps_nothing() {
+    let world = World::start().await;
+    let lost = ("app".to_owned(), "3".to_owned());
+    let wanted = SyncSpec {
+        lost: [lost].into(),
+        ..kept(&world, "old-{tag}", &everything())
+    };
+    let ran = run(&world.to, wanted).await;
+    let outcome = ran.of("3");
+    assert_eq!(
+        (outcome.action, outcome.status),
+        (Action::Update, Status::Done)
+    );
+    assert!(!world.target.tags("app").contains_key("old-3"));
+}
+
 #[tokio::test]
 async fn a_name_that_another_tag_needs_fails_its_tag() {
     let world = World::start().await;

@@ -393,6 +393,53 @@ async fn draining_and_cancelling_end_the_deletes() {
     }
 }
 
+/// The token alone ends them, whatever the gate says.
+#[tokio::test]
+async fn draining_ends_the_deletes_while_the_gate_is_open() {
+    let world = World::start().await;
+    world.leave(&["3", "4", "5"]);
+    let drain = CancellationToken::new();
+    let gate = Turnstile {
+        left: AtomicUsize::new(2),
+        cancels: drain.clone(),
+    };
+    let halt = RunStop {
+        gate: Some(Arc::new(gate)),
+        drain,
+        ..RunStop::default()
+    };
+    let (end, warnings) = run_with(&world, gone(&world), halt).await;
+    assert_eq!((end.totals.deleted, world.deletes()), (2, 2));
+    assert!(end.drained && warnings.is_empty(), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn a_tag_at_the_target_that_can_not_be_checked_forbids() {
+    let world = World::start().await;
+    world.leave(&["3", "4"]);
+    world
+        .target
+        .fault_add(Fault::status("HEAD", "/manifests/4$", 403));
+    blocked(&world, gone(&world), "3 4", "`4` can't be checked").await;
+}
+
+#[tokio::test]
+async fn a_registry_that_is_busy_is_not_asked_for_the_next_delete() {
+    let world = World::start().await;
+    world.leave(&["3", "4", "5"]);
+    let busy = Happens::Answer {
+        status: 429,
+        headers: vec![("retry-after", "3600".to_owned())],
+        body: String::new(),
+    };
+    world
+        .target
+        .fault_add(Fault::on("DELETE", "/manifests/", busy));
+    let ran = run(&world.to, gone(&world)).await;
+    assert_eq!(deleted(&ran, Status::Failed), "5", "{ran:?}");
+    assert_eq!(world.deletes(), 1);
+}
+
 /// Between the decision and the delete somebody overwrites the tag.
 #[tokio::test]
 async fn each_tag_is_looked_at_once_more_right_before_it_goes() {

@@ -124,6 +124,70 @@ async fn by_digest_a_child_stays_as_long_as_its_index_does() {
 }
 
 #[tokio::test]
+async fn by_digest_an_image_stays_that_an_index_within_an_index_contains() {
+    // The second one is at a registry that doesn't say what an index is.
+    for says in [true, false] {
+        let (source, target) = (Registry::start().await, Registry::start().await);
+        let child = Image::single(Format::Oci, AMD64, &[Blob::layer(1, 500)]);
+        let inner = Image::index(Format::Oci, &[(AMD64, child.clone())]);
+        let outer = Image::index(Format::Oci, &[(AMD64, inner)]);
+        outer.store(&source, "app", Some("outer"));
+        child.store(&source, "app", Some("child"));
+        let (from, to) = (client(source.address()), client(target.address()));
+        run(&to, spec(vec![item(&from, "app", &everything())]))
+            .await
+            .all_done(Action::Copy, 2);
+        by_digest_only(&target, 405);
+        if !says {
+            let unsaid = crate::support::registry::faults::Action::Answer {
+                status: 200,
+                headers: vec![
+                    ("docker-content-digest", outer.digest().to_owned()),
+                    ("content-type", "application/octet-stream".to_owned()),
+                ],
+                body: String::new(),
+            };
+            target.fault_add(Fault::on("HEAD", "/manifests/outer$", unsaid));
+        }
+        let ran = prune_family(&source, target.address(), "^outer$").await;
+        assert_eq!(ran.end.totals.deleted, 0, "{ran:?}");
+        assert!(
+            ran.warnings[0].contains("`child` stays: the index `outer` contains it"),
+            "{:?}",
+            ran.warnings
+        );
+        assert!(target.manifest("app", child.digest()).is_some());
+    }
+}
+
+/// Between the look at all tags and the delete somebody overwrites one of them: it may need anything.
+#[tokio::test]
+async fn by_digest_nothing_more_goes_once_a_tag_was_overwritten() {
+    let world = World::with(&[3, 4]).await;
+    world.leave(&["2", "3", "4", "5"]);
+    by_digest_only(&world.target, 405);
+    let other = crate::support::registry::faults::Action::Answer {
+        status: 200,
+        headers: vec![
+            ("docker-content-digest", image(99).digest().to_owned()),
+            (
+                "content-type",
+                crate::support::images::OCI_MANIFEST.to_owned(),
+            ),
+        ],
+        body: String::new(),
+    };
+    // After the decision, and the look at all tags.
+    let overwritten = Fault::on("HEAD", "/manifests/4$", other);
+    world.target.fault_add(overwritten.after(2));
+    let ran = run(&world.to, gone(&world)).await;
+    // It is the first in the order.
+    assert_eq!(deleted(&ran, Status::Done), "5", "{ran:?}");
+    assert_eq!(world.tags(), "1 10 2 3 4 6 7 8 9");
+    assert_eq!(ran.warnings.len(), 1, "{:?}", ran.warnings);
+}
+
+#[tokio::test]
 async fn by_digest_nothing_goes_if_another_tag_can_not_be_checked() {
     for (method, at) in [("HEAD", "/manifests/other$"), ("GET", "/manifests/sha256")] {
         let (source, target) = (Registry::start().await, Registry::start().await);

@@ -4,6 +4,7 @@
 //! - `projects`: projects and items.
 //! - `runs`: the queue, fences, results, logs.
 //! - `synced`: records of what was seen at targets.
+//! - `catalogue`: the catalogue that is kept with a run.
 //! - `written`: what projects wrote, and whether they may delete it.
 //! - `notifications`: pending notifications.
 //! - `link`: the link to PostgreSQL: hangs, lost connections, TLS.
@@ -15,6 +16,7 @@
 //! - `tables`: the tables after migrations, and which queries use an index.
 
 mod accounts;
+mod catalogue;
 mod index_leases;
 mod link;
 mod migrations;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection as _;
 use serde_json::{Value, json};
 
 use super::commands::Person;
@@ -266,6 +267,21 @@ async fn a_run_waits_for_a_slow_catalogue_and_can_be_cancelled() {
         (&run["status"], &run["counts"]["copied"]),
         (&json!("FINISHED"), &json!(6))
     );
+}
+
+/// Another version may have stored what this one can't read: the run must not wait for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_an_item_that_can_not_be_read_fails() {
+    let (source, target) = (source().await, Registry::start().await);
+    let (server, session) = server(&source, &target, &json!({"repositories_regex": "team"})).await;
+    let db = server.sqlite();
+    let broken = db.run(|conn| {
+        let sql = "UPDATE sync_item SET options = '{\"repositories_regex\": \"(\"}'";
+        Ok(conn.batch_execute(sql)?)
+    });
+    broken.await.unwrap();
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(run["status"], "FAILED", "{run}");
 }
 
 /// A worker that is killed while it reads leaves the run to another.

@@ -57,6 +57,23 @@ async fn a_signed_and_attested_image_arrives_whole_and_a_second_run_writes_nothi
     }
 }
 
+/// Somebody has written it without listing it.
+#[tokio::test]
+async fn a_referrer_that_is_there_and_not_listed_is_listed() {
+    let (source, target) = (
+        Registry::start().await,
+        Registry::builder().quirk(Quirk::NoReferrers).start().await,
+    );
+    let release = Release::new(600);
+    release.push(source.address()).await;
+    for (_, referrer) in &release.referrers {
+        referrer.store(&target, "app", None);
+    }
+    let (from, to) = (client(source.address()), client(target.address()));
+    run(&to, wanted(&from)).await.all_done(Action::Copy, 1);
+    release.assert_whole(target.address()).await;
+}
+
 #[tokio::test]
 async fn a_signature_that_was_added_later_follows_an_unchanged_image() {
     for target in each().await {
