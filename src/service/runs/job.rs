@@ -401,7 +401,7 @@ impl StoredProject {
                     .map_err(|error| Error::invalid("referrers", error.to_string()))?,
                 backup_tag: self.settings.backup_tag,
                 // What a pattern would have selected isn't known.
-                prune: self.prune.filter(|_| is_listed || self.kept.is_some()),
+                prune: self.prune.filter(|_| is_listed),
             },
             pair: self.pair,
             kept: self.kept.map(|(plan_id, places)| KeptRun {

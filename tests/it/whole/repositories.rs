@@ -276,7 +276,7 @@ async fn a_run_of_an_item_that_can_not_be_read_fails() {
     let (server, session) = server(&source, &target, &json!({"repositories_regex": "team"})).await;
     let db = server.sqlite();
     let broken = db.run(|conn| {
-        let sql = "UPDATE sync_item SET options = '{\"repositories_regex\": \"(\"}'";
+        let sql = "UPDATE sync_item SET options = 'x'";
         Ok(conn.batch_execute(sql)?)
     });
     broken.await.unwrap();
