@@ -30,6 +30,7 @@ mod values;
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser};
 
 use args::{Arguments, Command};
@@ -43,7 +44,8 @@ pub async fn run() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(Arguments::command)
         .var(complete::VARIABLE)
         .complete();
-    let command = Arguments::parse().command;
+    let arguments = Arguments::try_parse();
+    let Arguments { command } = arguments.unwrap_or_else(|error| with_tip(error).exit());
     // Commands with a configuration read it first, since it sets the log level.
     if !matches!(command, Command::Serve(_) | Command::Worker(_)) {
         logs::start(LogRules::default());
@@ -59,6 +61,23 @@ pub async fn run() -> ExitCode {
             ExitCode::from(error.code())
         }
     }
+}
+
+/// A word too many is taken as a file, which isn't what clap's message says.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    const TIP: &str = "a word without a flag is taken as FILE: give each value a flag of its own (`--tag 1.0 --tag 1.1`), \
+                       and `--referrers` its types after `=`";
+    let args = [ContextKind::PriorArg, ContextKind::InvalidArg].map(|kind| error.get(kind));
+    let is_of_file = args.into_iter().flatten().any(|arg| match arg {
+        ContextValue::String(name) => name == "[FILE]",
+        ContextValue::Strings(names) => names.iter().any(|name| name == "[FILE]"),
+        _ => false,
+    });
+    if is_of_file && error.kind() == ErrorKind::ArgumentConflict {
+        let tip = ContextValue::StyledStrs(vec![TIP.into()]);
+        error.insert(ContextKind::Suggested, tip);
+    }
+    error
 }
 
 /// Refuses unknown variables with our prefix for commands that use any: their intent would be

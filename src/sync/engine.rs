@@ -16,7 +16,7 @@ use super::copy::unreachable::Unreachable;
 use super::course::{RunEnd, RunStop};
 use super::input::spec::{SyncItem, SyncSpec, Unmatched};
 use super::kept::part::KeptPart;
-use super::outcome::{Status, TagOutcome};
+use super::outcome::{Action, Status, TagOutcome};
 use super::progress::{Event, Reporter};
 use super::prune::delete::Ways;
 use super::prune::run::Pruning;
@@ -375,6 +375,15 @@ impl Work {
             let error = outcome.told_error().unwrap_or_default();
             let place = &outcome.target_repository;
             self.sights.trouble(place, &outcome.target, error);
+        } else if outcome.action == Action::Copy {
+            let (place, tag) = (&outcome.target_repository, &outcome.target_tag);
+            self.sights.adds(place, tag);
+        }
+        // It may have been a tag of the project: what is kept isn't.
+        if let (Some(kept), Some((place, _))) = (&outcome.backup, outcome.places()) {
+            self.sights.writes(&outcome.target_repository, kept);
+            let (place, tags) = (place.to_owned(), vec![kept.clone()]);
+            reporter.send(Event::Forgotten { place, tags }).await;
         }
         self.end.tell(outcome, reporter).await;
     }

@@ -121,6 +121,8 @@ pub struct TagOutcome {
     pub duration: Duration,
     /// Whether the target's tag was written, even if something else failed afterwards.
     pub is_written: bool,
+    /// The tag under which the previous image was kept.
+    pub backup: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
 }
@@ -157,6 +159,7 @@ impl TagOutcome {
             moved: Moved::default(),
             duration: Duration::ZERO,
             is_written: false,
+            backup: None,
             error: None,
         }
     }

@@ -95,6 +95,7 @@ impl Planning {
         }
         if let Some(name) = backup {
             self.sights.adds(&action.target_repository, &name);
+            self.sights.writes(&action.target_repository, &name);
         }
         if action.is_copy() {
             let fresh = self.costs.copy(&candidate, &needs);

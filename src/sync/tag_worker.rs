@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::oci::{Endpoint, Manifest};
 
-use super::copy::backup::Backups;
+use super::copy::backup::{Backup, Backups};
 use super::copy::compare::{Comparison, Ends};
 use super::copy::ladder::{BlobLocations, Ladder, Route};
 use super::copy::manifest_writes::manifest_write;
@@ -90,7 +90,10 @@ impl TagWorker {
         let mut root = None;
         if matches!(comparison.action, Action::Copy | Action::Update) {
             match self.backup(candidate, &comparison).await {
-                Ok(Some(told)) => outcome.reason = format!("{}; {told}", outcome.reason),
+                Ok(Some(backup)) => {
+                    outcome.reason = format!("{}; {}", outcome.reason, backup.told());
+                    outcome.backup = Some(backup.name.to_string());
+                }
                 Ok(None) => {}
                 Err(error) => return failed(error, outcome),
             }
@@ -133,12 +136,12 @@ impl TagWorker {
         }
     }
 
-    /// Keeps what the tag is at the target before it is overwritten; returns that as text.
+    /// Keeps what the tag is at the target before it is overwritten.
     async fn backup(
         &self,
         candidate: &Candidate,
         comparison: &Comparison,
-    ) -> Result<Option<String>, SyncError> {
+    ) -> Result<Option<Backup>, SyncError> {
         let Some(backups) = &self.backups else {
             return Ok(None);
         };
@@ -146,7 +149,7 @@ impl TagWorker {
             return Ok(None);
         };
         backup.keep(&self.target, candidate).await?;
-        Ok(Some(backup.told()))
+        Ok(Some(backup))
     }
 
     async fn copy(

@@ -21,7 +21,7 @@ pub(in crate::cli) async fn run(arguments: PlanArguments) -> Result<u8, CliError
         let path = draft.path().display().to_string();
         draft.finish(job, plan, arguments.copy)?;
         talk_line(&format!(
-            "saved; to copy exactly this: registrysync sync --plan {path}"
+            "saved; to run exactly this: registrysync sync --plan {path}"
         ));
     }
     Ok(code)

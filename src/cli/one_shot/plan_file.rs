@@ -1,5 +1,6 @@
 //! A plan in a file, to be looked at, approved, and run later. It has no credentials.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use chrono::{SecondsFormat, Utc};
@@ -18,7 +19,7 @@ use crate::oci::{Digest, Endpoint, RegistryAddress};
 use crate::sync::evidence::{Asked, AskedItem, AskedPlan, AskedRegistry};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
-use crate::sync::kept::deletes::KeptDelete;
+use crate::sync::kept::deletes::PlannedDeletes;
 use crate::sync::kept::part::{KeptAction, KeptActions, KeptPage, KeptPart};
 use crate::sync::kept::record::ActionRecord;
 use crate::sync::{BackupTag, Engine, IndexMode, Placement, Plan, SyncSpec};
@@ -177,11 +178,19 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
         .iter()
         .map(|source| client(source).map(Endpoint::from));
     let sources: Vec<Endpoint> = sources.collect::<Result<_, _>>()?;
-    let mut actions = Vec::new();
+    let (mut actions, mut targets) = (Vec::new(), HashSet::new());
     for (number, record) in plan.actions.iter().enumerate() {
         if record.is_copy() {
             let action = action(record, &sources, target.address());
             let action = action.map_err(|why| named(format!("action {}: {why}", number + 1)))?;
+            if !targets.insert(record.target.clone()) {
+                let twice = format!(
+                    "action {}: another one has the target `{}`",
+                    number + 1,
+                    record.target
+                );
+                return Err(named(twice));
+            }
             actions.push(action);
         }
     }
@@ -277,7 +286,29 @@ fn action(
     if !is_at(&target.host(), &record.target) {
         return Err(format!("`{}` isn't at its target", record.target));
     }
-    record.read(from).map_err(|error| error.to_string())
+    let action = record.read(from).map_err(|error| error.to_string())?;
+    // What a person has read is what is done.
+    let ends = [
+        (
+            from.host(),
+            &action.source,
+            &action.reference,
+            &record.source,
+        ),
+        (
+            &*target.host(),
+            &action.target,
+            &action.target_reference,
+            &record.target,
+        ),
+    ];
+    for (host, repository, reference, shown) in ends {
+        let own = format!("{host}/{}", reference.on(repository));
+        if own != *shown {
+            return Err(format!("it says `{shown}`, and its other members `{own}`"));
+        }
+    }
+    Ok(action)
 }
 
 /// The actions of a plan in memory.
@@ -298,8 +329,8 @@ impl KeptActions for FileActions {
     }
 
     /// None: nothing is recorded of what was written.
-    fn deletes<'a>(&'a self, _place: &'a str) -> BoxFuture<'a, Result<Vec<KeptDelete>, String>> {
-        std::future::ready(Ok(Vec::new())).boxed()
+    fn deletes<'a>(&'a self, _place: &'a str) -> BoxFuture<'a, Result<PlannedDeletes, String>> {
+        std::future::ready(Ok(PlannedDeletes::default())).boxed()
     }
 
     fn source(&self) -> Option<&Endpoint> {

@@ -1,8 +1,6 @@
 //! Items that name their repositories by pattern: the catalogue of the source, and an item for each
 //! repository that matches.
 
-use std::collections::HashSet;
-
 use indexmap::IndexSet;
 
 use crate::blocking::spawn_blocking;
@@ -32,6 +30,8 @@ pub(in crate::service) struct Expanded {
     pub(in crate::service) unmatched: Vec<NoMatch>,
     /// The pattern in words, and the place in `items` of one that it matches.
     of_patterns: Vec<(String, usize)>,
+    /// Whether the catalogue had names that aren't valid, so it may be damaged.
+    is_damaged: bool,
 }
 
 /// An item without a repository.
@@ -96,25 +96,23 @@ pub(in crate::service) async fn catalogue_read(
 }
 
 fn matched(catalogue: &[String], items: &[NumberedItem]) -> Result<RunCatalogue, Error> {
+    // Pages may overlap.
+    let catalogue: IndexSet<&str> = catalogue.iter().map(String::as_str).collect();
     let mut found = RunCatalogue {
         listed: i64::try_from(catalogue.len()).unwrap_or(i64::MAX),
         ..RunCatalogue::default()
     };
     // What other items name exists, whether or not the catalogue has it.
     let named = items.iter().map(|(_, item)| item.repositories.path());
-    let listed: HashSet<&str> = catalogue.iter().map(String::as_str).collect();
     let named: IndexSet<&str> = named
-        .filter(|path| *path != BY_PATTERN && !listed.contains(path))
+        .filter(|path| *path != BY_PATTERN && !catalogue.contains(path))
         .collect();
     for (id, item) in items {
         let Some(spec) = item.repositories.pattern() else {
             continue;
         };
         let pattern = spec.compile().map_err(Error::unexpected)?;
-        let all = catalogue
-            .iter()
-            .map(String::as_str)
-            .chain(named.iter().copied());
+        let all = catalogue.iter().chain(&named).copied();
         for name in all.filter(|name| pattern.is_match(name)) {
             if found.repositories.len() == MATCHES {
                 found.error = Some(format!(
@@ -135,7 +133,10 @@ pub(in crate::service) fn items_expand(
     items: Vec<NumberedItem>,
     catalogue: &RunCatalogue,
 ) -> Result<Expanded, Error> {
-    let mut expanded = Expanded::default();
+    let mut expanded = Expanded {
+        is_damaged: catalogue.warning.is_some(),
+        ..Expanded::default()
+    };
     for (id, item) in items {
         let pattern = match &item.repositories {
             Repositories::One(_) => {
@@ -171,7 +172,12 @@ impl Expanded {
     /// Whether the repositories of all patterns are known.
     pub(in crate::service) fn is_listed(&self) -> bool {
         let is_known = |item: &NoMatch| !matches!(item.why, NoRepositories::NotListed(_));
-        self.unmatched.iter().all(is_known)
+        !self.is_damaged && self.unmatched.iter().all(is_known)
+    }
+
+    /// Whether an item names its repositories by pattern.
+    pub(in crate::service) fn has_patterns(&self) -> bool {
+        !self.of_patterns.is_empty() || !self.unmatched.is_empty()
     }
 
     /// Adds to a retry what the earlier run couldn't list: all of the repositories that match now.

@@ -57,6 +57,7 @@ impl ProjectSettings {
                 .prune_retain
                 .map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX)),
             force,
+            by_pattern: false,
             written: HashMap::new(),
         }))
     }

@@ -130,7 +130,15 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
         ends,
         places: places.into_iter().collect(),
         asked,
-        warning: catalogue.warning,
+        warning: catalogue.warning.map(|warning| {
+            let prunes = ProjectSettings::of(&project).is_ok_and(|own| own.prune.is_some());
+            let told = if prunes {
+                "; nothing is deleted in this run"
+            } else {
+                ""
+            };
+            format!("{warning}{told}")
+        }),
     }))
 }
 
@@ -381,7 +389,7 @@ impl StoredProject {
         let target = client(self.target)?;
         let items = sync_items(&self.items.items, &self.settings, &source)?;
         let on_empty = self.settings.on_empty;
-        let is_listed = self.items.is_listed();
+        let (is_listed, has_patterns) = (self.items.is_listed(), self.items.has_patterns());
         let unmatched = self.items.unmatched.into_iter();
         let unmatched = unmatched.map(|item| item.unmatched(&source, on_empty));
         Ok(Job {
@@ -401,7 +409,10 @@ impl StoredProject {
                     .map_err(|error| Error::invalid("referrers", error.to_string()))?,
                 backup_tag: self.settings.backup_tag,
                 // What a pattern would have selected isn't known.
-                prune: self.prune.filter(|_| is_listed),
+                prune: self.prune.filter(|_| is_listed).map(|prune| Prune {
+                    by_pattern: has_patterns,
+                    ..prune
+                }),
             },
             pair: self.pair,
             kept: self.kept.map(|(plan_id, places)| KeptRun {

@@ -124,6 +124,21 @@ pub fn delete_list(
         .load(conn)?)
 }
 
+/// What a plan has in one target repository by digest, without a tag.
+pub fn digest_list(
+    conn: &mut DbConnection,
+    plan_id: i64,
+    target_repository: &str,
+) -> Result<Vec<String>, Error> {
+    Ok(kept_action::table
+        .filter(kept_action::plan_id.eq(plan_id))
+        .filter(kept_action::target_repository.eq(target_repository))
+        // No tag has a colon.
+        .filter(kept_action::target_tag.like("%:%"))
+        .select(kept_action::target_tag)
+        .load(conn)?)
+}
+
 /// The target repositories of a plan's copies, updates and deletes, in its order.
 pub fn work_places(conn: &mut DbConnection, plan_id: i64) -> Result<Vec<String>, Error> {
     let first = diesel::dsl::min(kept_action::number);

@@ -1,6 +1,6 @@
 //! The deletes of a kept plan: decided as those of any other run, and none that the plan hasn't.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::oci::{Digest, Endpoint, Reference, Repository, Tag};
 use crate::sync::prune::decide::left;
@@ -15,6 +15,15 @@ pub struct KeptDelete {
     pub digest: Digest,
     /// Why it goes.
     pub reason: String,
+}
+
+/// The deletes of a plan in one target repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlannedDeletes {
+    /// Them.
+    pub all: Vec<KeptDelete>,
+    /// Images that the plan has by digest, without a tag.
+    pub pinned: HashSet<Digest>,
 }
 
 /// What a run of a plan may delete in one place.
@@ -47,6 +56,7 @@ pub(in crate::sync) async fn kept_deletes(
         rules: Prune {
             kind: PruneKind::Selected,
             retain: 0,
+            by_pattern: false,
             written: HashMap::new(),
             ..rules.clone()
         },

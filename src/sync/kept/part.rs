@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::deletes::KeptDelete;
+use super::deletes::PlannedDeletes;
 use super::digests::PlannedDigests;
 use crate::oci::{Endpoint, PlatformChoice, Reference, Repository};
 use crate::sync::input::index_mode::IndexMode;
@@ -53,7 +53,7 @@ pub trait KeptActions: Send + Sync {
     ) -> BoxFuture<'a, Result<KeptPage, String>>;
 
     /// The deletes of `place`. Err: they can't be read, and why.
-    fn deletes<'a>(&'a self, place: &'a str) -> BoxFuture<'a, Result<Vec<KeptDelete>, String>>;
+    fn deletes<'a>(&'a self, place: &'a str) -> BoxFuture<'a, Result<PlannedDeletes, String>>;
 
     /// The registry that the deleted tags came from; `None`: nothing is deleted.
     fn source(&self) -> Option<&Endpoint>;

@@ -16,8 +16,10 @@ pub(in crate::sync) struct Sight<'a> {
     pub(in crate::sync) looks: &'a [SourceLook],
     /// The tags that the run writes or carries along.
     pub(in crate::sync) writes: &'a HashSet<String>,
-    /// The tags at the target; `None`: not known.
+    /// The tags at the target, with those that the run has added; `None`: not known.
     pub(in crate::sync) present: Option<&'a HashSet<String>>,
+    /// Tags that the run has added: they don't count for the limit.
+    pub(in crate::sync) adds: &'a HashSet<String>,
     /// What the target's tags are now, of those that were looked at; `None`: gone.
     pub(in crate::sync) heads: &'a HashMap<String, Option<Digest>>,
     /// What else forbids all deletes.
@@ -65,7 +67,7 @@ pub(in crate::sync) fn candidates(
 ) -> Candidates {
     let mut found = Candidates::default();
     for written in records {
-        let Some(reason) = doom(rules.kind, written, sight) else {
+        let Some(reason) = doom(rules, written, sight) else {
             continue;
         };
         if sight
@@ -92,7 +94,7 @@ pub(in crate::sync) fn candidates(
 }
 
 /// Why a tag would be deleted; `None`: it stays.
-fn doom(kind: PruneKind, written: &WrittenTag, sight: &Sight<'_>) -> Option<String> {
+fn doom(rules: &Prune, written: &WrittenTag, sight: &Sight<'_>) -> Option<String> {
     if sight.writes.contains(&written.tag) {
         return None;
     }
@@ -107,8 +109,11 @@ fn doom(kind: PruneKind, written: &WrittenTag, sight: &Sight<'_>) -> Option<Stri
                 .as_ref()
                 .is_ok_and(|tags| !tags.contains(&written.source_tag))
         });
-    match kind {
+    let is_known = sight.looks.iter().any(|look| look.source == written.source);
+    match rules.kind {
         _ if has_left => Some(left(written)),
+        // The catalogue may only have lost it for today.
+        PruneKind::Selected if rules.by_pattern && !is_known && !rules.force => None,
         PruneKind::Selected => Some("the project doesn't write it any more".to_owned()),
         PruneKind::Gone => None,
     }
@@ -186,7 +191,8 @@ pub(in crate::sync) fn bar(rules: &Prune, sight: &Sight<'_>) -> Option<String> {
 }
 
 fn over_limit(rules: &Prune, deletes: usize, sight: &Sight<'_>) -> Option<String> {
-    let tags = sight.present.map_or(0, HashSet::len);
+    let before = |tags: &HashSet<String>| tags.difference(sight.adds).count();
+    let tags = sight.present.map_or(0, before);
     let limit = rules.limit;
     let most = tags.saturating_mul(usize::from(limit)) / 100;
     if rules.force || deletes <= most {
@@ -255,6 +261,7 @@ mod tests {
                 protect: protects.then(|| Pattern::new("^t1$").unwrap()),
                 retain,
                 force,
+                by_pattern: false,
                 written: HashMap::new(),
             }
         }
@@ -284,6 +291,7 @@ mod tests {
                 looks: &looks,
                 writes: &writes,
                 present: present.as_ref(),
+                adds: &HashSet::new(),
                 heads: &heads,
                 bar: has_bar.then_some("a tag failed"),
             };

@@ -58,6 +58,8 @@ pub(in crate::sync) struct Deleter<'a> {
     pub(in crate::sync) place: &'a str,
     /// The tags that the target has.
     pub(in crate::sync) present: &'a HashSet<String>,
+    /// Images that are needed without a tag.
+    pub(in crate::sync) pinned: &'a HashSet<Digest>,
     pub(in crate::sync) ways: &'a Ways,
     pub(in crate::sync) halt: &'a RunStop,
     pub(in crate::sync) parallel: usize,
@@ -115,7 +117,8 @@ impl Deleter<'_> {
             return Ok(());
         }
         let (target, repository) = (self.target, self.repository);
-        let looked = Neighbours::look(target, repository, self.present, self.parallel).await;
+        let all = (self.present, self.pinned);
+        let looked = Neighbours::look(target, repository, all, self.parallel).await;
         let mut neighbours = match looked {
             Ok(neighbours) => neighbours,
             Err(error) => {
@@ -139,6 +142,9 @@ impl Deleter<'_> {
             .iter()
             .position(|(digest, group)| is_free(&neighbours, digest, group))
         {
+            if !self.is_as_seen(&mut neighbours).await? {
+                continue;
+            }
             if let Some((digest, group)) = groups.shift_remove_index(at) {
                 self.group(&digest, group, &mut neighbours).await?;
             }
@@ -147,6 +153,21 @@ impl Deleter<'_> {
             self.stays(&digest, &group, &neighbours);
         }
         Ok(())
+    }
+
+    /// Whether the repository has no other tags than those that were looked at; new ones are looked at.
+    async fn is_as_seen(&self, neighbours: &mut Neighbours) -> Result<bool, Stopped> {
+        let (target, repository) = (self.target, self.repository);
+        match neighbours.news(target, repository, self.parallel).await {
+            Ok(are_new) => Ok(!are_new),
+            Err(error) => {
+                let place = self.place;
+                self.say(Deletion::Warning(format!(
+                    "`{place}`: nothing more is deleted by digest, since its other tags can't be checked: {error}"
+                )));
+                Err(Stopped)
+            }
+        }
     }
 
     /// One manifest with all its tags.

@@ -10,25 +10,32 @@ use crate::sync::copy::ladder::CHILDREN;
 
 /// What the tags of one repository need.
 pub(super) struct Neighbours {
-    /// By tag.
+    /// The tags that were looked at.
+    seen: HashSet<String>,
+    /// By tag, or by its digest for an image without one.
     digests: HashMap<String, Digest>,
     /// All that an index names, and the indexes within it.
     named: HashMap<Digest, HashSet<Digest>>,
 }
 
 impl Neighbours {
-    /// Looks at these tags.
+    /// Looks at these tags, and at images without one.
     pub(super) async fn look(
         target: &Endpoint,
         repository: &Repository,
-        tags: &HashSet<String>,
+        (tags, pinned): (&HashSet<String>, &HashSet<Digest>),
         parallel: usize,
     ) -> Result<Self, Error> {
         let looks: Vec<_> = tags
             .iter()
-            .filter_map(|name| Some((name.clone(), Tag::parse(name).ok()?)))
-            .map(|(name, tag)| async move {
-                let head = target.manifest_head(repository, &Reference::Tag(tag)).await;
+            .filter_map(|name| Some((name.clone(), Reference::Tag(Tag::parse(name).ok()?))))
+            .chain(
+                pinned
+                    .iter()
+                    .map(|digest| (digest.to_string(), Reference::Digest(digest.clone()))),
+            )
+            .map(|(name, reference)| async move {
+                let head = target.manifest_head(repository, &reference).await;
                 (name, head)
             })
             .collect();
@@ -53,7 +60,32 @@ impl Neighbours {
         while let Some((index, all)) = trees.next().await {
             named.insert(index, all?);
         }
-        Ok(Self { digests, named })
+        let seen = tags.clone();
+        Ok(Self {
+            seen,
+            digests,
+            named,
+        })
+    }
+
+    /// Whether there are tags that weren't looked at; they are now.
+    pub(super) async fn news(
+        &mut self,
+        target: &Endpoint,
+        repository: &Repository,
+        parallel: usize,
+    ) -> Result<bool, Error> {
+        let listing = target.tag_listing(repository).await?;
+        let tags: HashSet<String> = listing.entries.into_iter().collect();
+        let new: HashSet<String> = tags.difference(&self.seen).cloned().collect();
+        if new.is_empty() {
+            return Ok(false);
+        }
+        let looked = Self::look(target, repository, (&new, &HashSet::new()), parallel).await?;
+        self.seen.extend(looked.seen);
+        self.digests.extend(looked.digests);
+        self.named.extend(looked.named);
+        Ok(true)
     }
 
     /// A tag other than these that needs the manifest, and how, as text.

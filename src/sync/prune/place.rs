@@ -39,12 +39,11 @@ pub(in crate::sync) async fn place_decide(
             None
         }
     };
-    let counted = present.as_ref().map(|tags| tags | &known.adds);
-    let mut found = candidates(rules, records, &known.sight(counted.as_ref(), &none, None));
+    let mut found = candidates(rules, records, &known.sight(present.as_ref(), &none, None));
     let mut heads = HashMap::new();
     if bar(
         rules,
-        &known.sight(counted.as_ref(), &none, trouble.as_deref()),
+        &known.sight(present.as_ref(), &none, trouble.as_deref()),
     )
     .is_none()
     {
@@ -56,7 +55,7 @@ pub(in crate::sync) async fn place_decide(
     found
         .doomed
         .sort_by(|one, other| one.written.tag.cmp(&other.written.tag));
-    let sight = known.sight(counted.as_ref(), &heads, trouble.as_deref());
+    let sight = known.sight(present.as_ref(), &heads, trouble.as_deref());
     Decided {
         decision: decide(rules, found, &sight),
         present: present.unwrap_or_default(),
@@ -75,6 +74,7 @@ impl PlaceSights {
             looks: &self.looks,
             writes: &self.writes,
             present,
+            adds: &self.adds,
             heads,
             bar,
         }

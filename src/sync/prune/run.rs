@@ -55,7 +55,8 @@ impl Pruning<'_> {
                     return;
                 }
             };
-            let kept = kept_deletes(planned, self.rules, &known.place, source).await;
+            known.pinned = planned.pinned;
+            let kept = kept_deletes(planned.all, self.rules, &known.place, source).await;
             for warning in kept.warnings {
                 end.warn(warning, self.reporter).await;
             }
@@ -107,6 +108,7 @@ impl Pruning<'_> {
             repository: &known.repository,
             place,
             present: &present,
+            pinned: &known.pinned,
             ways: self.ways,
             halt: self.halt,
             parallel: self.parallel,

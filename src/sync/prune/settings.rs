@@ -61,6 +61,8 @@ pub struct Prune {
     pub retain: usize,
     /// Permits more than the limit, and deleting when a source has or the selection selects nothing.
     pub force: bool,
+    /// Whether repositories are found by pattern: what came from one that isn't found stays.
+    pub by_pattern: bool,
     /// What the project wrote, by `host/repository` at the target.
     pub written: HashMap<String, Vec<WrittenTag>>,
 }

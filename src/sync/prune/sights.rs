@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use super::look::SourceLook;
-use crate::oci::{Endpoint, Reference, Repository};
+use crate::oci::{Digest, Endpoint, Reference, Repository};
 use crate::sync::referrers::walk::Referrers;
 use crate::sync::selection::candidate::Candidate;
 
@@ -17,8 +17,10 @@ pub(in crate::sync) struct PlaceSights {
     pub(super) looks: Vec<SourceLook>,
     /// The tags that the run writes or carries along.
     pub(super) writes: HashSet<String>,
-    /// Those of a plan that the target doesn't have yet.
+    /// Tags that are new at the target with this run, or would be.
     pub(super) adds: HashSet<String>,
+    /// Images that the run writes by digest, without a tag.
+    pub(super) pinned: HashSet<Digest>,
     /// What forbids all deletes.
     pub(super) trouble: Option<String>,
 }
@@ -44,8 +46,13 @@ impl Sights {
             sights.place(target, repository).looks.push(look);
         }
         for candidate in candidates {
-            if let Reference::Tag(tag) = &candidate.target_reference {
-                sights.writes(candidate.target.as_str(), tag.as_str());
+            match &candidate.target_reference {
+                Reference::Tag(tag) => sights.writes(candidate.target.as_str(), tag.as_str()),
+                Reference::Digest(digest) => {
+                    if let Some(known) = sights.places.get_mut(candidate.target.as_str()) {
+                        known.pinned.insert(digest.clone());
+                    }
+                }
             }
         }
         sights
@@ -69,6 +76,7 @@ impl Sights {
             looks: Vec::new(),
             writes: HashSet::new(),
             adds: HashSet::new(),
+            pinned: HashSet::new(),
             trouble: None,
         })
     }
@@ -80,7 +88,7 @@ impl Sights {
         }
     }
 
-    /// A tag that a plan would add.
+    /// A tag that is new at the target, or would be.
     pub(in crate::sync) fn adds(&mut self, target_repository: &str, tag: &str) {
         if let Some(known) = self.places.get_mut(target_repository) {
             known.adds.insert(tag.to_owned());

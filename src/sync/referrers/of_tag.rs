@@ -15,9 +15,6 @@ use super::arrive::Arrived;
 use super::subjects::children;
 use super::walk::Referrers;
 
-/// Why nothing is done for the tags of a copied image.
-pub(super) const CARRIED: &str = "copied with the image to which it belongs";
-
 /// Why nothing is done for the tags of an index that isn't copied as it is.
 const REDUCED: &str =
     "belongs to the source's index, of which only the chosen platforms are copied";

@@ -16,11 +16,13 @@ use crate::sync::selection::candidate::Candidate;
 use super::arrive::{Arrival, Arrived};
 use super::found::{Found, find};
 use super::lease::IndexLeases;
-use super::of_tag::CARRIED;
 use super::tags::ReferrerTags;
 
 /// How far referrers of referrers are followed; real ones have two levels.
 const DEEPEST: usize = 4;
+
+/// Why nothing is done for the tags of a copied image.
+const CARRIED: &str = "copied with the image to which it belongs";
 
 /// The referrers of a run's or plan's tags.
 pub(in crate::sync) struct Referrers {

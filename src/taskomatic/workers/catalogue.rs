@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,10 +12,13 @@ use crate::service::runs::job::{CatalogueWanted, catalogue_wanted};
 use crate::service::runs::limits::{RunLimits, barred};
 use crate::store::projects::catalogue::{RunCatalogue, catalogue_keep};
 use crate::store::runs::part::parts_running;
-use crate::store::runs::queue::{Barred, run_without_catalogue};
+use crate::store::runs::queue::{Barred, run_lacks_catalogue, run_without_catalogue};
 use crate::store::runs::run::Run;
 use crate::store::{Db, DbConnection, SealKey};
 use crate::taskomatic::DATABASE_PAUSE;
+
+/// Pause between two looks whether a run still waits.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// The runs whose catalogue this process reads.
 #[derive(Clone, Default)]
@@ -24,6 +28,11 @@ impl Reading {
     fn ids(&self) -> Vec<i64> {
         let ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         ids.iter().copied().collect()
+    }
+
+    /// How many they are.
+    pub(super) fn count(&self) -> usize {
+        self.ids().len()
     }
 
     fn begin(&self, run_id: i64) -> ReadingOne {
@@ -91,11 +100,30 @@ fn find(
     }
 }
 
+async fn keep(db: &Db, run_id: i64, catalogue: RunCatalogue) -> Result<(), Error> {
+    db.transaction(move |conn| Ok(catalogue_keep(conn, run_id, &catalogue)?))
+        .await
+}
+
+/// Waits until the run doesn't wait for its catalogue any more: it was cancelled, or its project is
+/// gone.
+async fn run_ended(db: &Db, run_id: i64) {
+    loop {
+        tokio::time::sleep(WATCH).await;
+        let waits = db.run(move |conn| run_lacks_catalogue(conn, run_id)).await;
+        if matches!(waits, Ok(false)) {
+            return;
+        }
+    }
+}
+
 impl CatalogueWork {
-    /// Reads and keeps it, unless the worker is stopped meanwhile.
+    /// Reads and keeps it, unless the worker is stopped or the run ends meanwhile.
     pub(super) async fn work(self, db: Db, stop: CancellationToken) {
+        let run_id = self.run.id;
         tokio::select! {
             () = stop.cancelled() => {}
+            () = run_ended(&db, run_id) => {}
             () = self.read(&db) => {}
         }
     }
@@ -111,9 +139,15 @@ impl CatalogueWork {
             ..RunCatalogue::default()
         });
         let run_id = self.run.id;
-        let keep = move |conn: &mut DbConnection| catalogue_keep(conn, run_id, &catalogue);
-        if let Err(error) = db.transaction(keep).await {
+        if let Err(error) = keep(db, run_id, catalogue).await {
             tracing::error!(run = run_id, %error, "can't keep the catalogue");
+            if !error.is_passing() {
+                let catalogue = RunCatalogue {
+                    error: Some(format!("it can't be kept: {error}")),
+                    ..RunCatalogue::default()
+                };
+                let _ = keep(db, run_id, catalogue).await;
+            }
             tokio::time::sleep(DATABASE_PAUSE).await;
         }
         drop(self.reading);

@@ -149,8 +149,10 @@ impl Worker {
     }
 
     async fn next(&self, place: &WorkContext) -> Result<Option<Next>, Error> {
-        if let Some(catalogue) =
-            catalogue_next(&place.db, &self.reading, self.options.limits).await?
+        // Slow catalogues must not take the slots of all others.
+        if self.reading.count() < (self.options.slots / 2).max(1)
+            && let Some(catalogue) =
+                catalogue_next(&place.db, &self.reading, self.options.limits).await?
         {
             return Ok(Some(Next::Catalogue(catalogue)));
         }

@@ -251,3 +251,24 @@ fn a_source_that_is_the_target_is_refused_before_anything_is_asked() {
         }
     }
 }
+
+/// It is taken as FILE, which nobody has meant.
+#[test]
+fn a_word_too_many_is_explained() {
+    let desk = Desk::new();
+    for words in [
+        ["--tag", "1.0,", "1.1"],
+        ["--tag=1", "--referrers", "signature"],
+    ] {
+        let said = desk.run(&[&BASE[..], &words[..]].concat()).ended(2);
+        for part in [
+            "a word without a flag is taken as FILE",
+            "`--referrers` its types after `=`",
+        ] {
+            assert!(said.err.contains(part), "{}", said.err);
+        }
+    }
+    let other = ["--tag", "1", "--plan", "monday.plan"];
+    let said = desk.run(&[&BASE[..], &other[..]].concat()).ended(2);
+    assert!(!said.err.contains("taken as FILE"), "{}", said.err);
+}

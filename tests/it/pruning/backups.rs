@@ -1,7 +1,9 @@
 //! What a tag was before it is overwritten is kept under another name.
 
+use registrysync::sync::progress::{Event, Reporter};
 use registrysync::sync::prune::settings::PruneKind;
-use registrysync::sync::{Action, BackupTag, Status, SyncSpec};
+use registrysync::sync::{Action, BackupTag, Engine, RunEnd, RunStop, Status, SyncSpec};
+use tokio::sync::mpsc;
 
 use super::{World, deleted, image};
 use crate::support::images::{AMD64, Format, Image};
@@ -87,6 +89,49 @@ async fn what_can_not_be_kept_is_not_overwritten() {
     image(51).store(&world.target, "app", Some("3"));
     run(&world.to, kept(&world, "old-{tag}", &everything())).await;
     assert_eq!(world.target.tags("app")["old-3"], image(51).digest());
+}
+
+/// The name under which an image is kept was a tag of the project, with the same image.
+#[tokio::test]
+async fn a_kept_image_is_not_deleted_under_its_old_name() {
+    let world = World::start().await;
+    image(1).store(&world.target, "app", Some("old-1"));
+    let mut rules = world.rules(PruneKind::Gone);
+    for records in rules.written.values_mut() {
+        let mut record = records[0].clone();
+        (record.tag, record.source_tag) = ("old-1".to_owned(), "old-1".to_owned());
+        records.push(record);
+    }
+    image(50).store(&world.source, "app", Some("1"));
+    let wanted = || SyncSpec {
+        backup_tag: Some("old-{tag}".parse().unwrap()),
+        ..world.spec(&everything(), rules.clone())
+    };
+    let plan = world.plan(wanted()).await;
+    assert_eq!((plan.update, plan.delete), (1, 0), "{plan:?}");
+    let (ran, forgotten) = run_forgetting(&world, wanted()).await;
+    assert_eq!((ran.totals.updated, ran.totals.deleted), (1, 0));
+    assert_eq!(world.target.tags("app")["old-1"], image(1).digest());
+    // So that the next run doesn't delete it either.
+    let place = format!("{}/app", world.target.address());
+    assert_eq!(forgotten, [(place, vec!["old-1".to_owned()])]);
+}
+
+/// Runs; also what shall not be recorded any more.
+async fn run_forgetting(world: &World, wanted: SyncSpec) -> (RunEnd, Vec<(String, Vec<String>)>) {
+    let engine = Engine::new(world.to.clone(), wanted);
+    let (sender, mut receiver) = mpsc::channel(4);
+    let listen = async {
+        let mut forgotten = Vec::new();
+        while let Some(event) = receiver.recv().await {
+            if let Event::Forgotten { place, tags } = event {
+                forgotten.push((place, tags));
+            }
+        }
+        forgotten
+    };
+    let reporter = Reporter::new(sender);
+    tokio::join!(engine.run(reporter, RunStop::default()), listen)
 }
 
 /// The image that is written is the one that is there.

@@ -66,6 +66,28 @@ async fn a_smaller_selection_deletes_only_if_that_is_asked() {
     assert_eq!(world.tags(), "1 2 3 4 5 6 7 8");
 }
 
+/// A catalogue may leave out a repository for a day.
+#[tokio::test]
+async fn what_came_from_a_repository_that_a_pattern_does_not_find_stays_without_force() {
+    let world = World::start().await;
+    let mut rules = world.rules(PruneKind::Selected);
+    for record in rules.written.values_mut().flatten().take(2) {
+        record.source = format!("{}/lost", world.source.address());
+    }
+    world.leave(&["1", "10", "2"]);
+    for (by_pattern, force, expected) in
+        [(true, false, "2"), (true, true, "1 10"), (false, false, "")]
+    {
+        let rules = Prune {
+            by_pattern,
+            force,
+            ..rules.clone()
+        };
+        let ran = run(&world.to, world.spec(&everything(), rules)).await;
+        assert_eq!(deleted(&ran, Status::Done), expected);
+    }
+}
+
 #[tokio::test]
 async fn without_the_option_nothing_goes() {
     let world = World::start().await;

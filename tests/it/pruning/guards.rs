@@ -255,27 +255,28 @@ async fn more_than_the_limit_is_all_or_nothing() {
     assert_eq!(deleted(&ran, Status::Done), "6 7 8");
 }
 
-/// What a run adds counts as the target's in the plan, too.
+/// The source must not raise the limit by adding tags.
 #[tokio::test]
-async fn the_limit_counts_the_tags_after_the_copies_in_run_and_plan() {
+async fn the_limit_counts_the_tags_before_the_copies_in_run_and_plan() {
     let world = World::start().await;
     world.leave(&["3", "4"]);
-    for number in 11..=14 {
+    for number in 11..=40 {
         super::image(number).store(&world.source, "app", Some(&number.to_string()));
     }
-    let wanted = || {
+    let limited = |limit| {
         world.spec(
             &everything(),
-            // Of 10 tags 1.5, of 14 tags 2.1.
             Prune {
-                limit: 15,
+                limit,
                 ..world.rules(PruneKind::Gone)
             },
         )
     };
-    let plan = world.plan(wanted()).await;
+    blocked(&world, limited(19), "3 4", "2 of the 10 tags of `").await;
+    // Now they were there before.
+    let plan = world.plan(limited(19)).await;
     assert_eq!(planned(&plan, Action::Delete), "3 4");
-    let ran = run(&world.to, wanted()).await;
+    let ran = run(&world.to, limited(19)).await;
     assert_eq!(deleted(&ran, Status::Done), "3 4");
 }
 

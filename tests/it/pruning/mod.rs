@@ -116,6 +116,7 @@ pub(crate) fn rules(kind: PruneKind, written: HashMap<String, Vec<WrittenTag>>) 
         protect: None,
         retain: 0,
         force: false,
+        by_pattern: false,
         written,
     }
 }

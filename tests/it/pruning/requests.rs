@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use registrysync::sync::prune::settings::PruneKind;
-use registrysync::sync::{Action, Engine, Status, SyncSpec};
+use registrysync::sync::{Action, Engine, Status, SyncItem, SyncSpec};
 
 use super::{World, deleted, image, rules, written};
 use crate::support::docker_registry::DockerRegistry;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::Fault;
-use crate::sync::{client, everything, item, regex, repository, run, spec, tags_at};
+use crate::sync::{client, everything, item, literal, regex, repository, run, spec, tags_at};
 
 fn gone(world: &World) -> SyncSpec {
     world.spec(&everything(), world.rules(PruneKind::Gone))
@@ -78,6 +78,11 @@ async fn family(registry: &Registry, target: &str) -> (Image, Image) {
 }
 
 async fn prune_family(source: &Registry, target: &str, keep: &str) -> crate::sync::Ran {
+    let from = client(source.address());
+    prune_items(source, target, vec![item(&from, "app", &regex(keep))]).await
+}
+
+async fn prune_items(source: &Registry, target: &str, items: Vec<SyncItem>) -> crate::sync::Ran {
     let (from, to) = (client(source.address()), client(target));
     let all = spec(vec![item(&from, "app", &everything())]);
     // Written anew elsewhere, for the records only.
@@ -89,7 +94,7 @@ async fn prune_family(source: &Registry, target: &str, keep: &str) -> crate::syn
             PruneKind::Selected,
             HashMap::from([(place, written(&ran))]),
         )),
-        ..spec(vec![item(&from, "app", &regex(keep))])
+        ..spec(items)
     };
     run(&to, wanted).await
 }
@@ -185,6 +190,66 @@ async fn by_digest_nothing_more_goes_once_a_tag_was_overwritten() {
     assert_eq!(deleted(&ran, Status::Done), "5", "{ran:?}");
     assert_eq!(world.tags(), "1 10 2 3 4 6 7 8 9");
     assert_eq!(ran.warnings.len(), 1, "{:?}", ran.warnings);
+}
+
+/// What an item names by digest has no tag that would show that it is needed.
+#[tokio::test]
+async fn by_digest_an_image_stays_that_an_item_names_by_digest() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let (index, child) = family(&source, target.address()).await;
+    // A second index of the same child, without a tag.
+    let pinned = Image::index(Format::Oci, &[(AMD64, child.clone()), (AMD64, image(9))]);
+    pinned.store(&source, "app", None);
+    let (from, to) = (client(source.address()), client(target.address()));
+    let other = image(9);
+    let digests = [pinned.digest(), other.digest()];
+    let items = || {
+        vec![
+            item(&from, "app", &literal(&digests)),
+            item(&from, "app", &regex("^index$")),
+        ]
+    };
+    run(&to, spec(items())).await;
+    by_digest_only(&target, 405);
+    let ran = prune_items(&source, target.address(), items()).await;
+    assert_eq!(ran.end.totals.deleted, 0, "{ran:?}");
+    let all = ran.warnings.join("\n");
+    assert!(all.contains("`other` stays: `sha256:"), "{all}");
+    assert!(all.contains("`z-child` stays: the index `"), "{all}");
+    for image in [&index, &child, &pinned, &image(9)] {
+        assert!(target.manifest("app", image.digest()).is_some());
+    }
+}
+
+/// Somebody gives an image a tag while others are being deleted.
+#[tokio::test]
+async fn by_digest_an_image_stays_that_gets_another_tag_meanwhile() {
+    let world = World::start().await;
+    world.leave(&["3", "4", "5"]);
+    by_digest_only(&world.target, 405);
+    let slow =
+        crate::support::registry::faults::Action::Delay(std::time::Duration::from_millis(500));
+    world
+        .target
+        .fault_add(Fault::on("DELETE", "/manifests/sha256", slow).times(1));
+    let tagged = async {
+        let is_deleting = || {
+            let requests = world.target.requests();
+            let mut all = requests.0.iter();
+            all.any(|one| one.method == "DELETE" && one.path.contains("sha256"))
+        };
+        while !is_deleting() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        image(4).store(&world.target, "app", Some("prod"));
+    };
+    let (ran, ()) = tokio::join!(run(&world.to, gone(&world)), tagged);
+    assert_eq!(deleted(&ran, Status::Done), "3 5", "{ran:?}");
+    assert_eq!(world.target.tags("app")["prod"], image(4).digest());
+    assert!(
+        ran.warnings[0].contains("`4` stays: `prod` is the same image"),
+        "{ran:?}"
+    );
 }
 
 #[tokio::test]

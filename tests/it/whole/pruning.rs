@@ -356,7 +356,7 @@ async fn a_part_with_another_worker_deletes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_is_copied_under_a_new_name_and_deleted_under_the_old_one_in_one_run() {
     let (_source, target, _server, session) = world(None).await;
-    let details = json!({"target_tag": "x-{tag}", "prune": "selected", "prune_limit": 50});
+    let details = json!({"target_tag": "x-{tag}", "prune": "selected", "prune_limit": 100});
     set(&session, details).await.unwrap();
     let done = run(&session).await;
     assert_eq!(

@@ -175,6 +175,50 @@ async fn without_a_catalogue_nothing_is_deleted() {
     assert_eq!(target.tags("team/app").len(), 2);
 }
 
+/// Pages may overlap.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_listed_twice_is_copied_once() {
+    let (source, target) = (source().await, Registry::start().await);
+    let listed = Action::Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: json!({"repositories": ["team/db", "team/app", "team/db"]}).to_string(),
+    };
+    source.fault_add(Fault::on("GET", "_catalog", listed));
+    let (_server, session) =
+        server(&source, &target, &json!({"repositories_regex": "^team/"})).await;
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(
+        (&run["status"], &run["counts"]["copied"]),
+        (&json!("FINISHED"), &json!(4))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalogue_with_invalid_names_deletes_nothing() {
+    let (source, target) = (source().await, Registry::start().await);
+    let (_server, session) =
+        server(&source, &target, &json!({"repositories_regex": "^team/"})).await;
+    let details = json!({"prune": "selected", "prune_limit": 100});
+    let body = json!({"label": "web", "details": details});
+    session.post("registrysync/setDetails", body).await.unwrap();
+    session.run_ended(session.run().await).await;
+    source.tag_remove("team/db", "1");
+    let listed = Action::Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: json!({"repositories": ["team/db", "team/app\u{0}", "team/old-app"]}).to_string(),
+    };
+    source.fault_add(Fault::on("GET", "_catalog", listed));
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(run["counts"]["deleted"], 0, "{run}");
+    let log = session.log(run["id"].as_i64().unwrap()).await;
+    assert!(log.contains("; nothing is deleted in this run"), "{log}");
+    source.faults_clear();
+    let run = session.run_ended(session.run().await).await;
+    assert_eq!(run["counts"]["deleted"], 1, "{run}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pattern_that_matches_nothing_is_told() {
     let (source, target) = (source().await, Registry::start().await);
@@ -233,7 +277,8 @@ async fn two_repositories_of_one_target_are_a_conflict() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_waits_for_a_slow_catalogue_and_can_be_cancelled() {
     let (source, target) = (source().await, Registry::start().await);
-    let slow = Action::Delay(Duration::from_secs(5));
+    // Longer than the test waits: reading ends with the run.
+    let slow = Action::Delay(Duration::from_mins(5));
     source.fault_add(Fault::on("GET", "_catalog", slow).times(1));
     let (_server, session) = server(&source, &target, &json!({"repositories_regex": "team"})).await;
     let body = json!({"label": "other", "srcStore": "from", "destStore": "to"});

@@ -24,7 +24,7 @@ pub(super) async fn make(
     plan_print(&plan, json);
     if let (Some(id), false) = (plan["id"].as_i64(), json) {
         talk_line(&format!(
-            "plan {id} is kept until {}; to copy exactly this: registrysync project run {label} --plan {id}",
+            "plan {id} is kept until {}; to run exactly this: registrysync project run {label} --plan {id}",
             cell(&plan["expires"])
         ));
     }
@@ -56,7 +56,7 @@ pub(super) async fn list(session: &mut Session, label: &str, json: bool) -> Resu
         plans.iter().for_each(json_line);
         return Ok(0);
     }
-    let lines: Vec<[String; 7]> = plans
+    let lines: Vec<[String; 8]> = plans
         .iter()
         .map(|plan| {
             let total = |name: &str| cell(&plan["totals"][name]);
@@ -67,12 +67,15 @@ pub(super) async fn list(session: &mut Session, label: &str, json: bool) -> Resu
                 cell(&plan["expires"]),
                 total("copy"),
                 total("update"),
+                total("delete"),
                 total("blocked"),
             ]
         })
         .collect();
     table::print(
-        ["PLAN", "MADE", "BY", "EXPIRES", "COPY", "UPDATE", "BLOCKED"],
+        [
+            "PLAN", "MADE", "BY", "EXPIRES", "COPY", "UPDATE", "DELETE", "BLOCKED",
+        ],
         &lines,
         "there are no kept plans; make one with `registrysync project plan LABEL --keep`",
     );
@@ -111,11 +114,12 @@ fn plan_print(plan: &Json, json: bool) {
     }
     let total = |name: &str| number(&plan["totals"][name]).unwrap_or(0);
     talk_line(&format!(
-        "would copy {}, update {}, skip {}; {} blocked; at most {} to send in {} to the source ({}) \
+        "would copy {}, update {}, skip {}, delete {}; {} blocked; at most {} to send in {} to the source ({}) \
          and {} to the target; nothing was written",
         total("copy"),
         total("update"),
         total("skip"),
+        total("delete"),
         total("blocked"),
         Bytes(total("bytes")),
         counted(total("source_requests"), "request"),

@@ -211,7 +211,9 @@ impl Display {
 
     fn show(&mut self, run: &Json) {
         let count = |name: &str| run["counts"][name].as_u64().unwrap_or(0);
-        let (selected, done) = (count("selected"), COUNTS.into_iter().map(count).sum());
+        let done = COUNTS.into_iter().map(count).sum();
+        // Deletes come on top of what is selected.
+        let all = count("selected").max(done);
         let mut status = cell(&run["status"]);
         if let Some(waits_for) = run["waits_for"].as_str() {
             status = format!("{status}, waiting for {}", printable(waits_for));
@@ -219,7 +221,7 @@ impl Display {
         if let Some(bar) = &self.bar {
             let bytes = bytes(run);
             let rate = per_second(bytes, bar.elapsed());
-            bar.set_length(selected);
+            bar.set_length(all);
             bar.set_position(done);
             bar.set_message(format!("{status}  {}  {}/s", Bytes(bytes), Bytes(rate)));
             return;
@@ -227,7 +229,7 @@ impl Display {
         let line = format!(
             "run {}: {status}, {done} of {}",
             self.id,
-            counted(selected, "tag")
+            counted(all, "tag")
         );
         if line != self.shown && !self.quiet {
             talk_line(&line);

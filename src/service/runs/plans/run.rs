@@ -6,11 +6,13 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use crate::oci::Endpoint;
-use crate::store::projects::kept_action::{ActionRow, copy_count, copy_list, delete_list};
+use crate::oci::{Digest, Endpoint};
+use crate::store::projects::kept_action::{
+    ActionRow, copy_count, copy_list, delete_list, digest_list,
+};
 use crate::store::{Db, Error};
 use crate::sync::Engine;
-use crate::sync::kept::deletes::KeptDelete;
+use crate::sync::kept::deletes::PlannedDeletes;
 use crate::sync::kept::part::{KeptActions, KeptPage, KeptPart};
 use crate::sync::kept::record::ActionRecord;
 
@@ -72,20 +74,31 @@ impl KeptActions for StoredActions {
         all.boxed()
     }
 
-    fn deletes<'a>(&'a self, place: &'a str) -> BoxFuture<'a, Result<Vec<KeptDelete>, String>> {
+    fn deletes<'a>(&'a self, place: &'a str) -> BoxFuture<'a, Result<PlannedDeletes, String>> {
         let id = self.plan_id;
         let all = async move {
             let read = || {
                 let place = place.to_owned();
-                self.db.run(move |conn| delete_list(conn, id, &place))
+                self.db.run(move |conn| {
+                    Ok((
+                        delete_list(conn, id, &place)?,
+                        digest_list(conn, id, &place)?,
+                    ))
+                })
             };
-            let rows = waiting(read).await?.into_iter();
+            let (rows, digests) = waiting(read).await?;
             let read = |row: ActionRow| {
                 let number = row.number;
                 let delete = ActionRecord::from(row).delete();
                 delete.map_err(|error| format!("action {number}: {error}"))
             };
-            rows.map(read).collect()
+            Ok(PlannedDeletes {
+                all: rows.into_iter().map(read).collect::<Result<_, _>>()?,
+                pinned: digests
+                    .iter()
+                    .filter_map(|text| Digest::parse(text).ok())
+                    .collect(),
+            })
         };
         all.boxed()
     }
