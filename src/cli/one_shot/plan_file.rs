@@ -15,7 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::result_file::ResultFile;
 use crate::cli::sync_args::CopyArguments;
 use crate::cli::trust::TrustArguments;
-use crate::oci::{Digest, Endpoint, RegistryAddress};
+use crate::oci::{Digest, Endpoint, RegistryAddress, Repository};
 use crate::sync::evidence::{Asked, AskedItem, AskedPlan, AskedRegistry};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
@@ -279,9 +279,22 @@ fn action(
             .strip_prefix(host)
             .is_some_and(|rest| rest.starts_with('/'))
     };
-    let from = sources
-        .iter()
-        .find(|source| is_at(source.host(), &record.source));
+    let is_from = |repository: &str, place: &str| {
+        place
+            .strip_prefix(repository)
+            .is_some_and(|rest| rest.starts_with([':', '@']))
+    };
+    // Several sources of one host may differ in their prefixes.
+    let is_source = |from: &&Endpoint| {
+        let repository = Repository::parse(&record.repository).ok();
+        let path = repository.and_then(|repository| from.address().resolve(&repository).ok());
+        path.is_some_and(|path| is_from(&format!("{}/{path}", from.host()), &record.source))
+    };
+    let from = sources.iter().find(is_source).or_else(|| {
+        sources
+            .iter()
+            .find(|source| is_at(source.host(), &record.source))
+    });
     let from = from.ok_or_else(|| format!("`{}` is at none of its sources", record.source))?;
     if !is_at(&target.host(), &record.target) {
         return Err(format!("`{}` isn't at its target", record.target));

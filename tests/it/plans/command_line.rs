@@ -224,3 +224,22 @@ async fn plans_of_a_server_are_made_shown_run_and_deleted_by_commands() {
     let gone = person.hears(&["project", "run", "web", "--plan", "1"], 1);
     assert!(gone.contains("there is no plan 1"), "{gone}");
 }
+
+/// Two sources of one host, each with its own prefix.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_action_is_copied_from_its_own_source() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    image(1).store(&source, "p1/x", Some("t"));
+    image(2).store(&source, "p2/y", Some("u"));
+    let desk = Desk::new();
+    let (from, to) = (http(source.address()), http(target.address()));
+    let text = format!("{from}/p1:\n  images:\n    x: [t]\n{from}/p2:\n  images:\n    y: [u]\n");
+    let file = desk.file("two.yml", &text);
+    let plan = desk.path("two.plan");
+    let plan = plan.to_str().unwrap();
+    desk.run(&["plan", &file, "--to", &to, "--save", plan])
+        .ended(0);
+    desk.run(&["sync", "--plan", plan]).ended(0);
+    assert_eq!(target.tags("x")["t"], image(1).digest());
+    assert_eq!(target.tags("y")["u"], image(2).digest());
+}
