@@ -15,7 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::result_file::ResultFile;
 use crate::cli::sync_args::CopyArguments;
 use crate::cli::trust::TrustArguments;
-use crate::oci::{Digest, Endpoint, RegistryAddress, Repository};
+use crate::oci::{Digest, Endpoint, RegistryAddress};
 use crate::sync::evidence::{Asked, AskedItem, AskedPlan, AskedRegistry};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
@@ -279,49 +279,36 @@ fn action(
             .strip_prefix(host)
             .is_some_and(|rest| rest.starts_with('/'))
     };
-    let is_from = |repository: &str, place: &str| {
-        place
-            .strip_prefix(repository)
-            .is_some_and(|rest| rest.starts_with([':', '@']))
-    };
-    // Several sources of one host may differ in their prefixes.
-    let is_source = |from: &&Endpoint| {
-        let repository = Repository::parse(&record.repository).ok();
-        let path = repository.and_then(|repository| from.address().resolve(&repository).ok());
-        path.is_some_and(|path| is_from(&format!("{}/{path}", from.host()), &record.source))
-    };
-    let from = sources.iter().find(is_source).or_else(|| {
-        sources
-            .iter()
-            .find(|source| is_at(source.host(), &record.source))
-    });
-    let from = from.ok_or_else(|| format!("`{}` is at none of its sources", record.source))?;
     if !is_at(&target.host(), &record.target) {
         return Err(format!("`{}` isn't at its target", record.target));
     }
-    let action = record.read(from).map_err(|error| error.to_string())?;
     // What a person has read is what is done.
-    let ends = [
-        (
-            from.host(),
-            &action.source,
-            &action.reference,
-            &record.source,
-        ),
-        (
-            &*target.host(),
-            &action.target,
-            &action.target_reference,
-            &record.target,
-        ),
-    ];
-    for (host, repository, reference, shown) in ends {
-        let own = format!("{host}/{}", reference.on(repository));
-        if own != *shown {
-            return Err(format!("it says `{shown}`, and its other members `{own}`"));
+    let said = |shown: &str, own: String| {
+        let wrong = format!("it says `{shown}`, and its other members `{own}`");
+        (own == shown).then_some(()).ok_or(wrong)
+    };
+    let mut refused = format!("`{}` is at none of its sources", record.source);
+    // Several sources of one host may differ in their prefixes.
+    for from in sources {
+        if !is_at(from.host(), &record.source) {
+            continue;
+        }
+        let read = record.read(from).map_err(|error| error.to_string());
+        let read = read.and_then(|action| {
+            let path = action.reference.on(&action.source);
+            said(&record.source, format!("{}/{path}", from.host()))?;
+            Ok(action)
+        });
+        match read {
+            Ok(action) => {
+                let path = action.target_reference.on(&action.target);
+                said(&record.target, format!("{}/{path}", target.host()))?;
+                return Ok(action);
+            }
+            Err(why) => refused = why,
         }
     }
-    Ok(action)
+    Err(refused)
 }
 
 /// The actions of a plan in memory.

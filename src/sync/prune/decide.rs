@@ -103,13 +103,13 @@ fn doom(rules: &Prune, written: &WrittenTag, sight: &Sight<'_>) -> Option<String
         .iter()
         .filter(|look| look.source == written.source)
         .peekable();
-    let has_left = looks.peek().is_some()
+    let is_known = looks.peek().is_some();
+    let has_left = is_known
         && looks.all(|look| {
             look.tags
                 .as_ref()
                 .is_ok_and(|tags| !tags.contains(&written.source_tag))
         });
-    let is_known = sight.looks.iter().any(|look| look.source == written.source);
     match rules.kind {
         _ if has_left => Some(left(written)),
         // The catalogue may only have lost it for today.

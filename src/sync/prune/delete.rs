@@ -121,13 +121,7 @@ impl Deleter<'_> {
         let looked = Neighbours::look(target, repository, all, self.parallel).await;
         let mut neighbours = match looked {
             Ok(neighbours) => neighbours,
-            Err(error) => {
-                let place = self.place;
-                self.say(Deletion::Warning(format!(
-                    "`{place}`: nothing is deleted by digest, since its other tags can't be checked: {error}"
-                )));
-                return Err(Stopped);
-            }
+            Err(error) => return Err(self.unchecked("nothing", &error)),
         };
         let mut groups: IndexMap<Digest, Vec<Doomed>> = IndexMap::new();
         for doomed in doomed {
@@ -160,14 +154,16 @@ impl Deleter<'_> {
         let (target, repository) = (self.target, self.repository);
         match neighbours.news(target, repository, self.parallel).await {
             Ok(are_new) => Ok(!are_new),
-            Err(error) => {
-                let place = self.place;
-                self.say(Deletion::Warning(format!(
-                    "`{place}`: nothing more is deleted by digest, since its other tags can't be checked: {error}"
-                )));
-                Err(Stopped)
-            }
+            Err(error) => Err(self.unchecked("nothing more", &error)),
         }
+    }
+
+    fn unchecked(&self, what: &str, error: &Error) -> Stopped {
+        let place = self.place;
+        self.say(Deletion::Warning(format!(
+            "`{place}`: {what} is deleted by digest, since its other tags can't be checked: {error}"
+        )));
+        Stopped
     }
 
     /// One manifest with all its tags.

@@ -7,7 +7,7 @@ use registrysync::store::DbConnection;
 use registrysync::store::projects::kept_plan::plans_remove;
 use serde_json::{Value, json};
 
-use super::{id_of, plan_make, plan_run, source};
+use super::{id_of, plan_make, plan_run, source, started};
 use crate::support::database::TestDatabase;
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
@@ -164,11 +164,7 @@ async fn housekeeping_removes_expired_plans() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_a_run_needs_is_not_replaced_by_newer_ones() {
     let (source, target) = (source(&["1"]).await, Registry::start().await);
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (_server, session) = started(&source, &target).await;
     let oldest = id_of(&plan_make(&session).await);
     let slow = Action::Delay(Duration::from_secs(20));
     target.fault_add(Fault::on("PUT", "/manifests/", slow));
@@ -191,11 +187,7 @@ async fn a_plan_that_a_run_needs_is_not_replaced_by_newer_ones() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_latest_twenty_plans_are_kept() {
     let (source, target) = (source(&["1"]).await, Registry::start().await);
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (_server, session) = started(&source, &target).await;
     let mut made = Vec::new();
     for _ in 0..22 {
         made.push(id_of(&plan_make(&session).await));
@@ -245,11 +237,7 @@ async fn the_latest_twenty_plans_are_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_organisations_see_no_plan() {
     let (source, target) = (source(&["1"]).await, Registry::start().await);
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (server, session) = started(&source, &target).await;
     let plan = id_of(&plan_make(&session).await);
     let acme = json!({"name": "Acme", "adminLogin": "acme-admin", "adminPassword": "correct horse battery",
         "prefix": "", "first": "", "last": "", "email": "", "usePam": false});

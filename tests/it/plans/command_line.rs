@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{image, source};
+use super::{image, source, started};
 use crate::cli::{Desk, Said};
 use crate::support::docker_registry::DockerRegistry;
 use crate::support::registry::Registry;
 use crate::support::registry::log::Kind;
 use crate::sync::tags_at;
 use crate::whole::commands::Person;
-use crate::whole::server::Server;
 
 fn http(address: &str) -> String {
     format!("http://{address}")
@@ -189,11 +188,7 @@ async fn a_file_that_is_not_the_saved_plan_copies_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn plans_of_a_server_are_made_shown_run_and_deleted_by_commands() {
     let (source, target) = (source(&["1", "2"]).await, Registry::start().await);
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (server, _) = started(&source, &target).await;
     let person = Person::at(&server);
     let seen = person.hears(&["project", "plan", "web"], 0);
     assert_eq!(

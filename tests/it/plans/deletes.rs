@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{id_of, image, plan_make, plan_ran, source, word, words};
+use super::{id_of, image, plan_make, plan_ran, source, started, word, words};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::Fault;
 use crate::support::registry::log::Kind;
@@ -24,11 +24,7 @@ struct World {
 async fn world(details: Value) -> World {
     let source = source(&["1", "2", "3", "4", "5", "6"]).await;
     let target = Registry::start().await;
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (server, session) = started(&source, &target).await;
     session.run_ended(session.run().await).await;
     set(&session, json!({"prune": "gone", "prune_limit": 100})).await;
     set(&session, details).await;
@@ -53,9 +49,7 @@ impl World {
     }
 
     fn deletes(&self) -> usize {
-        let requests = self.target.requests();
-        let deletes = requests.0.iter().filter(|one| one.method == "DELETE");
-        deletes.count()
+        self.target.requests().count("DELETE", Kind::Manifest)
     }
 
     async fn warnings(&self, run: &Value) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{id_of, image, plan_make, plan_ran, plan_run, source, word, words};
+use super::{id_of, image, plan_make, plan_ran, plan_run, source, started, word, words};
 use crate::support::images::{Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault, Quirk};
@@ -15,11 +15,7 @@ use crate::whole::server::Server;
 async fn a_plan_is_run_and_run_again() {
     let (source, target) = (source(&["1", "2", "3"]).await, Registry::start().await);
     image(3).store(&target, "app", Some("3"));
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (_server, session) = started(&source, &target).await;
     let plan = plan_make(&session).await;
     assert_eq!(
         (&plan["totals"]["copy"], &plan["totals"]["skip"]),
@@ -65,11 +61,7 @@ async fn what_has_moved_at_the_source_is_blocked_and_named() {
         source(&["gone", "moved", "stays"]).await,
         Registry::start().await,
     );
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (_server, session) = started(&source, &target).await;
     let plan = plan_make(&session).await;
     image(50).store(&source, "app", Some("moved"));
     source.fault_add(Fault::status("HEAD", "/manifests/gone", 404));
@@ -101,11 +93,7 @@ async fn what_has_moved_at_the_source_is_blocked_and_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_that_moves_during_the_run_is_copied_as_planned_or_not_at_all() {
     let (source, target) = (source(&["1"]).await, Registry::start().await);
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (_server, session) = started(&source, &target).await;
     let plan = id_of(&plan_make(&session).await);
     // Between the look at the tag and the copy.
     let slow = Action::Delay(Duration::from_millis(700));
@@ -122,11 +110,7 @@ async fn a_tag_that_moves_during_the_run_is_copied_as_planned_or_not_at_all() {
     // The planned manifest is gone, while the tag has another: that isn't copied instead.
     source.faults_clear();
     let (source, target) = (super::source(&["1"]).await, Registry::start().await);
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (_server, session) = started(&source, &target).await;
     let plan = id_of(&plan_make(&session).await);
     source.fault_add(Fault::status("GET", "/manifests/sha256", 404));
     let (run, _) = plan_ran(&session, plan).await;
@@ -150,11 +134,7 @@ async fn a_target_that_has_changed_is_left_alone() {
         Registry::start().await,
     );
     image(70).store(&target, "app", Some("lost"));
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (_server, session) = started(&source, &target).await;
     let plan = plan_make(&session).await;
     assert_eq!(plan["totals"]["update"], 1);
     image(71).store(&target, "app", Some("lost"));
@@ -242,11 +222,7 @@ async fn a_plan_that_says_another_digest_than_would_be_written_writes_nothing() 
     let source = Registry::start().await;
     Image::multi(Format::Oci, 5, 1000).store(&source, "app", Some("multi"));
     let target = Registry::start().await;
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (server, session) = started(&source, &target).await;
     let details = json!({"label": "web", "details": {"architectures": ["amd64"]}});
     session
         .post("registrysync/setDetails", details)

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
-use crate::whole::server::Session;
+use crate::whole::server::{Server, Session};
 
 /// A small image.
 fn image(seed: u64) -> Image {
@@ -32,6 +32,16 @@ async fn source(tags: &[&str]) -> Registry {
         image(seed).store(&source, "app", Some(tag));
     }
     source
+}
+
+/// A server with the project `web`, which copies `app`.
+async fn started(source: &Registry, target: &Registry) -> (Server, Session) {
+    let server = Server::start(None);
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    (server, session)
 }
 
 /// Keeps a plan of the project `web`.

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use registrysync::store::DbConnection;
 use serde_json::json;
 
-use super::{id_of, image, plan_make, plan_run};
+use super::{id_of, image, plan_make, plan_run, started};
 use crate::cli::memory::peak;
 use crate::support::database::TestDatabase;
 use crate::support::images::{AMD64, Blob, Format, Image, client};
@@ -150,11 +150,7 @@ async fn all_pages_of_a_plan_are_run() {
     let source = Registry::builder().page_size(1000).start().await;
     let target = Registry::start().await;
     fill(&source, MANY);
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (_server, session) = started(&source, &target).await;
     let plan = id_of(&plan_make(&session).await);
     let id = plan_run(&session, plan).await.expect("a run");
     let run = session.run_ended(id).await;
@@ -168,11 +164,7 @@ async fn a_plan_of_very_many_tags_is_kept_and_shown_page_by_page() {
     let source = Registry::builder().page_size(1000).start().await;
     let target = Registry::start().await;
     fill(&source, TAGS);
-    let server = Server::start(None);
-    let session = server.login().await;
-    session
-        .project(source.address(), target.address(), &["app"])
-        .await;
+    let (server, session) = started(&source, &target).await;
     let before = peak(server.id()).expect("a process");
     let plan = plan_make(&session).await;
     assert_eq!(plan["totals"]["copy"], TAGS, "{:?}", plan["totals"]);

@@ -1,9 +1,7 @@
 //! What a tag was before it is overwritten is kept under another name.
 
-use registrysync::sync::progress::{Event, Reporter};
 use registrysync::sync::prune::settings::PruneKind;
-use registrysync::sync::{Action, BackupTag, Engine, RunEnd, RunStop, Status, SyncSpec};
-use tokio::sync::mpsc;
+use registrysync::sync::{Action, BackupTag, Status, SyncSpec};
 
 use super::{World, deleted, image};
 use crate::support::images::{AMD64, Format, Image};
@@ -109,29 +107,12 @@ async fn a_kept_image_is_not_deleted_under_its_old_name() {
     };
     let plan = world.plan(wanted()).await;
     assert_eq!((plan.update, plan.delete), (1, 0), "{plan:?}");
-    let (ran, forgotten) = run_forgetting(&world, wanted()).await;
-    assert_eq!((ran.totals.updated, ran.totals.deleted), (1, 0));
+    let ran = run(&world.to, wanted()).await;
+    assert_eq!((ran.end.totals.updated, ran.end.totals.deleted), (1, 0));
     assert_eq!(world.target.tags("app")["old-1"], image(1).digest());
     // So that the next run doesn't delete it either.
     let place = format!("{}/app", world.target.address());
-    assert_eq!(forgotten, [(place, vec!["old-1".to_owned()])]);
-}
-
-/// Runs; also what shall not be recorded any more.
-async fn run_forgetting(world: &World, wanted: SyncSpec) -> (RunEnd, Vec<(String, Vec<String>)>) {
-    let engine = Engine::new(world.to.clone(), wanted);
-    let (sender, mut receiver) = mpsc::channel(4);
-    let listen = async {
-        let mut forgotten = Vec::new();
-        while let Some(event) = receiver.recv().await {
-            if let Event::Forgotten { place, tags } = event {
-                forgotten.push((place, tags));
-            }
-        }
-        forgotten
-    };
-    let reporter = Reporter::new(sender);
-    tokio::join!(engine.run(reporter, RunStop::default()), listen)
+    assert_eq!(ran.forgotten, [(place, vec!["old-1".to_owned()])]);
 }
 
 /// The image that is written is the one that is there.

@@ -15,7 +15,8 @@ use registrysync::sync::prune::gate::DeleteGate;
 use registrysync::sync::prune::settings::{Prune, PruneKind};
 use registrysync::sync::{Action, Engine, RunEnd, RunStop, Status, SyncSpec};
 
-use super::{World, deleted, planned};
+use super::{World, deleted, head, planned};
+use crate::support::images::OCI_MANIFEST;
 use crate::support::registry::faults::{Action as Happens, Fault, Quirk};
 use crate::sync::{everything, item, literal, regex, repository, run};
 
@@ -453,17 +454,7 @@ async fn each_tag_is_looked_at_once_more_right_before_it_goes() {
         }
         let other = super::image(99).digest().to_owned();
         let looks = if by_digest { 3 } else { 1 };
-        let overwritten = Happens::Answer {
-            status: 200,
-            headers: vec![
-                ("docker-content-digest", other),
-                (
-                    "content-type",
-                    crate::support::images::OCI_MANIFEST.to_owned(),
-                ),
-            ],
-            body: String::new(),
-        };
+        let overwritten = head(&other, OCI_MANIFEST);
         let fault = Fault::on("HEAD", "/manifests/3$", overwritten).after(looks);
         world.target.fault_add(fault);
         let ran = run(&world.to, gone(&world)).await;

@@ -19,6 +19,8 @@ use registrysync::sync::{Action, Engine, Plan, SelectorSpec, Status, SyncSpec};
 
 use crate::support::images::Image;
 use crate::support::registry::Registry;
+use crate::support::registry::faults::Action as Happens;
+use crate::support::registry::log::Kind;
 use crate::sync::{Ran, client, everything, item, run, spec};
 
 /// Two registries: tags `1` to `10` of `app` were copied from the source to the target.
@@ -100,12 +102,7 @@ impl World {
 
     /// The deletes that the target was asked for, by path.
     pub(crate) fn deletes(&self) -> usize {
-        let requests = self.target.requests();
-        requests
-            .0
-            .iter()
-            .filter(|request| request.method == "DELETE")
-            .count()
+        self.target.requests().count("DELETE", Kind::Manifest)
     }
 }
 
@@ -118,6 +115,18 @@ pub(crate) fn rules(kind: PruneKind, written: HashMap<String, Vec<WrittenTag>>) 
         force: false,
         by_pattern: false,
         written,
+    }
+}
+
+/// The answer to a HEAD for a manifest.
+pub(crate) fn head(digest: &str, media_type: &str) -> Happens {
+    Happens::Answer {
+        status: 200,
+        headers: vec![
+            ("docker-content-digest", digest.to_owned()),
+            ("content-type", media_type.to_owned()),
+        ],
+        body: String::new(),
     }
 }
 

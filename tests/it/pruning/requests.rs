@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use registrysync::sync::prune::settings::PruneKind;
 use registrysync::sync::{Action, Engine, Status, SyncItem, SyncSpec};
 
-use super::{World, deleted, image, rules, written};
+use super::{World, deleted, head, image, rules, written};
 use crate::support::docker_registry::DockerRegistry;
-use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::images::{AMD64, Blob, Format, Image, OCI_MANIFEST};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::Fault;
 use crate::sync::{client, everything, item, literal, regex, repository, run, spec, tags_at};
@@ -144,14 +144,7 @@ async fn by_digest_an_image_stays_that_an_index_within_an_index_contains() {
             .all_done(Action::Copy, 2);
         by_digest_only(&target, 405);
         if !says {
-            let unsaid = crate::support::registry::faults::Action::Answer {
-                status: 200,
-                headers: vec![
-                    ("docker-content-digest", outer.digest().to_owned()),
-                    ("content-type", "application/octet-stream".to_owned()),
-                ],
-                body: String::new(),
-            };
+            let unsaid = head(outer.digest(), "application/octet-stream");
             target.fault_add(Fault::on("HEAD", "/manifests/outer$", unsaid));
         }
         let ran = prune_family(&source, target.address(), "^outer$").await;
@@ -171,17 +164,7 @@ async fn by_digest_nothing_more_goes_once_a_tag_was_overwritten() {
     let world = World::with(&[3, 4]).await;
     world.leave(&["2", "3", "4", "5"]);
     by_digest_only(&world.target, 405);
-    let other = crate::support::registry::faults::Action::Answer {
-        status: 200,
-        headers: vec![
-            ("docker-content-digest", image(99).digest().to_owned()),
-            (
-                "content-type",
-                crate::support::images::OCI_MANIFEST.to_owned(),
-            ),
-        ],
-        body: String::new(),
-    };
+    let other = head(image(99).digest(), OCI_MANIFEST);
     // After the decision, and the look at all tags.
     let overwritten = Fault::on("HEAD", "/manifests/4$", other);
     world.target.fault_add(overwritten.after(2));

@@ -121,6 +121,8 @@ pub(crate) struct Ran {
     pub(crate) end: RunEnd,
     pub(crate) outcomes: Vec<TagOutcome>,
     pub(crate) warnings: Vec<String>,
+    /// Places and tags that shall not be recorded any more.
+    pub(crate) forgotten: Vec<(String, Vec<String>)>,
 }
 
 impl Ran {
@@ -162,23 +164,25 @@ pub(crate) async fn run(target: &Client, spec: SyncSpec) -> Ran {
 pub(crate) async fn run_engine(engine: &Engine) -> Ran {
     let (sender, mut receiver) = mpsc::channel(4);
     let listen = async {
-        let (mut outcomes, mut warnings) = (Vec::new(), Vec::new());
+        let (mut outcomes, mut warnings, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(event) = receiver.recv().await {
             match event {
                 Event::Finished(outcome) => outcomes.push(*outcome),
                 Event::Warning(text) | Event::Empty(text) => warnings.push(text),
-                Event::Selected { .. } | Event::Note(_) | Event::Forgotten { .. } => {}
+                Event::Forgotten { place, tags } => forgotten.push((place, tags)),
+                Event::Selected { .. } | Event::Note(_) => {}
             }
         }
-        (outcomes, warnings)
+        (outcomes, warnings, forgotten)
     };
     let work = engine.run(Reporter::new(sender), CancellationToken::new());
     let both = tokio::time::timeout(BOUND, async { tokio::join!(work, listen) });
-    let (end, (outcomes, warnings)) = both.await.expect("the run to end");
+    let (end, (outcomes, warnings, forgotten)) = both.await.expect("the run to end");
     Ran {
         end,
         outcomes,
         warnings,
+        forgotten,
     }
 }
 

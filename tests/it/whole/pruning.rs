@@ -12,6 +12,7 @@ use crate::support::database::TestDatabase;
 use crate::support::images::Image;
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
+use crate::support::registry::log::Kind;
 
 /// A source with the tags `1` to `5` of `app`, and a target.
 async fn registries() -> (Registry, Registry) {
@@ -57,12 +58,7 @@ async fn world(database: Option<String>) -> (Registry, Registry, Server, Session
 }
 
 fn deletes(target: &Registry) -> usize {
-    let requests = target.requests();
-    requests
-        .0
-        .iter()
-        .filter(|request| request.method == "DELETE")
-        .count()
+    target.requests().count("DELETE", Kind::Manifest)
 }
 
 fn tags(target: &Registry) -> String {

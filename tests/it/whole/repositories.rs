@@ -34,6 +34,16 @@ fn pattern(options: &Value) -> Value {
     json!({"label": "web", "repository": "", "tags": [], "options": options})
 }
 
+/// The source lists these.
+fn catalogue(names: &[&str]) -> Fault {
+    let listed = Action::Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: json!({"repositories": names}).to_string(),
+    };
+    Fault::on("GET", "_catalog", listed)
+}
+
 /// A server with the project `web` and its item.
 async fn server(source: &Registry, target: &Registry, options: &Value) -> (Server, Session) {
     let server = Server::start(None);
@@ -161,12 +171,7 @@ async fn without_a_catalogue_nothing_is_deleted() {
 
     // One that the catalogue doesn't have, but another item names, still matches.
     source.faults_clear();
-    let listed = Action::Answer {
-        status: 200,
-        headers: Vec::new(),
-        body: json!({"repositories": ["team/db"]}).to_string(),
-    };
-    source.fault_add(Fault::on("GET", "_catalog", listed));
+    source.fault_add(catalogue(&["team/db"]));
     let run = session.run_ended(session.run().await).await;
     assert_eq!(
         (&run["status"], &run["counts"]["deleted"]),
@@ -179,12 +184,7 @@ async fn without_a_catalogue_nothing_is_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_is_listed_twice_is_copied_once() {
     let (source, target) = (source().await, Registry::start().await);
-    let listed = Action::Answer {
-        status: 200,
-        headers: Vec::new(),
-        body: json!({"repositories": ["team/db", "team/app", "team/db"]}).to_string(),
-    };
-    source.fault_add(Fault::on("GET", "_catalog", listed));
+    source.fault_add(catalogue(&["team/db", "team/app", "team/db"]));
     let (_server, session) =
         server(&source, &target, &json!({"repositories_regex": "^team/"})).await;
     let run = session.run_ended(session.run().await).await;
@@ -204,12 +204,7 @@ async fn a_catalogue_with_invalid_names_deletes_nothing() {
     session.post("registrysync/setDetails", body).await.unwrap();
     session.run_ended(session.run().await).await;
     source.tag_remove("team/db", "1");
-    let listed = Action::Answer {
-        status: 200,
-        headers: Vec::new(),
-        body: json!({"repositories": ["team/db", "team/app\u{0}", "team/old-app"]}).to_string(),
-    };
-    source.fault_add(Fault::on("GET", "_catalog", listed));
+    source.fault_add(catalogue(&["team/db", "team/app\u{0}", "team/old-app"]));
     let run = session.run_ended(session.run().await).await;
     assert_eq!(run["counts"]["deleted"], 0, "{run}");
     let log = session.log(run["id"].as_i64().unwrap()).await;
