@@ -34,8 +34,9 @@ pub(super) struct CopyCosts {
     target: (Endpoint, RequestCount),
     /// What a run asks besides.
     more: PlanCosts,
-    /// What only planning asks.
+    /// What only planning asks, at the source and at the target.
     once: u64,
+    target_once: u64,
     /// Numbers of the target repositories.
     places: HashMap<Repository, u32>,
     blobs: HashSet<(u32, Digest)>,
@@ -60,6 +61,7 @@ impl CopyCosts {
             target: (target.clone(), target.requests()),
             more: PlanCosts::default(),
             once: 0,
+            target_once: 0,
             places: HashMap::new(),
             blobs: HashSet::new(),
             manifests: HashSet::new(),
@@ -70,6 +72,11 @@ impl CopyCosts {
     /// Adds a delete: a last look at the tag, and the request itself.
     pub(super) fn delete(&mut self) {
         self.more.target_requests += 2;
+    }
+
+    /// Requests to the target that only planning makes.
+    pub(super) fn only_planned(&mut self, requests: u64) {
+        self.target_once += requests;
     }
 
     /// Adds the copy of a tag; returns the bytes of those of its blobs that weren't counted before.
@@ -129,7 +136,12 @@ impl CopyCosts {
         let (target, before) = &self.target;
         PlanCosts {
             source_requests: source.saturating_sub(self.once) + self.more.source_requests,
-            target_requests: target.requests().since(*before).all + self.more.target_requests,
+            target_requests: target
+                .requests()
+                .since(*before)
+                .all
+                .saturating_sub(self.target_once)
+                + self.more.target_requests,
             pulls: pulls.saturating_sub(self.once) + self.more.pulls,
         }
     }

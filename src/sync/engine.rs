@@ -15,6 +15,7 @@ use super::copy::missing_platforms::MissingPlatformItems;
 use super::copy::unreachable::Unreachable;
 use super::course::{RunEnd, RunStop};
 use super::input::spec::{SyncItem, SyncSpec, Unmatched};
+use super::intents::intents_settle;
 use super::kept::part::KeptPart;
 use super::outcome::{Action, Status, TagOutcome};
 use super::progress::{Event, Reporter};
@@ -123,6 +124,12 @@ impl Engine {
     /// the target stays consistent, since tags are written last.
     pub async fn run(&self, reporter: Reporter, halt: impl Into<RunStop>) -> RunEnd {
         let halt = halt.into();
+        if let Some(intents) = &halt.intents {
+            tokio::select! {
+                () = intents_settle(intents.as_ref(), &self.target, &reporter) => {}
+                () = halt.cancel.cancelled() => {}
+            }
+        }
         let mut end = match &self.kept {
             Some(kept) => Box::pin(self.kept_copy(kept, &reporter, &halt)).await,
             None => Box::pin(self.items_copy(&reporter, &halt)).await,
@@ -156,7 +163,7 @@ impl Engine {
         };
         let (all, tags) = self.found_report(found, reporter, &mut work).await;
         let backups = Backups::of(&self.spec, &all);
-        let worker = self.worker(tags, backups, reporter);
+        let worker = self.worker(tags, backups, (reporter, halt));
         self.all_copy(all, &worker, (reporter, halt), &mut work)
             .await;
         self.end(work, &worker, reporter, halt).await
@@ -169,7 +176,7 @@ impl Engine {
             ..Work::default()
         };
         let backups = Backups::of(&self.spec, &[]);
-        let worker = self.worker(ReferrerTags::default(), backups, reporter);
+        let worker = self.worker(ReferrerTags::default(), backups, (reporter, halt));
         let mut after = None;
         loop {
             let page = tokio::select! {
@@ -276,7 +283,7 @@ impl Engine {
         &self,
         tags: ReferrerTags,
         backups: Option<Backups>,
-        reporter: &Reporter,
+        (reporter, halt): (&Reporter, &RunStop),
     ) -> Arc<TagWorker> {
         let (target, homes) = (self.target.clone(), Arc::clone(&self.shared.homes));
         let ladder = Arc::new(Ladder::new(target.clone(), reporter.on_bytes(), homes));
@@ -292,6 +299,7 @@ impl Engine {
             target,
             spec: Arc::clone(&self.spec),
             ladder,
+            intents: halt.intents.clone(),
             backups,
             shared: Arc::clone(&self.shared),
         })

@@ -64,6 +64,9 @@ pub enum SyncError {
         /// Why.
         source: Box<SyncError>,
     },
+    /// What will be written can't be recorded.
+    #[error("it isn't written, since that can't be recorded: {0}")]
+    Intent(String),
     /// The name under which an image would be kept can't be used.
     #[error(
         "the previous image of `{tag}` would be kept as `{name}`: {detail}; change `backup_tag`"
@@ -103,6 +106,11 @@ impl SyncError {
             Self::Referrer { source, .. } | Self::Backup { source, .. } => source.cause(),
             own => own,
         }
+    }
+
+    /// Whether the target may have done what it was asked for, since it gave no clear answer.
+    pub fn is_unsure(&self) -> bool {
+        matches!(self.cause(), Self::Target(error) if error.is_unsure())
     }
 
     /// The underlying registry failure, if there is one.

@@ -62,7 +62,7 @@ impl Status {
 }
 
 /// Chosen platforms that an image doesn't have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingPlatforms {
     /// Whether it has none of the chosen ones.
     pub is_all: bool,
@@ -80,7 +80,7 @@ impl MissingPlatforms {
 }
 
 /// The outcome of one tag.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TagOutcome {
     /// The source repository, as the item names it.
     pub repository: String,
@@ -125,10 +125,12 @@ pub struct TagOutcome {
     pub backup: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
+    /// Whether it may have been done all the same, since the answer was lost.
+    pub is_unsure: bool,
 }
 
 /// What became of the referrers of a tag.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReferrerOutcome {
     /// How many were written.
     pub written: u64,
@@ -161,6 +163,7 @@ impl TagOutcome {
             is_written: false,
             backup: None,
             error: None,
+            is_unsure: false,
         }
     }
 
@@ -202,7 +205,7 @@ impl TagOutcome {
 }
 
 /// What was transferred for a tag.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
     /// Bytes of blobs sent.
     pub bytes: u64,

@@ -214,9 +214,10 @@ impl Engine {
         sights.carried(referrers);
         sights.unreachable(planning.plan.unreachable.as_deref());
         let parallel = self.spec.max_parallel;
-        let (deletes, warnings) = planned_deletes(&self.target, rules, sights, parallel).await;
-        planning.plan.warnings.extend(warnings);
-        for delete in deletes {
+        let planned = planned_deletes(&self.target, rules, sights, parallel).await;
+        planning.plan.warnings.extend(planned.warnings);
+        planning.costs.only_planned(planned.requests);
+        for delete in planned.outcomes {
             let action = PlanAction::from(delete);
             if action.action == Action::Delete {
                 planning.costs.delete();

@@ -28,6 +28,8 @@ pub enum Event {
         /// The tags.
         tags: Vec<String>,
     },
+    /// An earlier worker did this, and couldn't report it.
+    Recovered(Box<TagOutcome>),
     /// A tag was finished.
     Finished(Box<TagOutcome>),
 }

@@ -15,6 +15,7 @@ use super::copy::unreachable::Unreachable;
 use super::error::SyncError;
 use super::input::index_mode::platforms_text;
 use super::input::spec::SyncSpec;
+use super::intents::Intents;
 use super::outcome::{Action, Moved, Status, TagOutcome};
 use super::prune::delete::Ways;
 use super::referrers::arrive::Arrived;
@@ -39,6 +40,8 @@ pub(super) struct TagWorker {
     pub(super) ladder: Arc<Ladder>,
     /// If any are wanted.
     pub(super) referrers: Option<Referrers>,
+    /// Keeps what is about to be written.
+    pub(super) intents: Option<Arc<dyn Intents>>,
     /// If overwritten images are kept.
     pub(super) backups: Option<Backups>,
     pub(super) shared: Arc<Shared>,
@@ -60,6 +63,7 @@ impl TagWorker {
             TagOutcome {
                 status: Status::Failed,
                 error: Some(error.to_string()),
+                is_unsure: error.is_unsure(),
                 ..outcome
             }
         };
@@ -97,20 +101,10 @@ impl TagWorker {
                 Ok(None) => {}
                 Err(error) => return failed(error, outcome),
             }
-            match Box::pin(self.copy(candidate, &comparison)).await {
+            match Box::pin(self.copy(candidate, &comparison, &outcome)).await {
                 Ok((moved, manifest)) => {
-                    // A tag that was moved in between is copied as it is now.
-                    if comparison
-                        .manifest
-                        .as_ref()
-                        .is_some_and(|m| m.body.is_none())
-                    {
-                        outcome.source_digest = Some(manifest.digest.clone());
-                    }
-                    outcome.target_digest = Some(manifest.digest.clone());
-                    outcome.previous_digest.clone_from(&comparison.present);
+                    outcome = written(outcome, &comparison, &manifest);
                     outcome.moved = moved;
-                    outcome.is_written = true;
                     root = Some(manifest);
                 }
                 Err(error) => return failed(error, outcome),
@@ -156,6 +150,7 @@ impl TagWorker {
         &self,
         candidate: &Candidate,
         comparison: &Comparison,
+        outcome: &TagOutcome,
     ) -> Result<(Moved, Manifest), SyncError> {
         let chosen = comparison.manifest.as_ref();
         let chosen = chosen.ok_or_else(|| candidate.not_found())?;
@@ -163,6 +158,12 @@ impl TagWorker {
             Some(manifest) => manifest.clone(),
             None => candidate.manifest_get(&chosen.digest).await?,
         };
+        if let Some(intents) = &self.intents
+            && comparison.present.as_ref() != Some(&manifest.digest)
+        {
+            let expected = written(outcome.clone(), comparison, &manifest);
+            intents.keep(expected).await.map_err(SyncError::Intent)?;
+        }
         let route = Route {
             from: candidate.from.clone(),
             source: candidate.source.clone(),
@@ -193,5 +194,20 @@ impl TagWorker {
                 _ => SyncError::Target(source),
             })?;
         Ok((moved, manifest))
+    }
+}
+
+/// The outcome of a tag once the manifest is written.
+fn written(outcome: TagOutcome, comparison: &Comparison, manifest: &Manifest) -> TagOutcome {
+    let chosen = comparison.manifest.as_ref();
+    // A tag that was moved in between is copied as it is now.
+    let is_as_source = chosen.is_some_and(|chosen| chosen.body.is_none());
+    let as_source = is_as_source.then(|| manifest.digest.clone());
+    TagOutcome {
+        source_digest: as_source.or(outcome.source_digest),
+        target_digest: Some(manifest.digest.clone()),
+        previous_digest: comparison.present.clone(),
+        is_written: true,
+        ..outcome
     }
 }

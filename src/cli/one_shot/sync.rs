@@ -72,7 +72,7 @@ async fn show(
             }
         };
         match event {
-            Some(Event::Note(_) | Event::Forgotten { .. }) => {}
+            Some(Event::Note(_) | Event::Forgotten { .. } | Event::Recovered(_)) => {}
             Some(Event::Selected { tags }) => display.selected(tags),
             Some(Event::Warning(text) | Event::Empty(text)) => display.warning(&text),
             Some(Event::Finished(outcome)) => {

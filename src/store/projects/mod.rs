@@ -4,6 +4,7 @@
 //! - [`catalogue`]: the repositories of items that name them by pattern, run by run.
 //! - [`kept_plan`]: plans that can be run later; [`kept_action`]: what they say of each tag.
 //! - [`written_tag`]: the tags that each project wrote, which it may delete.
+//! - [`write_intent`]: what a run is about to write or delete.
 //! - [`index_lease`]: who is writing an index of referrers.
 
 pub mod catalogue;
@@ -13,4 +14,5 @@ pub mod kept_action;
 pub mod kept_plan;
 pub mod project;
 pub mod synced_tag;
+pub mod write_intent;
 pub mod written_tag;

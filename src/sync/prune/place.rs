@@ -120,7 +120,7 @@ async fn heads_of(
 }
 
 /// The digest of a tag; `None`: it doesn't exist.
-pub(super) async fn tag_digest(
+pub(in crate::sync) async fn tag_digest(
     target: &Endpoint,
     repository: &Repository,
     tag: &str,

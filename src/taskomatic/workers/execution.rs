@@ -21,6 +21,7 @@ use super::holds::{Held, Hold, Holds};
 use super::recorder::{Recorder, Recording};
 use super::records::RecordedFor;
 use super::rights::delete_gate::DatabaseGate;
+use super::rights::write_intents::DatabaseIntents;
 use super::shares::Shares;
 
 /// Number of events buffered before the engine waits for the database.
@@ -104,18 +105,19 @@ async fn work(place: WorkContext, Claimed { run, part }: Claimed, hold: Arc<Hold
     };
     let (sender, events) = mpsc::channel(EVENTS);
     let reporter = Reporter::new(sender);
+    let right = DeleteRight {
+        lease: hold.lease,
+        org_id,
+        project_id,
+        modified: share.modified,
+    };
+    let db = place.db.clone();
+    let intents = DatabaseIntents::new(db.clone(), right, part.target_repository.clone());
     let halt = RunStop {
         cancel: hold.cancel.clone(),
         drain: place.drain.clone(),
-        gate: Some(Arc::new(DatabaseGate {
-            db: place.db.clone(),
-            right: DeleteRight {
-                lease: hold.lease,
-                org_id,
-                project_id,
-                modified: share.modified,
-            },
-        })),
+        gate: Some(Arc::new(DatabaseGate { db, right })),
+        intents: Some(Arc::new(intents)),
     };
     let bytes = reporter.bytes();
     let of = RecordedFor {

@@ -22,7 +22,9 @@ use crate::sync::{Action, Status, TagOutcome, Totals};
 use crate::text::{SENTENCE, counted, readable};
 
 use super::holds::Hold;
-use super::records::{Batch, RecordedFor, count, number, outcome_line, run_totals, tag_count};
+use super::records::{
+    Batch, RecordedFor, count, number, outcome_line, recorded, run_totals, tag_count,
+};
 
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Number of outcomes that are written before the second is over.
@@ -189,6 +191,12 @@ impl Recorder {
                 });
                 self.batch.forgotten.extend(keys);
             }
+            Event::Recovered(outcome) => {
+                let tag = recorded(&outcome);
+                let key = (tag.repository.clone(), tag.tag.clone(), tag.target.clone());
+                self.take_outcome(*outcome);
+                self.earlier.insert(key, tag);
+            }
             Event::Finished(outcome) => self.take_outcome(*outcome),
         }
         self.batch.results.len() >= FLUSH_AT
@@ -199,8 +207,8 @@ impl Recorder {
         let key = (repository, tag, outcome.target.clone());
         if let Some(earlier) = self.earlier.remove(&key) {
             // It is as an earlier worker left and recorded it.
-            let is_idle = outcome.referrers.written == 0;
-            if outcome.status == Status::Done && outcome.action == Action::Skip && is_idle {
+            if outcome.status == Status::Done && outcome.action == Action::Skip {
+                self.take_rest(&outcome);
                 return;
             }
             self.totals.moved.bytes -= count(earlier.bytes).min(self.totals.moved.bytes);
@@ -211,6 +219,16 @@ impl Recorder {
             self.log(level, line);
         }
         self.batch.add(outcome);
+    }
+
+    /// What was added to a tag that an earlier worker had done: its referrers.
+    fn take_rest(&mut self, outcome: &TagOutcome) {
+        self.totals.moved += outcome.moved;
+        if outcome.referrers.written > 0
+            && let Some((level, line)) = outcome_line(outcome)
+        {
+            self.log(level, line);
+        }
     }
 
     /// Writes the collected events.

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use crate::store::projects::synced_tag::{
     StorePair, SyncedKey, SyncedState, synced_forget_target, synced_upsert,
 };
+use crate::store::projects::write_intent::intents_remove;
 use crate::store::projects::written_tag::{WrittenKey, WrittenRow, written_forget, written_upsert};
 use crate::store::runs::log::{LogLevel, NewLogLine};
 use crate::store::runs::part::Lease;
 use crate::store::runs::progress::log_append;
-use crate::store::runs::result::{NewRunResult, ResultAction, ResultStatus, result_put};
+use crate::store::runs::result::{
+    NewRunResult, RecordedTag, ResultAction, ResultStatus, result_put,
+};
 use crate::store::runs::run::RunTotals;
 use crate::store::{DbConnection, Error, now};
 use crate::sync::{Action, Status, TagOutcome, Totals};
@@ -86,6 +89,27 @@ pub(super) fn outcome_line(outcome: &TagOutcome) -> Option<(LogLevel, String)> {
     })
 }
 
+/// An outcome as the worker that continues its part finds it.
+pub(super) fn recorded(outcome: &TagOutcome) -> RecordedTag {
+    RecordedTag {
+        repository: outcome.repository.clone(),
+        tag: outcome.tag.clone(),
+        target: outcome.target.clone(),
+        action: result_action(outcome.action),
+        bytes: number(outcome.moved.bytes),
+    }
+}
+
+fn result_action(action: Action) -> ResultAction {
+    match action {
+        Action::Copy => ResultAction::Copy,
+        Action::Update => ResultAction::Update,
+        Action::Skip => ResultAction::Skip,
+        Action::Delete => ResultAction::Delete,
+        Action::Blocked => ResultAction::Blocked,
+    }
+}
+
 pub(super) fn result(outcome: TagOutcome) -> NewRunResult {
     let digest = |digest: Option<crate::oci::Digest>| digest.map(String::from);
     let error = outcome.told_error().map(str::to_owned);
@@ -93,13 +117,7 @@ pub(super) fn result(outcome: TagOutcome) -> NewRunResult {
         repository: outcome.repository,
         tag: outcome.tag,
         target: outcome.target,
-        action: match outcome.action {
-            Action::Copy => ResultAction::Copy,
-            Action::Update => ResultAction::Update,
-            Action::Skip => ResultAction::Skip,
-            Action::Delete => ResultAction::Delete,
-            Action::Blocked => ResultAction::Blocked,
-        },
+        action: result_action(outcome.action),
         status: match outcome.status {
             Status::Done => ResultStatus::Done,
             Status::Failed => ResultStatus::Failed,
@@ -216,6 +234,8 @@ pub(super) struct Batch {
     written: BTreeMap<WrittenKey, WrittenRow>,
     /// What isn't at the target any more.
     pub(super) forgotten: Vec<WrittenKey>,
+    /// Tags whose result is known.
+    settled: Vec<WrittenKey>,
     /// Tags that were deleted, by target repository and tag.
     deleted: Vec<(String, String)>,
 }
@@ -240,6 +260,13 @@ impl Batch {
             repository.or_default().insert(key, state);
         }
         self.written.extend(written(&outcome));
+        let is_settled = outcome.action != Action::Skip && !outcome.is_unsure;
+        if let Some((place, _)) = outcome.places().filter(|_| is_settled) {
+            self.settled.push(WrittenKey {
+                place: place.to_owned(),
+                tag: outcome.target_tag.clone(),
+            });
+        }
         if (outcome.status, outcome.action) == (Status::Done, Action::Delete)
             && let Some((place, _)) = outcome.places()
         {
@@ -276,6 +303,7 @@ impl Batch {
         for key in &self.forgotten {
             written_forget(conn, of.project_id, key)?;
         }
+        intents_remove(conn, of.project_id, &self.settled)?;
         for (repository, tag) in &self.deleted {
             synced_forget_target(conn, of.pair, repository, tag)?;
         }

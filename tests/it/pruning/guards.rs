@@ -8,12 +8,11 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use registrysync::oci::Digest;
 use registrysync::sync::input::spec::OnlyTags;
 use registrysync::sync::progress::{Event, Reporter};
 use registrysync::sync::prune::gate::DeleteGate;
 use registrysync::sync::prune::settings::{Prune, PruneKind};
-use registrysync::sync::{Action, Engine, RunEnd, RunStop, Status, SyncSpec};
+use registrysync::sync::{Action, Engine, RunEnd, RunStop, Status, SyncSpec, TagOutcome};
 
 use super::{World, deleted, head, planned};
 use crate::support::images::OCI_MANIFEST;
@@ -305,12 +304,7 @@ struct Turnstile {
 }
 
 impl DeleteGate for Turnstile {
-    fn pass<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: &'a Digest,
-    ) -> BoxFuture<'a, Result<(), String>> {
+    fn pass<'a>(&'a self, _: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>> {
         let left = self.left.load(Ordering::Relaxed);
         self.left.store(left.saturating_sub(1), Ordering::Relaxed);
         if left == 1 {

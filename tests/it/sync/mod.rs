@@ -167,7 +167,7 @@ pub(crate) async fn run_engine(engine: &Engine) -> Ran {
         let (mut outcomes, mut warnings, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(event) = receiver.recv().await {
             match event {
-                Event::Finished(outcome) => outcomes.push(*outcome),
+                Event::Finished(outcome) | Event::Recovered(outcome) => outcomes.push(*outcome),
                 Event::Warning(text) | Event::Empty(text) => warnings.push(text),
                 Event::Forgotten { place, tags } => forgotten.push((place, tags)),
                 Event::Selected { .. } | Event::Note(_) => {}

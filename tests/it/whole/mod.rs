@@ -16,6 +16,7 @@ mod flood;
 mod image_sync;
 mod listing;
 mod lists;
+mod lost_work;
 mod many_tags;
 mod mgrctl;
 mod nodes;

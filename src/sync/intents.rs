@@ -1,0 +1,51 @@
+//! What a run is about to write or delete, kept before the request: a worker that is lost between the
+//! request and its result can't report it, so the next one does.
+
+use std::fmt::Debug;
+
+use futures_util::future::BoxFuture;
+
+use super::outcome::TagOutcome;
+use super::progress::{Event, Reporter};
+use super::prune::place::tag_digest;
+use crate::oci::{Endpoint, Repository};
+
+/// Keeps intents where a later worker finds them. Deletes are kept by
+/// [`DeleteGate`](super::prune::gate::DeleteGate).
+pub trait Intents: Debug + Send + Sync {
+    /// Keeps the outcome that a write will have. Err: why the tag mustn't be written.
+    fn keep(&self, expected: TagOutcome) -> BoxFuture<'_, Result<(), String>>;
+
+    /// The outcomes that earlier workers expected at this part's target and didn't report.
+    fn left<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<TagOutcome>, String>>;
+
+    /// Drops one that didn't come about.
+    fn drop_one<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// Reports what earlier workers did and couldn't report. What can't be found out is left for the next
+/// run.
+pub(super) async fn intents_settle(intents: &dyn Intents, target: &Endpoint, reporter: &Reporter) {
+    let left = match intents.left(target.host()).await {
+        Ok(left) => left,
+        Err(error) => return tracing::error!(%error, "can't read what earlier workers left"),
+    };
+    for mut expected in left {
+        let Ok(repository) = Repository::parse(&expected.target_repository) else {
+            continue;
+        };
+        match tag_digest(target, &repository, &expected.target_tag).await {
+            Ok(digest) if digest == expected.target_digest => {
+                expected.reason +=
+                    "; an earlier worker did it, and was lost before it reported that";
+                reporter.send(Event::Recovered(Box::new(expected))).await;
+            }
+            Ok(_) => {
+                if let Err(error) = intents.drop_one(&expected).await {
+                    tracing::error!(%error, "can't drop what an earlier worker left");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "can't check what an earlier worker left"),
+        }
+    }
+}

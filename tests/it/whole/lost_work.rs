@@ -1,0 +1,205 @@
+//! A worker is lost, or an answer, after a request had its effect: what was done is reported and recorded
+//! by the next one.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use registrysync::store::Db;
+use registrysync::store::schema::{write_intent, written_tag};
+use serde_json::{Value, json};
+
+use super::pruning::{run, set, store, tags, world};
+use super::server::Session;
+use crate::support::database::TestDatabase;
+use crate::support::registry::Registry;
+use crate::support::registry::faults::{Action, Fault};
+
+/// Waits until the target has changed.
+async fn until(target: &Registry, is_so: impl Fn(&Registry) -> bool) {
+    tokio::time::timeout(Duration::from_secs(30), async {
+        while !is_so(target) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("the request to be executed");
+}
+
+async fn result(session: &Session, run: &Value, action: &str) -> Value {
+    let rows = session.results(run["id"].as_i64().unwrap()).await;
+    let mut of_action = rows.into_iter().filter(|row| row["action"] == action);
+    let only = of_action
+        .next()
+        .unwrap_or_else(|| panic!("no {action}: {run}"));
+    assert!(of_action.next().is_none(), "more than one {action}");
+    only
+}
+
+async fn intents(db: &Db) -> i64 {
+    let count = db.run(|conn| Ok(write_intent::table.count().get_result(conn)?));
+    count.await.unwrap()
+}
+
+const LOST: &str = "an earlier worker did it, and was lost before it reported that";
+
+/// Killed between an overwrite and its answer, with the previous image kept under another name.
+async fn overwrite(database: Option<String>) {
+    let (source, target, mut server, session) = world(database).await;
+    set(&session, json!({"backup_tag": "{tag}-before"}))
+        .await
+        .unwrap();
+    store(&source, 50, "3");
+    let (old, new) = (
+        target.tags("app")["3"].clone(),
+        source.tags("app")["3"].clone(),
+    );
+    target.fault_add(Fault::on("PUT", "/manifests/3$", Action::AnswerHeld).times(1));
+    let id = session.run().await;
+    until(&target, |target| target.tags("app")["3"] == new).await;
+    server.kill_and_restart();
+    let session = server.login().await;
+    let done = session.run_ended(id).await;
+    assert_eq!(
+        (
+            &done["status"],
+            &done["counts"]["updated"],
+            &done["counts"]["skipped"]
+        ),
+        (&json!("FINISHED"), &json!(1), &json!(4)),
+        "{done}"
+    );
+    let row = result(&session, &done, "update").await;
+    assert_eq!(
+        (
+            &row["previous_digest"],
+            &row["target_digest"],
+            &row["source_digest"]
+        ),
+        (&json!(old), &json!(new), &json!(new))
+    );
+    let reason = row["reason"].as_str().unwrap();
+    assert!(
+        reason.ends_with(LOST) && reason.contains("`3-before`"),
+        "{reason}"
+    );
+    assert_eq!(target.tags("app")["3-before"], old);
+    // Now it is the project's, so it goes with the source's.
+    source.tag_remove("app", "3");
+    let done = run(&session).await;
+    assert_eq!(done["counts"]["deleted"], 1, "{done}");
+    assert_eq!(tags(&target), "1 2 3-before 4 5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_wrote_is_reported_and_recorded_on_sqlite() {
+    overwrite(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_wrote_is_reported_and_recorded_on_postgres() {
+    if let Some(database) = TestDatabase::postgres() {
+        overwrite(Some(database.url.clone())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_deleted_is_reported() {
+    for by_digest in [false, true] {
+        let (source, target, mut server, session) = world(None).await;
+        let old = target.tags("app")["3"].clone();
+        source.tag_remove("app", "3");
+        let request = if by_digest {
+            target.fault_add(Fault::status("DELETE", "/manifests/3$", 405));
+            "/manifests/sha256"
+        } else {
+            "/manifests/3$"
+        };
+        target.fault_add(Fault::on("DELETE", request, Action::AnswerHeld).times(1));
+        let id = session.run().await;
+        until(&target, |target| !target.tags("app").contains_key("3")).await;
+        server.kill_and_restart();
+        let session = server.login().await;
+        let done = session.run_ended(id).await;
+        assert_eq!(done["counts"]["deleted"], 1, "{done}");
+        let row = result(&session, &done, "delete").await;
+        assert_eq!(row["previous_digest"], json!(old));
+        assert!(row["reason"].as_str().unwrap().ends_with(LOST), "{row}");
+        let db = server.sqlite();
+        let recorded = db.run(|conn| Ok(written_tag::table.count().get_result::<i64>(conn)?));
+        assert_eq!((recorded.await.unwrap(), intents(&db).await), (4, 0));
+    }
+}
+
+/// Killed while the tag's blobs are sent: it isn't reported as written.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_worker_only_intended_is_done_again() {
+    let (source, target, mut server, session) = world(None).await;
+    store(&source, 50, "3");
+    let old = target.tags("app")["3"].clone();
+    target.fault_add(Fault::on("PUT", "/manifests/3$", Action::Hang).times(1));
+    let id = session.run().await;
+    let asked = |target: &Registry| {
+        let requests = target.requests();
+        let mut all = requests.0.iter();
+        all.any(|one| one.method == "PUT" && one.path.ends_with("/manifests/3"))
+    };
+    until(&target, asked).await;
+    assert_eq!(intents(&server.sqlite()).await, 1);
+    server.kill_and_restart();
+    let session = server.login().await;
+    let done = session.run_ended(id).await;
+    let row = result(&session, &done, "update").await;
+    assert_eq!(row["previous_digest"], json!(old));
+    assert!(
+        !row["reason"].as_str().unwrap().contains("earlier worker"),
+        "{row}"
+    );
+    assert_eq!(intents(&server.sqlite()).await, 0);
+}
+
+/// The registry writes the tag, and answers with an error each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_answer_was_an_error_is_found_by_the_next_run() {
+    let (source, target, server, session) = world(None).await;
+    store(&source, 50, "3");
+    let new = source.tags("app")["3"].clone();
+    target.fault_add(Fault::on(
+        "PUT",
+        "/manifests/3$",
+        Action::AnswerReplaced { status: 500 },
+    ));
+    let failed = run(&session).await;
+    assert_eq!(failed["counts"]["failed"], 1, "{failed}");
+    target.faults_clear();
+    assert_eq!(target.tags("app")["3"], new);
+    let done = run(&session).await;
+    assert_eq!(done["counts"]["updated"], 1, "{done}");
+    assert!(
+        result(&session, &done, "update").await["reason"]
+            .as_str()
+            .unwrap()
+            .ends_with(LOST)
+    );
+    assert_eq!(intents(&server.sqlite()).await, 0);
+}
+
+/// A clear refusal is no write: if somebody else then writes the same image, it is theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_write_is_nobodys() {
+    let (source, target, server, session) = world(None).await;
+    store(&source, 60, "6");
+    target.fault_add(Fault::status("PUT", "/manifests/6$", 403));
+    let failed = run(&session).await;
+    assert_eq!(failed["counts"]["failed"], 1, "{failed}");
+    target.faults_clear();
+    assert_eq!(intents(&server.sqlite()).await, 0);
+    store(&target, 60, "6");
+    let done = run(&session).await;
+    assert_eq!(
+        (&done["counts"]["copied"], &done["counts"]["skipped"]),
+        (&json!(0), &json!(6))
+    );
+    source.tag_remove("app", "6");
+    run(&session).await;
+    assert_eq!(tags(&target), "1 2 3 4 5 6");
+}
