@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::copy::backup::Backup;
 use super::input::spec::SyncItem;
 use super::needs::Needs;
 use super::selection::candidate::Candidate;
@@ -66,6 +67,13 @@ impl CopyCosts {
             blobs: HashSet::new(),
             manifests: HashSet::new(),
             known: HashSet::new(),
+        }
+    }
+
+    /// Adds an image that is kept: it is read, and written under its other name.
+    pub(super) fn backup(&mut self, backup: &Backup) {
+        if !backup.is_kept() {
+            self.more.target_requests += 2;
         }
     }
 

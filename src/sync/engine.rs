@@ -175,7 +175,7 @@ impl Engine {
             sights: Sights::kept(&self.target, &kept.place),
             ..Work::default()
         };
-        let backups = Backups::of(&self.spec, &[]);
+        let backups = Backups::of_plan(&self.spec, &kept.actions);
         let worker = self.worker(ReferrerTags::default(), backups, (reporter, halt));
         let mut after = None;
         loop {

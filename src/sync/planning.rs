@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::StreamExt;
 
-use super::copy::backup::Backups;
+use super::copy::backup::{Backup, Backups};
 use super::copy::compare::{Comparison, Ends};
 use super::copy::unreachable::Unreachable;
 use super::costs::CopyCosts;
@@ -34,7 +34,7 @@ struct PlannedTag {
     /// Why some of its referrers wouldn't be copied.
     warnings: Vec<String>,
     /// Where its previous image is kept.
-    backup: Option<String>,
+    backup: Option<Backup>,
     candidate: Candidate,
 }
 
@@ -93,9 +93,11 @@ impl Planning {
             let (repository, tag) = (&action.target_repository, &action.target_tag);
             self.sights.adds(repository, tag);
         }
-        if let Some(name) = backup {
-            self.sights.adds(&action.target_repository, &name);
-            self.sights.writes(&action.target_repository, &name);
+        if let Some(backup) = backup {
+            let name = backup.name.as_str();
+            self.sights.adds(&action.target_repository, name);
+            self.sights.writes(&action.target_repository, name);
+            self.costs.backup(&backup);
         }
         if action.is_copy() {
             let fresh = self.costs.copy(&candidate, &needs);
@@ -240,10 +242,13 @@ impl Engine {
             Some(error) => Err(error),
             None => self.plan_compared(&candidate, referrers).await,
         };
-        let kept = compared.and_then(|compared| {
-            let backup = backups.map(|all| all.backup(&candidate, &compared.0));
-            Ok((compared, backup.transpose()?.flatten()))
-        });
+        let kept = match (compared, backups) {
+            (Ok(compared), Some(backups)) => {
+                let backup = backups.backup(&self.target, &candidate, &compared.0);
+                backup.await.map(|backup| (compared, backup))
+            }
+            (compared, _) => compared.map(|compared| (compared, None)),
+        };
         match kept {
             Ok(((mut comparison, needs, arrived), backup)) => {
                 let missing = comparison.missing.take();
@@ -260,7 +265,7 @@ impl Engine {
                     missing,
                     referrers: arrived.written,
                     warnings: arrived.warnings,
-                    backup: backup.map(|backup| backup.name.to_string()),
+                    backup,
                     candidate,
                 }
             }

@@ -139,7 +139,8 @@ impl TagWorker {
         let Some(backups) = &self.backups else {
             return Ok(None);
         };
-        let Some(backup) = backups.backup(candidate, comparison)? else {
+        let backup = backups.backup(&self.target, candidate, comparison);
+        let Some(backup) = backup.await? else {
             return Ok(None);
         };
         backup.keep(&self.target, candidate).await?;

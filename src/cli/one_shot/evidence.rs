@@ -150,6 +150,7 @@ pub(super) fn asked_of(
             .collect(),
         retry_of: None,
         plan: None,
+        force: false,
     }
 }
 

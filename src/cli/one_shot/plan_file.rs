@@ -208,6 +208,7 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
             id: None,
             actions: actions.len() as u64,
         }),
+        force: false,
     };
     let spec = SyncSpec {
         items: Vec::new(),
@@ -326,6 +327,22 @@ impl KeptActions for FileActions {
         let last = (end < self.0.len()).then(|| i64::try_from(end).unwrap_or(i64::MAX));
         let all = self.0.len() as u64;
         std::future::ready(Ok(KeptPage { actions, last, all })).boxed()
+    }
+
+    fn source_of<'a>(
+        &'a self,
+        place: &'a str,
+        tag: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, String>> {
+        let is_that = |action: &&KeptAction| {
+            action.target.as_str() == place && action.target_reference.as_str() == tag
+        };
+        let action = self.0.iter().find(is_that);
+        let source = action.map(|action| {
+            let path = action.reference.on(&action.source);
+            format!("{}/{path}", action.from.host())
+        });
+        std::future::ready(Ok(source)).boxed()
     }
 
     /// None: nothing is recorded of what was written.

@@ -82,7 +82,7 @@ impl Source {
             }
             listing => listing?,
         };
-        if let Some(warning) = listing.dropped.warning() {
+        if let Some(warning) = listing.dropped.repositories_warning() {
             talk_line(&format!("warning `{}`: {warning}", client.address()));
         }
         let matching = listing.entries.iter().filter(|name| pattern.is_match(name));

@@ -34,7 +34,7 @@ use crate::sync::evidence::{Asked, AskedPlan};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
 use crate::sync::prune::settings::{Prune, WrittenTag};
-use crate::sync::{Selector, SyncItem, SyncSpec};
+use crate::sync::{Plan, Selector, SyncItem, SyncSpec};
 use crate::text::counted;
 use crate::time_zone::{day, today};
 
@@ -51,6 +51,23 @@ pub struct Job {
     pub kept: Option<KeptRun>,
     /// When the project was last changed.
     pub modified: Moment,
+    /// What reading the source's catalogue took, for a plan.
+    pub catalogue: CatalogueCosts,
+}
+
+/// What a plan says of the catalogue that was read for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CatalogueCosts {
+    requests: u64,
+    warning: Option<String>,
+}
+
+impl CatalogueCosts {
+    /// Adds them to a plan.
+    pub(super) fn add_to(self, plan: &mut Plan) {
+        plan.costs.source_requests += self.requests;
+        plan.warnings.extend(self.warning);
+    }
 }
 
 /// A project's data from the database.
@@ -103,6 +120,7 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
     let expanded = items_expand(items, &catalogue)?;
     let mut places: IndexSet<String> = expanded.items.iter().map(|item| ends.place(item)).collect();
     places.extend(expanded.unmatched.iter().map(|item| item.pattern.clone()));
+    asked.force = run.force;
     let what = match (run.plan_id, retry_of(conn, run)?) {
         (Some(id), _) => {
             let work = plan_find(conn, &project, id)?.run_actions.unsigned_abs();
@@ -120,26 +138,31 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
         }
         (None, None) => counted(count as u64, "item"),
     };
+    let force = if run.force { ", with `force`" } else { "" };
     let parts = match places.len() {
         0 | 1 => String::new(),
         parts => format!(" in {parts} parts"),
     };
     let ends = format!("`{}` to `{}`", ends.source, ends.target);
     Ok(Some(Parts {
-        about: format!("{ends}: {what}{parts}"),
+        about: format!("{ends}: {what}{parts}{force}"),
         ends,
         places: places.into_iter().collect(),
         asked,
-        warning: catalogue.warning.map(|warning| {
-            let prunes = ProjectSettings::of(&project).is_ok_and(|own| own.prune.is_some());
-            let told = if prunes {
-                "; nothing is deleted in this run"
-            } else {
-                ""
-            };
-            format!("{warning}{told}")
-        }),
+        warning: catalogue_warning(&project, &catalogue),
     }))
+}
+
+/// What was left out of the source's catalogue, and what that means.
+fn catalogue_warning(project: &Project, catalogue: &RunCatalogue) -> Option<String> {
+    let warning = catalogue.warning.as_ref()?;
+    let prunes = ProjectSettings::of(project).is_ok_and(|own| own.prune.is_some());
+    let told = if prunes {
+        "; nothing is deleted in this run"
+    } else {
+        ""
+    };
+    Some(format!("{warning}{told}"))
 }
 
 /// What is needed to read the source's catalogue for a run. Err: its project is gone, or its stored
@@ -177,8 +200,15 @@ pub struct CatalogueWanted {
 impl CatalogueWanted {
     /// Reads it. A registry that refuses is no error: the catalogue says so.
     pub async fn read(self) -> Result<RunCatalogue, Error> {
+        let (catalogue, _) = self.read_counted().await?;
+        Ok(catalogue)
+    }
+
+    /// The same, and how many requests that took.
+    async fn read_counted(self) -> Result<(RunCatalogue, u64), Error> {
         let source = client_outside(self.source).await?;
-        catalogue_read(&source, self.items).await
+        let catalogue = catalogue_read(&source, self.items).await?;
+        Ok((catalogue, source.requests().all))
     }
 }
 
@@ -231,10 +261,10 @@ pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Erro
     };
     let wanted = db.call(wanted).await?;
     let items = wanted.items.clone();
-    let catalogue = if is_by_pattern(&items) {
-        wanted.read().await?
+    let (catalogue, requests) = if is_by_pattern(&items) {
+        wanted.read_counted().await?
     } else {
-        RunCatalogue::default()
+        (RunCatalogue::default(), 0)
     };
     let key = db.key().clone();
     let load = move |conn: &mut DbConnection| {
@@ -242,9 +272,13 @@ pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Erro
         let items = items_expand(items, &catalogue)?;
         let stored = stored_load(conn, &key, org_id, &project, items)?;
         let prune = prune_load(conn, &project, false)?;
-        Ok::<_, Error>(StoredProject { prune, ..stored })
+        let warning = catalogue_warning(&project, &catalogue);
+        let costs = CatalogueCosts { requests, warning };
+        Ok::<_, Error>((StoredProject { prune, ..stored }, costs))
     };
-    db.call(load).await?.into_job_outside().await
+    let (stored, catalogue) = db.call(load).await?;
+    let job = stored.into_job_outside().await?;
+    Ok(Job { catalogue, ..job })
 }
 
 fn stored_load(
@@ -421,6 +455,7 @@ impl StoredProject {
                 source: source.into(),
             }),
             modified: self.modified,
+            catalogue: CatalogueCosts::default(),
         })
     }
 }

@@ -84,7 +84,7 @@ pub async fn tag_list(
         .tag_listing(&repository)
         .await
         .map_err(|error| refused(&error))?;
-    if let Some(warning) = listing.dropped.warning() {
+    if let Some(warning) = listing.dropped.tags_warning() {
         tracing::warn!(%repository, "{warning}");
     }
     sorted(listing.entries, TAG_BYTES, filter).await

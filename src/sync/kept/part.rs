@@ -52,6 +52,14 @@ pub trait KeptActions: Send + Sync {
         after: Option<i64>,
     ) -> BoxFuture<'a, Result<KeptPage, String>>;
 
+    /// Where the plan's `tag` of `place` comes from; `None`: the plan has none. Err: that can't be read,
+    /// and why.
+    fn source_of<'a>(
+        &'a self,
+        place: &'a str,
+        tag: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, String>>;
+
     /// The deletes of `place`. Err: they can't be read, and why.
     fn deletes<'a>(&'a self, place: &'a str) -> BoxFuture<'a, Result<PlannedDeletes, String>>;
 

@@ -37,8 +37,8 @@ pub(in crate::sync) struct Doomed {
 #[derive(Debug, Default)]
 pub(in crate::sync) struct Candidates {
     pub(in crate::sync) doomed: Vec<Doomed>,
-    /// Not at the target any more.
-    pub(in crate::sync) forgotten: Vec<String>,
+    /// Not among the target's tags any more.
+    pub(in crate::sync) unlisted: Vec<String>,
     pub(in crate::sync) protected: usize,
     /// Written by another project too.
     pub(in crate::sync) shared: usize,
@@ -74,7 +74,7 @@ pub(in crate::sync) fn candidates(
             .present
             .is_some_and(|tags| !tags.contains(&written.tag))
         {
-            found.forgotten.push(written.tag.clone());
+            found.unlisted.push(written.tag.clone());
         } else if rules
             .protect
             .as_ref()
@@ -131,11 +131,22 @@ pub(in crate::sync) fn left(written: &WrittenTag) -> String {
 pub(in crate::sync) fn decide(rules: &Prune, found: Candidates, sight: &Sight<'_>) -> Decision {
     let mut decision = Decision {
         bar: bar(rules, sight),
-        forgotten: found.forgotten,
         protected: found.protected,
         shared: found.shared,
         ..Decision::default()
     };
+    for tag in found.unlisted {
+        match sight.heads.get(&tag) {
+            Some(None) => decision.forgotten.push(tag),
+            Some(Some(_)) => {
+                let place = sight.place;
+                decision.bar.get_or_insert_with(|| {
+                    format!("the list of tags of `{place}` lacks `{tag}`, which is there, so it may be damaged")
+                });
+            }
+            None => {}
+        }
+    }
     for doomed in found.doomed {
         match sight.heads.get(&doomed.written.tag) {
             Some(Some(digest)) if *digest == doomed.written.digest => decision.doomed.push(doomed),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use registrysync::sync::prune::settings::PruneKind;
 use registrysync::sync::{Action, Engine, Status, SyncItem, SyncSpec};
 
-use super::{World, deleted, head, image, rules, written};
+use super::{World, deleted, head, image, planned, rules, written};
 use crate::support::docker_registry::DockerRegistry;
 use crate::support::images::{AMD64, Blob, Format, Image, OCI_MANIFEST};
 use crate::support::registry::Registry;

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 
 use crate::oci::{Digest, Endpoint};
 use crate::store::projects::kept_action::{
-    ActionRow, copy_count, copy_list, delete_list, digest_list,
+    ActionRow, copy_count, copy_list, delete_list, digest_list, source_of,
 };
 use crate::store::{Db, Error};
 use crate::sync::Engine;
@@ -72,6 +72,19 @@ impl KeptActions for StoredActions {
             self.page_of(rows, all)
         };
         all.boxed()
+    }
+
+    fn source_of<'a>(
+        &'a self,
+        place: &'a str,
+        tag: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, String>> {
+        let id = self.plan_id;
+        let read = move || {
+            let (place, tag) = (place.to_owned(), tag.to_owned());
+            self.db.run(move |conn| source_of(conn, id, &place, &tag))
+        };
+        waiting(read).boxed()
     }
 
     fn deletes<'a>(&'a self, place: &'a str) -> BoxFuture<'a, Result<PlannedDeletes, String>> {

@@ -24,7 +24,7 @@ pub(in crate::service::runs) fn plan_find(
         let message = format!("plan {id} isn't one of the project `{label}`; use listPlans");
         return Err(Error::invalid(FIELD, message));
     }
-    match PlanOrigin::of(conn, project)?.change_since(&plan) {
+    match PlanOrigin::of(conn, project)?.change_since(&PlanOrigin::of_plan(&plan)) {
         Some(change) => Err(Error::invalid(
             FIELD,
             format!(
