@@ -461,6 +461,8 @@ CREATE TABLE kept_action (
 
 CREATE INDEX kept_action_place ON kept_action USING btree (plan_id, target_repository, number);
 
+CREATE INDEX kept_action_target ON kept_action USING btree (plan_id, target_repository, target_tag);
+
 CREATE TABLE run_catalogue (
     run_id bigint NOT NULL,
     listed bigint NOT NULL,

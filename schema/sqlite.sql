@@ -429,6 +429,8 @@ CREATE TABLE kept_action (
 
 CREATE INDEX kept_action_place ON kept_action (plan_id, target_repository, number);
 
+CREATE INDEX kept_action_target ON kept_action (plan_id, target_repository, target_tag);
+
 CREATE INDEX tasko_run_plan ON tasko_run (plan_id) WHERE plan_id IS NOT NULL;
 
 CREATE TABLE run_catalogue (

@@ -4,6 +4,7 @@
 //! - `digests`: a run of a plan copies exactly its digests, whatever has moved since.
 //! - `deletes`: what a run of a plan deletes.
 //! - `bad_input`: what is refused, retention, other organisations.
+//! - `making`: what happens while a plan is made.
 //! - `shared`: several workers, a take-over, 100 000 tags.
 //! - `command_line`: plans in files, and the commands of a server's plans.
 
@@ -12,6 +13,7 @@ mod command_line;
 mod costs;
 mod deletes;
 mod digests;
+mod making;
 mod shared;
 
 use serde_json::{Value, json};

@@ -173,3 +173,56 @@ fn a_template_must_tell_the_tags_apart_and_from_themselves() {
         assert!(error.contains(reason), "{template}: {error}");
     }
 }
+
+/// What an image that is kept replaces is an overwrite too: its digest is told.
+#[tokio::test]
+async fn a_kept_image_that_replaces_another_is_told_with_its_digest() {
+    let world = World::start().await;
+    image(50).store(&world.target, "app", Some("3"));
+    image(60).store(&world.target, "app", Some("old-3"));
+    let wanted = || kept(&world, "old-{tag}", &everything());
+    let told = format!(
+        "the previous image as `old-3`, instead of `{}`",
+        image(60).digest()
+    );
+    let plan = world.plan(wanted()).await;
+    let action = plan.actions.iter().find(|a| a.tag == "3").unwrap();
+    assert!(
+        action.reason.ends_with(&format!("keeps {told}")),
+        "{action:?}"
+    );
+    world.target.requests_clear();
+    let before = world.target.requests().0.len();
+    let ran = run(&world.to, wanted()).await;
+    let reason = &ran.of("3").reason;
+    assert!(reason.ends_with(&format!("kept {told}")), "{reason}");
+    assert_eq!(world.target.tags("app")["old-3"], image(50).digest());
+    let asked = (world.target.requests().0.len() - before) as u64;
+    assert_eq!(
+        plan.costs.target_requests, asked,
+        "the plan counts what is kept"
+    );
+}
+
+#[tokio::test]
+async fn an_image_that_has_its_other_name_already_is_not_written_again() {
+    let world = World::start().await;
+    image(50).store(&world.target, "app", Some("3"));
+    image(50).store(&world.target, "app", Some("old-3"));
+    let wanted = || kept(&world, "old-{tag}", &everything());
+    let plan = world.plan(wanted()).await;
+    world.target.requests_clear();
+    let ran = run(&world.to, wanted()).await;
+    let reason = &ran.of("3").reason;
+    assert!(
+        reason.ends_with("kept the previous image as `old-3`"),
+        "{reason}"
+    );
+    let requests = world.target.requests();
+    let writes = requests
+        .0
+        .iter()
+        .filter(|one| one.method == "PUT" && one.path.ends_with("old-3"));
+    assert_eq!(writes.count(), 0);
+    assert_eq!(plan.costs.target_requests, requests.0.len() as u64);
+}

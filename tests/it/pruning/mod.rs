@@ -2,6 +2,7 @@
 //!
 //! - `choosing`: which tags go; `guards`: what forbids all deletes of a place.
 //! - `requests`: by tag and by digest, on both kinds of registries, and refusals.
+//! - `lists`: lists of tags that lack some.
 //! - `notes`: what a plan says besides.
 //! - `backups`: what a tag was before it is overwritten.
 //!
@@ -10,6 +11,7 @@
 mod backups;
 mod choosing;
 mod guards;
+mod lists;
 mod notes;
 mod requests;
 

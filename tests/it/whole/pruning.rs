@@ -123,6 +123,7 @@ async fn life(database: Option<String>) {
         (&json!(1), &json!(true))
     );
     assert_eq!(evidence["asked"]["options"]["prune"], "gone");
+    assert!(evidence["asked"].get("force").is_none());
 
     // Two of five are more than a fifth.
     for tag in ["4", "5"] {
@@ -142,8 +143,22 @@ async fn life(database: Option<String>) {
         error.contains("2 of the 5 tags of `") && error.contains("`force`"),
         "{error}"
     );
+    assert_eq!(done["force"], false);
     let done = force(&session).await;
-    assert_eq!(done["counts"]["deleted"], 2, "{done}");
+    assert_eq!(
+        (&done["counts"]["deleted"], &done["force"]),
+        (&json!(2), &json!(true)),
+        "{done}"
+    );
+    let id = done["id"].as_i64().unwrap();
+    assert!(session.log(id).await.contains("1 item, with `force`"));
+    let id = id.to_string();
+    let query = [("runId", id.as_str())];
+    let evidence = session
+        .get("registrysync/getRunEvidence", &query)
+        .await
+        .unwrap();
+    assert_eq!(evidence["asked"]["force"], true);
     assert_eq!(tags(&target), "1 2 foreign");
 }
 
