@@ -2,6 +2,7 @@
 //!
 //! - `choosing`: which tags go; `guards`: what forbids all deletes of a place.
 //! - `requests`: by tag and by digest, on both kinds of registries, and refusals.
+//! - `renamed`: tags that have other names at the target.
 //! - `backups`: what a tag was before it is overwritten.
 //!
 //! This file: a source, a target with copies, and what the project wrote.
@@ -9,6 +10,7 @@
 mod backups;
 mod choosing;
 mod guards;
+mod renamed;
 mod requests;
 
 use std::collections::HashMap;
