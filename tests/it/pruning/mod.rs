@@ -1,7 +1,8 @@
 //! Deleting at the target: what goes, what stays, and each guard.
 //!
 //! - `choosing`: which tags go; `guards`: what forbids all deletes of a place.
-//! - `requests`: by tag and by digest, on both kinds of registries, and refusals.
+//! - `requests`: by tag and by digest, on both kinds of registries, and refusals; `last_look`: what is
+//!   asked right before each of them.
 //! - `renamed`: tags that have other names at the target.
 //! - `backups`: what a tag was before it is overwritten.
 //!
@@ -10,6 +11,7 @@
 mod backups;
 mod choosing;
 mod guards;
+mod last_look;
 mod renamed;
 mod requests;
 
