@@ -1,6 +1,6 @@
 use super::account;
 use crate::support::build::{ProjectBuilder, RunBuilder};
-use crate::support::queue::claim;
+use crate::support::queue::{claim, end};
 use diesel::prelude::*;
 use registrysync::store::now;
 use registrysync::store::projects::project::{
@@ -11,6 +11,7 @@ use registrysync::store::projects::written_tag::{
     written_remove, written_upsert,
 };
 use registrysync::store::runs::cancel::run_cancel;
+use registrysync::store::runs::run::{RunStatus, RunTotals};
 use registrysync::store::schema::{run_part, sync_project};
 
 const PLACE: &str = "target.example/app";
@@ -124,6 +125,22 @@ on_both_databases! {
             let (_, right) = world(conn, &key, "g");
             let gone = DeleteRight { project_id: 4711, ..right };
             assert_eq!(bar(conn, &gone, "g")?, Some(DeleteBar::ProjectGone));
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_part_that_has_ended_deletes_nothing(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (_, right) = world(conn, &key, "a");
+            let key = row("a", "").key();
+            assert_eq!(delete_bar(conn, &right, &key, "sha256:1")?, None);
+            end(conn, right.lease, RunStatus::Finished, "", &RunTotals::default())?;
+            assert_eq!(delete_bar(conn, &right, &key, "sha256:1")?, Some(DeleteBar::PartLost));
             Ok(())
         })
         .await
