@@ -35,3 +35,4 @@ mod start;
 mod surfaces;
 mod time_zone;
 mod tls;
+mod written;

@@ -23,7 +23,7 @@ async fn registries() -> (Registry, Registry) {
     (source, Registry::start().await)
 }
 
-fn store(registry: &Registry, seed: u64, tag: &str) {
+pub(super) fn store(registry: &Registry, seed: u64, tag: &str) {
     Image::artifact(seed, "a/b").store(registry, "app", Some(tag));
 }
 
@@ -38,12 +38,12 @@ async fn force(session: &Session) -> Value {
     session.run_ended(id.as_i64().unwrap()).await
 }
 
-async fn run(session: &Session) -> Value {
+pub(super) async fn run(session: &Session) -> Value {
     session.run_ended(session.run().await).await
 }
 
 /// A server with a project of `app` that has run, and deletes what has left the source.
-async fn world(database: Option<String>) -> (Registry, Registry, Server, Session) {
+pub(super) async fn world(database: Option<String>) -> (Registry, Registry, Server, Session) {
     let (source, target) = registries().await;
     let server = Server::start(database);
     let session = server.login().await;
@@ -61,7 +61,7 @@ fn deletes(target: &Registry) -> usize {
     target.requests().count("DELETE", Kind::Manifest)
 }
 
-fn tags(target: &Registry) -> String {
+pub(super) fn tags(target: &Registry) -> String {
     target.tags("app").into_keys().collect::<Vec<_>>().join(" ")
 }
 
