@@ -3,6 +3,7 @@
 mod admin;
 mod bodies;
 mod cancel;
+mod catalogues;
 mod chaos;
 mod clients;
 mod clock;
