@@ -389,6 +389,7 @@ impl Work {
         }
         // It may have been a tag of the project: what is kept isn't.
         if let (Some(kept), Some((place, _))) = (&outcome.backup, outcome.places()) {
+            self.sights.adds(&outcome.target_repository, kept);
             self.sights.writes(&outcome.target_repository, kept);
             let (place, tags) = (place.to_owned(), vec![kept.clone()]);
             reporter.send(Event::Forgotten { place, tags }).await;

@@ -230,12 +230,12 @@ mod tests {
     prop_compose! {
         /// A tag of twelve, from one of two sources.
         fn record()(
-            number in 0..12_u8, source in 0..2_u8, image in 0..3_u8, day in 1..5_u32, shared in 0..4_u8,
+            number in 0..12_u8, origin in 0..12_u8, source in 0..2_u8, image in 0..3_u8, day in 1..5_u32, shared in 0..4_u8,
         ) -> WrittenTag {
             WrittenTag {
                 tag: format!("t{number}"),
                 source: format!("s{source}"),
-                source_tag: format!("t{number}"),
+                source_tag: format!("t{origin}"),
                 digest: digest(image),
                 written_at: chrono::NaiveDate::from_ymd_opt(2026, 3, day).unwrap().into(),
                 is_shared: shared == 0,

@@ -1,8 +1,9 @@
 //! What a tag was before it is overwritten is kept under another name.
 
-use registrysync::sync::prune::settings::PruneKind;
+use registrysync::sync::prune::settings::{Prune, PruneKind};
 use registrysync::sync::{Action, BackupTag, Status, SyncSpec};
 
+use super::guards::blocked;
 use super::{World, deleted, image};
 use crate::support::images::{AMD64, Format, Image};
 use crate::support::registry::faults::Fault;
@@ -155,6 +156,47 @@ async fn a_name_that_another_tag_needs_fails_its_tag() {
     }
     assert_eq!(world.target.tags("app")["3"], image(50).digest());
     assert_eq!(deleted(&ran, Status::Done), "");
+}
+
+/// The source must not raise the limit by moving tags, whether or not the names are there already.
+#[tokio::test]
+async fn kept_images_do_not_count_for_the_limit_in_run_and_plan() {
+    let world = World::start().await;
+    world.leave(&["3", "4"]);
+    for seed in [50, 60] {
+        image(seed).store(&world.source, "app", Some("1"));
+        image(seed + 1).store(&world.source, "app", Some("2"));
+        let rules = Prune {
+            limit: 19,
+            ..world.rules(PruneKind::Gone)
+        };
+        let wanted = SyncSpec {
+            backup_tag: Some("old-{tag}".parse().unwrap()),
+            ..world.spec(&everything(), rules)
+        };
+        blocked(&world, wanted, "3 4", "2 of the 10 tags of `").await;
+        assert_eq!(world.tags(), "1 10 2 3 4 5 6 7 8 9 old-1 old-2");
+    }
+}
+
+#[tokio::test]
+async fn an_image_is_not_kept_under_a_name_of_signatures() {
+    let world = World::start().await;
+    let tag = "a".repeat(64);
+    image(20).store(&world.source, "app", Some(&tag));
+    image(50).store(&world.target, "app", Some(&tag));
+    for ending in ["", ".sig"] {
+        let wanted = || kept(&world, &format!("sha256-{{tag}}{ending}"), &everything());
+        let name = format!("sha256-{tag}{ending}");
+        let plan = world.plan(wanted()).await;
+        let action = plan.actions.iter().find(|a| a.tag == tag).unwrap();
+        assert_eq!(action.action, Action::Blocked, "{action:?}");
+        let ran = run(&world.to, wanted()).await;
+        assert!(ran.error(&tag).contains(&name), "{ran:?}");
+        let tags = world.target.tags("app");
+        assert_eq!(tags[&tag], image(50).digest());
+        assert!(!tags.contains_key(&name));
+    }
 }
 
 #[test]

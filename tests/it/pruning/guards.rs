@@ -20,7 +20,7 @@ use crate::support::registry::faults::{Action as Happens, Fault, Quirk};
 use crate::sync::{everything, item, literal, regex, repository, run};
 
 /// Nothing was deleted; both the run and the plan say why.
-async fn blocked(world: &World, wanted: SyncSpec, expected: &str, why: &str) {
+pub(super) async fn blocked(world: &World, wanted: SyncSpec, expected: &str, why: &str) {
     let plan = world.plan(wanted.clone()).await;
     assert_eq!(plan.delete, 0, "{plan:?}");
     for tag in expected.split(' ') {
@@ -319,7 +319,11 @@ impl DeleteGate for Turnstile {
     }
 }
 
-async fn run_with(world: &World, wanted: SyncSpec, halt: RunStop) -> (RunEnd, Vec<String>) {
+pub(super) async fn run_with(
+    world: &World,
+    wanted: SyncSpec,
+    halt: RunStop,
+) -> (RunEnd, Vec<String>) {
     let engine = Engine::new(world.to.clone(), wanted);
     let (sender, mut receiver) = mpsc::channel(4);
     let listen = async {

@@ -1,6 +1,6 @@
 use super::account;
 use crate::support::build::{ProjectBuilder, RunBuilder};
-use crate::support::queue::claim;
+use crate::support::queue::{claim, end};
 use diesel::prelude::*;
 use registrysync::store::Error;
 use registrysync::store::now;
@@ -15,6 +15,7 @@ use registrysync::store::projects::written_tag::{
     written_remove, written_upsert,
 };
 use registrysync::store::runs::cancel::run_cancel;
+use registrysync::store::runs::run::{RunStatus, RunTotals};
 use registrysync::store::schema::{run_part, sync_project};
 
 const PLACE: &str = "target.example/app";
@@ -161,6 +162,22 @@ on_both_databases! {
             let refused = intents_put(conn, lost, web.id, &[intent("c", "1")]);
             assert!(matches!(refused, Err(Error::FenceLost { .. })), "{refused:?}");
             assert_eq!(intent_list(conn, web.id, PLACE)?, [intent("a", "3")]);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_part_that_has_ended_deletes_nothing(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (_, right) = world(conn, &key, "a");
+            let key = row("a", "").key();
+            assert_eq!(delete_bar(conn, &right, &key, "sha256:1")?, None);
+            end(conn, right.lease, RunStatus::Finished, "", &RunTotals::default())?;
+            assert_eq!(delete_bar(conn, &right, &key, "sha256:1")?, Some(DeleteBar::PartLost));
             Ok(())
         })
         .await

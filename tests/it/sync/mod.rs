@@ -7,7 +7,7 @@
 //! - `blobs`: failing transfers, refused mounts, content that doesn't match its digest.
 //! - `referrers`: signatures, SBOMs and attestations, with and without the referrers API.
 //! - `selecting`: listings, conflicts, sources that are the target; `newest`: the youngest images;
-//!   `naming`: target tags and repositories from templates.
+//!   `naming`: target tags and repositories from templates; `several_items`: a tag of more than one.
 //! - `skopeo`: the same files with the real skopeo.
 //! - `writers`: one writer per place.
 //!
@@ -22,6 +22,7 @@ mod odd_manifests;
 mod platforms;
 mod referrers;
 pub(crate) mod selecting;
+mod several_items;
 mod skopeo;
 mod writers;
 

@@ -3,6 +3,7 @@
 mod admin;
 mod bodies;
 mod cancel;
+mod catalogues;
 mod chaos;
 mod clients;
 mod clock;
@@ -36,3 +37,4 @@ mod start;
 mod surfaces;
 mod time_zone;
 mod tls;
+mod written;
