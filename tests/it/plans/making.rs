@@ -79,11 +79,11 @@ async fn an_organisation_makes_a_few_plans_at_once() {
         refused[0].contains("4 plans are being made already"),
         "{refused:?}"
     );
-    // Those whose clients have gone end, too.
+    // Without their clients, plans that aren't kept end.
     source.faults_clear();
     source.fault_add(Fault::on("GET", "/tags/list", Action::Hang));
     for _ in 0..4 {
-        let given_up = post(&session, "createPlan", json!({"label": "web"}));
+        let given_up = session.get("registrysync/plan", &[("label", "web")]);
         let given_up = tokio::time::timeout(Duration::from_millis(300), given_up).await;
         assert!(given_up.is_err());
     }
