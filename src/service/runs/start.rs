@@ -1,6 +1,6 @@
 //! Requests for work: a plan, at once; a run, through the queue.
 
-use super::job::job_load;
+use super::job::load::job_load;
 use super::plans::usable::plan_check;
 use super::retry::retry_check;
 use crate::service::projects::lookup::{ProjectName, project_find};

@@ -40,7 +40,7 @@ pub(in crate::sync) struct Candidates {
     /// Not among the target's tags any more.
     pub(in crate::sync) unlisted: Vec<String>,
     pub(in crate::sync) protected: usize,
-    /// Written by another project too.
+    /// Another project has it too.
     pub(in crate::sync) shared: usize,
 }
 

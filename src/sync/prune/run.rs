@@ -208,7 +208,7 @@ impl Decision {
         let stays = [
             (self.protected, "protected by `prune_protect_regex`"),
             (self.retained, "kept by `prune_retain`"),
-            (self.shared, "written by another project too"),
+            (self.shared, "needed by another project too"),
         ];
         let parts: Vec<String> = stays
             .into_iter()

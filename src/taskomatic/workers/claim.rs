@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::service::Error;
 use crate::service::runs::evidence::run_asked_keep;
-use crate::service::runs::job::parts_plan;
+use crate::service::runs::job::parts::parts_plan;
 use crate::service::runs::limits::{RunLimits, barred};
 use crate::store::DbConnection;
 use crate::store::runs::lease::{claim_lock, part_claim};

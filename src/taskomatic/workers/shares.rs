@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::service::Error;
-use crate::service::runs::job::run_job_load;
+use crate::service::runs::job::load::run_job_load;
 use crate::store::projects::synced_tag::StorePair;
 use crate::store::runs::run::Run;
 use crate::store::{Db, Moment};

@@ -23,7 +23,7 @@ async fn a_plan_counts_protected_retained_and_shared_tags() {
     assert_eq!(planned(&plan, Action::Delete).len(), 1, "{plan:?}");
     let told = plan.warnings.join("\n");
     let stays = "app`: 4 tags stay: 2 protected by `prune_protect_regex`, 1 kept by \
-        `prune_retain`, 1 written by another project too";
+        `prune_retain`, 1 needed by another project too";
     assert!(told.ends_with(stays), "{told}");
 }
 

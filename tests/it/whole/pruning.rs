@@ -239,9 +239,40 @@ async fn two_projects_with_one_target_delete_nothing_that_both_wrote() {
     assert_eq!(tags(&target), "1 2 3 5");
     let log = session.log(done["id"].as_i64().unwrap()).await;
     assert!(
-        log.contains("1 tag stays: 1 written by another project too"),
+        log.contains("1 tag stays: 1 needed by another project too"),
         "{log}"
     );
+}
+
+/// The other project found the tag as it should be, so it has written nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_another_project_only_found_stays_as_long_as_that_one_selects_it() {
+    let (source, target, _server, session) = world(None).await;
+    let other_source = Registry::start().await;
+    store(&other_source, 3, "3");
+    session.store("elsewhere", other_source.address()).await;
+    let body = json!({"label": "other", "srcStore": "elsewhere", "destStore": "to"});
+    session.post("registrysync/create", body).await.unwrap();
+    let body = json!({"label": "other", "repository": "app", "tags": []});
+    session.post("registrysync/addImage", body).await.unwrap();
+    let other = async || {
+        let body = json!({"label": "other"});
+        let id = session.post("registrysync/run", body).await.unwrap();
+        session.run_ended(id.as_i64().unwrap()).await
+    };
+    assert_eq!(other().await["counts"]["skipped"], 1);
+    source.tag_remove("app", "3");
+    let done = run(&session).await;
+    assert_eq!(done["counts"]["deleted"], 0, "{done}");
+    let log = session.log(done["id"].as_i64().unwrap()).await;
+    assert!(log.contains("1 tag stays: 1 needed by another project too"), "{log}");
+    // Once the other one has lost it too, it goes.
+    other_source.tag_remove("app", "3");
+    store(&other_source, 8, "8");
+    other().await;
+    let done = run(&session).await;
+    assert_eq!(done["counts"]["deleted"], 1, "{done}");
+    assert_eq!(tags(&target), "1 2 4 5 8");
 }
 
 /// Changes its database.

@@ -9,7 +9,7 @@ use super::show::{PlanView, plan_show, plans_clean};
 use super::totals::{PlanTotals, warnings_keep};
 use crate::service::paging::{Rows, Slice};
 use crate::service::projects::lookup::{ProjectName, project_find};
-use crate::service::runs::job::job_load;
+use crate::service::runs::job::load::job_load;
 use crate::service::runs::start::plan_reached;
 use crate::service::{App, Caller, Error};
 use crate::store::projects::kept_action::{ActionRow, actions_add};

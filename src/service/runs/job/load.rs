@@ -1,41 +1,35 @@
-//! From a stored project to what the engine works on: clients, items, and what earlier runs wrote.
-
-use std::collections::HashMap;
+//! What a run or a plan works on: clients, items, and what earlier runs wrote.
 
 use chrono::NaiveDate;
-use indexmap::IndexSet;
 
-use super::evidence::asked_of;
-use super::plans::run::KeptRun;
-use super::plans::usable::plan_find;
-use super::retry::retry_of;
+use super::catalogue::{CatalogueCosts, catalogue_wanted_by, catalogue_warning};
+use super::client::client;
+use super::items::sync_items;
+use super::written::prune_load;
 use crate::blocking::spawn_blocking;
-use crate::oci::{Client, ClientOptions, Digest, PlatformChoice};
+use crate::oci::{Client, ClientOptions, Digest};
 use crate::service::Error;
 use crate::service::paging::PAGE;
-use crate::service::projects::catalogue::{
-    Expanded, NumberedItem, catalogue_read, is_by_pattern, items_expand,
-};
+use crate::service::projects::catalogue::{Expanded, NumberedItem, is_by_pattern, items_expand};
 use crate::service::projects::item_spec::ItemSpec;
 use crate::service::projects::places::places_of;
-use crate::service::projects::pruning::written_of;
 use crate::service::projects::settings::ProjectSettings;
+use crate::service::runs::plans::run::KeptRun;
+use crate::service::runs::plans::usable::plan_find;
+use crate::service::runs::retry::retry_of;
 use crate::service::stores::settings::client_options;
 use crate::store::projects::catalogue::{RunCatalogue, catalogue_kept};
 use crate::store::projects::item::item_list;
 use crate::store::projects::kept_action::work_places;
 use crate::store::projects::project::{Project, project_by_id};
 use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
-use crate::store::projects::written_tag::{WrittenKey, written_list};
 use crate::store::runs::run::Run;
 use crate::store::stores::image_store::{ImageStore, image_store_by_id};
 use crate::store::{Db, DbConnection, Moment, SealKey};
-use crate::sync::evidence::{Asked, AskedPlan};
+use crate::sync::SyncSpec;
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags, OnlyTags};
-use crate::sync::prune::settings::{Prune, WrittenTag};
-use crate::sync::{Plan, Selector, SyncItem, SyncSpec};
-use crate::text::counted;
+use crate::sync::prune::settings::Prune;
 use crate::time_zone::{day, today};
 
 /// What a run or a plan of a project works on.
@@ -55,21 +49,6 @@ pub struct Job {
     pub catalogue: CatalogueCosts,
 }
 
-/// What a plan says of the catalogue that was read for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CatalogueCosts {
-    requests: u64,
-    warning: Option<String>,
-}
-
-impl CatalogueCosts {
-    /// Adds them to a plan.
-    pub(super) fn add_to(self, plan: &mut Plan) {
-        plan.costs.source_requests += self.requests;
-        plan.warnings.extend(self.warning);
-    }
-}
-
 /// A project's data from the database.
 struct StoredProject {
     source: ClientOptions,
@@ -86,130 +65,6 @@ struct StoredProject {
     modified: Moment,
     /// The day that names of tags mention.
     date: NaiveDate,
-}
-
-/// How a run is divided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parts {
-    /// The two registries, for the log.
-    pub ends: String,
-    /// What is copied from where to where, for the log.
-    pub about: String,
-    /// The target places of the items, each once, in the order of the items. A place's items are
-    /// all copied by the same worker, which so sees conflicts between two of them over a tag.
-    pub places: Vec<String>,
-    /// What the run is asked, for its evidence.
-    pub asked: Asked,
-    /// What was left out of the source's catalogue.
-    pub warning: Option<String>,
-}
-
-/// Divides a run into parts; `None`: its project was disabled while it waited. Err: its project is
-/// gone, or its stored form is unusable.
-pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, Error> {
-    let (org_id, project_id) = run.project().ok_or_else(gone)?;
-    let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
-    if !project.enabled {
-        return Ok(None);
-    }
-    let ends = places_of(conn, &project)?;
-    let items = items_load(conn, org_id, project_id)?;
-    let mut asked = asked_of(conn, &project, &items, &ends, run.retry_of)?;
-    let count = items.len();
-    let catalogue = catalogue_kept(conn, run.id)?.unwrap_or_default();
-    let expanded = items_expand(items, &catalogue)?;
-    let mut places: IndexSet<String> = expanded.items.iter().map(|item| ends.place(item)).collect();
-    places.extend(expanded.unmatched.iter().map(|item| item.pattern.clone()));
-    asked.force = run.force;
-    let what = match (run.plan_id, retry_of(conn, run)?) {
-        (Some(id), _) => {
-            let work = plan_find(conn, &project, id)?.run_actions.unsigned_abs();
-            places = work_places(conn, id)?.into_iter().collect();
-            asked.plan = Some(AskedPlan {
-                id: Some(id),
-                actions: work,
-            });
-            format!("{} of plan {id}", counted(work, "tag"))
-        }
-        (None, Some(mut retry)) => {
-            expanded.retry_widen(&mut retry.tags, &ends);
-            places.retain(|place| retry.tags.touches(place));
-            format!("failed tags of run {}", retry.run_id)
-        }
-        (None, None) => counted(count as u64, "item"),
-    };
-    let force = if run.force { ", with `force`" } else { "" };
-    let parts = match places.len() {
-        0 | 1 => String::new(),
-        parts => format!(" in {parts} parts"),
-    };
-    let ends = format!("`{}` to `{}`", ends.source, ends.target);
-    Ok(Some(Parts {
-        about: format!("{ends}: {what}{parts}{force}"),
-        ends,
-        places: places.into_iter().collect(),
-        asked,
-        warning: catalogue_warning(&project, &catalogue),
-    }))
-}
-
-/// What was left out of the source's catalogue, and what that means.
-fn catalogue_warning(project: &Project, catalogue: &RunCatalogue) -> Option<String> {
-    let warning = catalogue.warning.as_ref()?;
-    let prunes = ProjectSettings::of(project).is_ok_and(|own| own.prune.is_some());
-    let told = if prunes {
-        "; nothing is deleted in this run"
-    } else {
-        ""
-    };
-    Some(format!("{warning}{told}"))
-}
-
-/// What is needed to read the source's catalogue for a run. Err: its project is gone, or its stored
-/// form is unusable.
-pub fn catalogue_wanted(
-    conn: &mut DbConnection,
-    key: &SealKey,
-    run: &Run,
-) -> Result<CatalogueWanted, Error> {
-    let (org_id, project_id) = run.project().ok_or_else(gone)?;
-    let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
-    catalogue_wanted_by(conn, key, &project)
-}
-
-fn catalogue_wanted_by(
-    conn: &mut DbConnection,
-    key: &SealKey,
-    project: &Project,
-) -> Result<CatalogueWanted, Error> {
-    let org_id = project.org_id;
-    let store = image_store_by_id(conn, org_id, project.src_store_id)?.ok_or_else(gone)?;
-    Ok(CatalogueWanted {
-        source: client_options(&store, key)?,
-        items: items_load(conn, org_id, project.id)?,
-    })
-}
-
-/// A source, and the items to find in its catalogue.
-#[derive(Debug)]
-pub struct CatalogueWanted {
-    source: ClientOptions,
-    items: Vec<NumberedItem>,
-}
-
-impl CatalogueWanted {
-    /// Reads it. A registry that refuses is no error: the catalogue says so.
-    pub async fn read(self) -> Result<RunCatalogue, Error> {
-        let (catalogue, _) = self.read_counted().await?;
-        Ok(catalogue)
-    }
-
-    /// The same, and how many requests that took.
-    async fn read_counted(self) -> Result<(RunCatalogue, u64), Error> {
-        let source = client_outside(self.source).await?;
-        let catalogue = catalogue_read(&source, self.items).await?;
-        Ok((catalogue, source.requests().all))
-    }
 }
 
 /// Loads what a started run works on, even if its project was disabled meanwhile. Err: its project
@@ -273,7 +128,7 @@ pub async fn job_load(db: &Db, org_id: i64, project_id: i64) -> Result<Job, Erro
         let stored = stored_load(conn, &key, org_id, &project, items)?;
         let prune = prune_load(conn, &project, false)?;
         let warning = catalogue_warning(&project, &catalogue);
-        let costs = CatalogueCosts { requests, warning };
+        let costs = CatalogueCosts::of(requests, warning);
         Ok::<_, Error>((StoredProject { prune, ..stored }, costs))
     };
     let (stored, catalogue) = db.call(load).await?;
@@ -321,7 +176,7 @@ fn stored_load(
     })
 }
 
-fn gone() -> Error {
+pub(super) fn gone() -> Error {
     Error::NotFound("the project was deleted".into())
 }
 
@@ -341,7 +196,7 @@ fn project_enabled(
     Err(Error::invalid("enabled", message))
 }
 
-fn items_load(
+pub(super) fn items_load(
     conn: &mut DbConnection,
     org_id: i64,
     project_id: i64,
@@ -356,38 +211,6 @@ fn items_load(
         after = last.id;
         for item in &page {
             items.push((item.id, ItemSpec::of(item)?));
-        }
-    }
-}
-
-/// What the project deletes, with all that it wrote.
-fn prune_load(
-    conn: &mut DbConnection,
-    project: &Project,
-    force: bool,
-) -> Result<Option<Prune>, Error> {
-    let mut prune = ProjectSettings::of(project)?.pruning(force)?;
-    if let Some(prune) = &mut prune {
-        prune.written = written_load(conn, project.id)?;
-    }
-    Ok(prune)
-}
-
-/// What the project wrote, by place.
-fn written_load(
-    conn: &mut DbConnection,
-    project_id: i64,
-) -> Result<HashMap<String, Vec<WrittenTag>>, Error> {
-    let mut written: HashMap<String, Vec<WrittenTag>> = HashMap::new();
-    let mut after = WrittenKey::default();
-    loop {
-        let page = written_list(conn, project_id, &after, PAGE)?;
-        let Some((last, _)) = page.last() else {
-            return Ok(written);
-        };
-        after = last.key();
-        for (place, tag) in page.into_iter().filter_map(written_of) {
-            written.entry(place).or_default().push(tag);
         }
     }
 }
@@ -458,65 +281,4 @@ impl StoredProject {
             catalogue: CatalogueCosts::default(),
         })
     }
-}
-
-/// The items for the engine. Those of one pattern share its compiled selectors.
-fn sync_items(
-    items: &[ItemSpec],
-    settings: &ProjectSettings,
-    source: &Client,
-) -> Result<Vec<SyncItem>, Error> {
-    let mut made: Vec<SyncItem> = Vec::with_capacity(items.len());
-    let mut last: Option<&ItemSpec> = None;
-    for item in items {
-        let same = made
-            .last()
-            .filter(|_| last.is_some_and(|last| last.selector == item.selector));
-        let selector = match same {
-            Some(same) => same.selector.clone(),
-            None => Selector::compile(&item.selector)
-                .map_err(|error| Error::invalid(error.field, error.to_string()))?,
-        };
-        made.push(sync_item(item, settings, source, selector)?);
-        last = Some(item);
-    }
-    Ok(made)
-}
-
-fn sync_item(
-    item: &ItemSpec,
-    settings: &ProjectSettings,
-    source: &Client,
-    selector: Selector,
-) -> Result<SyncItem, Error> {
-    let names = if item.architectures.is_empty() {
-        &settings.architectures
-    } else {
-        &item.architectures
-    };
-    let architectures = names
-        .iter()
-        .map(|name| PlatformChoice::parse_stored(name))
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::invalid("architectures", error.to_string()))?;
-    Ok(SyncItem {
-        source: source.clone().into(),
-        repository: item.repositories.one()?.clone(),
-        selector,
-        architectures,
-        target_repository: item.target_repository.clone(),
-        on_empty: item.on_empty.or(settings.on_empty).unwrap_or_default(),
-    })
-}
-
-/// A client, made outside the runtime's threads: its TLS reads the system's certificates.
-async fn client_outside(options: ClientOptions) -> Result<Client, Error> {
-    spawn_blocking(move || client(options))
-        .await
-        .map_err(Error::unexpected)?
-}
-
-/// A client, or why it can't be created.
-pub(in crate::service) fn client(options: ClientOptions) -> Result<Client, Error> {
-    Client::new(options).map_err(|error| Error::invalid("storeLabel", error.to_string()))
 }
