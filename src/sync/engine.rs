@@ -170,6 +170,9 @@ impl Engine {
         };
         let backups = Backups::of(&self.spec, &[]);
         let worker = self.worker(ReferrerTags::default(), backups, reporter);
+        if let Some(warning) = &kept.warning {
+            work.end.warn(warning.clone(), reporter).await;
+        }
         let mut after = None;
         loop {
             let page = tokio::select! {

@@ -6,6 +6,7 @@
 //! - `bad_input`: what is refused, retention, other organisations.
 //! - `shared`: several workers, a take-over, 100 000 tags.
 //! - `command_line`: plans in files, and the commands of a server's plans.
+//! - `verdict`: plans fail where their runs would, and their failed tags aren't forgotten.
 
 mod bad_input;
 mod command_line;
@@ -13,6 +14,7 @@ mod costs;
 mod deletes;
 mod digests;
 mod shared;
+mod verdict;
 
 use serde_json::{Value, json};
 
