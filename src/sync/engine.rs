@@ -177,6 +177,9 @@ impl Engine {
         };
         let backups = Backups::of_plan(&self.spec, &kept.actions);
         let worker = self.worker(ReferrerTags::default(), backups, (reporter, halt));
+        if let Some(warning) = &kept.warning {
+            work.end.warn(warning.clone(), reporter).await;
+        }
         let mut after = None;
         loop {
             let page = tokio::select! {

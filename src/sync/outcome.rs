@@ -223,6 +223,9 @@ impl std::ops::AddAssign for Moved {
     }
 }
 
+/// Why a run fails in which nothing is selected.
+pub const NOTHING: &str = "no item selects anything";
+
 /// The counts of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {

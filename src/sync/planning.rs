@@ -12,7 +12,7 @@ use super::engine::Engine;
 use super::error::SyncError;
 use super::input::index_mode::platforms_text;
 use super::needs::{Needs, needs_find, root_get};
-use super::outcome::{Action, MissingPlatforms};
+use super::outcome::{Action, MissingPlatforms, NOTHING};
 use super::plan::{Plan, PlanAction, PlannedActions};
 use super::prune::run::planned_deletes;
 use super::prune::sights::Sights;
@@ -138,8 +138,8 @@ impl Planning {
                 .trouble(repository, &action.target, &action.reason);
         }
         let plan = &mut self.plan;
-        plan.failed += u64::from(action.error.is_some());
         let count = match action.action {
+            _ if action.error.is_some() => &mut plan.failed,
             Action::Copy => &mut plan.copy,
             Action::Update => &mut plan.update,
             Action::Skip => &mut plan.skip,
@@ -202,8 +202,17 @@ impl Engine {
         }
         planning.lacking_end().await;
         planning.plan.unreachable = unreachable.summary();
+        let is_nothing = planning.plan.is_nothing();
         self.plan_deletes(&mut planning, referrers.as_ref()).await;
         planning.plan.costs = planning.costs.all();
+        planning.plan.failure = match planning.plan.failed {
+            _ if is_nothing => Some(NOTHING.to_owned()),
+            0 if self.items.is_empty() && self.unmatched.is_empty() => {
+                Some("there are no items".to_owned())
+            }
+            0 => None,
+            failed => Some(format!("{} can't be checked", counted(failed, "tag"))),
+        };
         planning.plan
     }
 

@@ -1,5 +1,6 @@
 //! `registrysync plan`: what `registrysync sync` would do, printed or saved.
 
+use crate::sync::kept::part::left_out;
 use crate::sync::{Engine, Plan};
 
 use super::job::job;
@@ -19,6 +20,9 @@ pub(in crate::cli) async fn run(arguments: PlanArguments) -> Result<u8, CliError
     let (code, plan) = show(&job.engine, arguments.copy.json).await?;
     if let (Some(draft), Some(plan)) = (draft, plan) {
         let path = draft.path().display().to_string();
+        if let Some(left_out) = left_out("the plan", plan.failed, plan.blocked) {
+            talk_line(&format!("warning: {left_out}"));
+        }
         draft.finish(job, plan, arguments.copy)?;
         talk_line(&format!(
             "saved; to run exactly this: registrysync sync --plan {path}"
@@ -38,9 +42,6 @@ pub(super) async fn show(engine: &Engine, json: bool) -> Result<(u8, Option<Plan
         Some(error) if plan.copy + plan.update + plan.skip == 0 => {
             Err(CliError::Unreachable(error.clone()))
         }
-        _ => {
-            let is_nothing = plan.actions.is_empty() && plan.empty > 0;
-            Ok((u8::from(plan.blocked > 0 || is_nothing), Some(plan)))
-        }
+        _ => Ok((u8::from(plan.is_bad()), Some(plan))),
     }
 }

@@ -20,7 +20,7 @@ use crate::sync::evidence::{Asked, AskedItem, AskedPlan, AskedRegistry};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use crate::sync::kept::deletes::PlannedDeletes;
-use crate::sync::kept::part::{KeptAction, KeptActions, KeptPage, KeptPart};
+use crate::sync::kept::part::{KeptAction, KeptActions, KeptPage, KeptPart, left_out};
 use crate::sync::kept::record::ActionRecord;
 use crate::sync::{BackupTag, Engine, IndexMode, Placement, Plan, SyncSpec};
 use crate::time_zone::today;
@@ -65,6 +65,9 @@ struct FilePlan {
     options: Map<String, Value>,
     items: Vec<AskedItem>,
     warnings: Vec<String>,
+    /// Why a run would have failed when the plan was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
     actions: Vec<ActionRecord>,
 }
 
@@ -138,6 +141,7 @@ impl PlanDraft {
             options: job.asked.options,
             items: job.asked.items,
             warnings: plan.warnings,
+            failure: plan.failure,
             actions: plan.actions.into_iter().map(ActionRecord::from).collect(),
         };
         let file = PlanFile {
@@ -194,6 +198,15 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
             actions.push(action);
         }
     }
+    let left_out = left_out_of(&plan);
+    let is_bad = |action: &ActionRecord| matches!(action.action.as_str(), "failed" | "blocked");
+    let is_nothing = plan.actions.iter().all(is_bad);
+    if let (true, Some(why)) = (is_nothing, left_out.as_ref().or(plan.failure.as_ref())) {
+        return Err(CliError::Failed(format!(
+            "`--plan`: `{}`: nothing in it can be copied: {why}; make a new plan",
+            path.display()
+        )));
+    }
     let asked = Asked {
         project: None,
         source: None,
@@ -230,8 +243,18 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
         name: "the plan".into(),
         place: String::new(),
         actions: std::sync::Arc::new(FileActions(actions)),
+        warning: left_out,
     };
     Ok((Engine::new(target, spec).with_kept(kept), asked))
+}
+
+/// What a run of the plan leaves out.
+fn left_out_of(plan: &FilePlan) -> Option<String> {
+    let count = |word: &str| {
+        let of_word = plan.actions.iter().filter(|action| action.action == word);
+        of_word.count() as u64
+    };
+    left_out("the plan", count("failed"), count("blocked"))
 }
 
 /// The content of a file; a device would have no end.

@@ -12,6 +12,7 @@ use crate::sync::input::index_mode::IndexMode;
 use crate::sync::outcome::TagOutcome;
 use crate::sync::selection::candidate::Candidate;
 use crate::sync::selection::finding::failed_outcome;
+use crate::text::counted;
 
 /// A copy that a plan says, of a tag or digest.
 #[derive(Clone, Debug)]
@@ -67,6 +68,22 @@ pub trait KeptActions: Send + Sync {
     fn source(&self) -> Option<&Endpoint>;
 }
 
+/// What a plan with failed or blocked tags warns of, when it is made and when it is run.
+pub fn left_out(plan: &str, failed: u64, blocked: u64) -> Option<String> {
+    let words = [(failed, "failed"), (blocked, "blocked")];
+    let words = words.into_iter().filter(|(count, _)| *count > 0);
+    let words: Vec<String> = words
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let all = counted(failed + blocked, "tag");
+    (!words.is_empty()).then(|| {
+        format!(
+            "{plan} leaves out {all}: {} when it was made",
+            words.join(", ")
+        )
+    })
+}
+
 /// What one engine does of a plan.
 #[derive(Clone)]
 pub struct KeptPart {
@@ -76,6 +93,8 @@ pub struct KeptPart {
     pub place: String,
     /// The plan's actions.
     pub actions: Arc<dyn KeptActions>,
+    /// What the run says of the plan; of several parts, only one does.
+    pub warning: Option<String>,
 }
 
 impl fmt::Debug for KeptPart {

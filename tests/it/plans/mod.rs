@@ -7,6 +7,7 @@
 //! - `making`: what happens while a plan is made.
 //! - `shared`: several workers, a take-over, 100 000 tags.
 //! - `command_line`: plans in files, and the commands of a server's plans.
+//! - `verdict`: plans fail where their runs would, and their failed tags aren't forgotten.
 
 mod bad_input;
 mod changed;
@@ -16,6 +17,7 @@ mod deletes;
 mod digests;
 mod making;
 mod shared;
+mod verdict;
 
 use serde_json::{Value, json};
 

@@ -241,7 +241,10 @@ async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, Cl
 }
 
 async fn set(arguments: &ProjectSetArguments, json: bool) -> Result<u8, CliError> {
-    let (label, details) = (&arguments.label, arguments.options.members());
+    let (label, mut details) = (&arguments.label, arguments.options.members());
+    if arguments.enabled || arguments.disabled {
+        details.insert("enabled".into(), json!(arguments.enabled));
+    }
     if details.is_empty() {
         return Err(CliError::Input(
             "nothing to change; give an option, such as `--prune gone`".into(),

@@ -15,6 +15,7 @@ use crate::service::projects::item_spec::ItemSpec;
 use crate::service::projects::places::places_of;
 use crate::service::projects::settings::ProjectSettings;
 use crate::service::runs::plans::run::KeptRun;
+use crate::service::runs::plans::totals::PlanTotals;
 use crate::service::runs::plans::usable::plan_find;
 use crate::service::runs::retry::retry_of;
 use crate::service::stores::settings::client_options;
@@ -59,8 +60,8 @@ struct StoredProject {
     known: KnownTags,
     lost: LostTags,
     only: Option<OnlyTags>,
-    /// A kept plan, and the target repositories of its copies and deletes.
-    kept: Option<(i64, Vec<String>)>,
+    /// A kept plan, the target repositories of its copies and deletes, and what it leaves out.
+    kept: Option<(i64, Vec<String>, Option<String>)>,
     prune: Option<Prune>,
     modified: Moment,
     /// The day that names of tags mention.
@@ -89,8 +90,9 @@ pub async fn run_job_load(db: &Db, run: &Run) -> Result<Job, Error> {
         };
         let kept = match run.plan_id {
             Some(id) => {
-                plan_find(conn, &project, id)?;
-                Some((id, work_places(conn, id)?))
+                let totals = PlanTotals::of(&plan_find(conn, &project, id)?)?;
+                let left_out = totals.left_out(&format!("plan {id}"));
+                Some((id, work_places(conn, id)?, left_out))
             }
             None => None,
         };
@@ -272,9 +274,10 @@ impl StoredProject {
                 }),
             },
             pair: self.pair,
-            kept: self.kept.map(|(plan_id, places)| KeptRun {
+            kept: self.kept.map(|(plan_id, places, left_out)| KeptRun {
                 plan_id,
                 places,
+                left_out,
                 source: source.into(),
             }),
             modified: self.modified,

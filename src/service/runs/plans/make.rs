@@ -154,12 +154,15 @@ async fn complete(
     plan: &Plan,
     kept: Kept,
 ) -> Result<(), Error> {
-    let totals = serde_json::to_string(&PlanTotals::from(plan)).map_err(Error::unexpected)?;
+    let totals = PlanTotals::from(plan);
+    let left_out = totals.left_out("the plan").into_iter();
+    let warnings: Vec<String> = left_out.chain(plan.warnings.iter().cloned()).collect();
+    let totals = serde_json::to_string(&totals).map_err(Error::unexpected)?;
     let result = PlanResult {
         actions: kept.actions,
         run_actions: kept.run_actions,
         totals,
-        warnings: warnings_keep(&plan.warnings)?,
+        warnings: warnings_keep(&warnings)?,
     };
     db.transaction(move |conn| {
         if !project_lock(conn, project.org_id, project.id)? {

@@ -28,6 +28,8 @@ pub struct KeptRun {
     pub plan_id: i64,
     /// The target repositories of its copies and deletes.
     pub places: Vec<String>,
+    /// What of the plan isn't done.
+    pub left_out: Option<String>,
     /// The source registry.
     pub source: Endpoint,
 }
@@ -41,11 +43,13 @@ impl KeptRun {
             plan_id: self.plan_id,
             source: self.source,
         });
+        let mut left_out = self.left_out;
         let part = |place: String| {
             let part = KeptPart {
                 name: Arc::clone(&name),
                 place: place.clone(),
                 actions: Arc::clone(&actions),
+                warning: left_out.take(),
             };
             (place, engine.with_kept(part))
         };

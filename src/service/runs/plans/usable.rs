@@ -1,6 +1,7 @@
 //! Whether a kept plan may be run now.
 
 use super::origin::PlanOrigin;
+use super::totals::PlanTotals;
 use crate::service::Error;
 use crate::store::DbConnection;
 use crate::store::base::clock::clock;
@@ -46,6 +47,10 @@ pub(in crate::service::runs) fn plan_check(
     if plan.expires <= clock(conn)? {
         let expired = plan.expires.and_utc().format("%Y-%m-%dT%H:%M:%SZ");
         let message = format!("plan {id} expired at {expired}; make a new plan");
+        return Err(Error::invalid(FIELD, message));
+    }
+    if let Some(why) = PlanTotals::of(&plan)?.nothing_why() {
+        let message = format!("plan {id} has nothing to copy or to delete: {why}; make a new plan");
         return Err(Error::invalid(FIELD, message));
     }
     match plan_run(conn, id)? {
