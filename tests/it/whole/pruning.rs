@@ -265,7 +265,10 @@ async fn a_tag_that_another_project_only_found_stays_as_long_as_that_one_selects
     let done = run(&session).await;
     assert_eq!(done["counts"]["deleted"], 0, "{done}");
     let log = session.log(done["id"].as_i64().unwrap()).await;
-    assert!(log.contains("1 tag stays: 1 needed by another project too"), "{log}");
+    assert!(
+        log.contains("1 tag stays: 1 needed by another project too"),
+        "{log}"
+    );
     // Once the other one has lost it too, it goes.
     other_source.tag_remove("app", "3");
     store(&other_source, 8, "8");

@@ -43,7 +43,7 @@ pub(super) fn catalogue_wanted_by(
 #[derive(Debug)]
 pub struct CatalogueWanted {
     source: ClientOptions,
-    items: Vec<NumberedItem>,
+    pub(super) items: Vec<NumberedItem>,
 }
 
 impl CatalogueWanted {
