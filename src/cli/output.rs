@@ -234,7 +234,7 @@ pub(super) fn plan(plan: &Plan, json: bool) {
         }}));
     } else {
         talk_line(&format!(
-            "would copy {}, update {}, skip {}; {} blocked, {} failed; at most {} to send in {} to the source ({}) and {} to the target; nothing was written",
+            "would copy {}, update {}, skip {}; {} blocked, {} failed; at most {} to send; {} to the source ({}), {} to the target; nothing was written",
             plan.copy,
             plan.update,
             plan.skip,

@@ -390,12 +390,12 @@ impl Work {
             let (place, tag) = (&outcome.target_repository, &outcome.target_tag);
             self.sights.adds(place, tag);
         }
-        // It may have been a tag of the project: what is kept isn't.
-        if let (Some(kept), Some((place, _))) = (&outcome.backup, outcome.places()) {
+        if let Some(kept) = &outcome.backup {
             self.sights.adds(&outcome.target_repository, kept);
             self.sights.writes(&outcome.target_repository, kept);
-            let (place, tags) = (place.to_owned(), vec![kept.clone()]);
-            reporter.send(Event::Forgotten { place, tags }).await;
+        }
+        if let Some(event) = Event::of_kept(&outcome) {
+            reporter.send(event).await;
         }
         self.end.tell(outcome, reporter).await;
     }

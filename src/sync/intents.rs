@@ -10,6 +10,9 @@ use super::progress::{Event, Reporter};
 use super::prune::place::tag_digest;
 use crate::oci::{Endpoint, Repository};
 
+/// What the reason of such an outcome says.
+const DONE: &str = "; an earlier attempt had done it, but couldn't record it";
+
 /// Keeps intents where a later worker finds them. Deletes are kept by
 /// [`DeleteGate`](super::prune::gate::DeleteGate).
 pub trait Intents: Debug + Send + Sync {
@@ -19,8 +22,8 @@ pub trait Intents: Debug + Send + Sync {
     /// The outcomes that earlier workers expected at this part's target and didn't report.
     fn left<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<TagOutcome>, String>>;
 
-    /// Drops one that didn't come about.
-    fn drop_one<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>>;
+    /// Discards one that didn't come about.
+    fn discard<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>>;
 }
 
 /// Reports what earlier workers did and couldn't report. What can't be found out is left for the next
@@ -36,13 +39,15 @@ pub(super) async fn intents_settle(intents: &dyn Intents, target: &Endpoint, rep
         };
         match tag_digest(target, &repository, &expected.target_tag).await {
             Ok(digest) if digest == expected.target_digest => {
-                expected.reason +=
-                    "; an earlier worker did it, and was lost before it reported that";
+                expected.reason += DONE;
+                if let Some(event) = Event::of_kept(&expected) {
+                    reporter.send(event).await;
+                }
                 reporter.send(Event::Recovered(Box::new(expected))).await;
             }
             Ok(_) => {
-                if let Err(error) = intents.drop_one(&expected).await {
-                    tracing::error!(%error, "can't drop what an earlier worker left");
+                if let Err(error) = intents.discard(&expected).await {
+                    tracing::error!(%error, "can't discard what an earlier worker left");
                 }
             }
             Err(error) => tracing::warn!(%error, "can't check what an earlier worker left"),

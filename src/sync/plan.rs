@@ -24,7 +24,7 @@ pub struct Plan {
     pub delete: u64,
     /// Tags that a rule forbids to copy or to delete.
     pub blocked: u64,
-    /// Tags, and lists of tags, that couldn't be checked.
+    /// Tags, and lists of tags, that couldn't be checked, or would fail.
     pub failed: u64,
     /// Bytes of all required blobs, each counted once, including those that the target already has;
     /// without those of referrers.
@@ -90,7 +90,7 @@ pub struct PlanAction {
 }
 
 impl PlanAction {
-    /// The action in a word: `failed` if it couldn't be checked.
+    /// The action in a word: `failed` if it couldn't be checked, or would fail.
     pub fn word(&self) -> &'static str {
         match self.error {
             Some(_) => Status::Failed.as_str(),

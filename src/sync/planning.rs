@@ -211,7 +211,8 @@ impl Engine {
                 Some("there are no items".to_owned())
             }
             0 => None,
-            failed => Some(format!("{} can't be checked", counted(failed, "tag"))),
+            1 => Some("1 action is `failed`".to_owned()),
+            failed => Some(format!("{failed} actions are `failed`")),
         };
         planning.plan
     }

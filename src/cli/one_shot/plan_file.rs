@@ -102,6 +102,11 @@ pub(super) struct PlanDraft {
 impl PlanDraft {
     /// Begins it, so that a path that can't be written is noticed before the work.
     pub(super) fn begin(path: &Path) -> Result<Self, CliError> {
+        if path == Path::new("-") {
+            let message =
+                "`--save`: give a file; a plan is printed without it, as text or with `--json`";
+            return Err(CliError::Input(message.to_owned()));
+        }
         if path.symlink_metadata().is_ok() {
             return Err(CliError::Input(format!(
                 "`{FLAG}`: `{}` exists already, and a plan isn't overwritten; give another name, or \

@@ -38,7 +38,7 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
         let is_told = !arguments.quiet;
         let job = telling_if(is_told, job(copy)).await?;
         if arguments.dry_run {
-            let planned = plan::show(&job.engine, copy.json);
+            let planned = plan::show(&job, copy.json);
             return Ok(telling_if(is_told, planned).await?.0);
         }
         (job.engine, job.asked)

@@ -59,7 +59,7 @@ async fn what_no_worker_has_begun_when_the_project_is_changed_is_not_copied() {
         let run = session.run_ended(id).await;
         assert_eq!(run["status"], "FAILED", "{run}");
         let log = session.log(id).await;
-        let words = "before the project `web` became what it is: it was changed";
+        let words = "the project `web` has changed since plan";
         assert!(log.contains(words), "{run} {log}");
     }
     assert!(target.tags("app").is_empty());

@@ -24,7 +24,7 @@ async fn a_project_s_plan_fails_where_its_run_would() {
     for (label, item, words) in [
         ("bare", None, "there are no items"),
         ("none", Some("^nothing"), "no item selects anything"),
-        ("some", Some("."), "1 tag can't be checked"),
+        ("some", Some("."), "1 action is `failed`"),
     ] {
         let make = ["project", "create", label, "--from", "from", "--to", "to"];
         let item = item.map(|regex| ["--repository", "app", "--tag-regex", regex]);
@@ -116,6 +116,23 @@ async fn the_lines_of_a_plan_add_up_to_its_totals() {
     let nothing = one_shot(&desk, &["plan"], [&from, &to], &["--tag-regex", "^no"]).ended(1);
     let only = ["--tag-regex", "^no", "--save", "no.plan"];
     one_shot(&desk, &["plan"], [&from, &to], &only).ended(1);
+    let saved = desk.run(&[
+        "plan",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--repository",
+        "app",
+        "--tag-regex",
+        "^no",
+        "--save",
+        "also.plan",
+    ]);
+    assert!(
+        saved.err.contains("saved; it has nothing to copy"),
+        "{saved:?}"
+    );
     let refused = desk.run(&["sync", "--plan", "no.plan"]).ended(1);
     assert!(
         refused.err.contains("no item selects anything"),
@@ -190,4 +207,47 @@ async fn a_kept_plan_says_what_it_leaves_out() {
         refused.contains("has nothing to copy or to delete: it leaves out 2 tags"),
         "{refused}"
     );
+}
+
+/// Blocked and skipped tags: the run does nothing, and says what the plan leaves out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_a_plan_that_only_leaves_tags_out_says_so() {
+    let (source, target) = (source(&["good", "bad"]).await, Registry::start().await);
+    let (server, session) = started(&source, &target).await;
+    session.run_ended(session.run().await).await;
+    tag_break(&source, "bad");
+    let plan = plan_make(&session).await;
+    assert_eq!(plan["totals"]["failed"], 1, "{plan}");
+    let id = plan["id"].to_string();
+    let person = Person::at(&server);
+    let ran = person.hears(&["project", "run", "web", "--plan", &id, "--wait"], 0);
+    let told = format!("nothing to copy or to delete; plan {id} leaves out 1 tag: 1 failed");
+    assert!(ran.contains(&told), "{ran}");
+    let made = person.hears(&["project", "plan", "web", "--keep"], 1);
+    assert!(
+        made.contains("; it has nothing to copy or to delete"),
+        "{made}"
+    );
+}
+
+#[test]
+fn a_plan_that_can_not_be_made_is_not_saved() {
+    let desk = Desk::new();
+    let nowhere = "http://127.0.0.1:9";
+    let words = [
+        "plan",
+        "--from",
+        nowhere,
+        "--to",
+        nowhere,
+        "--repository",
+        "app",
+    ];
+    let said = desk
+        .run(&[&words[..], &["--save", "x.plan"]].concat())
+        .ended(3);
+    assert!(said.err.contains("`x.plan` isn't saved"), "{said:?}");
+    assert!(!desk.path("x.plan").exists());
+    let said = desk.run(&[&words[..], &["--save", "-"]].concat()).ended(2);
+    assert!(said.err.contains("`--save`: give a file"), "{said:?}");
 }

@@ -40,7 +40,14 @@ async fn intents(db: &Db) -> i64 {
     count.await.unwrap()
 }
 
-const LOST: &str = "an earlier worker did it, and was lost before it reported that";
+/// Whether the tag's write was asked for.
+fn asked(target: &Registry) -> bool {
+    let requests = target.requests();
+    let mut all = requests.0.iter();
+    all.any(|one| one.method == "PUT" && one.path.ends_with("/manifests/3"))
+}
+
+const LOST: &str = "an earlier attempt had done it, but couldn't record it";
 
 /// Killed between an overwrite and its answer, with the previous image kept under another name.
 async fn overwrite(database: Option<String>) {
@@ -138,11 +145,6 @@ async fn what_a_killed_worker_only_intended_is_done_again() {
     let old = target.tags("app")["3"].clone();
     target.fault_add(Fault::on("PUT", "/manifests/3$", Action::Hang).times(1));
     let id = session.run().await;
-    let asked = |target: &Registry| {
-        let requests = target.requests();
-        let mut all = requests.0.iter();
-        all.any(|one| one.method == "PUT" && one.path.ends_with("/manifests/3"))
-    };
     until(&target, asked).await;
     assert_eq!(intents(&server.sqlite()).await, 1);
     server.kill_and_restart();
@@ -151,9 +153,25 @@ async fn what_a_killed_worker_only_intended_is_done_again() {
     let row = result(&session, &done, "update").await;
     assert_eq!(row["previous_digest"], json!(old));
     assert!(
-        !row["reason"].as_str().unwrap().contains("earlier worker"),
+        !row["reason"].as_str().unwrap().contains("earlier attempt"),
         "{row}"
     );
+    assert_eq!(intents(&server.sqlite()).await, 0);
+}
+
+/// The same, but then nothing is selected any more that would settle it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_only_intended_is_forgotten() {
+    let (source, target, mut server, session) = world(None).await;
+    store(&source, 50, "3");
+    target.fault_add(Fault::on("PUT", "/manifests/3$", Action::Hang).times(1));
+    let id = session.run().await;
+    until(&target, asked).await;
+    source.tag_remove("app", "3");
+    server.kill_and_restart();
+    let session = server.login().await;
+    let done = session.run_ended(id).await;
+    assert_eq!(done["counts"]["updated"], 0, "{done}");
     assert_eq!(intents(&server.sqlite()).await, 0);
 }
 

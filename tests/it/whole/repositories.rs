@@ -136,7 +136,7 @@ async fn a_registry_without_catalogue_fails_the_item_and_nothing_else() {
     );
     let plan = session.get("registrysync/plan", &[("label", "web")]).await;
     let plan = plan.unwrap();
-    assert_eq!(plan["totals"]["blocked"], 1, "{plan}");
+    assert_eq!(plan["totals"]["failed"], 1, "{plan}");
 
     // A retry lists them, and copies all of them, but not what was copied.
     source.faults_clear();
@@ -407,6 +407,16 @@ async fn the_command_line_takes_patterns_too() {
         2
     );
     assert!(target.tags("team/old-app").is_empty());
+    // A plan counts the catalogue, which a run reads as well.
+    let mut plan = words(&flags);
+    plan[0] = "plan".to_owned();
+    plan.push("--json".to_owned());
+    let plan: Vec<&str> = plan.iter().map(String::as_str).collect();
+    let said = String::from_utf8(person.says(&plan).stdout).unwrap();
+    source.requests_clear();
+    hears(&flags, 0);
+    let asked = format!("\"source_requests\":{}", source.requests().0.len());
+    assert!(said.contains(&asked), "{asked}, {said}");
     let told = hears(&["--repository-regex", "^x"], 1);
     assert!(told.contains("none of the 5 repositories"), "{told}");
     let told = hears(&["--repository-regex", "("], 2);

@@ -276,7 +276,7 @@ fn item(arguments: &ProjectCreateArguments) -> Result<Option<Map<String, Json>>,
         (None, None) if options.is_empty() && select.tags.is_empty() => return Ok(None),
         (None, None) => {
             return Err(CliError::Input(
-                "tags are given without a repository; give `--repository`".into(),
+                "what to select is given without a repository; give `--repository` or `--repository-regex`".into(),
             ));
         }
     };

@@ -23,8 +23,14 @@ pub(super) async fn make(
     };
     plan_print(&plan, json);
     if let (Some(id), false) = (plan["id"].as_i64(), json) {
+        let does = ["copy", "update", "delete"].into_iter();
+        let mut does = does.filter(|name| plan["totals"][name] != 0);
+        let then = match does.next() {
+            Some(_) => format!("to run exactly this: registrysync project run {label} --plan {id}"),
+            None => "it has nothing to copy or to delete".to_owned(),
+        };
         talk_line(&format!(
-            "plan {id} is kept until {}; to run exactly this: registrysync project run {label} --plan {id}",
+            "plan {id} is kept until {}; {then}",
             cell(&plan["expires"])
         ));
     }
@@ -118,8 +124,8 @@ fn plan_print(plan: &Json, json: bool) {
     }
     let total = |name: &str| number(&plan["totals"][name]).unwrap_or(0);
     talk_line(&format!(
-        "would copy {}, update {}, skip {}, delete {}; {} blocked, {} failed; at most {} to send in {} to the source ({}) \
-         and {} to the target; nothing was written",
+        "would copy {}, update {}, skip {}, delete {}; {} blocked, {} failed; at most {} to send; {} to the source ({}), {} to \
+         the target; nothing was written",
         total("copy"),
         total("update"),
         total("skip"),

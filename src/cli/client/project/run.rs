@@ -143,9 +143,13 @@ async fn warnings_show(session: &mut Session, id: i64, run: &Json) -> Result<(),
     let (mut offset, mut shown) = (0, 0);
     while shown < count.min(FAILURES_NAMED as u64) {
         let lines = log_page(session, id, offset).await?;
-        for line in lines.iter().filter(|line| line["level"] == "warn") {
+        // Blocked tags were shown as such.
+        let is_warning = |line: &&Json| {
+            line["level"] == "warn" && !cell(&line["message"]).contains("` is blocked: ")
+        };
+        for line in lines.iter().filter(is_warning) {
             if shown < FAILURES_NAMED as u64 {
-                talk_line(&format!("warning {}", cell(&line["message"])));
+                talk_line(&format!("warning: {}", cell(&line["message"])));
                 shown += 1;
             }
         }
@@ -193,7 +197,10 @@ fn bytes(run: &Json) -> u64 {
 fn counts(run: &Json) -> String {
     let said: Vec<String> = (COUNTS.into_iter().chain(["warnings"]))
         .filter(|name| run["counts"][name].as_u64().is_some_and(|count| count > 0))
-        .map(|name| format!("{} {name}", run["counts"][name]))
+        .map(|name| match (name, &run["counts"][name]) {
+            ("warnings", count) => counted(count.as_u64().unwrap_or(0), "warning"),
+            (name, count) => format!("{count} {name}"),
+        })
         .collect();
     if said.is_empty() {
         "no tags".to_owned()

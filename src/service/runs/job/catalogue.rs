@@ -1,7 +1,7 @@
 //! The source's catalogue, for items that name their repositories by pattern.
 
 use super::client::client_outside;
-use super::load::{gone, items_load};
+use super::project::{gone, items_load};
 use crate::oci::ClientOptions;
 use crate::service::Error;
 use crate::service::projects::catalogue::{NumberedItem, catalogue_read};

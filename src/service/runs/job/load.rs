@@ -5,12 +5,12 @@ use chrono::NaiveDate;
 use super::catalogue::{CatalogueCosts, catalogue_wanted_by, catalogue_warning};
 use super::client::client;
 use super::items::sync_items;
+use super::project::{gone, items_load, project_enabled};
 use super::written::prune_load;
 use crate::blocking::spawn_blocking;
 use crate::oci::{Client, ClientOptions, Digest};
 use crate::service::Error;
-use crate::service::paging::PAGE;
-use crate::service::projects::catalogue::{Expanded, NumberedItem, is_by_pattern, items_expand};
+use crate::service::projects::catalogue::{Expanded, is_by_pattern, items_expand};
 use crate::service::projects::item_spec::ItemSpec;
 use crate::service::projects::places::places_of;
 use crate::service::projects::settings::ProjectSettings;
@@ -20,7 +20,6 @@ use crate::service::runs::plans::usable::plan_find;
 use crate::service::runs::retry::retry_of;
 use crate::service::stores::settings::client_options;
 use crate::store::projects::catalogue::{RunCatalogue, catalogue_kept};
-use crate::store::projects::item::item_list;
 use crate::store::projects::kept_action::work_places;
 use crate::store::projects::project::{Project, project_by_id};
 use crate::store::projects::synced_tag::{StorePair, synced_lookup, synced_lost};
@@ -176,45 +175,6 @@ fn stored_load(
         modified: project.modified,
         date: today(),
     })
-}
-
-pub(super) fn gone() -> Error {
-    Error::NotFound("the project was deleted".into())
-}
-
-fn project_enabled(
-    conn: &mut DbConnection,
-    org_id: i64,
-    project_id: i64,
-) -> Result<Project, Error> {
-    let project = project_by_id(conn, org_id, project_id)?.ok_or_else(gone)?;
-    if project.enabled {
-        return Ok(project);
-    }
-    let message = format!(
-        "the project `{}` is disabled; enable it with setDetails",
-        project.label
-    );
-    Err(Error::invalid("enabled", message))
-}
-
-pub(super) fn items_load(
-    conn: &mut DbConnection,
-    org_id: i64,
-    project_id: i64,
-) -> Result<Vec<NumberedItem>, Error> {
-    let mut items = Vec::new();
-    let mut after = 0;
-    loop {
-        let page = item_list(conn, org_id, project_id, after, PAGE)?;
-        let Some(last) = page.last() else {
-            return Ok(items);
-        };
-        after = last.id;
-        for item in &page {
-            items.push((item.id, ItemSpec::of(item)?));
-        }
-    }
 }
 
 fn known_load(

@@ -3,11 +3,12 @@
 use indexmap::IndexSet;
 
 use super::catalogue::catalogue_warning;
-use super::load::{gone, items_load};
+use super::project::{gone, items_load};
 use crate::service::Error;
 use crate::service::projects::catalogue::items_expand;
 use crate::service::projects::places::places_of;
 use crate::service::runs::evidence::asked_of;
+use crate::service::runs::plans::totals::PlanTotals;
 use crate::service::runs::plans::usable::plan_find;
 use crate::service::runs::retry::retry_of;
 use crate::store::DbConnection;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub asked: Asked,
     /// What was left out of the source's catalogue.
     pub warning: Option<String>,
+    /// What a kept plan leaves out.
+    pub left_out: Option<String>,
 }
 
 /// Divides a run into parts; `None`: its project was disabled while it waited. Err: its project is
@@ -51,9 +54,12 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
     let mut places: IndexSet<String> = expanded.items.iter().map(|item| ends.place(item)).collect();
     places.extend(expanded.unmatched.iter().map(|item| item.pattern.clone()));
     asked.force = run.force;
+    let mut left_out = None;
     let what = match (run.plan_id, retry_of(conn, run)?) {
         (Some(id), _) => {
-            let work = plan_find(conn, &project, id)?.run_actions.unsigned_abs();
+            let plan = plan_find(conn, &project, id)?;
+            let work = plan.run_actions.unsigned_abs();
+            left_out = PlanTotals::of(&plan)?.left_out(&format!("plan {id}"));
             places = work_places(conn, id)?.into_iter().collect();
             asked.plan = Some(AskedPlan {
                 id: Some(id),
@@ -80,5 +86,6 @@ pub fn parts_plan(conn: &mut DbConnection, run: &Run) -> Result<Option<Parts>, E
         places: places.into_iter().collect(),
         asked,
         warning: catalogue_warning(&project, &catalogue),
+        left_out,
     }))
 }

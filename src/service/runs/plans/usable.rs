@@ -29,8 +29,7 @@ pub(in crate::service::runs) fn plan_find(
         Some(change) => Err(Error::invalid(
             FIELD,
             format!(
-                "plan {id} was made before the project `{label}` became what it is: {change}; make \
-                 a new plan"
+                "the project `{label}` has changed since plan {id} was made: {change}; make a new plan"
             ),
         )),
         None => Ok(plan),

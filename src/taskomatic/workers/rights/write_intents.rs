@@ -135,7 +135,7 @@ impl Intents for DatabaseIntents {
         self.read(host).boxed()
     }
 
-    fn drop_one<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>> {
+    fn discard<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>> {
         async move {
             let Some(IntentRow { place, tag, .. }) = intent_row(expected) else {
                 return Ok(());

@@ -1,15 +1,16 @@
 //! Which lists of referrers are read and written, and what isn't in any of them.
 
+use registrysync::oci::PlatformChoice;
 use registrysync::sync::input::referrer_choice::ReferrerChoice;
-use registrysync::sync::{Action, Engine, SyncSpec};
+use registrysync::sync::{Action, Engine, SyncItem, SyncSpec};
 
 use super::faults::{answer, index};
 use super::{SBOM, fallback_at, tag_for, wanted};
-use crate::support::images::Image;
+use crate::support::images::{Blob, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::Fault;
 use crate::support::registry::log::Kind;
-use crate::sync::{client, everything, item, run, spec};
+use crate::sync::{client, everything, item, literal, run, spec};
 
 fn image(registry: &Registry) -> Image {
     let image = Image::artifact(1, "a/b");
@@ -100,4 +101,44 @@ async fn a_target_that_confirms_subjects_and_lists_none_gets_an_index() {
     target.requests_clear();
     run(&to, wanted(&from)).await.all_done(Action::Skip, 1);
     assert_eq!(target.requests().count("PUT", Kind::Manifest), 0);
+}
+
+/// Cosign's signatures have an image's configuration without a platform.
+#[tokio::test]
+async fn a_signature_that_is_selected_as_a_tag_has_no_platform() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let image = image(&source);
+    let tag = tag_for(image.digest(), ".sig");
+    let signature = Image::single(Format::Oci, ["", "", ""], &[Blob::layer(7, 300)]);
+    signature.store(&source, "app", Some(&tag));
+    let (from, to) = (client(source.address()), client(target.address()));
+    let amd64 = SyncItem {
+        architectures: vec![PlatformChoice::parse("amd64").unwrap()],
+        ..item(&from, "app", &literal(&[&tag]))
+    };
+    let ran = run(&to, spec(vec![amd64])).await;
+    assert_eq!(ran.of(&tag).action, Action::Copy, "{ran:?}");
+}
+
+/// Of what an index lists only the chosen types are copied, so it isn't copied itself.
+#[tokio::test]
+async fn an_index_of_referrers_is_left_out_for_a_true_reason() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let image = image(&source);
+    let listed = Image::referrer(2, "a/listed", &image.top);
+    listed.store(&source, "app", None);
+    let tag = tag_for(image.digest(), "");
+    Image::fallback(&[&listed]).store(&source, "app", Some(&tag));
+    let (from, to) = (client(source.address()), client(target.address()));
+    for (types, reason) in [
+        (&["all"][..], "copied with the image to which it belongs"),
+        (&["a/other"], "if `referrers` names its type"),
+    ] {
+        let some = SyncSpec {
+            referrers: ReferrerChoice::parse(types).unwrap(),
+            ..spec(vec![item(&from, "app", &everything())])
+        };
+        let ran = run(&to, some).await;
+        assert!(ran.of(&tag).reason.ends_with(reason), "{ran:?}");
+    }
 }

@@ -29,7 +29,7 @@ struct ActionAnswer {
     repository: String,
     tag: String,
     target: String,
-    /// `copy`, `update`, `skip`, `delete`, `blocked`, or `failed` if it couldn't be checked
+    /// `copy`, `update`, `skip`, `delete`, `blocked`, or `failed` if it couldn't be checked or would fail
     action: String,
     reason: String,
     /// What the source's tag has now.
@@ -49,7 +49,7 @@ struct PlanTotals {
     delete: u64,
     /// Tags that a rule forbids to copy or to delete.
     blocked: u64,
-    /// Tags, and lists of tags, that couldn't be checked.
+    /// Tags, and lists of tags, that couldn't be checked, or would fail.
     failed: u64,
     bytes: ByteCount,
     /// Requests of a run to the source, about.
@@ -154,7 +154,7 @@ struct KeptActionAnswer {
     repository: String,
     tag: String,
     target: String,
-    /// `copy`, `update`, `skip`, `delete`, `blocked`, or `failed` if it couldn't be checked
+    /// `copy`, `update`, `skip`, `delete`, `blocked`, or `failed` if it couldn't be checked or would fail
     action: String,
     reason: String,
     /// What the source's tag had.
