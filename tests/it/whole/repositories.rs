@@ -132,7 +132,7 @@ async fn a_registry_without_catalogue_fails_the_item_and_nothing_else() {
     );
     let plan = session.get("registrysync/plan", &[("label", "web")]).await;
     let plan = plan.unwrap();
-    assert_eq!(plan["totals"]["blocked"], 1, "{plan}");
+    assert_eq!(plan["totals"]["failed"], 1, "{plan}");
 
     // A retry lists them, and copies all of them, but not what was copied.
     source.faults_clear();
