@@ -77,9 +77,9 @@ impl CopyCosts {
         }
     }
 
-    /// Adds a delete: a last look at the tag, and the request itself.
+    /// Adds a delete: the last two looks at the tag, and the request itself.
     pub(super) fn delete(&mut self) {
-        self.more.target_requests += 2;
+        self.more.target_requests += 3;
     }
 
     /// Requests to the target that only planning makes.
@@ -124,6 +124,11 @@ impl CopyCosts {
             }
         }
         fresh
+    }
+
+    /// Adds the look at a tag right before it is overwritten.
+    pub(super) fn update(&mut self) {
+        self.more.target_requests += 1;
     }
 
     /// Adds referrers.

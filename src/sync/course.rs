@@ -20,6 +20,17 @@ pub struct RunStop {
     pub gate: Option<Arc<dyn DeleteGate>>,
     /// Keeps what it is about to write.
     pub intents: Option<Arc<dyn Intents>>,
+    /// What earlier attempts of the same run have done.
+    pub earlier: EarlierWork,
+}
+
+/// What earlier attempts of a run have done to the tags of one target repository.
+#[derive(Clone, Debug, Default)]
+pub struct EarlierWork {
+    /// Tags that are new with this run.
+    pub added: Vec<String>,
+    /// How many tags were deleted.
+    pub deleted: usize,
 }
 
 impl From<CancellationToken> for RunStop {

@@ -124,12 +124,7 @@ impl Engine {
     /// the target stays consistent, since tags are written last.
     pub async fn run(&self, reporter: Reporter, halt: impl Into<RunStop>) -> RunEnd {
         let halt = halt.into();
-        if let Some(intents) = &halt.intents {
-            tokio::select! {
-                () = intents_settle(intents.as_ref(), &self.target, &reporter) => {}
-                () = halt.cancel.cancelled() => {}
-            }
-        }
+        self.settle(&reporter, &halt).await;
         let mut end = match &self.kept {
             Some(kept) => Box::pin(self.kept_copy(kept, &reporter, &halt)).await,
             None => Box::pin(self.items_copy(&reporter, &halt)).await,
@@ -139,6 +134,16 @@ impl Engine {
         }
         end.unreachable = self.shared.unreachable.summary();
         end
+    }
+
+    /// Reports what earlier attempts did and couldn't record.
+    pub async fn settle(&self, reporter: &Reporter, halt: &RunStop) {
+        if let Some(intents) = &halt.intents {
+            tokio::select! {
+                () = intents_settle(intents.as_ref(), &self.target, reporter) => {}
+                () = halt.cancel.cancelled() => {}
+            }
+        }
     }
 
     async fn items_copy(&self, reporter: &Reporter, halt: &RunStop) -> RunEnd {
@@ -258,6 +263,7 @@ impl Engine {
         let Some(rules) = self.spec.prune.as_ref().filter(|_| self.spec.is_pruning()) else {
             return end;
         };
+        sights.earlier(&halt.earlier);
         sights.carried(worker.referrers.as_ref());
         sights.unreachable(self.shared.unreachable.summary().as_deref());
         let pruning = Pruning {

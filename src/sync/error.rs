@@ -64,6 +64,19 @@ pub enum SyncError {
         /// Why.
         source: Box<SyncError>,
     },
+    /// The target's tag isn't what it was when its copy began.
+    #[error(
+        "`{tag}` was moved at the target while its image was copied: it was `{was}`, now it is {now}; it \
+         isn't overwritten, run this again"
+    )]
+    Moved {
+        /// The tag at the target.
+        tag: String,
+        /// Its digest before.
+        was: crate::oci::Digest,
+        /// Its digest now, in quotes, or that it is gone.
+        now: String,
+    },
     /// What will be written can't be recorded.
     #[error("it isn't written, since that can't be recorded: {0}")]
     Intent(String),

@@ -7,8 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::outcome::TagOutcome;
 use super::progress::{Event, Reporter};
-use super::prune::place::tag_digest;
-use crate::oci::{Endpoint, Repository};
+use crate::oci::{Endpoint, Reference, Repository};
 
 /// What the reason of such an outcome says.
 const DONE: &str = "; an earlier attempt had done it, but couldn't record it";
@@ -26,6 +25,14 @@ pub trait Intents: Debug + Send + Sync {
     fn discard<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>>;
 }
 
+impl TagOutcome {
+    /// An outcome that was expected and has come about, as a result.
+    pub fn recovered(mut self) -> Self {
+        self.reason += DONE;
+        self
+    }
+}
+
 /// Reports what earlier workers did and couldn't report. What can't be found out is left for the next
 /// run.
 pub(super) async fn intents_settle(intents: &dyn Intents, target: &Endpoint, reporter: &Reporter) {
@@ -33,19 +40,28 @@ pub(super) async fn intents_settle(intents: &dyn Intents, target: &Endpoint, rep
         Ok(left) => left,
         Err(error) => return tracing::error!(%error, "can't read what earlier workers left"),
     };
-    for mut expected in left {
+    for expected in left {
         let Ok(repository) = Repository::parse(&expected.target_repository) else {
             continue;
         };
-        match tag_digest(target, &repository, &expected.target_tag).await {
+        let Ok(tag) = Reference::parse(&expected.target_tag) else {
+            continue;
+        };
+        let head = target.manifest_head(&repository, &tag).await;
+        match head.map(|head| head.map(|head| head.digest)) {
             Ok(digest) if digest == expected.target_digest => {
-                expected.reason += DONE;
                 if let Some(event) = Event::of_kept(&expected) {
                     reporter.send(event).await;
                 }
                 reporter.send(Event::Recovered(Box::new(expected))).await;
             }
-            Ok(_) => {
+            Ok(now) => {
+                let now = now.map_or("absent".to_owned(), |now| format!("`{now}`"));
+                let target = &expected.target;
+                let note = format!(
+                    "whether an earlier attempt has changed `{target}` isn't known: it is {now}"
+                );
+                reporter.send(Event::Note(note)).await;
                 if let Err(error) = intents.discard(&expected).await {
                     tracing::error!(%error, "can't discard what an earlier worker left");
                 }

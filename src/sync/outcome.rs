@@ -177,6 +177,11 @@ impl TagOutcome {
         Some((target, source))
     }
 
+    /// Whether it says that its tag was deleted.
+    pub fn is_deleted(&self) -> bool {
+        (self.status, self.action) == (Status::Done, Action::Delete)
+    }
+
     /// `repository:tag` at the source.
     pub fn name(&self) -> String {
         match self.tag.as_str() {

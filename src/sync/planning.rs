@@ -99,6 +99,9 @@ impl Planning {
             self.sights.writes(&action.target_repository, name);
             self.costs.backup(&backup);
         }
+        if action.action == Action::Update {
+            self.costs.update();
+        }
         if action.is_copy() {
             let fresh = self.costs.copy(&candidate, &needs);
             self.plan.bytes = self.plan.bytes.saturating_add(fresh);

@@ -28,7 +28,7 @@ pub enum Event {
         /// The tags.
         tags: Vec<String>,
     },
-    /// An earlier worker did this, and couldn't report it.
+    /// This was kept as an intent and has come about, but wasn't recorded.
     Recovered(Box<TagOutcome>),
     /// A tag was finished.
     Finished(Box<TagOutcome>),

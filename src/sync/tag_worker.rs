@@ -1,8 +1,10 @@
 //! One tag of a run: compared, copied, its referrers after it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
 use crate::oci::{Endpoint, Manifest};
@@ -93,15 +95,18 @@ impl TagWorker {
         outcome.missing.clone_from(&comparison.missing);
         let mut root = None;
         if matches!(comparison.action, Action::Copy | Action::Update) {
-            match self.backup(candidate, &comparison).await {
-                Ok(Some(backup)) => {
-                    outcome.reason = format!("{}; {}", outcome.reason, backup.told());
-                    outcome.backup = Some(backup.name.to_string());
-                }
-                Ok(None) => {}
+            let backup = match self.backup(candidate, &comparison).await {
+                Ok(backup) => backup,
                 Err(error) => return failed(error, outcome),
+            };
+            let backup = backup.map(|backup| (backup, AtomicBool::new(false)));
+            let copy = self.copy((candidate, &comparison), backup.as_ref(), &outcome);
+            let copied = Box::pin(copy).await;
+            if let Some((backup, _)) = backup.filter(|(_, is_kept)| is_kept.load(Ordering::Relaxed))
+            {
+                outcome = with_backup(outcome, &backup);
             }
-            match Box::pin(self.copy(candidate, &comparison, &outcome)).await {
+            match copied {
                 Ok((moved, manifest)) => {
                     outcome = written(outcome, &comparison, &manifest);
                     outcome.moved = moved;
@@ -130,7 +135,7 @@ impl TagWorker {
         }
     }
 
-    /// Keeps what the tag is at the target before it is overwritten.
+    /// What of the target is to be kept before it is overwritten.
     async fn backup(
         &self,
         candidate: &Candidate,
@@ -139,18 +144,50 @@ impl TagWorker {
         let Some(backups) = &self.backups else {
             return Ok(None);
         };
-        let backup = backups.backup(&self.target, candidate, comparison);
-        let Some(backup) = backup.await? else {
-            return Ok(None);
+        backups.backup(&self.target, candidate, comparison).await
+    }
+
+    /// Right before the tag is written: it is what was compared, the write may be made and is kept as
+    /// an intent, and so is the image that goes.
+    async fn before_write(
+        &self,
+        (candidate, comparison): (&Candidate, &Comparison),
+        backup: Option<&(Backup, AtomicBool)>,
+        expected: TagOutcome,
+    ) -> Result<(), SyncError> {
+        let (target, reference) = (&candidate.target, &candidate.target_reference);
+        if expected.previous_digest == expected.target_digest {
+            return Ok(());
+        }
+        if let Some(was) = &comparison.present {
+            let head = self.target.manifest_head(target, reference).await;
+            let now = head.map_err(SyncError::Target)?.map(|head| head.digest);
+            if now.as_ref() != Some(was) {
+                return Err(SyncError::Moved {
+                    tag: candidate.place(&self.target),
+                    was: was.clone(),
+                    now: now.map_or("gone".to_owned(), |now| format!("`{now}`")),
+                });
+            }
+        }
+        let expected = match backup {
+            Some((backup, _)) => with_backup(expected, backup),
+            None => expected,
         };
-        backup.keep(&self.target, candidate).await?;
-        Ok(Some(backup))
+        if let Some(intents) = &self.intents {
+            intents.keep(expected).await.map_err(SyncError::Intent)?;
+        }
+        if let Some((backup, is_kept)) = backup {
+            backup.keep(&self.target, candidate).await?;
+            is_kept.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     async fn copy(
         &self,
-        candidate: &Candidate,
-        comparison: &Comparison,
+        (candidate, comparison): (&Candidate, &Comparison),
+        backup: Option<&(Backup, AtomicBool)>,
         outcome: &TagOutcome,
     ) -> Result<(Moved, Manifest), SyncError> {
         let chosen = comparison.manifest.as_ref();
@@ -159,12 +196,11 @@ impl TagWorker {
             Some(manifest) => manifest.clone(),
             None => candidate.manifest_get(&chosen.digest).await?,
         };
-        if let Some(intents) = &self.intents
-            && comparison.present.as_ref() != Some(&manifest.digest)
-        {
+        let before = || {
             let expected = written(outcome.clone(), comparison, &manifest);
-            intents.keep(expected).await.map_err(SyncError::Intent)?;
-        }
+            self.before_write((candidate, comparison), backup, expected)
+                .boxed()
+        };
         let route = Route {
             from: candidate.from.clone(),
             source: candidate.source.clone(),
@@ -174,7 +210,7 @@ impl TagWorker {
         let Some(children) = &chosen.children else {
             let moved = self
                 .ladder
-                .copy(&route, &candidate.target_reference, &manifest)
+                .copy(&route, &candidate.target_reference, &manifest, &before)
                 .await?;
             return Ok((moved, manifest));
         };
@@ -182,6 +218,7 @@ impl TagWorker {
             .ladder
             .children_copy(&route, &manifest, children)
             .await?;
+        before().await?;
         // The other children are missing for good, so there is no retry.
         let (target, reference) = (&candidate.target, &candidate.target_reference);
         manifest_write(&self.target, target, reference, &manifest, false)
@@ -195,6 +232,15 @@ impl TagWorker {
                 _ => SyncError::Target(source),
             })?;
         Ok((moved, manifest))
+    }
+}
+
+/// The outcome with the image that is kept.
+fn with_backup(outcome: TagOutcome, backup: &Backup) -> TagOutcome {
+    TagOutcome {
+        reason: format!("{}; {}", outcome.reason, backup.told()),
+        backup: Some(backup.name.to_string()),
+        ..outcome
     }
 }
 

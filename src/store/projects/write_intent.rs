@@ -76,6 +76,19 @@ pub fn intent_list(
         .load(conn)?)
 }
 
+/// Removes intents that came about, unless another one has taken the place of theirs.
+pub fn intents_recovered(
+    conn: &mut DbConnection,
+    project_id: i64,
+    rows: &[IntentRow],
+) -> Result<(), Error> {
+    for row in rows {
+        let own = write_intent::table.find((project_id, &row.place, &row.tag));
+        diesel::delete(own.filter(write_intent::expected.eq(&row.expected))).execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Removes the intents of tags whose result is known.
 pub fn intents_remove(
     conn: &mut DbConnection,

@@ -21,6 +21,8 @@ pub(in crate::sync) struct Backups {
     template: BackupTag,
     date: NaiveDate,
     taken: Taken,
+    /// Whether more tags than these are copied by others.
+    is_partial: bool,
 }
 
 /// The names that aren't free for it.
@@ -62,6 +64,7 @@ impl Backups {
             template: spec.backup_tag.clone()?,
             date: spec.date,
             taken: taken(),
+            is_partial: spec.only.is_some(),
         })
     }
 
@@ -109,10 +112,16 @@ impl Backups {
         let head = head
             .await
             .map_err(|error| backup.failed(candidate, error))?;
-        Ok(Some(Backup {
+        let backup = Backup {
             present: head.map(|head| head.digest),
             ..backup
-        }))
+        };
+        if self.is_partial && backup.replaced().is_some() {
+            let detail =
+                "it has another image, which a retry mustn't replace: run the whole project";
+            return Err(refused(backup.name.to_string(), detail.to_owned()));
+        }
+        Ok(Some(backup))
     }
 }
 
@@ -158,6 +167,11 @@ impl Backup {
         self.present.as_ref() == Some(&self.digest)
     }
 
+    /// The other image that has the name.
+    fn replaced(&self) -> Option<&Digest> {
+        self.present.as_ref().filter(|other| **other != self.digest)
+    }
+
     fn failed(&self, candidate: &Candidate, error: crate::oci::Error) -> SyncError {
         SyncError::Backup {
             tag: candidate.target_reference.on(&candidate.target),
@@ -177,10 +191,9 @@ impl Backup {
     }
 
     fn words(&self) -> String {
-        let replaces = match &self.present {
-            Some(other) if *other != self.digest => format!(", instead of `{other}`"),
-            _ => String::new(),
-        };
+        let replaced = self.replaced();
+        let replaces = replaced.map(|other| format!(", instead of `{other}`"));
+        let replaces = replaces.unwrap_or_default();
         format!("the previous image as `{}`{replaces}", self.name)
     }
 }

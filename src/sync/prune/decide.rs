@@ -20,6 +20,8 @@ pub(in crate::sync) struct Sight<'a> {
     pub(in crate::sync) present: Option<&'a HashSet<String>>,
     /// Tags that the run has added: they don't count for the limit.
     pub(in crate::sync) adds: &'a HashSet<String>,
+    /// How many tags earlier attempts of the run deleted: they count for the limit.
+    pub(in crate::sync) deleted: usize,
     /// What the target's tags are now, of those that were looked at; `None`: gone.
     pub(in crate::sync) heads: &'a HashMap<String, Option<Digest>>,
     /// What else forbids all deletes.
@@ -203,10 +205,11 @@ pub(in crate::sync) fn bar(rules: &Prune, sight: &Sight<'_>) -> Option<String> {
 
 fn over_limit(rules: &Prune, deletes: usize, sight: &Sight<'_>) -> Option<String> {
     let before = |tags: &HashSet<String>| tags.difference(sight.adds).count();
-    let tags = sight.present.map_or(0, before);
+    let tags = sight.present.map_or(0, before) + sight.deleted;
     let limit = rules.limit;
     let most = tags.saturating_mul(usize::from(limit)) / 100;
-    if rules.force || deletes <= most {
+    let deletes = deletes + sight.deleted;
+    if rules.force || deletes <= most || deletes == sight.deleted {
         return None;
     }
     let (place, all) = (sight.place, counted(tags as u64, "tag"));
@@ -303,6 +306,7 @@ mod tests {
                 writes: &writes,
                 present: present.as_ref(),
                 adds: &HashSet::new(),
+                deleted: 0,
                 heads: &heads,
                 bar: has_bar.then_some("a tag failed"),
             };

@@ -44,6 +44,8 @@ impl Ways {
 pub(in crate::sync) enum Deletion {
     /// It is gone, the registry refused, or something needs it.
     Outcome(Box<TagOutcome>),
+    /// Somebody else has deleted it.
+    Gone(String),
     /// It stays, as text.
     Warning(String),
 }
@@ -78,10 +80,9 @@ impl Deleter<'_> {
             let Some(doomed) = left.next() else {
                 return Ok(());
             };
-            let Now::Same(doomed) = self.now(doomed).await? else {
+            let Now::Same(doomed) = self.ready(doomed).await? else {
                 continue;
             };
-            self.gate(&doomed).await?;
             let Ok(tag) = Tag::parse(&doomed.written.tag) else {
                 continue;
             };
@@ -177,6 +178,19 @@ impl Deleter<'_> {
         for doomed in &ready {
             self.gate(doomed).await?;
         }
+        let mut still = Vec::new();
+        for doomed in ready {
+            let tag = doomed.written.tag.clone();
+            match self.now(doomed).await? {
+                Now::Same(doomed) => still.push(doomed),
+                Now::Gone => neighbours.forget(&tag),
+                Now::Other => return Err(Stopped),
+            }
+        }
+        let ready = still;
+        if ready.is_empty() {
+            return Ok(());
+        }
         let reference = Reference::Digest(digest.clone());
         match self
             .target
@@ -219,6 +233,18 @@ impl Deleter<'_> {
         }
     }
 
+    /// Whether the tag may go and is what was recorded, before and after the gate: that may have to
+    /// wait.
+    async fn ready(&self, doomed: Doomed) -> Result<Now, Stopped> {
+        match self.now(doomed).await? {
+            Now::Same(doomed) => {
+                self.gate(&doomed).await?;
+                self.now(doomed).await
+            }
+            other => Ok(other),
+        }
+    }
+
     /// Whether the tag still is what was recorded.
     async fn now(&self, doomed: Doomed) -> Result<Now, Stopped> {
         let tag = &doomed.written.tag;
@@ -230,7 +256,7 @@ impl Deleter<'_> {
             }
             // Somebody else was faster.
             Ok(None) => {
-                self.done(&doomed);
+                let _ = self.tell.send(Deletion::Gone(doomed.written.tag));
                 Ok(Now::Gone)
             }
             Err(error) => {

@@ -1,6 +1,7 @@
 //! The other tags of a repository, and what their indexes contain: whether a manifest may go.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use indexmap::IndexMap;
@@ -9,6 +10,9 @@ use super::decide::Doomed;
 use crate::oci::types::manifest::{DOCKER_MANIFEST, OCI_MANIFEST};
 use crate::oci::{Digest, Endpoint, Error, Reference, Repository, Tag};
 use crate::sync::copy::ladder::CHILDREN;
+
+/// Pause before a listed tag that isn't there is looked at again.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What the tags of one repository need.
 pub(super) struct Neighbours {
@@ -37,7 +41,12 @@ impl Neighbours {
                     .map(|digest| (digest.to_string(), Reference::Digest(digest.clone()))),
             )
             .map(|(name, reference)| async move {
-                let head = target.manifest_head(repository, &reference).await;
+                let mut head = target.manifest_head(repository, &reference).await;
+                // It is in the list, so it may only be missing for a moment.
+                if matches!(head, Ok(None)) {
+                    tokio::time::sleep(PAUSE).await;
+                    head = target.manifest_head(repository, &reference).await;
+                }
                 (name, head)
             })
             .collect();

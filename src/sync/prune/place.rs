@@ -75,6 +75,7 @@ impl PlaceSights {
             writes: &self.writes,
             present,
             adds: &self.adds,
+            deleted: self.deleted,
             heads,
             bar,
         }
@@ -123,7 +124,7 @@ async fn heads_of(
 }
 
 /// The digest of a tag; `None`: it doesn't exist.
-pub(in crate::sync) async fn tag_digest(
+pub(super) async fn tag_digest(
     target: &Endpoint,
     repository: &Repository,
     tag: &str,

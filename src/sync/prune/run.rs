@@ -60,7 +60,13 @@ impl Pruning<'_> {
                 }
             };
             known.pinned = planned.pinned;
-            let kept = kept_deletes(planned.all, self.rules, &known.place, source).await;
+            let kept = kept_deletes(
+                (planned.all, planned.made),
+                self.rules,
+                &known.place,
+                source,
+            )
+            .await;
             for warning in kept.warnings {
                 end.warn(warning, self.reporter).await;
             }
@@ -122,6 +128,10 @@ impl Pruning<'_> {
             while let Some(deletion) = told.recv().await {
                 match deletion {
                     Deletion::Outcome(outcome) => end.tell(*outcome, self.reporter).await,
+                    Deletion::Gone(tag) => {
+                        let (place, tags) = (place.to_owned(), vec![tag]);
+                        self.reporter.send(Event::Forgotten { place, tags }).await;
+                    }
                     Deletion::Warning(text) => end.warn(text, self.reporter).await,
                 }
             }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::oci::Digest;
+use crate::store::base::clock::clock;
 use crate::store::projects::synced_tag::{
     StorePair, SyncedKey, SyncedState, synced_forget_target, synced_upsert,
 };
-use crate::store::projects::write_intent::intents_remove;
+use crate::store::projects::write_intent::{IntentRow, intents_recovered, intents_remove};
 use crate::store::projects::written_tag::{WrittenKey, WrittenRow, written_forget, written_upsert};
 use crate::store::runs::log::{LogLevel, NewLogLine};
 use crate::store::runs::part::Lease;
@@ -97,7 +99,29 @@ pub(super) fn recorded(outcome: &TagOutcome) -> RecordedTag {
         target: outcome.target.clone(),
         action: result_action(outcome.action),
         bytes: number(outcome.moved.bytes),
+        previous_digest: outcome.previous_digest.clone().map(String::from),
+        target_digest: outcome.target_digest.clone().map(String::from),
     }
+}
+
+/// The outcome of a tag that had been changed in the same run already: from what it was before both.
+pub(super) fn since(earlier: &RecordedTag, mut outcome: TagOutcome) -> TagOutcome {
+    let digest = |text: &Option<String>| Digest::parse(text.as_deref()?).ok();
+    let between = match digest(&earlier.target_digest) {
+        Some(digest) => format!("`{digest}`"),
+        None => "deleted".to_owned(),
+    };
+    outcome.reason = format!(
+        "{}; before that, this run had made it {between}",
+        outcome.reason
+    );
+    if let Some(before) = digest(&earlier.previous_digest) {
+        outcome.previous_digest = Some(before);
+    } else if outcome.action == Action::Update {
+        outcome.action = Action::Copy;
+        outcome.previous_digest = None;
+    }
+    outcome
 }
 
 fn result_action(action: Action) -> ResultAction {
@@ -234,6 +258,8 @@ pub(super) struct Batch {
     written: BTreeMap<WrittenKey, WrittenRow>,
     /// What isn't at the target any more.
     pub(super) forgotten: Vec<WrittenKey>,
+    /// Intents of earlier attempts that came about.
+    pub(super) recovered: Vec<IntentRow>,
     /// Tags whose result is known.
     settled: Vec<WrittenKey>,
     /// Tags that were deleted, by target repository and tag.
@@ -251,6 +277,7 @@ impl Batch {
             && self.lines.is_empty()
             && self.synced.is_empty()
             && self.forgotten.is_empty()
+            && self.recovered.is_empty()
     }
 
     /// Adds the outcome of a tag.
@@ -298,12 +325,19 @@ impl Batch {
         for (repository, tags) in &self.synced {
             synced_upsert(conn, of.pair, repository, tags)?;
         }
-        let written: Vec<_> = self.written.values().cloned().collect();
-        written_upsert(conn, of.project_id, &written)?;
         for key in &self.forgotten {
             written_forget(conn, of.project_id, key)?;
         }
+        let at = clock(conn)?;
+        let written = self.written.values().map(|row| WrittenRow {
+            written_at: at,
+            ..row.clone()
+        });
+        let written: Vec<_> = written.collect();
+        written_upsert(conn, of.project_id, &written)?;
         intents_remove(conn, of.project_id, &self.settled)?;
+        intents_remove(conn, of.project_id, &self.forgotten)?;
+        intents_recovered(conn, of.project_id, &self.recovered)?;
         for (repository, tag) in &self.deleted {
             synced_forget_target(conn, of.pair, repository, tag)?;
         }

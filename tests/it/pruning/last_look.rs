@@ -32,8 +32,8 @@ async fn a_tag_whose_last_look_fails_is_not_deleted() {
         if by_digest {
             by_digest_only(&world);
         }
-        // The decision's; by digest also the one before the refused delete, and that at all tags.
-        let looks = if by_digest { 3 } else { 1 };
+        // The decision's; by digest also the two before the refused delete, and that at all tags.
+        let looks = if by_digest { 4 } else { 1 };
         let failing = Fault::status("HEAD", "/manifests/4$", 500).after(looks);
         world.target.fault_add(failing);
         let wanted = world.spec(&everything(), world.rules(PruneKind::Gone));

@@ -68,7 +68,8 @@ on_both_databases! {
             let [web, other, third] =
                 ["web", "other", "third"].map(|name| ProjectBuilder::new(name).make(conn, &key, org));
             let has = Some("sha256:1");
-            ran(conn, &run_of(&other), RunStatus::Finished, &[("old", Copy, Done, has)]);
+            ran(conn, &run_of(&other), RunStatus::Finished, &[("older", Copy, Done, has)]);
+            let finished = ran(conn, &run_of(&other), RunStatus::Finished, &[("old", Copy, Done, has)]);
             let latest = ran(conn, &run_of(&other), RunStatus::Failed, &[
                 ("new", Copy, Done, has),
                 ("moved", Update, Done, has),
@@ -83,9 +84,11 @@ on_both_databases! {
             ran(conn, &run_of(&other), RunStatus::Interrupted, &[("half", Copy, Done, has)]);
             let own = ran(conn, &run_of(&web), RunStatus::Finished, &[("own", Copy, Done, has)]);
             let thirds = ran(conn, &run_of(&third), RunStatus::Finished, &[]);
-            let parts: Vec<i64> = parts_of_others(conn, web.id)?.into_values().flatten().collect();
-            assert_eq!(parts, [latest, thirds]);
-            let parts: Vec<i64> = parts_of_others(conn, other.id)?.into_values().flatten().collect();
+            let mut parts: Vec<i64> = parts_of_others(conn, web.id)?.into_values().flatten().collect();
+            parts.sort_unstable();
+            assert_eq!(parts, [finished, latest, thirds]);
+            let mut parts: Vec<i64> = parts_of_others(conn, other.id)?.into_values().flatten().collect();
+            parts.sort_unstable();
             assert_eq!(parts, [own, thirds]);
             let mut targets: Vec<String> = targets_of(conn, latest)?.into_iter().collect();
             targets.sort();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use registrysync::store::Db;
-use registrysync::store::schema::{write_intent, written_tag};
+use registrysync::store::schema::{run_result, write_intent, written_tag};
 use serde_json::{Value, json};
 
 use super::pruning::{run, set, store, tags, world};
@@ -186,6 +186,8 @@ async fn a_write_whose_answer_was_an_error_is_found_by_the_next_run() {
         "/manifests/3$",
         Action::AnswerReplaced { status: 500 },
     ));
+    // After the two looks before the write, the tag can't be looked at.
+    target.fault_add(Fault::status("HEAD", "/manifests/3$", 500).after(2));
     let failed = run(&session).await;
     assert_eq!(failed["counts"]["failed"], 1, "{failed}");
     target.faults_clear();
@@ -199,6 +201,83 @@ async fn a_write_whose_answer_was_an_error_is_found_by_the_next_run() {
             .ends_with(LOST)
     );
     assert_eq!(intents(&server.sqlite()).await, 0);
+}
+
+/// The same, but the tag can be looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_answer_was_an_error_counts_if_it_is_there() {
+    let (source, target, server, session) = world(None).await;
+    store(&source, 50, "3");
+    let old = target.tags("app")["3"].clone();
+    target.fault_add(Fault::on(
+        "PUT",
+        "/manifests/3$",
+        Action::AnswerReplaced { status: 500 },
+    ));
+    let done = run(&session).await;
+    assert_eq!(done["status"], "FINISHED", "{done}");
+    let row = result(&session, &done, "update").await;
+    assert_eq!(
+        (&row["previous_digest"], &row["status"]),
+        (&json!(old), &json!("done"))
+    );
+    assert_eq!(intents(&server.sqlite()).await, 0);
+}
+
+/// Nothing was asked of the tag, so what somebody else writes is theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_whose_blobs_failed_is_nobodys() {
+    let (source, target, server, session) = world(None).await;
+    store(&source, 60, "6");
+    target.fault_add(Fault::status("POST", "/blobs/uploads", 500));
+    let failed = run(&session).await;
+    assert_eq!(failed["counts"]["failed"], 1, "{failed}");
+    target.faults_clear();
+    assert_eq!(intents(&server.sqlite()).await, 0);
+    store(&target, 60, "6");
+    run(&session).await;
+    source.tag_remove("app", "6");
+    run(&session).await;
+    assert_eq!(tags(&target), "1 2 3 4 5 6");
+}
+
+/// Somebody moves the target's tag while its image is copied: theirs isn't overwritten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_is_moved_during_its_copy_is_not_overwritten() {
+    let (source, target, _server, session) = world(None).await;
+    set(&session, json!({"backup_tag": "{tag}-before"}))
+        .await
+        .unwrap();
+    store(&source, 50, "3");
+    target.fault_add(Fault::on(
+        "POST",
+        "/blobs/uploads",
+        Action::Delay(Duration::from_secs(2)),
+    ));
+    let id = session.run().await;
+    let uploads = |target: &Registry| {
+        let requests = target.requests();
+        requests.0.iter().any(|one| one.method == "POST")
+    };
+    until(&target, uploads).await;
+    store(&target, 70, "3");
+    let theirs = target.tags("app")["3"].clone();
+    let done = session.run_ended(id).await;
+    assert_eq!(done["counts"]["failed"], 1, "{done}");
+    let rows = session.results(id).await;
+    let row = rows.iter().find(|row| row["status"] == "failed").unwrap();
+    let error = row["error"].as_str().unwrap();
+    assert!(
+        error.contains("was moved at the target while its image was copied"),
+        "{error}"
+    );
+    assert_eq!(target.tags("app")["3"], theirs);
+    assert!(!tags(&target).contains("before"), "nothing was kept");
+    let done = run(&session).await;
+    assert_eq!(
+        result(&session, &done, "update").await["previous_digest"],
+        json!(theirs)
+    );
 }
 
 /// A clear refusal is no write: if somebody else then writes the same image, it is theirs.
@@ -220,4 +299,53 @@ async fn a_refused_write_is_nobodys() {
     source.tag_remove("app", "6");
     run(&session).await;
     assert_eq!(tags(&target), "1 2 3 4 5 6");
+}
+
+/// What was recorded before the worker was lost stays, whatever its heir finds.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_recorded_before_a_take_over_stays() {
+    for moves_again in [false, true] {
+        let (source, target, mut server, session) = world(None).await;
+        let old = target.tags("app")["1"].clone();
+        store(&source, 51, "1");
+        store(&source, 52, "2");
+        let new = source.tags("app")["1"].clone();
+        target.fault_add(Fault::on("PUT", "/manifests/2$", Action::AnswerHeld).times(1));
+        let id = session.run().await;
+        let db = server.sqlite();
+        let recorded = async || {
+            let of_run = run_result::table.filter(run_result::run_id.eq(id));
+            let updates = of_run.filter(run_result::action.eq("update")).count();
+            db.run(move |conn| Ok(updates.get_result::<i64>(conn)?))
+                .await
+                .unwrap()
+        };
+        tokio::time::timeout(Duration::from_secs(30), async {
+            while recorded().await == 0 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await
+        .expect("the first tag's result");
+        if moves_again {
+            store(&source, 53, "1");
+        } else {
+            source.fault_add(Fault::status("HEAD", "/manifests/", 403));
+        }
+        server.kill_and_restart();
+        let session = server.login().await;
+        let done = session.run_ended(id).await;
+        let rows = session.results(id).await;
+        let row = rows.iter().find(|row| row["tag"] == "1").unwrap();
+        assert_eq!(
+            (&row["status"], &row["action"]),
+            (&json!("done"), &json!("update")),
+            "{done}"
+        );
+        assert_eq!(row["previous_digest"], json!(old));
+        assert_eq!(row["target_digest"], json!(target.tags("app")["1"]));
+        let reason = row["reason"].as_str().unwrap();
+        let between = format!("before that, this run had made it `{new}`");
+        assert_eq!(reason.ends_with(&between), moves_again, "{reason}");
+    }
 }

@@ -383,7 +383,7 @@ async fn a_tag_that_another_project_records_in_between_stays() {
             place, tag, source_repository, source_tag, digest, written_at FROM written_tag";
         executed(server, sql).await;
     };
-    between(None, claim, "another project has written it too, meanwhile").await;
+    between(None, claim, "another project needs it too, meanwhile").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

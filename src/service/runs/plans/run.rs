@@ -10,6 +10,7 @@ use crate::oci::{Digest, Endpoint};
 use crate::store::projects::kept_action::{
     ActionRow, copy_count, copy_list, delete_list, digest_list, source_of,
 };
+use crate::store::projects::kept_plan::plan_made;
 use crate::store::{Db, Error};
 use crate::sync::Engine;
 use crate::sync::kept::deletes::PlannedDeletes;
@@ -100,10 +101,11 @@ impl KeptActions for StoredActions {
                     Ok((
                         delete_list(conn, id, &place)?,
                         digest_list(conn, id, &place)?,
+                        plan_made(conn, id)?,
                     ))
                 })
             };
-            let (rows, digests) = waiting(read).await?;
+            let (rows, digests, made) = waiting(read).await?;
             let read = |row: ActionRow| {
                 let number = row.number;
                 let delete = ActionRecord::from(row).delete();
@@ -115,6 +117,7 @@ impl KeptActions for StoredActions {
                     .iter()
                     .filter_map(|text| Digest::parse(text).ok())
                     .collect(),
+                made,
             })
         };
         all.boxed()

@@ -5,6 +5,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::write_intents::intent_row;
+use crate::store::projects::needed_tag::is_needed;
 use crate::store::projects::write_intent::intents_put;
 use crate::store::projects::written_tag::{DeleteBar, DeleteRight, WrittenKey, delete_bar};
 use crate::store::{Db, Error};
@@ -33,9 +34,14 @@ impl DeleteGate for DatabaseGate {
                 },
                 digest.to_string(),
             );
+            let (repository, target) =
+                (expected.target_repository.clone(), expected.target.clone());
             let asked = self.db.run(move |conn| {
                 conn.write(|conn| {
-                    let bar = delete_bar(conn, &right, &key, &digest)?;
+                    let mut bar = delete_bar(conn, &right, &key, &digest)?;
+                    if bar.is_none() && is_needed(conn, right.project_id, &repository, &target)? {
+                        bar = Some(DeleteBar::Shared);
+                    }
                     if bar.is_none() {
                         intents_put(conn, right.lease, right.project_id, &[row])?;
                     }
@@ -60,6 +66,6 @@ fn told(bar: DeleteBar) -> &'static str {
         DeleteBar::ProjectDisabled => "the project was disabled meanwhile",
         DeleteBar::ProjectChanged => "the project was changed meanwhile",
         DeleteBar::NotOurs => "it isn't recorded as this project's any more",
-        DeleteBar::Shared => "another project has written it too, meanwhile",
+        DeleteBar::Shared => "another project needs it too, meanwhile",
     }
 }

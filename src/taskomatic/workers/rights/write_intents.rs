@@ -8,11 +8,20 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::store::projects::write_intent::{IntentRow, intent_list, intents_put, intents_remove};
-use crate::store::projects::written_tag::{DeleteRight, WrittenKey};
+use crate::store::projects::written_tag::{DeleteRight, WrittenKey, written_forget};
 use crate::store::{Db, DbConnection};
 use crate::sync::TagOutcome;
 use crate::sync::intents::Intents;
 use crate::taskomatic::DATABASE_PAUSE;
+
+/// The name under which an outcome's previous image is kept: it isn't the project's any more.
+fn kept_key(expected: &TagOutcome) -> Option<WrittenKey> {
+    let (place, _) = expected.places()?;
+    Some(WrittenKey {
+        place: place.to_owned(),
+        tag: expected.backup.clone()?,
+    })
+}
 
 /// The intents of one part.
 #[derive(Debug)]
@@ -28,11 +37,11 @@ pub(in crate::taskomatic::workers) struct DatabaseIntents {
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    rows: BTreeMap<u64, IntentRow>,
+    rows: BTreeMap<u64, (IntentRow, Option<WrittenKey>)>,
 }
 
 /// The row of an outcome; `None` without a tag.
-pub(super) fn intent_row(expected: &TagOutcome) -> Option<IntentRow> {
+pub(in crate::taskomatic::workers) fn intent_row(expected: &TagOutcome) -> Option<IntentRow> {
     let (place, _) = expected.places()?;
     Some(IntentRow {
         place: place.to_owned(),
@@ -57,8 +66,8 @@ impl DatabaseIntents {
     }
 
     /// Waits as long as the database is unavailable; the run's end ends that too.
-    async fn write(&self, row: IntentRow) -> Result<(), String> {
-        let mine = self.queue().add(row);
+    async fn write(&self, row: IntentRow, kept: Option<WrittenKey>) -> Result<(), String> {
+        let mine = self.queue().add(row, kept);
         let _turn = self.turn.lock().await;
         loop {
             let some = self.queue().rows.clone();
@@ -67,9 +76,15 @@ impl DatabaseIntents {
                 return Ok(());
             }
             let ids: Vec<_> = some.keys().copied().collect();
-            let rows: Vec<_> = some.into_values().collect();
+            let (rows, kept): (Vec<_>, Vec<_>) = some.into_values().unzip();
             let (lease, project_id) = (self.right.lease, self.right.project_id);
-            let put = move |conn: &mut DbConnection| intents_put(conn, lease, project_id, &rows);
+            let put = move |conn: &mut DbConnection| {
+                conn.write(|conn| {
+                    intents_put(conn, lease, project_id, &rows)?;
+                    let mut kept = kept.iter().flatten();
+                    kept.try_for_each(|key| written_forget(conn, project_id, key))
+                })
+            };
             match self.db.run(put).await {
                 Ok(()) => self.queue().remove(&ids),
                 Err(error) if error.is_passing() => {
@@ -109,9 +124,9 @@ impl DatabaseIntents {
 }
 
 impl Queue {
-    fn add(&mut self, row: IntentRow) -> u64 {
+    fn add(&mut self, row: IntentRow, kept: Option<WrittenKey>) -> u64 {
         self.next += 1;
-        self.rows.insert(self.next, row);
+        self.rows.insert(self.next, (row, kept));
         self.next
     }
 
@@ -124,7 +139,7 @@ impl Intents for DatabaseIntents {
     fn keep(&self, expected: TagOutcome) -> BoxFuture<'_, Result<(), String>> {
         async move {
             match intent_row(&expected) {
-                Some(row) => self.write(row).await,
+                Some(row) => self.write(row, kept_key(&expected)).await,
                 None => Ok(()),
             }
         }
