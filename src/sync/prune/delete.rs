@@ -65,7 +65,7 @@ pub(in crate::sync) struct Deleter<'a> {
 /// What a tag is right before it is deleted.
 enum Now {
     Same(Doomed),
-    Gone,
+    Gone(Doomed),
     Other,
 }
 
@@ -80,7 +80,7 @@ impl Deleter<'_> {
             let Some(doomed) = left.next() else {
                 return Ok(());
             };
-            let Now::Same(doomed) = self.ready(doomed).await? else {
+            let Some(doomed) = self.ready(doomed).await? else {
                 continue;
             };
             let Ok(tag) = Tag::parse(&doomed.written.tag) else {
@@ -93,13 +93,16 @@ impl Deleter<'_> {
                 .await
             {
                 Ok(true) => self.done(&doomed),
-                Ok(false) => {
-                    if let Now::Same(doomed) = self.now(doomed).await? {
+                Ok(false) => match self.now(doomed).await? {
+                    Now::Same(doomed) => {
                         self.ways.note(Way::Digest);
                         let rest = std::iter::once(doomed).chain(left).collect();
                         return self.by_digest(rest).await;
                     }
-                }
+                    // The answer to an earlier try was lost.
+                    Now::Gone(doomed) => self.done(&doomed),
+                    Now::Other => {}
+                },
                 Err(error) if error.is_unsupported() || error.status() == Some(400) => {
                     self.ways.note(Way::Digest);
                     let rest = std::iter::once(doomed).chain(left).collect();
@@ -162,32 +165,12 @@ impl Deleter<'_> {
         group: Vec<Doomed>,
         neighbours: &mut Neighbours,
     ) -> Result<(), Stopped> {
-        let mut ready = Vec::new();
-        for doomed in group {
-            let tag = doomed.written.tag.clone();
-            match self.now(doomed).await? {
-                Now::Same(doomed) => ready.push(doomed),
-                Now::Gone => neighbours.forget(&tag),
-                // It may need any manifest now.
-                Now::Other => return Err(Stopped),
-            }
-        }
-        if ready.is_empty() {
-            return Ok(());
-        }
+        let ready = self.same(group, neighbours).await?;
         for doomed in &ready {
             self.gate(doomed).await?;
         }
-        let mut still = Vec::new();
-        for doomed in ready {
-            let tag = doomed.written.tag.clone();
-            match self.now(doomed).await? {
-                Now::Same(doomed) => still.push(doomed),
-                Now::Gone => neighbours.forget(&tag),
-                Now::Other => return Err(Stopped),
-            }
-        }
-        let ready = still;
+        // The gate may have had to wait.
+        let ready = self.same(ready, neighbours).await?;
         if ready.is_empty() {
             return Ok(());
         }
@@ -199,16 +182,11 @@ impl Deleter<'_> {
         {
             Ok(false) => {
                 for doomed in ready {
-                    if let Now::Same(doomed) = self.now(doomed).await? {
-                        let host = self.target.host();
-                        let error = format!(
-                            "`{host}` says that there is no such image, but still has the tag"
-                        );
-                        self.tell(TagOutcome {
-                            status: Status::Failed,
-                            error: Some(error),
-                            ..self.known.outcome(&doomed)
-                        });
+                    match self.now(doomed).await? {
+                        Now::Same(doomed) => self.still_there(&doomed),
+                        // The answer to an earlier try was lost.
+                        Now::Gone(doomed) => self.done(&doomed),
+                        Now::Other => {}
                     }
                 }
                 Ok(())
@@ -233,16 +211,42 @@ impl Deleter<'_> {
         }
     }
 
-    /// Whether the tag may go and is what was recorded, before and after the gate: that may have to
-    /// wait.
-    async fn ready(&self, doomed: Doomed) -> Result<Now, Stopped> {
-        match self.now(doomed).await? {
-            Now::Same(doomed) => {
-                self.gate(&doomed).await?;
-                self.now(doomed).await
+    /// Those of an image's tags that are what was recorded.
+    async fn same(
+        &self,
+        group: Vec<Doomed>,
+        neighbours: &mut Neighbours,
+    ) -> Result<Vec<Doomed>, Stopped> {
+        let mut same = Vec::new();
+        for doomed in group {
+            match self.now(doomed).await? {
+                Now::Same(doomed) => same.push(doomed),
+                Now::Gone(doomed) => {
+                    neighbours.forget(&doomed.written.tag);
+                    self.gone(doomed);
+                }
+                // It may need any manifest now.
+                Now::Other => return Err(Stopped),
             }
-            other => Ok(other),
         }
+        Ok(same)
+    }
+
+    /// The tag if it may go and is what was recorded, before and after the gate: that may have to wait.
+    async fn ready(&self, doomed: Doomed) -> Result<Option<Doomed>, Stopped> {
+        let mut now = self.now(doomed).await?;
+        if let Now::Same(doomed) = now {
+            self.gate(&doomed).await?;
+            now = self.now(doomed).await?;
+        }
+        Ok(match now {
+            Now::Same(doomed) => Some(doomed),
+            Now::Gone(doomed) => {
+                self.gone(doomed);
+                None
+            }
+            Now::Other => None,
+        })
     }
 
     /// Whether the tag still is what was recorded.
@@ -254,11 +258,7 @@ impl Deleter<'_> {
                 self.warn(overwritten(&self.known.place, tag));
                 Ok(Now::Other)
             }
-            // Somebody else was faster.
-            Ok(None) => {
-                let _ = self.tell.send(Deletion::Gone(doomed.written.tag));
-                Ok(Now::Gone)
-            }
+            Ok(None) => Ok(Now::Gone(doomed)),
             Err(error) => {
                 self.failed(vec![doomed], &error)?;
                 Err(Stopped)
@@ -307,6 +307,21 @@ impl Deleter<'_> {
         for doomed in group {
             self.tell(self.known.blocked(doomed, &why));
         }
+    }
+
+    fn still_there(&self, doomed: &Doomed) {
+        let host = self.target.host();
+        let error = format!("`{host}` says that there is no such image, but still has the tag");
+        self.tell(TagOutcome {
+            status: Status::Failed,
+            error: Some(error),
+            ..self.known.outcome(doomed)
+        });
+    }
+
+    /// Somebody else was faster.
+    fn gone(&self, doomed: Doomed) {
+        let _ = self.tell.send(Deletion::Gone(doomed.written.tag));
     }
 
     fn done(&self, doomed: &Doomed) {

@@ -373,3 +373,38 @@ async fn a_real_registry_deletes_by_digest() {
     assert_eq!(left.into_keys().collect::<Vec<_>>(), ["1", "4", "4-too"]);
     stays(&ran, "4", "`4-too` is the same image");
 }
+
+/// A retry of the delete finds nothing any more: it was this run's.
+#[tokio::test]
+async fn a_delete_whose_answer_is_lost_is_this_runs() {
+    for by_digest in [false, true] {
+        let world = World::start().await;
+        world.leave(&["3", "4"]);
+        if by_digest {
+            by_digest_only(&world.target, 405);
+        }
+        let at = if by_digest { "/manifests/sha256" } else { "/manifests/[34]$" };
+        let lost = crate::support::registry::faults::Action::AnswerLost;
+        world.target.fault_add(Fault::on("DELETE", at, lost).times(1));
+        let ran = run(&world.to, gone(&world)).await;
+        assert_eq!(deleted(&ran, Status::Done), "3 4", "{ran:?}");
+    }
+}
+
+/// Nothing is deleted that somebody else has deleted between the looks.
+#[tokio::test]
+async fn a_tag_that_somebody_else_deletes_meanwhile_is_not_this_runs() {
+    for by_digest in [false, true] {
+        let world = World::start().await;
+        world.leave(&["3", "4"]);
+        if by_digest {
+            by_digest_only(&world.target, 405);
+        }
+        // After the decision it is gone.
+        world.target.fault_add(Fault::status("HEAD", "/manifests/3$", 404).after(1));
+        let ran = run(&world.to, gone(&world)).await;
+        assert_eq!(deleted(&ran, Status::Done), "4", "{ran:?}");
+        let place = format!("{}/app", world.target.address());
+        assert_eq!(ran.forgotten, [(place, vec!["3".to_owned()])]);
+    }
+}
