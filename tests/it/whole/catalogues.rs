@@ -44,7 +44,7 @@ async fn more_repositories_than_a_project_may_have_are_an_error_and_none_is_copi
     let plan = plan.unwrap();
     let totals = &plan["totals"];
     assert_eq!(
-        (&totals["copy"], &totals["blocked"]),
+        (&totals["copy"], &totals["failed"]),
         (&json!(0), &json!(1)),
         "{totals}"
     );
