@@ -27,6 +27,7 @@ pub trait Intents: Debug + Send + Sync {
 
 impl TagOutcome {
     /// An outcome that was expected and has come about, as a result.
+    #[must_use]
     pub fn recovered(mut self) -> Self {
         self.reason += DONE;
         self

@@ -191,9 +191,8 @@ impl Backup {
     }
 
     fn words(&self) -> String {
-        let replaced = self.replaced();
-        let replaces = replaced.map(|other| format!(", instead of `{other}`"));
-        let replaces = replaces.unwrap_or_default();
-        format!("the previous image as `{}`{replaces}", self.name)
+        let instead = (self.replaced()).map(|other| format!(", instead of `{other}`"));
+        let instead = instead.unwrap_or_default();
+        format!("the previous image as `{}`{instead}", self.name)
     }
 }

@@ -124,14 +124,12 @@ async fn work(place: WorkContext, Claimed { run, part }: Claimed, hold: Arc<Hold
     };
     let recording = recorder.record(events, of, &bytes);
     let work = async {
-        match engine {
-            Some(engine) => engine.run(reporter, halt).await,
-            None => {
-                share.engine.settle(&reporter, &halt).await;
-                drop(reporter);
-                RunEnd::default()
-            }
+        if let Some(engine) = engine {
+            return engine.run(reporter, halt).await;
         }
+        share.engine.settle(&reporter, &halt).await;
+        drop(reporter);
+        RunEnd::default()
     };
     let (end, recording) = tokio::join!(work, recording);
     match recording {

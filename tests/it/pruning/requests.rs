@@ -383,9 +383,15 @@ async fn a_delete_whose_answer_is_lost_is_this_runs() {
         if by_digest {
             by_digest_only(&world.target, 405);
         }
-        let at = if by_digest { "/manifests/sha256" } else { "/manifests/[34]$" };
+        let at = if by_digest {
+            "/manifests/sha256"
+        } else {
+            "/manifests/[34]$"
+        };
         let lost = crate::support::registry::faults::Action::AnswerLost;
-        world.target.fault_add(Fault::on("DELETE", at, lost).times(1));
+        world
+            .target
+            .fault_add(Fault::on("DELETE", at, lost).times(1));
         let ran = run(&world.to, gone(&world)).await;
         assert_eq!(deleted(&ran, Status::Done), "3 4", "{ran:?}");
     }
@@ -401,7 +407,9 @@ async fn a_tag_that_somebody_else_deletes_meanwhile_is_not_this_runs() {
             by_digest_only(&world.target, 405);
         }
         // After the decision it is gone.
-        world.target.fault_add(Fault::status("HEAD", "/manifests/3$", 404).after(1));
+        world
+            .target
+            .fault_add(Fault::status("HEAD", "/manifests/3$", 404).after(1));
         let ran = run(&world.to, gone(&world)).await;
         assert_eq!(deleted(&ran, Status::Done), "4", "{ran:?}");
         let place = format!("{}/app", world.target.address());
