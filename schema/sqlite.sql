@@ -335,6 +335,16 @@ CREATE TABLE written_tag (
 
 CREATE INDEX written_tag_place ON written_tag (place, tag);
 
+CREATE TABLE write_intent (
+    project_id BIGINT NOT NULL REFERENCES sync_project (id) ON DELETE CASCADE,
+    -- `host/repository` at the target
+    place TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    -- its result if that succeeds, as JSON
+    expected TEXT NOT NULL,
+    PRIMARY KEY (project_id, place, tag)
+);
+
 CREATE TABLE "run_result" (
     id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
     run_id BIGINT NOT NULL REFERENCES tasko_run (id) ON DELETE CASCADE,
@@ -418,6 +428,8 @@ CREATE TABLE kept_action (
 );
 
 CREATE INDEX kept_action_place ON kept_action (plan_id, target_repository, number);
+
+CREATE INDEX kept_action_target ON kept_action (plan_id, target_repository, target_tag);
 
 CREATE INDEX tasko_run_plan ON tasko_run (plan_id) WHERE plan_id IS NOT NULL;
 

@@ -92,7 +92,7 @@ pub struct ListTagsArguments {
     #[command(flatten)]
     pub trust: TrustArguments,
     /// Maximum number of tags to read from a listing [default: 200000]
-    #[arg(long, value_name = "N", value_parser = name_count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = name_count)]
     pub max_names: Option<usize>,
     /// Print JSON, one object per line
     #[arg(long)]
@@ -123,7 +123,7 @@ pub struct CronArguments {
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
     /// Number of fire times to show, 1 to 1000
-    #[arg(long, value_name = "N", default_value = "5", value_parser = fire_count)]
+    #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true, value_parser = fire_count)]
     pub count: usize,
     /// Print one JSON object
     #[arg(long)]
@@ -255,7 +255,7 @@ pub struct NodeArguments {
     #[command(flatten)]
     pub database: DatabaseArguments,
     /// Number of run parts to work on at once [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub worker_slots: Option<String>,
     /// Time zone of schedules, and of XML-RPC dates without a zone [default: the system's]
     #[arg(long, value_name = "ZONE")]

@@ -35,6 +35,7 @@ use clap::{CommandFactory as _, Parser};
 
 use args::{Arguments, Command};
 use error::CliError;
+use one_shot::waiting::telling;
 
 use crate::config::{LogRules, variable_check};
 
@@ -102,8 +103,8 @@ fn variables_check(command: &Command) -> Result<(), CliError> {
 async fn done(command: Command) -> Result<u8, CliError> {
     match command {
         Command::Sync(arguments) => one_shot::sync::run(*arguments).await,
-        Command::Plan(arguments) => one_shot::plan::run(*arguments).await,
-        Command::ListTags(arguments) => one_shot::list_tags::run(arguments).await,
+        Command::Plan(arguments) => telling(one_shot::plan::run(*arguments)).await,
+        Command::ListTags(arguments) => telling(one_shot::list_tags::run(arguments)).await,
         Command::Serve(arguments) => server::serve::run(arguments).await,
         Command::Worker(arguments) => server::worker::run(arguments).await,
         Command::Admin(command) => server::admin::run(command).await,

@@ -23,7 +23,10 @@ struct TagLine<'a> {
     tag: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     target: &'a str,
-    action: Action,
+    action: &'a str,
+    /// How it ended; a plan has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
     reason: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_digest: Option<&'a Digest>,
@@ -61,6 +64,8 @@ struct TotalsMembers {
 pub(super) struct Display {
     json: bool,
     quiet: bool,
+    /// Whether standard output is for something else than lines about tags.
+    is_out_taken: bool,
     bar: Option<ProgressBar>,
     bytes: Arc<AtomicU64>,
 }
@@ -76,8 +81,17 @@ impl Display {
         Self {
             json,
             quiet,
+            is_out_taken: false,
             bar,
             bytes,
+        }
+    }
+
+    /// The same, with the lines about tags on standard error.
+    pub(super) fn beside(self) -> Self {
+        Self {
+            is_out_taken: true,
+            ..self
         }
     }
 
@@ -102,6 +116,13 @@ impl Display {
         }
     }
 
+    /// What is waited for.
+    pub(super) fn waiting(&self, line: &str) {
+        if !self.quiet {
+            self.aside(|| talk_line(line));
+        }
+    }
+
     pub(super) fn warning(&self, text: &str) {
         self.aside(|| talk_line(&format!("warning: {text}")));
     }
@@ -115,7 +136,8 @@ impl Display {
                 repository: &outcome.repository,
                 tag: &outcome.tag,
                 target: &outcome.target,
-                action: outcome.action,
+                action: outcome.action.as_str(),
+                status: Some(outcome.status),
                 reason: &outcome.reason,
                 source_digest: outcome.source_digest.as_ref(),
                 target_digest: outcome.target_digest.as_ref(),
@@ -125,7 +147,12 @@ impl Display {
             };
             self.aside(|| json_line(&line));
         } else if let Some(line) = outcome_line(outcome) {
-            self.aside(|| data_line(&line));
+            let print = if self.is_out_taken {
+                talk_line
+            } else {
+                data_line
+            };
+            self.aside(|| print(&line));
         }
     }
 
@@ -184,7 +211,8 @@ pub(super) fn plan(plan: &Plan, json: bool) {
                 repository: &action.repository,
                 tag: &action.tag,
                 target: &action.target,
-                action: action.action,
+                action: action.word(),
+                status: None,
                 reason: &action.reason,
                 source_digest: action.source_digest.as_ref(),
                 target_digest: action.digest.as_ref(),
@@ -197,21 +225,20 @@ pub(super) fn plan(plan: &Plan, json: bool) {
             data_line(&plan_line(action));
         }
     }
-    let blocked = plan.blocked - plan.failed;
     if json {
         json_line(&serde_json::json!({"totals": {
             "copy": plan.copy, "update": plan.update, "skip": plan.skip,
-            "blocked": blocked, "failed": plan.failed, "warnings": plan.warnings.len(), "bytes": plan.bytes,
+            "blocked": plan.blocked, "failed": plan.failed, "warnings": plan.warnings.len(), "bytes": plan.bytes,
             "source_requests": plan.costs.source_requests,
             "target_requests": plan.costs.target_requests, "pulls": plan.costs.pulls,
         }}));
     } else {
         talk_line(&format!(
-            "would copy {}, update {}, skip {}; {} blocked, {} failed; at most {} to send in {} to the source ({}) and {} to the target; nothing was written",
+            "would copy {}, update {}, skip {}; {} blocked, {} failed; at most {} to send; {} to the source ({}), {} to the target; nothing was written",
             plan.copy,
             plan.update,
             plan.skip,
-            blocked,
+            plan.blocked,
             plan.failed,
             Bytes(plan.bytes),
             counted(plan.costs.source_requests, "request"),
@@ -219,6 +246,14 @@ pub(super) fn plan(plan: &Plan, json: bool) {
             counted(plan.costs.target_requests, "request"),
         ));
     }
+    if let Some(failure) = &plan.failure {
+        failure_tell(failure);
+    }
+}
+
+/// Why a run of a plan would fail.
+pub(super) fn failure_tell(failure: &str) {
+    talk_line(&format!("a run would fail: {failure}"));
 }
 
 fn plan_line(action: &PlanAction) -> String {
@@ -230,13 +265,9 @@ fn plan_line(action: &PlanAction) -> String {
         "" => String::new(),
         target => format!(" -> {target}"),
     };
-    let word = match &action.error {
-        // Like in a run.
-        Some(_) => "failed",
-        None => action.action.as_str(),
-    };
     format!(
-        "{word:<8}{}{target}{size}: {}",
+        "{:<8}{}{target}{size}: {}",
+        action.word(),
         named(&action.repository, &action.tag),
         action.reason
     )
@@ -301,6 +332,11 @@ pub(super) fn json_indented(value: &impl Serialize) {
 pub(super) fn data_text(text: &str) {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.split('\n').for_each(data_line);
+}
+
+/// Lines of JSON on standard output, with their ends.
+pub(super) fn json_text(text: &str) {
+    data_write(&json_escaped(text.trim_end_matches('\n')));
 }
 
 /// CSV on standard output, with its line ends.

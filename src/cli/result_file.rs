@@ -1,7 +1,7 @@
 //! A file for a result, which appears once it is complete.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
@@ -10,11 +10,46 @@ use crate::private_file::Draft;
 /// Like other files; the user's mask is applied.
 const MODE: u32 = 0o666;
 
-/// A file that a flag names.
+/// The path that means standard output.
+pub(super) const STDOUT: &str = "-";
+
+/// Prints whole lines.
+pub(super) type Printer = fn(&str);
+
+/// A file that a flag names, or standard output.
 pub(super) struct ResultFile {
     flag: &'static str,
     path: PathBuf,
-    draft: BufWriter<Draft>,
+    place: Place,
+}
+
+enum Place {
+    File(BufWriter<Draft>),
+    Stdout { print: Printer, begun: Vec<u8> },
+}
+
+impl Write for Place {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(draft) => draft.write(bytes),
+            Self::Stdout { print, begun } => {
+                begun.extend_from_slice(bytes);
+                if let Some(end) = begun.iter().rposition(|byte| *byte == b'\n') {
+                    let rest = begun.split_off(end + 1);
+                    print(&String::from_utf8_lossy(begun));
+                    *begun = rest;
+                }
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(draft) => draft.flush(),
+            Self::Stdout { .. } => Ok(()),
+        }
+    }
 }
 
 impl ResultFile {
@@ -35,17 +70,36 @@ impl ResultFile {
         let draft = Draft::begin(&path, MODE).map_err(|error| refused(&error))?;
         Ok(Self {
             flag,
-            draft: BufWriter::new(draft),
+            place: Place::File(BufWriter::new(draft)),
             path,
+        })
+    }
+
+    /// The same, or standard output, whose lines are printed by `print`.
+    pub(super) fn begin_or_print(
+        flag: &'static str,
+        path: &Path,
+        print: Printer,
+    ) -> Result<Self, CliError> {
+        if path != Path::new(STDOUT) {
+            return Self::begin(flag, path);
+        }
+        Ok(Self {
+            flag,
+            place: Place::Stdout {
+                print,
+                begun: Vec::new(),
+            },
+            path: path.to_owned(),
         })
     }
 
     /// Writes more of it.
     pub(super) fn write(
         &mut self,
-        write: impl FnOnce(&mut BufWriter<Draft>) -> io::Result<()>,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), CliError> {
-        write(&mut self.draft).map_err(|error| lost(self.flag, &self.path, &error))
+        write(&mut self.place).map_err(|error| lost(self.flag, &self.path, &error))
     }
 
     /// Puts it in its place.
@@ -58,15 +112,12 @@ impl ResultFile {
         self.finish_with(Draft::finish_new)
     }
 
-    fn finish_with(mut self, finish: fn(Draft) -> io::Result<()>) -> Result<(), CliError> {
-        let written = self.draft.flush();
-        let finished = written
-            .and_then(|()| {
-                self.draft
-                    .into_inner()
-                    .map_err(io::IntoInnerError::into_error)
-            })
-            .and_then(finish);
+    fn finish_with(self, finish: fn(Draft) -> io::Result<()>) -> Result<(), CliError> {
+        let Place::File(draft) = self.place else {
+            return Ok(());
+        };
+        let written = draft.into_inner().map_err(io::IntoInnerError::into_error);
+        let finished = written.and_then(finish);
         finished.map_err(|error| lost(self.flag, &self.path, &error))
     }
 }
@@ -82,7 +133,6 @@ fn lost(flag: &str, path: &Path, error: &io::Error) -> CliError {
 mod tests {
     use super::ResultFile;
     use std::fs;
-    use std::io::Write as _;
 
     #[test]
     fn the_file_appears_when_it_is_complete() {

@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use super::values::word;
+use super::values::{day_count, newest_count, word};
 use crate::sync::SelectorSpec;
 use crate::sync::selection::newest::NewestBy;
 use crate::sync::selection::repositories::RepositoriesSpec;
@@ -52,13 +52,13 @@ pub struct SelectArguments {
     #[arg(long, value_name = "RANGE", value_parser = NonEmptyStringValueParser::new())]
     pub semver: Option<String>,
     /// Of the tags selected by patterns, take only the N newest
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = newest_count)]
     pub newest: Option<u32>,
     /// What makes a tag newer: its version (the default), or when its image was created
     #[arg(long, value_name = "version|created", requires = "newest", value_parser = word::<NewestBy>)]
     pub newest_by: Option<NewestBy>,
     /// Of the tags selected by patterns, take only those whose images were created within D days
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = day_count)]
     pub newer_than_days: Option<u32>,
 }
 

@@ -9,7 +9,7 @@ use crate::sync::{BackupTag, IndexMode, OnEmpty, Placement, TagTemplate};
 
 use super::select::{RepositoryArguments, SelectArguments};
 use super::trust::TrustArguments;
-use super::values::{name_count, platform, reduction, word};
+use super::values::{EvidenceFormat, name_count, platform, reduction, trimmed, word};
 
 const SYNC_EXAMPLES: &str = "\
 Examples:
@@ -43,15 +43,20 @@ pub struct SyncArguments {
     /// Copy exactly what this file of `registrysync plan --save` says, by its digests
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "file", "from", "to", "repositories", "selectors", "placement", "target_tag", "architecture",
-        "index", "on_empty", "referrers", "max_names", "dry_run",
+        "index", "backup_tag", "on_empty", "referrers", "max_names", "plain_http", "dry_run",
     ])]
     pub plan: Option<PathBuf>,
     /// Show what would be done, write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Write what was asked and done to this file: `.json`, or `.csv` with a line for each tag
+    /// Write what was asked and done to this file, which appears, or is replaced, once it is complete;
+    /// `-` is standard output, and then the lines about tags are on standard error
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     pub evidence: Option<PathBuf>,
+    /// The whole document as JSON, or a line for each tag as CSV [default: by the end of the file's
+    /// name, `.json` or `.csv`; json on standard output]
+    #[arg(long, value_enum, requires = "evidence")]
+    pub evidence_format: Option<EvidenceFormat>,
     /// No progress bar, and only warnings if there was nothing to do; for cron
     #[arg(long)]
     pub quiet: bool,
@@ -125,10 +130,10 @@ pub struct CopyArguments {
     pub on_empty: OnEmpty,
     /// Also copy signatures, SBOMs and attestations: all, or only these types (`signature`,
     /// `attestation`, `sbom`, `application/spdx+json`), comma-separated
-    #[arg(long, value_name = "TYPES", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "all")]
+    #[arg(long, value_name = "TYPES", num_args = 0..=1, require_equals = true, value_delimiter = ',', default_missing_value = "all", value_parser = trimmed())]
     pub referrers: Vec<String>,
     /// Maximum number of tags to read from a listing [default: 200000]
-    #[arg(long, value_name = "N", value_parser = name_count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = name_count)]
     pub max_names: Option<usize>,
     /// Print JSON lines: one object per tag, then the totals
     #[arg(long)]

@@ -150,6 +150,11 @@ impl Error {
         self.status() == Some(429) && self.retry_after().is_some_and(|wait| wait > PATIENCE)
     }
 
+    /// The registry gave no clear answer, so it may have done what it was asked for.
+    pub fn is_unsure(&self) -> bool {
+        self.status().is_none_or(|status| status >= 500)
+    }
+
     /// A retry may succeed a little later.
     pub fn is_retryable(&self) -> bool {
         match self {

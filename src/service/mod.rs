@@ -30,6 +30,7 @@ pub use access::role::Role;
 pub use caller::Caller;
 pub use error::Error;
 pub use runs::logger::RunLogger;
+pub use runs::plans::turns::PlanTurns;
 pub use runs::watch::{RunEvent, RunWakes, RunWatch};
 pub use schedules::rules::{Misfire, ScheduleRules};
 
@@ -57,6 +58,8 @@ pub struct App {
     pub notifier: Arc<Notifier>,
     /// Wakes the watchers of a run.
     pub run_wakes: RunWakes,
+    /// The plans that are being made.
+    pub plan_turns: PlanTurns,
 }
 
 impl App {
@@ -70,6 +73,7 @@ impl App {
             schedule_rules: ScheduleRules::default(),
             notifier: Arc::default(),
             run_wakes: RunWakes::default(),
+            plan_turns: PlanTurns::default(),
         }
     }
 

@@ -340,6 +340,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    write_intent (project_id, place, tag) {
+        project_id -> BigInt,
+        place -> Text,
+        tag -> Text,
+        expected -> Text,
+    }
+}
+
+diesel::table! {
     written_tag (project_id, place, tag) {
         project_id -> BigInt,
         place -> Text,
@@ -380,6 +389,7 @@ diesel::joinable!(account -> org (org_id));
 diesel::joinable!(account_role -> account (account_id));
 diesel::joinable!(session -> account (account_id));
 diesel::joinable!(sync_item -> sync_project (project_id));
+diesel::joinable!(write_intent -> sync_project (project_id));
 diesel::joinable!(written_tag -> sync_project (project_id));
 diesel::joinable!(tasko_run -> sync_project (project_id));
 diesel::joinable!(run_part -> tasko_run (run_id));
@@ -411,6 +421,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     synced_tag,
     kept_plan,
     kept_action,
+    write_intent,
     written_tag,
     audit_event,
     notification

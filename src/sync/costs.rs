@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::copy::backup::Backup;
 use super::input::spec::SyncItem;
 use super::needs::Needs;
 use super::selection::candidate::Candidate;
@@ -34,8 +35,9 @@ pub(super) struct CopyCosts {
     target: (Endpoint, RequestCount),
     /// What a run asks besides.
     more: PlanCosts,
-    /// What only planning asks.
+    /// What only planning asks, at the source and at the target.
     once: u64,
+    target_once: u64,
     /// Numbers of the target repositories.
     places: HashMap<Repository, u32>,
     blobs: HashSet<(u32, Digest)>,
@@ -60,6 +62,7 @@ impl CopyCosts {
             target: (target.clone(), target.requests()),
             more: PlanCosts::default(),
             once: 0,
+            target_once: 0,
             places: HashMap::new(),
             blobs: HashSet::new(),
             manifests: HashSet::new(),
@@ -67,9 +70,21 @@ impl CopyCosts {
         }
     }
 
-    /// Adds a delete: a last look at the tag, and the request itself.
+    /// Adds an image that is kept: it is read, and written under its other name.
+    pub(super) fn backup(&mut self, backup: &Backup) {
+        if !backup.is_kept() {
+            self.more.target_requests += 2;
+        }
+    }
+
+    /// Adds a delete: the last two looks at the tag, and the request itself.
     pub(super) fn delete(&mut self) {
-        self.more.target_requests += 2;
+        self.more.target_requests += 3;
+    }
+
+    /// Requests to the target that only planning makes.
+    pub(super) fn only_planned(&mut self, requests: u64) {
+        self.target_once += requests;
     }
 
     /// Adds the copy of a tag; returns the bytes of those of its blobs that weren't counted before.
@@ -111,6 +126,11 @@ impl CopyCosts {
         fresh
     }
 
+    /// Adds the look at a tag right before it is overwritten.
+    pub(super) fn update(&mut self) {
+        self.more.target_requests += 1;
+    }
+
     /// Adds referrers.
     pub(super) fn referrers(&mut self, count: u64) {
         self.more.source_requests += 2 * count;
@@ -129,7 +149,12 @@ impl CopyCosts {
         let (target, before) = &self.target;
         PlanCosts {
             source_requests: source.saturating_sub(self.once) + self.more.source_requests,
-            target_requests: target.requests().since(*before).all + self.more.target_requests,
+            target_requests: target
+                .requests()
+                .since(*before)
+                .all
+                .saturating_sub(self.target_once)
+                + self.more.target_requests,
             pulls: pulls.saturating_sub(self.once) + self.more.pulls,
         }
     }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::intents::Intents;
 use super::outcome::{TagOutcome, Totals};
 use super::progress::{Event, Reporter};
 use super::prune::gate::DeleteGate;
 
-/// What may end a run early.
+/// What may end a run early, and what it may do until then.
 #[derive(Clone, Debug, Default)]
 pub struct RunStop {
     /// Cancels all transfers at once.
@@ -17,6 +18,19 @@ pub struct RunStop {
     pub drain: CancellationToken,
     /// Whether it may still delete.
     pub gate: Option<Arc<dyn DeleteGate>>,
+    /// Keeps what it is about to write.
+    pub intents: Option<Arc<dyn Intents>>,
+    /// What earlier attempts of the same run have done.
+    pub earlier: EarlierWork,
+}
+
+/// What earlier attempts of a run have done to the tags of one target repository.
+#[derive(Clone, Debug, Default)]
+pub struct EarlierWork {
+    /// Tags that are new with this run.
+    pub added: Vec<String>,
+    /// How many tags were deleted.
+    pub deleted: usize,
 }
 
 impl From<CancellationToken> for RunStop {

@@ -15,6 +15,7 @@ use super::copy::missing_platforms::MissingPlatformItems;
 use super::copy::unreachable::Unreachable;
 use super::course::{RunEnd, RunStop};
 use super::input::spec::{SyncItem, SyncSpec, Unmatched};
+use super::intents::intents_settle;
 use super::kept::part::KeptPart;
 use super::outcome::{Action, Status, TagOutcome};
 use super::progress::{Event, Reporter};
@@ -123,6 +124,7 @@ impl Engine {
     /// the target stays consistent, since tags are written last.
     pub async fn run(&self, reporter: Reporter, halt: impl Into<RunStop>) -> RunEnd {
         let halt = halt.into();
+        self.settle(&reporter, &halt).await;
         let mut end = match &self.kept {
             Some(kept) => Box::pin(self.kept_copy(kept, &reporter, &halt)).await,
             None => Box::pin(self.items_copy(&reporter, &halt)).await,
@@ -132,6 +134,16 @@ impl Engine {
         }
         end.unreachable = self.shared.unreachable.summary();
         end
+    }
+
+    /// Reports what earlier attempts did and couldn't record.
+    pub async fn settle(&self, reporter: &Reporter, halt: &RunStop) {
+        if let Some(intents) = &halt.intents {
+            tokio::select! {
+                () = intents_settle(intents.as_ref(), &self.target, reporter) => {}
+                () = halt.cancel.cancelled() => {}
+            }
+        }
     }
 
     async fn items_copy(&self, reporter: &Reporter, halt: &RunStop) -> RunEnd {
@@ -156,7 +168,7 @@ impl Engine {
         };
         let (all, tags) = self.found_report(found, reporter, &mut work).await;
         let backups = Backups::of(&self.spec, &all);
-        let worker = self.worker(tags, backups, reporter);
+        let worker = self.worker(tags, backups, (reporter, halt));
         self.all_copy(all, &worker, (reporter, halt), &mut work)
             .await;
         self.end(work, &worker, reporter, halt).await
@@ -168,8 +180,11 @@ impl Engine {
             sights: Sights::kept(&self.target, &kept.place),
             ..Work::default()
         };
-        let backups = Backups::of(&self.spec, &[]);
-        let worker = self.worker(ReferrerTags::default(), backups, reporter);
+        let backups = Backups::of_plan(&self.spec, &kept.actions);
+        let worker = self.worker(ReferrerTags::default(), backups, (reporter, halt));
+        if let Some(warning) = &kept.warning {
+            work.end.warn(warning.clone(), reporter).await;
+        }
         let mut after = None;
         loop {
             let page = tokio::select! {
@@ -248,6 +263,7 @@ impl Engine {
         let Some(rules) = self.spec.prune.as_ref().filter(|_| self.spec.is_pruning()) else {
             return end;
         };
+        sights.earlier(&halt.earlier);
         sights.carried(worker.referrers.as_ref());
         sights.unreachable(self.shared.unreachable.summary().as_deref());
         let pruning = Pruning {
@@ -276,7 +292,7 @@ impl Engine {
         &self,
         tags: ReferrerTags,
         backups: Option<Backups>,
-        reporter: &Reporter,
+        (reporter, halt): (&Reporter, &RunStop),
     ) -> Arc<TagWorker> {
         let (target, homes) = (self.target.clone(), Arc::clone(&self.shared.homes));
         let ladder = Arc::new(Ladder::new(target.clone(), reporter.on_bytes(), homes));
@@ -292,6 +308,7 @@ impl Engine {
             target,
             spec: Arc::clone(&self.spec),
             ladder,
+            intents: halt.intents.clone(),
             backups,
             shared: Arc::clone(&self.shared),
         })
@@ -379,11 +396,12 @@ impl Work {
             let (place, tag) = (&outcome.target_repository, &outcome.target_tag);
             self.sights.adds(place, tag);
         }
-        // It may have been a tag of the project: what is kept isn't.
-        if let (Some(kept), Some((place, _))) = (&outcome.backup, outcome.places()) {
+        if let Some(kept) = &outcome.backup {
+            self.sights.adds(&outcome.target_repository, kept);
             self.sights.writes(&outcome.target_repository, kept);
-            let (place, tags) = (place.to_owned(), vec![kept.clone()]);
-            reporter.send(Event::Forgotten { place, tags }).await;
+        }
+        if let Some(event) = Event::of_kept(&outcome) {
+            reporter.send(event).await;
         }
         self.end.tell(outcome, reporter).await;
     }

@@ -64,6 +64,22 @@ pub enum SyncError {
         /// Why.
         source: Box<SyncError>,
     },
+    /// The target's tag isn't what it was when its copy began.
+    #[error(
+        "`{tag}` was moved at the target while its image was copied: it was `{was}`, now it is {now}; it \
+         isn't overwritten, run this again"
+    )]
+    Moved {
+        /// The tag at the target.
+        tag: String,
+        /// Its digest before.
+        was: crate::oci::Digest,
+        /// Its digest now, in quotes, or that it is gone.
+        now: String,
+    },
+    /// What will be written can't be recorded.
+    #[error("it isn't written, since that can't be recorded: {0}")]
+    Intent(String),
     /// The name under which an image would be kept can't be used.
     #[error(
         "the previous image of `{tag}` would be kept as `{name}`: {detail}; change `backup_tag`"
@@ -103,6 +119,11 @@ impl SyncError {
             Self::Referrer { source, .. } | Self::Backup { source, .. } => source.cause(),
             own => own,
         }
+    }
+
+    /// Whether the target may have done what it was asked for, since it gave no clear answer.
+    pub fn is_unsure(&self) -> bool {
+        matches!(self.cause(), Self::Target(error) if error.is_unsure())
     }
 
     /// The underlying registry failure, if there is one.

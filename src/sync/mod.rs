@@ -6,6 +6,7 @@
 //! [`engine`] drives that for a run, with a `tag_worker` for each tag; [`course`]: how a run is stopped,
 //! and how it ended.
 //!
+//! - [`intents`]: what a run is about to write, for the case that its worker is lost.
 //! - [`plan`]: what a run would do, and `planning` makes it; `needs`: what a planned tag needs, and
 //!   [`costs`]: what it costs.
 //! - [`kept`]: runs of a plan that was kept.
@@ -20,6 +21,7 @@ pub mod engine;
 pub mod error;
 pub mod evidence;
 pub mod input;
+pub mod intents;
 pub mod kept;
 mod needs;
 pub mod offload;

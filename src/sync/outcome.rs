@@ -62,7 +62,7 @@ impl Status {
 }
 
 /// Chosen platforms that an image doesn't have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingPlatforms {
     /// Whether it has none of the chosen ones.
     pub is_all: bool,
@@ -80,7 +80,7 @@ impl MissingPlatforms {
 }
 
 /// The outcome of one tag.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TagOutcome {
     /// The source repository, as the item names it.
     pub repository: String,
@@ -125,10 +125,12 @@ pub struct TagOutcome {
     pub backup: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
+    /// Whether it may have been done all the same, since the answer was lost.
+    pub is_unsure: bool,
 }
 
 /// What became of the referrers of a tag.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReferrerOutcome {
     /// How many were written.
     pub written: u64,
@@ -161,6 +163,7 @@ impl TagOutcome {
             is_written: false,
             backup: None,
             error: None,
+            is_unsure: false,
         }
     }
 
@@ -172,6 +175,11 @@ impl TagOutcome {
             .strip_suffix(':')?;
         let source = self.source.strip_suffix(&self.tag)?.strip_suffix(':')?;
         Some((target, source))
+    }
+
+    /// Whether it says that its tag was deleted.
+    pub fn is_deleted(&self) -> bool {
+        (self.status, self.action) == (Status::Done, Action::Delete)
     }
 
     /// `repository:tag` at the source.
@@ -202,7 +210,7 @@ impl TagOutcome {
 }
 
 /// What was transferred for a tag.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
     /// Bytes of blobs sent.
     pub bytes: u64,
@@ -219,6 +227,9 @@ impl std::ops::AddAssign for Moved {
         self.blobs_mounted += other.blobs_mounted;
     }
 }
+
+/// Why a run fails in which nothing is selected.
+pub const NOTHING: &str = "no item selects anything";
 
 /// The counts of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

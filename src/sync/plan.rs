@@ -22,21 +22,38 @@ pub struct Plan {
     pub skip: u64,
     /// Tags to delete.
     pub delete: u64,
-    /// Tags that can't or mustn't be copied or deleted.
+    /// Tags that a rule forbids to copy or to delete.
     pub blocked: u64,
+    /// Tags, and lists of tags, that couldn't be checked, or would fail.
+    pub failed: u64,
     /// Bytes of all required blobs, each counted once, including those that the target already has;
     /// without those of referrers.
     pub bytes: u64,
     /// What a run would ask of both registries.
     pub costs: PlanCosts,
-    /// The blocked ones that couldn't be checked, rather than being forbidden.
-    pub failed: u64,
     /// Why a registry couldn't be reached at all.
     pub unreachable: Option<String>,
     /// Warnings.
     pub warnings: Vec<String>,
     /// Items that select nothing although that isn't expected; each has a warning.
     pub empty: usize,
+    /// Why a run would fail.
+    pub failure: Option<String>,
+}
+
+impl Plan {
+    /// Whether nothing is selected although that isn't expected; to be asked before the deletes are
+    /// added.
+    pub(super) fn is_nothing(&self) -> bool {
+        let selected = self.copy + self.update + self.skip + self.blocked + self.failed;
+        selected == 0 && self.empty > 0
+    }
+
+    /// Whether a run would end with failed or blocked tags, or with none although that isn't
+    /// expected.
+    pub fn is_bad(&self) -> bool {
+        self.failure.is_some() || self.blocked > 0
+    }
 }
 
 /// What would be done with one tag.
@@ -73,6 +90,14 @@ pub struct PlanAction {
 }
 
 impl PlanAction {
+    /// The action in a word: `failed` if it couldn't be checked, or would fail.
+    pub fn word(&self) -> &'static str {
+        match self.error {
+            Some(_) => Status::Failed.as_str(),
+            None => self.action.as_str(),
+        }
+    }
+
     /// Whether the tag is to be written.
     pub fn is_copy(&self) -> bool {
         matches!(self.action, Action::Copy | Action::Update)

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::StreamExt;
 
-use super::copy::backup::Backups;
+use super::copy::backup::{Backup, Backups};
 use super::copy::compare::{Comparison, Ends};
 use super::copy::unreachable::Unreachable;
 use super::costs::CopyCosts;
@@ -12,7 +12,7 @@ use super::engine::Engine;
 use super::error::SyncError;
 use super::input::index_mode::platforms_text;
 use super::needs::{Needs, needs_find, root_get};
-use super::outcome::{Action, MissingPlatforms};
+use super::outcome::{Action, MissingPlatforms, NOTHING};
 use super::plan::{Plan, PlanAction, PlannedActions};
 use super::prune::run::planned_deletes;
 use super::prune::sights::Sights;
@@ -34,7 +34,7 @@ struct PlannedTag {
     /// Why some of its referrers wouldn't be copied.
     warnings: Vec<String>,
     /// Where its previous image is kept.
-    backup: Option<String>,
+    backup: Option<Backup>,
     candidate: Candidate,
 }
 
@@ -93,9 +93,14 @@ impl Planning {
             let (repository, tag) = (&action.target_repository, &action.target_tag);
             self.sights.adds(repository, tag);
         }
-        if let Some(name) = backup {
-            self.sights.adds(&action.target_repository, &name);
-            self.sights.writes(&action.target_repository, &name);
+        if let Some(backup) = backup {
+            let name = backup.name.as_str();
+            self.sights.adds(&action.target_repository, name);
+            self.sights.writes(&action.target_repository, name);
+            self.costs.backup(&backup);
+        }
+        if action.action == Action::Update {
+            self.costs.update();
         }
         if action.is_copy() {
             let fresh = self.costs.copy(&candidate, &needs);
@@ -136,8 +141,8 @@ impl Planning {
                 .trouble(repository, &action.target, &action.reason);
         }
         let plan = &mut self.plan;
-        plan.failed += u64::from(action.error.is_some());
         let count = match action.action {
+            _ if action.error.is_some() => &mut plan.failed,
             Action::Copy => &mut plan.copy,
             Action::Update => &mut plan.update,
             Action::Skip => &mut plan.skip,
@@ -200,8 +205,18 @@ impl Engine {
         }
         planning.lacking_end().await;
         planning.plan.unreachable = unreachable.summary();
+        let is_nothing = planning.plan.is_nothing();
         self.plan_deletes(&mut planning, referrers.as_ref()).await;
         planning.plan.costs = planning.costs.all();
+        planning.plan.failure = match planning.plan.failed {
+            _ if is_nothing => Some(NOTHING.to_owned()),
+            0 if self.items.is_empty() && self.unmatched.is_empty() => {
+                Some("there are no items".to_owned())
+            }
+            0 => None,
+            1 => Some("1 action is `failed`".to_owned()),
+            failed => Some(format!("{failed} actions are `failed`")),
+        };
         planning.plan
     }
 
@@ -214,9 +229,10 @@ impl Engine {
         sights.carried(referrers);
         sights.unreachable(planning.plan.unreachable.as_deref());
         let parallel = self.spec.max_parallel;
-        let (deletes, warnings) = planned_deletes(&self.target, rules, sights, parallel).await;
-        planning.plan.warnings.extend(warnings);
-        for delete in deletes {
+        let planned = planned_deletes(&self.target, rules, sights, parallel).await;
+        planning.plan.warnings.extend(planned.warnings);
+        planning.costs.only_planned(planned.requests);
+        for delete in planned.outcomes {
             let action = PlanAction::from(delete);
             if action.action == Action::Delete {
                 planning.costs.delete();
@@ -239,10 +255,13 @@ impl Engine {
             Some(error) => Err(error),
             None => self.plan_compared(&candidate, referrers).await,
         };
-        let kept = compared.and_then(|compared| {
-            let backup = backups.map(|all| all.backup(&candidate, &compared.0));
-            Ok((compared, backup.transpose()?.flatten()))
-        });
+        let kept = match (compared, backups) {
+            (Ok(compared), Some(backups)) => {
+                let backup = backups.backup(&self.target, &candidate, &compared.0);
+                backup.await.map(|backup| (compared, backup))
+            }
+            (compared, _) => compared.map(|compared| (compared, None)),
+        };
         match kept {
             Ok(((mut comparison, needs, arrived), backup)) => {
                 let missing = comparison.missing.take();
@@ -259,7 +278,7 @@ impl Engine {
                     missing,
                     referrers: arrived.written,
                     warnings: arrived.warnings,
-                    backup: backup.map(|backup| backup.name.to_string()),
+                    backup,
                     candidate,
                 }
             }

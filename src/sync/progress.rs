@@ -28,8 +28,22 @@ pub enum Event {
         /// The tags.
         tags: Vec<String>,
     },
+    /// This was kept as an intent and has come about, but wasn't recorded.
+    Recovered(Box<TagOutcome>),
     /// A tag was finished.
     Finished(Box<TagOutcome>),
+}
+
+impl Event {
+    /// The name under which an overwritten image was kept may have been a tag of the project: what is
+    /// kept isn't.
+    pub(super) fn of_kept(outcome: &TagOutcome) -> Option<Self> {
+        let (place, _) = outcome.places()?;
+        Some(Self::Forgotten {
+            place: place.to_owned(),
+            tags: vec![outcome.backup.clone()?],
+        })
+    }
 }
 
 /// Sends events. The channel is bounded: a slow receiver slows down the engine instead of filling

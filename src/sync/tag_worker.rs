@@ -1,8 +1,10 @@
 //! One tag of a run: compared, copied, its referrers after it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
 use crate::oci::{Endpoint, Manifest};
@@ -15,6 +17,7 @@ use super::copy::unreachable::Unreachable;
 use super::error::SyncError;
 use super::input::index_mode::platforms_text;
 use super::input::spec::SyncSpec;
+use super::intents::Intents;
 use super::outcome::{Action, Moved, Status, TagOutcome};
 use super::prune::delete::Ways;
 use super::referrers::arrive::Arrived;
@@ -39,6 +42,8 @@ pub(super) struct TagWorker {
     pub(super) ladder: Arc<Ladder>,
     /// If any are wanted.
     pub(super) referrers: Option<Referrers>,
+    /// Keeps what is about to be written.
+    pub(super) intents: Option<Arc<dyn Intents>>,
     /// If overwritten images are kept.
     pub(super) backups: Option<Backups>,
     pub(super) shared: Arc<Shared>,
@@ -60,6 +65,7 @@ impl TagWorker {
             TagOutcome {
                 status: Status::Failed,
                 error: Some(error.to_string()),
+                is_unsure: error.is_unsure(),
                 ..outcome
             }
         };
@@ -89,28 +95,21 @@ impl TagWorker {
         outcome.missing.clone_from(&comparison.missing);
         let mut root = None;
         if matches!(comparison.action, Action::Copy | Action::Update) {
-            match self.backup(candidate, &comparison).await {
-                Ok(Some(backup)) => {
-                    outcome.reason = format!("{}; {}", outcome.reason, backup.told());
-                    outcome.backup = Some(backup.name.to_string());
-                }
-                Ok(None) => {}
+            let backup = match self.backup(candidate, &comparison).await {
+                Ok(backup) => backup,
                 Err(error) => return failed(error, outcome),
+            };
+            let backup = backup.map(|backup| (backup, AtomicBool::new(false)));
+            let copy = self.copy((candidate, &comparison), backup.as_ref(), &outcome);
+            let copied = Box::pin(copy).await;
+            if let Some((backup, _)) = backup.filter(|(_, is_kept)| is_kept.load(Ordering::Relaxed))
+            {
+                outcome = with_backup(outcome, &backup);
             }
-            match Box::pin(self.copy(candidate, &comparison)).await {
+            match copied {
                 Ok((moved, manifest)) => {
-                    // A tag that was moved in between is copied as it is now.
-                    if comparison
-                        .manifest
-                        .as_ref()
-                        .is_some_and(|m| m.body.is_none())
-                    {
-                        outcome.source_digest = Some(manifest.digest.clone());
-                    }
-                    outcome.target_digest = Some(manifest.digest.clone());
-                    outcome.previous_digest.clone_from(&comparison.present);
+                    outcome = written(outcome, &comparison, &manifest);
                     outcome.moved = moved;
-                    outcome.is_written = true;
                     root = Some(manifest);
                 }
                 Err(error) => return failed(error, outcome),
@@ -136,7 +135,7 @@ impl TagWorker {
         }
     }
 
-    /// Keeps what the tag is at the target before it is overwritten.
+    /// What of the target is to be kept before it is overwritten.
     async fn backup(
         &self,
         candidate: &Candidate,
@@ -145,23 +144,62 @@ impl TagWorker {
         let Some(backups) = &self.backups else {
             return Ok(None);
         };
-        let Some(backup) = backups.backup(candidate, comparison)? else {
-            return Ok(None);
+        backups.backup(&self.target, candidate, comparison).await
+    }
+
+    /// Right before the tag is written: it is what was compared, the write may be made and is kept as
+    /// an intent, and so is the image that goes.
+    async fn before_write(
+        &self,
+        (candidate, comparison): (&Candidate, &Comparison),
+        backup: Option<&(Backup, AtomicBool)>,
+        expected: TagOutcome,
+    ) -> Result<(), SyncError> {
+        let (target, reference) = (&candidate.target, &candidate.target_reference);
+        if expected.previous_digest == expected.target_digest {
+            return Ok(());
+        }
+        if let Some(was) = &comparison.present {
+            let head = self.target.manifest_head(target, reference).await;
+            let now = head.map_err(SyncError::Target)?.map(|head| head.digest);
+            if now.as_ref() != Some(was) {
+                return Err(SyncError::Moved {
+                    tag: candidate.place(&self.target),
+                    was: was.clone(),
+                    now: now.map_or("gone".to_owned(), |now| format!("`{now}`")),
+                });
+            }
+        }
+        let expected = match backup {
+            Some((backup, _)) => with_backup(expected, backup),
+            None => expected,
         };
-        backup.keep(&self.target, candidate).await?;
-        Ok(Some(backup))
+        if let Some(intents) = &self.intents {
+            intents.keep(expected).await.map_err(SyncError::Intent)?;
+        }
+        if let Some((backup, is_kept)) = backup {
+            backup.keep(&self.target, candidate).await?;
+            is_kept.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     async fn copy(
         &self,
-        candidate: &Candidate,
-        comparison: &Comparison,
+        (candidate, comparison): (&Candidate, &Comparison),
+        backup: Option<&(Backup, AtomicBool)>,
+        outcome: &TagOutcome,
     ) -> Result<(Moved, Manifest), SyncError> {
         let chosen = comparison.manifest.as_ref();
         let chosen = chosen.ok_or_else(|| candidate.not_found())?;
         let manifest = match &chosen.body {
             Some(manifest) => manifest.clone(),
             None => candidate.manifest_get(&chosen.digest).await?,
+        };
+        let before = || {
+            let expected = written(outcome.clone(), comparison, &manifest);
+            self.before_write((candidate, comparison), backup, expected)
+                .boxed()
         };
         let route = Route {
             from: candidate.from.clone(),
@@ -172,7 +210,7 @@ impl TagWorker {
         let Some(children) = &chosen.children else {
             let moved = self
                 .ladder
-                .copy(&route, &candidate.target_reference, &manifest)
+                .copy(&route, &candidate.target_reference, &manifest, &before)
                 .await?;
             return Ok((moved, manifest));
         };
@@ -180,6 +218,7 @@ impl TagWorker {
             .ladder
             .children_copy(&route, &manifest, children)
             .await?;
+        before().await?;
         // The other children are missing for good, so there is no retry.
         let (target, reference) = (&candidate.target, &candidate.target_reference);
         manifest_write(&self.target, target, reference, &manifest, false)
@@ -193,5 +232,29 @@ impl TagWorker {
                 _ => SyncError::Target(source),
             })?;
         Ok((moved, manifest))
+    }
+}
+
+/// The outcome with the image that is kept.
+fn with_backup(outcome: TagOutcome, backup: &Backup) -> TagOutcome {
+    TagOutcome {
+        reason: format!("{}; {}", outcome.reason, backup.told()),
+        backup: Some(backup.name.to_string()),
+        ..outcome
+    }
+}
+
+/// The outcome of a tag once the manifest is written.
+fn written(outcome: TagOutcome, comparison: &Comparison, manifest: &Manifest) -> TagOutcome {
+    let chosen = comparison.manifest.as_ref();
+    // A tag that was moved in between is copied as it is now.
+    let is_as_source = chosen.is_some_and(|chosen| chosen.body.is_none());
+    let as_source = is_as_source.then(|| manifest.digest.clone());
+    TagOutcome {
+        source_digest: as_source.or(outcome.source_digest),
+        target_digest: Some(manifest.digest.clone()),
+        previous_digest: comparison.present.clone(),
+        is_written: true,
+        ..outcome
     }
 }

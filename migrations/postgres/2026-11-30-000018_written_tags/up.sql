@@ -16,6 +16,18 @@ CREATE TABLE written_tag (
 -- Whether another project wrote it too.
 CREATE INDEX written_tag_place ON written_tag (place, tag);
 
+-- What a run is about to write or delete: kept before the request, and removed with its result, so that
+-- the next worker can report what a lost one did.
+CREATE TABLE write_intent (
+    project_id BIGINT NOT NULL REFERENCES sync_project (id) ON DELETE CASCADE,
+    -- `host/repository` at the target
+    place TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    -- its result if that succeeds, as JSON
+    expected TEXT NOT NULL,
+    PRIMARY KEY (project_id, place, tag)
+);
+
 -- Deletes beyond the limit are permitted.
 ALTER TABLE tasko_run ADD COLUMN force BOOLEAN NOT NULL DEFAULT FALSE;
 

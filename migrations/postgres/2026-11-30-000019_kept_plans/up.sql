@@ -52,6 +52,8 @@ CREATE TABLE kept_action (
     PRIMARY KEY (plan_id, number)
 );
 CREATE INDEX kept_action_place ON kept_action (plan_id, target_repository, number);
+-- whether a name is free for an image that is kept
+CREATE INDEX kept_action_target ON kept_action (plan_id, target_repository, target_tag);
 
 -- the plan that a run copies; it may be gone by now
 ALTER TABLE tasko_run ADD COLUMN plan_id BIGINT;

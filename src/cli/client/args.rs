@@ -109,7 +109,9 @@ const PROJECT_SET_EXAMPLES: &str = "\
 Examples:
   registrysync project set web --prune gone --prune-protect-regex '^release-'
   registrysync project set web --backup-tag '{tag}-before-{date}'
-  registrysync project set web --prune none --backup-tag ''";
+  registrysync project set web --prune none --backup-tag '' --target-tag '' \\
+      --architecture '' --referrers=''     # '' unsets an option
+  registrysync project set web --disabled";
 
 const PROJECT_RUN_EXAMPLES: &str = "\
 Examples:
@@ -186,7 +188,7 @@ pub enum ProjectCommand {
     #[command(after_help = "Examples:\n  registrysync project plan-show 5")]
     PlanShow {
         /// Id of the plan
-        #[arg(value_name = "PLAN_ID")]
+        #[arg(value_name = "PLAN_ID", allow_negative_numbers = true)]
         plan: i64,
         /// The server
         #[command(flatten)]
@@ -196,7 +198,7 @@ pub enum ProjectCommand {
     #[command(after_help = "Examples:\n  registrysync project plan-delete 5")]
     PlanDelete {
         /// Id of the plan
-        #[arg(value_name = "PLAN_ID")]
+        #[arg(value_name = "PLAN_ID", allow_negative_numbers = true)]
         plan: i64,
         /// The server
         #[command(flatten)]
@@ -221,10 +223,10 @@ pub enum ProjectCommand {
         #[arg(long)]
         queue: bool,
         /// Only retry the tags that failed in this run
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", allow_negative_numbers = true)]
         retry: Option<i64>,
         /// Copy and delete exactly what this kept plan says, by its digests
-        #[arg(long, value_name = "ID", conflicts_with_all = ["retry", "force"])]
+        #[arg(long, value_name = "ID", allow_negative_numbers = true, conflicts_with_all = ["retry", "force"])]
         plan: Option<i64>,
         /// Permit deletes beyond the project's `prune_limit`, and after an empty listing or selection
         #[arg(long, conflicts_with = "retry")]
@@ -240,7 +242,7 @@ pub enum ProjectCommand {
         #[arg(value_name = "LABEL", add = ArgValueCompleter::new(project_labels))]
         label: String,
         /// Id of the run [default: the latest]
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", allow_negative_numbers = true)]
         run: Option<i64>,
         /// The server
         #[command(flatten)]
@@ -313,13 +315,14 @@ pub enum ScheduleCommand {
 #[derive(Args, Debug)]
 pub struct ProjectEvidenceArguments {
     /// Id of the run; `registrysync project run` prints it
-    #[arg(value_name = "RUN_ID")]
+    #[arg(value_name = "RUN_ID", allow_negative_numbers = true)]
     pub run: i64,
-    /// The whole document as JSON, or a line for each tag as CSV [default: by the name of `--output`,
-    /// otherwise json]
+    /// The whole document as JSON, or a line for each tag as CSV [default: by the end of the file's
+    /// name, `.json` or `.csv`; json on standard output]
     #[arg(long, value_enum)]
     pub format: Option<EvidenceFormat>,
-    /// Write to this file, which appears once it is complete [default: standard output]
+    /// Write to this file, which appears, or is replaced, once it is complete; `-` is standard output
+    /// [default: -]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The server
@@ -365,6 +368,12 @@ pub struct ProjectSetArguments {
     /// Its options
     #[command(flatten)]
     pub options: ProjectOptionArguments,
+    /// Enable it
+    #[arg(long, conflicts_with = "disabled")]
+    pub enabled: bool,
+    /// Disable it: it can't run until it is enabled
+    #[arg(long)]
+    pub disabled: bool,
     /// The server
     #[command(flatten)]
     pub connection: ConnectionArguments,

@@ -1,6 +1,5 @@
 //! The evidence of a run without a server, in a file: the same document that a server gives.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -19,6 +18,7 @@ use crate::cli::sync_args::CopyArguments;
 use crate::cli::values::EvidenceFormat;
 
 const FLAG: &str = "--evidence";
+const FORMAT_FLAG: &str = "--evidence-format";
 
 /// The file, to which each result is added when it comes. The members that are known only at the
 /// end come last.
@@ -42,15 +42,14 @@ struct OneShotRun {
 }
 
 impl EvidenceFile {
-    /// Begins the file; its ending says the format.
-    pub(super) fn begin(path: &Path, asked: Asked) -> Result<Self, CliError> {
-        let format = EvidenceFormat::of(path).ok_or_else(|| {
-            CliError::Input(format!(
-                "`{FLAG}`: `{}`: expected a name that ends with `.json` or `.csv`",
-                path.display()
-            ))
-        })?;
-        let mut file = ResultFile::begin(FLAG, path)?;
+    /// Begins the file.
+    pub(super) fn begin(
+        path: &Path,
+        given: Option<EvidenceFormat>,
+        asked: Asked,
+    ) -> Result<Self, CliError> {
+        let format = EvidenceFormat::of(given, path, [FLAG, FORMAT_FLAG])?;
+        let mut file = ResultFile::begin_or_print(FLAG, path, format.printer())?;
         let first = match format {
             EvidenceFormat::Json => "{\"results\":[",
             EvidenceFormat::Csv => HEADER,
@@ -106,7 +105,7 @@ fn head(end: &RunEnd, asked: Asked, start: DateTime<Utc>) -> EvidenceHead<OneSho
     let run = OneShotRun {
         status: match end.cancelled {
             true => "INTERRUPTED",
-            false if totals.failed > 0 => "FAILED",
+            false if totals.failed > 0 || totals.is_nothing() => "FAILED",
             false => "FINISHED",
         },
         start_time: text(start),
@@ -150,6 +149,7 @@ pub(super) fn asked_of(
             .collect(),
         retry_of: None,
         plan: None,
+        force: false,
     }
 }
 

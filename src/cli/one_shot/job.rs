@@ -19,6 +19,8 @@ pub(super) struct OneShotJob {
     pub(super) target: RegistryAddress,
     pub(super) registries: Vec<SourceRegistry>,
     pub(super) placement: Placement,
+    /// What finding the repositories took.
+    pub(super) catalogue_requests: u64,
 }
 
 /// Checks the arguments; only a pattern of repositories takes a request.
@@ -30,6 +32,8 @@ pub(super) async fn job(arguments: &CopyArguments) -> Result<OneShotJob, CliErro
         ))
     })?;
     let source = Source::read(arguments).await?;
+    let first = source.items.first();
+    let catalogue_requests = first.map_or(0, |item| item.source.requests().all);
     let to = arguments.to.as_deref();
     let to = to.ok_or_else(|| CliError::Input("give the target registry with `--to`".into()))?;
     let client = client(to, &arguments.trust, arguments.max_names)?;
@@ -59,6 +63,7 @@ pub(super) async fn job(arguments: &CopyArguments) -> Result<OneShotJob, CliErro
         target,
         registries: source.registries,
         placement: source.placement,
+        catalogue_requests,
     })
 }
 

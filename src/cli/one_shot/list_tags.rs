@@ -65,7 +65,7 @@ pub(in crate::cli) async fn run(arguments: ListTagsArguments) -> Result<u8, CliE
             data_line(tag);
         }
     }
-    if let Some(warning) = dropped.warning() {
+    if let Some(warning) = dropped.tags_warning() {
         talk_line(&format!("warning: {warning}"));
     }
     for tag in &missing {

@@ -4,6 +4,7 @@
 //! - `list_tags`: the tags of a repository, and why each is selected or not.
 //! - `job`: what their arguments ask; `source`: converts these to items; `evidence`: the file with what
 //!   was asked and done.
+//! - `waiting`: says which registries are waited for.
 //! - `cron`: explains a cron line.
 
 pub(in crate::cli) mod cron;
@@ -14,3 +15,4 @@ pub(in crate::cli) mod plan;
 pub(in crate::cli) mod plan_file;
 pub(in crate::cli) mod source;
 pub(in crate::cli) mod sync;
+pub(in crate::cli) mod waiting;

@@ -1,8 +1,9 @@
 //! `registrysync plan`: what `registrysync sync` would do, printed or saved.
 
-use crate::sync::{Engine, Plan};
+use crate::sync::Plan;
+use crate::sync::kept::part::left_out;
 
-use super::job::job;
+use super::job::{OneShotJob, job};
 use super::plan_file::PlanDraft;
 use crate::cli::error::{CliError, INTERRUPTED};
 use crate::cli::interrupts::interrupted;
@@ -16,31 +17,39 @@ pub(in crate::cli) async fn run(arguments: PlanArguments) -> Result<u8, CliError
         .as_deref()
         .map(PlanDraft::begin)
         .transpose()?;
-    let (code, plan) = show(&job.engine, arguments.copy.json).await?;
+    let shown = show(&job, arguments.copy.json).await;
+    if let (Some(draft), Err(_)) = (&draft, &shown) {
+        talk_line(&format!("`{}` isn't saved", draft.path().display()));
+    }
+    let (code, plan) = shown?;
     if let (Some(draft), Some(plan)) = (draft, plan) {
         let path = draft.path().display().to_string();
+        if let Some(left_out) = left_out("the plan", plan.failed, plan.blocked) {
+            talk_line(&format!("warning: {left_out}"));
+        }
+        let does = plan.copy + plan.update > 0;
         draft.finish(job, plan, arguments.copy)?;
-        talk_line(&format!(
-            "saved; to run exactly this: registrysync sync --plan {path}"
-        ));
+        talk_line(&if does {
+            format!("saved; to run exactly this: registrysync sync --plan {path}")
+        } else {
+            "saved; it has nothing to copy".to_owned()
+        });
     }
     Ok(code)
 }
 
 /// Prints a plan; `None` if that was interrupted. Returns the exit code too.
-pub(super) async fn show(engine: &Engine, json: bool) -> Result<(u8, Option<Plan>), CliError> {
-    let plan = tokio::select! {
-        plan = engine.plan() => plan,
+pub(super) async fn show(job: &OneShotJob, json: bool) -> Result<(u8, Option<Plan>), CliError> {
+    let mut plan = tokio::select! {
+        plan = job.engine.plan() => plan,
         () = interrupted() => return Ok((INTERRUPTED, None)),
     };
+    plan.costs.source_requests += job.catalogue_requests;
     output::plan(&plan, json);
     match &plan.unreachable {
         Some(error) if plan.copy + plan.update + plan.skip == 0 => {
             Err(CliError::Unreachable(error.clone()))
         }
-        _ => {
-            let is_nothing = plan.actions.is_empty() && plan.empty > 0;
-            Ok((u8::from(plan.blocked > 0 || is_nothing), Some(plan)))
-        }
+        _ => Ok((u8::from(plan.is_bad()), Some(plan))),
     }
 }

@@ -20,7 +20,7 @@ use crate::sync::evidence::{Asked, AskedItem, AskedPlan, AskedRegistry};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
 use crate::sync::kept::deletes::PlannedDeletes;
-use crate::sync::kept::part::{KeptAction, KeptActions, KeptPage, KeptPart};
+use crate::sync::kept::part::{KeptAction, KeptActions, KeptPage, KeptPart, left_out};
 use crate::sync::kept::record::ActionRecord;
 use crate::sync::{BackupTag, Engine, IndexMode, Placement, Plan, SyncSpec};
 use crate::time_zone::today;
@@ -65,6 +65,9 @@ struct FilePlan {
     options: Map<String, Value>,
     items: Vec<AskedItem>,
     warnings: Vec<String>,
+    /// Why a run would have failed when the plan was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
     actions: Vec<ActionRecord>,
 }
 
@@ -99,6 +102,11 @@ pub(super) struct PlanDraft {
 impl PlanDraft {
     /// Begins it, so that a path that can't be written is noticed before the work.
     pub(super) fn begin(path: &Path) -> Result<Self, CliError> {
+        if path == Path::new("-") {
+            let message =
+                "`--save`: give a file; a plan is printed without it, as text or with `--json`";
+            return Err(CliError::Input(message.to_owned()));
+        }
         if path.symlink_metadata().is_ok() {
             return Err(CliError::Input(format!(
                 "`{FLAG}`: `{}` exists already, and a plan isn't overwritten; give another name, or \
@@ -138,6 +146,7 @@ impl PlanDraft {
             options: job.asked.options,
             items: job.asked.items,
             warnings: plan.warnings,
+            failure: plan.failure,
             actions: plan.actions.into_iter().map(ActionRecord::from).collect(),
         };
         let file = PlanFile {
@@ -194,6 +203,15 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
             actions.push(action);
         }
     }
+    let left_out = left_out_of(&plan);
+    let is_bad = |action: &ActionRecord| matches!(action.action.as_str(), "failed" | "blocked");
+    let is_nothing = plan.actions.iter().all(is_bad);
+    if let (true, Some(why)) = (is_nothing, left_out.as_ref().or(plan.failure.as_ref())) {
+        return Err(CliError::Failed(format!(
+            "`--plan`: `{}`: nothing in it can be copied: {why}; make a new plan",
+            path.display()
+        )));
+    }
     let asked = Asked {
         project: None,
         source: None,
@@ -208,6 +226,7 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
             id: None,
             actions: actions.len() as u64,
         }),
+        force: false,
     };
     let spec = SyncSpec {
         items: Vec::new(),
@@ -229,8 +248,18 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
         name: "the plan".into(),
         place: String::new(),
         actions: std::sync::Arc::new(FileActions(actions)),
+        warning: left_out,
     };
     Ok((Engine::new(target, spec).with_kept(kept), asked))
+}
+
+/// What a run of the plan leaves out.
+fn left_out_of(plan: &FilePlan) -> Option<String> {
+    let count = |word: &str| {
+        let of_word = plan.actions.iter().filter(|action| action.action == word);
+        of_word.count() as u64
+    };
+    left_out("the plan", count("failed"), count("blocked"))
 }
 
 /// The content of a file; a device would have no end.
@@ -326,6 +355,22 @@ impl KeptActions for FileActions {
         let last = (end < self.0.len()).then(|| i64::try_from(end).unwrap_or(i64::MAX));
         let all = self.0.len() as u64;
         std::future::ready(Ok(KeptPage { actions, last, all })).boxed()
+    }
+
+    fn source_of<'a>(
+        &'a self,
+        place: &'a str,
+        tag: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, String>> {
+        let is_that = |action: &&KeptAction| {
+            action.target.as_str() == place && action.target_reference.as_str() == tag
+        };
+        let action = self.0.iter().find(is_that);
+        let source = action.map(|action| {
+            let path = action.reference.on(&action.source);
+            format!("{}/{path}", action.from.host())
+        });
+        std::future::ready(Ok(source)).boxed()
     }
 
     /// None: nothing is recorded of what was written.

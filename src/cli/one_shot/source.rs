@@ -1,6 +1,7 @@
 //! From arguments to what the engine works on: clients and items.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
@@ -12,6 +13,7 @@ use crate::sync::input::spec::{NoRepositories, Unmatched};
 use crate::sync::selection::repositories::RepositoriesSpec;
 use crate::sync::{Placement, Selector, SelectorSpec, SyncItem};
 
+use super::waiting::WAITS;
 use crate::cli::error::CliError;
 use crate::cli::file::file_read;
 use crate::cli::output::talk_line;
@@ -82,7 +84,7 @@ impl Source {
             }
             listing => listing?,
         };
-        if let Some(warning) = listing.dropped.warning() {
+        if let Some(warning) = listing.dropped.repositories_warning() {
             talk_line(&format!("warning `{}`: {warning}", client.address()));
         }
         let matching = listing.entries.iter().filter(|name| pattern.is_match(name));
@@ -250,6 +252,7 @@ fn options(
     options.ca_certificate = certificate
         .map(|path| file_read("--ca-certificate", path))
         .transpose()?;
+    options.waits = Some(Arc::clone(&WAITS));
     if let Some(names) = max_names {
         options.listing = ListingLimit { names };
     }

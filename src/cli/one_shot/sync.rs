@@ -1,6 +1,6 @@
 //! `registrysync sync`: one run without a server, of a selection or of a saved plan.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -11,11 +11,13 @@ use crate::sync::progress::{Event, Reporter};
 
 use super::evidence::EvidenceFile;
 use super::job::job;
+use super::waiting::{Teller, telling_if};
 
 use super::{plan, plan_file};
 use crate::cli::error::{CliError, INTERRUPTED};
 use crate::cli::interrupts::interrupted;
 use crate::cli::output::{self, Display};
+use crate::cli::result_file::STDOUT;
 use crate::cli::sync_args::SyncArguments;
 
 /// Number of events buffered for the screen before the engine waits.
@@ -23,22 +25,35 @@ const EVENTS: usize = 256;
 
 pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError> {
     let copy = &arguments.copy;
+    let is_out_taken = arguments.evidence.as_deref() == Some(Path::new(STDOUT));
+    if is_out_taken && copy.json {
+        return Err(CliError::Input(
+            "`--evidence`: `-` is standard output, where `--json` prints the tags; give a file"
+                .into(),
+        ));
+    }
     let (engine, asked) = if let Some(path) = &arguments.plan {
         plan_file::engine(path, &copy.trust)?
     } else {
-        let job = job(copy).await?;
+        let is_told = !arguments.quiet;
+        let job = telling_if(is_told, job(copy)).await?;
         if arguments.dry_run {
-            let (code, _) = plan::show(&job.engine, copy.json).await?;
-            return Ok(code);
+            let planned = plan::show(&job, copy.json);
+            return Ok(telling_if(is_told, planned).await?.0);
         }
         (job.engine, job.asked)
     };
-    let begin = |path: &PathBuf| EvidenceFile::begin(path, asked);
+    let begin = |path: &PathBuf| EvidenceFile::begin(path, arguments.evidence_format, asked);
     let mut evidence = arguments.evidence.as_ref().map(begin).transpose()?;
     let start = Instant::now();
     let (sender, receiver) = mpsc::channel(EVENTS);
     let reporter = Reporter::new(sender);
     let display = Display::new(copy.json, arguments.quiet, reporter.bytes());
+    let display = if is_out_taken {
+        display.beside()
+    } else {
+        display
+    };
     let cancel = CancellationToken::new();
     let on_signal = cancel.clone();
     let signal = tokio::spawn(async move {
@@ -62,17 +77,21 @@ async fn show(
     display: &Display,
     mut evidence: Option<&mut EvidenceFile>,
 ) {
+    let mut teller = Teller::default();
     let mut tick = tokio::time::interval(Duration::from_millis(200));
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
             _ = tick.tick() => {
                 display.tick();
+                for line in teller.news() {
+                    display.waiting(&line);
+                }
                 continue;
             }
         };
         match event {
-            Some(Event::Note(_) | Event::Forgotten { .. }) => {}
+            Some(Event::Note(_) | Event::Forgotten { .. } | Event::Recovered(_)) => {}
             Some(Event::Selected { tags }) => display.selected(tags),
             Some(Event::Warning(text) | Event::Empty(text)) => display.warning(&text),
             Some(Event::Finished(outcome)) => {

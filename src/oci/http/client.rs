@@ -83,6 +83,7 @@ impl Client {
                     transport,
                     idle_timeout: options.idle_timeout,
                     tally: Tally::default(),
+                    waits: options.waits,
                 },
                 permits: Arc::new(Semaphore::new(options.max_connections.max(1))),
                 abilities: Abilities::default(),

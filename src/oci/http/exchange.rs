@@ -1,5 +1,6 @@
 //! One request and its response, over the right connections: no authorisation, no retries.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -10,6 +11,7 @@ use super::call::{Call, Response};
 use super::failure::{host_of, idle_error};
 use super::tally::Tally;
 use super::transport::Transport;
+use super::waits::Waits;
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::network::guard::is_same_origin;
@@ -25,6 +27,7 @@ pub(in crate::oci) struct Exchange {
     pub(in crate::oci) transport: Transport,
     pub(in crate::oci) idle_timeout: Duration,
     pub(in crate::oci) tally: Tally,
+    pub(in crate::oci) waits: Option<Arc<Waits>>,
 }
 
 impl Exchange {
@@ -80,6 +83,8 @@ impl Exchange {
             request = request.body(call.body.clone());
         }
         let idle = self.idle_timeout;
+        let _waiting =
+            (self.waits.as_ref()).map(|waits| waits.begin(self.name_of(url), call.what.clone()));
         match tokio::time::timeout(idle, request.send()).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(Transport::error(self.name_of(url), &call.what, url, &error)),

@@ -1,9 +1,11 @@
 //! A client's options: the registry, and how to treat it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::health::HealthRules;
 use super::retry::FIRST_DELAY;
+use super::waits::Waits;
 use crate::oci::auth::credentials::Credentials;
 use crate::oci::network::policy::NetworkPolicy;
 use crate::oci::types::address::RegistryAddress;
@@ -42,6 +44,8 @@ pub struct ClientOptions {
     pub health: HealthRules,
     /// Limits of one listing.
     pub listing: ListingLimit,
+    /// Where its requests are found while they have no response, if anybody wants to know.
+    pub waits: Option<Arc<Waits>>,
 }
 
 impl ClientOptions {
@@ -59,6 +63,7 @@ impl ClientOptions {
             first_delay: FIRST_DELAY,
             health: HealthRules::default(),
             listing: ListingLimit::default(),
+            waits: None,
         }
     }
 }

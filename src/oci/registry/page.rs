@@ -49,11 +49,20 @@ pub struct Dropped {
 
 impl Dropped {
     /// A warning about invalid names in a list of tags; `None` if all are valid.
-    pub fn warning(&self) -> Option<String> {
+    pub fn tags_warning(&self) -> Option<String> {
+        self.warning("tag list", "tag")
+    }
+
+    /// The same about a catalogue.
+    pub fn repositories_warning(&self) -> Option<String> {
+        self.warning("catalogue", "repository name")
+    }
+
+    fn warning(&self, list: &str, kind: &str) -> Option<String> {
         let are = match self.count {
             0 => return None,
-            1 => "1 name in the tag list is not a valid tag and is skipped".to_owned(),
-            count => format!("{count} names in the tag list are not valid tags and are skipped"),
+            1 => format!("1 name in the {list} is not a valid {kind} and is skipped"),
+            count => format!("{count} names in the {list} are not valid {kind}s and are skipped"),
         };
         let more = if self.count > self.named.len() {
             ", …"

@@ -31,6 +31,13 @@ pub struct Platform {
     pub os_version: Option<String>,
 }
 
+impl Platform {
+    /// Whether it names neither operating system nor architecture.
+    pub fn is_unnamed(&self) -> bool {
+        self.os.is_empty() && self.architecture.is_empty()
+    }
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.os)?;

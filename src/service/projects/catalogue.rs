@@ -87,7 +87,7 @@ pub(in crate::service) async fn catalogue_read(
             });
         }
     };
-    let warning = listing.dropped.warning();
+    let warning = listing.dropped.repositories_warning();
     let matched = spawn_blocking(move || matched(&listing.entries, &items)).await;
     Ok(RunCatalogue {
         warning: warning.map(|warning| format!("`{}`: {warning}", client.address())),

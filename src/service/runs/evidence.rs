@@ -151,6 +151,7 @@ pub(super) fn asked_of(
         items: items.iter().map(item).collect::<Result<_, _>>()?,
         retry_of,
         plan: None,
+        force: false,
     })
 }
 

@@ -5,6 +5,7 @@ use crate::store::runs::part::{PartStatus, part_messages, part_says, parts_left}
 use crate::store::runs::queue::run_end;
 use crate::store::runs::run::{Run, RunStatus, RunTotals, run_lock};
 use crate::store::{DbConnection, Error};
+use crate::sync::outcome;
 use crate::sync::{Moved, Totals};
 use crate::text::{NAME, SENTENCE, counted, readable};
 
@@ -15,7 +16,7 @@ const MESSAGES_SHOWN: usize = 3;
 
 /// The message of a part that selected nothing, if that matters. A run fails if none of its parts
 /// selected anything, and one of them has this message.
-pub const NOTHING: &str = "no item selects anything";
+pub const NOTHING: &str = outcome::NOTHING;
 
 /// Ends the run if it is in progress and none of its parts is waiting or running. To be called in
 /// the transaction that ends a part.

@@ -1,6 +1,6 @@
 //! Requests for work: a plan, at once; a run, through the queue.
 
-use super::job::{Job, job_load};
+use super::job::load::job_load;
 use super::plans::usable::plan_check;
 use super::retry::retry_check;
 use crate::service::projects::lookup::{ProjectName, project_find};
@@ -17,9 +17,11 @@ pub async fn project_plan(app: &App, caller: &Caller, label: String) -> Result<P
         .db
         .call(move |conn| project_find(conn, org, &ProjectName::Label(label)))
         .await?;
-    let Job { target, spec, .. } = job_load(&app.db, org, project.id).await?;
-    let plan = Engine::new(target, spec).plan().await;
+    let _turn = app.plan_turns.begin(org)?;
+    let job = job_load(&app.db, org, project.id).await?;
+    let mut plan = Engine::new(job.target, job.spec).plan().await;
     plan_reached(&plan)?;
+    job.catalogue.add_to(&mut plan);
     Ok(plan)
 }
 
@@ -72,6 +74,10 @@ pub async fn run_start(
                 retry_check(conn, &project, id)?;
             }
             if let Some(id) = start.plan {
+                if start.force {
+                    let message = "it can't be combined with `plan`: what a plan deletes was decided when it was made";
+                    return Err(Error::invalid("force", message));
+                }
                 if start.retry_of.is_some() {
                     let message = "it can't be combined with `retry`: a plan is run as a whole";
                     return Err(Error::invalid("plan", message));

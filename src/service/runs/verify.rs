@@ -80,7 +80,7 @@ async fn target_open(db: &Db, place: &SyncedPlace, tell: &RunLogger) -> Option<T
         let store = store.ok_or_else(|| Error::NotFound("the store was deleted".into()))?;
         let options = client_options(&store, &key)?;
         // Building a TLS client reads the system's certificates.
-        let client = spawn_blocking(|| super::job::client(options))
+        let client = spawn_blocking(|| super::job::client::client(options))
             .await
             .map_err(Error::unexpected)??;
         Ok::<_, Error>(Target {

@@ -10,7 +10,7 @@ use crate::oci::types::manifest::Content;
 use crate::oci::{self, Client, Descriptor, Manifest, PlatformChoice, Reference, Repository};
 use crate::service::error::{listed, shortened};
 use crate::service::projects::selector::SelectorOptions;
-use crate::service::runs::job::client;
+use crate::service::runs::job::client::client;
 use crate::service::{App, Caller, Error};
 use crate::store::stores::image_store::image_store_by_label;
 use crate::sync::offload::{Asker, offload};
@@ -84,7 +84,7 @@ pub async fn tag_list(
         .tag_listing(&repository)
         .await
         .map_err(|error| refused(&error))?;
-    if let Some(warning) = listing.dropped.warning() {
+    if let Some(warning) = listing.dropped.tags_warning() {
         tracing::warn!(%repository, "{warning}");
     }
     sorted(listing.entries, TAG_BYTES, filter).await

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use diesel::prelude::*;
 
 use crate::store::base::clock::clock;
 use crate::store::base::storable::text_kept;
+use crate::store::runs::lease::lease_end;
 use crate::store::schema::index_lease;
-use crate::store::{DbConnection, Error, Moment};
+use crate::store::{DbConnection, Error};
 
 /// Gives the lease of `place` to `holder`, whose name nobody else uses. `Some`: who has it instead.
 /// A lease that has expired, or lasts longer than any can, is taken over.
@@ -20,14 +20,13 @@ pub fn index_lease_take(
 ) -> Result<Option<String>, Error> {
     conn.write(|conn| {
         let now = clock(conn)?;
-        let until = TimeDelta::from_std(lease_time)
-            .ok()
-            .and_then(|time| now.checked_add_signed(time))
-            .unwrap_or(Moment::MAX);
+        let until = lease_end(now, lease_time);
+        // Somebody may have taken one since the clock was read.
+        let longest = lease_end(until, lease_time);
         let of_place = index_lease::table.find(place);
         let is_over = index_lease::lease_until
             .le(now)
-            .or(index_lease::lease_until.gt(until));
+            .or(index_lease::lease_until.gt(longest));
         diesel::delete(of_place.filter(is_over)).execute(conn)?;
         let row = (
             index_lease::place.eq(place),

@@ -139,6 +139,22 @@ pub fn digest_list(
         .load(conn)?)
 }
 
+/// Where a plan's tag in one target repository comes from; `None`: it has none, or deletes it.
+pub fn source_of(
+    conn: &mut DbConnection,
+    plan_id: i64,
+    target_repository: &str,
+    tag: &str,
+) -> Result<Option<String>, Error> {
+    let source = kept_action::table
+        .filter(kept_action::plan_id.eq(plan_id))
+        .filter(kept_action::target_repository.eq(target_repository))
+        .filter(kept_action::target_tag.eq(tag))
+        .filter(kept_action::action.ne(DELETE))
+        .select(kept_action::source);
+    Ok(source.first(conn).optional()?)
+}
+
 /// The target repositories of a plan's copies, updates and deletes, in its order.
 pub fn work_places(conn: &mut DbConnection, plan_id: i64) -> Result<Vec<String>, Error> {
     let first = diesel::dsl::min(kept_action::number);

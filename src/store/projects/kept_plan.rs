@@ -120,6 +120,12 @@ pub fn plan_get(conn: &mut DbConnection, org_id: i64, id: i64) -> Result<Option<
         .optional()?)
 }
 
+/// When a plan was made; of one that is gone, the earliest time there is.
+pub fn plan_made(conn: &mut DbConnection, id: i64) -> Result<Moment, Error> {
+    let made = kept_plan::table.find(id).select(kept_plan::created);
+    Ok(made.first(conn).optional()?.unwrap_or(Moment::MIN))
+}
+
 /// At most `limit` complete plans of a project with an id below `before`, the latest first.
 pub fn plan_list(
     conn: &mut DbConnection,

@@ -37,10 +37,12 @@ pub fn housekeeping_claim(
         let now = clock(conn)?;
         let until = lease_end(now, lease);
         let left = tasko_run::lease_until.assume_not_null();
-        // A lease longer than any possible one means that a clock was changed.
+        // A lease longer than any possible one means that a clock was changed; somebody may have taken
+        // one since it was read here.
+        let longest = lease_end(until, lease);
         let lost = tasko_run::status
             .eq(RunStatus::Running)
-            .and(left.lt(now).or(left.gt(until)));
+            .and(left.lt(now).or(left.gt(longest)));
         let row = tasko_run::table
             .filter(tasko_run::project_id.is_null())
             .filter(tasko_run::status.eq(RunStatus::Ready).or(lost))

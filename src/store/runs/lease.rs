@@ -198,7 +198,7 @@ pub fn part_release(conn: &mut DbConnection, lease: Lease, why: &str) -> Result<
 }
 
 /// When a lease that starts at `start` expires.
-pub(super) fn lease_end(start: Moment, lease_time: Duration) -> Moment {
+pub(in crate::store) fn lease_end(start: Moment, lease_time: Duration) -> Moment {
     TimeDelta::from_std(lease_time)
         .ok()
         .and_then(|delta| start.checked_add_signed(delta))

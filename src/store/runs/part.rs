@@ -253,7 +253,7 @@ pub fn part_says(
 }
 
 /// Err unless the caller holds the part; otherwise locks its run until the transaction ends.
-pub(super) fn part_hold(conn: &mut DbConnection, lease: Lease) -> Result<Part, Error> {
+pub(in crate::store) fn part_hold(conn: &mut DbConnection, lease: Lease) -> Result<Part, Error> {
     run_lock(conn, lease.run_id)?;
     let part: Option<Part> = run_part::table
         .find(lease.part_id)

@@ -213,6 +213,18 @@ pub struct RecordedTag {
     pub target: String,
     pub action: ResultAction,
     pub bytes: i64,
+    pub previous_digest: Option<String>,
+    pub target_digest: Option<String>,
+}
+
+impl RecordedTag {
+    /// Whether the tag was written or deleted.
+    pub fn is_change(&self) -> bool {
+        matches!(
+            self.action,
+            ResultAction::Copy | ResultAction::Update | ResultAction::Delete
+        )
+    }
 }
 
 /// What earlier holders of a part recorded as done. Other results are dropped and retried.
@@ -231,6 +243,8 @@ pub fn results_resume(conn: &mut DbConnection, lease: Lease) -> Result<Vec<Recor
                 run_result::target,
                 run_result::action,
                 run_result::bytes,
+                run_result::previous_digest,
+                run_result::target_digest,
             ))
             .load(conn)?)
     })

@@ -1,6 +1,7 @@
 //! Keeps the image of a tag under another name before the tag is overwritten.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
@@ -11,27 +12,38 @@ use crate::oci::{Digest, Endpoint, Reference, Repository, Tag};
 use crate::sync::error::SyncError;
 use crate::sync::input::backup_tag::BackupTag;
 use crate::sync::input::spec::SyncSpec;
+use crate::sync::kept::part::KeptActions;
 use crate::sync::outcome::Action;
 use crate::sync::selection::candidate::Candidate;
 
-/// How images are kept; the names that aren't free for it.
+/// How images are kept.
 pub(in crate::sync) struct Backups {
     template: BackupTag,
     date: NaiveDate,
+    taken: Taken,
+    /// Whether more tags than these are copied by others.
+    is_partial: bool,
+}
+
+/// The names that aren't free for it.
+enum Taken {
     /// Where each target tag comes from, by repository and tag.
-    taken: HashMap<(Repository, Tag), String>,
+    Candidates(HashMap<(Repository, Tag), String>),
+    /// Those of a kept plan.
+    Plan(Arc<dyn KeptActions>),
 }
 
 /// An image to keep.
 pub(in crate::sync) struct Backup {
     pub(in crate::sync) name: Tag,
     digest: Digest,
+    /// What has the name now.
+    present: Option<Digest>,
 }
 
 impl Backups {
     /// `None`: nothing is kept.
     pub(in crate::sync) fn of(spec: &SyncSpec, candidates: &[Candidate]) -> Option<Self> {
-        let template = spec.backup_tag.clone()?;
         let taken = candidates.iter().filter_map(|candidate| {
             let Reference::Tag(tag) = &candidate.target_reference else {
                 return None;
@@ -39,16 +51,27 @@ impl Backups {
             let place = (candidate.target.clone(), tag.clone());
             Some((place, candidate.origin()))
         });
+        Self::with(spec, || Taken::Candidates(taken.collect()))
+    }
+
+    /// The same for a kept plan.
+    pub(in crate::sync) fn of_plan(spec: &SyncSpec, plan: &Arc<dyn KeptActions>) -> Option<Self> {
+        Self::with(spec, || Taken::Plan(Arc::clone(plan)))
+    }
+
+    fn with(spec: &SyncSpec, taken: impl FnOnce() -> Taken) -> Option<Self> {
         Some(Self {
-            template,
+            template: spec.backup_tag.clone()?,
             date: spec.date,
-            taken: taken.collect(),
+            taken: taken(),
+            is_partial: spec.only.is_some(),
         })
     }
 
-    /// What must be kept before the tag is written; `None`: nothing.
-    pub(in crate::sync) fn backup(
+    /// What must be kept at `target` before the tag is written; `None`: nothing.
+    pub(in crate::sync) async fn backup(
         &self,
+        target: &Endpoint,
         candidate: &Candidate,
         comparison: &Comparison,
     ) -> Result<Option<Backup>, SyncError> {
@@ -76,24 +99,56 @@ impl Backups {
             let detail = "that is a name for signatures and the like".to_owned();
             return Err(refused(name.to_string(), detail));
         }
-        if let Some(origin) = self.taken.get(&(candidate.target.clone(), name.clone())) {
-            let detail = format!("`{origin}` is copied to that tag");
+        if let Some(detail) = self.taken.objection(&candidate.target, &name).await {
             return Err(refused(name.to_string(), detail));
         }
-        Ok(Some(Backup {
+        let backup = Backup {
+            present: None,
             name,
             digest: present.clone(),
-        }))
+        };
+        let reference = Reference::Tag(backup.name.clone());
+        let head = target.manifest_head(&candidate.target, &reference);
+        let head = head
+            .await
+            .map_err(|error| backup.failed(candidate, error))?;
+        let backup = Backup {
+            present: head.map(|head| head.digest),
+            ..backup
+        };
+        if self.is_partial && backup.replaced().is_some() {
+            let detail =
+                "it has another image, which a retry mustn't replace: run the whole project";
+            return Err(refused(backup.name.to_string(), detail.to_owned()));
+        }
+        Ok(Some(backup))
+    }
+}
+
+impl Taken {
+    /// Why a name isn't free.
+    async fn objection(&self, target: &Repository, name: &Tag) -> Option<String> {
+        let origin = match self {
+            Self::Candidates(all) => all.get(&(target.clone(), name.clone())).cloned(),
+            Self::Plan(plan) => match plan.source_of(target.as_str(), name.as_str()).await {
+                Ok(origin) => origin,
+                Err(error) => return Some(format!("whether it is free isn't known: {error}")),
+            },
+        };
+        origin.map(|origin| format!("`{origin}` is copied to that tag"))
     }
 }
 
 impl Backup {
-    /// Writes the present image under its other name.
+    /// Writes the present image under its other name, unless it has it.
     pub(in crate::sync) async fn keep(
         &self,
         target: &Endpoint,
         candidate: &Candidate,
     ) -> Result<(), SyncError> {
+        if self.is_kept() {
+            return Ok(());
+        }
         let repository = &candidate.target;
         let kept = async {
             let present = Reference::Digest(self.digest.clone());
@@ -103,21 +158,41 @@ impl Backup {
         };
         match kept.await {
             Ok(_) => Ok(()),
-            Err(error) => Err(SyncError::Backup {
-                tag: candidate.target_reference.on(repository),
-                name: self.name.to_string(),
-                source: Box::new(SyncError::Target(error)),
-            }),
+            Err(error) => Err(self.failed(candidate, error)),
+        }
+    }
+
+    /// Whether the image has the name already.
+    pub(in crate::sync) fn is_kept(&self) -> bool {
+        self.present.as_ref() == Some(&self.digest)
+    }
+
+    /// The other image that has the name.
+    fn replaced(&self) -> Option<&Digest> {
+        self.present.as_ref().filter(|other| **other != self.digest)
+    }
+
+    fn failed(&self, candidate: &Candidate, error: crate::oci::Error) -> SyncError {
+        SyncError::Backup {
+            tag: candidate.target_reference.on(&candidate.target),
+            name: self.name.to_string(),
+            source: Box::new(SyncError::Target(error)),
         }
     }
 
     /// For the reason in a plan.
     pub(in crate::sync) fn planned(&self) -> String {
-        format!("keeps the previous image as `{}`", self.name)
+        format!("keeps {}", self.words())
     }
 
     /// For the reason of an outcome.
     pub(in crate::sync) fn told(&self) -> String {
-        format!("kept the previous image as `{}`", self.name)
+        format!("kept {}", self.words())
+    }
+
+    fn words(&self) -> String {
+        let instead = (self.replaced()).map(|other| format!(", instead of `{other}`"));
+        let instead = instead.unwrap_or_default();
+        format!("the previous image as `{}`{instead}", self.name)
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn index_chosen(
         return Ok(Chosen::None(missing.unwrap_or_default()));
     }
     let keep = with_attestations(children, &images);
-    let platforms = platforms_text(choice);
+    let platforms = platforms_text(&present(children, choice));
     let some = |manifest, form| Chosen::Some {
         manifest: Box::new(manifest),
         notes: Notes {
@@ -156,11 +156,20 @@ fn only_one<'a>(children: &'a [Descriptor], images: &HashSet<Digest>) -> Option<
     children.iter().find(|child| images.contains(&child.digest))
 }
 
+fn is_there(children: &[Descriptor], choice: &PlatformChoice) -> bool {
+    images_of(children).any(|(_, platform)| choice.matches(platform))
+}
+
+/// The chosen platforms that the index has.
+fn present(children: &[Descriptor], choice: &[PlatformChoice]) -> Vec<PlatformChoice> {
+    let there = choice.iter().filter(|one| is_there(children, one));
+    there.cloned().collect()
+}
+
 /// Which chosen platforms the index doesn't have, and what it has, in words.
 fn missing(children: &[Descriptor], choice: &[PlatformChoice], has_none: bool) -> Option<String> {
-    let is_there =
-        |choice: &PlatformChoice| images_of(children).any(|(_, platform)| choice.matches(platform));
-    let absent: Vec<PlatformChoice> = choice.iter().filter(|c| !is_there(c)).cloned().collect();
+    let absent = choice.iter().filter(|one| !is_there(children, one));
+    let absent: Vec<PlatformChoice> = absent.cloned().collect();
     let has = if has_none { "has none" } else { "lacks some" };
     (!absent.is_empty()).then(|| {
         format!(

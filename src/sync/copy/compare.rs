@@ -282,7 +282,10 @@ impl Ends<'_> {
                 .image_config(&candidate.source, &manifest)
                 .await
                 .map_err(SyncError::Source)?;
-            let is_missing = |choice: &&PlatformChoice| !choice.matches(&config.platform);
+            // Cosign's signatures have an image's configuration, without a platform.
+            let is_artifact = config.platform.is_unnamed();
+            let is_missing =
+                |choice: &&PlatformChoice| !is_artifact && !choice.matches(&config.platform);
             let choice = &candidate.architectures;
             let absent: Vec<_> = choice.iter().filter(is_missing).cloned().collect();
             if !absent.is_empty() {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::{JoinError, JoinSet};
 
@@ -33,6 +34,10 @@ pub(in crate::sync) struct Route {
     /// Whether the target may be incomplete, so that an existing manifest proves nothing.
     pub(in crate::sync) is_lost: bool,
 }
+
+/// What is done right before a tag is written, when all that it needs is there.
+pub(in crate::sync) type BeforeWrite<'a> =
+    &'a (dyn Fn() -> BoxFuture<'a, Result<(), SyncError>> + Sync);
 
 /// Copies manifests and blobs within one part of a run; shared dependencies of tags are copied
 /// once.
@@ -67,20 +72,22 @@ impl Ladder {
         }
     }
 
-    /// Copies `manifest` with all its dependencies, and writes it under `reference`. If it is also
-    /// a child of an index, one of the two writes it first and the other waits for that.
+    /// Copies `manifest` with all its dependencies, and writes it under `reference`, with `before`
+    /// right before that. If it is also a child of an index, one of the two writes it first and the
+    /// other waits for that.
     pub(in crate::sync) async fn copy(
         self: &Arc<Self>,
         route: &Route,
         reference: &Reference,
         manifest: &Manifest,
+        before: BeforeWrite<'_>,
     ) -> Result<Moved, SyncError> {
         let key = (route.target.clone(), manifest.digest.clone(), route.is_lost);
-        let copy = self.whole(route, reference, manifest);
+        let copy = self.whole(route, reference, manifest, before);
         match self.manifests.first(key, Box::pin(copy)).await? {
             Some(moved) => Ok(moved),
             // Its content exists under another name, so only this name is missing.
-            None => Box::pin(self.whole(route, reference, manifest)).await,
+            None => Box::pin(self.whole(route, reference, manifest, before)).await,
         }
     }
 
@@ -89,8 +96,10 @@ impl Ladder {
         route: &Route,
         reference: &Reference,
         manifest: &Manifest,
+        before: BeforeWrite<'_>,
     ) -> Result<Moved, SyncError> {
         let moved = self.needs(route, manifest, None, 0).await?;
+        before().await?;
         self.put(route, reference, manifest).await?;
         Ok(moved)
     }
@@ -186,16 +195,25 @@ impl Ladder {
         self.manifests.get(key, Box::pin(copy)).await
     }
 
-    /// Writes a manifest whose dependencies exist.
+    /// Writes a manifest whose dependencies exist. Without a clear answer, what is there counts.
     async fn put(
         &self,
         route: &Route,
         reference: &Reference,
         manifest: &Manifest,
     ) -> Result<Pushed, SyncError> {
-        manifest_write(&self.target, &route.target, reference, manifest, true)
-            .await
-            .map_err(SyncError::Target)
+        let (target, repository) = (&self.target, &route.target);
+        match manifest_write(target, repository, reference, manifest, true).await {
+            Err(error) if error.is_unsure() && !error.is_unreachable() && !route.is_lost => {
+                match target.manifest_head(repository, reference).await {
+                    Ok(Some(head)) if head.digest == manifest.digest => {
+                        Ok(Pushed { is_listed: false })
+                    }
+                    _ => Err(SyncError::Target(error)),
+                }
+            }
+            written => written.map_err(SyncError::Target),
+        }
     }
 
     /// A blob: existing, mounted, or streamed, once per run and repository.

@@ -11,8 +11,8 @@ use crate::sync::outcome::{Status, TagOutcome};
 pub(in crate::sync) struct MissingPlatformItems {
     /// Items with a tag that had another result.
     met: HashSet<usize>,
-    /// Tags by the first of their items, as long as the item had no other result.
-    held: HashMap<usize, Vec<TagOutcome>>,
+    /// Tags with their items, by the first of these, as long as that had no other result.
+    held: HashMap<usize, Vec<(Vec<usize>, TagOutcome)>>,
 }
 
 impl MissingPlatformItems {
@@ -29,26 +29,32 @@ impl MissingPlatformItems {
         let Some(item) = items.first().filter(|_| lacks_all) else {
             self.met.extend(items);
             let held = items.iter().filter_map(|item| self.held.remove(item));
-            let mut told: Vec<_> = held.flatten().collect();
+            let mut told: Vec<_> = held.flatten().map(|(_, outcome)| outcome).collect();
             told.push(outcome);
             return told;
         };
         if items.iter().any(|item| self.met.contains(item)) {
             return vec![outcome];
         }
-        self.held.entry(*item).or_default().push(outcome);
+        let held = self.held.entry(*item).or_default();
+        held.push((items.to_vec(), outcome));
         Vec::new()
     }
 
-    /// The rest after all tags were recorded: they have failed.
+    /// The rest after all tags were recorded: those have failed that no item with another result has.
     pub(in crate::sync) fn end(self) -> impl Iterator<Item = TagOutcome> {
-        self.held.into_values().flatten().map(|outcome| TagOutcome {
-            status: Status::Failed,
-            error: outcome
-                .missing
-                .as_ref()
-                .map(|missing| missing.words.clone()),
-            ..outcome
+        let met = self.met;
+        let held = self.held.into_values().flatten();
+        held.map(move |(items, outcome)| {
+            if items.iter().any(|item| met.contains(item)) {
+                return outcome;
+            }
+            let words = outcome.missing.as_ref().map(|missing| &missing.words);
+            TagOutcome {
+                status: Status::Failed,
+                error: words.cloned(),
+                ..outcome
+            }
         })
     }
 }

@@ -27,6 +27,10 @@ pub struct Asked {
     /// The kept plan that was copied, instead of what the items select.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<AskedPlan>,
+    /// Whether deletes beyond `prune_limit`, and after an empty listing or selection, were permitted;
+    /// omitted if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// A kept plan.

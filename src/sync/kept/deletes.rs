@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::NaiveDateTime;
+
 use crate::oci::{Digest, Endpoint, Reference, Repository, Tag};
 use crate::sync::prune::decide::left;
 use crate::sync::prune::settings::{Prune, PruneKind, WrittenTag};
@@ -24,6 +26,8 @@ pub struct PlannedDeletes {
     pub all: Vec<KeptDelete>,
     /// Images that the plan has by digest, without a tag.
     pub pinned: HashSet<Digest>,
+    /// When the plan was made.
+    pub made: NaiveDateTime,
 }
 
 /// What a run of a plan may delete in one place.
@@ -41,7 +45,7 @@ pub(in crate::sync) struct KeptDeletes {
 /// Compares the plan's deletes of `place` (`host/repository`) with what the project wrote, and with
 /// what `source` has now.
 pub(in crate::sync) async fn kept_deletes(
-    planned: Vec<KeptDelete>,
+    (planned, made): (Vec<KeptDelete>, NaiveDateTime),
     rules: &Prune,
     place: &str,
     source: &Endpoint,
@@ -75,6 +79,13 @@ pub(in crate::sync) async fn kept_deletes(
             let now = &written.digest;
             kept.warnings.push(format!(
                 "`{place}:{tag}` isn't deleted: the project has written it since the plan; it was `{digest}`, now it is `{now}`"
+            ));
+            continue;
+        }
+        if written.written_at > made {
+            let tag = delete.tag;
+            kept.warnings.push(format!(
+                "`{place}:{tag}` isn't deleted: the project has written it again since the plan"
             ));
             continue;
         }

@@ -12,6 +12,7 @@ use crate::sync::input::index_mode::IndexMode;
 use crate::sync::outcome::TagOutcome;
 use crate::sync::selection::candidate::Candidate;
 use crate::sync::selection::finding::failed_outcome;
+use crate::text::counted;
 
 /// A copy that a plan says, of a tag or digest.
 #[derive(Clone, Debug)]
@@ -52,11 +53,35 @@ pub trait KeptActions: Send + Sync {
         after: Option<i64>,
     ) -> BoxFuture<'a, Result<KeptPage, String>>;
 
+    /// Where the plan's `tag` of `place` comes from; `None`: the plan has none. Err: that can't be read,
+    /// and why.
+    fn source_of<'a>(
+        &'a self,
+        place: &'a str,
+        tag: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, String>>;
+
     /// The deletes of `place`. Err: they can't be read, and why.
     fn deletes<'a>(&'a self, place: &'a str) -> BoxFuture<'a, Result<PlannedDeletes, String>>;
 
     /// The registry that the deleted tags came from; `None`: nothing is deleted.
     fn source(&self) -> Option<&Endpoint>;
+}
+
+/// What a plan with failed or blocked tags warns of, when it is made and when it is run.
+pub fn left_out(plan: &str, failed: u64, blocked: u64) -> Option<String> {
+    let words = [(failed, "failed"), (blocked, "blocked")];
+    let words = words.into_iter().filter(|(count, _)| *count > 0);
+    let words: Vec<String> = words
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let all = counted(failed + blocked, "tag");
+    (!words.is_empty()).then(|| {
+        format!(
+            "{plan} leaves out {all}: {} when it was made",
+            words.join(", ")
+        )
+    })
 }
 
 /// What one engine does of a plan.
@@ -68,6 +93,8 @@ pub struct KeptPart {
     pub place: String,
     /// The plan's actions.
     pub actions: Arc<dyn KeptActions>,
+    /// What the run says of the plan; of several parts, only one does.
+    pub warning: Option<String>,
 }
 
 impl fmt::Debug for KeptPart {

@@ -38,6 +38,7 @@ pub struct ActionRecord {
 
 impl From<PlanAction> for ActionRecord {
     fn from(action: PlanAction) -> Self {
+        let word = action.word().to_owned();
         Self {
             repository: action.repository,
             tag: action.tag,
@@ -45,7 +46,7 @@ impl From<PlanAction> for ActionRecord {
             target: action.target,
             target_repository: action.target_repository,
             target_tag: action.target_tag,
-            action: action.action.as_str().to_owned(),
+            action: word,
             reason: action.reason,
             platforms: action.platforms,
             source_digest: action.source_digest.map(String::from),

@@ -20,6 +20,8 @@ pub(in crate::sync) struct Sight<'a> {
     pub(in crate::sync) present: Option<&'a HashSet<String>>,
     /// Tags that the run has added: they don't count for the limit.
     pub(in crate::sync) adds: &'a HashSet<String>,
+    /// How many tags earlier attempts of the run deleted: they count for the limit.
+    pub(in crate::sync) deleted: usize,
     /// What the target's tags are now, of those that were looked at; `None`: gone.
     pub(in crate::sync) heads: &'a HashMap<String, Option<Digest>>,
     /// What else forbids all deletes.
@@ -37,10 +39,10 @@ pub(in crate::sync) struct Doomed {
 #[derive(Debug, Default)]
 pub(in crate::sync) struct Candidates {
     pub(in crate::sync) doomed: Vec<Doomed>,
-    /// Not at the target any more.
-    pub(in crate::sync) forgotten: Vec<String>,
+    /// Not among the target's tags any more.
+    pub(in crate::sync) unlisted: Vec<String>,
     pub(in crate::sync) protected: usize,
-    /// Written by another project too.
+    /// Another project has it too.
     pub(in crate::sync) shared: usize,
 }
 
@@ -74,7 +76,7 @@ pub(in crate::sync) fn candidates(
             .present
             .is_some_and(|tags| !tags.contains(&written.tag))
         {
-            found.forgotten.push(written.tag.clone());
+            found.unlisted.push(written.tag.clone());
         } else if rules
             .protect
             .as_ref()
@@ -131,11 +133,22 @@ pub(in crate::sync) fn left(written: &WrittenTag) -> String {
 pub(in crate::sync) fn decide(rules: &Prune, found: Candidates, sight: &Sight<'_>) -> Decision {
     let mut decision = Decision {
         bar: bar(rules, sight),
-        forgotten: found.forgotten,
         protected: found.protected,
         shared: found.shared,
         ..Decision::default()
     };
+    for tag in found.unlisted {
+        match sight.heads.get(&tag) {
+            Some(None) => decision.forgotten.push(tag),
+            Some(Some(_)) => {
+                let place = sight.place;
+                decision.bar.get_or_insert_with(|| {
+                    format!("the list of tags of `{place}` lacks `{tag}`, which is there, so it may be damaged")
+                });
+            }
+            None => {}
+        }
+    }
     for doomed in found.doomed {
         match sight.heads.get(&doomed.written.tag) {
             Some(Some(digest)) if *digest == doomed.written.digest => decision.doomed.push(doomed),
@@ -192,10 +205,11 @@ pub(in crate::sync) fn bar(rules: &Prune, sight: &Sight<'_>) -> Option<String> {
 
 fn over_limit(rules: &Prune, deletes: usize, sight: &Sight<'_>) -> Option<String> {
     let before = |tags: &HashSet<String>| tags.difference(sight.adds).count();
-    let tags = sight.present.map_or(0, before);
+    let tags = sight.present.map_or(0, before) + sight.deleted;
     let limit = rules.limit;
     let most = tags.saturating_mul(usize::from(limit)) / 100;
-    if rules.force || deletes <= most {
+    let deletes = deletes + sight.deleted;
+    if rules.force || deletes <= most || deletes == sight.deleted {
         return None;
     }
     let (place, all) = (sight.place, counted(tags as u64, "tag"));
@@ -219,12 +233,12 @@ mod tests {
     prop_compose! {
         /// A tag of twelve, from one of two sources.
         fn record()(
-            number in 0..12_u8, source in 0..2_u8, image in 0..3_u8, day in 1..5_u32, shared in 0..4_u8,
+            number in 0..12_u8, origin in 0..12_u8, source in 0..2_u8, image in 0..3_u8, day in 1..5_u32, shared in 0..4_u8,
         ) -> WrittenTag {
             WrittenTag {
                 tag: format!("t{number}"),
                 source: format!("s{source}"),
-                source_tag: format!("t{number}"),
+                source_tag: format!("t{origin}"),
                 digest: digest(image),
                 written_at: chrono::NaiveDate::from_ymd_opt(2026, 3, day).unwrap().into(),
                 is_shared: shared == 0,
@@ -292,6 +306,7 @@ mod tests {
                 writes: &writes,
                 present: present.as_ref(),
                 adds: &HashSet::new(),
+                deleted: 0,
                 heads: &heads,
                 bar: has_bar.then_some("a tag failed"),
             };

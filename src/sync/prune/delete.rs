@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use indexmap::IndexMap;
-
 use super::decide::Doomed;
-use super::neighbours::Neighbours;
+use super::neighbours::{Neighbours, by_digest, names};
 use super::place::tag_digest;
-use crate::oci::{Digest, Endpoint, Error, Reference, Repository, Tag};
+use super::sights::PlaceSights;
+use crate::oci::{Digest, Endpoint, Error, Reference, Tag};
 use crate::sync::course::RunStop;
+use crate::sync::outcome::{Status, TagOutcome};
 
 /// How a registry deletes, learnt once for a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,10 +42,10 @@ impl Ways {
 
 /// What became of a tag, to be reported.
 pub(in crate::sync) enum Deletion {
-    /// It is gone.
-    Done(Doomed),
-    /// The registry refused.
-    Failed(Doomed, String),
+    /// It is gone, the registry refused, or something needs it.
+    Outcome(Box<TagOutcome>),
+    /// Somebody else has deleted it.
+    Gone(String),
     /// It stays, as text.
     Warning(String),
 }
@@ -53,13 +53,9 @@ pub(in crate::sync) enum Deletion {
 /// The place to delete at.
 pub(in crate::sync) struct Deleter<'a> {
     pub(in crate::sync) target: &'a Endpoint,
-    pub(in crate::sync) repository: &'a Repository,
-    /// `host/repository`
-    pub(in crate::sync) place: &'a str,
+    pub(in crate::sync) known: &'a PlaceSights,
     /// The tags that the target has.
     pub(in crate::sync) present: &'a HashSet<String>,
-    /// Images that are needed without a tag.
-    pub(in crate::sync) pinned: &'a HashSet<Digest>,
     pub(in crate::sync) ways: &'a Ways,
     pub(in crate::sync) halt: &'a RunStop,
     pub(in crate::sync) parallel: usize,
@@ -69,7 +65,7 @@ pub(in crate::sync) struct Deleter<'a> {
 /// What a tag is right before it is deleted.
 enum Now {
     Same(Doomed),
-    Gone,
+    Gone(Doomed),
     Other,
 }
 
@@ -84,23 +80,29 @@ impl Deleter<'_> {
             let Some(doomed) = left.next() else {
                 return Ok(());
             };
-            let Now::Same(doomed) = self.now(doomed).await? else {
+            let Some(doomed) = self.ready(doomed).await? else {
                 continue;
             };
-            self.gate(&doomed).await?;
             let Ok(tag) = Tag::parse(&doomed.written.tag) else {
                 continue;
             };
             let tag = Reference::Tag(tag);
-            match self.target.manifest_delete(self.repository, &tag).await {
-                Ok(true) => self.say(Deletion::Done(doomed)),
-                Ok(false) => {
-                    if let Now::Same(doomed) = self.now(doomed).await? {
+            match self
+                .target
+                .manifest_delete(&self.known.repository, &tag)
+                .await
+            {
+                Ok(true) => self.done(&doomed),
+                Ok(false) => match self.now(doomed).await? {
+                    Now::Same(doomed) => {
                         self.ways.note(Way::Digest);
                         let rest = std::iter::once(doomed).chain(left).collect();
                         return self.by_digest(rest).await;
                     }
-                }
+                    // The answer to an earlier try was lost.
+                    Now::Gone(doomed) => self.done(&doomed),
+                    Now::Other => {}
+                },
                 Err(error) if error.is_unsupported() || error.status() == Some(400) => {
                     self.ways.note(Way::Digest);
                     let rest = std::iter::once(doomed).chain(left).collect();
@@ -116,42 +118,32 @@ impl Deleter<'_> {
         if self.ways.get() == Way::None || doomed.is_empty() {
             return Ok(());
         }
-        let (target, repository) = (self.target, self.repository);
-        let all = (self.present, self.pinned);
+        let (target, repository) = (self.target, &self.known.repository);
+        let all = (self.present, &self.known.pinned);
         let looked = Neighbours::look(target, repository, all, self.parallel).await;
         let mut neighbours = match looked {
             Ok(neighbours) => neighbours,
             Err(error) => return Err(self.unchecked("nothing", &error)),
         };
-        let mut groups: IndexMap<Digest, Vec<Doomed>> = IndexMap::new();
-        for doomed in doomed {
-            let group = groups.entry(doomed.written.digest.clone()).or_default();
-            group.push(doomed);
-        }
-        // What an index contains can only go after the index.
-        let is_free = |neighbours: &Neighbours, digest: &Digest, group: &[Doomed]| {
-            neighbours.holder(digest, &names(group)).is_none()
-        };
-        while let Some(at) = groups
-            .iter()
-            .position(|(digest, group)| is_free(&neighbours, digest, group))
-        {
+        let mut groups = by_digest(doomed);
+        while !groups.is_empty() {
             if !self.is_as_seen(&mut neighbours).await? {
                 continue;
             }
-            if let Some((digest, group)) = groups.shift_remove_index(at) {
-                self.group(&digest, group, &mut neighbours).await?;
-            }
+            let Some((digest, group)) = neighbours.free_take(&mut groups) else {
+                break;
+            };
+            self.group(&digest, group, &mut neighbours).await?;
         }
         for (digest, group) in groups {
-            self.stays(&digest, &group, &neighbours);
+            self.stay(&digest, &group, &neighbours);
         }
         Ok(())
     }
 
     /// Whether the repository has no other tags than those that were looked at; new ones are looked at.
     async fn is_as_seen(&self, neighbours: &mut Neighbours) -> Result<bool, Stopped> {
-        let (target, repository) = (self.target, self.repository);
+        let (target, repository) = (self.target, &self.known.repository);
         match neighbours.news(target, repository, self.parallel).await {
             Ok(are_new) => Ok(!are_new),
             Err(error) => Err(self.unchecked("nothing more", &error)),
@@ -159,10 +151,10 @@ impl Deleter<'_> {
     }
 
     fn unchecked(&self, what: &str, error: &Error) -> Stopped {
-        let place = self.place;
-        self.say(Deletion::Warning(format!(
+        let place = &self.known.place;
+        self.warn(format!(
             "`{place}`: {what} is deleted by digest, since its other tags can't be checked: {error}"
-        )));
+        ));
         Stopped
     }
 
@@ -173,36 +165,28 @@ impl Deleter<'_> {
         group: Vec<Doomed>,
         neighbours: &mut Neighbours,
     ) -> Result<(), Stopped> {
-        let mut ready = Vec::new();
-        for doomed in group {
-            let tag = doomed.written.tag.clone();
-            match self.now(doomed).await? {
-                Now::Same(doomed) => ready.push(doomed),
-                Now::Gone => neighbours.forget(&tag),
-                // It may need any manifest now.
-                Now::Other => return Err(Stopped),
-            }
-        }
-        if ready.is_empty() {
-            return Ok(());
-        }
+        let ready = self.same(group, neighbours).await?;
         for doomed in &ready {
             self.gate(doomed).await?;
+        }
+        // The gate may have had to wait.
+        let ready = self.same(ready, neighbours).await?;
+        if ready.is_empty() {
+            return Ok(());
         }
         let reference = Reference::Digest(digest.clone());
         match self
             .target
-            .manifest_delete(self.repository, &reference)
+            .manifest_delete(&self.known.repository, &reference)
             .await
         {
             Ok(false) => {
                 for doomed in ready {
-                    if let Now::Same(doomed) = self.now(doomed).await? {
-                        let host = self.target.host();
-                        let error = format!(
-                            "`{host}` says that there is no such image, but still has the tag"
-                        );
-                        self.say(Deletion::Failed(doomed, error));
+                    match self.now(doomed).await? {
+                        Now::Same(doomed) => self.still_there(&doomed),
+                        // The answer to an earlier try was lost.
+                        Now::Gone(doomed) => self.done(&doomed),
+                        Now::Other => {}
                     }
                 }
                 Ok(())
@@ -210,16 +194,16 @@ impl Deleter<'_> {
             Ok(true) => {
                 for doomed in ready {
                     neighbours.forget(&doomed.written.tag);
-                    self.say(Deletion::Done(doomed));
+                    self.done(&doomed);
                 }
                 Ok(())
             }
             Err(error) if error.is_unsupported() => {
                 if self.ways.note(Way::None) {
                     let host = self.target.host();
-                    self.say(Deletion::Warning(format!(
+                    self.warn(format!(
                         "`{host}` doesn't delete, so nothing more is tried there in this run: {error}"
-                    )));
+                    ));
                 }
                 Err(Stopped)
             }
@@ -227,20 +211,54 @@ impl Deleter<'_> {
         }
     }
 
+    /// Those of an image's tags that are what was recorded.
+    async fn same(
+        &self,
+        group: Vec<Doomed>,
+        neighbours: &mut Neighbours,
+    ) -> Result<Vec<Doomed>, Stopped> {
+        let mut same = Vec::new();
+        for doomed in group {
+            match self.now(doomed).await? {
+                Now::Same(doomed) => same.push(doomed),
+                Now::Gone(doomed) => {
+                    neighbours.forget(&doomed.written.tag);
+                    self.gone(doomed);
+                }
+                // It may need any manifest now.
+                Now::Other => return Err(Stopped),
+            }
+        }
+        Ok(same)
+    }
+
+    /// The tag if it may go and is what was recorded, before and after the gate: that may have to wait.
+    async fn ready(&self, doomed: Doomed) -> Result<Option<Doomed>, Stopped> {
+        let mut now = self.now(doomed).await?;
+        if let Now::Same(doomed) = now {
+            self.gate(&doomed).await?;
+            now = self.now(doomed).await?;
+        }
+        Ok(match now {
+            Now::Same(doomed) => Some(doomed),
+            Now::Gone(doomed) => {
+                self.gone(doomed);
+                None
+            }
+            Now::Other => None,
+        })
+    }
+
     /// Whether the tag still is what was recorded.
     async fn now(&self, doomed: Doomed) -> Result<Now, Stopped> {
         let tag = &doomed.written.tag;
-        match tag_digest(self.target, self.repository, tag).await {
+        match tag_digest(self.target, &self.known.repository, tag).await {
             Ok(Some(digest)) if digest == doomed.written.digest => Ok(Now::Same(doomed)),
             Ok(Some(_)) => {
-                self.say(Deletion::Warning(overwritten(self.place, tag)));
+                self.warn(overwritten(&self.known.place, tag));
                 Ok(Now::Other)
             }
-            // Somebody else was faster.
-            Ok(None) => {
-                self.say(Deletion::Done(doomed));
-                Ok(Now::Gone)
-            }
+            Ok(None) => Ok(Now::Gone(doomed)),
             Err(error) => {
                 self.failed(vec![doomed], &error)?;
                 Err(Stopped)
@@ -256,20 +274,24 @@ impl Deleter<'_> {
         let Some(gate) = &self.halt.gate else {
             return Ok(());
         };
-        let written = &doomed.written;
-        let passed = gate.pass(self.place, &written.tag, &written.digest).await;
-        passed.map_err(|why| {
-            let (place, tag) = (self.place, &written.tag);
-            self.say(Deletion::Warning(format!(
-                "`{place}:{tag}` and what comes after it isn't deleted: {why}"
-            )));
+        let expected = self.known.outcome(doomed);
+        gate.pass(&expected).await.map_err(|why| {
+            let target = &expected.target;
+            self.warn(format!(
+                "`{target}` and what comes after it isn't deleted: {why}"
+            ));
             Stopped
         })
     }
 
     fn failed(&self, group: Vec<Doomed>, error: &Error) -> Result<(), Stopped> {
         for doomed in group {
-            self.say(Deletion::Failed(doomed, format!("target {error}")));
+            self.tell(TagOutcome {
+                status: Status::Failed,
+                error: Some(format!("target {error}")),
+                is_unsure: error.is_unsure(),
+                ..self.known.outcome(&doomed)
+            });
         }
         if error.is_unreachable() || error.is_rate_limited() {
             return Err(Stopped);
@@ -277,19 +299,42 @@ impl Deleter<'_> {
         Ok(())
     }
 
-    fn stays(&self, digest: &Digest, group: &[Doomed], neighbours: &Neighbours) {
+    fn stay(&self, digest: &Digest, group: &[Doomed], neighbours: &Neighbours) {
         let Some(holder) = neighbours.holder(digest, &names(group)) else {
             return;
         };
-        let (place, tags) = (self.place, names(group).join("`, `"));
-        self.say(Deletion::Warning(format!(
-            "`{place}`: `{tags}` stays: {holder}, and the registry deletes only whole images"
-        )));
+        let why = format!("{holder}, and the registry deletes only whole images");
+        for doomed in group {
+            self.tell(self.known.blocked(doomed, &why));
+        }
     }
 
-    fn say(&self, deletion: Deletion) {
+    fn still_there(&self, doomed: &Doomed) {
+        let host = self.target.host();
+        let error = format!("`{host}` says that there is no such image, but still has the tag");
+        self.tell(TagOutcome {
+            status: Status::Failed,
+            error: Some(error),
+            ..self.known.outcome(doomed)
+        });
+    }
+
+    /// Somebody else was faster.
+    fn gone(&self, doomed: Doomed) {
+        let _ = self.tell.send(Deletion::Gone(doomed.written.tag));
+    }
+
+    fn done(&self, doomed: &Doomed) {
+        self.tell(self.known.outcome(doomed));
+    }
+
+    fn tell(&self, outcome: TagOutcome) {
         // The receiver lives as long as this.
-        let _ = self.tell.send(deletion);
+        let _ = self.tell.send(Deletion::Outcome(Box::new(outcome)));
+    }
+
+    fn warn(&self, text: String) {
+        let _ = self.tell.send(Deletion::Warning(text));
     }
 }
 
@@ -298,11 +343,4 @@ pub(in crate::sync) fn overwritten(place: &str, tag: &str) -> String {
     format!(
         "`{place}:{tag}` isn't deleted: somebody else has overwritten it since this project wrote it"
     )
-}
-
-fn names(group: &[Doomed]) -> Vec<&str> {
-    group
-        .iter()
-        .map(|doomed| doomed.written.tag.as_str())
-        .collect()
 }

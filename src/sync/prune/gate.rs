@@ -4,16 +4,12 @@ use std::fmt::Debug;
 
 use futures_util::future::BoxFuture;
 
-use crate::oci::Digest;
+use crate::sync::outcome::TagOutcome;
 
 /// Knows whether a run still has the right to delete. Without one nobody else can take it away.
 pub trait DeleteGate: Debug + Send + Sync {
-    /// Whether the tag of `place` (`host/repository`), recorded with this digest, may be deleted
-    /// now. Err: why not, as text; then nothing more is deleted.
-    fn pass<'a>(
-        &'a self,
-        place: &'a str,
-        tag: &'a str,
-        digest: &'a Digest,
-    ) -> BoxFuture<'a, Result<(), String>>;
+    /// Whether the tag may be deleted now that is recorded with the previous digest of this expected
+    /// outcome, which is kept for the case that the worker is lost. Err: why not, as text; then
+    /// nothing more is deleted.
+    fn pass<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>>;
 }

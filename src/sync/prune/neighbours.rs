@@ -1,12 +1,18 @@
 //! The other tags of a repository, and what their indexes contain: whether a manifest may go.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use indexmap::IndexMap;
 
+use super::decide::Doomed;
 use crate::oci::types::manifest::{DOCKER_MANIFEST, OCI_MANIFEST};
 use crate::oci::{Digest, Endpoint, Error, Reference, Repository, Tag};
 use crate::sync::copy::ladder::CHILDREN;
+
+/// Pause before a listed tag that isn't there is looked at again.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What the tags of one repository need.
 pub(super) struct Neighbours {
@@ -35,7 +41,12 @@ impl Neighbours {
                     .map(|digest| (digest.to_string(), Reference::Digest(digest.clone()))),
             )
             .map(|(name, reference)| async move {
-                let head = target.manifest_head(repository, &reference).await;
+                let mut head = target.manifest_head(repository, &reference).await;
+                // It is in the list, so it may only be missing for a moment.
+                if matches!(head, Ok(None)) {
+                    tokio::time::sleep(PAUSE).await;
+                    head = target.manifest_head(repository, &reference).await;
+                }
                 (name, head)
             })
             .collect();
@@ -90,22 +101,73 @@ impl Neighbours {
 
     /// A tag other than these that needs the manifest, and how, as text.
     pub(super) fn holder(&self, digest: &Digest, but: &[&str]) -> Option<String> {
-        let mut tags: Vec<_> = self.digests.iter().collect();
-        tags.sort();
-        tags.into_iter().find_map(|(tag, of_tag)| {
-            if of_tag == digest {
-                return (!but.contains(&tag.as_str()))
-                    .then(|| format!("`{tag}` is the same image"));
+        let is_named = |by: &Digest| self.named.get(by).is_some_and(|all| all.contains(digest));
+        let needs_it = |(tag, of_tag): &(&String, &Digest)| {
+            if *of_tag == digest {
+                return !but.contains(&tag.as_str());
             }
-            let is_named = self.named.get(of_tag)?.contains(digest);
-            is_named.then(|| format!("the index `{tag}` contains it"))
+            is_named(of_tag)
+        };
+        let (tag, of_tag) = self.digests.iter().filter(needs_it).min()?;
+        Some(if of_tag == digest {
+            format!("`{tag}` is the same image")
+        } else {
+            format!("the index `{tag}` contains it")
         })
+    }
+
+    /// What needs the images of some of these, as text, and their tags.
+    pub(super) fn held(mut self, doomed: &[Doomed]) -> BTreeMap<String, Vec<String>> {
+        let mut groups = by_digest(doomed.to_vec());
+        while let Some((_, free)) = self.free_take(&mut groups) {
+            for doomed in free {
+                self.forget(&doomed.written.tag);
+            }
+        }
+        let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (digest, group) in groups {
+            if let Some(holder) = self.holder(&digest, &names(&group)) {
+                let tags = group.into_iter().map(|doomed| doomed.written.tag);
+                held.entry(holder).or_default().extend(tags);
+            }
+        }
+        held
+    }
+
+    /// The next image that nothing else needs: what an index contains can only go after the index.
+    pub(super) fn free_take(
+        &self,
+        groups: &mut IndexMap<Digest, Vec<Doomed>>,
+    ) -> Option<(Digest, Vec<Doomed>)> {
+        let is_free =
+            |digest: &Digest, group: &[Doomed]| self.holder(digest, &names(group)).is_none();
+        let at = groups
+            .iter()
+            .position(|(digest, group)| is_free(digest, group))?;
+        groups.shift_remove_index(at)
     }
 
     /// A tag is gone.
     pub(super) fn forget(&mut self, tag: &str) {
         self.digests.remove(tag);
     }
+}
+
+/// The tags of each image.
+pub(super) fn by_digest(doomed: Vec<Doomed>) -> IndexMap<Digest, Vec<Doomed>> {
+    let mut groups: IndexMap<Digest, Vec<Doomed>> = IndexMap::new();
+    for doomed in doomed {
+        let group = groups.entry(doomed.written.digest.clone()).or_default();
+        group.push(doomed);
+    }
+    groups
+}
+
+pub(super) fn names(group: &[Doomed]) -> Vec<&str> {
+    group
+        .iter()
+        .map(|doomed| doomed.written.tag.as_str())
+        .collect()
 }
 
 fn may_be_index(media_type: Option<&str>) -> bool {

@@ -75,6 +75,7 @@ impl PlaceSights {
             writes: &self.writes,
             present,
             adds: &self.adds,
+            deleted: self.deleted,
             heads,
             bar,
         }
@@ -97,18 +98,21 @@ async fn present(target: &Endpoint, repository: &Repository) -> Result<HashSet<S
     }
 }
 
-/// What the doomed tags are now. Err: why that isn't known.
+/// What the tags of the records are now. Err: why that isn't known.
 async fn heads_of(
     target: &Endpoint,
     repository: &Repository,
     found: &Candidates,
     parallel: usize,
 ) -> Result<HashMap<String, Option<Digest>>, String> {
-    let looks = found.doomed.iter().map(|doomed| doomed.written.tag.clone());
-    let looks = looks.map(|tag| async move {
-        let head = tag_digest(target, repository, &tag).await;
-        (tag, head)
-    });
+    let doomed = found.doomed.iter().map(|doomed| doomed.written.tag.clone());
+    // A list that lacks them may be damaged.
+    let looks = doomed
+        .chain(found.unlisted.iter().cloned())
+        .map(|tag| async move {
+            let head = tag_digest(target, repository, &tag).await;
+            (tag, head)
+        });
     let looks: Vec<_> = looks.collect();
     let mut looks = futures_util::stream::iter(looks).buffer_unordered(parallel.max(1));
     let mut heads = HashMap::new();

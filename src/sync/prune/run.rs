@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use super::decide::{Decision, Doomed};
 use super::delete::{Deleter, Deletion, Stopped, Way, Ways, overwritten};
+use super::neighbours::Neighbours;
 use super::place::{Decided, place_decide};
 use super::settings::Prune;
 use super::sights::{PlaceSights, Sights};
@@ -14,6 +15,9 @@ use crate::sync::kept::part::KeptPart;
 use crate::sync::outcome::{Action, Status, TagOutcome};
 use crate::sync::progress::{Event, Reporter};
 use crate::text::counted;
+
+/// The most tags of a repository that a plan looks at for its deletes.
+const PLANNED_LOOKS: usize = 2000;
 
 /// What pruning needs besides the sights.
 pub(in crate::sync) struct Pruning<'a> {
@@ -56,7 +60,13 @@ impl Pruning<'_> {
                 }
             };
             known.pinned = planned.pinned;
-            let kept = kept_deletes(planned.all, self.rules, &known.place, source).await;
+            let kept = kept_deletes(
+                (planned.all, planned.made),
+                self.rules,
+                &known.place,
+                source,
+            )
+            .await;
             for warning in kept.warnings {
                 end.warn(warning, self.reporter).await;
             }
@@ -105,10 +115,8 @@ impl Pruning<'_> {
         let (tell, mut told) = mpsc::unbounded_channel();
         let deleter = Deleter {
             target: self.target,
-            repository: &known.repository,
-            place,
+            known,
             present: &present,
-            pinned: &known.pinned,
             ways: self.ways,
             halt: self.halt,
             parallel: self.parallel,
@@ -119,14 +127,10 @@ impl Pruning<'_> {
         let report = async {
             while let Some(deletion) = told.recv().await {
                 match deletion {
-                    Deletion::Done(doomed) => end.tell(known.outcome(&doomed), self.reporter).await,
-                    Deletion::Failed(doomed, error) => {
-                        let outcome = TagOutcome {
-                            status: Status::Failed,
-                            error: Some(error),
-                            ..known.outcome(&doomed)
-                        };
-                        end.tell(outcome, self.reporter).await;
+                    Deletion::Outcome(outcome) => end.tell(*outcome, self.reporter).await,
+                    Deletion::Gone(tag) => {
+                        let (place, tags) = (place.to_owned(), vec![tag]);
+                        self.reporter.send(Event::Forgotten { place, tags }).await;
                     }
                     Deletion::Warning(text) => end.warn(text, self.reporter).await,
                 }
@@ -136,26 +140,67 @@ impl Pruning<'_> {
     }
 }
 
-/// The deletes of a plan, blocked ones included, and its warnings.
+/// What a plan says of deletes.
+#[derive(Default)]
+pub(in crate::sync) struct PlannedDeletes {
+    /// Blocked ones included.
+    pub(in crate::sync) outcomes: Vec<TagOutcome>,
+    pub(in crate::sync) warnings: Vec<String>,
+    /// Requests that a run doesn't make.
+    pub(in crate::sync) requests: u64,
+}
+
+/// The deletes of a plan.
 pub(in crate::sync) async fn planned_deletes(
     target: &Endpoint,
     rules: &Prune,
     sights: Sights,
     parallel: usize,
-) -> (Vec<TagOutcome>, Vec<String>) {
-    let (mut deletes, mut warnings) = (Vec::new(), Vec::new());
+) -> PlannedDeletes {
+    let mut planned = PlannedDeletes::default();
     for known in sights.into_places() {
-        let Decided { decision, .. } = place_decide(target, rules, &known, parallel).await;
+        let decided = place_decide(target, rules, &known, parallel).await;
+        let before = target.requests();
+        let held = held_told(target, &known, &decided, parallel).await;
+        planned.requests += target.requests().since(before).all;
+        let decision = decided.decision;
         let place = known.place.as_str();
-        warnings.extend(
-            decision
-                .overwritten
-                .iter()
-                .map(|tag| overwritten(place, tag)),
-        );
-        deletes.extend(decision.outcomes(&known));
+        let other = (decision.overwritten.iter()).map(|tag| overwritten(place, tag));
+        let warnings = held.into_iter().chain(other).chain(decision.note(place));
+        planned.warnings.extend(warnings);
+        planned.outcomes.extend(decision.outcomes(&known));
     }
-    (deletes, warnings)
+    planned
+}
+
+/// Warnings about tags that stay if the registry deletes by digest only.
+async fn held_told(
+    target: &Endpoint,
+    known: &PlaceSights,
+    decided: &Decided,
+    parallel: usize,
+) -> Vec<String> {
+    let (decision, present, place) = (&decided.decision, &decided.present, &known.place);
+    if decision.bar.is_some() || decision.doomed.is_empty() {
+        return Vec::new();
+    }
+    let unknown = |why: String| {
+        format!("`{place}`: whether other tags need what would be deleted isn't checked: {why}")
+    };
+    if present.len() > PLANNED_LOOKS {
+        return vec![unknown(format!("there are more than {PLANNED_LOOKS} tags"))];
+    }
+    let all = (present, &known.pinned);
+    let neighbours = match Neighbours::look(target, &known.repository, all, parallel).await {
+        Ok(neighbours) => neighbours,
+        Err(error) => return vec![unknown(error.to_string())],
+    };
+    let told = |(holder, tags): (String, Vec<String>)| {
+        let (tags, host) = (tags.join("`, `"), target.host());
+        format!("`{place}`: `{tags}` stays if `{host}` deletes only whole images, since {holder}")
+    };
+    let held = neighbours.held(&decision.doomed);
+    held.into_iter().map(told).collect()
 }
 
 impl Decision {
@@ -163,11 +208,7 @@ impl Decision {
     fn outcomes(&self, known: &PlaceSights) -> Vec<TagOutcome> {
         let outcome = |doomed: &Doomed| match &self.bar {
             None => known.outcome(doomed),
-            Some(bar) => TagOutcome {
-                status: Status::Blocked,
-                reason: format!("{}; not deleted: {bar}", doomed.reason),
-                ..known.outcome(doomed)
-            },
+            Some(bar) => known.blocked(doomed, bar),
         };
         self.doomed.iter().map(outcome).collect()
     }
@@ -177,7 +218,7 @@ impl Decision {
         let stays = [
             (self.protected, "protected by `prune_protect_regex`"),
             (self.retained, "kept by `prune_retain`"),
-            (self.shared, "written by another project too"),
+            (self.shared, "needed by another project too"),
         ];
         let parts: Vec<String> = stays
             .into_iter()
@@ -197,8 +238,17 @@ impl Decision {
 }
 
 impl PlaceSights {
+    /// The outcome of a delete that something forbids.
+    pub(super) fn blocked(&self, doomed: &Doomed, why: &str) -> TagOutcome {
+        TagOutcome {
+            status: Status::Blocked,
+            reason: format!("{}; not deleted: {why}", doomed.reason),
+            ..self.outcome(doomed)
+        }
+    }
+
     /// The outcome of a delete.
-    fn outcome(&self, doomed: &Doomed) -> TagOutcome {
+    pub(super) fn outcome(&self, doomed: &Doomed) -> TagOutcome {
         let written = &doomed.written;
         TagOutcome {
             repository: self.item_repository(&written.source),

@@ -80,6 +80,6 @@ pub struct WrittenTag {
     pub digest: Digest,
     /// When.
     pub written_at: NaiveDateTime,
-    /// Whether another project wrote it too.
+    /// Whether another project wrote it too, or needs it.
     pub is_shared: bool,
 }

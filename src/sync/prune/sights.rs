@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::look::SourceLook;
 use crate::oci::{Digest, Endpoint, Reference, Repository};
+use crate::sync::course::EarlierWork;
 use crate::sync::referrers::walk::Referrers;
 use crate::sync::selection::candidate::Candidate;
 
@@ -19,6 +20,8 @@ pub(in crate::sync) struct PlaceSights {
     pub(super) writes: HashSet<String>,
     /// Tags that are new at the target with this run, or would be.
     pub(super) adds: HashSet<String>,
+    /// Tags that earlier attempts of the run deleted.
+    pub(super) deleted: usize,
     /// Images that the run writes by digest, without a tag.
     pub(super) pinned: HashSet<Digest>,
     /// What forbids all deletes.
@@ -76,6 +79,7 @@ impl Sights {
             looks: Vec::new(),
             writes: HashSet::new(),
             adds: HashSet::new(),
+            deleted: 0,
             pinned: HashSet::new(),
             trouble: None,
         })
@@ -92,6 +96,14 @@ impl Sights {
     pub(in crate::sync) fn adds(&mut self, target_repository: &str, tag: &str) {
         if let Some(known) = self.places.get_mut(target_repository) {
             known.adds.insert(tag.to_owned());
+        }
+    }
+
+    /// What earlier attempts have done; a part has one target repository.
+    pub(in crate::sync) fn earlier(&mut self, work: &EarlierWork) {
+        for known in self.places.values_mut() {
+            known.adds.extend(work.added.iter().cloned());
+            known.deleted = work.deleted;
         }
     }
 

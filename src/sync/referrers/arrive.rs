@@ -1,5 +1,6 @@
 //! Copies what refers to one manifest, as far as the target lacks it.
 
+use futures_util::FutureExt as _;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use crate::sync::outcome::Moved;
 
 use super::found::Found;
 use super::index::IndexPlace;
+use crate::oci::registry::manifest::ManifestHead;
+
 use super::lease::IndexLeases;
 use super::tags::ReferrerTags;
 use super::turns::turn;
@@ -23,6 +26,8 @@ pub(in crate::sync) struct Arrived {
     pub(in crate::sync) written: u64,
     pub(in crate::sync) moved: Moved,
     pub(in crate::sync) warnings: Vec<String>,
+    /// Tags of cosign's that were overwritten, and what they were, as text.
+    pub(in crate::sync) overwritten: Vec<String>,
     /// The manifests under cosign's tags.
     pub(super) tagged: Vec<Digest>,
     /// Entries of lists that belong to something else.
@@ -34,6 +39,7 @@ impl std::ops::AddAssign for Arrived {
         self.written += other.written;
         self.moved += other.moved;
         self.warnings.append(&mut other.warnings);
+        self.overwritten.append(&mut other.overwritten);
         self.tagged.append(&mut other.tagged);
         self.foreign.append(&mut other.foreign);
     }
@@ -190,7 +196,7 @@ impl Arrival<'_> {
         }
         let Some((first, digest)) = self.first_with(tag, &head.digest).await? else {
             return self
-                .tag_copy(self.route, &reference, head.digest, arrived)
+                .tag_copy(self.route, (&reference, present), head.digest, arrived)
                 .await;
         };
         let named =
@@ -200,10 +206,11 @@ impl Arrival<'_> {
             named(self.route),
             named(first)
         ));
-        if present.is_some_and(|present| present.digest == digest) {
+        if (present.as_ref()).is_some_and(|present| present.digest == digest) {
             return Ok(());
         }
-        self.tag_copy(first, &reference, digest, arrived).await
+        self.tag_copy(first, (&reference, present), digest, arrived)
+            .await
     }
 
     /// The first of the earlier sources that has the tag, if it has something else than `own`.
@@ -229,7 +236,7 @@ impl Arrival<'_> {
     async fn tag_copy(
         &self,
         route: &Route,
-        reference: &Reference,
+        (reference, present): (&Reference, Option<ManifestHead>),
         digest: Digest,
         arrived: &mut Arrived,
     ) -> Result<(), SyncError> {
@@ -238,7 +245,11 @@ impl Arrival<'_> {
             let digest = Reference::Digest(digest);
             let manifest = route.from.manifest_get(&route.source, &digest).await;
             let manifest = manifest.map_err(SyncError::Source)?;
-            arrived.moved += ladder.copy(route, reference, &manifest).await?;
+            let before = || async { Ok(()) }.boxed();
+            arrived.moved += ladder.copy(route, reference, &manifest, &before).await?;
+            let was = present
+                .map(|head| format!("`{}`, which was `{}`", reference.as_str(), head.digest));
+            arrived.overwritten.extend(was);
         }
         Ok(())
     }

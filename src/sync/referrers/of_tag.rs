@@ -119,6 +119,10 @@ impl TagOutcome {
             let written = counted(arrived.written, "referrer");
             self.reason = format!("{}; {written} written", self.reason);
         }
+        if !arrived.overwritten.is_empty() {
+            let overwritten = arrived.overwritten.join(", ");
+            self.reason = format!("{}; overwrote {overwritten}", self.reason);
+        }
         self.moved += arrived.moved;
         self.referrers = ReferrerOutcome {
             written: arrived.written,

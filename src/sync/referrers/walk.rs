@@ -23,6 +23,9 @@ const DEEPEST: usize = 4;
 
 /// Why nothing is done for the tags of a copied image.
 const CARRIED: &str = "copied with the image to which it belongs";
+/// The same for an index of which only some types are wanted.
+const LISTED: &str =
+    "what it lists is copied with the image to which it belongs, if `referrers` names its type";
 
 /// The referrers of a run's or plan's tags.
 pub(in crate::sync) struct Referrers {
@@ -225,7 +228,15 @@ impl Referrers {
         let kinds = [ReferrerTag::Index].into_iter().chain(ReferrerTag::COSIGN);
         let tags = kinds
             .filter(|kind| self.choice.wants_tag(*kind))
-            .map(|kind| ((route.target.clone(), kind.of(subject).to_string()), why));
+            .map(|kind| {
+                let is_part = kind == ReferrerTag::Index && self.choice.is_by_type();
+                let why = if is_part && why == CARRIED {
+                    LISTED
+                } else {
+                    why
+                };
+                ((route.target.clone(), kind.of(subject).to_string()), why)
+            });
         let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
         carried.extend(tags);
     }

@@ -270,7 +270,7 @@ impl Candidates {
     }
 
     fn warn_dropped(&mut self, item: &SyncItem, dropped: &Dropped) {
-        if let Some(warning) = dropped.warning() {
+        if let Some(warning) = dropped.tags_warning() {
             self.warnings
                 .push(format!("`{}`: {warning}", item.repository));
         }

@@ -45,15 +45,25 @@ impl RepositoriesSpec {
                 message: error.to_string(),
             })
         };
-        let exclude = given(self.repositories_exclude_regex.as_ref());
-        Ok(RepositoryPattern {
-            select: pattern("repositories_regex", &self.repositories_regex)?,
-            exclude: exclude
-                .map(|text| pattern("repositories_exclude_regex", text))
-                .transpose()?,
-        })
+        let excluded = given(self.repositories_exclude_regex.as_ref());
+        let field = "repositories_exclude_regex";
+        let exclude = excluded.map(|text| pattern(field, text)).transpose()?;
+        let select = pattern("repositories_regex", &self.repositories_regex)?;
+        if let (Some(all), Some(text)) = (&exclude, excluded)
+            && (*text == self.repositories_regex || PROBES.iter().all(|name| all.is_match(name)))
+        {
+            return Err(SelectError {
+                field,
+                value: text.to_owned(),
+                message: "it excludes every repository, so nothing would be selected".to_owned(),
+            });
+        }
+        Ok(RepositoryPattern { select, exclude })
     }
 }
+
+/// Repositories of every kind: a pattern that matches all of them is taken to match every one.
+const PROBES: [&str; 6] = ["a", "app", "library/nginx", "0", "team/x_y/z-9.1", "b__c"];
 
 /// The compiled form.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::Error;
-use crate::service::runs::job::{CatalogueWanted, catalogue_wanted};
+use crate::service::runs::job::catalogue::{CatalogueWanted, catalogue_wanted};
 use crate::service::runs::limits::{RunLimits, barred};
 use crate::store::projects::catalogue::{RunCatalogue, catalogue_keep};
 use crate::store::runs::part::parts_running;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::service::Error;
 use crate::service::runs::evidence::run_asked_keep;
-use crate::service::runs::job::parts_plan;
+use crate::service::runs::job::parts::parts_plan;
 use crate::service::runs::limits::{RunLimits, barred};
 use crate::store::DbConnection;
 use crate::store::runs::lease::{claim_lock, part_claim};
@@ -81,10 +81,11 @@ fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Err
         }
         // The failed tags are no longer in the project, or the plan has nothing to copy.
         Ok(Some(parts)) if parts.places.is_empty() => {
-            let (about, end) = (
-                format!("{}; 0 tags selected", parts.about),
-                RunStatus::Finished,
-            );
+            let nothing = match &parts.left_out {
+                Some(left_out) => format!("nothing to copy or to delete; {left_out}"),
+                None => "0 tags selected".to_owned(),
+            };
+            let (about, end) = (format!("{}; {nothing}", parts.about), RunStatus::Finished);
             (Some(parts), about, Some((end, LogLevel::Info)))
         }
         Ok(Some(parts)) => {
@@ -116,15 +117,20 @@ fn run_start(conn: &mut DbConnection, run: &Run, worker: &str) -> Result<(), Err
         run_end(conn, run.id, status, &about)?;
         level = of_end;
     }
-    run_log(run, &about);
+    run_log(run, &about, level);
     Ok(log_now(conn, run.id, level, about)?)
 }
 
-/// Logs the start of a run.
-fn run_log(run: &Run, message: &str) {
+/// Logs the start of a run, or why it doesn't start.
+fn run_log(run: &Run, message: &str, level: LogLevel) {
     let (project, message) = (
         readable(&run.project_label, NAME),
         readable(message, SENTENCE),
     );
-    tracing::info!(run = run.id, %project, trigger = %run.trigger_kind, "starting run: {message}");
+    let trigger = run.trigger_kind;
+    if level == LogLevel::Info {
+        tracing::info!(run = run.id, %project, %trigger, "starting run: {message}");
+    } else {
+        tracing::warn!(run = run.id, %project, %trigger, "the run can't start: {message}");
+    }
 }

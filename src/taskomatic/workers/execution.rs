@@ -21,6 +21,7 @@ use super::holds::{Held, Hold, Holds};
 use super::recorder::{Recorder, Recording};
 use super::records::RecordedFor;
 use super::rights::delete_gate::DatabaseGate;
+use super::rights::write_intents::DatabaseIntents;
 use super::shares::Shares;
 
 /// Number of events buffered before the engine waits for the database.
@@ -94,28 +95,27 @@ async fn work(place: WorkContext, Claimed { run, part }: Claimed, hold: Arc<Hold
             Err(error) => return recorder.fail(&error.to_string()).await,
         }
     };
-    let engine = share.get().and_then(|share| {
-        let engine = share.engines.get(&part.target_repository)?;
-        Some((share, engine))
-    });
-    let (Some((share, engine)), Some((org_id, project_id))) = (engine, run.project()) else {
-        // Its items were removed or moved since the run started.
+    let (Some(share), Some((org_id, project_id))) = (share.get(), run.project()) else {
         return recorder.finish(PartStatus::Finished, "").await;
     };
+    // `None`: its items were removed or moved since the run started.
+    let engine = share.engines.get(&part.target_repository);
     let (sender, events) = mpsc::channel(EVENTS);
     let reporter = Reporter::new(sender);
+    let right = DeleteRight {
+        lease: hold.lease,
+        org_id,
+        project_id,
+        modified: share.modified,
+    };
+    let db = place.db.clone();
+    let intents = DatabaseIntents::new(db.clone(), right, part.target_repository.clone());
     let halt = RunStop {
         cancel: hold.cancel.clone(),
         drain: place.drain.clone(),
-        gate: Some(Arc::new(DatabaseGate {
-            db: place.db.clone(),
-            right: DeleteRight {
-                lease: hold.lease,
-                org_id,
-                project_id,
-                modified: share.modified,
-            },
-        })),
+        gate: Some(Arc::new(DatabaseGate { db, right })),
+        intents: Some(Arc::new(intents)),
+        earlier: recorder.earlier_work(),
     };
     let bytes = reporter.bytes();
     let of = RecordedFor {
@@ -123,7 +123,15 @@ async fn work(place: WorkContext, Claimed { run, part }: Claimed, hold: Arc<Hold
         project_id,
     };
     let recording = recorder.record(events, of, &bytes);
-    let (end, recording) = tokio::join!(engine.run(reporter, halt), recording);
+    let work = async {
+        if let Some(engine) = engine {
+            return engine.run(reporter, halt).await;
+        }
+        share.engine.settle(&reporter, &halt).await;
+        drop(reporter);
+        RunEnd::default()
+    };
+    let (end, recording) = tokio::join!(work, recording);
     match recording {
         // Another worker holds it now, or it was deleted: nothing more to write.
         _ if hold.is_lost() => return tracing::warn!("given up, its lease was lost"),

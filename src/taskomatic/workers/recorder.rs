@@ -14,15 +14,19 @@ use crate::store::runs::lease::part_release;
 use crate::store::runs::log::{LogLevel, NewLogLine};
 use crate::store::runs::part::{Part, PartStatus, part_totals};
 use crate::store::runs::progress::{log_append, part_end, part_progress};
-use crate::store::runs::result::{RecordedTag, results_resume};
+use crate::store::runs::result::{RecordedTag, ResultAction, results_resume};
 use crate::store::runs::run::RunTotals;
 use crate::store::{Db, DbConnection, Error};
+use crate::sync::course::EarlierWork;
 use crate::sync::progress::Event;
-use crate::sync::{Action, Status, TagOutcome, Totals};
+use crate::sync::{Status, TagOutcome, Totals};
 use crate::text::{SENTENCE, counted, readable};
 
 use super::holds::Hold;
-use super::records::{Batch, RecordedFor, count, number, outcome_line, run_totals, tag_count};
+use super::records::{
+    Batch, RecordedFor, count, number, outcome_line, recorded, run_totals, since, tag_count,
+};
+use super::rights::write_intents::intent_row;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Number of outcomes that are written before the second is over.
@@ -114,6 +118,20 @@ impl Recorder {
         self.batch.lines.push(NewLogLine::now(level, message));
     }
 
+    /// What earlier workers recorded as done.
+    pub(super) fn earlier_work(&self) -> EarlierWork {
+        let of = |action| {
+            self.earlier
+                .values()
+                .filter(move |tag| tag.action == action)
+        };
+        let added = of(ResultAction::Copy).filter_map(|tag| tag.target.rsplit_once(':'));
+        EarlierWork {
+            added: added.map(|(_, tag)| tag.to_owned()).collect(),
+            deleted: of(ResultAction::Delete).count(),
+        }
+    }
+
     /// Tags that failed.
     pub(in crate::taskomatic) fn failed(&self) -> u64 {
         self.totals.failed
@@ -189,28 +207,49 @@ impl Recorder {
                 });
                 self.batch.forgotten.extend(keys);
             }
+            Event::Recovered(expected) => {
+                let tag = recorded(&expected);
+                let key = (tag.repository.clone(), tag.tag.clone(), tag.target.clone());
+                self.batch.recovered.extend(intent_row(&expected));
+                self.take_outcome(expected.recovered());
+                self.earlier.insert(key, tag);
+            }
             Event::Finished(outcome) => self.take_outcome(*outcome),
         }
         self.batch.results.len() >= FLUSH_AT
     }
 
-    fn take_outcome(&mut self, outcome: TagOutcome) {
+    fn take_outcome(&mut self, mut outcome: TagOutcome) {
         let (repository, tag) = (outcome.repository.clone(), outcome.tag.clone());
         let key = (repository, tag, outcome.target.clone());
         if let Some(earlier) = self.earlier.remove(&key) {
-            // It is as an earlier worker left and recorded it.
-            let is_idle = outcome.referrers.written == 0;
-            if outcome.status == Status::Done && outcome.action == Action::Skip && is_idle {
+            let is_done = outcome.status == Status::Done;
+            // It is as an earlier worker left and recorded it, or nothing more could be done.
+            if !outcome.is_written && (earlier.is_change() || is_done) && !outcome.is_deleted() {
+                self.take_rest(&outcome);
                 return;
             }
             self.totals.moved.bytes -= count(earlier.bytes).min(self.totals.moved.bytes);
             *tag_count(&mut self.totals, earlier.action) -= 1;
+            if earlier.is_change() {
+                outcome = since(&earlier, outcome);
+            }
         }
         self.totals.add(&outcome);
         if let Some((level, line)) = outcome_line(&outcome) {
             self.log(level, line);
         }
         self.batch.add(outcome);
+    }
+
+    /// What came after a tag that an earlier worker had done: its referrers, or a failure.
+    fn take_rest(&mut self, outcome: &TagOutcome) {
+        self.totals.moved += outcome.moved;
+        if (outcome.referrers.written > 0 || outcome.status != Status::Done)
+            && let Some((level, line)) = outcome_line(outcome)
+        {
+            self.log(level, line);
+        }
     }
 
     /// Writes the collected events.

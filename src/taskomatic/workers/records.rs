@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::oci::Digest;
+use crate::store::base::clock::clock;
 use crate::store::projects::synced_tag::{
     StorePair, SyncedKey, SyncedState, synced_forget_target, synced_upsert,
 };
+use crate::store::projects::write_intent::{IntentRow, intents_recovered, intents_remove};
 use crate::store::projects::written_tag::{WrittenKey, WrittenRow, written_forget, written_upsert};
 use crate::store::runs::log::{LogLevel, NewLogLine};
 use crate::store::runs::part::Lease;
 use crate::store::runs::progress::log_append;
-use crate::store::runs::result::{NewRunResult, ResultAction, ResultStatus, result_put};
+use crate::store::runs::result::{
+    NewRunResult, RecordedTag, ResultAction, ResultStatus, result_put,
+};
 use crate::store::runs::run::RunTotals;
 use crate::store::{DbConnection, Error, now};
 use crate::sync::{Action, Status, TagOutcome, Totals};
@@ -86,6 +91,49 @@ pub(super) fn outcome_line(outcome: &TagOutcome) -> Option<(LogLevel, String)> {
     })
 }
 
+/// An outcome as the worker that continues its part finds it.
+pub(super) fn recorded(outcome: &TagOutcome) -> RecordedTag {
+    RecordedTag {
+        repository: outcome.repository.clone(),
+        tag: outcome.tag.clone(),
+        target: outcome.target.clone(),
+        action: result_action(outcome.action),
+        bytes: number(outcome.moved.bytes),
+        previous_digest: outcome.previous_digest.clone().map(String::from),
+        target_digest: outcome.target_digest.clone().map(String::from),
+    }
+}
+
+/// The outcome of a tag that had been changed in the same run already: from what it was before both.
+pub(super) fn since(earlier: &RecordedTag, mut outcome: TagOutcome) -> TagOutcome {
+    let digest = |text: &Option<String>| Digest::parse(text.as_deref()?).ok();
+    let between = match digest(&earlier.target_digest) {
+        Some(digest) => format!("`{digest}`"),
+        None => "deleted".to_owned(),
+    };
+    outcome.reason = format!(
+        "{}; before that, this run had made it {between}",
+        outcome.reason
+    );
+    if let Some(before) = digest(&earlier.previous_digest) {
+        outcome.previous_digest = Some(before);
+    } else if outcome.action == Action::Update {
+        outcome.action = Action::Copy;
+        outcome.previous_digest = None;
+    }
+    outcome
+}
+
+fn result_action(action: Action) -> ResultAction {
+    match action {
+        Action::Copy => ResultAction::Copy,
+        Action::Update => ResultAction::Update,
+        Action::Skip => ResultAction::Skip,
+        Action::Delete => ResultAction::Delete,
+        Action::Blocked => ResultAction::Blocked,
+    }
+}
+
 pub(super) fn result(outcome: TagOutcome) -> NewRunResult {
     let digest = |digest: Option<crate::oci::Digest>| digest.map(String::from);
     let error = outcome.told_error().map(str::to_owned);
@@ -93,13 +141,7 @@ pub(super) fn result(outcome: TagOutcome) -> NewRunResult {
         repository: outcome.repository,
         tag: outcome.tag,
         target: outcome.target,
-        action: match outcome.action {
-            Action::Copy => ResultAction::Copy,
-            Action::Update => ResultAction::Update,
-            Action::Skip => ResultAction::Skip,
-            Action::Delete => ResultAction::Delete,
-            Action::Blocked => ResultAction::Blocked,
-        },
+        action: result_action(outcome.action),
         status: match outcome.status {
             Status::Done => ResultStatus::Done,
             Status::Failed => ResultStatus::Failed,
@@ -216,6 +258,10 @@ pub(super) struct Batch {
     written: BTreeMap<WrittenKey, WrittenRow>,
     /// What isn't at the target any more.
     pub(super) forgotten: Vec<WrittenKey>,
+    /// Intents of earlier attempts that came about.
+    pub(super) recovered: Vec<IntentRow>,
+    /// Tags whose result is known.
+    settled: Vec<WrittenKey>,
     /// Tags that were deleted, by target repository and tag.
     deleted: Vec<(String, String)>,
 }
@@ -231,6 +277,7 @@ impl Batch {
             && self.lines.is_empty()
             && self.synced.is_empty()
             && self.forgotten.is_empty()
+            && self.recovered.is_empty()
     }
 
     /// Adds the outcome of a tag.
@@ -240,6 +287,13 @@ impl Batch {
             repository.or_default().insert(key, state);
         }
         self.written.extend(written(&outcome));
+        let is_settled = outcome.action != Action::Skip && !outcome.is_unsure;
+        if let Some((place, _)) = outcome.places().filter(|_| is_settled) {
+            self.settled.push(WrittenKey {
+                place: place.to_owned(),
+                tag: outcome.target_tag.clone(),
+            });
+        }
         if (outcome.status, outcome.action) == (Status::Done, Action::Delete)
             && let Some((place, _)) = outcome.places()
         {
@@ -271,11 +325,19 @@ impl Batch {
         for (repository, tags) in &self.synced {
             synced_upsert(conn, of.pair, repository, tags)?;
         }
-        let written: Vec<_> = self.written.values().cloned().collect();
-        written_upsert(conn, of.project_id, &written)?;
         for key in &self.forgotten {
             written_forget(conn, of.project_id, key)?;
         }
+        let at = clock(conn)?;
+        let written = self.written.values().map(|row| WrittenRow {
+            written_at: at,
+            ..row.clone()
+        });
+        let written: Vec<_> = written.collect();
+        written_upsert(conn, of.project_id, &written)?;
+        intents_remove(conn, of.project_id, &self.settled)?;
+        intents_remove(conn, of.project_id, &self.forgotten)?;
+        intents_recovered(conn, of.project_id, &self.recovered)?;
         for (repository, tag) in &self.deleted {
             synced_forget_target(conn, of.pair, repository, tag)?;
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::service::Error;
-use crate::service::runs::job::run_job_load;
+use crate::service::runs::job::load::run_job_load;
 use crate::store::projects::synced_tag::StorePair;
 use crate::store::runs::run::Run;
 use crate::store::{Db, Moment};
@@ -23,6 +23,8 @@ pub(super) struct Share {
     pub(super) pair: StorePair,
     /// When the project was last changed.
     pub(super) modified: Moment,
+    /// For the whole run.
+    pub(super) engine: Engine,
     /// By target place.
     pub(super) engines: HashMap<String, Engine>,
 }
@@ -56,6 +58,7 @@ impl Shares {
             Ok::<_, Error>(Share {
                 pair: job.pair,
                 modified: job.modified,
+                engine,
                 engines: engines.into_iter().collect(),
             })
         })

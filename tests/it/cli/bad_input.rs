@@ -72,9 +72,20 @@ fn limits_names_and_forms_are_refused_with_the_flag() {
     for (more, words) in [
         (
             &["--newest", "0"][..],
-            "`--newest`: `0`: expected 1 to 1000000",
+            "'0' for '--newest <N>': expected a number from 1 to 1000000",
         ),
-        (&["--newest", "-1"], "'-1'"),
+        (
+            &["--newest", "-1"],
+            "'-1' for '--newest <N>': expected a number from 1 to 1000000",
+        ),
+        (
+            &["--newer-than-days", "-5"],
+            "'-5' for '--newer-than-days <D>': expected a number from 1 to 36500",
+        ),
+        (
+            &["--max-names", "-5"],
+            "'-5' for '--max-names <N>': expected a number from 1",
+        ),
         (&["--newest-by", "created"], "--newest <N>"),
         (
             &["--newest", "2", "--newest-by", "age"],

@@ -1,6 +1,7 @@
 //! The command line as a process: its output, exit codes and input.
 //!
 //! - `sync`: the one-shot copy, from flags and from files; `bad_input`: what it refuses, and how.
+//! - `evidence`: its file; `waiting`: a registry that says nothing.
 //! - `cron`: explains a cron line.
 //! - `list_tags`: selectors over a listing.
 //! - `surroundings`: proxies, certificates and auth files.
@@ -12,6 +13,7 @@
 
 mod bad_input;
 mod cron;
+mod evidence;
 mod help;
 mod list_tags;
 pub(crate) mod memory;
@@ -19,6 +21,7 @@ mod surroundings;
 mod sync;
 mod terminal;
 mod trust;
+mod waiting;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

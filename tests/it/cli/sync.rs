@@ -74,7 +74,7 @@ async fn signatures_and_the_like_follow_if_they_are_wanted() {
     let mut arguments = vec!["sync", "--from", &from, "--to", &to];
     arguments.extend(["--repository", "team/app", "--tag", "1.0"]);
     let with = |referrers| [arguments.clone(), vec![referrers]].concat();
-    desk.run(&with("--referrers=sbom,a/one")).ended(0);
+    desk.run(&with("--referrers=sbom, a/one")).ended(0);
     let place = format!("{to}/team/app:1.0").replace("http://", "");
     let line = format!("added   team/app:1.0 -> {place}: 1 referrer\n");
     let said = desk.run(&with("--referrers")).ended(0);
@@ -119,8 +119,8 @@ async fn json_lines_have_the_promised_members() {
     let place = format!("{}/team/app:1.0", target.address());
     let digest = source.tags("team/app")["1.0"].clone();
     let wanted = json!({
-        "repository": "team/app", "tag": "1.0", "target": place, "action": "update", "reason": ANY,
-        "source_digest": digest, "target_digest": digest, "previous_digest": old, "bytes": ANY,
+        "repository": "team/app", "tag": "1.0", "target": place, "action": "update", "status": "done",
+        "reason": ANY, "source_digest": digest, "target_digest": digest, "previous_digest": old, "bytes": ANY,
     });
     assert_answer(updated, &wanted);
     assert!(updated["bytes"].as_u64().unwrap() > 1000 && updated["reason"].is_string());

@@ -153,6 +153,8 @@ async fn a_file_that_is_not_the_saved_plan_copies_nothing() {
         &["--placement", "flat"],
         &["--dry-run"],
         &["--on-empty", "fail"],
+        &["--backup-tag", "{tag}-before"],
+        &["--plain-http"],
         &["mirror.yml"],
     ] {
         let said = desk

@@ -1,14 +1,19 @@
 //! What a plan says that a run costs, compared with the requests of the run.
 
 use registrysync::oci::PlatformChoice;
+use registrysync::sync::input::index_mode::IndexMode;
 use registrysync::sync::plan::Plan;
-use registrysync::sync::{Engine, SyncSpec};
+use registrysync::sync::prune::settings::PruneKind;
+use registrysync::sync::{Engine, SyncItem, SyncSpec};
+use serde_json::Value;
 
 use super::image;
+use crate::pruning::World;
 use crate::support::images::{AMD64, Blob, Format, Image};
 use crate::support::registry::Registry;
+use crate::support::registry::faults::Quirk;
 use crate::support::registry::log::Kind;
-use crate::sync::{client, everything, item, run, spec};
+use crate::sync::{client, everything, item, repository, run, spec};
 
 /// Two repositories with images that share a layer, an index, and a tag with the image of another.
 async fn source() -> Registry {
@@ -41,12 +46,16 @@ fn spec_of(source: &Registry, platforms: &[&str]) -> SyncSpec {
 }
 
 /// The plan, and the requests of the run: to the source, to the target, and the pulls.
-async fn compared(source: &Registry, target: &Registry, platforms: &[&str]) -> (Plan, [u64; 3]) {
+async fn compared(
+    source: &Registry,
+    target: &Registry,
+    wanted: impl Fn() -> SyncSpec,
+) -> (Plan, [u64; 3]) {
     let to = client(target.address());
-    let plan = Engine::new(to, spec_of(source, platforms)).plan().await;
+    let plan = Engine::new(to, wanted()).plan().await;
     source.requests_clear();
     target.requests_clear();
-    let ran = run(&client(target.address()), spec_of(source, platforms)).await;
+    let ran = run(&client(target.address()), wanted()).await;
     assert_eq!(ran.end.totals.failed, 0, "{ran:?}");
     let (at_source, at_target) = (source.requests(), target.requests());
     let pulls = at_source.count("GET", Kind::Manifest) as u64;
@@ -65,15 +74,67 @@ fn said(plan: &Plan) -> [u64; 3] {
 async fn a_plan_says_what_a_run_asks_of_both_registries() {
     for platforms in [&[][..], &["linux/amd64"], &["linux/amd64", "linux/arm64"]] {
         let (source, target) = (source().await, Registry::start().await);
-        let (plan, asked) = compared(&source, &target, platforms).await;
+        let wanted = || spec_of(&source, platforms);
+        let (plan, asked) = compared(&source, &target, wanted).await;
         assert_eq!(said(&plan), asked, "{platforms:?}");
         assert!(asked[2] > 0, "it copies something");
         // Nothing is to be copied any more, so there are no pulls but for the choice of platforms.
-        let (plan, asked) = compared(&source, &target, platforms).await;
+        let (plan, asked) = compared(&source, &target, wanted).await;
         assert_eq!(plan.skip, 11, "{plan:?}");
         assert_eq!(said(&plan), asked, "{platforms:?}, again");
         assert_eq!(asked[2] == 0, platforms.is_empty());
     }
+}
+
+#[tokio::test]
+async fn of_a_sparse_index_only_the_chosen_platforms_count() {
+    let source = Registry::start().await;
+    let sparse = Registry::builder().quirk(Quirk::SparseAllowed);
+    let target = sparse.start().await;
+    let index = Image::multi(Format::Oci, 7, 1000);
+    index.store(&source, "app", Some("multi"));
+    let wanted = || SyncSpec {
+        index: Some(IndexMode::Sparse),
+        items: vec![SyncItem {
+            architectures: vec![PlatformChoice::parse("amd64").expect("a platform")],
+            ..item(&client(source.address()), "app", &everything())
+        }],
+        ..spec(Vec::new())
+    };
+    let (plan, asked) = compared(&source, &target, wanted).await;
+    assert_eq!(said(&plan), asked);
+    let child: Value = serde_json::from_slice(&index.children[0].bytes).expect("JSON");
+    let blobs = child["layers"].as_array().into_iter().flatten();
+    let blobs = blobs.chain([&child["config"]]);
+    let size = blobs.filter_map(|blob| blob["size"].as_u64()).sum();
+    assert_eq!((plan.actions[0].size, plan.bytes), (Some(size), size));
+}
+
+#[tokio::test]
+async fn a_copy_within_one_registry_costs_no_uploads() {
+    let registry = source().await;
+    let wanted = || {
+        let mut wanted = spec_of(&registry, &[]);
+        for item in &mut wanted.items {
+            let copy = format!("copy/{}", item.repository);
+            item.target_repository = Some(repository(&copy));
+        }
+        wanted
+    };
+    let (plan, [asked, _, pulls]) = compared(&registry, &registry, wanted).await;
+    let [source, target, said] = said(&plan);
+    assert_eq!((source + target, said), (asked, pulls));
+    assert_eq!(registry.requests().count("PUT", Kind::Upload), 0);
+}
+
+#[tokio::test]
+async fn deletes_are_requests_too() {
+    let world = World::start().await;
+    world.leave(&["3", "4"]);
+    let wanted = || world.spec(&everything(), world.rules(PruneKind::Gone));
+    let (plan, asked) = compared(&world.source, &world.target, wanted).await;
+    assert_eq!((said(&plan), plan.delete), (asked, 2));
+    assert_eq!(world.deletes(), 2);
 }
 
 #[tokio::test]

@@ -222,12 +222,19 @@ async fn nothing_is_deleted_beside_a_copy_that_failed_or_unless_the_source_can_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deletes_that_the_plan_blocks_stay_blocked_even_with_force() {
+async fn deletes_that_the_plan_blocks_stay_blocked() {
     let world = world(json!({"prune_limit": 10})).await;
     world.leave(&["3", "4"]);
     let plan = plan_make(&world.session).await;
     assert_eq!(plan["totals"]["blocked"], 2, "{plan}");
-    let body = json!({"label": "web", "options": {"plan": plan["id"], "force": true}});
+    let forced = json!({"label": "web", "options": {"plan": plan["id"], "force": true}});
+    let refused = world.session.post("registrysync/run", forced).await;
+    let refused = refused.unwrap_err();
+    assert!(
+        refused.contains("`force`: it can't be combined with `plan`"),
+        "{refused}"
+    );
+    let body = json!({"label": "web", "options": {"plan": plan["id"]}});
     let run = world.session.post("registrysync/run", body).await.unwrap();
     let run = world.session.run_ended(run.as_i64().unwrap()).await;
     assert_eq!(

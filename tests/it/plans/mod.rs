@@ -3,16 +3,21 @@
 //! - `costs`: what a plan says that a run costs, compared with a run.
 //! - `digests`: a run of a plan copies exactly its digests, whatever has moved since.
 //! - `deletes`: what a run of a plan deletes.
-//! - `bad_input`: what is refused, retention, other organisations.
+//! - `bad_input`: what is refused, retention, other organisations; `changed`: what has changed since.
+//! - `making`: what happens while a plan is made.
 //! - `shared`: several workers, a take-over, 100 000 tags.
 //! - `command_line`: plans in files, and the commands of a server's plans.
+//! - `verdict`: plans fail where their runs would, and their failed tags aren't forgotten.
 
 mod bad_input;
+mod changed;
 mod command_line;
 mod costs;
 mod deletes;
 mod digests;
+mod making;
 mod shared;
+mod verdict;
 
 use serde_json::{Value, json};
 

@@ -1,11 +1,13 @@
 //! What a tag was before it is overwritten is kept under another name.
 
-use registrysync::sync::prune::settings::PruneKind;
+use registrysync::sync::prune::settings::{Prune, PruneKind};
 use registrysync::sync::{Action, BackupTag, Status, SyncSpec};
 
+use super::guards::blocked;
 use super::{World, deleted, image};
 use crate::support::images::{AMD64, Format, Image};
 use crate::support::registry::faults::Fault;
+use crate::support::registry::log::Request;
 use crate::sync::{everything, literal, run};
 
 fn kept(world: &World, template: &str, selector: &registrysync::sync::SelectorSpec) -> SyncSpec {
@@ -157,6 +159,47 @@ async fn a_name_that_another_tag_needs_fails_its_tag() {
     assert_eq!(deleted(&ran, Status::Done), "");
 }
 
+/// The source must not raise the limit by moving tags, whether or not the names are there already.
+#[tokio::test]
+async fn kept_images_do_not_count_for_the_limit_in_run_and_plan() {
+    let world = World::start().await;
+    world.leave(&["3", "4"]);
+    for seed in [50, 60] {
+        image(seed).store(&world.source, "app", Some("1"));
+        image(seed + 1).store(&world.source, "app", Some("2"));
+        let rules = Prune {
+            limit: 19,
+            ..world.rules(PruneKind::Gone)
+        };
+        let wanted = SyncSpec {
+            backup_tag: Some("old-{tag}".parse().unwrap()),
+            ..world.spec(&everything(), rules)
+        };
+        blocked(&world, wanted, "3 4", "2 of the 10 tags of `").await;
+        assert_eq!(world.tags(), "1 10 2 3 4 5 6 7 8 9 old-1 old-2");
+    }
+}
+
+#[tokio::test]
+async fn an_image_is_not_kept_under_a_name_of_signatures() {
+    let world = World::start().await;
+    let tag = "a".repeat(64);
+    image(20).store(&world.source, "app", Some(&tag));
+    image(50).store(&world.target, "app", Some(&tag));
+    for ending in ["", ".sig"] {
+        let wanted = || kept(&world, &format!("sha256-{{tag}}{ending}"), &everything());
+        let name = format!("sha256-{tag}{ending}");
+        let plan = world.plan(wanted()).await;
+        let action = plan.actions.iter().find(|a| a.tag == tag).unwrap();
+        assert_eq!(action.action, Action::Blocked, "{action:?}");
+        let ran = run(&world.to, wanted()).await;
+        assert!(ran.error(&tag).contains(&name), "{ran:?}");
+        let tags = world.target.tags("app");
+        assert_eq!(tags[&tag], image(50).digest());
+        assert!(!tags.contains_key(&name));
+    }
+}
+
 #[test]
 fn a_template_must_tell_the_tags_apart_and_from_themselves() {
     for (template, reason) in [
@@ -172,4 +215,64 @@ fn a_template_must_tell_the_tags_apart_and_from_themselves() {
         let error = template.parse::<BackupTag>().unwrap_err().to_string();
         assert!(error.contains(reason), "{template}: {error}");
     }
+}
+
+/// The requests to the target of a plan that keeps nothing.
+async fn unkept(world: &World) -> u64 {
+    let plan = world.spec(&everything(), world.rules(PruneKind::Selected));
+    world.plan(plan).await.costs.target_requests
+}
+
+/// What an image that is kept replaces is an overwrite too: its digest is told.
+#[tokio::test]
+async fn a_kept_image_that_replaces_another_is_told_with_its_digest() {
+    let world = World::start().await;
+    image(50).store(&world.target, "app", Some("3"));
+    image(60).store(&world.target, "app", Some("old-3"));
+    let wanted = || kept(&world, "old-{tag}", &everything());
+    let told = format!(
+        "the previous image as `old-3`, instead of `{}`",
+        image(60).digest()
+    );
+    let plan = world.plan(wanted()).await;
+    let action = plan.actions.iter().find(|a| a.tag == "3").unwrap();
+    assert!(
+        action.reason.ends_with(&format!("keeps {told}")),
+        "{action:?}"
+    );
+    // The look at the name, the read of the image, and its write.
+    assert_eq!(plan.costs.target_requests, unkept(&world).await + 3);
+    world.target.requests_clear();
+    let ran = run(&world.to, wanted()).await;
+    let reason = &ran.of("3").reason;
+    assert!(reason.ends_with(&format!("kept {told}")), "{reason}");
+    assert_eq!(world.target.tags("app")["old-3"], image(50).digest());
+    let requests = world.target.requests();
+    let own =
+        |one: &&Request| one.path.ends_with("old-3") || one.path.ends_with(image(50).digest());
+    assert_eq!(requests.0.iter().filter(own).count(), 3);
+}
+
+#[tokio::test]
+async fn an_image_that_has_its_other_name_already_is_not_written_again() {
+    let world = World::start().await;
+    image(50).store(&world.target, "app", Some("3"));
+    image(50).store(&world.target, "app", Some("old-3"));
+    let wanted = || kept(&world, "old-{tag}", &everything());
+    let plan = world.plan(wanted()).await;
+    let looked = unkept(&world).await + 1;
+    world.target.requests_clear();
+    let ran = run(&world.to, wanted()).await;
+    let reason = &ran.of("3").reason;
+    assert!(
+        reason.ends_with("kept the previous image as `old-3`"),
+        "{reason}"
+    );
+    let requests = world.target.requests();
+    let writes = requests
+        .0
+        .iter()
+        .filter(|one| one.method == "PUT" && one.path.ends_with("old-3"));
+    assert_eq!(writes.count(), 0);
+    assert_eq!(plan.costs.target_requests, looked);
 }

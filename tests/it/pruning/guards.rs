@@ -8,12 +8,11 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use registrysync::oci::Digest;
 use registrysync::sync::input::spec::OnlyTags;
 use registrysync::sync::progress::{Event, Reporter};
 use registrysync::sync::prune::gate::DeleteGate;
 use registrysync::sync::prune::settings::{Prune, PruneKind};
-use registrysync::sync::{Action, Engine, RunEnd, RunStop, Status, SyncSpec};
+use registrysync::sync::{Action, Engine, RunEnd, RunStop, Status, SyncSpec, TagOutcome};
 
 use super::{World, deleted, head, planned};
 use crate::support::images::OCI_MANIFEST;
@@ -21,7 +20,7 @@ use crate::support::registry::faults::{Action as Happens, Fault, Quirk};
 use crate::sync::{everything, item, literal, regex, repository, run};
 
 /// Nothing was deleted; both the run and the plan say why.
-async fn blocked(world: &World, wanted: SyncSpec, expected: &str, why: &str) {
+pub(super) async fn blocked(world: &World, wanted: SyncSpec, expected: &str, why: &str) {
     let plan = world.plan(wanted.clone()).await;
     assert_eq!(plan.delete, 0, "{plan:?}");
     for tag in expected.split(' ') {
@@ -305,12 +304,7 @@ struct Turnstile {
 }
 
 impl DeleteGate for Turnstile {
-    fn pass<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: &'a Digest,
-    ) -> BoxFuture<'a, Result<(), String>> {
+    fn pass<'a>(&'a self, _: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>> {
         let left = self.left.load(Ordering::Relaxed);
         self.left.store(left.saturating_sub(1), Ordering::Relaxed);
         if left == 1 {
@@ -325,7 +319,11 @@ impl DeleteGate for Turnstile {
     }
 }
 
-async fn run_with(world: &World, wanted: SyncSpec, halt: RunStop) -> (RunEnd, Vec<String>) {
+pub(super) async fn run_with(
+    world: &World,
+    wanted: SyncSpec,
+    halt: RunStop,
+) -> (RunEnd, Vec<String>) {
     let engine = Engine::new(world.to.clone(), wanted);
     let (sender, mut receiver) = mpsc::channel(4);
     let listen = async {

@@ -1,7 +1,11 @@
 //! Deleting at the target: what goes, what stays, and each guard.
 //!
 //! - `choosing`: which tags go; `guards`: what forbids all deletes of a place.
-//! - `requests`: by tag and by digest, on both kinds of registries, and refusals.
+//! - `requests`: by tag and by digest, on both kinds of registries, and refusals; `last_look`: what is
+//!   asked right before each of them.
+//! - `renamed`: tags that have other names at the target.
+//! - `lists`: lists of tags that lack some.
+//! - `notes`: what a plan says besides.
 //! - `backups`: what a tag was before it is overwritten.
 //!
 //! This file: a source, a target with copies, and what the project wrote.
@@ -9,6 +13,10 @@
 mod backups;
 mod choosing;
 mod guards;
+mod last_look;
+mod lists;
+mod notes;
+mod renamed;
 mod requests;
 
 use std::collections::HashMap;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use registrysync::sync::prune::settings::PruneKind;
 use registrysync::sync::{Action, Engine, Status, SyncItem, SyncSpec};
 
-use super::{World, deleted, head, image, rules, written};
+use super::{World, deleted, head, image, planned, rules, written};
 use crate::support::docker_registry::DockerRegistry;
 use crate::support::images::{AMD64, Blob, Format, Image, OCI_MANIFEST};
 use crate::support::registry::Registry;
@@ -41,14 +41,28 @@ async fn by_digest_an_image_stays_that_another_tag_needs() {
     let world = World::with(&[3, 4]).await;
     world.leave(&["3", "5"]);
     by_digest_only(&world.target, 405);
+    let plan = world.plan(gone(&world)).await;
+    assert_eq!(planned(&plan, Action::Delete), "3 5");
+    let told = plan.warnings.join("\n");
+    assert!(told.contains("app`: `3` stays if `"), "{told}");
+    assert!(told.ends_with("deletes only whole images, since `4` is the same image"));
     let ran = run(&world.to, gone(&world)).await;
     assert_eq!(deleted(&ran, Status::Done), "5");
     assert_eq!(world.tags(), "1 10 2 3 4 6 7 8 9");
-    assert_eq!(ran.warnings.len(), 1);
+    stays(&ran, "3", "`4` is the same image");
+}
+
+/// The tag's delete is blocked by another one, and says why.
+fn stays(ran: &crate::sync::Ran, tag: &str, why: &str) {
+    let mut all = ran.outcomes.iter();
+    let outcome = all.find(|o| o.action == Action::Delete && o.target_tag == tag);
+    let outcome = outcome.unwrap_or_else(|| panic!("`{tag}`: {ran:?}"));
+    assert_eq!(outcome.status, Status::Blocked);
+    let why = format!("; not deleted: {why}");
+    assert!(outcome.reason.contains(&why), "{outcome:?}");
     assert!(
-        ran.warnings[0].contains("`3` stays: `4` is the same image"),
-        "{:?}",
-        ran.warnings
+        outcome.reason.ends_with("deletes only whole images"),
+        "{outcome:?}"
     );
 }
 
@@ -106,11 +120,7 @@ async fn by_digest_a_child_stays_as_long_as_its_index_does() {
     by_digest_only(&target, 405);
     let ran = prune_family(&source, target.address(), "^(other|index)$").await;
     assert_eq!(ran.end.totals.deleted, 0);
-    assert!(
-        ran.warnings[0].contains("`z-child` stays: the index `index` contains it"),
-        "{:?}",
-        ran.warnings
-    );
+    stays(&ran, "z-child", "the index `index` contains it");
     assert!(target.manifest("app", child.digest()).is_some());
     // If both go, the index goes first.
     let ran = prune_family(&source, target.address(), "^other$").await;
@@ -149,11 +159,7 @@ async fn by_digest_an_image_stays_that_an_index_within_an_index_contains() {
         }
         let ran = prune_family(&source, target.address(), "^outer$").await;
         assert_eq!(ran.end.totals.deleted, 0, "{ran:?}");
-        assert!(
-            ran.warnings[0].contains("`child` stays: the index `outer` contains it"),
-            "{:?}",
-            ran.warnings
-        );
+        stays(&ran, "child", "the index `outer` contains it");
         assert!(target.manifest("app", child.digest()).is_some());
     }
 }
@@ -196,9 +202,8 @@ async fn by_digest_an_image_stays_that_an_item_names_by_digest() {
     by_digest_only(&target, 405);
     let ran = prune_items(&source, target.address(), items()).await;
     assert_eq!(ran.end.totals.deleted, 0, "{ran:?}");
-    let all = ran.warnings.join("\n");
-    assert!(all.contains("`other` stays: `sha256:"), "{all}");
-    assert!(all.contains("`z-child` stays: the index `"), "{all}");
+    stays(&ran, "other", "`sha256:");
+    stays(&ran, "z-child", "the index `");
     for image in [&index, &child, &pinned, &image(9)] {
         assert!(target.manifest("app", image.digest()).is_some());
     }
@@ -229,10 +234,7 @@ async fn by_digest_an_image_stays_that_gets_another_tag_meanwhile() {
     let (ran, ()) = tokio::join!(run(&world.to, gone(&world)), tagged);
     assert_eq!(deleted(&ran, Status::Done), "3 5", "{ran:?}");
     assert_eq!(world.target.tags("app")["prod"], image(4).digest());
-    assert!(
-        ran.warnings[0].contains("`4` stays: `prod` is the same image"),
-        "{ran:?}"
-    );
+    stays(&ran, "4", "`prod` is the same image");
 }
 
 #[tokio::test]
@@ -369,9 +371,48 @@ async fn a_real_registry_deletes_by_digest() {
     assert_eq!(deleted(&ran, Status::Done), "2 3 3-too", "{ran:?}");
     let left = tags_at(target.address(), "app").await;
     assert_eq!(left.into_keys().collect::<Vec<_>>(), ["1", "4", "4-too"]);
-    assert!(
-        ran.warnings[0].contains("`4` stays: `4-too` is the same image"),
-        "{:?}",
-        ran.warnings
-    );
+    stays(&ran, "4", "`4-too` is the same image");
+}
+
+/// A retry of the delete finds nothing any more: it was this run's.
+#[tokio::test]
+async fn a_delete_whose_answer_is_lost_is_this_runs() {
+    for by_digest in [false, true] {
+        let world = World::start().await;
+        world.leave(&["3", "4"]);
+        if by_digest {
+            by_digest_only(&world.target, 405);
+        }
+        let at = if by_digest {
+            "/manifests/sha256"
+        } else {
+            "/manifests/[34]$"
+        };
+        let lost = crate::support::registry::faults::Action::AnswerLost;
+        world
+            .target
+            .fault_add(Fault::on("DELETE", at, lost).times(1));
+        let ran = run(&world.to, gone(&world)).await;
+        assert_eq!(deleted(&ran, Status::Done), "3 4", "{ran:?}");
+    }
+}
+
+/// Nothing is deleted that somebody else has deleted between the looks.
+#[tokio::test]
+async fn a_tag_that_somebody_else_deletes_meanwhile_is_not_this_runs() {
+    for by_digest in [false, true] {
+        let world = World::start().await;
+        world.leave(&["3", "4"]);
+        if by_digest {
+            by_digest_only(&world.target, 405);
+        }
+        // After the decision it is gone.
+        world
+            .target
+            .fault_add(Fault::status("HEAD", "/manifests/3$", 404).after(1));
+        let ran = run(&world.to, gone(&world)).await;
+        assert_eq!(deleted(&ran, Status::Done), "4", "{ran:?}");
+        let place = format!("{}/app", world.target.address());
+        assert_eq!(ran.forgotten, [(place, vec!["3".to_owned()])]);
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel::connection::{Connection as _, InstrumentationEvent};
 
-use registrysync::service::runs::job::run_job_load;
+use registrysync::service::runs::job::load::run_job_load;
 use registrysync::store::access::org::org_create;
 use registrysync::store::runs::part::PartStatus;
 use registrysync::store::runs::progress::part_end;

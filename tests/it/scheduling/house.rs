@@ -106,6 +106,9 @@ on_both_databases! {
             let first = housekeeping_claim(conn, "a", LEASE)?.expect("the run");
             assert_eq!((first.run_id, first.attempt), (id, 1));
             assert_eq!(housekeeping_claim(conn, "b", LEASE)?, None);
+            // One whose clock was read a little earlier.
+            let earlier = std::time::Duration::from_secs(58);
+            assert_eq!(housekeeping_claim(conn, "b", earlier)?, None);
             let line = || vec![NewLogLine::now(LogLevel::Info, "here".to_owned())];
             assert!(housekeeping_progress(conn, &first, &line(), LEASE)?);
             // Its lease has expired, or lasts for years since a clock was changed.

@@ -15,6 +15,9 @@ on_both_databases! {
             assert_eq!(index_lease_take(conn, place, "a 1", LEASE)?, None);
             let held = Some("a 1".to_owned());
             assert_eq!(index_lease_take(conn, place, "b 1", LEASE)?, held);
+            // One whose clock was read a little earlier.
+            let earlier = Duration::from_secs(358);
+            assert_eq!(index_lease_take(conn, place, "b 0", earlier)?, held);
             assert_eq!(index_lease_take(conn, "r.example/other:sha256-x", "b 1", LEASE)?, None);
             // Only its holder gives it back.
             index_lease_end(conn, place, "b 1")?;

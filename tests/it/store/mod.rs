@@ -20,6 +20,7 @@ mod catalogue;
 mod index_leases;
 mod link;
 mod migrations;
+mod needed;
 mod notifications;
 mod opening;
 mod projects;

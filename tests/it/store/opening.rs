@@ -46,7 +46,7 @@ on_both_databases! {
         db.run(|conn| {
             account(conn, "acme");
             for table in [
-                "kept_action", "kept_plan", "notification", "written_tag", "run_repository", "run_catalogue", "run_asked", "synced_tag", "run_log", "run_result", "run_part", "worker", "tasko_run", "tasko_schedule", "tasko_template", "tasko_task",
+                "kept_action", "kept_plan", "notification", "written_tag", "write_intent", "run_repository", "run_catalogue", "run_asked", "synced_tag", "run_log", "run_result", "run_part", "worker", "tasko_run", "tasko_schedule", "tasko_template", "tasko_task",
                 "tasko_bunch", "sync_item", "sync_project", "image_store",
             ] {
                 conn.batch_execute(&format!("DROP TABLE {table}"))?;

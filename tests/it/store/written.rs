@@ -1,16 +1,21 @@
 use super::account;
 use crate::support::build::{ProjectBuilder, RunBuilder};
-use crate::support::queue::claim;
+use crate::support::queue::{claim, end};
 use diesel::prelude::*;
+use registrysync::store::Error;
 use registrysync::store::now;
 use registrysync::store::projects::project::{
     Project, ProjectChange, project_touch, project_update,
+};
+use registrysync::store::projects::write_intent::{
+    IntentRow, intent_list, intents_put, intents_remove,
 };
 use registrysync::store::projects::written_tag::{
     DeleteBar, DeleteRight, WrittenKey, WrittenRow, delete_bar, written_forget, written_list,
     written_remove, written_upsert,
 };
 use registrysync::store::runs::cancel::run_cancel;
+use registrysync::store::runs::run::{RunStatus, RunTotals};
 use registrysync::store::schema::{run_part, sync_project};
 
 const PLACE: &str = "target.example/app";
@@ -124,6 +129,55 @@ on_both_databases! {
             let (_, right) = world(conn, &key, "g");
             let gone = DeleteRight { project_id: 4711, ..right };
             assert_eq!(bar(conn, &gone, "g")?, Some(DeleteBar::ProjectGone));
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn an_intent_is_kept_once_a_tag_by_the_holder_of_the_part_only(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (web, right) = world(conn, &key, "a");
+            let intent = |tag: &str, expected: &str| IntentRow {
+                place: PLACE.to_owned(),
+                tag: tag.to_owned(),
+                expected: expected.to_owned(),
+            };
+            let one = [intent("a", "1"), intent("b", "1"), intent("b", "2")];
+            intents_put(conn, right.lease, web.id, &one)?;
+            intents_put(conn, right.lease, web.id, &[intent("a", "3")])?;
+            let all = intent_list(conn, web.id, PLACE)?;
+            assert_eq!(all, [intent("a", "3"), intent("b", "2")]);
+            assert_eq!(intent_list(conn, web.id, "target.example/other")?, []);
+            let (other, _) = world(conn, &key, "b");
+            assert_eq!(intent_list(conn, other.id, PLACE)?, []);
+            intents_remove(conn, other.id, &[row("a", "").key()])?;
+            intents_remove(conn, web.id, &[row("b", "").key(), row("b", "").key()])?;
+            assert_eq!(intent_list(conn, web.id, PLACE)?, [intent("a", "3")]);
+            let mut lost = right.lease;
+            lost.fence += 1;
+            let refused = intents_put(conn, lost, web.id, &[intent("c", "1")]);
+            assert!(matches!(refused, Err(Error::FenceLost { .. })), "{refused:?}");
+            assert_eq!(intent_list(conn, web.id, PLACE)?, [intent("a", "3")]);
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn a_part_that_has_ended_deletes_nothing(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (_, right) = world(conn, &key, "a");
+            let key = row("a", "").key();
+            assert_eq!(delete_bar(conn, &right, &key, "sha256:1")?, None);
+            end(conn, right.lease, RunStatus::Finished, "", &RunTotals::default())?;
+            assert_eq!(delete_bar(conn, &right, &key, "sha256:1")?, Some(DeleteBar::PartLost));
             Ok(())
         })
         .await

@@ -246,6 +246,28 @@ async fn a_change_of_the_form_is_an_update() {
     }
 }
 
+/// A platform that the image lacks isn't written.
+#[tokio::test]
+async fn a_reason_names_only_the_platforms_that_are_copied() {
+    let source = Registry::start().await;
+    let image = Image::attested(1, 500);
+    image.store(&source, "app", Some("1"));
+    let from = client(source.address());
+    for (index, form) in [
+        (IndexMode::Rewrite, "a smaller index with `arm64`"),
+        (IndexMode::Sparse, "the same index with only `arm64`"),
+    ] {
+        let target = Registry::builder()
+            .quirk(Quirk::SparseAllowed)
+            .start()
+            .await;
+        let wanted = wanted(&from, &["arm64", "s390x"], Some(index));
+        let ran = run(&client(target.address()), wanted).await;
+        let reason = &ran.of("1").reason;
+        assert!(reason.ends_with(&format!("written as {form}")), "{reason}");
+    }
+}
+
 #[tokio::test]
 async fn a_digest_and_a_smaller_index_contradict_each_other() {
     let (source, target) = (Registry::start().await, Registry::start().await);

@@ -7,7 +7,7 @@
 //! - `blobs`: failing transfers, refused mounts, content that doesn't match its digest.
 //! - `referrers`: signatures, SBOMs and attestations, with and without the referrers API.
 //! - `selecting`: listings, conflicts, sources that are the target; `newest`: the youngest images;
-//!   `naming`: target tags and repositories from templates.
+//!   `naming`: target tags and repositories from templates; `several_items`: a tag of more than one.
 //! - `skopeo`: the same files with the real skopeo.
 //! - `writers`: one writer per place.
 //!
@@ -22,6 +22,7 @@ mod odd_manifests;
 mod platforms;
 mod referrers;
 pub(crate) mod selecting;
+mod several_items;
 mod skopeo;
 mod writers;
 
@@ -167,7 +168,7 @@ pub(crate) async fn run_engine(engine: &Engine) -> Ran {
         let (mut outcomes, mut warnings, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(event) = receiver.recv().await {
             match event {
-                Event::Finished(outcome) => outcomes.push(*outcome),
+                Event::Finished(outcome) | Event::Recovered(outcome) => outcomes.push(*outcome),
                 Event::Warning(text) | Event::Empty(text) => warnings.push(text),
                 Event::Forgotten { place, tags } => forgotten.push((place, tags)),
                 Event::Selected { .. } | Event::Note(_) => {}

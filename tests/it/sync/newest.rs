@@ -1,9 +1,13 @@
 //! The youngest images, by their creation times at the source.
 
-use registrysync::sync::selection::newest::NewestBy;
-use registrysync::sync::{Action as Done, SelectorSpec};
+use std::collections::HashMap;
 
-use super::{client, item, run, spec, tags_at};
+use registrysync::sync::prune::settings::PruneKind;
+use registrysync::sync::selection::newest::NewestBy;
+use registrysync::sync::{Action as Done, Engine, SelectorSpec, Status, SyncSpec};
+
+use super::{client, everything, item, run, spec, tags_at};
+use crate::pruning::{deleted, rules, written};
 use crate::support::images::{AMD64, ARM64, Format, Image};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
@@ -72,6 +76,30 @@ async fn a_creation_time_that_can_not_be_read_fails_its_tag_only() {
     assert!(ran.error("c").contains("403"), "{ran:?}");
     assert_eq!(ran.of("a").action, Done::Copy);
     assert_eq!((ran.end.totals.copied, ran.end.totals.failed), (2, 1));
+}
+
+/// A tag may be missing from the selection only because of that.
+#[tokio::test]
+async fn a_creation_time_that_can_not_be_read_forbids_deletes() {
+    let (source, target) = (aged().await, Registry::start().await);
+    let (from, to) = (client(source.address()), client(target.address()));
+    let all = run(&to, spec(vec![item(&from, "app", &everything())])).await;
+    let place = format!("{}/app", target.address());
+    let rules = rules(PruneKind::Gone, HashMap::from([(place, written(&all))]));
+    source.tag_remove("app", "d");
+    source.fault_add(Fault::status("GET", "/manifests/c$", 403));
+    let wanted = || SyncSpec {
+        prune: Some(rules.clone()),
+        ..spec(vec![item(&from, "app", &youngest(2))])
+    };
+    let plan = Engine::new(to.clone(), wanted()).plan().await;
+    let counts = (plan.delete, plan.blocked, plan.failed);
+    assert_eq!(counts, (0, 1, 1), "{plan:?}");
+    let ran = run(&to, wanted()).await;
+    assert_eq!(deleted(&ran, Status::Blocked), "d", "{ran:?}");
+    let why = &ran.of("d").reason;
+    assert!(why.contains("its creation time can't be read"), "{why}");
+    assert!(target.tags("app").contains_key("d"));
 }
 
 #[tokio::test]

@@ -183,6 +183,80 @@ async fn a_schedule_is_set_shown_and_removed_by_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_project_s_flags_set_they_unset() {
+    let server = Server::start(None);
+    let person = Person::at(&server);
+    for (label, address) in [("from", "a.example.org"), ("to", "b.example.org")] {
+        person.hears(&["store", "add", label, address], 0);
+    }
+    let make = ["project", "create", "web", "--from", "from", "--to", "to"];
+    person.hears(&make, 0);
+    let shown = || {
+        let shown = person.hears(&["project", "show", "web", "--json"], 0);
+        let mut shown: Value = serde_json::from_str(&shown).unwrap();
+        for changing in ["version", "modified"] {
+            shown.as_object_mut().unwrap().remove(changing);
+        }
+        shown
+    };
+    let set = |words: &[&str]| person.hears(&[&["project", "set", "web"], words].concat(), 0);
+    let before = shown();
+    set(&[
+        "--target-tag",
+        "{tag}-{date}",
+        "--backup-tag",
+        "{tag}-before",
+        "--index",
+        "sparse",
+    ]);
+    set(&[
+        "--architecture",
+        "arm64",
+        "--architecture",
+        "amd64",
+        "--referrers=signature, sbom",
+    ]);
+    set(&["--on-empty", "fail", "--description", "mine", "--disabled"]);
+    let changed = shown();
+    assert_eq!(changed["enabled"], false);
+    assert_eq!(
+        changed["referrers"],
+        serde_json::json!(["sbom", "signature"])
+    );
+    set(&[
+        "--target-tag",
+        "",
+        "--backup-tag",
+        "",
+        "--index",
+        "",
+        "--architecture",
+        "",
+    ]);
+    set(&[
+        "--referrers=",
+        "--on-empty",
+        "",
+        "--description",
+        "",
+        "--enabled",
+    ]);
+    assert_eq!(shown(), before);
+    let refused = person.hears(&["project", "set", "web", "--prune-limit", "-5"], 1);
+    assert!(refused.contains("`prune_limit`: `-5`"), "{refused}");
+    let mixed = [
+        "project",
+        "set",
+        "web",
+        "--architecture",
+        "",
+        "--architecture",
+        "arm64",
+    ];
+    person.hears(&mixed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn failed_tags_are_named_at_the_end_of_a_run() {
     let (source, target) = (Registry::start().await, Registry::start().await);
     for (seed, tag) in [(1, "good"), (2, "bad")] {
@@ -207,6 +281,14 @@ async fn failed_tags_are_named_at_the_end_of_a_run() {
     let last = said.lines().last().unwrap();
     assert!(last.starts_with("run 1: FAILED: "), "{said}");
     assert_eq!(last.matches("2 failed").count(), 1, "{said}");
+    let listed = person.says(&["project", "run", "web", "--wait", "--json"]);
+    assert_eq!(listed.status.code(), Some(1));
+    let run: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let failures = run["failures"].as_array().unwrap();
+    let mut tags: Vec<_> = failures.iter().map(|one| one["tag"].as_str()).collect();
+    tags.sort_unstable();
+    assert_eq!(tags, [Some("bad"), Some("good")]);
+    assert!(failures.iter().all(|one| one["error"].is_string()), "{run}");
 }
 
 /// A client distinguishes an unreachable database, which is temporary, from its own errors.

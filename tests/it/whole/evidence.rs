@@ -115,6 +115,9 @@ async fn evidence_is_enough(database: Option<String>) {
     person.hears(&[&words[..], &[json_file.to_str().unwrap()]].concat(), 0);
     let csv = person.hears(&["project", "evidence", &id, "--format", "csv"], 0);
     std::fs::write(&csv_file, csv).unwrap();
+    let printed = person.hears(&[&words[..], &["-"]].concat(), 0);
+    let written = std::fs::read_to_string(&json_file).unwrap();
+    assert_eq!(printed, written);
 
     let document: Value = serde_json::from_slice(&std::fs::read(&json_file).unwrap()).unwrap();
     assert_eq!(
@@ -195,4 +198,7 @@ async fn evidence_that_can_not_be_written_or_found_is_reported() {
         "nothing is left"
     );
     person.hears(&["project", "evidence", "1", "--format", "xml"], 2);
+    let nameless = person.hears(&["project", "evidence", "1", "--output", "run"], 2);
+    let words = "`--output`: `run`: expected a name that ends with `.json` or `.csv`";
+    assert!(nameless.contains(words), "{nameless}");
 }

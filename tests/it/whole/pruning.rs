@@ -23,11 +23,11 @@ async fn registries() -> (Registry, Registry) {
     (source, Registry::start().await)
 }
 
-fn store(registry: &Registry, seed: u64, tag: &str) {
+pub(super) fn store(registry: &Registry, seed: u64, tag: &str) {
     Image::artifact(seed, "a/b").store(registry, "app", Some(tag));
 }
 
-async fn set(session: &Session, details: Value) -> Result<Value, String> {
+pub(super) async fn set(session: &Session, details: Value) -> Result<Value, String> {
     let body = json!({"label": "web", "details": details});
     session.post("registrysync/setDetails", body).await
 }
@@ -38,12 +38,12 @@ async fn force(session: &Session) -> Value {
     session.run_ended(id.as_i64().unwrap()).await
 }
 
-async fn run(session: &Session) -> Value {
+pub(super) async fn run(session: &Session) -> Value {
     session.run_ended(session.run().await).await
 }
 
 /// A server with a project of `app` that has run, and deletes what has left the source.
-async fn world(database: Option<String>) -> (Registry, Registry, Server, Session) {
+pub(super) async fn world(database: Option<String>) -> (Registry, Registry, Server, Session) {
     let (source, target) = registries().await;
     let server = Server::start(database);
     let session = server.login().await;
@@ -61,7 +61,7 @@ fn deletes(target: &Registry) -> usize {
     target.requests().count("DELETE", Kind::Manifest)
 }
 
-fn tags(target: &Registry) -> String {
+pub(super) fn tags(target: &Registry) -> String {
     target.tags("app").into_keys().collect::<Vec<_>>().join(" ")
 }
 
@@ -123,6 +123,7 @@ async fn life(database: Option<String>) {
         (&json!(1), &json!(true))
     );
     assert_eq!(evidence["asked"]["options"]["prune"], "gone");
+    assert!(evidence["asked"].get("force").is_none());
 
     // Two of five are more than a fifth.
     for tag in ["4", "5"] {
@@ -142,8 +143,22 @@ async fn life(database: Option<String>) {
         error.contains("2 of the 5 tags of `") && error.contains("`force`"),
         "{error}"
     );
+    assert_eq!(done["force"], false);
     let done = force(&session).await;
-    assert_eq!(done["counts"]["deleted"], 2, "{done}");
+    assert_eq!(
+        (&done["counts"]["deleted"], &done["force"]),
+        (&json!(2), &json!(true)),
+        "{done}"
+    );
+    let id = done["id"].as_i64().unwrap();
+    assert!(session.log(id).await.contains("1 item, with `force`"));
+    let id = id.to_string();
+    let query = [("runId", id.as_str())];
+    let evidence = session
+        .get("registrysync/getRunEvidence", &query)
+        .await
+        .unwrap();
+    assert_eq!(evidence["asked"]["force"], true);
     assert_eq!(tags(&target), "1 2 foreign");
 }
 
@@ -224,9 +239,43 @@ async fn two_projects_with_one_target_delete_nothing_that_both_wrote() {
     assert_eq!(tags(&target), "1 2 3 5");
     let log = session.log(done["id"].as_i64().unwrap()).await;
     assert!(
-        log.contains("1 tag stays: 1 written by another project too"),
+        log.contains("1 tag stays: 1 needed by another project too"),
         "{log}"
     );
+}
+
+/// The other project found the tag as it should be, so it has written nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_another_project_only_found_stays_as_long_as_that_one_selects_it() {
+    let (source, target, _server, session) = world(None).await;
+    let other_source = Registry::start().await;
+    store(&other_source, 3, "3");
+    session.store("elsewhere", other_source.address()).await;
+    let body = json!({"label": "other", "srcStore": "elsewhere", "destStore": "to"});
+    session.post("registrysync/create", body).await.unwrap();
+    let body = json!({"label": "other", "repository": "app", "tags": []});
+    session.post("registrysync/addImage", body).await.unwrap();
+    let other = async || {
+        let body = json!({"label": "other"});
+        let id = session.post("registrysync/run", body).await.unwrap();
+        session.run_ended(id.as_i64().unwrap()).await
+    };
+    assert_eq!(other().await["counts"]["skipped"], 1);
+    source.tag_remove("app", "3");
+    let done = run(&session).await;
+    assert_eq!(done["counts"]["deleted"], 0, "{done}");
+    let log = session.log(done["id"].as_i64().unwrap()).await;
+    assert!(
+        log.contains("1 tag stays: 1 needed by another project too"),
+        "{log}"
+    );
+    // Once the other one has lost it too, it goes.
+    other_source.tag_remove("app", "3");
+    store(&other_source, 8, "8");
+    other().await;
+    let done = run(&session).await;
+    assert_eq!(done["counts"]["deleted"], 1, "{done}");
+    assert_eq!(tags(&target), "1 2 4 5 8");
 }
 
 /// Changes its database.
@@ -334,7 +383,7 @@ async fn a_tag_that_another_project_records_in_between_stays() {
             place, tag, source_repository, source_tag, digest, written_at FROM written_tag";
         executed(server, sql).await;
     };
-    between(None, claim, "another project has written it too, meanwhile").await;
+    between(None, claim, "another project needs it too, meanwhile").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! `registrysync project evidence`: what a run was asked and did, for auditors.
 
-use std::io::Write as _;
+use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
@@ -8,36 +8,33 @@ use crate::cli::client::args::ProjectEvidenceArguments;
 use crate::cli::client::connection::Session;
 use crate::cli::client::table::{cell, members};
 use crate::cli::error::CliError;
-use crate::cli::output::{csv_text, json_indented, json_line, talk_line};
-use crate::cli::result_file::ResultFile;
+use crate::cli::output::talk_line;
+use crate::cli::result_file::{ResultFile, STDOUT};
 use crate::cli::values::EvidenceFormat;
 
 pub(super) async fn run(arguments: &ProjectEvidenceArguments, json: bool) -> Result<u8, CliError> {
-    let begin = |path| ResultFile::begin("--output", path);
-    let mut file = arguments.output.as_ref().map(begin).transpose()?;
+    let path = arguments.output.as_deref().unwrap_or(Path::new(STDOUT));
+    let format = EvidenceFormat::of(arguments.format, path, ["--output", "--format"])?;
+    let mut file = ResultFile::begin_or_print("--output", path, format.printer())?;
     let mut session = Session::open(&arguments.connection)?;
-    let named = arguments.output.as_deref().and_then(EvidenceFormat::of);
-    match arguments.format.or(named).unwrap_or(EvidenceFormat::Json) {
+    match format {
         EvidenceFormat::Json => {
             let document = document(&mut session, arguments.run).await?;
-            match &mut file {
-                Some(file) => file.write(|file| {
+            file.write(|file| {
+                if json {
+                    serde_json::to_writer(&mut *file, &document)?;
+                } else {
                     serde_json::to_writer_pretty(&mut *file, &document)?;
-                    file.write_all(b"\n")
-                })?,
-                None if json => json_line(&document),
-                None => json_indented(&document),
-            }
+                }
+                file.write_all(b"\n")
+            })?;
         }
         EvidenceFormat::Csv => {
             let text = csv(&mut session, arguments.run).await?;
-            match &mut file {
-                Some(file) => file.write(|file| file.write_all(text.as_bytes()))?,
-                None => csv_text(&text),
-            }
+            file.write(|file| file.write_all(text.as_bytes()))?;
         }
     }
-    file.map_or(Ok(()), ResultFile::finish)?;
+    file.finish()?;
     Ok(0)
 }
 

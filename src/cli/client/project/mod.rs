@@ -241,7 +241,10 @@ async fn create(arguments: &ProjectCreateArguments, json: bool) -> Result<u8, Cl
 }
 
 async fn set(arguments: &ProjectSetArguments, json: bool) -> Result<u8, CliError> {
-    let (label, details) = (&arguments.label, arguments.options.members());
+    let (label, mut details) = (&arguments.label, arguments.options.members());
+    if arguments.enabled || arguments.disabled {
+        details.insert("enabled".into(), json!(arguments.enabled));
+    }
     if details.is_empty() {
         return Err(CliError::Input(
             "nothing to change; give an option, such as `--prune gone`".into(),
@@ -273,7 +276,7 @@ fn item(arguments: &ProjectCreateArguments) -> Result<Option<Map<String, Json>>,
         (None, None) if options.is_empty() && select.tags.is_empty() => return Ok(None),
         (None, None) => {
             return Err(CliError::Input(
-                "tags are given without a repository; give `--repository`".into(),
+                "what to select is given without a repository; give `--repository` or `--repository-regex`".into(),
             ));
         }
     };

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::cli::client::connection::Session;
 use crate::cli::client::table::{self, cell, members, rows};
 use crate::cli::error::CliError;
-use crate::cli::output::{data_line, json_line, named, talk_line};
+use crate::cli::output::{data_line, failure_tell, json_line, named, talk_line};
 use crate::text::{Bytes, counted};
 
 /// Plans a project, and keeps the plan if asked.
@@ -23,12 +23,21 @@ pub(super) async fn make(
     };
     plan_print(&plan, json);
     if let (Some(id), false) = (plan["id"].as_i64(), json) {
+        let does = ["copy", "update", "delete"].into_iter();
+        let mut does = does.filter(|name| plan["totals"][name] != 0);
+        let then = match does.next() {
+            Some(_) => format!("to run exactly this: registrysync project run {label} --plan {id}"),
+            None => "it has nothing to copy or to delete".to_owned(),
+        };
         talk_line(&format!(
-            "plan {id} is kept until {}; to run exactly this: registrysync project run {label} --plan {id}",
+            "plan {id} is kept until {}; {then}",
             cell(&plan["expires"])
         ));
     }
-    Ok(u8::from(plan["totals"]["blocked"] != 0))
+    let is_bad = ["blocked", "failed"]
+        .into_iter()
+        .any(|name| plan["totals"][name] != 0);
+    Ok(u8::from(is_bad || !plan["failure"].is_null()))
 }
 
 /// Shows a kept plan.
@@ -56,7 +65,7 @@ pub(super) async fn list(session: &mut Session, label: &str, json: bool) -> Resu
         plans.iter().for_each(json_line);
         return Ok(0);
     }
-    let lines: Vec<[String; 8]> = plans
+    let lines: Vec<[String; 9]> = plans
         .iter()
         .map(|plan| {
             let total = |name: &str| cell(&plan["totals"][name]);
@@ -69,12 +78,13 @@ pub(super) async fn list(session: &mut Session, label: &str, json: bool) -> Resu
                 total("update"),
                 total("delete"),
                 total("blocked"),
+                total("failed"),
             ]
         })
         .collect();
     table::print(
         [
-            "PLAN", "MADE", "BY", "EXPIRES", "COPY", "UPDATE", "DELETE", "BLOCKED",
+            "PLAN", "MADE", "BY", "EXPIRES", "COPY", "UPDATE", "DELETE", "BLOCKED", "FAILED",
         ],
         &lines,
         "there are no kept plans; make one with `registrysync project plan LABEL --keep`",
@@ -114,18 +124,22 @@ fn plan_print(plan: &Json, json: bool) {
     }
     let total = |name: &str| number(&plan["totals"][name]).unwrap_or(0);
     talk_line(&format!(
-        "would copy {}, update {}, skip {}, delete {}; {} blocked; at most {} to send in {} to the source ({}) \
-         and {} to the target; nothing was written",
+        "would copy {}, update {}, skip {}, delete {}; {} blocked, {} failed; at most {} to send; {} to the source ({}), {} to \
+         the target; nothing was written",
         total("copy"),
         total("update"),
         total("skip"),
         total("delete"),
         total("blocked"),
+        total("failed"),
         Bytes(total("bytes")),
         counted(total("source_requests"), "request"),
         counted(total("pulls"), "pull"),
         counted(total("target_requests"), "request"),
     ));
+    if let Json::String(failure) = &plan["failure"] {
+        failure_tell(failure);
+    }
 }
 
 /// A number, or a count of bytes, which is text.

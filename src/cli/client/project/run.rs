@@ -24,6 +24,9 @@ const COUNTS: [&str; 6] = [
     "copied", "updated", "skipped", "deleted", "blocked", "failed",
 ];
 
+/// How a tag ends that isn't as it should be.
+const NOT_DONE: [&str; 2] = ["failed", "blocked"];
+
 /// What a run is asked, as the API takes it; what isn't given is left out.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(in crate::cli) struct RunOptions {
@@ -59,7 +62,7 @@ pub(super) async fn watch(
     quiet: bool,
 ) -> Result<u8, CliError> {
     let mut display = Display::new(id, quiet);
-    let run = tokio::select! {
+    let mut run = tokio::select! {
         run = ended(session, id, &mut display) => run?,
         () = interrupted() => {
             talk_line(&format!("run {id} continues on the server"));
@@ -68,6 +71,10 @@ pub(super) async fn watch(
     };
     display.clear();
     if json {
+        let failures = failures(session, id).await?;
+        if let Json::Object(members) = &mut run {
+            members.insert("failures".into(), failures.into());
+        }
         json_line(&run);
     } else {
         failures_show(session, id, &run).await?;
@@ -78,9 +85,7 @@ pub(super) async fn watch(
             talk_line(&ending(id, &run));
         }
     }
-    let failed = ["failed", "blocked"]
-        .into_iter()
-        .any(|name| run["counts"][name] != 0);
+    let failed = NOT_DONE.into_iter().any(|name| run["counts"][name] != 0);
     Ok(u8::from(failed || run["status"] != "FINISHED"))
 }
 
@@ -97,9 +102,20 @@ async fn ended(session: &mut Session, id: i64, display: &mut Display) -> Result<
     }
 }
 
+/// All tags that failed or are blocked.
+async fn failures(session: &mut Session, id: i64) -> Result<Vec<Json>, CliError> {
+    let mut all = Vec::new();
+    for status in NOT_DONE {
+        let args = json!({"runId": id, "status": status});
+        let results = session.get("registrysync.listRunResults", members(args));
+        all.extend(rows(results.await?));
+    }
+    Ok(all)
+}
+
 /// Shows the first tags that failed or are blocked.
 async fn failures_show(session: &mut Session, id: i64, run: &Json) -> Result<(), CliError> {
-    for status in ["failed", "blocked"] {
+    for status in NOT_DONE {
         let count = run["counts"][status].as_u64().unwrap_or(0);
         if count == 0 {
             continue;
@@ -127,9 +143,13 @@ async fn warnings_show(session: &mut Session, id: i64, run: &Json) -> Result<(),
     let (mut offset, mut shown) = (0, 0);
     while shown < count.min(FAILURES_NAMED as u64) {
         let lines = log_page(session, id, offset).await?;
-        for line in lines.iter().filter(|line| line["level"] == "warn") {
+        // Blocked tags were shown as such.
+        let is_warning = |line: &&Json| {
+            line["level"] == "warn" && !cell(&line["message"]).contains("` is blocked: ")
+        };
+        for line in lines.iter().filter(is_warning) {
             if shown < FAILURES_NAMED as u64 {
-                talk_line(&format!("warning {}", cell(&line["message"])));
+                talk_line(&format!("warning: {}", cell(&line["message"])));
                 shown += 1;
             }
         }
@@ -177,7 +197,10 @@ fn bytes(run: &Json) -> u64 {
 fn counts(run: &Json) -> String {
     let said: Vec<String> = (COUNTS.into_iter().chain(["warnings"]))
         .filter(|name| run["counts"][name].as_u64().is_some_and(|count| count > 0))
-        .map(|name| format!("{} {name}", run["counts"][name]))
+        .map(|name| match (name, &run["counts"][name]) {
+            ("warnings", count) => counted(count.as_u64().unwrap_or(0), "warning"),
+            (name, count) => format!("{count} {name}"),
+        })
         .collect();
     if said.is_empty() {
         "no tags".to_owned()

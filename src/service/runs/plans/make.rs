@@ -9,14 +9,14 @@ use super::show::{PlanView, plan_show, plans_clean};
 use super::totals::{PlanTotals, warnings_keep};
 use crate::service::paging::{Rows, Slice};
 use crate::service::projects::lookup::{ProjectName, project_find};
-use crate::service::runs::job::{Job, job_load};
+use crate::service::runs::job::load::job_load;
 use crate::service::runs::start::plan_reached;
 use crate::service::{App, Caller, Error};
 use crate::store::projects::kept_action::{ActionRow, actions_add};
 use crate::store::projects::kept_plan::{
     NewKeptPlan, PlanResult, plan_begin, plan_complete, plan_hide, plan_ids, plan_run,
 };
-use crate::store::projects::project::{Project, project_lock};
+use crate::store::projects::project::{Project, project_by_id, project_lock};
 use crate::store::{Db, DbConnection};
 use crate::sync::kept::record::ActionRecord;
 use crate::sync::{Engine, Plan, PlanAction};
@@ -44,25 +44,29 @@ pub async fn plan_create(
         Ok::<_, Error>((project, origin))
     });
     let (project, origin) = read.await?;
-    let Job { target, spec, .. } = job_load(&app.db, org, project.id).await?;
+    let _turn = app.plan_turns.begin(org)?;
+    let job = job_load(&app.db, org, project.id).await?;
     let begun = {
         let project = project.clone();
+        let origin = origin.clone();
         move |conn: &mut DbConnection| begin(conn, &project, &origin, &login)
     };
     let id = app.db.call(begun).await?;
-    let engine = Engine::new(target, spec);
+    let engine = Engine::new(job.target, job.spec);
     let (sender, receiver) = mpsc::channel(ACTIONS);
-    let (plan, kept) = tokio::join!(
+    let (mut plan, kept) = tokio::join!(
         Box::pin(engine.plan_to(sender)),
         actions_keep(&app.db, id, receiver)
     );
-    let done = match kept.and_then(|kept| plan_reached(&plan).map(|()| kept)) {
-        Ok(kept) => complete(&app.db, project, id, &plan, kept).await,
-        Err(error) => {
-            app.db.run(move |conn| plan_hide(conn, id)).await?;
-            Err(error)
-        }
+    job.catalogue.add_to(&mut plan);
+    let kept = kept.and_then(|kept| plan_reached(&plan).map(|()| kept));
+    let done = match kept {
+        Ok(kept) => complete(&app.db, (project, origin), id, &plan, kept).await,
+        Err(error) => Err(error),
     };
+    if done.is_err() {
+        app.db.run(move |conn| plan_hide(conn, id)).await?;
+    }
     plans_clean(&app.db).await;
     done?;
     plan_show(app, caller, id, Slice::ALL).await
@@ -145,22 +149,34 @@ fn row(number: u64, record: ActionRecord) -> ActionRow {
 
 async fn complete(
     db: &Db,
-    project: Project,
+    (project, origin): (Project, PlanOrigin),
     id: i64,
     plan: &Plan,
     kept: Kept,
 ) -> Result<(), Error> {
-    let totals = serde_json::to_string(&PlanTotals::from(plan)).map_err(Error::unexpected)?;
+    let totals = PlanTotals::from(plan);
+    let left_out = totals.left_out("the plan").into_iter();
+    let warnings: Vec<String> = left_out.chain(plan.warnings.iter().cloned()).collect();
+    let totals = serde_json::to_string(&totals).map_err(Error::unexpected)?;
     let result = PlanResult {
         actions: kept.actions,
         run_actions: kept.run_actions,
         totals,
-        warnings: warnings_keep(&plan.warnings)?,
+        warnings: warnings_keep(&warnings)?,
     };
     db.transaction(move |conn| {
-        let is_there = project_lock(conn, project.org_id, project.id)?
-            && plan_complete(conn, id, &result, KEPT)?;
-        if !is_there {
+        if !project_lock(conn, project.org_id, project.id)? {
+            return Err(gone());
+        }
+        let now = project_by_id(conn, project.org_id, project.id)?.ok_or_else(gone)?;
+        if let Some(change) = PlanOrigin::of(conn, &now)?.change_since(&origin) {
+            let label = now.label;
+            let message = format!(
+                "the project `{label}` was changed while it was planned: {change}; make the plan again"
+            );
+            return Err(Error::invalid("label", message));
+        }
+        if !plan_complete(conn, id, &result, KEPT)? {
             return Err(gone());
         }
         room_make(conn, project.id)

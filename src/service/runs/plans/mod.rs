@@ -3,11 +3,12 @@
 //! - [`make`]: plans a project, and keeps the result page by page; [`show`]: what is kept, and its end.
 //! - [`origin`]: what a project was when a plan was made; [`usable`]: whether a plan may be run now.
 //! - [`totals`]: the totals of a plan.
-//! - [`run`]: what a run of a plan copies.
+//! - [`run`]: what a run of a plan copies; [`turns`]: how many plans are made at once.
 
 pub mod make;
 pub mod origin;
 pub mod run;
 pub mod show;
 pub mod totals;
+pub mod turns;
 pub mod usable;

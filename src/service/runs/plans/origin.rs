@@ -31,21 +31,29 @@ impl PlanOrigin {
         })
     }
 
-    /// What has changed since a plan was made, in words.
-    pub(super) fn change_since(&self, plan: &KeptPlan) -> Option<String> {
+    /// What the project of a plan was.
+    pub(super) fn of_plan(plan: &KeptPlan) -> Self {
+        Self {
+            version: plan.project_version,
+            source: plan.source_address.clone(),
+            target: plan.target_address.clone(),
+            items: plan.items_digest.clone(),
+        }
+    }
+
+    /// What has changed since then, in words.
+    pub(super) fn change_since(&self, then: &Self) -> Option<String> {
         let moved = |what: &str, then: &str, now: &str| {
             (then != now).then(|| format!("its {what} store was at `{then}` and is at `{now}` now"))
         };
-        let version = (self.version != plan.project_version).then(|| {
-            let then = plan.project_version;
+        let version = (self.version != then.version).then(|| {
+            let then = then.version;
             format!("it was changed (version {then}, now {})", self.version)
         });
         version
-            .or_else(|| moved("source", &plan.source_address, &self.source))
-            .or_else(|| moved("target", &plan.target_address, &self.target))
-            .or_else(|| {
-                (self.items != plan.items_digest).then(|| "its items were changed".to_owned())
-            })
+            .or_else(|| moved("source", &then.source, &self.source))
+            .or_else(|| moved("target", &then.target, &self.target))
+            .or_else(|| (self.items != then.items).then(|| "its items were changed".to_owned()))
     }
 }
 

@@ -8,8 +8,9 @@ use futures_util::future::BoxFuture;
 
 use crate::oci::{Digest, Endpoint};
 use crate::store::projects::kept_action::{
-    ActionRow, copy_count, copy_list, delete_list, digest_list,
+    ActionRow, copy_count, copy_list, delete_list, digest_list, source_of,
 };
+use crate::store::projects::kept_plan::plan_made;
 use crate::store::{Db, Error};
 use crate::sync::Engine;
 use crate::sync::kept::deletes::PlannedDeletes;
@@ -28,6 +29,8 @@ pub struct KeptRun {
     pub plan_id: i64,
     /// The target repositories of its copies and deletes.
     pub places: Vec<String>,
+    /// What of the plan isn't done.
+    pub left_out: Option<String>,
     /// The source registry.
     pub source: Endpoint,
 }
@@ -41,11 +44,13 @@ impl KeptRun {
             plan_id: self.plan_id,
             source: self.source,
         });
+        let mut left_out = self.left_out;
         let part = |place: String| {
             let part = KeptPart {
                 name: Arc::clone(&name),
                 place: place.clone(),
                 actions: Arc::clone(&actions),
+                warning: left_out.take(),
             };
             (place, engine.with_kept(part))
         };
@@ -74,6 +79,19 @@ impl KeptActions for StoredActions {
         all.boxed()
     }
 
+    fn source_of<'a>(
+        &'a self,
+        place: &'a str,
+        tag: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, String>> {
+        let id = self.plan_id;
+        let read = move || {
+            let (place, tag) = (place.to_owned(), tag.to_owned());
+            self.db.run(move |conn| source_of(conn, id, &place, &tag))
+        };
+        waiting(read).boxed()
+    }
+
     fn deletes<'a>(&'a self, place: &'a str) -> BoxFuture<'a, Result<PlannedDeletes, String>> {
         let id = self.plan_id;
         let all = async move {
@@ -83,10 +101,11 @@ impl KeptActions for StoredActions {
                     Ok((
                         delete_list(conn, id, &place)?,
                         digest_list(conn, id, &place)?,
+                        plan_made(conn, id)?,
                     ))
                 })
             };
-            let (rows, digests) = waiting(read).await?;
+            let (rows, digests, made) = waiting(read).await?;
             let read = |row: ActionRow| {
                 let number = row.number;
                 let delete = ActionRecord::from(row).delete();
@@ -98,6 +117,7 @@ impl KeptActions for StoredActions {
                     .iter()
                     .filter_map(|text| Digest::parse(text).ok())
                     .collect(),
+                made,
             })
         };
         all.boxed()

@@ -1,6 +1,7 @@
 //! Whether a kept plan may be run now.
 
 use super::origin::PlanOrigin;
+use super::totals::PlanTotals;
 use crate::service::Error;
 use crate::store::DbConnection;
 use crate::store::base::clock::clock;
@@ -24,12 +25,11 @@ pub(in crate::service::runs) fn plan_find(
         let message = format!("plan {id} isn't one of the project `{label}`; use listPlans");
         return Err(Error::invalid(FIELD, message));
     }
-    match PlanOrigin::of(conn, project)?.change_since(&plan) {
+    match PlanOrigin::of(conn, project)?.change_since(&PlanOrigin::of_plan(&plan)) {
         Some(change) => Err(Error::invalid(
             FIELD,
             format!(
-                "plan {id} was made before the project `{label}` became what it is: {change}; make \
-                 a new plan"
+                "the project `{label}` has changed since plan {id} was made: {change}; make a new plan"
             ),
         )),
         None => Ok(plan),
@@ -46,6 +46,10 @@ pub(in crate::service::runs) fn plan_check(
     if plan.expires <= clock(conn)? {
         let expired = plan.expires.and_utc().format("%Y-%m-%dT%H:%M:%SZ");
         let message = format!("plan {id} expired at {expired}; make a new plan");
+        return Err(Error::invalid(FIELD, message));
+    }
+    if let Some(why) = PlanTotals::of(&plan)?.nothing_why() {
+        let message = format!("plan {id} has nothing to copy or to delete: {why}; make a new plan");
         return Err(Error::invalid(FIELD, message));
     }
     match plan_run(conn, id)? {

@@ -1,12 +1,15 @@
 //! Asks the database before each delete: the worker still holds its part, the project is as its run
-//! knows it, and the tag is still recorded as its own.
+//! knows it, and the tag is still recorded as its own. The delete is kept as an intent.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use crate::oci::Digest;
-use crate::store::Db;
+use super::write_intents::intent_row;
+use crate::store::projects::needed_tag::is_needed;
+use crate::store::projects::write_intent::intents_put;
 use crate::store::projects::written_tag::{DeleteBar, DeleteRight, WrittenKey, delete_bar};
+use crate::store::{Db, Error};
+use crate::sync::TagOutcome;
 use crate::sync::prune::gate::DeleteGate;
 
 /// The right of one part.
@@ -17,21 +20,34 @@ pub(in crate::taskomatic::workers) struct DatabaseGate {
 }
 
 impl DeleteGate for DatabaseGate {
-    fn pass<'a>(
-        &'a self,
-        place: &'a str,
-        tag: &'a str,
-        digest: &'a Digest,
-    ) -> BoxFuture<'a, Result<(), String>> {
-        let (right, digest) = (self.right, digest.to_string());
-        let key = WrittenKey {
-            place: place.to_owned(),
-            tag: tag.to_owned(),
-        };
+    fn pass<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>> {
+        let right = self.right;
         async move {
-            let asked = self
-                .db
-                .run(move |conn| delete_bar(conn, &right, &key, &digest));
+            let (Some(row), Some(digest)) = (intent_row(expected), &expected.previous_digest)
+            else {
+                return Err("its name can't be recorded".to_owned());
+            };
+            let (key, digest) = (
+                WrittenKey {
+                    place: row.place.clone(),
+                    tag: row.tag.clone(),
+                },
+                digest.to_string(),
+            );
+            let (repository, target) =
+                (expected.target_repository.clone(), expected.target.clone());
+            let asked = self.db.run(move |conn| {
+                conn.write(|conn| {
+                    let mut bar = delete_bar(conn, &right, &key, &digest)?;
+                    if bar.is_none() && is_needed(conn, right.project_id, &repository, &target)? {
+                        bar = Some(DeleteBar::Shared);
+                    }
+                    if bar.is_none() {
+                        intents_put(conn, right.lease, right.project_id, &[row])?;
+                    }
+                    Ok::<_, Error>(bar)
+                })
+            });
             match asked.await {
                 Ok(None) => Ok(()),
                 Ok(Some(bar)) => Err(told(bar).to_owned()),
@@ -50,6 +66,6 @@ fn told(bar: DeleteBar) -> &'static str {
         DeleteBar::ProjectDisabled => "the project was disabled meanwhile",
         DeleteBar::ProjectChanged => "the project was changed meanwhile",
         DeleteBar::NotOurs => "it isn't recorded as this project's any more",
-        DeleteBar::Shared => "another project has written it too, meanwhile",
+        DeleteBar::Shared => "another project needs it too, meanwhile",
     }
 }

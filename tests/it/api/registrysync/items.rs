@@ -168,6 +168,8 @@ on_both_databases! {
             ("addImage", add("", &[], &json!({"repositories_regex": "("})), 2800, "`repositories_regex`: `(`: at character 1"),
             ("addImage", add("", &[], &json!({"repositories_regex": "^(?!x)"})), 2800, "use `repositories_exclude_regex`"),
             ("addImage", add("", &[], &json!({"repositories_regex": "a", "repositories_exclude_regex": "["})), 2800, "`repositories_exclude_regex`: `[`"),
+            ("addImage", add("", &[], &json!({"repositories_regex": "a", "repositories_exclude_regex": "."})), 2800, "it excludes every repository"),
+            ("addImage", add("", &[], &json!({"repositories_regex": "^t", "repositories_exclude_regex": "^t"})), 2800, "it excludes every repository"),
             ("addImage", add("", &[], &json!({"repositories_regex": "a", "target_repository": "b"})), 2800, "`target_repository`: all repositories that match would be written to `b`"),
             ("addImage", add("", &[], &json!({"repositories_regex": "a", "tags_regex": "("})), 2800, "`tags_regex`"),
             ("updateImage", update(json!({"repositories_regex": "a", "repository": "b"})), 2800, "`repositories_regex`"),

@@ -125,7 +125,7 @@ on_both_databases! {
 
         let shown = admin.get(&format!("getRun?runId={id}")).await.expect("the run");
         assert_answer(&shown, &json!({
-            "id": id, "project_label": "mirror", "status": "FAILED", "trigger": "manual", "attempt": 1,
+            "id": id, "project_label": "mirror", "status": "FAILED", "trigger": "manual", "force": false, "attempt": 1,
             "fire_time": ANY, "start_time": ANY, "end_time": ANY,
             "worker": "host-1", "message": "4 tags failed",
             "counts": {

@@ -74,6 +74,10 @@ pub(crate) enum Action {
     Cut { after: u64 },
     /// The request is executed, but the connection closes before the response.
     AnswerLost,
+    /// The request is executed, but there is never a response.
+    AnswerHeld,
+    /// The request is executed, but this is the response.
+    AnswerReplaced { status: u16 },
     /// The response's body is properly sent, but truncated to this many bytes.
     Truncated { to: u64 },
     /// The response's body is this many bytes too long.
@@ -189,6 +193,14 @@ pub(crate) async fn faulty<A: Future<Output = Response>>(
         Action::AnswerLost => {
             answer(request).await;
             closing()
+        }
+        Action::AnswerHeld => {
+            answer(request).await;
+            pending().await
+        }
+        Action::AnswerReplaced { status } => {
+            answer(request).await;
+            scripted(status, Vec::new(), String::new())
         }
         Action::Truncated { to } => truncated(answer(request).await, to),
         Action::TooLong { by } => too_long(answer(request).await, by),

@@ -29,7 +29,7 @@ async fn copy(source: &Registry, target: &Registry) -> Ran {
     run(&hasty(target), wanted(&hasty(source))).await
 }
 
-fn answer(status: u16, body: String) -> Happens {
+pub(super) fn answer(status: u16, body: String) -> Happens {
     Happens::Answer {
         status,
         headers: Vec::new(),
@@ -38,7 +38,7 @@ fn answer(status: u16, body: String) -> Happens {
 }
 
 /// The answer of a referrers API.
-fn index(referrers: &[&Manifest]) -> String {
+pub(super) fn index(referrers: &[&Manifest]) -> String {
     let entries: Vec<_> = referrers
         .iter()
         .map(|of| {

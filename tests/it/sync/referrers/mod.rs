@@ -4,12 +4,14 @@
 //! - `arriving`: a whole release, repeated runs, plans, types.
 //! - `platforms`: some platforms of an index.
 //! - `writers`: several writers of one index of referrers.
+//! - `lists`: which lists of referrers are read and written.
 //! - `faults`: sources and targets that misbehave.
 //!
 //! This file: a release with everything that refers to it, and what a registry has of it.
 
 mod arriving;
 mod faults;
+mod lists;
 mod platforms;
 mod writers;
 

@@ -19,7 +19,7 @@ INT = re.compile(r"-?[0-9]+")
 DATE = re.compile(r"[0-9]{8}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
 PROJECT = "strict-example"
 # The fields of a run as a Go program would declare them.
-RUN = {"id": int, "project_label": str, "status": str, "trigger": str, "fire_time": "date",
+RUN = {"id": int, "project_label": str, "status": str, "trigger": str, "force": bool, "fire_time": "date",
        "start_time": "date", "end_time": "date", "attempt": int, "worker": str, "message": str,
        "counts": dict, "bytes": str, "blobs_copied": int, "blobs_mounted": int}
 

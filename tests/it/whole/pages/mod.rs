@@ -231,7 +231,7 @@ async fn pruning() {
         panic!("the page has other blocks now: tell this test what they need");
     };
     let printed = reader.types(planned);
-    assert!(printed.contains("\"delete\""), "{printed}");
+    assert!(printed.contains("\ndelete  app:3 -> "), "{printed}");
     assert_eq!(target.tags("app").len(), 9);
     source.tag_remove("app", "4");
     source.tag_remove("app", "5");

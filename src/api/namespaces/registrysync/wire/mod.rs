@@ -200,6 +200,8 @@ pub(in crate::api::namespaces) struct Run {
     end_time: Option<Timestamp>,
     /// The kept plan that it copies.
     plan_id: Option<i64>,
+    /// Whether it was started with `force`.
+    force: bool,
     attempt: i64,
     worker: Option<String>,
     message: String,
@@ -239,6 +241,7 @@ impl From<run_rows::Run> for Run {
             start_time: run.start_time.map(utc),
             end_time: run.end_time.map(utc),
             plan_id: run.plan_id,
+            force: run.force,
             attempt: run.attempt,
             worker: run.worker,
             message: run.message,

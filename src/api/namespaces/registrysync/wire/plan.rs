@@ -12,13 +12,15 @@ use crate::service::runs::plans::show::PlanView;
 use crate::service::runs::plans::totals;
 use crate::store::projects::kept_action::ActionRow;
 use crate::sync::kept::record::ActionRecord;
-use crate::sync::{Action, Plan, PlanAction};
+use crate::sync::{Plan, PlanAction};
 
 /// What a run would do.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::api::namespaces::registrysync) struct PlanAnswer {
     actions: Vec<ActionAnswer>,
     totals: PlanTotals,
+    /// Why a run would fail; omitted if it wouldn't.
+    failure: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -27,7 +29,8 @@ struct ActionAnswer {
     repository: String,
     tag: String,
     target: String,
-    action: Action,
+    /// `copy`, `update`, `skip`, `delete`, `blocked`, or `failed` if it couldn't be checked or would fail
+    action: String,
     reason: String,
     /// What the source's tag has now.
     source_digest: Option<String>,
@@ -44,7 +47,10 @@ struct PlanTotals {
     update: u64,
     skip: u64,
     delete: u64,
+    /// Tags that a rule forbids to copy or to delete.
     blocked: u64,
+    /// Tags, and lists of tags, that couldn't be checked, or would fail.
+    failed: u64,
     bytes: ByteCount,
     /// Requests of a run to the source, about.
     source_requests: u64,
@@ -62,6 +68,7 @@ impl From<totals::PlanTotals> for PlanTotals {
             skip: totals.skip,
             delete: totals.delete,
             blocked: totals.blocked,
+            failed: totals.failed,
             bytes: ByteCount(totals.bytes),
             source_requests: totals.source_requests,
             target_requests: totals.target_requests,
@@ -75,6 +82,7 @@ impl From<Plan> for PlanAnswer {
         PlanAnswer {
             totals: totals::PlanTotals::from(&plan).into(),
             actions: plan.actions.into_iter().map(ActionAnswer::from).collect(),
+            failure: plan.failure,
             warnings: plan.warnings,
         }
     }
@@ -82,11 +90,12 @@ impl From<Plan> for PlanAnswer {
 
 impl From<PlanAction> for ActionAnswer {
     fn from(action: PlanAction) -> ActionAnswer {
+        let word = action.word().to_owned();
         ActionAnswer {
             repository: action.repository,
             tag: action.tag,
             target: action.target,
-            action: action.action,
+            action: word,
             reason: action.reason,
             source_digest: action.source_digest.map(String::from),
             digest: action.digest.map(String::from),
@@ -109,6 +118,8 @@ pub(in crate::api::namespaces::registrysync) struct KeptPlanHead {
     /// Login of the account that made it.
     created_by: String,
     totals: PlanTotals,
+    /// Why a run would have failed when the plan was made; omitted if it wouldn't.
+    failure: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -122,6 +133,7 @@ impl From<PlanView> for KeptPlanHead {
             created: utc(plan.created),
             expires: utc(plan.expires),
             created_by: plan.created_by,
+            failure: view.totals.failure.clone(),
             totals: view.totals.into(),
             warnings: view.warnings,
         }
@@ -142,7 +154,7 @@ struct KeptActionAnswer {
     repository: String,
     tag: String,
     target: String,
-    /// `copy`, `update`, `skip`, `delete` or `blocked`
+    /// `copy`, `update`, `skip`, `delete`, `blocked`, or `failed` if it couldn't be checked or would fail
     action: String,
     reason: String,
     /// What the source's tag had.

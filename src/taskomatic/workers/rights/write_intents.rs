@@ -1,0 +1,166 @@
+//! Intents in the database. The tags of a part that are written at once share transactions.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::store::projects::write_intent::{IntentRow, intent_list, intents_put, intents_remove};
+use crate::store::projects::written_tag::{DeleteRight, WrittenKey, written_forget};
+use crate::store::{Db, DbConnection};
+use crate::sync::TagOutcome;
+use crate::sync::intents::Intents;
+use crate::taskomatic::DATABASE_PAUSE;
+
+/// The name under which an outcome's previous image is kept: it isn't the project's any more.
+fn kept_key(expected: &TagOutcome) -> Option<WrittenKey> {
+    let (place, _) = expected.places()?;
+    Some(WrittenKey {
+        place: place.to_owned(),
+        tag: expected.backup.clone()?,
+    })
+}
+
+/// The intents of one part.
+#[derive(Debug)]
+pub(in crate::taskomatic::workers) struct DatabaseIntents {
+    db: Db,
+    right: DeleteRight,
+    target_repository: String,
+    queue: Mutex<Queue>,
+    turn: AsyncMutex<()>,
+}
+
+/// Rows to write, by the order in which they came.
+#[derive(Debug, Default)]
+struct Queue {
+    next: u64,
+    rows: BTreeMap<u64, (IntentRow, Option<WrittenKey>)>,
+}
+
+/// The row of an outcome; `None` without a tag.
+pub(in crate::taskomatic::workers) fn intent_row(expected: &TagOutcome) -> Option<IntentRow> {
+    let (place, _) = expected.places()?;
+    Some(IntentRow {
+        place: place.to_owned(),
+        tag: expected.target_tag.clone(),
+        expected: serde_json::to_string(expected).ok()?,
+    })
+}
+
+impl DatabaseIntents {
+    pub(in crate::taskomatic::workers) fn new(
+        db: Db,
+        right: DeleteRight,
+        target_repository: String,
+    ) -> Self {
+        Self {
+            db,
+            right,
+            target_repository,
+            queue: Mutex::default(),
+            turn: AsyncMutex::default(),
+        }
+    }
+
+    /// Waits as long as the database is unavailable; the run's end ends that too.
+    async fn write(&self, row: IntentRow, kept: Option<WrittenKey>) -> Result<(), String> {
+        let mine = self.queue().add(row, kept);
+        let _turn = self.turn.lock().await;
+        loop {
+            let some = self.queue().rows.clone();
+            if !some.contains_key(&mine) {
+                // The one before wrote it too.
+                return Ok(());
+            }
+            let ids: Vec<_> = some.keys().copied().collect();
+            let (rows, kept): (Vec<_>, Vec<_>) = some.into_values().unzip();
+            let (lease, project_id) = (self.right.lease, self.right.project_id);
+            let put = move |conn: &mut DbConnection| {
+                conn.write(|conn| {
+                    intents_put(conn, lease, project_id, &rows)?;
+                    let mut kept = kept.iter().flatten();
+                    kept.try_for_each(|key| written_forget(conn, project_id, key))
+                })
+            };
+            match self.db.run(put).await {
+                Ok(()) => self.queue().remove(&ids),
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(%error, "can't record what will be written yet");
+                    tokio::time::sleep(DATABASE_PAUSE).await;
+                }
+                Err(error) => {
+                    self.queue().remove(&[mine]);
+                    return Err(error.to_string());
+                }
+            }
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn read(&self, host: &str) -> Result<Vec<TagOutcome>, String> {
+        let (project_id, place) = (
+            self.right.project_id,
+            format!("{host}/{}", self.target_repository),
+        );
+        let rows = self
+            .db
+            .run(move |conn| intent_list(conn, project_id, &place));
+        let rows = rows.await.map_err(|error| error.to_string())?;
+        let read = |row: IntentRow| match serde_json::from_str(&row.expected) {
+            Ok(expected) => Some(expected),
+            Err(error) => {
+                tracing::warn!(%error, tag = row.tag, "another version's intent is unreadable");
+                None
+            }
+        };
+        Ok(rows.into_iter().filter_map(read).collect())
+    }
+}
+
+impl Queue {
+    fn add(&mut self, row: IntentRow, kept: Option<WrittenKey>) -> u64 {
+        self.next += 1;
+        self.rows.insert(self.next, (row, kept));
+        self.next
+    }
+
+    fn remove(&mut self, ids: &[u64]) {
+        self.rows.retain(|id, _| !ids.contains(id));
+    }
+}
+
+impl Intents for DatabaseIntents {
+    fn keep(&self, expected: TagOutcome) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            match intent_row(&expected) {
+                Some(row) => self.write(row, kept_key(&expected)).await,
+                None => Ok(()),
+            }
+        }
+        .boxed()
+    }
+
+    fn left<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<TagOutcome>, String>> {
+        self.read(host).boxed()
+    }
+
+    fn discard<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            let Some(IntentRow { place, tag, .. }) = intent_row(expected) else {
+                return Ok(());
+            };
+            let (project_id, key) = (self.right.project_id, WrittenKey { place, tag });
+            let dropped = self
+                .db
+                .run(move |conn| conn.write(|conn| intents_remove(conn, project_id, &[key])));
+            dropped.await.map_err(|error| error.to_string())
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,82 @@
+//! The last look at a tag and the last question, right before it would be deleted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use registrysync::oci::Client;
+use registrysync::sync::prune::gate::DeleteGate;
+use registrysync::sync::prune::settings::PruneKind;
+use registrysync::sync::{RunStop, Status, TagOutcome};
+
+use super::guards::run_with;
+use super::{World, deleted};
+use crate::support::registry::faults::Fault;
+use crate::sync::{everything, options, run};
+
+fn by_digest_only(world: &World) {
+    let by_tag = Fault::status("DELETE", "/manifests/[0-9]", 405);
+    world.target.fault_add(by_tag);
+}
+
+#[tokio::test]
+async fn a_tag_whose_last_look_fails_is_not_deleted() {
+    for by_digest in [false, true] {
+        let mut world = World::start().await;
+        let mut hasty = options(world.target.address());
+        hasty.first_delay = Duration::from_millis(1);
+        world.to = Client::new(hasty).unwrap();
+        world.leave(&["3", "4"]);
+        if by_digest {
+            by_digest_only(&world);
+        }
+        // The decision's; by digest also the two before the refused delete, and that at all tags.
+        let looks = if by_digest { 4 } else { 1 };
+        let failing = Fault::status("HEAD", "/manifests/4$", 500).after(looks);
+        world.target.fault_add(failing);
+        let wanted = world.spec(&everything(), world.rules(PruneKind::Gone));
+        let ran = run(&world.to, wanted).await;
+        assert_eq!(deleted(&ran, Status::Failed), "4", "{ran:?}");
+        assert!(ran.error("4").contains("500"), "{ran:?}");
+        assert_eq!(deleted(&ran, Status::Done), "", "and nothing after it");
+        assert_eq!(world.deletes(), usize::from(by_digest), "{by_digest}");
+        assert_eq!(world.target.tags("app").len(), 10);
+    }
+}
+
+/// Lets all tags but one pass.
+#[derive(Debug)]
+struct AllBut(&'static str);
+
+impl DeleteGate for AllBut {
+    fn pass<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>> {
+        let passed = if expected.target_tag == self.0 {
+            Err("it isn't ours".to_owned())
+        } else {
+            Ok(())
+        };
+        async { passed }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn by_digest_an_image_stays_if_one_of_its_tags_may_not_go() {
+    for barred in ["3", "4"] {
+        let world = World::with(&[3, 4]).await;
+        // `5` is the first, by which it is learnt that tags can't be deleted.
+        world.leave(&["3", "4", "5"]);
+        by_digest_only(&world);
+        let halt = RunStop {
+            gate: Some(Arc::new(AllBut(barred))),
+            ..RunStop::default()
+        };
+        let wanted = world.spec(&everything(), world.rules(PruneKind::Gone));
+        let (end, warnings) = run_with(&world, wanted, halt).await;
+        assert_eq!(end.totals.deleted, 1, "{warnings:?}");
+        assert_eq!(world.tags(), "1 10 2 3 4 6 7 8 9");
+        let words = format!("app:{barred}` and what comes after it isn't deleted: it isn't ours");
+        assert!(warnings[0].contains(&words), "{warnings:?}");
+    }
+}
