@@ -1,7 +1,6 @@
 //! One tag of a run: compared, copied, its referrers after it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
@@ -99,11 +98,9 @@ impl TagWorker {
                 Ok(backup) => backup,
                 Err(error) => return failed(error, outcome),
             };
-            let backup = backup.map(|backup| (backup, AtomicBool::new(false)));
             let copy = self.copy((candidate, &comparison), backup.as_ref(), &outcome);
             let copied = Box::pin(copy).await;
-            if let Some((backup, _)) = backup.filter(|(_, is_kept)| is_kept.load(Ordering::Relaxed))
-            {
+            if let Some(backup) = backup.filter(Backup::is_done) {
                 outcome = with_backup(outcome, &backup);
             }
             match copied {
@@ -152,7 +149,7 @@ impl TagWorker {
     async fn before_write(
         &self,
         (candidate, comparison): (&Candidate, &Comparison),
-        backup: Option<&(Backup, AtomicBool)>,
+        backup: Option<&Backup>,
         expected: TagOutcome,
     ) -> Result<(), SyncError> {
         let (target, reference) = (&candidate.target, &candidate.target_reference);
@@ -171,23 +168,22 @@ impl TagWorker {
             }
         }
         let expected = match backup {
-            Some((backup, _)) => with_backup(expected, backup),
+            Some(backup) => with_backup(expected, backup),
             None => expected,
         };
         if let Some(intents) = &self.intents {
             intents.keep(expected).await.map_err(SyncError::Intent)?;
         }
-        if let Some((backup, is_kept)) = backup {
-            backup.keep(&self.target, candidate).await?;
-            is_kept.store(true, Ordering::Relaxed);
+        match backup {
+            Some(backup) => backup.keep(&self.target, candidate).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn copy(
         &self,
         (candidate, comparison): (&Candidate, &Comparison),
-        backup: Option<&(Backup, AtomicBool)>,
+        backup: Option<&Backup>,
         outcome: &TagOutcome,
     ) -> Result<(Moved, Manifest), SyncError> {
         let chosen = comparison.manifest.as_ref();

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::job::OneShotJob;
 use super::source::planned_client;
 use crate::cli::error::CliError;
-use crate::cli::result_file::ResultFile;
+use crate::cli::result_file::{ResultFile, STDOUT};
 use crate::cli::sync_args::CopyArguments;
 use crate::cli::trust::TrustArguments;
 use crate::oci::{Digest, Endpoint, RegistryAddress};
@@ -102,7 +102,7 @@ pub(super) struct PlanDraft {
 impl PlanDraft {
     /// Begins it, so that a path that can't be written is noticed before the work.
     pub(super) fn begin(path: &Path) -> Result<Self, CliError> {
-        if path == Path::new("-") {
+        if path == Path::new(STDOUT) {
             let message =
                 "`--save`: give a file; a plan is printed without it, as text or with `--json`";
             return Err(CliError::Input(message.to_owned()));
@@ -324,8 +324,7 @@ fn action(
         }
         let read = record.read(from).map_err(|error| error.to_string());
         let read = read.and_then(|action| {
-            let path = action.reference.on(&action.source);
-            said(&record.source, format!("{}/{path}", from.host()))?;
+            said(&record.source, action.origin())?;
             Ok(action)
         });
         match read {
@@ -366,11 +365,7 @@ impl KeptActions for FileActions {
             action.target.as_str() == place && action.target_reference.as_str() == tag
         };
         let action = self.0.iter().find(is_that);
-        let source = action.map(|action| {
-            let path = action.reference.on(&action.source);
-            format!("{}/{path}", action.from.host())
-        });
-        std::future::ready(Ok(source)).boxed()
+        std::future::ready(Ok(action.map(KeptAction::origin))).boxed()
     }
 
     /// None: nothing is recorded of what was written.

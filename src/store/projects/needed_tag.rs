@@ -56,9 +56,14 @@ pub fn is_needed(
     target_repository: &str,
     target: &str,
 ) -> Result<bool, Error> {
-    let parts = parts_of_others(conn, project_id)?;
-    for part in parts.get(target_repository).into_iter().flatten() {
-        if targets_of(conn, *part)?.contains(target) {
+    let mut parts = parts_of_others(conn, project_id)?;
+    let parts = parts.remove(target_repository).unwrap_or_default();
+    for some in parts.chunks(STATEMENT_ROWS) {
+        let that = run_result::table
+            .filter(run_result::part_id.eq_any(some))
+            .filter(run_result::target.eq(target))
+            .filter(has_tag());
+        if diesel::select(diesel::dsl::exists(that)).get_result(conn)? {
             return Ok(true);
         }
     }
@@ -67,13 +72,28 @@ pub fn is_needed(
 
 /// What a part copied or found as it should be, as `host/repository:tag`.
 pub fn targets_of(conn: &mut DbConnection, part_id: i64) -> Result<HashSet<String>, Error> {
-    let kept = [ResultAction::Copy, ResultAction::Update, ResultAction::Skip];
     let targets: Vec<String> = run_result::table
         .filter(run_result::part_id.eq(part_id))
-        .filter(run_result::status.eq(ResultStatus::Done))
-        .filter(run_result::action.eq_any(kept))
-        .filter(run_result::target_digest.is_not_null())
+        .filter(has_tag())
         .select(run_result::target)
         .load(conn)?;
     Ok(targets.into_iter().collect())
+}
+
+/// Whether the target has the tag after this result.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn has_tag() -> _ {
+    let copy: ResultAction = ResultAction::Copy;
+    let update: ResultAction = ResultAction::Update;
+    let skip: ResultAction = ResultAction::Skip;
+    let done: ResultStatus = ResultStatus::Done;
+    run_result::status
+        .eq(done)
+        .and(
+            run_result::action
+                .eq(copy)
+                .or(run_result::action.eq(update))
+                .or(run_result::action.eq(skip)),
+        )
+        .and(run_result::target_digest.is_not_null())
 }

@@ -22,7 +22,8 @@ pub struct IntentRow {
 }
 
 impl IntentRow {
-    fn key(&self) -> WrittenKey {
+    /// Its tag at the target.
+    pub fn key(&self) -> WrittenKey {
         WrittenKey {
             place: self.place.clone(),
             tag: self.tag.clone(),

@@ -1,6 +1,7 @@
 //! The tags that each project wrote: nothing else may it delete.
 
 use crate::store::base::storable::{STATEMENT_ROWS, is_name};
+use crate::store::projects::needed_tag::is_needed;
 use crate::store::projects::project::project_by_id;
 use crate::store::runs::part::{Lease, PartStatus};
 use crate::store::schema::{run_part, tasko_run, written_tag};
@@ -15,6 +16,18 @@ pub struct WrittenKey {
     pub place: String,
     /// The tag there.
     pub tag: String,
+}
+
+impl WrittenKey {
+    /// `host/repository:tag`
+    pub fn target(&self) -> String {
+        format!("{}:{}", self.place, self.tag)
+    }
+}
+
+/// The repository's path of a place.
+pub fn repository_of(place: &str) -> &str {
+    place.split_once('/').map_or("", |(_, path)| path)
 }
 
 /// What was written.
@@ -193,7 +206,7 @@ pub enum DeleteBar {
     ProjectChanged,
     /// The tag isn't recorded with this digest any more.
     NotOurs,
-    /// Another project has recorded it too.
+    /// Another project has recorded it too, or its latest runs have it.
     Shared,
 }
 
@@ -230,10 +243,16 @@ pub fn delete_bar(
         .select((written_tag::project_id, written_tag::digest))
         .load(conn)?;
     let is_own = |(project, _): &&(i64, String)| *project == right.project_id;
-    Ok(match records.iter().find(is_own) {
-        Some((_, recorded)) if recorded == digest => {
-            (records.len() > 1).then_some(DeleteBar::Shared)
-        }
-        _ => Some(DeleteBar::NotOurs),
-    })
+    let own = records.iter().find(is_own);
+    if own.is_none_or(|(_, recorded)| recorded != digest) {
+        return Ok(Some(DeleteBar::NotOurs));
+    }
+    let is_shared = records.len() > 1
+        || is_needed(
+            conn,
+            right.project_id,
+            repository_of(&key.place),
+            &key.target(),
+        )?;
+    Ok(is_shared.then_some(DeleteBar::Shared))
 }

@@ -218,6 +218,15 @@ pub struct RecordedTag {
 }
 
 impl RecordedTag {
+    /// What no two results of a part have in common.
+    pub fn key(&self) -> (String, String, String) {
+        (
+            self.repository.clone(),
+            self.tag.clone(),
+            self.target.clone(),
+        )
+    }
+
     /// Whether the tag was written or deleted.
     pub fn is_change(&self) -> bool {
         matches!(

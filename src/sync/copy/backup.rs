@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::NaiveDate;
 
 use super::compare::Comparison;
 use super::manifest_writes::manifest_write;
 use crate::oci::types::referrer_tag::ReferrerTag;
-use crate::oci::{Digest, Endpoint, Reference, Repository, Tag};
+use crate::oci::{self, Digest, Endpoint, Reference, Repository, Tag};
 use crate::sync::error::SyncError;
 use crate::sync::input::backup_tag::BackupTag;
 use crate::sync::input::spec::SyncSpec;
@@ -39,6 +40,8 @@ pub(in crate::sync) struct Backup {
     digest: Digest,
     /// What has the name now.
     present: Option<Digest>,
+    /// Whether the image has the name by now.
+    is_done: AtomicBool,
 }
 
 impl Backups {
@@ -102,19 +105,14 @@ impl Backups {
         if let Some(detail) = self.taken.objection(&candidate.target, &name).await {
             return Err(refused(name.to_string(), detail));
         }
+        let reference = Reference::Tag(name.clone());
+        let head = target.manifest_head(&candidate.target, &reference).await;
+        let head = head.map_err(|error| failed(candidate, &name, error))?;
         let backup = Backup {
-            present: None,
             name,
             digest: present.clone(),
-        };
-        let reference = Reference::Tag(backup.name.clone());
-        let head = target.manifest_head(&candidate.target, &reference);
-        let head = head
-            .await
-            .map_err(|error| backup.failed(candidate, error))?;
-        let backup = Backup {
             present: head.map(|head| head.digest),
-            ..backup
+            is_done: AtomicBool::new(false),
         };
         if self.is_partial && backup.replaced().is_some() {
             let detail =
@@ -146,20 +144,25 @@ impl Backup {
         target: &Endpoint,
         candidate: &Candidate,
     ) -> Result<(), SyncError> {
-        if self.is_kept() {
-            return Ok(());
+        if !self.is_kept() {
+            let written = self.write(target, &candidate.target).await;
+            written.map_err(|error| failed(candidate, &self.name, error))?;
         }
-        let repository = &candidate.target;
-        let kept = async {
-            let present = Reference::Digest(self.digest.clone());
-            let manifest = target.manifest_get(repository, &present).await?;
-            let name = Reference::Tag(self.name.clone());
-            manifest_write(target, repository, &name, &manifest, false).await
-        };
-        match kept.await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.failed(candidate, error)),
-        }
+        self.is_done.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn write(&self, target: &Endpoint, repository: &Repository) -> Result<(), oci::Error> {
+        let present = Reference::Digest(self.digest.clone());
+        let manifest = target.manifest_get(repository, &present).await?;
+        let name = Reference::Tag(self.name.clone());
+        manifest_write(target, repository, &name, &manifest, false).await?;
+        Ok(())
+    }
+
+    /// Whether [`keep`](Self::keep) has done it.
+    pub(in crate::sync) fn is_done(&self) -> bool {
+        self.is_done.load(Ordering::Relaxed)
     }
 
     /// Whether the image has the name already.
@@ -170,14 +173,6 @@ impl Backup {
     /// The other image that has the name.
     fn replaced(&self) -> Option<&Digest> {
         self.present.as_ref().filter(|other| **other != self.digest)
-    }
-
-    fn failed(&self, candidate: &Candidate, error: crate::oci::Error) -> SyncError {
-        SyncError::Backup {
-            tag: candidate.target_reference.on(&candidate.target),
-            name: self.name.to_string(),
-            source: Box::new(SyncError::Target(error)),
-        }
     }
 
     /// For the reason in a plan.
@@ -194,5 +189,13 @@ impl Backup {
         let instead = (self.replaced()).map(|other| format!(", instead of `{other}`"));
         let instead = instead.unwrap_or_default();
         format!("the previous image as `{}`{instead}", self.name)
+    }
+}
+
+fn failed(candidate: &Candidate, name: &Tag, error: oci::Error) -> SyncError {
+    SyncError::Backup {
+        tag: candidate.target_reference.on(&candidate.target),
+        name: name.to_string(),
+        source: Box::new(SyncError::Target(error)),
     }
 }

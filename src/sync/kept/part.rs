@@ -32,6 +32,13 @@ pub struct KeptAction {
     pub digests: PlannedDigests,
 }
 
+impl KeptAction {
+    /// `host/repository:tag` at the source.
+    pub fn origin(&self) -> String {
+        format!("{}/{}", self.from.host(), self.reference.on(&self.source))
+    }
+}
+
 /// Some actions of a plan, in its order.
 #[derive(Debug, Default)]
 pub struct KeptPage {

@@ -142,7 +142,7 @@ impl Pruning<'_> {
 
 /// What a plan says of deletes.
 #[derive(Default)]
-pub(in crate::sync) struct PlannedDeletes {
+pub(in crate::sync) struct DeletePlan {
     /// Blocked ones included.
     pub(in crate::sync) outcomes: Vec<TagOutcome>,
     pub(in crate::sync) warnings: Vec<String>,
@@ -156,8 +156,8 @@ pub(in crate::sync) async fn planned_deletes(
     rules: &Prune,
     sights: Sights,
     parallel: usize,
-) -> PlannedDeletes {
-    let mut planned = PlannedDeletes::default();
+) -> DeletePlan {
+    let mut planned = DeletePlan::default();
     for known in sights.into_places() {
         let decided = place_decide(target, rules, &known, parallel).await;
         let before = target.requests();

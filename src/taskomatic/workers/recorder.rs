@@ -104,13 +104,7 @@ impl Recorder {
         );
         tracing::info!(attempt = part.attempt, tags = recorded.len(), "taken over");
         self.log(LogLevel::Info, text);
-        self.earlier = recorded
-            .into_iter()
-            .map(|tag| {
-                let key = (tag.repository.clone(), tag.tag.clone(), tag.target.clone());
-                (key, tag)
-            })
-            .collect();
+        self.earlier = recorded.into_iter().map(|tag| (tag.key(), tag)).collect();
         Ok(())
     }
 
@@ -209,10 +203,9 @@ impl Recorder {
             }
             Event::Recovered(expected) => {
                 let tag = recorded(&expected);
-                let key = (tag.repository.clone(), tag.tag.clone(), tag.target.clone());
                 self.batch.recovered.extend(intent_row(&expected));
                 self.take_outcome(expected.recovered());
-                self.earlier.insert(key, tag);
+                self.earlier.insert(tag.key(), tag);
             }
             Event::Finished(outcome) => self.take_outcome(*outcome),
         }

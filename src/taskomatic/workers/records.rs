@@ -194,6 +194,15 @@ pub(super) fn synced(outcome: &TagOutcome) -> Option<(SyncedKey, SyncedState)> {
     Some((key, state))
 }
 
+/// The tag of an outcome at its target; `None` without a tag, or for a digest.
+pub(super) fn written_key(outcome: &TagOutcome) -> Option<WrittenKey> {
+    let (place, _) = outcome.places()?;
+    Some(WrittenKey {
+        place: place.to_owned(),
+        tag: outcome.target_tag.clone(),
+    })
+}
+
 /// What the project wrote: recorded even if something failed afterwards. A digest has no tag to delete.
 fn written(outcome: &TagOutcome) -> Option<(WrittenKey, WrittenRow)> {
     let digest = outcome
@@ -287,20 +296,14 @@ impl Batch {
             repository.or_default().insert(key, state);
         }
         self.written.extend(written(&outcome));
-        let is_settled = outcome.action != Action::Skip && !outcome.is_unsure;
-        if let Some((place, _)) = outcome.places().filter(|_| is_settled) {
-            self.settled.push(WrittenKey {
-                place: place.to_owned(),
-                tag: outcome.target_tag.clone(),
-            });
+        let key = written_key(&outcome);
+        if outcome.action != Action::Skip && !outcome.is_unsure {
+            self.settled.extend(key.clone());
         }
-        if (outcome.status, outcome.action) == (Status::Done, Action::Delete)
-            && let Some((place, _)) = outcome.places()
+        if outcome.is_deleted()
+            && let Some(key) = key
         {
-            self.forgotten.push(WrittenKey {
-                place: place.to_owned(),
-                tag: outcome.target_tag.clone(),
-            });
+            self.forgotten.push(key);
             let target = (
                 outcome.target_repository.clone(),
                 outcome.target_tag.clone(),
@@ -328,13 +331,15 @@ impl Batch {
         for key in &self.forgotten {
             written_forget(conn, of.project_id, key)?;
         }
-        let at = clock(conn)?;
-        let written = self.written.values().map(|row| WrittenRow {
-            written_at: at,
-            ..row.clone()
-        });
-        let written: Vec<_> = written.collect();
-        written_upsert(conn, of.project_id, &written)?;
+        if !self.written.is_empty() {
+            let at = clock(conn)?;
+            let written = self.written.values().map(|row| WrittenRow {
+                written_at: at,
+                ..row.clone()
+            });
+            let written: Vec<_> = written.collect();
+            written_upsert(conn, of.project_id, &written)?;
+        }
         intents_remove(conn, of.project_id, &self.settled)?;
         intents_remove(conn, of.project_id, &self.forgotten)?;
         intents_recovered(conn, of.project_id, &self.recovered)?;

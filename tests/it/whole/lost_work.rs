@@ -176,16 +176,18 @@ async fn what_was_only_intended_is_forgotten() {
 }
 
 /// The registry writes the tag, and answers with an error each time.
+fn answered_500() -> Fault {
+    let answer = Action::AnswerReplaced { status: 500 };
+    Fault::on("PUT", "/manifests/3$", answer)
+}
+
+/// After that the tag can't be looked at.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_answer_was_an_error_is_found_by_the_next_run() {
     let (source, target, server, session) = world(None).await;
     store(&source, 50, "3");
     let new = source.tags("app")["3"].clone();
-    target.fault_add(Fault::on(
-        "PUT",
-        "/manifests/3$",
-        Action::AnswerReplaced { status: 500 },
-    ));
+    target.fault_add(answered_500());
     // After the two looks before the write, the tag can't be looked at.
     target.fault_add(Fault::status("HEAD", "/manifests/3$", 500).after(2));
     let failed = run(&session).await;
@@ -209,11 +211,7 @@ async fn a_write_whose_answer_was_an_error_counts_if_it_is_there() {
     let (source, target, server, session) = world(None).await;
     store(&source, 50, "3");
     let old = target.tags("app")["3"].clone();
-    target.fault_add(Fault::on(
-        "PUT",
-        "/manifests/3$",
-        Action::AnswerReplaced { status: 500 },
-    ));
+    target.fault_add(answered_500());
     let done = run(&session).await;
     assert_eq!(done["status"], "FINISHED", "{done}");
     let row = result(&session, &done, "update").await;

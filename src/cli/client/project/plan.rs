@@ -22,22 +22,20 @@ pub(super) async fn make(
         session.get("registrysync.plan", args).await?
     };
     plan_print(&plan, json);
+    let has = |names: &[&str]| names.iter().any(|name| plan["totals"][name] != 0);
     if let (Some(id), false) = (plan["id"].as_i64(), json) {
-        let does = ["copy", "update", "delete"].into_iter();
-        let mut does = does.filter(|name| plan["totals"][name] != 0);
-        let then = match does.next() {
-            Some(_) => format!("to run exactly this: registrysync project run {label} --plan {id}"),
-            None => "it has nothing to copy or to delete".to_owned(),
+        let then = if has(&["copy", "update", "delete"]) {
+            format!("to run exactly this: registrysync project run {label} --plan {id}")
+        } else {
+            "it has nothing to copy or to delete".to_owned()
         };
         talk_line(&format!(
             "plan {id} is kept until {}; {then}",
             cell(&plan["expires"])
         ));
     }
-    let is_bad = ["blocked", "failed"]
-        .into_iter()
-        .any(|name| plan["totals"][name] != 0);
-    Ok(u8::from(is_bad || !plan["failure"].is_null()))
+    let is_bad = has(&["blocked", "failed"]) || !plan["failure"].is_null();
+    Ok(u8::from(is_bad))
 }
 
 /// Shows a kept plan.

@@ -9,7 +9,7 @@ use crate::service::projects::settings::ProjectSettings;
 use crate::store::DbConnection;
 use crate::store::projects::needed_tag::{parts_of_others, targets_of};
 use crate::store::projects::project::Project;
-use crate::store::projects::written_tag::{WrittenKey, written_list};
+use crate::store::projects::written_tag::{WrittenKey, repository_of, written_list};
 use crate::sync::prune::settings::{Prune, WrittenTag};
 
 /// What the project deletes, with all that it wrote.
@@ -56,8 +56,7 @@ fn shared_mark(
     }
     let parts = parts_of_others(conn, project_id)?;
     for (place, tags) in written {
-        let repository = place.split_once('/').map_or("", |(_, path)| path);
-        for part in parts.get(repository).into_iter().flatten() {
+        for part in parts.get(repository_of(place)).into_iter().flatten() {
             let needed = targets_of(conn, *part)?;
             for tag in &mut *tags {
                 tag.is_shared |= needed.contains(&format!("{place}:{}", tag.tag));

@@ -5,9 +5,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::write_intents::intent_row;
-use crate::store::projects::needed_tag::is_needed;
 use crate::store::projects::write_intent::intents_put;
-use crate::store::projects::written_tag::{DeleteBar, DeleteRight, WrittenKey, delete_bar};
+use crate::store::projects::written_tag::{DeleteBar, DeleteRight, delete_bar};
 use crate::store::{Db, Error};
 use crate::sync::TagOutcome;
 use crate::sync::prune::gate::DeleteGate;
@@ -27,21 +26,10 @@ impl DeleteGate for DatabaseGate {
             else {
                 return Err("its name can't be recorded".to_owned());
             };
-            let (key, digest) = (
-                WrittenKey {
-                    place: row.place.clone(),
-                    tag: row.tag.clone(),
-                },
-                digest.to_string(),
-            );
-            let (repository, target) =
-                (expected.target_repository.clone(), expected.target.clone());
+            let digest = digest.to_string();
             let asked = self.db.run(move |conn| {
                 conn.write(|conn| {
-                    let mut bar = delete_bar(conn, &right, &key, &digest)?;
-                    if bar.is_none() && is_needed(conn, right.project_id, &repository, &target)? {
-                        bar = Some(DeleteBar::Shared);
-                    }
+                    let bar = delete_bar(conn, &right, &row.key(), &digest)?;
                     if bar.is_none() {
                         intents_put(conn, right.lease, right.project_id, &[row])?;
                     }

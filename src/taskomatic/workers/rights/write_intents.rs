@@ -13,13 +13,13 @@ use crate::store::{Db, DbConnection};
 use crate::sync::TagOutcome;
 use crate::sync::intents::Intents;
 use crate::taskomatic::DATABASE_PAUSE;
+use crate::taskomatic::workers::records::written_key;
 
 /// The name under which an outcome's previous image is kept: it isn't the project's any more.
 fn kept_key(expected: &TagOutcome) -> Option<WrittenKey> {
-    let (place, _) = expected.places()?;
     Some(WrittenKey {
-        place: place.to_owned(),
         tag: expected.backup.clone()?,
+        ..written_key(expected)?
     })
 }
 
@@ -42,10 +42,10 @@ struct Queue {
 
 /// The row of an outcome; `None` without a tag.
 pub(in crate::taskomatic::workers) fn intent_row(expected: &TagOutcome) -> Option<IntentRow> {
-    let (place, _) = expected.places()?;
+    let WrittenKey { place, tag } = written_key(expected)?;
     Some(IntentRow {
-        place: place.to_owned(),
-        tag: expected.target_tag.clone(),
+        place,
+        tag,
         expected: serde_json::to_string(expected).ok()?,
     })
 }
@@ -152,10 +152,10 @@ impl Intents for DatabaseIntents {
 
     fn discard<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>> {
         async move {
-            let Some(IntentRow { place, tag, .. }) = intent_row(expected) else {
+            let Some(key) = written_key(expected) else {
                 return Ok(());
             };
-            let (project_id, key) = (self.right.project_id, WrittenKey { place, tag });
+            let project_id = self.right.project_id;
             let dropped = self
                 .db
                 .run(move |conn| conn.write(|conn| intents_remove(conn, project_id, &[key])));
