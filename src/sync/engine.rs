@@ -20,6 +20,7 @@ use super::kept::part::KeptPart;
 use super::outcome::{Action, Status, TagOutcome};
 use super::progress::{Event, Reporter};
 use super::prune::delete::Ways;
+use super::prune::place::Registries;
 use super::prune::run::Pruning;
 use super::prune::sights::Sights;
 use super::referrers::lease::IndexLeases;
@@ -267,12 +268,11 @@ impl Engine {
         sights.carried(worker.referrers.as_ref());
         sights.unreachable(self.shared.unreachable.summary().as_deref());
         let pruning = Pruning {
-            target: &self.target,
+            registries: self.registries(),
             rules,
             ways: &self.shared.ways,
             halt,
             reporter,
-            parallel: self.spec.max_parallel,
         };
         let is_cut = tokio::select! {
             biased;
@@ -286,6 +286,15 @@ impl Engine {
         };
         end.cancelled |= is_cut;
         end
+    }
+
+    /// Who is asked before anything is deleted.
+    pub(super) fn registries(&self) -> Registries<'_> {
+        Registries {
+            target: &self.target,
+            items: &self.items,
+            parallel: self.spec.max_parallel,
+        }
     }
 
     fn worker(

@@ -228,8 +228,7 @@ impl Engine {
         let mut sights = std::mem::take(&mut planning.sights);
         sights.carried(referrers);
         sights.unreachable(planning.plan.unreachable.as_deref());
-        let parallel = self.spec.max_parallel;
-        let planned = planned_deletes(&self.target, rules, sights, parallel).await;
+        let planned = planned_deletes(self.registries(), rules, sights).await;
         planning.plan.warnings.extend(planned.warnings);
         planning.costs.only_planned(planned.requests);
         for delete in planned.outcomes {

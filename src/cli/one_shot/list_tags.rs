@@ -1,7 +1,5 @@
 //! `registrysync list-tags`: which tags the selectors select, and why.
 
-use std::collections::HashSet;
-
 use serde::Serialize;
 
 use crate::oci::Repository;
@@ -38,16 +36,7 @@ pub(in crate::cli) async fn run(arguments: ListTagsArguments) -> Result<u8, CliE
         ResolveError::Slow { .. } => CliError::input(error),
         ResolveError::Source(error) => error.into(),
     })?;
-    let listed: HashSet<&str> = listing.iter().map(String::as_str).collect();
-    let mut missing = Vec::new();
-    for (tag, verdict) in &mut selection.verdicts {
-        // Lists of tags contain no digests.
-        if verdict.selected && !tag.contains(':') && !listed.contains(tag.as_str()) {
-            verdict.selected = false;
-            verdict.reason = format!("{}, but not in the repository", verdict.reason);
-            missing.push(tag.clone());
-        }
-    }
+    let missing = selection.missing_deselect(&listing);
     for (tag, verdict) in &selection.verdicts {
         if !verdict.selected && !arguments.why {
             continue;

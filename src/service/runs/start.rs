@@ -63,7 +63,7 @@ pub async fn run_start(
         .transaction(move |conn| {
             let project = project_find(conn, org, &ProjectName::Label(label.clone()))?;
             if !project.enabled {
-                let message = format!("the project `{label}` is disabled; enable it with setDetails");
+                let message = format!("the project `{label}` is disabled; enable it first");
                 return Err(Error::invalid("label", message));
             }
             if let Some(id) = start.retry_of {

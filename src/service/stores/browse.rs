@@ -185,11 +185,13 @@ pub async fn tag_preview(
         .map_err(|error| refused(&error))?;
     let (names, dropped) = (listing.entries, listing.dropped);
     let source = client.into();
+    let listed = names.clone();
     let selection = selection_resolve(&source, &repository, selector, names, Asker::Call).await;
-    let selection = selection.map_err(|error| match error {
+    let mut selection = selection.map_err(|error| match error {
         ResolveError::Slow { .. } => Error::invalid("selector", error.to_string()),
         ResolveError::Source(error) => refused(&error),
     })?;
+    selection.missing_deselect(&listed);
     Ok(Selection {
         dropped: dropped.named,
         ..selection

@@ -24,7 +24,7 @@ impl BackupTag {
 impl FromStr for BackupTag {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let refused = |reason: &str| Err(NameError::new("backup_tag", text, reason));
+        let refused = |reason: &str| Err(NameError::new("template of tags", text, reason));
         if text == "{tag}" {
             return refused("that is the tag itself; add something to it, such as `{tag}-{date}`");
         }

@@ -43,7 +43,7 @@ impl FromStr for IndexMode {
             .find(|mode| mode.as_str() == text)
             .ok_or_else(|| {
                 let expected = "expected `keep`, `sparse`, `rewrite` or `rewrite-single`";
-                NameError::new("index", text, expected)
+                NameError::new("value", text, expected)
             })
     }
 }

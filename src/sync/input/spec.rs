@@ -122,7 +122,7 @@ impl FromStr for OnEmpty {
             "fail" => Ok(Self::Fail),
             "ignore" => Ok(Self::Ignore),
             _ => Err(NameError::new(
-                "on_empty",
+                "value",
                 text,
                 "expected `warn`, `fail` or `ignore`",
             )),

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDateTime;
 
-use crate::oci::{Digest, Endpoint, Reference, Repository, Tag};
+use crate::oci::{Digest, Endpoint};
 use crate::sync::prune::decide::left;
 use crate::sync::prune::settings::{Prune, PruneKind, WrittenTag};
+use crate::sync::prune::source_tag::is_at_source;
 
 /// A delete that a plan says, in one target repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ pub(in crate::sync) async fn kept_deletes(
             continue;
         }
         if delete.reason == left(written) {
-            match is_back(written, source).await {
+            match is_at_source(written, source).await {
                 Ok(false) => {}
                 Ok(true) => {
                     let (tag, origin) = (&delete.tag, &written.source);
@@ -110,20 +111,4 @@ pub(in crate::sync) async fn kept_deletes(
     }
     kept.rules.written.insert(place.to_owned(), doomed);
     kept
-}
-
-/// Whether the source has the tag again. Err: why that isn't known.
-async fn is_back(written: &WrittenTag, source: &Endpoint) -> Result<bool, String> {
-    let (origin, tag) = (&written.source, &written.source_tag);
-    let unknown = |why: String| format!("`{origin}:{tag}` can't be checked: {why}");
-    let path = origin.strip_prefix(source.host());
-    let path = path.and_then(|rest| rest.strip_prefix('/'));
-    let Some(path) = path else {
-        return Err(unknown("it is at another registry".to_owned()));
-    };
-    let repository = Repository::parse(path).map_err(|error| unknown(error.to_string()))?;
-    let reference = Tag::parse(tag).map_err(|error| unknown(error.to_string()))?;
-    let reference = Reference::Tag(reference);
-    let head = source.manifest_head(&repository, &reference).await;
-    Ok(head.map_err(|error| unknown(error.to_string()))?.is_some())
 }

@@ -35,6 +35,13 @@ pub(in crate::sync) struct Doomed {
     pub(in crate::sync) reason: String,
 }
 
+impl Doomed {
+    /// Whether it goes since the list of its source lacks it.
+    pub(in crate::sync) fn has_left(&self) -> bool {
+        self.reason == left(&self.written)
+    }
+}
+
 /// The tags that the rules would delete, before any of them is looked at.
 #[derive(Debug, Default)]
 pub(in crate::sync) struct Candidates {
@@ -129,6 +136,11 @@ pub(in crate::sync) fn left(written: &WrittenTag) -> String {
     )
 }
 
+/// The words for a list of `host/repository` that lacks a tag.
+pub(in crate::sync) fn damaged(place: &str, tag: &str) -> String {
+    format!("the list of tags of `{place}` lacks `{tag}`, which is there, so it may be damaged")
+}
+
 /// What happens to the candidates that were looked at.
 pub(in crate::sync) fn decide(rules: &Prune, found: Candidates, sight: &Sight<'_>) -> Decision {
     let mut decision = Decision {
@@ -142,9 +154,7 @@ pub(in crate::sync) fn decide(rules: &Prune, found: Candidates, sight: &Sight<'_
             Some(None) => decision.forgotten.push(tag),
             Some(Some(_)) => {
                 let place = sight.place;
-                decision.bar.get_or_insert_with(|| {
-                    format!("the list of tags of `{place}` lacks `{tag}`, which is there, so it may be damaged")
-                });
+                decision.bar.get_or_insert_with(|| damaged(place, &tag));
             }
             None => {}
         }

@@ -3,7 +3,8 @@
 //!
 //! - [`settings`]: the project's rules, and what it wrote; `look`: what was seen of a source.
 //! - `decide`: what goes and what forbids it, without requests; `place`: makes the requests that this
-//!   needs, for a run and for a plan alike; `sights`: what a run or a plan knows of each place.
+//!   needs, for a run and for a plan alike; `sights`: what a run or a plan knows of each place;
+//!   `source_tag`: whether a tag has really left its source.
 //! - `delete`: the requests that delete; `neighbours`: the tags and indexes that need the same manifest.
 //! - [`gate`]: whether a run may still delete; `run`: all of that at the end of a run.
 
@@ -16,3 +17,4 @@ pub(in crate::sync) mod place;
 pub(in crate::sync) mod run;
 pub mod settings;
 pub(in crate::sync) mod sights;
+pub(in crate::sync) mod source_tag;

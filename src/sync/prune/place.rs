@@ -4,18 +4,30 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::StreamExt;
 
-use super::decide::{Candidates, Decision, Sight, bar, candidates, decide};
+use super::decide::{Candidates, Decision, Doomed, Sight, bar, candidates, damaged, decide};
 use super::settings::Prune;
 use super::sights::PlaceSights;
+use super::source_tag::is_at_source;
 use crate::oci::{Digest, Endpoint, Reference, Repository, Tag};
+use crate::sync::input::spec::SyncItem;
 
-/// Decides with what `target` has now. What can't be known forbids all deletes.
+/// Who is asked before anything is deleted.
+#[derive(Clone, Copy)]
+pub(in crate::sync) struct Registries<'a> {
+    pub(in crate::sync) target: &'a Endpoint,
+    /// The items whose sources were listed.
+    pub(in crate::sync) items: &'a [SyncItem],
+    /// Requests at once.
+    pub(in crate::sync) parallel: usize,
+}
+
+/// Decides with what the registries have now. What can't be known forbids all deletes.
 pub(in crate::sync) async fn place_decide(
-    target: &Endpoint,
+    registries: Registries<'_>,
     rules: &Prune,
     known: &PlaceSights,
-    parallel: usize,
 ) -> Decided {
+    let target = registries.target;
     let place = known.place.as_str();
     let records = rules.written.get(place).map_or(&[][..], Vec::as_slice);
     let (none, mut trouble) = (HashMap::new(), known.trouble.clone());
@@ -47,7 +59,7 @@ pub(in crate::sync) async fn place_decide(
     )
     .is_none()
     {
-        match heads_of(target, &known.repository, &found, parallel).await {
+        match registries.look(&known.repository, &found).await {
             Ok(all) => heads = all,
             Err(error) => trouble = Some(error),
         }
@@ -98,29 +110,69 @@ async fn present(target: &Endpoint, repository: &Repository) -> Result<HashSet<S
     }
 }
 
-/// What the tags of the records are now. Err: why that isn't known.
-async fn heads_of(
-    target: &Endpoint,
-    repository: &Repository,
-    found: &Candidates,
-    parallel: usize,
-) -> Result<HashMap<String, Option<Digest>>, String> {
-    let doomed = found.doomed.iter().map(|doomed| doomed.written.tag.clone());
-    // A list that lacks them may be damaged.
-    let looks = doomed
-        .chain(found.unlisted.iter().cloned())
-        .map(|tag| async move {
-            let head = tag_digest(target, repository, &tag).await;
-            (tag, head)
-        });
-    let looks: Vec<_> = looks.collect();
-    let mut looks = futures_util::stream::iter(looks).buffer_unordered(parallel.max(1));
-    let mut heads = HashMap::new();
-    while let Some((tag, head)) = looks.next().await {
-        let head = head.map_err(|error| format!("`{tag}` can't be checked: {error}"))?;
-        heads.insert(tag, head);
+impl Registries<'_> {
+    /// What the tags of the records are at the target now. Err: why nothing may be deleted.
+    async fn look(
+        self,
+        repository: &Repository,
+        found: &Candidates,
+    ) -> Result<HashMap<String, Option<Digest>>, String> {
+        let heads = self.heads(repository, found).await?;
+        self.sources_check(found, &heads).await?;
+        Ok(heads)
     }
-    Ok(heads)
+
+    /// A source's list that lacks tags may be damaged.
+    async fn sources_check(
+        self,
+        found: &Candidates,
+        heads: &HashMap<String, Option<Digest>>,
+    ) -> Result<(), String> {
+        let is_ours = |doomed: &&Doomed| {
+            heads.get(&doomed.written.tag) == Some(&Some(doomed.written.digest.clone()))
+        };
+        let left = found.doomed.iter().filter(|doomed| doomed.has_left());
+        let looks = left.filter(is_ours).filter_map(|doomed| {
+            let written = &doomed.written;
+            let item = self
+                .items
+                .iter()
+                .find(|item| item.origin() == written.source)?;
+            Some(async move { (written, is_at_source(written, &item.source).await) })
+        });
+        let looks: Vec<_> = looks.collect();
+        let mut looks = futures_util::stream::iter(looks).buffer_unordered(self.parallel.max(1));
+        while let Some((written, is_there)) = looks.next().await {
+            if is_there? {
+                return Err(damaged(&written.source, &written.source_tag));
+            }
+        }
+        Ok(())
+    }
+
+    async fn heads(
+        self,
+        repository: &Repository,
+        found: &Candidates,
+    ) -> Result<HashMap<String, Option<Digest>>, String> {
+        let target = self.target;
+        let doomed = found.doomed.iter().map(|doomed| doomed.written.tag.clone());
+        // A list that lacks them may be damaged.
+        let looks = doomed
+            .chain(found.unlisted.iter().cloned())
+            .map(|tag| async move {
+                let head = tag_digest(target, repository, &tag).await;
+                (tag, head)
+            });
+        let looks: Vec<_> = looks.collect();
+        let mut looks = futures_util::stream::iter(looks).buffer_unordered(self.parallel.max(1));
+        let mut heads = HashMap::new();
+        while let Some((tag, head)) = looks.next().await {
+            let head = head.map_err(|error| format!("`{tag}` can't be checked: {error}"))?;
+            heads.insert(tag, head);
+        }
+        Ok(heads)
+    }
 }
 
 /// The digest of a tag; `None`: it doesn't exist.

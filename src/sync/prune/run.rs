@@ -5,10 +5,9 @@ use tokio::sync::mpsc;
 use super::decide::{Decision, Doomed};
 use super::delete::{Deleter, Deletion, Stopped, Way, Ways, overwritten};
 use super::neighbours::Neighbours;
-use super::place::{Decided, place_decide};
+use super::place::{Decided, Registries, place_decide};
 use super::settings::Prune;
 use super::sights::{PlaceSights, Sights};
-use crate::oci::Endpoint;
 use crate::sync::course::{RunEnd, RunStop};
 use crate::sync::kept::deletes::kept_deletes;
 use crate::sync::kept::part::KeptPart;
@@ -21,12 +20,11 @@ const PLANNED_LOOKS: usize = 2000;
 
 /// What pruning needs besides the sights.
 pub(in crate::sync) struct Pruning<'a> {
-    pub(in crate::sync) target: &'a Endpoint,
+    pub(in crate::sync) registries: Registries<'a>,
     pub(in crate::sync) rules: &'a Prune,
     pub(in crate::sync) ways: &'a Ways,
     pub(in crate::sync) halt: &'a RunStop,
     pub(in crate::sync) reporter: &'a Reporter,
-    pub(in crate::sync) parallel: usize,
 }
 
 impl Pruning<'_> {
@@ -36,7 +34,7 @@ impl Pruning<'_> {
             if self.ways.get() == Way::None {
                 return;
             }
-            let decided = place_decide(self.target, self.rules, &known, self.parallel).await;
+            let decided = place_decide(self.registries, self.rules, &known).await;
             self.delete(&known, decided, end).await;
         }
     }
@@ -71,7 +69,7 @@ impl Pruning<'_> {
                 end.warn(warning, self.reporter).await;
             }
             known.trouble = known.trouble.or(kept.trouble);
-            let mut decided = place_decide(self.target, &kept.rules, &known, self.parallel).await;
+            let mut decided = place_decide(self.registries, &kept.rules, &known).await;
             for doomed in &mut decided.decision.doomed {
                 if let Some(reason) = kept.reasons.get(&doomed.written.tag) {
                     doomed.reason.clone_from(reason);
@@ -114,12 +112,12 @@ impl Pruning<'_> {
         }
         let (tell, mut told) = mpsc::unbounded_channel();
         let deleter = Deleter {
-            target: self.target,
+            target: self.registries.target,
             known,
             present: &present,
             ways: self.ways,
             halt: self.halt,
-            parallel: self.parallel,
+            parallel: self.registries.parallel,
             tell,
         };
         // Moved, so that the reports end with it.
@@ -152,16 +150,16 @@ pub(in crate::sync) struct DeletePlan {
 
 /// The deletes of a plan.
 pub(in crate::sync) async fn planned_deletes(
-    target: &Endpoint,
+    registries: Registries<'_>,
     rules: &Prune,
     sights: Sights,
-    parallel: usize,
 ) -> DeletePlan {
+    let target = registries.target;
     let mut planned = DeletePlan::default();
     for known in sights.into_places() {
-        let decided = place_decide(target, rules, &known, parallel).await;
+        let decided = place_decide(registries, rules, &known).await;
         let before = target.requests();
-        let held = held_told(target, &known, &decided, parallel).await;
+        let held = held_told(registries, &known, &decided).await;
         planned.requests += target.requests().since(before).all;
         let decision = decided.decision;
         let place = known.place.as_str();
@@ -175,11 +173,11 @@ pub(in crate::sync) async fn planned_deletes(
 
 /// Warnings about tags that stay if the registry deletes by digest only.
 async fn held_told(
-    target: &Endpoint,
+    registries: Registries<'_>,
     known: &PlaceSights,
     decided: &Decided,
-    parallel: usize,
 ) -> Vec<String> {
+    let target = registries.target;
     let (decision, present, place) = (&decided.decision, &decided.present, &known.place);
     if decision.bar.is_some() || decision.doomed.is_empty() {
         return Vec::new();
@@ -191,10 +189,11 @@ async fn held_told(
         return vec![unknown(format!("there are more than {PLANNED_LOOKS} tags"))];
     }
     let all = (present, &known.pinned);
-    let neighbours = match Neighbours::look(target, &known.repository, all, parallel).await {
-        Ok(neighbours) => neighbours,
-        Err(error) => return vec![unknown(error.to_string())],
-    };
+    let neighbours =
+        match Neighbours::look(target, &known.repository, all, registries.parallel).await {
+            Ok(neighbours) => neighbours,
+            Err(error) => return vec![unknown(error.to_string())],
+        };
     let told = |(holder, tags): (String, Vec<String>)| {
         let (tags, host) = (tags.join("`, `"), target.host());
         format!("`{place}`: `{tags}` stays if `{host}` deletes only whole images, since {holder}")

@@ -31,7 +31,7 @@ impl FromStr for PruneKind {
             "gone" => Ok(Self::Gone),
             "selected" => Ok(Self::Selected),
             _ => Err(NameError::new(
-                "prune",
+                "value",
                 text,
                 "expected `none`, `gone` or `selected`",
             )),

@@ -40,7 +40,7 @@ impl FromStr for NewestBy {
             "version" => Ok(Self::Version),
             "created" => Ok(Self::Created),
             _ => Err(NameError::new(
-                "newest_by",
+                "value",
                 text,
                 "expected `version` or `created`",
             )),

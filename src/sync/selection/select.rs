@@ -3,7 +3,7 @@
 //! limit on the age keeps the recent ones; literal tags and digests have no such limit. Every tag gets
 //! its reason.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use indexmap::IndexSet;
@@ -54,6 +54,22 @@ impl Selection {
             .iter()
             .filter(|(_, verdict)| verdict.selected)
             .map(|(tag, _)| tag.as_str())
+    }
+
+    /// Deselects named tags that the listing lacks, and returns them. Listings contain no digests.
+    pub fn missing_deselect(&mut self, listing: &[String]) -> Vec<String> {
+        let listed: HashSet<&str> = listing.iter().map(String::as_str).collect();
+        let is_missing = |tag: &str| Tag::parse(tag).is_ok() && !listed.contains(tag);
+        let selected = self
+            .verdicts
+            .iter_mut()
+            .filter(|(_, verdict)| verdict.selected);
+        let missing = selected.filter(|(tag, _)| is_missing(tag));
+        let told = missing.map(|(tag, verdict)| {
+            verdict.deselect(format!("{}, but not in the repository", verdict.reason));
+            tag.clone()
+        });
+        told.collect()
     }
 }
 

@@ -68,7 +68,7 @@ on_both_databases! {
         change(&session, "registrysync/create", other).await;
         let of_other = json!({"label": "other", "options": {"plan": plan}});
         let said = session.post("registrysync/run", of_other).await.expect_err("refused");
-        assert_eq!(said, format!("`plan`: plan {plan} isn't one of the project `other`; use listPlans"));
+        assert_eq!(said, format!("`plan`: plan {plan} isn't one of the project `other`; list its plans"));
         assert!(refused(&session, 4711).await.contains("there is no plan 4711"));
         let both = json!({"label": "web", "options": {"plan": plan, "retry": 1}});
         session.post("registrysync/run", both).await.expect_err("refused");

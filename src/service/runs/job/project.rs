@@ -22,7 +22,7 @@ pub(super) fn project_enabled(
         return Ok(project);
     }
     let message = format!(
-        "the project `{}` is disabled; enable it with setDetails",
+        "the project `{}` is disabled; enable it first",
         project.label
     );
     Err(Error::invalid("enabled", message))

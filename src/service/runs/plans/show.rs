@@ -99,9 +99,8 @@ pub async fn plan_delete(app: &App, caller: &Caller, id: i64) -> Result<(), Erro
                     } else {
                         "is in progress"
                     };
-                    let message = format!(
-                        "run {run} of plan {id} {does}; wait for it, or cancel it with cancelRun"
-                    );
+                    let message =
+                        format!("run {run} of plan {id} {does}; wait for it, or cancel it");
                     Err(Error::invalid("planId", message))
                 }
                 None => Ok(plan_hide(conn, id)?),

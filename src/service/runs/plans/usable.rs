@@ -22,7 +22,7 @@ pub(in crate::service::runs) fn plan_find(
         Error::NotFound(message)
     })?;
     if plan.project_id != project.id {
-        let message = format!("plan {id} isn't one of the project `{label}`; use listPlans");
+        let message = format!("plan {id} isn't one of the project `{label}`; list its plans");
         return Err(Error::invalid(FIELD, message));
     }
     match PlanOrigin::of(conn, project)?.change_since(&PlanOrigin::of_plan(&plan)) {
