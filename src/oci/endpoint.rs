@@ -72,6 +72,17 @@ impl Endpoint {
         }
     }
 
+    /// See [`Client::tags_within`].
+    pub async fn tags_within(
+        &self,
+        repository: &Repository,
+        pages: usize,
+    ) -> Result<Option<Vec<String>>, Error> {
+        match self {
+            Self::Registry(client) => client.tags_within(repository, pages).await,
+        }
+    }
+
     /// See [`Client::manifest_head`].
     pub async fn manifest_head(
         &self,

@@ -6,16 +6,17 @@
 use std::collections::{HashMap, HashSet};
 
 use super::copy::backup::Backup;
+use super::copy::ladder::is_asked;
 use super::input::spec::SyncItem;
 use super::needs::Needs;
 use super::selection::candidate::Candidate;
 use crate::oci::http::tally::RequestCount;
 use crate::oci::{Digest, Endpoint, Repository};
 
-/// Requests to open, fill and close an upload, after asking whether the blob is there.
-const UPLOAD: u64 = 3;
+/// Requests to open and to fill an upload.
+const UPLOAD: u64 = 2;
 /// A referrer is a small manifest with one blob; its manifest was looked up while planning.
-const REFERRER_AT_TARGET: u64 = UPLOAD + 1;
+const REFERRER_AT_TARGET: u64 = 1 + UPLOAD + 1;
 
 /// The requests of a run; logins aren't counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,8 +88,9 @@ impl CopyCosts {
         self.target_once += requests;
     }
 
-    /// Adds the copy of a tag; returns the bytes of those of its blobs that weren't counted before.
-    pub(super) fn copy(&mut self, candidate: &Candidate, needs: &Needs) -> u64 {
+    /// Adds the copy of a tag, `is_new` if the target doesn't know its repository; returns the bytes of
+    /// those of its blobs that weren't counted before.
+    pub(super) fn copy(&mut self, candidate: &Candidate, needs: &Needs, is_new: bool) -> u64 {
         let next = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
         let place = *self.places.entry(candidate.target.clone()).or_insert(next);
         // The tag is written, even if the manifest is there under another one.
@@ -101,23 +103,23 @@ impl CopyCosts {
             if self.manifests.insert((place, child.clone())) {
                 self.more.source_requests += 1;
                 self.more.pulls += 1;
-                // Whether it is there, then its write.
-                self.more.target_requests += 2;
+                self.more.target_requests += 1 + u64::from(!is_new);
             }
         }
         let is_own = candidate.from.is_same(&self.target.0);
         let mut fresh: u64 = 0;
         for (digest, size) in &needs.blobs {
-            let is_new = self.known.insert(digest.clone());
-            if is_new {
+            let is_first = self.known.insert(digest.clone());
+            if is_first {
                 fresh = fresh.saturating_add(*size);
             }
             if !self.blobs.insert((place, digest.clone())) {
                 continue;
             }
-            if is_new && !is_own {
+            if is_first && !is_own {
                 self.more.source_requests += 1;
-                self.more.target_requests += UPLOAD;
+                let is_asked = is_asked(*size, is_new);
+                self.more.target_requests += UPLOAD + u64::from(is_asked);
             } else {
                 // It is mounted.
                 self.more.target_requests += 1;

@@ -12,6 +12,7 @@ use crate::oci::Endpoint;
 use super::copy::backup::Backups;
 use super::copy::ladder::Ladder;
 use super::copy::missing_platforms::MissingPlatformItems;
+use super::copy::target_tags::{Filling, TargetTags};
 use super::copy::unreachable::Unreachable;
 use super::course::{RunEnd, RunStop};
 use super::input::spec::{SyncItem, SyncSpec, Unmatched};
@@ -58,6 +59,7 @@ impl Engine {
             shared: Arc::new(Shared {
                 homes: Arc::default(),
                 unreachable: Unreachable::default(),
+                filling: Filling::default(),
                 ways: Ways::default(),
                 permits,
             }),
@@ -169,7 +171,8 @@ impl Engine {
         };
         let (all, tags) = self.found_report(found, reporter, &mut work).await;
         let backups = Backups::of(&self.spec, &all);
-        let worker = self.worker(tags, backups, (reporter, halt));
+        let wanted = self.target_tags(&all);
+        let worker = self.worker(tags, (backups, wanted), (reporter, halt));
         self.all_copy(all, &worker, (reporter, halt), &mut work)
             .await;
         self.end(work, &worker, reporter, halt).await
@@ -182,7 +185,8 @@ impl Engine {
             ..Work::default()
         };
         let backups = Backups::of_plan(&self.spec, &kept.actions);
-        let worker = self.worker(ReferrerTags::default(), backups, (reporter, halt));
+        let held = (backups, self.target_tags(&[]));
+        let worker = self.worker(ReferrerTags::default(), held, (reporter, halt));
         if let Some(warning) = &kept.warning {
             work.end.warn(warning.clone(), reporter).await;
         }
@@ -297,10 +301,14 @@ impl Engine {
         }
     }
 
+    fn target_tags(&self, wanted: &[Candidate]) -> TargetTags {
+        TargetTags::of(self.target.clone(), self.shared.filling.clone(), wanted)
+    }
+
     fn worker(
         &self,
         tags: ReferrerTags,
-        backups: Option<Backups>,
+        (backups, at_target): (Option<Backups>, TargetTags),
         (reporter, halt): (&Reporter, &RunStop),
     ) -> Arc<TagWorker> {
         let (target, homes) = (self.target.clone(), Arc::clone(&self.shared.homes));
@@ -317,6 +325,7 @@ impl Engine {
             target,
             spec: Arc::clone(&self.spec),
             ladder,
+            tags: at_target,
             intents: halt.intents.clone(),
             backups,
             shared: Arc::clone(&self.shared),

@@ -66,14 +66,14 @@ pub enum SyncError {
     },
     /// The target's tag isn't what it was when its copy began.
     #[error(
-        "`{tag}` was moved at the target while its image was copied: it was `{was}`, now it is {now}; it \
+        "`{tag}` was moved at the target while its image was copied: it was {was}, now it is {now}; it \
          isn't overwritten, run this again"
     )]
     Moved {
         /// The tag at the target.
         tag: String,
-        /// Its digest before.
-        was: crate::oci::Digest,
+        /// Its digest before, in quotes, or that it wasn't there.
+        was: String,
         /// Its digest now, in quotes, or that it is gone.
         now: String,
     },

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 
 use super::copy::backup::{Backup, Backups};
 use super::copy::compare::{Comparison, Ends};
+use super::copy::target_tags::{Filling, TargetTags};
 use super::copy::unreachable::Unreachable;
 use super::costs::CopyCosts;
 use super::engine::Engine;
@@ -27,6 +28,8 @@ struct PlannedTag {
     action: PlanAction,
     /// What it needs, for tags to copy.
     needs: Needs,
+    /// Whether the target doesn't know its repository.
+    is_new: bool,
     /// Chosen platforms that it lacks.
     missing: Option<MissingPlatforms>,
     /// Referrers to copy.
@@ -36,6 +39,13 @@ struct PlannedTag {
     /// Where its previous image is kept.
     backup: Option<Backup>,
     candidate: Candidate,
+}
+
+/// What is looked at for each tag.
+struct Looks<'a> {
+    unreachable: &'a Unreachable,
+    backups: Option<Backups>,
+    tags: TargetTags,
 }
 
 /// A tag with none of the chosen platforms.
@@ -66,6 +76,7 @@ impl Planning {
         let PlannedTag {
             action,
             needs,
+            is_new,
             missing,
             referrers,
             warnings,
@@ -103,7 +114,7 @@ impl Planning {
             self.costs.update();
         }
         if action.is_copy() {
-            let fresh = self.costs.copy(&candidate, &needs);
+            let fresh = self.costs.copy(&candidate, &needs, is_new);
             self.plan.bytes = self.plan.bytes.saturating_add(fresh);
         }
         self.costs.referrers(referrers);
@@ -184,7 +195,11 @@ impl Engine {
                 return planning.plan;
             }
         }
-        let backups = Backups::of(&self.spec, &found.all);
+        let looks = Looks {
+            unreachable: &unreachable,
+            backups: Backups::of(&self.spec, &found.all),
+            tags: TargetTags::of(self.target.clone(), Filling::default(), &found.all),
+        };
         let (target, choice) = (self.target.clone(), &self.spec.referrers);
         let referrers = Referrers::new(target, choice, found.referrer_tags, None, None);
         if let Some(referrers) = &referrers {
@@ -192,10 +207,7 @@ impl Engine {
         }
         for some in in_order(found.all, referrers.is_some()) {
             let mut compared = futures_util::stream::iter(some)
-                .map(|candidate| {
-                    let others = (referrers.as_ref(), backups.as_ref());
-                    self.plan_tag(candidate, &unreachable, others)
-                })
+                .map(|candidate| self.plan_tag(candidate, &looks, referrers.as_ref()))
                 .buffered(self.spec.max_parallel.max(1));
             while let Some(tag) = compared.next().await {
                 if !planning.take(tag).await {
@@ -246,15 +258,16 @@ impl Engine {
     async fn plan_tag(
         &self,
         candidate: Candidate,
-        unreachable: &Unreachable,
-        (referrers, backups): (Option<&Referrers>, Option<&Backups>),
+        looks: &Looks<'_>,
+        referrers: Option<&Referrers>,
     ) -> PlannedTag {
+        let unreachable = looks.unreachable;
         let (source, target) = (candidate.from.host(), self.target.host());
         let compared = match unreachable.find(source, Some(target)) {
             Some(error) => Err(error),
-            None => self.plan_compared(&candidate, referrers).await,
+            None => self.plan_compared(&candidate, &looks.tags, referrers).await,
         };
-        let kept = match (compared, backups) {
+        let kept = match (compared, &looks.backups) {
             (Ok(compared), Some(backups)) => {
                 let backup = backups.backup(&self.target, &candidate, &compared.0);
                 backup.await.map(|backup| (compared, backup))
@@ -271,9 +284,12 @@ impl Engine {
                 if let Some(backup) = &backup {
                     reason = format!("{reason}; {}", backup.planned());
                 }
+                let is_new =
+                    comparison.action == Action::Copy && looks.tags.is_new(&candidate.target).await;
                 PlannedTag {
                     action: self.action(&candidate, comparison, reason, &needs),
                     needs,
+                    is_new,
                     missing,
                     referrers: arrived.written,
                     warnings: arrived.warnings,
@@ -291,6 +307,7 @@ impl Engine {
                         ..self.action(&candidate, stop, reason, &Needs::default())
                     },
                     needs: Needs::default(),
+                    is_new: false,
                     missing: None,
                     referrers: 0,
                     warnings: Vec::new(),
@@ -304,6 +321,7 @@ impl Engine {
     async fn plan_compared(
         &self,
         candidate: &Candidate,
+        tags: &TargetTags,
         referrers: Option<&Referrers>,
     ) -> Result<(Comparison, Needs, Arrived), SyncError> {
         if let Some(why) = referrers.and_then(|all| all.why_not_alone(candidate)) {
@@ -314,6 +332,7 @@ impl Engine {
             target: &self.target,
             known: &self.spec.known,
             lost: &self.spec.lost,
+            tags,
         };
         let comparison = ends.compare(candidate).await?;
         let mut needs = Needs::default();

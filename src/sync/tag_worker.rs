@@ -6,12 +6,13 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
-use crate::oci::{Endpoint, Manifest};
+use crate::oci::{Digest, Endpoint, Manifest};
 
 use super::copy::backup::{Backup, Backups};
 use super::copy::compare::{Comparison, Ends};
 use super::copy::ladder::{BlobLocations, Ladder, Route};
 use super::copy::manifest_writes::manifest_write;
+use super::copy::target_tags::{Filling, TargetTags};
 use super::copy::unreachable::Unreachable;
 use super::error::SyncError;
 use super::input::index_mode::platforms_text;
@@ -29,6 +30,7 @@ use super::selection::candidate::Candidate;
 pub(super) struct Shared {
     pub(super) homes: Arc<BlobLocations>,
     pub(super) unreachable: Unreachable,
+    pub(super) filling: Filling,
     /// How the target deletes.
     pub(super) ways: Ways,
     pub(super) permits: Semaphore,
@@ -39,6 +41,7 @@ pub(super) struct TagWorker {
     pub(super) target: Endpoint,
     pub(super) spec: Arc<SyncSpec>,
     pub(super) ladder: Arc<Ladder>,
+    pub(super) tags: TargetTags,
     /// If any are wanted.
     pub(super) referrers: Option<Referrers>,
     /// Keeps what is about to be written.
@@ -82,6 +85,7 @@ impl TagWorker {
             target: &self.target,
             known: &self.spec.known,
             lost: &self.spec.lost,
+            tags: &self.tags,
         };
         let comparison = match ends.compare(candidate).await {
             Ok(comparison) => comparison,
@@ -156,14 +160,19 @@ impl TagWorker {
         if expected.previous_digest == expected.target_digest {
             return Ok(());
         }
-        if let Some(was) = &comparison.present {
+        // What a list says is missing is trusted, unless nothing may go without its backup.
+        if comparison.present.is_some() || self.backups.is_some() {
             let head = self.target.manifest_head(target, reference).await;
             let now = head.map_err(SyncError::Target)?.map(|head| head.digest);
-            if now.as_ref() != Some(was) {
+            if now != comparison.present {
+                let named = |digest: Option<&Digest>, none: &str| match digest {
+                    Some(digest) => format!("`{digest}`"),
+                    None => none.to_owned(),
+                };
                 return Err(SyncError::Moved {
                     tag: candidate.place(&self.target),
-                    was: was.clone(),
-                    now: now.map_or("gone".to_owned(), |now| format!("`{now}`")),
+                    was: named(comparison.present.as_ref(), "not there"),
+                    now: named(now.as_ref(), "gone"),
                 });
             }
         }
@@ -202,6 +211,7 @@ impl TagWorker {
             source: candidate.source.clone(),
             target: candidate.target.clone(),
             is_lost: comparison.is_lost,
+            is_new: comparison.present.is_none() && self.tags.is_new(&candidate.target).await,
         };
         let Some(children) = &chosen.children else {
             let moved = self

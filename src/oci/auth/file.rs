@@ -9,10 +9,11 @@ use base64::Engine as _;
 use serde::Deserialize;
 
 use super::credentials::Credentials;
+use super::helper::{HelperError, helper_get};
 use crate::oci::types::address::RegistryAddress;
 use crate::oci::types::reference::Repository;
 
-/// An auth file that exists but can't be used, or has its credentials in an unsupported form.
+/// An auth file that exists but can't be used, or a credential helper that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("auth file `{path}`: {detail}")]
 pub struct AuthFileError {
@@ -125,11 +126,6 @@ fn file_logins(
         detail,
     };
     let read = |key: &str, entry: &Entry| {
-        if !entry.identitytoken.is_empty() {
-            return Err(fail(format!(
-                "it has an identity token for `{key}`, which isn't supported yet; {INSTEAD}"
-            )));
-        }
         let credentials = entry.credentials();
         credentials.map_err(|detail| fail(format!("entry `{key}`: {detail}")))
     };
@@ -150,24 +146,49 @@ fn file_logins(
         .iter()
         .filter(|(_, name)| !name.is_empty());
     if let Some((key, name)) = helpers.find(|(key, _)| serves(key, address).is_some()) {
-        return Err(fail(format!(
-            "it names the credential helper `{name}` for `{key}`, but helpers aren't supported yet; {INSTEAD}"
-        )));
+        logins.all = helper_get(name, key).map_err(|error| {
+            let detail = match error {
+                HelperError::Missing => format!("there is no program `docker-credential-{name}`"),
+                HelperError::Failed(detail) => detail,
+            };
+            fail(format!(
+                "the credential helper `{name}` for `{key}`: {detail}"
+            ))
+        })?;
+        return Ok(logins);
     }
-    // It may have no credentials for this registry. `docker logout` leaves an empty name.
+    // `docker logout` leaves an empty name.
     if let Some(name) = file.creds_store.as_ref().filter(|name| !name.is_empty()) {
-        tracing::warn!(
-            "`{}` names the credential helper `{name}`; helpers aren't supported yet, so no credentials are used for `{}`",
-            path.display(),
-            address.host(),
-        );
+        logins.all = match helper_get(name, &store_key(address)) {
+            Ok(credentials) => credentials,
+            // The file may be from another machine, and the registry public.
+            Err(HelperError::Missing) => {
+                tracing::warn!(
+                    "`{}` names the credential helper `{name}`, but there is no program `docker-credential-{name}`: no \
+                     credentials are used for `{}`",
+                    path.display(),
+                    address.host(),
+                );
+                None
+            }
+            Err(HelperError::Failed(detail)) => {
+                let host = address.host();
+                return Err(fail(format!(
+                    "the credential helper `{name}`, asked for `{host}`: {detail}"
+                )));
+            }
+        };
     }
     Ok(logins)
 }
 
-/// Advice if there are credentials that can't be used.
-const INSTEAD: &str = "give a user name and password, in the FILE of `sync` or in an auth file that \
-    `REGISTRY_AUTH_FILE` names (a file that contains just `{}` means no login)";
+/// The name of a registry in a `credsStore`.
+fn store_key(address: &RegistryAddress) -> String {
+    match address.host().as_str() {
+        "docker.io" => "https://index.docker.io/v1/".to_owned(),
+        host => host.to_owned(),
+    }
+}
 
 /// The path of a key that is only for some repositories of the address.
 fn path_below(key: &str, address: &RegistryAddress) -> Option<Repository> {
@@ -210,6 +231,9 @@ impl Entry {
     /// Err: why the entry is invalid.
     fn credentials(&self) -> Result<Option<Credentials>, &'static str> {
         const NEITHER: &str = "it isn't base64 of `user:password`";
+        if !self.identitytoken.is_empty() {
+            return Ok(Credentials::from_identity_token(&self.identitytoken));
+        }
         if self.auth.is_empty() {
             return Ok(Credentials::from_parts(&self.username, &self.password));
         }
@@ -298,13 +322,10 @@ mod tests {
         ] {
             assert_eq!(find(file, address).unwrap().as_deref(), user, "{address}");
         }
-        let token = find(file, "token.example").unwrap_err().to_string();
-        assert!(
-            token.contains("an identity token for `token.example`"),
-            "{token}"
-        );
-        assert!(token.contains("`REGISTRY_AUTH_FILE`"), "{token}");
-        assert!(find(file, "token.example/team").is_err());
+        for address in ["token.example", "token.example/team"] {
+            let login = logins(file, address).unwrap().all.unwrap();
+            assert!(login.identity_token().is_some(), "{address}");
+        }
         assert!(find("{", "r.example").is_err());
         assert!(find(r#"{"auths":{"r.example":{"auth":"%%%"}}}"#, "r.example").is_err());
     }

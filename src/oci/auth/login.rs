@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use secrecy::SecretString;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
 
 use super::credentials::Credentials;
@@ -20,6 +21,8 @@ pub(in crate::oci) struct Login {
     refused: Mutex<Option<Error>>,
     tried: AtomicBool,
     trying: AsyncMutex<()>,
+    /// The latest one that the token server issued.
+    refresh: Mutex<Option<SecretString>>,
 }
 
 /// The only request that tries the login, for now.
@@ -43,6 +46,24 @@ impl Login {
             refused: Mutex::default(),
             tried: AtomicBool::new(false),
             trying: AsyncMutex::default(),
+            refresh: Mutex::default(),
+        }
+    }
+
+    /// The token to get others with, instead of a password.
+    pub(super) fn refresh_token(&self) -> Option<SecretString> {
+        let latest = self.refresh.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = || self.credentials.identity_token().cloned();
+        latest.clone().or_else(given)
+    }
+
+    /// Keeps a refresh token that replaces the one that was sent. One that comes with a password isn't
+    /// needed.
+    pub(super) fn refresh_keep(&self, token: Option<&str>) {
+        let is_replaced = self.credentials.identity_token().is_some();
+        if let Some(token) = token.filter(|token| is_replaced && !token.is_empty()) {
+            let mut latest = self.refresh.lock().unwrap_or_else(PoisonError::into_inner);
+            *latest = Some(token.to_owned().into());
         }
     }
 

@@ -12,7 +12,6 @@ use super::failure::{host_of, idle_error};
 use super::tally::Tally;
 use super::transport::Transport;
 use super::waits::Waits;
-use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::network::guard::is_same_origin;
 
@@ -34,13 +33,13 @@ impl Exchange {
     /// Sends a request to a token server once; needs no connection permit of the registry.
     pub(in crate::oci) async fn token_answer(
         &self,
-        url: &Url,
+        call: &Call,
         authorization: Option<HeaderValue>,
-        what: &str,
     ) -> Result<Response, Error> {
-        let call = Call::get(url.clone(), Scope::Base, what);
-        let response = self.request(&call, url, authorization.as_ref()).await?;
-        Ok(self.answer(response, url, call.what))
+        let response = self
+            .request(call, &call.url, authorization.as_ref())
+            .await?;
+        Ok(self.answer(response, &call.url, call.what.clone()))
     }
 
     /// A response from `url` that holds no connection permit.

@@ -20,6 +20,25 @@ impl Client {
     /// and counted. A missing list (`null`) is an empty one; a missing repository is a "not found"
     /// error.
     pub async fn tag_listing(&self, repository: &Repository) -> Result<Listing, Error> {
+        self.tags(repository, usize::MAX).await
+    }
+
+    /// All tags, if they certainly are no more than `pages` pages. A list that ends with a full page may
+    /// have been cut off: some registries don't say how it goes on.
+    pub async fn tags_within(
+        &self,
+        repository: &Repository,
+        pages: usize,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let enough = pages.saturating_mul(PAGE_SIZE);
+        let listing = self.tags(repository, enough).await?;
+        let names = listing.entries.len() + listing.dropped.count;
+        let is_cut = names > 0 && names.is_multiple_of(PAGE_SIZE);
+        let is_whole = !is_cut && listing.dropped.count == 0;
+        Ok(is_whole.then_some(listing.entries))
+    }
+
+    async fn tags(&self, repository: &Repository, enough: usize) -> Result<Listing, Error> {
         let mut url = self.url(repository, "tags/list");
         url.set_query(Some(&format!("n={PAGE_SIZE}")));
         let what = format!("tags of `{repository}`");
@@ -31,7 +50,7 @@ impl Client {
         let query = ListQuery {
             member: "tags",
             longest: LONGEST,
-            enough: usize::MAX,
+            enough,
             pages: None,
             read: &read,
         };

@@ -298,7 +298,7 @@ pub fn client_options(store: &ImageStore, key: &SealKey) -> Result<ClientOptions
     let credentials = store.username.clone().zip(password);
     let usual = ClientOptions::new(options.stored_address(store)?);
     Ok(ClientOptions {
-        credentials: credentials.map(|(username, password)| Credentials { username, password }),
+        credentials: credentials.map(|(username, password)| Credentials::new(username, password)),
         tls_verify: options.tls_verify.unwrap_or(true),
         ca_certificate: options.ca_certificate,
         policy: Some(server_policy()),

@@ -12,6 +12,7 @@ use crate::text::{NAME, readable};
 
 use super::chosen::{Chosen, Notes, Reduction, TargetManifest, index_chosen};
 use super::ladder::CHILDREN;
+use super::target_tags::TargetTags;
 use crate::sync::error::SyncError;
 use crate::sync::input::index_mode::{IndexMode, choice_text, platforms_text};
 use crate::sync::input::spec::{KnownTag, KnownTags, LostTags};
@@ -40,6 +41,7 @@ pub(in crate::sync) struct Ends<'a> {
     pub(in crate::sync) target: &'a Endpoint,
     pub(in crate::sync) known: &'a KnownTags,
     pub(in crate::sync) lost: &'a LostTags,
+    pub(in crate::sync) tags: &'a TargetTags,
 }
 
 impl Ends<'_> {
@@ -84,7 +86,14 @@ impl Ends<'_> {
         if let Some(reason) = &candidate.blocked {
             return Ok(Comparison::stop(Action::Blocked, reason.clone()));
         }
+        let (target, tag) = (&candidate.target, &candidate.target_reference);
+        if candidate.rivals.is_empty() && self.tags.lacks(target, tag).await {
+            return self.compare_new(candidate).await;
+        }
         let (source, present) = tokio::join!(candidate.source_digest(), self.present(candidate));
+        if let Ok(present) = &present {
+            self.tags.found(present.is_some());
+        }
         let source = source?;
         if let Some(planned) = &candidate.planned {
             let (origin, place) = (candidate.origin(), candidate.place(self.target));
@@ -115,7 +124,7 @@ impl Ends<'_> {
                 ..Comparison::stop(Action::Blocked, reason)
             });
         }
-        if candidate.architectures.is_empty() || candidate.index == Some(IndexMode::Keep) {
+        if candidate.is_whole() {
             let manifest = TargetManifest::whole(source.clone());
             return Ok(Comparison::of(source, present, manifest));
         }
@@ -135,7 +144,45 @@ impl Ends<'_> {
                 ..Comparison::of(source, present, manifest)
             });
         }
-        let (manifest, notes) = match self.chosen(candidate, &source).await? {
+        let manifest = candidate.manifest_get(&source).await?;
+        self.compare_chosen(candidate, (source, manifest), present)
+            .await
+    }
+
+    /// A tag that the target lacks: the source is asked for all of it at once.
+    async fn compare_new(&self, candidate: &Candidate) -> Result<Comparison, SyncError> {
+        let manifest = candidate.manifest_now().await?;
+        let source = manifest.as_ref().map(|manifest| manifest.digest.clone());
+        if let Some(planned) = &candidate.planned
+            && let Some(reason) = planned.objection([
+                (candidate.origin(), source.as_ref()),
+                (candidate.place(self.target), None),
+            ])
+        {
+            return Ok(Comparison {
+                source_digest: source,
+                ..Comparison::stop(Action::Blocked, reason)
+            });
+        }
+        let (Some(source), Some(manifest)) = (source, manifest) else {
+            return Err(candidate.not_found());
+        };
+        if candidate.is_whole() {
+            let manifest = TargetManifest::read(manifest);
+            return Ok(Comparison::of(source, None, manifest));
+        }
+        self.compare_chosen(candidate, (source, manifest), None)
+            .await
+    }
+
+    /// The same where platforms are chosen.
+    async fn compare_chosen(
+        &self,
+        candidate: &Candidate,
+        (source, manifest): (Digest, Manifest),
+        present: Option<Digest>,
+    ) -> Result<Comparison, SyncError> {
+        let (manifest, notes) = match self.chosen(candidate, manifest).await? {
             Chosen::Some { manifest, notes } => (*manifest, notes),
             Chosen::Single { image, notes } => {
                 let manifest = single(candidate, &image, present.as_ref()).await?;
@@ -253,8 +300,7 @@ impl Ends<'_> {
     }
 
     /// The manifest for the chosen platforms, or why there is nothing to copy.
-    async fn chosen(&self, candidate: &Candidate, digest: &Digest) -> Result<Chosen, SyncError> {
-        let manifest = candidate.manifest_get(digest).await?;
+    async fn chosen(&self, candidate: &Candidate, manifest: Manifest) -> Result<Chosen, SyncError> {
         if !matches!(manifest.content, Content::Index(_)) {
             return self.chosen_single(candidate, manifest).await;
         }

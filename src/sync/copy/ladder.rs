@@ -25,6 +25,10 @@ pub(in crate::sync) const CHILDREN: usize = 8;
 /// Blobs of one manifest copied at once: more than the connections to one host.
 const BLOBS: usize = 16;
 
+/// Blobs from this size on, in bytes, are asked for even in a repository that the target doesn't know:
+/// `docker-registry` only knows one with tags, so a copy that was killed may have left some.
+const LARGE_BLOB: u64 = 8 * 1024 * 1024;
+
 /// A pair of source and target repository.
 #[derive(Clone)]
 pub(in crate::sync) struct Route {
@@ -33,6 +37,13 @@ pub(in crate::sync) struct Route {
     pub(in crate::sync) target: Repository,
     /// Whether the target may be incomplete, so that an existing manifest proves nothing.
     pub(in crate::sync) is_lost: bool,
+    /// Whether the target doesn't know the repository, so that nothing but large blobs is asked for.
+    pub(in crate::sync) is_new: bool,
+}
+
+/// Whether the target is asked for a blob of `size` bytes before it gets it.
+pub(in crate::sync) const fn is_asked(size: u64, is_new: bool) -> bool {
+    !is_new || size >= LARGE_BLOB
 }
 
 /// What is done right before a tag is written, when all that it needs is there.
@@ -180,7 +191,7 @@ impl Ladder {
         let room = Room::take(child.size, depth).await;
         let copy = async {
             let reference = Reference::Digest(child.digest.clone());
-            if !route.is_lost {
+            if !route.is_lost && !route.is_new {
                 let head = self.target.manifest_head(&route.target, &reference).await;
                 if head.map_err(SyncError::Target)?.is_some() {
                     return Ok(Moved::default());
@@ -275,6 +286,9 @@ impl Ladder {
     }
 
     async fn is_there(&self, route: &Route, blob: &Descriptor) -> Result<bool, SyncError> {
+        if !is_asked(blob.size, route.is_new) {
+            return Ok(false);
+        }
         let there = self.target.blob_exists(&route.target, &blob.digest).await;
         there.map_err(SyncError::Target)
     }

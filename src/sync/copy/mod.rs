@@ -3,6 +3,7 @@
 //! - `compare`: checks both ends: unchanged, new, updated, blocked.
 //! - `chosen`: which platforms of an image are wanted.
 //! - `ladder`: copies what is missing, the cheapest way first.
+//! - `target_tags`: which tags the target has, by one list instead of many HEADs.
 //! - `backup`: keeps what is overwritten.
 //! - `once`: one writer for each blob; `manifest_writes`: no index is written while one of its children is.
 //! - `missing_platforms`: items none of whose tags has a chosen platform; `unreachable`: registries
@@ -15,4 +16,5 @@ pub(in crate::sync) mod ladder;
 pub(in crate::sync) mod manifest_writes;
 pub(in crate::sync) mod missing_platforms;
 pub(in crate::sync) mod once;
+pub(in crate::sync) mod target_tags;
 pub(in crate::sync) mod unreachable;

@@ -87,6 +87,7 @@ impl Referrers {
             source: candidate.source.clone(),
             target: candidate.target.clone(),
             is_lost: false,
+            is_new: false,
         };
         let walks: Vec<_> = subjects
             .iter()

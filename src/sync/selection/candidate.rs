@@ -92,6 +92,11 @@ impl Candidate {
             && self.from.is_same(target)
     }
 
+    /// Whether it is copied as it is, with all its platforms.
+    pub(in crate::sync) fn is_whole(&self) -> bool {
+        self.architectures.is_empty() || self.index == Some(IndexMode::Keep)
+    }
+
     /// Whether it is a tag that holds referrers of another manifest.
     pub(in crate::sync) fn is_of_referrers(&self) -> bool {
         ReferrerTag::parse(self.reference.as_str()).is_some()

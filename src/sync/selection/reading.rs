@@ -14,6 +14,17 @@ impl Candidate {
         Ok(head.map_err(SyncError::Source)?.map(|head| head.digest))
     }
 
+    /// What the source has; `None`: nothing. One GET.
+    pub(in crate::sync) async fn manifest_now(&self) -> Result<Option<Manifest>, SyncError> {
+        if let Some(digest) = &self.digest {
+            return self.manifest_get(digest).await.map(Some);
+        }
+        match self.from.manifest_get(&self.source, &self.reference).await {
+            Err(error) if error.is_not_found() => Ok(None),
+            found => found.map(Some).map_err(SyncError::Source),
+        }
+    }
+
     /// The error of a tag that the source doesn't have.
     pub(in crate::sync) fn not_found(&self) -> SyncError {
         SyncError::NotFound {

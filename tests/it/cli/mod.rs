@@ -4,7 +4,7 @@
 //! - `evidence`: its file; `waiting`: a registry that says nothing.
 //! - `cron`: explains a cron line.
 //! - `list_tags`: selectors over a listing.
-//! - `surroundings`: proxies, certificates and auth files.
+//! - `surroundings`: proxies, certificates and auth files; `logins`: credential helpers and identity tokens.
 //! - `terminal`: text from others controls no terminal; `trust`: private certificate authorities;
 //!   `help`: its examples.
 //! - `memory`: a layer that is larger than the process's memory limit.
@@ -16,6 +16,7 @@ mod cron;
 mod evidence;
 mod help;
 mod list_tags;
+mod logins;
 pub(crate) mod memory;
 mod surroundings;
 mod sync;

@@ -126,26 +126,18 @@ async fn credentials_that_cant_be_used_are_told_before_anything_is_asked() {
     let registry = stored().await;
     let host = registry.address();
     let desk = Desk::new();
-    for (file, word) in [
-        (
-            format!(r#"{{"auths":{{"{host}":{{"auth":"Ym90Og==","identitytoken":"s3cret"}}}}}}"#),
-            "an identity token",
-        ),
-        (
-            format!(r#"{{"credHelpers":{{"{host}":"ecr-login"}}}}"#),
-            "the credential helper `ecr-login`",
-        ),
-    ] {
-        let file = desk.file("auth.json", &file);
-        let mut command = desk.command();
-        command.args(["list-tags", &format!("{}/team/app", registry.url())]);
-        let refused = said(command.env("REGISTRY_AUTH_FILE", &file)).ended(2);
-        assert!(
-            refused.err.contains(word) && refused.err.contains(&file),
-            "{refused:?}"
-        );
-        assert!(!refused.err.contains("s3cret"), "{refused:?}");
-    }
+    let file = format!(r#"{{"credHelpers":{{"{host}":"ecr-login"}}}}"#);
+    let file = desk.file("auth.json", &file);
+    let mut command = desk.command();
+    command.args(["list-tags", &format!("{}/team/app", registry.url())]);
+    let refused = said(command.env("REGISTRY_AUTH_FILE", &file)).ended(2);
+    let words = format!(
+        "the credential helper `ecr-login` for `{host}`: there is no program `docker-credential-ecr-login`"
+    );
+    assert!(
+        refused.err.contains(&words) && refused.err.contains(&file),
+        "{refused:?}"
+    );
     assert!(registry.requests().0.is_empty());
     // A global helper may have no credentials for this registry.
     let file = desk.file("auth.json", r#"{"credsStore":"desktop"}"#);

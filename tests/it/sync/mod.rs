@@ -8,6 +8,7 @@
 //! - `referrers`: signatures, SBOMs and attestations, with and without the referrers API.
 //! - `selecting`: listings, conflicts, sources that are the target; `newest`: the youngest images;
 //!   `naming`: target tags and repositories from templates; `several_items`: a tag of more than one.
+//! - `requests`: how many requests a copy takes.
 //! - `skopeo`: the same files with the real skopeo.
 //! - `writers`: one writer per place.
 //!
@@ -21,6 +22,7 @@ mod newest;
 mod odd_manifests;
 mod platforms;
 mod referrers;
+mod requests;
 pub(crate) mod selecting;
 mod several_items;
 mod skopeo;
