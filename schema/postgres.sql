@@ -407,6 +407,7 @@ CREATE TABLE write_intent (
     place text NOT NULL,
     tag text NOT NULL,
     expected text NOT NULL,
+    kept_at timestamp without time zone NOT NULL,
     CONSTRAINT write_intent_pkey PRIMARY KEY (project_id, place, tag),
     CONSTRAINT write_intent_project_id_fkey FOREIGN KEY (project_id) REFERENCES sync_project(id) ON DELETE CASCADE
 );

@@ -4,11 +4,13 @@ use chrono::{DateTime, Utc};
 
 use super::error::Error;
 use super::http::client::Client;
+use super::http::retry::Attempts;
 use super::http::tally::RequestCount;
 use super::registry::image::ImageConfig;
 use super::registry::manifest::{ManifestHead, Pushed};
 use super::registry::page::Listing;
 use super::registry::referrer::ReferrerListing;
+use super::registry::turn::Turn;
 use super::registry::upload::{Mount, OnBytes, StreamError, Upload};
 use super::types::address::RegistryAddress;
 use super::types::digest::Digest;
@@ -151,14 +153,24 @@ impl Endpoint {
         }
     }
 
-    /// See [`Client::manifest_delete`].
-    pub async fn manifest_delete(
-        &self,
-        repository: &Repository,
-        reference: &Reference,
-    ) -> Result<bool, Error> {
+    /// See [`Client::turn`].
+    pub async fn turn(&self) -> Result<Turn, Error> {
         match self {
-            Self::Registry(client) => client.manifest_delete(repository, reference).await,
+            Self::Registry(client) => client.turn().await,
+        }
+    }
+
+    /// See [`Client::attempts`].
+    pub fn attempts(&self) -> Attempts {
+        match self {
+            Self::Registry(client) => client.attempts(),
+        }
+    }
+
+    /// See [`Client::retries`].
+    pub async fn retries(&self, attempts: &mut Attempts, error: &Error) -> bool {
+        match self {
+            Self::Registry(client) => client.retries(attempts, error).await,
         }
     }
 

@@ -345,6 +345,7 @@ diesel::table! {
         place -> Text,
         tag -> Text,
         expected -> Text,
+        kept_at -> Timestamp,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::intents::Intents;
-use super::outcome::{TagOutcome, Totals};
+use super::outcome::{Action, TagOutcome, Totals};
 use super::progress::{Event, Reporter};
 use super::prune::gate::DeleteGate;
 
@@ -31,6 +31,22 @@ pub struct EarlierWork {
     pub added: Vec<String>,
     /// How many tags were deleted.
     pub deleted: usize,
+    /// What of that wasn't recorded.
+    pub recovered: Vec<TagOutcome>,
+}
+
+impl EarlierWork {
+    /// Adds what wasn't recorded.
+    pub(super) fn recover(&mut self, recovered: Vec<TagOutcome>) {
+        for outcome in &recovered {
+            match outcome.action {
+                Action::Copy => self.added.push(outcome.target_tag.clone()),
+                Action::Delete => self.deleted += 1,
+                _ => {}
+            }
+        }
+        self.recovered.extend(recovered);
+    }
 }
 
 impl From<CancellationToken> for RunStop {

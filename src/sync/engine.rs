@@ -126,8 +126,9 @@ impl Engine {
     /// Does the work. A failing tag doesn't stop the others. Cancelling ends all transfers at once;
     /// the target stays consistent, since tags are written last.
     pub async fn run(&self, reporter: Reporter, halt: impl Into<RunStop>) -> RunEnd {
-        let halt = halt.into();
-        self.settle(&reporter, &halt).await;
+        let mut halt = halt.into();
+        let recovered = self.settle(&reporter, &halt).await;
+        halt.earlier.recover(recovered);
         let mut end = match &self.kept {
             Some(kept) => Box::pin(self.kept_copy(kept, &reporter, &halt)).await,
             None => Box::pin(self.items_copy(&reporter, &halt)).await,
@@ -139,13 +140,15 @@ impl Engine {
         end
     }
 
-    /// Reports what earlier attempts did and couldn't record.
-    pub async fn settle(&self, reporter: &Reporter, halt: &RunStop) {
-        if let Some(intents) = &halt.intents {
-            tokio::select! {
-                () = intents_settle(intents.as_ref(), &self.target, reporter) => {}
-                () = halt.cancel.cancelled() => {}
-            }
+    /// Reports what earlier attempts did and couldn't record, and returns it.
+    pub async fn settle(&self, reporter: &Reporter, halt: &RunStop) -> Vec<TagOutcome> {
+        let Some(intents) = &halt.intents else {
+            return Vec::new();
+        };
+        tokio::select! {
+            recovered = intents_settle(intents.as_ref(), &self.target, reporter) => recovered,
+            () = halt.cancel.cancelled() => Vec::new(),
+            () = halt.drain.cancelled() => Vec::new(),
         }
     }
 
@@ -268,6 +271,7 @@ impl Engine {
         let Some(rules) = self.spec.prune.as_ref().filter(|_| self.spec.is_pruning()) else {
             return end;
         };
+        let rules = &*rules.with_recovered(&halt.earlier.recovered);
         sights.earlier(&halt.earlier);
         sights.carried(worker.referrers.as_ref());
         sights.unreachable(self.shared.unreachable.summary().as_deref());
@@ -327,6 +331,7 @@ impl Engine {
             ladder,
             tags: at_target,
             intents: halt.intents.clone(),
+            reporter: reporter.clone(),
             backups,
             shared: Arc::clone(&self.shared),
         })

@@ -12,6 +12,9 @@ pub enum SyncError {
     /// The target failed.
     #[error("target {0}")]
     Target(oci::Error),
+    /// The target failed when the tag was written.
+    #[error("target {0}")]
+    Write(oci::Error),
     /// The source has no such repository.
     #[error("there is no such repository: source {0}")]
     NoRepository(oci::Error),
@@ -121,15 +124,36 @@ impl SyncError {
         }
     }
 
-    /// Whether the target may have done what it was asked for, since it gave no clear answer.
+    /// Whether this or an earlier attempt may have written the tag: only a clear refusal says that none
+    /// has.
     pub fn is_unsure(&self) -> bool {
-        matches!(self.cause(), Self::Target(error) if error.is_unsure())
+        !matches!(self.cause(), Self::Write(error) if !error.is_unsure())
+    }
+
+    /// The tag `place` isn't what it was.
+    pub(super) fn moved(
+        place: String,
+        was: Option<&oci::Digest>,
+        now: Option<&oci::Digest>,
+    ) -> Self {
+        let named = |digest: Option<&oci::Digest>, none: &str| match digest {
+            Some(digest) => format!("`{digest}`"),
+            None => none.to_owned(),
+        };
+        Self::Moved {
+            tag: place,
+            was: named(was, "not there"),
+            now: named(now, "gone"),
+        }
     }
 
     /// The underlying registry failure, if there is one.
     pub fn registry(&self) -> Option<&oci::Error> {
         match self.cause() {
-            Self::Source(error) | Self::Target(error) | Self::NoRepository(error) => Some(error),
+            Self::Source(error)
+            | Self::Target(error)
+            | Self::Write(error)
+            | Self::NoRepository(error) => Some(error),
             Self::Sparse { source, .. } => Some(source.as_ref()),
             _ => None,
         }

@@ -125,7 +125,7 @@ pub struct TagOutcome {
     pub backup: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
-    /// Whether it may have been done all the same, since the answer was lost.
+    /// For a failure: whether this or an earlier attempt may have done it all the same.
     pub is_unsure: bool,
 }
 
@@ -261,6 +261,11 @@ impl Totals {
     /// Whether nothing was selected although that isn't expected.
     pub fn is_nothing(&self) -> bool {
         self.selected == 0 && self.failed == 0 && self.empty > 0
+    }
+
+    /// Tags with an outcome, without deletes.
+    pub fn done(&self) -> u64 {
+        self.copied + self.updated + self.skipped + self.blocked + self.failed
     }
 
     /// Adds one outcome. `selected` is counted when tags are selected, not here.

@@ -1,17 +1,18 @@
 //! One tag of a run: compared, copied, its referrers after it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
-use crate::oci::{Digest, Endpoint, Manifest};
+use crate::oci::{self, Endpoint, Manifest};
 
 use super::copy::backup::{Backup, Backups};
 use super::copy::compare::{Comparison, Ends};
 use super::copy::ladder::{BlobLocations, Ladder, Route};
-use super::copy::manifest_writes::manifest_write;
+use super::copy::tag_write::TagWrite;
 use super::copy::target_tags::{Filling, TargetTags};
 use super::copy::unreachable::Unreachable;
 use super::error::SyncError;
@@ -19,6 +20,7 @@ use super::input::index_mode::platforms_text;
 use super::input::spec::SyncSpec;
 use super::intents::Intents;
 use super::outcome::{Action, Moved, Status, TagOutcome};
+use super::progress::Reporter;
 use super::prune::delete::Ways;
 use super::referrers::arrive::Arrived;
 use super::referrers::walk::Referrers;
@@ -46,6 +48,8 @@ pub(super) struct TagWorker {
     pub(super) referrers: Option<Referrers>,
     /// Keeps what is about to be written.
     pub(super) intents: Option<Arc<dyn Intents>>,
+    /// Where recovered outcomes are told.
+    pub(super) reporter: Reporter,
     /// If overwritten images are kept.
     pub(super) backups: Option<Backups>,
     pub(super) shared: Arc<Shared>,
@@ -105,7 +109,7 @@ impl TagWorker {
             let copy = self.copy((candidate, &comparison), backup.as_ref(), &outcome);
             let copied = Box::pin(copy).await;
             if let Some(backup) = backup.filter(Backup::is_done) {
-                outcome = with_backup(outcome, &backup);
+                outcome = backup.with(outcome);
             }
             match copied {
                 Ok((moved, manifest)) => {
@@ -148,47 +152,6 @@ impl TagWorker {
         backups.backup(&self.target, candidate, comparison).await
     }
 
-    /// Right before the tag is written: it is what was compared, the write may be made and is kept as
-    /// an intent, and so is the image that goes.
-    async fn before_write(
-        &self,
-        (candidate, comparison): (&Candidate, &Comparison),
-        backup: Option<&Backup>,
-        expected: TagOutcome,
-    ) -> Result<(), SyncError> {
-        let (target, reference) = (&candidate.target, &candidate.target_reference);
-        if expected.previous_digest == expected.target_digest {
-            return Ok(());
-        }
-        // What a list says is missing is trusted, unless nothing may go without its backup.
-        if comparison.present.is_some() || self.backups.is_some() {
-            let head = self.target.manifest_head(target, reference).await;
-            let now = head.map_err(SyncError::Target)?.map(|head| head.digest);
-            if now != comparison.present {
-                let named = |digest: Option<&Digest>, none: &str| match digest {
-                    Some(digest) => format!("`{digest}`"),
-                    None => none.to_owned(),
-                };
-                return Err(SyncError::Moved {
-                    tag: candidate.place(&self.target),
-                    was: named(comparison.present.as_ref(), "not there"),
-                    now: named(now.as_ref(), "gone"),
-                });
-            }
-        }
-        let expected = match backup {
-            Some(backup) => with_backup(expected, backup),
-            None => expected,
-        };
-        if let Some(intents) = &self.intents {
-            intents.keep(expected).await.map_err(SyncError::Intent)?;
-        }
-        match backup {
-            Some(backup) => backup.keep(&self.target, candidate).await,
-            None => Ok(()),
-        }
-    }
-
     async fn copy(
         &self,
         (candidate, comparison): (&Candidate, &Comparison),
@@ -201,10 +164,18 @@ impl TagWorker {
             Some(manifest) => manifest.clone(),
             None => candidate.manifest_get(&chosen.digest).await?,
         };
-        let before = || {
-            let expected = written(outcome.clone(), comparison, &manifest);
-            self.before_write((candidate, comparison), backup, expected)
-                .boxed()
+        let write = TagWrite {
+            target: &self.target,
+            tags: &self.tags,
+            intents: self.intents.as_deref(),
+            reporter: &self.reporter,
+            candidate,
+            comparison,
+            backup,
+            manifest: &manifest,
+            expected: written(outcome.clone(), comparison, &manifest),
+            is_whole: chosen.children.is_none(),
+            is_sent: AtomicBool::new(false),
         };
         let route = Route {
             from: candidate.from.clone(),
@@ -214,40 +185,31 @@ impl TagWorker {
             is_new: comparison.present.is_none() && self.tags.is_new(&candidate.target).await,
         };
         let Some(children) = &chosen.children else {
-            let moved = self
+            let copy = self
                 .ladder
-                .copy(&route, &candidate.target_reference, &manifest, &before)
-                .await?;
+                .copy(&route, &manifest, &|| write.write().boxed());
+            let moved = copy.await?;
             return Ok((moved, manifest));
         };
         let moved = self
             .ladder
             .children_copy(&route, &manifest, children)
             .await?;
-        before().await?;
-        // The other children are missing for good, so there is no retry.
-        let (target, reference) = (&candidate.target, &candidate.target_reference);
-        manifest_write(&self.target, target, reference, &manifest, false)
-            .await
-            .map_err(|source| match source.status() {
-                Some(400 | 404 | 409 | 412 | 422) => SyncError::Sparse {
-                    reference: reference.on(target),
-                    platforms: platforms_text(&candidate.architectures),
-                    source: Box::new(source),
-                },
-                _ => SyncError::Target(source),
-            })?;
+        write.write().await.map_err(|error| match error {
+            SyncError::Write(source) if is_refused(&source) => SyncError::Sparse {
+                reference: candidate.target_reference.on(&candidate.target),
+                platforms: platforms_text(&candidate.architectures),
+                source: Box::new(source),
+            },
+            other => other,
+        })?;
         Ok((moved, manifest))
     }
 }
 
-/// The outcome with the image that is kept.
-fn with_backup(outcome: TagOutcome, backup: &Backup) -> TagOutcome {
-    TagOutcome {
-        reason: format!("{}; {}", outcome.reason, backup.told()),
-        backup: Some(backup.name.to_string()),
-        ..outcome
-    }
+/// Whether a registry answers so for an index without some of its children.
+fn is_refused(error: &oci::Error) -> bool {
+    matches!(error.status(), Some(400 | 404 | 409 | 412 | 422))
 }
 
 /// The outcome of a tag once the manifest is written.

@@ -25,6 +25,7 @@ CREATE TABLE write_intent (
     tag TEXT NOT NULL,
     -- its result if that succeeds, as JSON
     expected TEXT NOT NULL,
+    kept_at TIMESTAMP NOT NULL,
     PRIMARY KEY (project_id, place, tag)
 );
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::LOCATION;
 use http::{Method, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -165,6 +166,41 @@ impl Client {
         }
     }
 
+    /// Sends `call` once, unless that would be later than `until`: then `None`.
+    pub(in crate::oci) async fn send_until(
+        &self,
+        call: Call,
+        until: Option<Instant>,
+    ) -> Result<Option<Response>, Error> {
+        let health = &self.inner.health;
+        let (trial, permit) = Box::pin(self.admitted(&call)).await?;
+        if until.is_some_and(|until| Instant::now() > until) {
+            return Ok(None);
+        }
+        let sent = match Box::pin(self.send_once(&call, permit)).await {
+            Ok(answer) if answer.inner.status().is_success() => Ok(Some(answer)),
+            Ok(answer) => Err(Box::pin(answer.into_error()).await),
+            Err(error) => Err(error),
+        };
+        match &sent {
+            Ok(_) => health.note_success(call.kind),
+            Err(error) => health.note(call.kind, error),
+        }
+        drop(trial);
+        sent
+    }
+
+    /// Waits before another try; `false`: there is none.
+    pub async fn retries(&self, attempts: &mut Attempts, error: &Error) -> bool {
+        match attempts.next_delay(error) {
+            Some(delay) => {
+                self.inner.wait(error, delay).await;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Waits until the registry's health and a connection permit allow a request.
     async fn admitted(
         &self,
@@ -205,7 +241,7 @@ impl Client {
     }
 
     /// Counts the attempts of an operation.
-    pub(in crate::oci) fn attempts(&self) -> Attempts {
+    pub fn attempts(&self) -> Attempts {
         Attempts::new(self.inner.first_delay)
     }
 

@@ -6,7 +6,7 @@
 //! - `call`: one request and its response; `exchange` sends it once; `transport`: the connections.
 //! - [`tally`]: counts the requests; [`waits`]: those that have no response yet.
 //! - `failure`: why there is no response; `refusal`: what an error response says.
-//! - `retry`: how often and when to retry; `health`: pauses requests to a registry that fails
+//! - [`retry`]: how often and when to retry; `health`: pauses requests to a registry that fails
 //!   repeatedly; `abilities`: what a host doesn't support.
 
 pub(in crate::oci) mod abilities;
@@ -17,7 +17,7 @@ pub(in crate::oci) mod failure;
 pub(in crate::oci) mod health;
 pub mod options;
 pub(in crate::oci) mod refusal;
-pub(in crate::oci) mod retry;
+pub mod retry;
 pub mod tally;
 pub(in crate::oci) mod transport;
 pub mod waits;

@@ -14,7 +14,8 @@ const RETRIES: u32 = 3;
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);
 
 /// Counts the attempts of one operation.
-pub(in crate::oci) struct Attempts {
+#[derive(Debug)]
+pub struct Attempts {
     failed: u32,
     first_delay: Duration,
 }

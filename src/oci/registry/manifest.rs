@@ -1,4 +1,4 @@
-//! Manifests of a registry: check (HEAD), get, push, delete.
+//! Manifests of a registry: check (HEAD), get, push; deletes are sent by [`super::turn`].
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -48,8 +48,19 @@ impl Client {
         repository: &Repository,
         reference: &Reference,
     ) -> Result<Option<ManifestHead>, Error> {
+        self.head(repository, reference, false).await
+    }
+
+    /// The same; with `has_place` it takes no connection permit.
+    pub(super) async fn head(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        has_place: bool,
+    ) -> Result<Option<ManifestHead>, Error> {
         if !self.inner.abilities.no_head.is_known() {
-            let call = self.manifest_call(Method::HEAD, repository, reference);
+            let mut call = self.manifest_call(Method::HEAD, repository, reference);
+            call.has_place = has_place;
             match self.send(call).await {
                 Ok(answer) => {
                     if let Some(head) = head_read(&answer)? {
@@ -62,7 +73,8 @@ impl Client {
             }
             self.inner.abilities.no_head.note();
         }
-        let call = self.manifest_call(Method::GET, repository, reference);
+        let mut call = self.manifest_call(Method::GET, repository, reference);
+        call.has_place = has_place;
         let asked = reference.clone();
         let look = |answer| head_of(answer, asked.clone());
         match self.attempt(&call, look).await {
@@ -152,43 +164,32 @@ impl Client {
         reference: &Reference,
         manifest: &Manifest,
     ) -> Result<Pushed, Error> {
-        let what = format!("pushing manifest `{}`", reference.on(repository));
-        let url = self.url(repository, &format!("manifests/{reference}"));
-        let mut call = Call::new(Method::PUT, url, Scope::Push(repository.clone()), what)
-            .body(manifest.bytes.clone());
-        if let Ok(value) = HeaderValue::from_str(&manifest.media_type) {
-            call = call.header(CONTENT_TYPE, value);
-        }
-        let answer = self.send(call).await?;
-        match head_read(&answer)? {
-            Some(head) if !head.digest.matches(&manifest.bytes) => Err(Error::Corrupt {
-                host: answer.host.clone(),
-                what: answer.what.clone(),
-                wanted: manifest.digest.clone(),
-                got: head.digest.to_string(),
-            }),
-            _ => Ok(Pushed {
-                is_listed: answer.header(SUBJECT_HEADER).is_some(),
-            }),
-        }
+        let answer = self.send(self.put_call(repository, reference, manifest));
+        pushed(&answer.await?, manifest)
     }
 
-    /// Deletes a tag, or a manifest with all its tags. `false`: the registry says that there is none,
-    /// which some say if they can't delete by tag.
-    pub async fn manifest_delete(
+    pub(super) fn put_call(
         &self,
         repository: &Repository,
         reference: &Reference,
-    ) -> Result<bool, Error> {
+        manifest: &Manifest,
+    ) -> Call {
+        let what = format!("pushing manifest `{}`", reference.on(repository));
+        let url = self.url(repository, &format!("manifests/{reference}"));
+        let call = Call::new(Method::PUT, url, Scope::Push(repository.clone()), what)
+            .body(manifest.bytes.clone());
+        match HeaderValue::from_str(&manifest.media_type) {
+            Ok(value) => call.header(CONTENT_TYPE, value),
+            Err(_) => call,
+        }
+    }
+
+    /// The request that deletes a tag, or a manifest with all its tags.
+    pub(super) fn delete_call(&self, repository: &Repository, reference: &Reference) -> Call {
         let what = format!("deleting `{}`", reference.on(repository));
         let url = self.url(repository, &format!("manifests/{reference}"));
         let scope = Scope::Delete(repository.clone());
-        let call = Call::new(Method::DELETE, url, scope, what);
-        match self.send(call).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
+        Call::new(Method::DELETE, url, scope, what)
     }
 
     fn manifest_call(
@@ -200,6 +201,21 @@ impl Client {
         let what = format!("manifest `{}`", reference.on(repository));
         let url = self.url(repository, &format!("manifests/{reference}"));
         Call::new(method, url, Scope::Pull(repository.clone()), what).accept(ACCEPT)
+    }
+}
+
+/// What the answer to a PUT says; Err if the registry took the bytes for others.
+pub(super) fn pushed(answer: &Response, manifest: &Manifest) -> Result<Pushed, Error> {
+    match head_read(answer)? {
+        Some(head) if !head.digest.matches(&manifest.bytes) => Err(Error::Corrupt {
+            host: answer.host.clone(),
+            what: answer.what.clone(),
+            wanted: manifest.digest.clone(),
+            got: head.digest.to_string(),
+        }),
+        _ => Ok(Pushed {
+            is_listed: answer.header(SUBJECT_HEADER).is_some(),
+        }),
     }
 }
 

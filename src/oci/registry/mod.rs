@@ -3,6 +3,7 @@
 //! - `tag`, `catalog`: lists of tags and of repositories, both in [`page`]s whose `entries` are parsed
 //!   as a stream.
 //! - [`manifest`]: get, check, put and delete manifests.
+//! - [`turn`]: a look at a tag and the change right after it.
 //! - [`blob`]: check and read blobs; [`upload`]: write and mount them.
 //! - [`referrer`]: what refers to a manifest.
 //! - [`image`]: the content of an image; [`ping`]: tests step by step whether a registry is usable.
@@ -16,4 +17,5 @@ pub mod page;
 pub mod ping;
 pub mod referrer;
 pub(in crate::oci) mod tag;
+pub mod turn;
 pub mod upload;

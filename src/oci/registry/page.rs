@@ -23,7 +23,7 @@ use crate::text::{Bytes, counted, readable};
 /// hours.
 const LISTING_TIME: Duration = Duration::from_mins(10);
 /// Entries per requested page; ECR's maximum.
-pub(super) const PAGE_SIZE: usize = 1000;
+pub(crate) const PAGE_SIZE: usize = 1000;
 /// Number of skipped entries that are named.
 const NAMED: usize = 5;
 /// Number of their characters that are shown.

@@ -2,10 +2,12 @@
 //! is recorded.
 
 use super::written_tag::WrittenKey;
+use crate::store::base::clock::clock;
 use crate::store::base::storable::STATEMENT_ROWS;
 use crate::store::runs::part::{Lease, part_hold};
 use crate::store::schema::write_intent;
-use crate::store::{DbConnection, Error};
+use crate::store::{DbConnection, Error, Moment};
+use chrono::TimeDelta;
 use diesel::prelude::*;
 use std::collections::BTreeMap;
 
@@ -31,20 +33,22 @@ impl IntentRow {
     }
 }
 
-/// Keeps intents for the holder of a part, each replacing an earlier one of its tag; all or none.
+/// Keeps intents for the holder of a part, all or none. Each replaces an earlier one of its tag; those
+/// are returned.
 pub fn intents_put(
     conn: &mut DbConnection,
     lease: Lease,
     project_id: i64,
     rows: &[IntentRow],
-) -> Result<(), Error> {
+) -> Result<Vec<IntentRow>, Error> {
     let last: BTreeMap<WrittenKey, &IntentRow> = rows.iter().map(|row| (row.key(), row)).collect();
     let keys: Vec<_> = last.keys().cloned().collect();
     let rows = last.into_values();
-    let rows = rows.map(|row| (write_intent::project_id.eq(project_id), row));
     conn.write(|conn| {
         part_hold(conn, lease)?;
-        intents_remove(conn, project_id, &keys)?;
+        let replaced = intents_take(conn, project_id, &keys)?;
+        let kept_at = write_intent::kept_at.eq(clock(conn)?);
+        let rows = rows.map(|row| (write_intent::project_id.eq(project_id), row, kept_at));
         match conn {
             DbConnection::Postgres(c) => {
                 let rows: Vec<_> = rows.collect();
@@ -59,22 +63,62 @@ pub fn intents_put(
                 }
             }
         }
-        Ok(())
+        Ok(replaced)
     })
 }
 
-/// All intents of a project at a place.
+/// Removes the intents of these tags, and returns them.
+fn intents_take(
+    conn: &mut DbConnection,
+    project_id: i64,
+    keys: &[WrittenKey],
+) -> Result<Vec<IntentRow>, Error> {
+    let mut taken = Vec::new();
+    for of_place in keys.chunk_by(|one, other| one.place == other.place) {
+        for some in of_place.chunks(STATEMENT_ROWS) {
+            let tags = some.iter().map(|key| &key.tag);
+            let these = write_intent::table
+                .filter(write_intent::project_id.eq(project_id))
+                .filter(write_intent::place.eq(&some[0].place))
+                .filter(write_intent::tag.eq_any(tags));
+            taken.extend(these.select(IntentRow::as_select()).load(conn)?);
+        }
+    }
+    intents_remove(conn, project_id, keys)?;
+    Ok(taken)
+}
+
+/// All intents of a project at a place, each with the time for which it has been kept.
 pub fn intent_list(
     conn: &mut DbConnection,
     project_id: i64,
     place: &str,
-) -> Result<Vec<IntentRow>, Error> {
-    Ok(write_intent::table
+) -> Result<Vec<(IntentRow, TimeDelta)>, Error> {
+    let now = clock(conn)?;
+    let rows: Vec<(IntentRow, Moment)> = write_intent::table
         .filter(write_intent::project_id.eq(project_id))
         .filter(write_intent::place.eq(place))
         .order(write_intent::tag)
-        .select(IntentRow::as_select())
-        .load(conn)?)
+        .select((IntentRow::as_select(), write_intent::kept_at))
+        .load(conn)?;
+    let aged = rows.into_iter().map(|(row, kept_at)| (row, now - kept_at));
+    Ok(aged.collect())
+}
+
+/// Whether another project is about to write or delete a tag, since less than `age`.
+pub fn is_intended(
+    conn: &mut DbConnection,
+    project_id: i64,
+    key: &WrittenKey,
+    age: TimeDelta,
+) -> Result<bool, Error> {
+    let since = clock(conn)? - age;
+    let that = write_intent::table
+        .filter(write_intent::project_id.ne(project_id))
+        .filter(write_intent::place.eq(&key.place))
+        .filter(write_intent::tag.eq(&key.tag))
+        .filter(write_intent::kept_at.gt(since));
+    Ok(diesel::select(diesel::dsl::exists(that)).get_result(conn)?)
 }
 
 /// Removes intents that came about, unless another one has taken the place of theirs.

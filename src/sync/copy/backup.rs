@@ -15,6 +15,7 @@ use crate::sync::input::backup_tag::BackupTag;
 use crate::sync::input::spec::SyncSpec;
 use crate::sync::kept::part::KeptActions;
 use crate::sync::outcome::Action;
+use crate::sync::outcome::TagOutcome;
 use crate::sync::selection::candidate::Candidate;
 
 /// How images are kept.
@@ -107,7 +108,7 @@ impl Backups {
         }
         let reference = Reference::Tag(name.clone());
         let head = target.manifest_head(&candidate.target, &reference).await;
-        let head = head.map_err(|error| failed(candidate, &name, error))?;
+        let head = head.map_err(|error| failed(candidate, &name, SyncError::Target(error)))?;
         let backup = Backup {
             name,
             digest: present.clone(),
@@ -144,9 +145,26 @@ impl Backup {
         target: &Endpoint,
         candidate: &Candidate,
     ) -> Result<(), SyncError> {
-        if !self.is_kept() {
-            let written = self.write(target, &candidate.target).await;
-            written.map_err(|error| failed(candidate, &self.name, error))?;
+        if self.is_done() {
+            return Ok(());
+        }
+        let refused = |error| failed(candidate, &self.name, error);
+        let repository = &candidate.target;
+        let name = Reference::Tag(self.name.clone());
+        let head = target.manifest_head(repository, &name).await;
+        let now = head.map_err(|error| refused(SyncError::Target(error)))?;
+        let now = now.map(|head| head.digest);
+        if now.as_ref() != Some(&self.digest) {
+            if now != self.present {
+                let place = format!("{}/{}", target.host(), name.on(repository));
+                return Err(refused(SyncError::moved(
+                    place,
+                    self.present.as_ref(),
+                    now.as_ref(),
+                )));
+            }
+            let written = self.write(target, repository).await;
+            written.map_err(|error| refused(SyncError::Target(error)))?;
         }
         self.is_done.store(true, Ordering::Relaxed);
         Ok(())
@@ -163,6 +181,15 @@ impl Backup {
     /// Whether [`keep`](Self::keep) has done it.
     pub(in crate::sync) fn is_done(&self) -> bool {
         self.is_done.load(Ordering::Relaxed)
+    }
+
+    /// The outcome of the tag, with the image that is kept.
+    pub(in crate::sync) fn with(&self, outcome: TagOutcome) -> TagOutcome {
+        TagOutcome {
+            reason: format!("{}; {}", outcome.reason, self.told()),
+            backup: Some(self.name.to_string()),
+            ..outcome
+        }
     }
 
     /// Whether the image has the name already.
@@ -192,10 +219,10 @@ impl Backup {
     }
 }
 
-fn failed(candidate: &Candidate, name: &Tag, error: oci::Error) -> SyncError {
+fn failed(candidate: &Candidate, name: &Tag, error: SyncError) -> SyncError {
     SyncError::Backup {
         tag: candidate.target_reference.on(&candidate.target),
         name: name.to_string(),
-        source: Box::new(SyncError::Target(error)),
+        source: Box::new(error),
     }
 }

@@ -46,8 +46,8 @@ pub(in crate::sync) const fn is_asked(size: u64, is_new: bool) -> bool {
     !is_new || size >= LARGE_BLOB
 }
 
-/// What is done right before a tag is written, when all that it needs is there.
-pub(in crate::sync) type BeforeWrite<'a> =
+/// Writes a tag, when all that it needs is there.
+pub(in crate::sync) type WriteTag<'a> =
     &'a (dyn Fn() -> BoxFuture<'a, Result<(), SyncError>> + Sync);
 
 /// Copies manifests and blobs within one part of a run; shared dependencies of tags are copied
@@ -83,35 +83,31 @@ impl Ladder {
         }
     }
 
-    /// Copies `manifest` with all its dependencies, and writes it under `reference`, with `before`
-    /// right before that. If it is also a child of an index, one of the two writes it first and the
-    /// other waits for that.
+    /// Copies all dependencies of `manifest`, and writes its tag with `write`. If it is also a child of
+    /// an index, one of the two writes it first and the other waits for that.
     pub(in crate::sync) async fn copy(
         self: &Arc<Self>,
         route: &Route,
-        reference: &Reference,
         manifest: &Manifest,
-        before: BeforeWrite<'_>,
+        write: WriteTag<'_>,
     ) -> Result<Moved, SyncError> {
         let key = (route.target.clone(), manifest.digest.clone(), route.is_lost);
-        let copy = self.whole(route, reference, manifest, before);
+        let copy = self.whole(route, manifest, write);
         match self.manifests.first(key, Box::pin(copy)).await? {
             Some(moved) => Ok(moved),
             // Its content exists under another name, so only this name is missing.
-            None => Box::pin(self.whole(route, reference, manifest, before)).await,
+            None => Box::pin(self.whole(route, manifest, write)).await,
         }
     }
 
     async fn whole(
         self: &Arc<Self>,
         route: &Route,
-        reference: &Reference,
         manifest: &Manifest,
-        before: BeforeWrite<'_>,
+        write: WriteTag<'_>,
     ) -> Result<Moved, SyncError> {
         let moved = self.needs(route, manifest, None, 0).await?;
-        before().await?;
-        self.put(route, reference, manifest).await?;
+        write().await?;
         Ok(moved)
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::oci::registry::manifest::Pushed;
+use crate::oci::registry::turn::Turn;
 use crate::oci::types::manifest::Content;
 use crate::oci::{Digest, Endpoint, Error, Manifest, Reference, Repository};
 
@@ -17,7 +18,7 @@ use crate::oci::{Digest, Endpoint, Error, Manifest, Reference, Repository};
 static WRITES: LazyLock<Writes> = LazyLock::new(Writes::default);
 
 /// How long to wait for another writer of the same place, such as another node.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(in crate::sync) const PAUSE: Duration = Duration::from_millis(500);
 
 /// Writes a manifest. `again`: all its dependencies were just seen or written, so if the registry
 /// reports them missing or damaged, one retry is made.
@@ -38,6 +39,27 @@ pub(in crate::sync) async fn manifest_write(
     }
 }
 
+/// The turn to write a tag: nothing that belongs to its manifest is being written, and there is a
+/// connection for the last look and the request.
+pub(in crate::sync) struct TagTurn {
+    pub(in crate::sync) requests: Turn,
+    _write: Write<'static>,
+}
+
+/// Waits for the turn to write a manifest under a tag.
+pub(in crate::sync) async fn tag_turn(
+    target: &Endpoint,
+    repository: &Repository,
+    manifest: &Manifest,
+) -> Result<TagTurn, Error> {
+    let write = WRITES.begin(target.host(), repository, manifest).await;
+    Ok(TagTurn {
+        // After the write: who waits for that must not hold a connection.
+        requests: target.turn().await?,
+        _write: write,
+    })
+}
+
 async fn put(
     target: &Endpoint,
     repository: &Repository,
@@ -49,7 +71,7 @@ async fn put(
 }
 
 /// Whether the registry reports dependencies of the manifest as missing or incomplete.
-fn is_passing(error: &Error) -> bool {
+pub(in crate::sync) fn is_passing(error: &Error) -> bool {
     const CODES: [&str; 5] = [
         "DIGEST_INVALID",
         "MANIFEST_BLOB_UNKNOWN",

@@ -4,6 +4,7 @@
 //! - `chosen`: which platforms of an image are wanted.
 //! - `ladder`: copies what is missing, the cheapest way first.
 //! - `target_tags`: which tags the target has, by one list instead of many HEADs.
+//! - `tag_write`: writes a tag, with a last look at it.
 //! - `backup`: keeps what is overwritten.
 //! - `once`: one writer for each blob; `manifest_writes`: no index is written while one of its children is.
 //! - `missing_platforms`: items none of whose tags has a chosen platform; `unreachable`: registries
@@ -16,5 +17,6 @@ pub(in crate::sync) mod ladder;
 pub(in crate::sync) mod manifest_writes;
 pub(in crate::sync) mod missing_platforms;
 pub(in crate::sync) mod once;
+pub(in crate::sync) mod tag_write;
 pub(in crate::sync) mod target_tags;
 pub(in crate::sync) mod unreachable;

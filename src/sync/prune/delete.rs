@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::decide::Doomed;
+use super::delete_request::Requested;
 use super::neighbours::{Neighbours, by_digest, names};
 use super::place::tag_digest;
 use super::sights::PlaceSights;
@@ -80,38 +81,51 @@ impl Deleter<'_> {
             let Some(doomed) = left.next() else {
                 return Ok(());
             };
-            let Some(doomed) = self.ready(doomed).await? else {
-                continue;
-            };
             let Ok(tag) = Tag::parse(&doomed.written.tag) else {
                 continue;
             };
-            let tag = Reference::Tag(tag);
-            match self
-                .target
-                .manifest_delete(&self.known.repository, &tag)
-                .await
-            {
-                Ok(true) => self.done(&doomed),
-                Ok(false) => match self.now(doomed).await? {
-                    Now::Same(doomed) => {
-                        self.ways.note(Way::Digest);
-                        let rest = std::iter::once(doomed).chain(left).collect();
-                        return self.by_digest(rest).await;
-                    }
-                    // The answer to an earlier try was lost.
-                    Now::Gone(doomed) => self.done(&doomed),
-                    Now::Other => {}
-                },
-                Err(error) if error.is_unsupported() || error.status() == Some(400) => {
-                    self.ways.note(Way::Digest);
-                    let rest = std::iter::once(doomed).chain(left).collect();
-                    return self.by_digest(rest).await;
+            let Some(doomed) = self.same(doomed).await? else {
+                continue;
+            };
+            let by_digest = match self.request(&Reference::Tag(tag), vec![doomed]).await? {
+                Requested::Deleted(group) => {
+                    group.iter().for_each(|doomed| self.done(doomed));
+                    continue;
                 }
-                Err(error) => self.failed(vec![doomed], &error)?,
+                Requested::Nothing => continue,
+                Requested::Unknown(group) => self.known_still(group).await?,
+                Requested::Refused { group, error, .. }
+                    if error.is_unsupported() || error.status() == Some(400) =>
+                {
+                    group
+                }
+                Requested::Refused {
+                    group,
+                    error,
+                    is_sent,
+                } => {
+                    self.failed(group, &error, is_sent)?;
+                    continue;
+                }
+            };
+            if !by_digest.is_empty() {
+                self.ways.note(Way::Digest);
+                return self
+                    .by_digest(by_digest.into_iter().chain(left).collect())
+                    .await;
             }
         }
         self.by_digest(left.collect()).await
+    }
+
+    /// Those that are there although the registry says that they aren't; somebody else has deleted the
+    /// others.
+    async fn known_still(&self, group: Vec<Doomed>) -> Result<Vec<Doomed>, Stopped> {
+        let mut there = Vec::new();
+        for doomed in group {
+            there.extend(self.same(doomed).await?);
+        }
+        Ok(there)
     }
 
     async fn by_digest(&self, doomed: Vec<Doomed>) -> Result<(), Stopped> {
@@ -165,81 +179,62 @@ impl Deleter<'_> {
         group: Vec<Doomed>,
         neighbours: &mut Neighbours,
     ) -> Result<(), Stopped> {
-        let ready = self.same(group, neighbours).await?;
-        for doomed in &ready {
-            self.gate(doomed).await?;
-        }
-        // The gate may have had to wait.
-        let ready = self.same(ready, neighbours).await?;
-        if ready.is_empty() {
-            return Ok(());
-        }
-        let reference = Reference::Digest(digest.clone());
-        match self
-            .target
-            .manifest_delete(&self.known.repository, &reference)
-            .await
-        {
-            Ok(false) => {
-                for doomed in ready {
-                    match self.now(doomed).await? {
-                        Now::Same(doomed) => self.still_there(&doomed),
-                        // The answer to an earlier try was lost.
-                        Now::Gone(doomed) => self.done(&doomed),
-                        Now::Other => {}
-                    }
-                }
-                Ok(())
-            }
-            Ok(true) => {
-                for doomed in ready {
-                    neighbours.forget(&doomed.written.tag);
-                    self.done(&doomed);
-                }
-                Ok(())
-            }
-            Err(error) if error.is_unsupported() => {
-                if self.ways.note(Way::None) {
-                    let host = self.target.host();
-                    self.warn(format!(
-                        "`{host}` doesn't delete, so nothing more is tried there in this run: {error}"
-                    ));
-                }
-                Err(Stopped)
-            }
-            Err(error) => self.failed(ready, &error),
-        }
-    }
-
-    /// Those of an image's tags that are what was recorded.
-    async fn same(
-        &self,
-        group: Vec<Doomed>,
-        neighbours: &mut Neighbours,
-    ) -> Result<Vec<Doomed>, Stopped> {
-        let mut same = Vec::new();
+        let mut ready = Vec::new();
         for doomed in group {
+            let tag = doomed.written.tag.clone();
             match self.now(doomed).await? {
-                Now::Same(doomed) => same.push(doomed),
+                Now::Same(doomed) => ready.push(doomed),
                 Now::Gone(doomed) => {
-                    neighbours.forget(&doomed.written.tag);
+                    neighbours.forget(&tag);
                     self.gone(doomed);
                 }
                 // It may need any manifest now.
                 Now::Other => return Err(Stopped),
             }
         }
-        Ok(same)
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let tags: Vec<String> = ready
+            .iter()
+            .map(|doomed| doomed.written.tag.clone())
+            .collect();
+        match self
+            .request(&Reference::Digest(digest.clone()), ready)
+            .await?
+        {
+            Requested::Nothing => {}
+            Requested::Deleted(group) => group.iter().for_each(|doomed| self.done(doomed)),
+            Requested::Unknown(group) => {
+                for doomed in self.known_still(group).await? {
+                    self.still_there(&doomed);
+                }
+                return Ok(());
+            }
+            Requested::Refused { error, .. } if error.is_unsupported() => {
+                if self.ways.note(Way::None) {
+                    let host = self.target.host();
+                    self.warn(format!(
+                        "`{host}` doesn't delete, so nothing more is tried there in this run: {error}"
+                    ));
+                }
+                return Err(Stopped);
+            }
+            Requested::Refused {
+                group,
+                error,
+                is_sent,
+            } => return self.failed(group, &error, is_sent),
+        }
+        for tag in &tags {
+            neighbours.forget(tag);
+        }
+        Ok(())
     }
 
-    /// The tag if it may go and is what was recorded, before and after the gate: that may have to wait.
-    async fn ready(&self, doomed: Doomed) -> Result<Option<Doomed>, Stopped> {
-        let mut now = self.now(doomed).await?;
-        if let Now::Same(doomed) = now {
-            self.gate(&doomed).await?;
-            now = self.now(doomed).await?;
-        }
-        Ok(match now {
+    /// The tag if it is what was recorded.
+    async fn same(&self, doomed: Doomed) -> Result<Option<Doomed>, Stopped> {
+        Ok(match self.now(doomed).await? {
             Now::Same(doomed) => Some(doomed),
             Now::Gone(doomed) => {
                 self.gone(doomed);
@@ -260,14 +255,14 @@ impl Deleter<'_> {
             }
             Ok(None) => Ok(Now::Gone(doomed)),
             Err(error) => {
-                self.failed(vec![doomed], &error)?;
+                self.failed(vec![doomed], &error, false)?;
                 Err(Stopped)
             }
         }
     }
 
     /// Err: the run may not delete any more.
-    async fn gate(&self, doomed: &Doomed) -> Result<(), Stopped> {
+    pub(super) async fn gate(&self, doomed: &Doomed) -> Result<(), Stopped> {
         if self.halt.cancel.is_cancelled() || self.halt.drain.is_cancelled() {
             return Err(Stopped);
         }
@@ -284,12 +279,17 @@ impl Deleter<'_> {
         })
     }
 
-    fn failed(&self, group: Vec<Doomed>, error: &Error) -> Result<(), Stopped> {
+    pub(super) fn failed(
+        &self,
+        group: Vec<Doomed>,
+        error: &Error,
+        is_sent: bool,
+    ) -> Result<(), Stopped> {
         for doomed in group {
             self.tell(TagOutcome {
                 status: Status::Failed,
                 error: Some(format!("target {error}")),
-                is_unsure: error.is_unsure(),
+                is_unsure: is_sent,
                 ..self.known.outcome(&doomed)
             });
         }
@@ -320,11 +320,11 @@ impl Deleter<'_> {
     }
 
     /// Somebody else was faster.
-    fn gone(&self, doomed: Doomed) {
+    pub(super) fn gone(&self, doomed: Doomed) {
         let _ = self.tell.send(Deletion::Gone(doomed.written.tag));
     }
 
-    fn done(&self, doomed: &Doomed) {
+    pub(super) fn done(&self, doomed: &Doomed) {
         self.tell(self.known.outcome(doomed));
     }
 
@@ -333,7 +333,7 @@ impl Deleter<'_> {
         let _ = self.tell.send(Deletion::Outcome(Box::new(outcome)));
     }
 
-    fn warn(&self, text: String) {
+    pub(super) fn warn(&self, text: String) {
         let _ = self.tell.send(Deletion::Warning(text));
     }
 }

@@ -1,14 +1,16 @@
 //! What a project may delete: its rules, and the tags that it wrote.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::{Digest, NameError};
+use crate::sync::outcome::TagOutcome;
 use crate::sync::selection::pattern::Pattern;
 
 /// The limit of a project without one, in percent.
@@ -65,6 +67,35 @@ pub struct Prune {
     pub by_pattern: bool,
     /// What the project wrote, by `host/repository` at the target.
     pub written: HashMap<String, Vec<WrittenTag>>,
+}
+
+impl Prune {
+    /// The same with what earlier attempts did and couldn't record.
+    pub(in crate::sync) fn with_recovered(&self, recovered: &[TagOutcome]) -> Cow<'_, Self> {
+        let mut rules = Cow::Borrowed(self);
+        for outcome in recovered {
+            let Some((place, source)) = outcome.places() else {
+                continue;
+            };
+            let records = rules.to_mut().written.entry(place.to_owned()).or_default();
+            let at = records
+                .iter()
+                .position(|written| written.tag == outcome.target_tag);
+            let known = at.map(|at| records.swap_remove(at));
+            let Some(digest) = outcome.target_digest.clone() else {
+                continue;
+            };
+            records.push(WrittenTag {
+                tag: outcome.target_tag.clone(),
+                source: source.to_owned(),
+                source_tag: outcome.tag.clone(),
+                digest,
+                written_at: Utc::now().naive_utc(),
+                is_shared: known.is_some_and(|known| known.is_shared),
+            });
+        }
+        rules
+    }
 }
 
 /// A tag that the project wrote.

@@ -123,6 +123,7 @@ impl Recorder {
         EarlierWork {
             added: added.map(|(_, tag)| tag.to_owned()).collect(),
             deleted: of(ResultAction::Delete).count(),
+            recovered: Vec::new(),
         }
     }
 

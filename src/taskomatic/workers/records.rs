@@ -223,7 +223,8 @@ fn written(outcome: &TagOutcome) -> Option<(WrittenKey, WrittenRow)> {
 
 pub(super) fn run_totals(totals: &Totals) -> RunTotals {
     RunTotals {
-        selected: number(totals.selected),
+        // What earlier attempts did may not be selected any more.
+        selected: number(totals.selected.max(totals.done())),
         copied: number(totals.copied),
         updated: number(totals.updated),
         skipped: number(totals.skipped),
@@ -297,7 +298,8 @@ impl Batch {
         }
         self.written.extend(written(&outcome));
         let key = written_key(&outcome);
-        if outcome.action != Action::Skip && !outcome.is_unsure {
+        let is_refused = outcome.status == Status::Failed && !outcome.is_unsure;
+        if outcome.is_written || outcome.is_deleted() || is_refused {
             self.settled.extend(key.clone());
         }
         if outcome.is_deleted()

@@ -4,8 +4,8 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use super::write_intents::intent_row;
-use crate::store::projects::write_intent::intents_put;
+use super::write_intents::{MAY_COME, intent_row};
+use crate::store::projects::write_intent::{intents_put, is_intended};
 use crate::store::projects::written_tag::{DeleteBar, DeleteRight, delete_bar};
 use crate::store::{Db, Error};
 use crate::sync::TagOutcome;
@@ -29,7 +29,10 @@ impl DeleteGate for DatabaseGate {
             let digest = digest.to_string();
             let asked = self.db.run(move |conn| {
                 conn.write(|conn| {
-                    let bar = delete_bar(conn, &right, &row.key(), &digest)?;
+                    let mut bar = delete_bar(conn, &right, &row.key(), &digest)?;
+                    if bar.is_none() && is_intended(conn, right.project_id, &row.key(), MAY_COME)? {
+                        bar = Some(DeleteBar::Shared);
+                    }
                     if bar.is_none() {
                         intents_put(conn, right.lease, right.project_id, &[row])?;
                     }

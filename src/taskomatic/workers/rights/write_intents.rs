@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use chrono::TimeDelta;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex as AsyncMutex;
@@ -11,7 +12,7 @@ use crate::store::projects::write_intent::{IntentRow, intent_list, intents_put, 
 use crate::store::projects::written_tag::{DeleteRight, WrittenKey, written_forget};
 use crate::store::{Db, DbConnection};
 use crate::sync::TagOutcome;
-use crate::sync::intents::Intents;
+use crate::sync::intents::{Intents, LeftIntent};
 use crate::taskomatic::DATABASE_PAUSE;
 use crate::taskomatic::workers::records::written_key;
 
@@ -38,6 +39,8 @@ pub(in crate::taskomatic::workers) struct DatabaseIntents {
 struct Queue {
     next: u64,
     rows: BTreeMap<u64, (IntentRow, Option<WrittenKey>)>,
+    /// What rows have replaced, until it is taken.
+    replaced: BTreeMap<u64, IntentRow>,
 }
 
 /// The row of an outcome; `None` without a tag.
@@ -49,6 +52,18 @@ pub(in crate::taskomatic::workers) fn intent_row(expected: &TagOutcome) -> Optio
         expected: serde_json::to_string(expected).ok()?,
     })
 }
+
+/// The outcome of a row.
+fn expected_of(row: &IntentRow) -> Option<TagOutcome> {
+    serde_json::from_str(&row.expected)
+        .inspect_err(|error| {
+            tracing::warn!(%error, tag = row.tag, "another version's intent is unreadable");
+        })
+        .ok()
+}
+
+/// A registry that still works on a request after this time has lost it.
+pub(in crate::taskomatic::workers) const MAY_COME: TimeDelta = TimeDelta::hours(1);
 
 impl DatabaseIntents {
     pub(in crate::taskomatic::workers) fn new(
@@ -66,27 +81,32 @@ impl DatabaseIntents {
     }
 
     /// Waits as long as the database is unavailable; the run's end ends that too.
-    async fn write(&self, row: IntentRow, kept: Option<WrittenKey>) -> Result<(), String> {
+    async fn write(
+        &self,
+        row: IntentRow,
+        kept: Option<WrittenKey>,
+    ) -> Result<Option<IntentRow>, String> {
         let mine = self.queue().add(row, kept);
         let _turn = self.turn.lock().await;
         loop {
             let some = self.queue().rows.clone();
             if !some.contains_key(&mine) {
-                // The one before wrote it too.
-                return Ok(());
+                // It was written, perhaps with another one's turn.
+                return Ok(self.queue().replaced.remove(&mine));
             }
             let ids: Vec<_> = some.keys().copied().collect();
             let (rows, kept): (Vec<_>, Vec<_>) = some.into_values().unzip();
             let (lease, project_id) = (self.right.lease, self.right.project_id);
             let put = move |conn: &mut DbConnection| {
                 conn.write(|conn| {
-                    intents_put(conn, lease, project_id, &rows)?;
+                    let replaced = intents_put(conn, lease, project_id, &rows)?;
                     let mut kept = kept.iter().flatten();
-                    kept.try_for_each(|key| written_forget(conn, project_id, key))
+                    kept.try_for_each(|key| written_forget(conn, project_id, key))?;
+                    Ok(replaced)
                 })
             };
             match self.db.run(put).await {
-                Ok(()) => self.queue().remove(&ids),
+                Ok(replaced) => self.queue().end(&ids, replaced),
                 Err(error) if error.is_passing() => {
                     tracing::warn!(%error, "can't record what will be written yet");
                     tokio::time::sleep(DATABASE_PAUSE).await;
@@ -103,7 +123,7 @@ impl DatabaseIntents {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn read(&self, host: &str) -> Result<Vec<TagOutcome>, String> {
+    async fn read(&self, host: &str) -> Result<Vec<LeftIntent>, String> {
         let (project_id, place) = (
             self.right.project_id,
             format!("{host}/{}", self.target_repository),
@@ -112,14 +132,13 @@ impl DatabaseIntents {
             .db
             .run(move |conn| intent_list(conn, project_id, &place));
         let rows = rows.await.map_err(|error| error.to_string())?;
-        let read = |row: IntentRow| match serde_json::from_str(&row.expected) {
-            Ok(expected) => Some(expected),
-            Err(error) => {
-                tracing::warn!(%error, tag = row.tag, "another version's intent is unreadable");
-                None
-            }
+        let left = |(row, age): (IntentRow, TimeDelta)| {
+            Some(LeftIntent {
+                expected: expected_of(&row)?,
+                is_recent: age < MAY_COME,
+            })
         };
-        Ok(rows.into_iter().filter_map(read).collect())
+        Ok(rows.into_iter().filter_map(left).collect())
     }
 }
 
@@ -130,23 +149,43 @@ impl Queue {
         self.next
     }
 
+    /// These rows are written, and have replaced those.
+    fn end(&mut self, ids: &[u64], replaced: Vec<IntentRow>) {
+        for id in ids {
+            let Some((row, _)) = self.rows.remove(id) else {
+                continue;
+            };
+            let earlier = replaced.iter().find(|earlier| earlier.key() == row.key());
+            if let Some(earlier) = earlier {
+                self.replaced.insert(*id, earlier.clone());
+            }
+        }
+    }
+
     fn remove(&mut self, ids: &[u64]) {
         self.rows.retain(|id, _| !ids.contains(id));
     }
 }
 
 impl Intents for DatabaseIntents {
-    fn keep(&self, expected: TagOutcome) -> BoxFuture<'_, Result<(), String>> {
+    fn keep(&self, expected: TagOutcome) -> BoxFuture<'_, Result<Option<TagOutcome>, String>> {
         async move {
-            match intent_row(&expected) {
-                Some(row) => self.write(row, kept_key(&expected)).await,
-                None => Ok(()),
-            }
+            let Some(row) = intent_row(&expected) else {
+                return Ok(None);
+            };
+            let replaced = self.write(row, kept_key(&expected)).await?;
+            let earlier = replaced.as_ref().and_then(expected_of);
+            // The tag is as that one would have left it.
+            let has_come = |earlier: &TagOutcome| {
+                earlier.target_digest == expected.previous_digest
+                    && earlier.previous_digest != expected.previous_digest
+            };
+            Ok(earlier.filter(has_come))
         }
         .boxed()
     }
 
-    fn left<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<TagOutcome>, String>> {
+    fn left<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<LeftIntent>, String>> {
         self.read(host).boxed()
     }
 
