@@ -185,10 +185,8 @@ impl TagWorker {
             is_new: comparison.present.is_none() && self.tags.is_new(&candidate.target).await,
         };
         let Some(children) = &chosen.children else {
-            let copy = self
-                .ladder
-                .copy(&route, &manifest, &|| write.write().boxed());
-            let moved = copy.await?;
+            let write = || write.write().boxed();
+            let moved = self.ladder.copy(&route, &manifest, &write).await?;
             return Ok((moved, manifest));
         };
         let moved = self

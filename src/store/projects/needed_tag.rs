@@ -7,35 +7,53 @@ use diesel::prelude::*;
 use crate::store::base::storable::STATEMENT_ROWS;
 use crate::store::runs::result::{ResultAction, ResultStatus};
 use crate::store::runs::run::RunStatus;
-use crate::store::schema::{run_part, run_result, tasko_run};
+use crate::store::schema::{run_part, run_result, sync_project, tasko_run};
 use crate::store::{DbConnection, Error};
 
-/// The parts of the latest whole runs of all projects but one, by target repository: of each project
-/// those since the last one that finished, since one that fails may not reach a tag.
+/// The most runs of a project that are asked, the latest: each has a row for every tag.
+const RUNS: i64 = 20;
+
+/// The parts of the latest runs of all other enabled projects of the organisation, by target repository:
+/// of each project those since the last whole one that finished, since others may not reach a tag. What
+/// other organisations need counts only where they wrote it: nobody else's reading may bar a delete.
 pub fn parts_of_others(
     conn: &mut DbConnection,
     project_id: i64,
 ) -> Result<BTreeMap<String, Vec<i64>>, Error> {
-    let whole = tasko_run::table
-        .filter(tasko_run::project_id.ne(project_id))
-        .filter(tasko_run::retry_of.is_null())
-        .filter(tasko_run::plan_id.is_null());
-    let finished: Vec<(Option<i64>, Option<i64>)> = whole
+    let org = sync_project::table.find(project_id);
+    let org: Option<i64> = org.select(sync_project::org_id).first(conn).optional()?;
+    let Some(org) = org else {
+        return Ok(BTreeMap::new());
+    };
+    let others: Vec<i64> = sync_project::table
+        .filter(sync_project::org_id.eq(org))
+        .filter(sync_project::enabled.eq(true))
+        .filter(sync_project::id.ne(project_id))
+        .select(sync_project::id)
+        .load(conn)?;
+    let finished: Vec<(Option<i64>, Option<i64>)> = tasko_run::table
         .filter(tasko_run::status.eq(RunStatus::Finished))
+        .filter(tasko_run::retry_of.is_null())
+        .filter(tasko_run::plan_id.is_null())
         .group_by(tasko_run::project_id)
         .select((tasko_run::project_id, diesel::dsl::max(tasko_run::id)))
         .load(conn)?;
-    let finished: HashMap<_, _> = finished.into_iter().collect();
-    let failed: Vec<(Option<i64>, i64)> = whole
-        .filter(tasko_run::status.eq(RunStatus::Failed))
-        .select((tasko_run::project_id, tasko_run::id))
-        .load(conn)?;
-    let since = |(project, id): &(Option<i64>, i64)| {
-        let last = finished.get(project).copied().flatten();
-        last.is_none_or(|last| *id > last)
-    };
-    let failed = failed.into_iter().filter(since).map(|(_, id)| id);
-    let latest: Vec<i64> = finished.values().flatten().copied().chain(failed).collect();
+    let finished: HashMap<Option<i64>, i64> = finished
+        .into_iter()
+        .filter_map(|(project, run)| Some((project, run?)))
+        .collect();
+    let mut latest: Vec<i64> = Vec::new();
+    for project in others {
+        let since = finished.get(&Some(project)).copied().unwrap_or_default();
+        let runs: Vec<i64> = tasko_run::table
+            .filter(tasko_run::project_id.eq(project))
+            .filter(tasko_run::id.ge(since))
+            .order(tasko_run::id.desc())
+            .limit(RUNS)
+            .select(tasko_run::id)
+            .load(conn)?;
+        latest.extend(runs);
+    }
     let mut parts: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for some in latest.chunks(STATEMENT_ROWS) {
         let of_runs: Vec<(String, i64)> = run_part::table

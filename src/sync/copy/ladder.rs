@@ -203,7 +203,7 @@ impl Ladder {
     }
 
     /// Writes a manifest whose dependencies exist. Without a clear answer, what is there counts.
-    async fn put(
+    pub(in crate::sync) async fn put(
         &self,
         route: &Route,
         reference: &Reference,

@@ -96,23 +96,19 @@ impl TargetTags {
 
     /// Asks again for a list that is about to be too old to write by: one request for all tags.
     pub(in crate::sync) async fn renew(&self, repository: &Repository) {
-        let known = self.lock().get(repository).cloned();
-        let is_old = |list: &Asked| list.is_short() && list.asked.elapsed() > RENEW_AFTER;
-        if let Some(known) = known
-            && known.get().is_some_and(is_old)
-        {
-            let mut lists = self.lock();
-            // Others may have begun to ask.
-            if lists
-                .get(repository)
-                .is_some_and(|now| Arc::ptr_eq(now, &known))
-            {
-                lists.insert(repository.clone(), Arc::default());
-            }
-            drop(lists);
-            let list = Arc::clone(self.lock().entry(repository.clone()).or_default());
+        if let Some(list) = self.old_take(repository) {
             list.get_or_init(|| self.ask(repository)).await;
         }
+    }
+
+    /// A place for a new list, if the one that is known is old.
+    fn old_take(&self, repository: &Repository) -> Option<Arc<OnceCell<Asked>>> {
+        let is_old = |list: &Asked| list.is_short() && list.asked.elapsed() > RENEW_AFTER;
+        let mut lists = self.lock();
+        let known = lists.get_mut(repository)?;
+        known.get().filter(|list| is_old(list))?;
+        *known = Arc::default();
+        Some(Arc::clone(known))
     }
 
     /// Whether a list that was asked for a moment ago says that the target lacks the tag.

@@ -1,6 +1,6 @@
 //! Copies what refers to one manifest, as far as the target lacks it.
 
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -245,8 +245,11 @@ impl Arrival<'_> {
             let digest = Reference::Digest(digest);
             let manifest = route.from.manifest_get(&route.source, &digest).await;
             let manifest = manifest.map_err(SyncError::Source)?;
-            let before = || async { Ok(()) }.boxed();
-            arrived.moved += ladder.copy(route, reference, &manifest, &before).await?;
+            let write = || {
+                let written = ladder.put(route, reference, &manifest);
+                written.map_ok(drop).boxed()
+            };
+            arrived.moved += ladder.copy(route, &manifest, &write).await?;
             let was = present
                 .map(|head| format!("`{}`, which was `{}`", reference.as_str(), head.digest));
             arrived.overwritten.extend(was);

@@ -8,7 +8,7 @@ use registrysync::store::projects::needed_tag::{parts_of_others, targets_of};
 use registrysync::store::projects::project::Project;
 use registrysync::store::runs::result::{NewRunResult, ResultAction, ResultStatus, result_put};
 use registrysync::store::runs::run::{RunStatus, RunTotals};
-use registrysync::store::schema::run_part;
+use registrysync::store::schema::{run_part, sync_project};
 use registrysync::store::{DbConnection, Error};
 
 /// A run with these results; returns its part.
@@ -59,7 +59,7 @@ fn run_of(project: &Project) -> RunBuilder {
 }
 
 on_both_databases! {
-    async fn the_latest_whole_runs_of_others_say_what_they_need(db) {
+    async fn the_latest_runs_of_others_say_what_they_need(db) {
         use ResultAction::{Blocked, Copy, Delete, Skip, Update};
         use ResultStatus::{Done, Failed};
         let key = db.key().clone();
@@ -80,13 +80,13 @@ on_both_databases! {
                 ("gone", Delete, Done, has),
             ]);
             let failed = part_run(conn, latest)?;
-            ran(conn, &run_of(&other).retry_of(failed), RunStatus::Finished, &[("failed", Copy, Done, has)]);
-            ran(conn, &run_of(&other), RunStatus::Interrupted, &[("half", Copy, Done, has)]);
+            let retried = ran(conn, &run_of(&other).retry_of(failed), RunStatus::Finished, &[("failed", Copy, Done, has)]);
+            let half = ran(conn, &run_of(&other), RunStatus::Interrupted, &[("half", Copy, Done, has)]);
             let own = ran(conn, &run_of(&web), RunStatus::Finished, &[("own", Copy, Done, has)]);
             let thirds = ran(conn, &run_of(&third), RunStatus::Finished, &[]);
             let mut parts: Vec<i64> = parts_of_others(conn, web.id)?.into_values().flatten().collect();
             parts.sort_unstable();
-            assert_eq!(parts, [finished, latest, thirds]);
+            assert_eq!(parts, [finished, latest, retried, half, thirds]);
             let mut parts: Vec<i64> = parts_of_others(conn, other.id)?.into_values().flatten().collect();
             parts.sort_unstable();
             assert_eq!(parts, [own, thirds]);
@@ -95,6 +95,14 @@ on_both_databases! {
             let names = ["moved", "new", "same"].map(|tag| format!("target.example.org/app:{tag}"));
             assert_eq!(targets, names);
             assert!(targets_of(conn, thirds)?.is_empty());
+
+            // Neither a disabled project nor another organisation's bars anything.
+            diesel::update(sync_project::table.find(other.id)).set(sync_project::enabled.eq(false)).execute(conn)?;
+            let parts: Vec<i64> = parts_of_others(conn, web.id)?.into_values().flatten().collect();
+            assert_eq!(parts, [thirds]);
+            let (elsewhere, _) = account(conn, "elsewhere");
+            let stranger = ProjectBuilder::new("stranger").make(conn, &key, elsewhere);
+            assert!(parts_of_others(conn, stranger.id)?.is_empty());
             Ok(())
         })
         .await

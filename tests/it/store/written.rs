@@ -136,6 +136,16 @@ on_both_databases! {
     }
 }
 
+/// The intents at a place, without their age.
+fn rows_of(
+    conn: &mut registrysync::store::DbConnection,
+    project_id: i64,
+    place: &str,
+) -> Result<Vec<IntentRow>, Error> {
+    let rows = intent_list(conn, project_id, place)?.into_iter();
+    Ok(rows.map(|(row, _)| row).collect())
+}
+
 on_both_databases! {
     async fn an_intent_is_kept_once_a_tag_by_the_holder_of_the_part_only(db) {
         let key = db.key().clone();
@@ -149,19 +159,19 @@ on_both_databases! {
             let one = [intent("a", "1"), intent("b", "1"), intent("b", "2")];
             intents_put(conn, right.lease, web.id, &one)?;
             intents_put(conn, right.lease, web.id, &[intent("a", "3")])?;
-            let all = intent_list(conn, web.id, PLACE)?;
+            let all = rows_of(conn, web.id, PLACE)?;
             assert_eq!(all, [intent("a", "3"), intent("b", "2")]);
-            assert_eq!(intent_list(conn, web.id, "target.example/other")?, []);
+            assert_eq!(rows_of(conn, web.id, "target.example/other")?, []);
             let (other, _) = world(conn, &key, "b");
-            assert_eq!(intent_list(conn, other.id, PLACE)?, []);
+            assert_eq!(rows_of(conn, other.id, PLACE)?, []);
             intents_remove(conn, other.id, &[row("a", "").key()])?;
             intents_remove(conn, web.id, &[row("b", "").key(), row("b", "").key()])?;
-            assert_eq!(intent_list(conn, web.id, PLACE)?, [intent("a", "3")]);
+            assert_eq!(rows_of(conn, web.id, PLACE)?, [intent("a", "3")]);
             let mut lost = right.lease;
             lost.fence += 1;
             let refused = intents_put(conn, lost, web.id, &[intent("c", "1")]);
             assert!(matches!(refused, Err(Error::FenceLost { .. })), "{refused:?}");
-            assert_eq!(intent_list(conn, web.id, PLACE)?, [intent("a", "3")]);
+            assert_eq!(rows_of(conn, web.id, PLACE)?, [intent("a", "3")]);
             Ok(())
         })
         .await
