@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 
+use super::body_time::BodyTime;
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::{Call, Fetched, Response};
@@ -209,7 +210,7 @@ enum ManifestBody {
     TooLong,
 }
 
-/// Reads a response of at most `limit` bytes, and of exactly `size` if known.
+/// Reads a response of at most `limit` bytes, and of exactly `size` if known, in its time.
 async fn found(
     mut answer: Response,
     limit: usize,
@@ -220,7 +221,8 @@ async fn found(
         return Ok(ManifestBody::TooLong);
     }
     let mut body = BytesMut::new();
-    while let Some(chunk) = answer.chunk().await? {
+    let mut time = BodyTime::begins(answer.idle_timeout);
+    while let Some(chunk) = time.chunk(&mut answer).await? {
         let length = body.len() + chunk.len();
         if let Some(size) = size.filter(|size| length as u64 > *size) {
             return Err(answer.protocol(format!(
@@ -288,7 +290,8 @@ async fn head_of(mut answer: Response, reference: Reference) -> Result<ManifestH
     let known = asked.or(named);
     let mut hasher = known.as_ref().map_or_else(Hasher::default, Digest::hasher);
     let (mut length, mut begin) = (0, BytesMut::new());
-    while let Some(chunk) = answer.chunk().await? {
+    let mut time = BodyTime::begins(answer.idle_timeout);
+    while let Some(chunk) = time.chunk(&mut answer).await? {
         length += chunk.len();
         if length > MAX_MANIFEST {
             return Err(answer.protocol(TOO_LARGE));
