@@ -17,6 +17,7 @@ use super::arrive::{Arrival, Arrived};
 use super::found::{Found, find};
 use super::lease::IndexLeases;
 use super::tags::ReferrerTags;
+use super::turns::Turns;
 
 /// How far referrers of referrers are followed; real ones have two levels.
 const DEEPEST: usize = 4;
@@ -35,6 +36,7 @@ pub(in crate::sync) struct Referrers {
     /// `None`: nothing is written.
     pub(super) ladder: Option<Arc<Ladder>>,
     leases: Option<Arc<dyn IndexLeases>>,
+    turns: Turns,
     /// Several tags may have the same manifest.
     subjects: Once<(String, Repository, Repository, Digest)>,
     /// Tags that aren't copied as tags of their own, by target repository, and why.
@@ -58,6 +60,7 @@ impl Referrers {
             tags,
             ladder,
             leases,
+            turns: Turns::default(),
             subjects: Once::default(),
             carried: Mutex::default(),
             origins: Mutex::default(),
@@ -184,6 +187,7 @@ impl Referrers {
             tags: &self.tags,
             ladder: self.ladder.as_ref(),
             leases: self.leases.as_ref(),
+            turns: &self.turns,
         }
     }
 
