@@ -16,7 +16,7 @@ use crate::oci::types::reference::{Reference, Repository};
 
 /// Maximum size of a manifest: twice what the specification requires of registries, and the limit
 /// of `docker-registry` and skopeo. A manifest needs ten times its size in memory.
-const MAX_MANIFEST: usize = 8 * 1024 * 1024;
+pub(super) const MAX_MANIFEST: usize = 8 * 1024 * 1024;
 /// The message for a larger one.
 const TOO_LARGE: &str = "the manifest is larger than the limit of 8 MiB";
 const DIGEST_HEADER: &str = "docker-content-digest";
