@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_RANGE, RANGE};
 use http::{HeaderValue, Method, StatusCode};
 
+use super::body_time::BodyTime;
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::{Error, TransportKind};
 use crate::oci::http::call::{Call, Response};
@@ -35,7 +36,8 @@ impl Client {
         }
     }
 
-    /// A small blob as a whole, verified; Err if its descriptor states more than `limit` bytes.
+    /// A small blob as a whole, verified, in its time; Err if its descriptor states more than `limit`
+    /// bytes.
     pub async fn blob_get(
         &self,
         repository: &Repository,
@@ -50,6 +52,7 @@ impl Client {
             });
         }
         let mut reader = BlobReader::open(self, repository, blob).await?;
+        reader.time = Some(BodyTime::begins(self.inner.exchange.idle_timeout));
         let mut body = bytes::BytesMut::new();
         while let Some(chunk) = reader.next().await? {
             body.extend_from_slice(&chunk);
@@ -78,6 +81,8 @@ pub struct BlobReader {
     fresh: u64,
     /// Whether its requests belong to a transfer that already holds a connection permit.
     has_place: bool,
+    /// The time of each answer, if it is limited.
+    time: Option<BodyTime>,
 }
 
 impl BlobReader {
@@ -110,6 +115,7 @@ impl BlobReader {
             attempts: client.attempts(),
             fresh: 0,
             has_place,
+            time: None,
         };
         reader.request().await?;
         Ok(reader)
@@ -133,7 +139,10 @@ impl BlobReader {
             self.request().await?;
             return Ok(None);
         };
-        let next = answer.chunk().await;
+        let next = match &mut self.time {
+            Some(time) => time.chunk(answer).await,
+            None => answer.chunk().await,
+        };
         let failure = match next {
             Ok(Some(mut chunk)) => {
                 let dropped = self.skip.min(chunk.len() as u64);
@@ -169,7 +178,8 @@ impl BlobReader {
             hasher.update(&chunk);
         }
         self.fresh += chunk.len() as u64;
-        if self.fresh >= PROGRESS {
+        // What has a time limit doesn't get it anew for each part.
+        if self.fresh >= PROGRESS && self.time.is_none() {
             self.attempts.reset();
         }
         Ok(chunk)
@@ -215,6 +225,9 @@ impl BlobReader {
             }
             _ => self.received,
         };
+        if let Some(time) = &mut self.time {
+            *time = BodyTime::begins(answer.idle_timeout);
+        }
         self.answer = Some(answer);
         Ok(())
     }

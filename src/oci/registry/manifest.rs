@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 
+use super::body_time::BodyTime;
 use crate::oci::auth::scope::Scope;
 use crate::oci::error::Error;
 use crate::oci::http::call::{Call, Fetched, Response};
@@ -15,7 +16,7 @@ use crate::oci::types::reference::{Reference, Repository};
 
 /// Maximum size of a manifest: twice what the specification requires of registries, and the limit
 /// of `docker-registry` and skopeo. A manifest needs ten times its size in memory.
-const MAX_MANIFEST: usize = 8 * 1024 * 1024;
+pub(super) const MAX_MANIFEST: usize = 8 * 1024 * 1024;
 /// The message for a larger one.
 const TOO_LARGE: &str = "the manifest is larger than the limit of 8 MiB";
 const DIGEST_HEADER: &str = "docker-content-digest";
@@ -225,7 +226,7 @@ enum ManifestBody {
     TooLong,
 }
 
-/// Reads a response of at most `limit` bytes, and of exactly `size` if known.
+/// Reads a response of at most `limit` bytes, and of exactly `size` if known, in its time.
 async fn found(
     mut answer: Response,
     limit: usize,
@@ -236,7 +237,8 @@ async fn found(
         return Ok(ManifestBody::TooLong);
     }
     let mut body = BytesMut::new();
-    while let Some(chunk) = answer.chunk().await? {
+    let mut time = BodyTime::begins(answer.idle_timeout);
+    while let Some(chunk) = time.chunk(&mut answer).await? {
         let length = body.len() + chunk.len();
         if let Some(size) = size.filter(|size| length as u64 > *size) {
             return Err(answer.protocol(format!(
@@ -304,7 +306,8 @@ async fn head_of(mut answer: Response, reference: Reference) -> Result<ManifestH
     let known = asked.or(named);
     let mut hasher = known.as_ref().map_or_else(Hasher::default, Digest::hasher);
     let (mut length, mut begin) = (0, BytesMut::new());
-    while let Some(chunk) = answer.chunk().await? {
+    let mut time = BodyTime::begins(answer.idle_timeout);
+    while let Some(chunk) = time.chunk(&mut answer).await? {
         length += chunk.len();
         if length > MAX_MANIFEST {
             return Err(answer.protocol(TOO_LARGE));

@@ -109,8 +109,28 @@ pub(super) struct ListQuery<'a, T> {
     pub(in crate::oci) enough: usize,
     /// Maximum number of pages, if fewer than for a list of names.
     pub(in crate::oci) pages: Option<usize>,
+    /// Maximum number of bytes, if fewer than for a list of names.
+    pub(in crate::oci) bytes: Option<usize>,
     /// Parses one from its JSON.
     pub(in crate::oci) read: &'a (dyn Fn(&[u8]) -> Parsed<T> + Sync),
+}
+
+impl<T> ListQuery<'_, T> {
+    /// Maximum number of bytes of all pages.
+    fn most_bytes(&self, limit: ListingLimit) -> usize {
+        let own = self.bytes.unwrap_or(usize::MAX);
+        own.min(limit.bytes())
+    }
+
+    /// The message about more bytes than that.
+    fn too_many_bytes(&self, limit: ListingLimit) -> String {
+        let most = self.most_bytes(limit);
+        let named = Bytes(most as u64).to_string();
+        if most < limit.bytes() {
+            return format!("the listing has more than {named}");
+        }
+        too_much(&named)
+    }
 }
 
 /// One page.
@@ -174,7 +194,7 @@ impl Client {
         };
         let mut left = ListingBudget {
             names: limit.names,
-            bytes: limit.bytes(),
+            bytes: query.most_bytes(limit),
         };
         loop {
             let fail = |detail: String| Error::Protocol {
@@ -236,7 +256,7 @@ async fn page_read<T>(
     while let Some(chunk) = answer.chunk().await? {
         bytes += chunk.len();
         if bytes > left.bytes {
-            return Err(answer.protocol(too_much(&Bytes(limit.bytes() as u64).to_string())));
+            return Err(answer.protocol(query.too_many_bytes(limit)));
         }
         let taken = entries.feed(&chunk, |entry| {
             let mut found = found.borrow_mut();

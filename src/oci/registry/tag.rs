@@ -52,6 +52,7 @@ impl Client {
             longest: LONGEST,
             enough,
             pages: None,
+            bytes: None,
             read: &read,
         };
         self.pages(call, &query).await

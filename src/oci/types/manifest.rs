@@ -30,6 +30,9 @@ const DOCKER_SCHEMA1: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
 ];
 
+/// The longest media type in bytes. Source: RFC 6838, section 4.2.
+const LONGEST_TYPE: usize = 255;
+
 /// A pointer to content, as in the OCI image specification ("Content Descriptors").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +56,19 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
+    /// What is needed to get the content, for long lists: without platform and annotations, which take
+    /// ten times their size in memory, and without types that are too long to be any.
+    pub(crate) fn bare(self) -> Self {
+        let is_type = |kind: &String| kind.len() <= LONGEST_TYPE;
+        Self {
+            media_type: Some(self.media_type).filter(is_type).unwrap_or_default(),
+            platform: None,
+            annotations: BTreeMap::new(),
+            artifact_type: self.artifact_type.filter(is_type),
+            ..self
+        }
+    }
+
     /// A layer that is downloaded from elsewhere and never stored in a registry.
     pub fn is_foreign(&self) -> bool {
         self.media_type.contains(".foreign.") || self.media_type.contains(".nondistributable.")

@@ -17,7 +17,7 @@ use crate::oci::registry::manifest::ManifestHead;
 
 use super::lease::IndexLeases;
 use super::tags::ReferrerTags;
-use super::turns::turn;
+use super::turns::Turns;
 
 /// What was done for one manifest or more.
 #[derive(Debug, Default)]
@@ -56,6 +56,8 @@ pub(super) struct Arrival<'a> {
     /// `None`: nothing is written.
     pub(super) ladder: Option<&'a Arc<Ladder>>,
     pub(super) leases: Option<&'a Arc<dyn IndexLeases>>,
+    /// Of this run: several sources may have the same manifest.
+    pub(super) turns: &'a Turns,
 }
 
 /// What a target lists for the manifest.
@@ -72,7 +74,7 @@ impl Arrival<'_> {
             return Ok(arrived);
         }
         let place = Reference::Digest(self.subject.clone()).on(&self.route.target);
-        let _turn = turn(&format!("{}/{place}", self.target.host())).await;
+        let _turn = self.turns.take(&place).await;
         if !found.manifests.is_empty() {
             self.manifests(&found.manifests, &mut arrived).await?;
         }

@@ -1,5 +1,6 @@
 //! What refers to a manifest at its source.
 
+use crate::oci::registry::referrer::MOST_REFERRERS;
 use crate::oci::types::referrer_tag::{ReferrerTag, fallback_tag};
 use crate::oci::{Descriptor, Digest, Manifest, Reference, Tag};
 use crate::sync::copy::ladder::Route;
@@ -36,6 +37,7 @@ pub(super) async fn find(
     let named = || Reference::Digest(subject.clone()).on(source);
     let existing = tags.get(from, source).await?;
     let mut found = Found::default();
+    let mut is_cut = false;
     let listing = from.referrers(source, subject).await;
     if let Some(listing) = listing.map_err(SyncError::Source)? {
         if listing.dropped.count > 0 {
@@ -45,21 +47,22 @@ pub(super) async fn find(
                 counted(listing.dropped.count as u64, "unusable item"),
             ));
         }
-        if listing.is_cut {
-            let many = listing.entries.len();
-            let warning = format!(
-                "`{}` has more than {many} referrers; the others are not copied",
-                named()
-            );
-            found.warnings.push(warning);
-        }
+        is_cut |= listing.is_cut;
         found.manifests = listing.entries;
     }
     if existing.contains(fallback_tag(subject).as_str()) {
         let index = from.referrer_index(source, subject).await;
         let index = index.map_err(SyncError::Source)?;
-        let entries = index.iter().flat_map(Manifest::children);
-        found.manifests.extend(entries.cloned());
+        let entries = index.as_ref().map_or(&[][..], Manifest::children);
+        is_cut |= entries.len() > MOST_REFERRERS;
+        let first = entries.iter().take(MOST_REFERRERS).cloned();
+        found.manifests.extend(first.map(Descriptor::bare));
+    }
+    if is_cut {
+        found.warnings.push(format!(
+            "`{}` has more than {MOST_REFERRERS} referrers; the others are not copied",
+            named()
+        ));
     }
     let cosign = ReferrerTag::COSIGN.map(|kind| (kind, kind.of(subject)));
     let cosign = cosign.into_iter();

@@ -10,6 +10,7 @@ use crate::sync::copy::manifest_writes::manifest_write;
 use crate::sync::error::SyncError;
 
 use super::lease::{IndexLeases, WRITE_TIME};
+use super::turns::WRITERS;
 
 /// Number of times to write it, if somebody outside of these leases replaces it meanwhile.
 const TRIES: usize = 3;
@@ -29,6 +30,7 @@ impl IndexPlace<'_> {
         leases: Option<&Arc<dyn IndexLeases>>,
     ) -> Result<(), SyncError> {
         let place = format!("{}/{}", self.target.host(), self.reference());
+        let _turn = WRITERS.take(&place).await;
         let _held = match leases {
             Some(leases) => Some(leases.take(&place).await.map_err(|e| self.failed(e))?),
             None => None,

@@ -4,7 +4,8 @@
 //!   `tags`: the tags that may hold some.
 //! - `walk`: from a subject to all that refers to it, and to what refers to that.
 //! - `arrive`: copies what the target lacks; `index`: lists it where the registry doesn't.
-//! - `turns`: one writer a subject in this process; [`lease`]: over several.
+//! - `turns`: one source a subject in a run, and one writer of its index in this process; [`lease`]:
+//!   over several.
 //! - `of_tag`: all of that for one tag.
 
 pub(in crate::sync) mod arrive;

@@ -17,6 +17,7 @@ use super::arrive::{Arrival, Arrived};
 use super::found::{Found, find};
 use super::lease::IndexLeases;
 use super::tags::ReferrerTags;
+use super::turns::Turns;
 
 /// How far referrers of referrers are followed; real ones have two levels.
 const DEEPEST: usize = 4;
@@ -35,6 +36,7 @@ pub(in crate::sync) struct Referrers {
     /// `None`: nothing is written.
     pub(super) ladder: Option<Arc<Ladder>>,
     leases: Option<Arc<dyn IndexLeases>>,
+    turns: Turns,
     /// Several tags may have the same manifest.
     subjects: Once<(String, Repository, Repository, Digest)>,
     /// Tags that aren't copied as tags of their own, by target repository, and why.
@@ -58,6 +60,7 @@ impl Referrers {
             tags,
             ladder,
             leases,
+            turns: Turns::default(),
             subjects: Once::default(),
             carried: Mutex::default(),
             origins: Mutex::default(),
@@ -124,7 +127,8 @@ impl Referrers {
 
     /// How many referrers of `subject` the source has that would be wanted.
     pub(super) async fn count(&self, route: &Route, subject: &Digest) -> Result<usize, SyncError> {
-        Ok(self.wanted(route, subject).await?.count())
+        let mut seen = HashSet::from([subject.clone()]);
+        Ok(self.wanted(route, subject, &mut seen).await?.count())
     }
 
     async fn walk(&self, route: &Route, root: &Digest) -> Result<Arrived, SyncError> {
@@ -133,12 +137,8 @@ impl Referrers {
         let mut all = Arrived::default();
         while let Some((subject, depth)) = open.pop() {
             self.note_carried(route, &subject, CARRIED);
-            let mut found = self.wanted(route, &subject).await?;
+            let mut found = self.wanted(route, &subject, &mut seen).await?;
             all.warnings.append(&mut found.warnings);
-            // One that was met before ends a loop.
-            found
-                .manifests
-                .retain(|entry| !seen.contains(&entry.digest));
             let named = |digest: &Digest| Reference::Digest(digest.clone()).on(&route.source);
             if depth > DEEPEST && found.count() > 0 {
                 let (root, deep) = (named(root), named(&subject));
@@ -148,14 +148,18 @@ impl Referrers {
                 ));
                 continue;
             }
-            let left = MOST_REFERRERS.saturating_sub(seen.len() - 1);
+            let left = left(&seen);
             if found.manifests.len() > left {
                 found.manifests.truncate(left);
-                all.warnings.push(format!(
+                let warning = format!(
                     "`{}` has more than {MOST_REFERRERS} referrers with those of its referrers; the \
                      others are not copied",
                     named(root)
-                ));
+                );
+                // Many of them may have more.
+                if !all.warnings.contains(&warning) {
+                    all.warnings.push(warning);
+                }
             }
             let mut next: Vec<Digest> = found
                 .manifests
@@ -183,38 +187,65 @@ impl Referrers {
             tags: &self.tags,
             ladder: self.ladder.as_ref(),
             leases: self.leases.as_ref(),
+            turns: &self.turns,
         }
     }
 
-    /// What the source has for a manifest, as far as it is wanted.
-    async fn wanted(&self, route: &Route, subject: &Digest) -> Result<Found, SyncError> {
+    /// What the source has for a manifest, as far as it is wanted and not in `seen`: one that was met
+    /// before ends a loop.
+    async fn wanted(
+        &self,
+        route: &Route,
+        subject: &Digest,
+        seen: &mut HashSet<Digest>,
+    ) -> Result<Found, SyncError> {
         let mut found = find(route, subject, &self.tags).await?;
         found.tags.retain(|(kind, _)| self.choice.wants_tag(*kind));
-        let mut seen = HashSet::new();
+        let mut new = HashSet::new();
         found
             .manifests
-            .retain(|entry| seen.insert(entry.digest.clone()));
+            .retain(|entry| !seen.contains(&entry.digest) && new.insert(entry.digest.clone()));
         if self.choice.is_by_type() {
-            let mut wanted = Vec::new();
-            for entry in found.manifests {
-                if self.is_wanted(route, &entry).await? {
-                    wanted.push(entry);
-                }
-            }
-            found.manifests = wanted;
+            found.manifests = self.of_type(route, found.manifests, seen).await?;
         }
         Ok(found)
     }
 
-    /// An entry without a type is read for it.
-    async fn is_wanted(&self, route: &Route, entry: &Descriptor) -> Result<bool, SyncError> {
-        if let Some(kind) = entry
-            .artifact_type
-            .as_deref()
-            .filter(|kind| !kind.is_empty())
-        {
-            return Ok(self.choice.wants(kind));
+    /// Those of a wanted type. What is read for its type, and isn't wanted, is noted as seen, so that it
+    /// counts like what is followed. Of those that are too many the first is kept, unread.
+    async fn of_type(
+        &self,
+        route: &Route,
+        entries: Vec<Descriptor>,
+        seen: &mut HashSet<Digest>,
+    ) -> Result<Vec<Descriptor>, SyncError> {
+        let mut wanted = Vec::new();
+        for entry in entries {
+            let stated = entry.artifact_type.as_deref();
+            let stated = stated.filter(|kind| !kind.is_empty());
+            let is_wanted = match stated.map(|kind| self.choice.wants(kind)) {
+                Some(is_wanted) => is_wanted,
+                None if wanted.len() >= left(seen) => {
+                    wanted.push(entry);
+                    break;
+                }
+                None => {
+                    let is_wanted = self.is_wanted(route, &entry).await?;
+                    if !is_wanted {
+                        seen.insert(entry.digest.clone());
+                    }
+                    is_wanted
+                }
+            };
+            if is_wanted {
+                wanted.push(entry);
+            }
         }
+        Ok(wanted)
+    }
+
+    /// Reads an entry for its type.
+    async fn is_wanted(&self, route: &Route, entry: &Descriptor) -> Result<bool, SyncError> {
         let reference = Reference::Digest(entry.digest.clone());
         let manifest = route.from.manifest_get(&route.source, &reference).await;
         let own = referrer_descriptor(&manifest.map_err(SyncError::Source)?);
@@ -240,4 +271,9 @@ impl Referrers {
         let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
         carried.extend(tags);
     }
+}
+
+/// How many more may be followed; the first that was seen is the root itself.
+fn left(seen: &HashSet<Digest>) -> usize {
+    (MOST_REFERRERS + 1).saturating_sub(seen.len())
 }

@@ -8,7 +8,7 @@ use super::Desk;
 use crate::support::images::{AMD64, Blob, Format, Image, OCI_INDEX, OCI_MANIFEST};
 use crate::support::registry::Registry;
 use crate::support::registry::content::digest_of;
-use crate::support::registry::faults::Quirk;
+use crate::support::registry::faults::{Action, Fault, Quirk};
 
 /// The layer's size, and the process's memory limit.
 const LAYER: u64 = 2 << 30;
@@ -173,6 +173,37 @@ async fn large_manifests_that_are_called_small_end_within_128_mib() {
             "{quirk:?}: {most} KiB at most"
         );
     }
+}
+
+/// As maps, the annotations of each such list would take ten times its size.
+#[tokio::test]
+async fn lists_of_referrers_with_many_annotations_end_within_128_mib() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    for number in 0..8 {
+        let image = Image::single(Format::Oci, AMD64, &[Blob::layer(number, 10)]);
+        image.store(&source, "app", Some(&number.to_string()));
+    }
+    let annotations: Vec<String> = (0..700).map(|key| format!("\"{key:x}\":\"\"")).collect();
+    let more = format!(
+        ",\"mediaType\":\"{OCI_MANIFEST}\",\"artifactType\":\"a/other\",\"annotations\":{{{}}}",
+        annotations.join(",")
+    );
+    let entries = descriptors(1000, |_| more.clone());
+    let list = Action::Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: format!("{{\"schemaVersion\":2,\"manifests\":[{entries}]}}"),
+    };
+    source.fault_add(Fault::on("GET", "/referrers/", list));
+    let desk = Desk::new();
+    let command = sync(&desk, &source, &target, &["--referrers=a/wanted"]);
+    let (status, most) = watched(command).await;
+    assert!(status.success());
+    assert_eq!(target.tags("app"), source.tags("app"));
+    assert!(
+        (1..LARGE_PEAK_MAX_KIB).contains(&most),
+        "{most} KiB at most"
+    );
 }
 
 /// Of many items, one at a time has its patterns compiled: each of these needs most of a MiB.

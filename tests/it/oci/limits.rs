@@ -112,6 +112,24 @@ async fn bytes_without_end_end_at_the_limit() {
     }
 }
 
+/// It has at most the size of the index that it could be.
+#[tokio::test]
+async fn a_list_of_referrers_ends_at_its_own_limit() {
+    let server = RawServer::start(|_, _, mut stream| async move {
+        let start = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"other\":[";
+        endlessly_after(&mut stream, start, "{\"x\":[1,2,3]},").await;
+    })
+    .await;
+    let failed = client(server.address())
+        .referrer_list(&repository("app"), &Digest::of(b"x"))
+        .await;
+    let text = failed.unwrap_err().to_string();
+    assert!(
+        text.ends_with("the listing has more than 8.00 MiB"),
+        "{text}"
+    );
+}
+
 async fn endlessly_after(stream: &mut tokio::net::TcpStream, start: &str, more: &str) {
     use tokio::io::AsyncWriteExt as _;
     let _ = stream.write_all(start.as_bytes()).await;

@@ -1,12 +1,13 @@
-//! Registries that are busy, slow or silent: retries if useful, and timeouts by silence, not by total
-//! time.
+//! Registries that are busy, slow or silent: retries if useful, and timeouts by silence; by total time
+//! only for manifests and configurations.
 
 use std::time::{Duration, Instant};
 
-use registrysync::oci::Client;
+use registrysync::oci::{Client, Reference};
 use registrysync::sync::Action;
+use serde_json::json;
 
-use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::images::{AMD64, Blob, Format, Image, OCI_MANIFEST};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action as Misbehave, Fault};
 use crate::support::registry::log::Kind;
@@ -137,6 +138,59 @@ async fn a_slow_blob_is_waited_for() {
     let gets = source.requests();
     let gets = gets.0.iter().filter(|r| r.path.ends_with(&layer.digest));
     assert_eq!(gets.count(), 1);
+}
+
+/// A byte at a time, faster than the idle timeout.
+fn dripping() -> Misbehave {
+    let pause = Duration::from_millis(100);
+    Misbehave::Slow { bytes: 1, pause }
+}
+
+/// Never silent for long, but it would take minutes.
+#[tokio::test]
+async fn a_manifest_or_configuration_that_drips_is_given_up() {
+    let image = Image::dated(1, "2024-01-01T00:00:00Z");
+    for path in ["/manifests/", &image.blobs[0].digest] {
+        let registry = Registry::start().await;
+        image.store(&registry, "app", Some("1"));
+        registry.fault_add(Fault::on("GET", path, dripping()));
+        let client = impatient(registry.address(), Duration::from_secs(1));
+        let tag = Reference::parse("1").unwrap();
+        let created = client.image_created(&repository("app"), &tag).await;
+        let text = created.unwrap_err().to_string();
+        for part in ["takes longer than 0.5 s", registry.address()] {
+            assert!(text.contains(part), "{path}: {text}");
+        }
+        let requests = registry.requests();
+        let asked = requests.0.iter().filter(|r| r.path.contains(path));
+        assert!(asked.count() > 1, "{path}: it is tried again");
+    }
+}
+
+/// There is room for one large manifest at a time.
+#[tokio::test]
+async fn a_large_manifest_that_drips_lets_others_have_theirs() {
+    let large = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [],
+        "annotations": {"x": "y".repeat(300_000)}});
+    let (slow, well) = (Registry::start().await, Registry::start().await);
+    for registry in [&slow, &well] {
+        registry.manifest_put("app", Some("1"), OCI_MANIFEST, large.to_string());
+    }
+    slow.fault_add(Fault::on("GET", "/manifests/", dripping()));
+    let get = |client: Client| async move {
+        let tag = Reference::parse("1").unwrap();
+        client.manifest_get(&repository("app"), &tag).await
+    };
+    let from = impatient(slow.address(), Duration::from_secs(1));
+    let given_up = tokio::spawn(get(from));
+    // The first answer says how large it is, the second one is read.
+    while slow.requests().0.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let got = get(client(well.address()));
+    let got = tokio::time::timeout(Duration::from_mins(1), got).await;
+    assert_eq!(got.expect("room for it").unwrap().bytes, large.to_string());
+    assert!(given_up.await.unwrap().is_err());
 }
 
 /// A registry on object storage is silent for long after the last byte, before it confirms the

@@ -4,12 +4,13 @@
 //! - `arriving`: a whole release, repeated runs, plans, types.
 //! - `platforms`: some platforms of an index.
 //! - `writers`: several writers of one index of referrers.
-//! - `lists`: which lists of referrers are read and written.
+//! - `lists`: which lists of referrers are read and written; `excess`: those that are too long.
 //! - `faults`: sources and targets that misbehave.
 //!
 //! This file: a release with everything that refers to it, and what a registry has of it.
 
 mod arriving;
+mod excess;
 mod faults;
 mod lists;
 mod platforms;

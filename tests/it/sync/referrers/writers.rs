@@ -72,6 +72,41 @@ async fn two_projects_write_one_index_without_losing_an_entry() {
     }
 }
 
+/// Nobody else knows that source.
+#[tokio::test]
+async fn a_source_that_hangs_keeps_no_other_project_from_its_referrers() {
+    let target = Registry::builder().quirk(Quirk::NoReferrers).start().await;
+    let (hanging, well) = (source(1).await, source(2).await);
+    // The images themselves are fine.
+    let referrer = Image::referrer(1001, "application/vnd.example.1", &image(1).top);
+    let path = format!("manifests/{}", referrer.digest());
+    hanging.fault_add(Fault::on("GET", &path, Action::Hang));
+    let first = project(&hanging, target.address());
+    let second = async {
+        let is_asked = || {
+            let requests = hanging.requests();
+            requests
+                .0
+                .iter()
+                .any(|request| request.path.ends_with(&path))
+        };
+        while !is_asked() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        project(&well, target.address()).await
+    };
+    let second = async { tokio::time::timeout(Duration::from_secs(45), second).await };
+    // Before the idle timeout, after which the first one gives up.
+    let ran = tokio::select! {
+        ran = second => ran.expect("no wait for the other project"),
+        ran = first => panic!("{ran:?}"),
+    };
+    assert_eq!(ran.end.totals.failed, 0, "{ran:?}");
+    let index = fallback_at(target.address(), image(1).digest()).await;
+    let entries = index["manifests"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "{index}");
+}
+
 /// Two sources have one image, each with a signature of its own under cosign's tag.
 #[tokio::test]
 async fn of_two_signatures_of_one_image_the_first_sources_is_copied_in_each_run() {
