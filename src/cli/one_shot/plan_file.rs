@@ -15,7 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::result_file::{ResultFile, STDOUT};
 use crate::cli::sync_args::CopyArguments;
 use crate::cli::trust::TrustArguments;
-use crate::oci::{Digest, Endpoint, RegistryAddress};
+use crate::oci::{Client, Digest, Endpoint, RegistryAddress};
 use crate::sync::evidence::{Asked, AskedItem, AskedPlan, AskedRegistry};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
@@ -139,7 +139,7 @@ impl PlanDraft {
             made: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
             made_by: format!("registrysync {}", env!("CARGO_PKG_VERSION")),
             sources: sources.collect(),
-            target: FileRegistry::of(&job.target, true),
+            target: FileRegistry::of(job.target.address(), true),
             placement: job.placement,
             index: arguments.index,
             backup_tag: arguments.backup_tag,
@@ -171,8 +171,11 @@ impl FilePlan {
     }
 }
 
-/// What a plan's file asks, as an engine. Err: it can't be used, and why.
-pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Asked), CliError> {
+/// What a plan's file asks, as an engine, and its target. Err: it can't be used, and why.
+pub(super) fn engine(
+    path: &Path,
+    trust: &TrustArguments,
+) -> Result<(Engine, Asked, Client), CliError> {
     let named = |why: String| CliError::Input(format!("`--plan`: `{}`: {why}", path.display()));
     let plan = content(path)
         .map_err(|error| error.to_string())
@@ -236,7 +239,8 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
         actions: std::sync::Arc::new(FileActions(actions)),
         warning: left_out,
     };
-    Ok((Engine::new(target, spec).with_kept(kept), asked))
+    let engine = Engine::new(target.clone(), spec).with_kept(kept);
+    Ok((engine, asked, target))
 }
 
 /// What a run of the plan copies. Err: an action that can't be what was saved, and its number.
