@@ -339,11 +339,24 @@ pub(super) fn json_text(text: &str) {
     data_write(&json_escaped(text.trim_end_matches('\n')));
 }
 
+/// The same on standard error.
+pub(super) fn json_talk(text: &str) {
+    talk_write(&json_escaped(text.trim_end_matches('\n')));
+}
+
 /// CSV on standard output, with its line ends.
 pub(super) fn csv_text(text: &str) {
-    for line in text.split_terminator("\r\n") {
-        data_write(&format!("{}\r", line_readable(line)));
-    }
+    csv_lines(text).for_each(|line| data_write(&line));
+}
+
+/// The same on standard error.
+pub(super) fn csv_talk(text: &str) {
+    csv_lines(text).for_each(|line| talk_write(&line));
+}
+
+fn csv_lines(text: &str) -> impl Iterator<Item = String> {
+    let lines = text.split_terminator("\r\n");
+    lines.map(|line| format!("{}\r", line_readable(line)))
 }
 
 /// A line on standard output, which may contain text from others: registries, servers.
@@ -381,10 +394,14 @@ pub(super) fn stdout_check() -> Result<(), CliError> {
     })
 }
 
-/// A line on standard error, which may contain text from others. Errors are ignored: if nobody
-/// reads it, the work goes on.
+/// A line on standard error, which may contain text from others.
 pub(super) fn talk_line(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", line_readable(line));
+    talk_write(&line_readable(line));
+}
+
+/// All writes to standard error. Errors are ignored: if nobody reads it, the work goes on.
+fn talk_write(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 fn duration(took: Duration) -> String {

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use clap::builder::{StringValueParser, TypedValueParser};
 
 use super::error::CliError;
-use super::output::{csv_text, json_text};
+use super::output::{csv_talk, csv_text, json_talk, json_text};
 use super::result_file::{Printer, STDOUT};
 use crate::oci::{NameError, PlatformChoice};
 use crate::sync::IndexMode;
@@ -48,6 +48,14 @@ impl EvidenceFormat {
         match self {
             Self::Json => json_text,
             Self::Csv => csv_text,
+        }
+    }
+
+    /// The same on standard error.
+    pub(super) fn talker(self) -> Printer {
+        match self {
+            Self::Json => json_talk,
+            Self::Csv => csv_talk,
         }
     }
 }

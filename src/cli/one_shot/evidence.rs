@@ -13,7 +13,8 @@ use crate::sync::{RunEnd, SelectorSpec, SyncItem, TagOutcome};
 
 use super::source::Source;
 use crate::cli::error::CliError;
-use crate::cli::result_file::ResultFile;
+use crate::cli::output::talk_line;
+use crate::cli::result_file::{ResultFile, STDOUT};
 use crate::cli::sync_args::CopyArguments;
 use crate::cli::values::EvidenceFormat;
 
@@ -21,7 +22,8 @@ const FLAG: &str = "--evidence";
 const FORMAT_FLAG: &str = "--evidence-format";
 
 /// The file, to which each result is added when it comes. The members that are known only at the
-/// end come last.
+/// end come last. What it has is kept in memory too: tags are overwritten that nobody could name if
+/// the disk is full at the end.
 pub(super) struct EvidenceFile {
     file: ResultFile,
     format: EvidenceFormat,
@@ -29,8 +31,29 @@ pub(super) struct EvidenceFile {
     start: DateTime<Utc>,
     /// What comes before the next result.
     before: &'static str,
+    /// What was written; `None` if it is printed anyway.
+    text: Option<String>,
     /// The first error; the run goes on.
     error: Option<CliError>,
+}
+
+/// Evidence that isn't in its file.
+pub(super) struct Unwritten {
+    error: CliError,
+    format: EvidenceFormat,
+    text: String,
+}
+
+impl Unwritten {
+    /// Says why, and prints it on standard error; returns the exit code.
+    pub(super) fn tell(&self) -> u8 {
+        talk_line(&format!(
+            "registrysync: {}; the evidence follows:",
+            self.error
+        ));
+        self.format.talker()(&self.text);
+        self.error.code()
+    }
 }
 
 /// A run without a server.
@@ -49,52 +72,77 @@ impl EvidenceFile {
         asked: Asked,
     ) -> Result<Self, CliError> {
         let format = EvidenceFormat::of(given, path, [FLAG, FORMAT_FLAG])?;
-        let mut file = ResultFile::begin_or_print(FLAG, path, format.printer())?;
+        let file = ResultFile::begin_or_print(FLAG, path, format.printer())?;
         let first = match format {
             EvidenceFormat::Json => "{\"results\":[",
             EvidenceFormat::Csv => HEADER,
         };
-        file.write(|file| file.write_all(first.as_bytes()))?;
-        Ok(Self {
+        let mut evidence = Self {
             file,
             format,
             asked,
             start: Utc::now(),
             before: "\n",
+            text: (path != Path::new(STDOUT)).then(String::new),
             error: None,
-        })
+        };
+        evidence.put(first);
+        Ok(evidence)
     }
 
     /// Adds the result of a tag. An error is returned by [`Self::finish`].
     pub(super) fn add(&mut self, outcome: &TagOutcome) {
-        if self.error.is_some() {
-            return;
-        }
         let record = TagRecord::from(outcome);
-        let (format, before) = (self.format, self.before);
-        let written = self.file.write(|file| match format {
+        match self.format {
             EvidenceFormat::Json => {
-                file.write_all(before.as_bytes())?;
-                Ok(serde_json::to_writer(file, &record)?)
+                self.put(self.before);
+                self.put_json(&record, |json| json);
+                self.before = ",\n";
             }
-            EvidenceFormat::Csv => file.write_all(CsvRun::default().line(&record).as_bytes()),
-        });
-        self.before = ",\n";
-        self.error = written.err();
+            EvidenceFormat::Csv => self.put(&CsvRun::default().line(&record)),
+        }
     }
 
-    /// Completes the file, and puts it in its place.
-    pub(super) fn finish(mut self, end: &RunEnd) -> Result<(), CliError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
+    /// Completes the file, and puts it in its place. Err: it couldn't be written.
+    pub(super) fn finish(mut self, end: &RunEnd) -> Result<(), Unwritten> {
         if self.format == EvidenceFormat::Json {
-            let head = head(end, self.asked, self.start);
-            let head = serde_json::to_string(&head).map_err(CliError::input)?;
-            let rest = head.strip_prefix('{').unwrap_or(&head);
-            self.file.write(|file| writeln!(file, "\n],{rest}"))?;
+            let head = head(end, self.asked.clone(), self.start);
+            self.put("\n],");
+            self.put_json(&head, |json| json.strip_prefix('{').unwrap_or(json));
+            self.put("\n");
         }
-        self.file.finish()
+        let written = match self.error {
+            Some(error) => Err(error),
+            None => self.file.finish(),
+        };
+        written.map_err(|error| Unwritten {
+            error,
+            format: self.format,
+            text: self.text.unwrap_or_default(),
+        })
+    }
+
+    /// Writes a part of a value's JSON.
+    fn put_json(&mut self, value: &impl Serialize, part: impl FnOnce(&str) -> &str) {
+        match serde_json::to_string(value) {
+            Ok(json) => self.put(part(&json)),
+            Err(error) => self.fail(CliError::input(error)),
+        }
+    }
+
+    fn put(&mut self, text: &str) {
+        if let Some(all) = &mut self.text {
+            all.push_str(text);
+        }
+        if self.error.is_none()
+            && let Err(error) = self.file.write(|file| file.write_all(text.as_bytes()))
+        {
+            self.fail(error);
+        }
+    }
+
+    fn fail(&mut self, error: CliError) {
+        self.error = self.error.take().or(Some(error));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the arguments of `registrysync sync` and `registrysync plan` ask.
 
-use crate::oci::RegistryAddress;
+use crate::oci::{Client, RegistryAddress};
 use crate::sync::evidence::Asked;
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
@@ -16,7 +16,8 @@ use crate::cli::sync_args::CopyArguments;
 pub(super) struct OneShotJob {
     pub(super) engine: Engine,
     pub(super) asked: Asked,
-    pub(super) target: RegistryAddress,
+    /// The target registry.
+    pub(super) target: Client,
     pub(super) registries: Vec<SourceRegistry>,
     pub(super) placement: Placement,
     /// What finding the repositories took.
@@ -37,8 +38,7 @@ pub(super) async fn job(arguments: &CopyArguments) -> Result<OneShotJob, CliErro
     let to = arguments.to.as_deref();
     let to = to.ok_or_else(|| CliError::Input("give the target registry with `--to`".into()))?;
     let client = client(to, &arguments.trust, arguments.max_names)?;
-    let target = client.address().clone();
-    let asked = asked_of(&source, &target, arguments);
+    let asked = asked_of(&source, client.address(), arguments);
     let spec = SyncSpec {
         items: source.items,
         unmatched: source.unmatched,
@@ -55,12 +55,12 @@ pub(super) async fn job(arguments: &CopyArguments) -> Result<OneShotJob, CliErro
         // Nothing is recorded here that could be deleted.
         prune: None,
     };
-    same_place_refuse(&spec, &target)?;
+    same_place_refuse(&spec, client.address())?;
     one_name_refuse(&spec)?;
     Ok(OneShotJob {
-        engine: Engine::new(client, spec),
+        engine: Engine::new(client.clone(), spec),
         asked,
-        target,
+        target: client,
         registries: source.registries,
         placement: source.placement,
         catalogue_requests,

@@ -15,7 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::result_file::{ResultFile, STDOUT};
 use crate::cli::sync_args::CopyArguments;
 use crate::cli::trust::TrustArguments;
-use crate::oci::{Digest, Endpoint, RegistryAddress};
+use crate::oci::{Client, Digest, Endpoint, RegistryAddress};
 use crate::sync::evidence::{Asked, AskedItem, AskedPlan, AskedRegistry};
 use crate::sync::input::referrer_choice::ReferrerChoice;
 use crate::sync::input::spec::{KnownTags, LostTags, MAX_PARALLEL};
@@ -23,6 +23,7 @@ use crate::sync::kept::deletes::PlannedDeletes;
 use crate::sync::kept::part::{KeptAction, KeptActions, KeptPage, KeptPart, left_out};
 use crate::sync::kept::record::ActionRecord;
 use crate::sync::{BackupTag, Engine, IndexMode, Placement, Plan, SyncSpec};
+use crate::text::{NAME, readable};
 use crate::time_zone::today;
 
 const FLAG: &str = "--save";
@@ -138,7 +139,7 @@ impl PlanDraft {
             made: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
             made_by: format!("registrysync {}", env!("CARGO_PKG_VERSION")),
             sources: sources.collect(),
-            target: FileRegistry::of(&job.target, true),
+            target: FileRegistry::of(job.target.address(), true),
             placement: job.placement,
             index: arguments.index,
             backup_tag: arguments.backup_tag,
@@ -170,8 +171,11 @@ impl FilePlan {
     }
 }
 
-/// What a plan's file asks, as an engine. Err: it can't be used, and why.
-pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Asked), CliError> {
+/// What a plan's file asks, as an engine, and its target. Err: it can't be used, and why.
+pub(super) fn engine(
+    path: &Path,
+    trust: &TrustArguments,
+) -> Result<(Engine, Asked, Client), CliError> {
     let named = |why: String| CliError::Input(format!("`--plan`: `{}`: {why}", path.display()));
     let plan = content(path)
         .map_err(|error| error.to_string())
@@ -187,22 +191,7 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
         .iter()
         .map(|source| client(source).map(Endpoint::from));
     let sources: Vec<Endpoint> = sources.collect::<Result<_, _>>()?;
-    let (mut actions, mut targets) = (Vec::new(), HashSet::new());
-    for (number, record) in plan.actions.iter().enumerate() {
-        if record.is_copy() {
-            let action = action(record, &sources, target.address());
-            let action = action.map_err(|why| named(format!("action {}: {why}", number + 1)))?;
-            if !targets.insert(record.target.clone()) {
-                let twice = format!(
-                    "action {}: another one has the target `{}`",
-                    number + 1,
-                    record.target
-                );
-                return Err(named(twice));
-            }
-            actions.push(action);
-        }
-    }
+    let actions = copies(&plan, &sources, target.address()).map_err(named)?;
     let left_out = left_out_of(&plan);
     let is_bad = |action: &ActionRecord| matches!(action.action.as_str(), "failed" | "blocked");
     let is_nothing = plan.actions.iter().all(is_bad);
@@ -250,7 +239,39 @@ pub(super) fn engine(path: &Path, trust: &TrustArguments) -> Result<(Engine, Ask
         actions: std::sync::Arc::new(FileActions(actions)),
         warning: left_out,
     };
-    Ok((Engine::new(target, spec).with_kept(kept), asked))
+    let engine = Engine::new(target.clone(), spec).with_kept(kept);
+    Ok((engine, asked, target))
+}
+
+/// What a run of the plan copies. Err: an action that can't be what was saved, and its number.
+fn copies(
+    plan: &FilePlan,
+    sources: &[Endpoint],
+    target: &RegistryAddress,
+) -> Result<Vec<KeptAction>, String> {
+    let (mut actions, mut targets) = (Vec::new(), HashSet::new());
+    for (number, record) in (1..).zip(&plan.actions) {
+        let named = |why: String| format!("action {number}: {why}");
+        match record.action.as_str() {
+            _ if record.is_copy() => {}
+            "skip" | "blocked" | "failed" => continue,
+            other => {
+                let word = readable(other, NAME);
+                return Err(named(format!(
+                    "its action is `{word}`; expected `copy`, `update`, `skip`, `blocked` or \
+                     `failed`: make a new plan"
+                )));
+            }
+        }
+        actions.push(action(record, sources, target).map_err(named)?);
+        if !targets.insert(record.target.as_str()) {
+            return Err(named(format!(
+                "another one has the target `{}`",
+                record.target
+            )));
+        }
+    }
+    Ok(actions)
 }
 
 /// What a run of the plan leaves out.
@@ -278,7 +299,7 @@ fn read(bytes: &[u8]) -> Result<FilePlan, String> {
         )
     })?;
     if head.format != FORMAT {
-        let found = crate::text::readable(&head.format, crate::text::NAME);
+        let found = readable(&head.format, NAME);
         return Err(format!("it is no plan: its format is `{found}`"));
     }
     if head.version > VERSION {
@@ -289,6 +310,13 @@ fn read(bytes: &[u8]) -> Result<FilePlan, String> {
         ));
     }
     let changed = "it was edited or damaged after it was made; make a new plan";
+    // The digest isn't of the version.
+    if head.version != VERSION {
+        return Err(format!(
+            "its format is {}, and this version knows {VERSION}: {changed}",
+            head.version
+        ));
+    }
     let file: PlanFile =
         serde_json::from_slice(bytes).map_err(|error| format!("{changed} ({error})"))?;
     let digest = file.plan.digest().map_err(|error| error.to_string())?;

@@ -1,16 +1,20 @@
 //! `registrysync sync`: one run without a server, of a selection or of a saved plan.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::sync::RunEnd;
+use crate::oci::Endpoint;
+use crate::sync::intents::Intents;
 use crate::sync::progress::{Event, Reporter};
+use crate::sync::{RunEnd, RunStop};
 
 use super::evidence::EvidenceFile;
 use super::job::job;
+use super::open_writes::{OpenWrites, Settled};
 use super::waiting::{Teller, telling_if};
 
 use super::{plan, plan_file};
@@ -32,7 +36,7 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
                 .into(),
         ));
     }
-    let (engine, asked) = if let Some(path) = &arguments.plan {
+    let (engine, asked, target) = if let Some(path) = &arguments.plan {
         plan_file::engine(path, &copy.trust)?
     } else {
         let is_told = !arguments.quiet;
@@ -41,7 +45,7 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
             let planned = plan::show(&job, copy.json);
             return Ok(telling_if(is_told, planned).await?.0);
         }
-        (job.engine, job.asked)
+        (job.engine, job.asked, job.target)
     };
     let begin = |path: &PathBuf| EvidenceFile::begin(path, arguments.evidence_format, asked);
     let mut evidence = arguments.evidence.as_ref().map(begin).transpose()?;
@@ -60,22 +64,59 @@ pub(in crate::cli) async fn run(arguments: SyncArguments) -> Result<u8, CliError
         interrupted().await;
         on_signal.cancel();
     });
-    let (end, ()) = tokio::join!(
-        engine.run(reporter, cancel),
-        show(receiver, &display, evidence.as_mut())
+    let writes = Arc::new(OpenWrites::default());
+    let intents: Arc<dyn Intents> = writes.clone();
+    let stop = RunStop {
+        cancel,
+        intents: Some(intents),
+        ..RunStop::default()
+    };
+    let (mut end, ()) = tokio::join!(
+        engine.run(reporter, stop),
+        show(receiver, &display, (evidence.as_mut(), writes.as_ref()))
     );
     signal.abort();
+    if end.cancelled {
+        let settled = writes.settle(&Endpoint::from(target)).await;
+        settled_tell(settled, &display, evidence.as_mut(), &mut end);
+    }
     display.totals(&end.totals, start.elapsed());
-    if let Some(evidence) = evidence {
-        evidence.finish(&end)?;
+    if let Some(evidence) = evidence
+        && let Err(unwritten) = evidence.finish(&end)
+    {
+        return Ok(unwritten.tell());
     }
     code(&end)
+}
+
+/// Counts and reports what became of tags that were being written.
+fn settled_tell(
+    settled: Vec<Settled>,
+    display: &Display,
+    mut evidence: Option<&mut EvidenceFile>,
+    end: &mut RunEnd,
+) {
+    for settled in settled {
+        match settled {
+            Settled::Written(outcome) => {
+                end.totals.add(&outcome);
+                display.finished(&outcome);
+                if let Some(evidence) = &mut evidence {
+                    evidence.add(&outcome);
+                }
+            }
+            Settled::Unknown(warning) => {
+                end.totals.warnings += 1;
+                display.warning(&warning);
+            }
+        }
+    }
 }
 
 async fn show(
     mut events: mpsc::Receiver<Event>,
     display: &Display,
-    mut evidence: Option<&mut EvidenceFile>,
+    (mut evidence, writes): (Option<&mut EvidenceFile>, &OpenWrites),
 ) {
     let mut teller = Teller::default();
     let mut tick = tokio::time::interval(Duration::from_millis(200));
@@ -95,6 +136,7 @@ async fn show(
             Some(Event::Selected { tags }) => display.selected(tags),
             Some(Event::Warning(text) | Event::Empty(text)) => display.warning(&text),
             Some(Event::Finished(outcome)) => {
+                writes.reported(&outcome);
                 display.finished(&outcome);
                 if let Some(evidence) = &mut evidence {
                     evidence.add(&outcome);

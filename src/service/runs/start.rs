@@ -1,6 +1,7 @@
 //! Requests for work: a plan, at once; a run, through the queue.
 
 use super::job::load::job_load;
+use super::plans::limit::bounded;
 use super::plans::usable::plan_check;
 use super::retry::retry_check;
 use crate::service::projects::lookup::{ProjectName, project_find};
@@ -17,12 +18,15 @@ pub async fn project_plan(app: &App, caller: &Caller, label: String) -> Result<P
         .db
         .call(move |conn| project_find(conn, org, &ProjectName::Label(label)))
         .await?;
-    let _turn = app.plan_turns.begin(org)?;
-    let job = job_load(&app.db, org, project.id).await?;
-    let mut plan = Engine::new(job.target, job.spec).plan().await;
-    plan_reached(&plan)?;
-    job.catalogue.add_to(&mut plan);
-    Ok(plan)
+    let _turn = app.plan_turns.begin(caller)?;
+    let made = Box::pin(async {
+        let job = job_load(&app.db, org, project.id).await?;
+        let mut plan = Engine::new(job.target, job.spec).plan().await;
+        plan_reached(&plan)?;
+        job.catalogue.add_to(&mut plan);
+        Ok::<_, Error>(plan)
+    });
+    bounded(&app.db, &project, made).await
 }
 
 /// Refuses a plan that says nothing, because a registry couldn't be reached.

@@ -1,8 +1,9 @@
 //! The results of a run as CSV (RFC 4180): a line of names, then a line for each tag.
 //!
 //! A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, which may run
-//! programs. Such cells get a `'` in front; so do those that begin with `'`, so that removing one `'`
-//! always gives the text back.
+//! programs, and in many languages a cell begins after each `;` too. Such a character gets a `'` in
+//! front, and so does a `'` there, so that removing one `'` always gives the text back. Blanks and
+//! quotation marks before it don't count: spreadsheets drop them.
 
 use super::record::TagRecord;
 use crate::text::readable;
@@ -53,14 +54,25 @@ impl CsvRun {
 
 /// A cell: on one line, no formula, quoted if it must be.
 fn cell(text: &str) -> String {
-    let mut text = readable(text, usize::MAX);
-    if text.starts_with(['=', '+', '-', '@', '\'']) {
-        text.insert(0, '\'');
-    }
+    let mut text = guarded(&readable(text, usize::MAX));
     if text.contains([',', '"']) {
         text = format!("\"{}\"", text.replace('"', "\"\""));
     }
     text
+}
+
+/// The text with a `'` before whatever would begin a formula.
+fn guarded(text: &str) -> String {
+    let mut guarded = String::with_capacity(text.len());
+    let mut is_begin = true;
+    for c in text.chars() {
+        if is_begin && matches!(c, '=' | '+' | '-' | '@' | '\'') {
+            guarded.push('\'');
+        }
+        guarded.push(c);
+        is_begin = c == ';' || (is_begin && matches!(c, ' ' | '"'));
+    }
+    guarded
 }
 
 #[cfg(test)]
@@ -97,6 +109,29 @@ mod tests {
             (" =1", "'=1"),
             ("'=1", "''=1"),
             ("a=1", "a=1"),
+            ("\"=1", "\"\"\"'=1\""),
+        ] {
+            assert_eq!(cell(text), expected);
+        }
+    }
+
+    /// Where numbers have a decimal comma, spreadsheets separate cells by `;`.
+    #[test]
+    fn no_part_of_a_cell_is_a_formula() {
+        for (text, expected) in [
+            (
+                "x;=HYPERLINK(A1);+cmd|' /C calc'!A0",
+                "x;'=HYPERLINK(A1);'+cmd|' /C calc'!A0",
+            ),
+            (";-1;@a", ";'-1;'@a"),
+            ("x;;=1", "x;;'=1"),
+            ("x; =1", "x; '=1"),
+            ("x;\t\r\n=1", "x;   '=1"),
+            ("x;\"=1\"", "\"x;\"\"'=1\"\"\""),
+            ("x; \" \"=1", "\"x; \"\" \"\"'=1\""),
+            ("x;'=1", "x;''=1"),
+            ("tag `1`; not there", "tag `1`; not there"),
+            ("x;a=1", "x;a=1"),
         ] {
             assert_eq!(cell(text), expected);
         }

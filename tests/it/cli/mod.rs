@@ -1,7 +1,7 @@
 //! The command line as a process: its output, exit codes and input.
 //!
 //! - `sync`: the one-shot copy, from flags and from files; `bad_input`: what it refuses, and how.
-//! - `evidence`: its file; `waiting`: a registry that says nothing.
+//! - `evidence`: its file; `interrupted`: the same after a signal; `waiting`: a registry that says nothing.
 //! - `cron`: explains a cron line.
 //! - `list_tags`: selectors over a listing.
 //! - `surroundings`: proxies, certificates and auth files; `logins`: credential helpers and identity tokens.
@@ -15,6 +15,7 @@ mod bad_input;
 mod cron;
 mod evidence;
 mod help;
+mod interrupted;
 mod list_tags;
 mod logins;
 pub(crate) mod memory;

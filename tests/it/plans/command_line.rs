@@ -1,5 +1,6 @@
 //! Plans in files, and the commands of a server's plans.
 
+use registrysync::oci::Digest;
 use serde_json::{Value, json};
 
 use super::{image, source, started};
@@ -123,6 +124,10 @@ async fn a_file_that_is_not_the_saved_plan_copies_nothing() {
             "a newer version of registrysync",
         ),
         (
+            good.replace("\"version\": 1", "\"version\": 0"),
+            "its format is 0, and this version knows 1: it was edited or damaged",
+        ),
+        (
             good.replace(&digest, image(2).digest()),
             "it was edited or damaged after it was made",
         ),
@@ -185,6 +190,29 @@ async fn a_file_that_is_not_the_saved_plan_copies_nothing() {
     assert_eq!((&totals["copy"], &totals["pulls"]), (&json!(1), &json!(1)));
     desk.run(&["sync", "--plan", "good.plan"]).ended(0);
     assert_eq!(target.tags("app")["1"], digest);
+}
+
+/// Edited by somebody who has made the digest fit.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_that_is_not_known_is_refused_with_its_number() {
+    let (source, target) = (source(&["1", "2"]).await, Registry::start().await);
+    let desk = Desk::new();
+    let (from, to) = (http(source.address()), http(target.address()));
+    plan_save(&desk, &from, &to, "good.plan").ended(0);
+    let good = std::fs::read_to_string(desk.path("good.plan")).expect("the plan");
+    let mut plan: Value = serde_json::from_str(&good).expect("JSON");
+    let digest_of = |plan: &Value| Digest::of(plan["plan"].to_string().as_bytes()).to_string();
+    assert_eq!(plan["digest"], digest_of(&plan), "the digest is understood");
+    target.requests_clear();
+    for word in ["zap", "delete", "Copy", ""] {
+        plan["plan"]["actions"][1]["action"] = json!(word);
+        plan["digest"] = json!(digest_of(&plan));
+        let file = desk.file("bad.plan", &plan.to_string());
+        let said = desk.run(&["sync", "--plan", &file]).ended(2);
+        let words = format!("action 2: its action is `{word}`; expected `copy`");
+        assert!(said.err.contains(&words), "{said:?}");
+    }
+    assert!(target.requests().0.is_empty(), "nothing is copied");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::{id_of, image, plan_make, plan_ran, source, started, word};
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
-use crate::whole::server::Session;
+use crate::support::registry::log::Kind;
+use crate::whole::server::{Server, Session};
 
 fn slow(source: &Registry, millis: u64) {
     let delay = Action::Delay(Duration::from_millis(millis));
@@ -59,30 +60,46 @@ async fn a_plan_of_a_project_that_is_changed_meanwhile_is_not_kept() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_organisation_makes_a_few_plans_at_once() {
-    let (source, target) = (source(&["1"]).await, Registry::start().await);
-    let (_server, session) = started(&source, &target).await;
-    slow(&source, 2000);
-    let made = [
-        "createPlan",
-        "createPlan",
-        "createPlan",
-        "createPlan",
-        "createPlan",
-    ];
-    let made = made.map(|method| post(&session, method, json!({"label": "web"})));
+/// Another user of the organisation, who may plan.
+async fn colleague(server: &Server, admin: &Session, login: &str) -> Session {
+    let (password, email) = ("long enough", "colleague@example.org");
+    let new = json!({
+        "login": login, "password": password, "first": "A", "last": "B", "email": email,
+    });
+    admin.post("user/create", new).await.unwrap();
+    let role = json!({"login": login, "role": "image_admin"});
+    admin.post("user/addRole", role).await.unwrap();
+    server.try_login_of(login, password).await.1.unwrap()
+}
+
+/// Makes plans at once, one for each session; what was refused.
+async fn at_once(sessions: &[&Session]) -> Vec<String> {
+    let made = sessions
+        .iter()
+        .map(|session| post(session, "createPlan", json!({"label": "web"})));
     let made = futures_util::future::join_all(made).await;
-    let refused: Vec<&String> = made.iter().filter_map(|made| made.as_ref().err()).collect();
-    assert_eq!(refused.len(), 1, "{made:?}");
-    assert!(
-        refused[0].contains("4 plans are being made already"),
-        "{refused:?}"
-    );
+    made.into_iter().filter_map(Result::err).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_and_an_organisation_make_a_few_plans_at_once() {
+    let (source, target) = (source(&["1"]).await, Registry::start().await);
+    let (server, session) = started(&source, &target).await;
+    let second = colleague(&server, &session, "second").await;
+    let third = colleague(&server, &session, "third").await;
+    slow(&source, 3000);
+    let refused = at_once(&[&session, &session, &session, &second]).await;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let words = "2 plans of yours are being made already, the most of one user";
+    assert!(refused[0].contains(words), "{refused:?}");
+    let refused = at_once(&[&session, &session, &second, &second, &third]).await;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let words = "4 plans of the organisation are being made already";
+    assert!(refused[0].contains(words), "{refused:?}");
     // Without their clients, plans that aren't kept end.
     source.faults_clear();
     source.fault_add(Fault::on("GET", "/tags/list", Action::Hang));
-    for _ in 0..4 {
+    for _ in 0..2 {
         let given_up = session.get("registrysync/plan", &[("label", "web")]);
         let given_up = tokio::time::timeout(Duration::from_millis(300), given_up).await;
         assert!(given_up.is_err());
@@ -96,6 +113,26 @@ async fn an_organisation_makes_a_few_plans_at_once() {
         tries.next().expect("a plan can be made again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_ends_with_its_project_however_slow_the_source_is() {
+    let (source, target) = (source(&["1"]).await, Registry::start().await);
+    let (_server, session) = started(&source, &target).await;
+    source.fault_add(Fault::on("GET", "/tags/list", Action::Hang));
+    let plan = post(&session, "createPlan", json!({"label": "web"}));
+    let delete = async {
+        while source.requests().count("GET", Kind::TagList) == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let deleted = post(&session, "delete", json!({"label": "web"})).await;
+        deleted.expect("the project is deleted");
+    };
+    let ended = async { tokio::join!(plan, delete) };
+    let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
+    let refused = ended.expect("it ends").0.unwrap_err();
+    let words = "the project was deleted while it was planned";
+    assert!(refused.contains(words), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver};
 
+use super::limit::{bounded, gone};
 use super::origin::PlanOrigin;
 use super::show::{PlanView, plan_show, plans_clean};
 use super::totals::{PlanTotals, warnings_keep};
@@ -44,24 +45,16 @@ pub async fn plan_create(
         Ok::<_, Error>((project, origin))
     });
     let (project, origin) = read.await?;
-    let _turn = app.plan_turns.begin(org)?;
-    let job = job_load(&app.db, org, project.id).await?;
+    let _turn = app.plan_turns.begin(caller)?;
     let begun = {
         let project = project.clone();
         let origin = origin.clone();
         move |conn: &mut DbConnection| begin(conn, &project, &origin, &login)
     };
     let id = app.db.call(begun).await?;
-    let engine = Engine::new(job.target, job.spec);
-    let (sender, receiver) = mpsc::channel(ACTIONS);
-    let (mut plan, kept) = tokio::join!(
-        Box::pin(engine.plan_to(sender)),
-        actions_keep(&app.db, id, receiver)
-    );
-    job.catalogue.add_to(&mut plan);
-    let kept = kept.and_then(|kept| plan_reached(&plan).map(|()| kept));
-    let done = match kept {
-        Ok(kept) => complete(&app.db, (project, origin), id, &plan, kept).await,
+    let made = Box::pin(make(&app.db, &project, id));
+    let done = match bounded(&app.db, &project, made).await {
+        Ok((plan, kept)) => complete(&app.db, (project, origin), id, &plan, kept).await,
         Err(error) => Err(error),
     };
     if done.is_err() {
@@ -70,6 +63,21 @@ pub async fn plan_create(
     plans_clean(&app.db).await;
     done?;
     plan_show(app, caller, id, Slice::ALL).await
+}
+
+/// Plans the project; the actions are kept as they come.
+async fn make(db: &Db, project: &Project, id: i64) -> Result<(Plan, Kept), Error> {
+    let job = job_load(db, project.org_id, project.id).await?;
+    let engine = Engine::new(job.target, job.spec);
+    let (sender, receiver) = mpsc::channel(ACTIONS);
+    let (mut plan, kept) = tokio::join!(
+        Box::pin(engine.plan_to(sender)),
+        actions_keep(db, id, receiver)
+    );
+    job.catalogue.add_to(&mut plan);
+    let kept = kept?;
+    plan_reached(&plan)?;
+    Ok((plan, kept))
 }
 
 fn begin(
@@ -199,8 +207,4 @@ fn room_make(conn: &mut DbConnection, project_id: i64) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-fn gone() -> Error {
-    Error::NotFound("the project was deleted while it was planned".into())
 }
