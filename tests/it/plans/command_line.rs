@@ -6,6 +6,7 @@ use super::{image, source, started};
 use crate::cli::{Desk, Said};
 use crate::support::docker_registry::DockerRegistry;
 use crate::support::registry::Registry;
+use crate::support::registry::content::digest_of;
 use crate::support::registry::log::Kind;
 use crate::sync::tags_at;
 use crate::whole::commands::Person;
@@ -185,6 +186,61 @@ async fn a_file_that_is_not_the_saved_plan_copies_nothing() {
     assert_eq!((&totals["copy"], &totals["pulls"]), (&json!(1), &json!(1)));
     desk.run(&["sync", "--plan", "good.plan"]).ended(0);
     assert_eq!(target.tags("app")["1"], digest);
+}
+
+/// A plan's file on one line. In it, a `": ` only comes after a member's name.
+fn compact(pretty: &str) -> String {
+    let lines = pretty.lines();
+    lines
+        .map(|line| line.trim_start().replacen("\": ", "\":", 1))
+        .collect()
+}
+
+/// The same file with the digest of its plan, as somebody may make it who edits one.
+fn digest_renew(compact: &str) -> String {
+    let (head, rest) = compact.split_once("\"plan\":").expect("a plan");
+    let (plan, _) = rest.rsplit_once(",\"digest\":").expect("a digest");
+    let digest = digest_of(plan.as_bytes());
+    format!("{head}\"plan\":{plan},\"digest\":\"{digest}\"}}")
+}
+
+/// What a person reads of a plan is what is done, even if its digest is right.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_contradicts_itself_copies_nothing() {
+    let (source, target) = (source(&["1"]).await, Registry::start().await);
+    let desk = Desk::new();
+    let (from, to) = (http(source.address()), http(target.address()));
+    plan_save(&desk, &from, &to, "good.plan").ended(0);
+    let good = std::fs::read_to_string(desk.path("good.plan")).expect("the plan");
+    let good = compact(&good);
+    assert_eq!(digest_renew(&good), good);
+    let (head, rest) = good.split_once("\"actions\":[").expect("actions");
+    let (action, rest) = rest.rsplit_once("]}").expect("their end");
+    let place = format!("{}/app", target.address());
+    let moved = action.replace("\"target_tag\":\"1\"", "\"target_tag\":\"2\"");
+    target.requests_clear();
+    for (actions, words) in [
+        (
+            moved,
+            format!("it says `{place}:1`, and its other members `{place}:2`"),
+        ),
+        (
+            format!("{action},{action}"),
+            format!("action 2: another one has the target `{place}:1`"),
+        ),
+    ] {
+        assert_ne!(actions, action);
+        let text = digest_renew(&format!("{head}\"actions\":[{actions}]}}{rest}"));
+        let file = desk.file("bad.plan", &text);
+        let said = desk.run(&["sync", "--plan", &file]).ended(2);
+        assert!(said.err.contains(&words), "{said:?}");
+    }
+    assert!(
+        target.requests().0.is_empty(),
+        "nothing is asked of the target"
+    );
+    let file = desk.file("same.plan", &good);
+    desk.run(&["sync", "--plan", &file]).ended(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
