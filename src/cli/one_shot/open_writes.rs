@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::oci::{Digest, Endpoint, Reference, Repository};
 use crate::sync::TagOutcome;
-use crate::sync::intents::Intents;
+use crate::sync::intents::{Intents, LeftIntent};
 
 /// How long the target is asked after an interrupt, about all tags together.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ impl Intents for OpenWrites {
     }
 
     /// None: an earlier command left nothing here.
-    fn left<'a>(&'a self, _host: &'a str) -> BoxFuture<'a, Result<Vec<TagOutcome>, String>> {
+    fn left<'a>(&'a self, _host: &'a str) -> BoxFuture<'a, Result<Vec<LeftIntent>, String>> {
         ready(Ok(Vec::new())).boxed()
     }
 

@@ -105,3 +105,21 @@ async fn a_listing_that_breaks_off_is_no_shorter_listing() {
         Err(error) => panic!("one broken connection is no reason to give up: {error}"),
     }
 }
+
+/// A list with invalid names may be damaged, so none of them is lost on a later page.
+#[tokio::test]
+async fn an_invalid_name_is_told_from_every_page() {
+    // They begin the second page and the last one.
+    let registry = Registry::builder().page_size(2).start().await;
+    filled(&registry);
+    for tag in ["b!", "e!", "f"] {
+        Image::artifact(1, "a/b").store(&registry, "app", Some(tag));
+    }
+    let listing = client(registry.address())
+        .tag_listing(&repository("app"))
+        .await
+        .unwrap();
+    assert_eq!(listing.entries, ["a", "b", "c", "d", "e", "f"]);
+    assert_eq!(listing.dropped.named, ["b!", "e!"]);
+    assert_eq!(listing.dropped.count, 2);
+}

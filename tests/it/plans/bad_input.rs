@@ -82,6 +82,12 @@ on_both_databases! {
         let said = refused(&session, plan).await;
         assert!(said.contains("its items were changed; make a new plan"), "{said}");
         let plan = id_of(&plan_make(&session).await);
+        let items = session.get("registrysync/listImages", &[("label", "web")]).await.expect("items");
+        let fewer = json!({"itemId": items[0]["id"], "details": {"tags": ["1"]}});
+        change(&session, "registrysync/updateImage", fewer).await;
+        let said = refused(&session, plan).await;
+        assert!(said.contains("its items were changed; make a new plan"), "{said}");
+        let plan = id_of(&plan_make(&session).await);
         let moved = Registry::start().await;
         let uri = format!("http://{}", moved.address());
         change(&session, "image/store/setDetails", json!({"label": "to", "details": {"uri": uri}})).await;

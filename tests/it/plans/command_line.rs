@@ -7,6 +7,7 @@ use super::{image, source, started};
 use crate::cli::{Desk, Said};
 use crate::support::docker_registry::DockerRegistry;
 use crate::support::registry::Registry;
+use crate::support::registry::content::digest_of;
 use crate::support::registry::log::Kind;
 use crate::sync::tags_at;
 use crate::whole::commands::Person;
@@ -192,6 +193,61 @@ async fn a_file_that_is_not_the_saved_plan_copies_nothing() {
     assert_eq!(target.tags("app")["1"], digest);
 }
 
+/// A plan's file on one line. In it, a `": ` only comes after a member's name.
+fn compact(pretty: &str) -> String {
+    let lines = pretty.lines();
+    lines
+        .map(|line| line.trim_start().replacen("\": ", "\":", 1))
+        .collect()
+}
+
+/// The same file with the digest of its plan, as somebody may make it who edits one.
+fn digest_renew(compact: &str) -> String {
+    let (head, rest) = compact.split_once("\"plan\":").expect("a plan");
+    let (plan, _) = rest.rsplit_once(",\"digest\":").expect("a digest");
+    let digest = digest_of(plan.as_bytes());
+    format!("{head}\"plan\":{plan},\"digest\":\"{digest}\"}}")
+}
+
+/// What a person reads of a plan is what is done, even if its digest is right.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_contradicts_itself_copies_nothing() {
+    let (source, target) = (source(&["1"]).await, Registry::start().await);
+    let desk = Desk::new();
+    let (from, to) = (http(source.address()), http(target.address()));
+    plan_save(&desk, &from, &to, "good.plan").ended(0);
+    let good = std::fs::read_to_string(desk.path("good.plan")).expect("the plan");
+    let good = compact(&good);
+    assert_eq!(digest_renew(&good), good);
+    let (head, rest) = good.split_once("\"actions\":[").expect("actions");
+    let (action, rest) = rest.rsplit_once("]}").expect("their end");
+    let place = format!("{}/app", target.address());
+    let moved = action.replace("\"target_tag\":\"1\"", "\"target_tag\":\"2\"");
+    target.requests_clear();
+    for (actions, words) in [
+        (
+            moved,
+            format!("it says `{place}:1`, and its other members `{place}:2`"),
+        ),
+        (
+            format!("{action},{action}"),
+            format!("action 2: another one has the target `{place}:1`"),
+        ),
+    ] {
+        assert_ne!(actions, action);
+        let text = digest_renew(&format!("{head}\"actions\":[{actions}]}}{rest}"));
+        let file = desk.file("bad.plan", &text);
+        let said = desk.run(&["sync", "--plan", &file]).ended(2);
+        assert!(said.err.contains(&words), "{said:?}");
+    }
+    assert!(
+        target.requests().0.is_empty(),
+        "nothing is asked of the target"
+    );
+    let file = desk.file("same.plan", &good);
+    desk.run(&["sync", "--plan", &file]).ended(0);
+}
+
 /// Edited by somebody who has made the digest fit.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_action_that_is_not_known_is_refused_with_its_number() {
@@ -200,14 +256,14 @@ async fn an_action_that_is_not_known_is_refused_with_its_number() {
     let (from, to) = (http(source.address()), http(target.address()));
     plan_save(&desk, &from, &to, "good.plan").ended(0);
     let good = std::fs::read_to_string(desk.path("good.plan")).expect("the plan");
-    let mut plan: Value = serde_json::from_str(&good).expect("JSON");
-    let digest_of = |plan: &Value| Digest::of(plan["plan"].to_string().as_bytes()).to_string();
-    assert_eq!(plan["digest"], digest_of(&plan), "the digest is understood");
+    let good = compact(&good);
+    let (head, last) = good
+        .rsplit_once("\"action\":\"copy\"")
+        .expect("two actions");
     target.requests_clear();
     for word in ["zap", "delete", "Copy", ""] {
-        plan["plan"]["actions"][1]["action"] = json!(word);
-        plan["digest"] = json!(digest_of(&plan));
-        let file = desk.file("bad.plan", &plan.to_string());
+        let edited = digest_renew(&format!("{head}\"action\":\"{word}\"{last}"));
+        let file = desk.file("bad.plan", &edited);
         let said = desk.run(&["sync", "--plan", &file]).ended(2);
         let words = format!("action 2: its action is `{word}`; expected `copy`");
         assert!(said.err.contains(&words), "{said:?}");

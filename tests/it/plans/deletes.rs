@@ -192,6 +192,51 @@ async fn what_the_project_or_somebody_else_has_written_since_stays() {
     );
 }
 
+/// Even with the same image.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_the_project_has_written_again_since_the_plan_stays() {
+    let world = world(json!({})).await;
+    world.leave(&["3"]);
+    let plan = plan_make(&world.session).await;
+    assert_eq!(plan["totals"]["delete"], 1, "{plan}");
+    world.target.tag_remove("app", "3");
+    image(3).store(&world.source, "app", Some("3"));
+    let run = world.session.run_ended(world.session.run().await).await;
+    assert_eq!(run["counts"]["copied"], 1, "{run}");
+    world.leave(&["3"]);
+    let (run, _) = plan_ran(&world.session, id_of(&plan)).await;
+    assert_eq!(run["counts"]["deleted"], 0, "{run}");
+    assert_eq!((world.deletes(), &*world.tags()), (0, "1 2 3 4 5 6"));
+    let log = world.warnings(&run).await;
+    let told = "app:3` isn't deleted: the project has written it again since the plan";
+    assert!(log.contains(told), "{log}");
+}
+
+/// The registry deletes only whole images.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_stays_that_the_plan_has_by_digest() {
+    let world = world(json!({})).await;
+    let images = [("label", "web")];
+    let items = world.session.get("registrysync/listImages", &images).await;
+    let item = items.unwrap()[0]["id"].clone();
+    let details = json!({"tags": [image(3).digest()], "tags_regex": "^[0-9]$"});
+    let body = json!({"itemId": item, "details": details});
+    let changed = world.session.post("registrysync/updateImage", body).await;
+    changed.unwrap();
+    world.leave(&["3"]);
+    let by_tag = Fault::status("DELETE", "/manifests/[^:]*$", 405);
+    world.target.fault_add(by_tag);
+    let plan = plan_make(&world.session).await;
+    assert_eq!(plan["totals"]["delete"], 1, "{plan}");
+    let (run, results) = plan_ran(&world.session, id_of(&plan)).await;
+    assert_eq!(run["counts"]["deleted"], 0, "{run}");
+    assert_eq!(words(&results), [["3", "delete", "blocked"]]);
+    let reason = word(&results[0], "reason");
+    assert!(reason.contains("` is the same image"), "{reason}");
+    assert!(world.target.manifest("app", image(3).digest()).is_some());
+    assert_eq!(world.tags(), "1 2 3 4 5 6");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_deleted_beside_a_copy_that_failed_or_unless_the_source_can_be_checked() {
     let world = world(json!({})).await;

@@ -115,6 +115,52 @@ async fn a_user_and_an_organisation_make_a_few_plans_at_once() {
     }
 }
 
+/// A session of another person of the same organisation, and one of another organisation.
+async fn others(server: &Server, admin: &Session) -> (Session, Session) {
+    let anna = json!({"login": "anna.k", "password": "a long one",
+        "first": "", "last": "", "email": ""});
+    let role = json!({"login": "anna.k", "role": "image_admin"});
+    let acme = json!({"name": "Acme", "adminLogin": "acme-admin", "adminPassword": "a long one",
+        "prefix": "", "first": "", "last": "", "email": "", "usePam": false});
+    for (method, body) in [
+        ("user/create", anna),
+        ("user/addRole", role),
+        ("org/create", acme),
+    ] {
+        admin.post(method, body).await.expect(method);
+    }
+    let login = async |name: &str| {
+        let (_, session) = server.try_login_of(name, "a long one").await;
+        session.expect("a session")
+    };
+    (login("anna.k").await, login("acme-admin").await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisation_plans_while_another_makes_all_plans_that_it_may() {
+    let quick = source(&["1"]).await;
+    let (source, target) = (source(&["1"]).await, Registry::start().await);
+    let (server, session) = started(&source, &target).await;
+    let (anna, acme) = others(&server, &session).await;
+    source.fault_add(Fault::on("GET", "/tags/list", Action::Hang));
+    let mut hanging = tokio::task::JoinSet::new();
+    for person in [&session, &session, &anna, &anna] {
+        let person = person.clone();
+        hanging.spawn(async move { post(&person, "createPlan", json!({"label": "web"})).await });
+    }
+    tokio::time::timeout(Duration::from_secs(30), async {
+        while source.requests().count("GET", Kind::TagList) < 4 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("four plans that are being made");
+    acme.project(quick.address(), target.address(), &["app"])
+        .await;
+    let plan = plan_make(&acme).await;
+    assert_eq!(plan["totals"]["copy"], 1, "{plan}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_ends_with_its_project_however_slow_the_source_is() {
     let (source, target) = (source(&["1"]).await, Registry::start().await);

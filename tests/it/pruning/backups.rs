@@ -1,12 +1,14 @@
 //! What a tag was before it is overwritten is kept under another name.
 
+use registrysync::oci::PlatformChoice;
+use registrysync::sync::input::spec::OnlyTags;
 use registrysync::sync::prune::settings::{Prune, PruneKind};
-use registrysync::sync::{Action, BackupTag, Status, SyncSpec};
+use registrysync::sync::{Action, BackupTag, IndexMode, Status, SyncSpec};
 
 use super::guards::blocked;
 use super::{World, deleted, image};
 use crate::support::images::{AMD64, Format, Image};
-use crate::support::registry::faults::Fault;
+use crate::support::registry::faults::{Fault, Quirk};
 use crate::support::registry::log::Request;
 use crate::sync::{everything, literal, run};
 
@@ -81,6 +83,12 @@ async fn what_can_not_be_kept_is_not_overwritten() {
             .contains("can't be kept as `old-3`, so it isn't overwritten: target"),
         "{ran:?}"
     );
+    let outcome = ran.of("3");
+    assert_eq!(outcome.backup, None, "{outcome:?}");
+    assert!(
+        !outcome.reason.contains("kept the previous image"),
+        "{outcome:?}"
+    );
     assert_eq!(world.target.tags("app")["3"], image(50).digest());
     world.target.faults_clear();
     let ran = run(&world.to, kept(&world, "old-{tag}", &everything())).await;
@@ -89,6 +97,73 @@ async fn what_can_not_be_kept_is_not_overwritten() {
     image(51).store(&world.target, "app", Some("3"));
     run(&world.to, kept(&world, "old-{tag}", &everything())).await;
     assert_eq!(world.target.tags("app")["old-3"], image(51).digest());
+}
+
+/// The same index is written, without some of its children.
+#[tokio::test]
+async fn an_image_is_kept_that_a_sparse_index_replaces() {
+    let world = World::start().await;
+    world.target.quirk_set(Quirk::SparseAllowed, true);
+    let index = Image::multi(Format::Oci, 50, 1000);
+    index.store(&world.source, "app", Some("3"));
+    let mut wanted = SyncSpec {
+        index: Some(IndexMode::Sparse),
+        prune: None,
+        ..kept(&world, "old-{tag}", &literal(&["3"]))
+    };
+    wanted.items[0].architectures = vec![PlatformChoice::parse("arm64").unwrap()];
+    let ran = run(&world.to, wanted).await;
+    let outcome = ran.of("3");
+    assert_eq!(
+        (outcome.action, outcome.status),
+        (Action::Update, Status::Done),
+        "{outcome:?}"
+    );
+    let tags = world.target.tags("app");
+    assert_eq!(tags["3"], index.digest());
+    assert_eq!(
+        tags.get("old-3").map(String::as_str),
+        Some(image(3).digest())
+    );
+}
+
+#[tokio::test]
+async fn both_images_are_kept_that_one_new_image_replaces() {
+    let world = World::start().await;
+    for tag in ["3", "4"] {
+        image(50).store(&world.source, "app", Some(tag));
+    }
+    let ran = run(&world.to, kept(&world, "old-{tag}", &everything())).await;
+    assert_eq!(ran.end.totals.updated, 2, "{ran:?}");
+    let tags = world.target.tags("app");
+    for (tag, seed) in [("old-3", 3), ("old-4", 4)] {
+        let digest = tags.get(tag).map(String::as_str);
+        assert_eq!(digest, Some(image(seed).digest()), "{tag}");
+    }
+}
+
+/// It may be what the run that is repeated has kept.
+#[tokio::test]
+async fn a_retry_replaces_no_kept_image() {
+    let world = World::start().await;
+    image(50).store(&world.target, "app", Some("3"));
+    image(60).store(&world.target, "app", Some("old-3"));
+    let mut only = OnlyTags::default();
+    only.add("app".to_owned(), "3".to_owned());
+    let wanted = SyncSpec {
+        only: Some(only),
+        ..kept(&world, "old-{tag}", &everything())
+    };
+    let ran = run(&world.to, wanted).await;
+    assert!(
+        ran.error("3").contains("a retry mustn't replace"),
+        "{ran:?}"
+    );
+    let tags = world.target.tags("app");
+    assert_eq!(
+        (tags["3"].as_str(), tags["old-3"].as_str()),
+        (image(50).digest(), image(60).digest())
+    );
 }
 
 /// The name under which an image is kept was a tag of the project, with the same image.

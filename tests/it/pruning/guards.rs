@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use registrysync::sync::course::EarlierWork;
 use registrysync::sync::input::spec::OnlyTags;
 use registrysync::sync::progress::{Event, Reporter};
 use registrysync::sync::prune::gate::DeleteGate;
@@ -278,6 +279,40 @@ async fn the_limit_counts_the_tags_before_the_copies_in_run_and_plan() {
     assert_eq!(planned(&plan, Action::Delete), "3 4");
     let ran = run(&world.to, limited(19)).await;
     assert_eq!(deleted(&ran, Status::Done), "3 4");
+}
+
+/// A take-over must not raise the limit.
+#[tokio::test]
+async fn what_earlier_attempts_did_counts_for_the_limit() {
+    let earlier = |added: &[&str], deleted| EarlierWork {
+        added: added.iter().map(ToString::to_string).collect(),
+        deleted,
+    };
+    // Two of ten tags, three of eleven, one of four.
+    for (earlier, leave, deletes) in [
+        (earlier(&[], 0), vec!["3", "4"], 2),
+        (earlier(&[], 1), vec!["3", "4"], 0),
+        (earlier(&["5", "6", "7", "8", "9", "10"], 0), vec!["3"], 0),
+    ] {
+        let world = World::start().await;
+        world.leave(&leave);
+        let rules = Prune {
+            limit: 20,
+            ..world.rules(PruneKind::Gone)
+        };
+        let halt = RunStop {
+            earlier: earlier.clone(),
+            ..RunStop::default()
+        };
+        let (end, _) = run_with(&world, world.spec(&everything(), rules), halt).await;
+        let blocked = leave.len() as u64 - deletes;
+        assert_eq!(
+            (end.totals.deleted, end.totals.blocked),
+            (deletes, blocked),
+            "{earlier:?}"
+        );
+        assert_eq!(world.deletes() as u64, deletes, "{earlier:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use reqwest::header::CONTENT_TYPE;
 
 use registrysync::oci::Client;
 use registrysync::sync::prune::gate::DeleteGate;
@@ -12,7 +13,8 @@ use registrysync::sync::prune::settings::PruneKind;
 use registrysync::sync::{RunStop, Status, TagOutcome};
 
 use super::guards::run_with;
-use super::{World, deleted};
+use super::{World, deleted, image};
+use crate::support::images::{self, Image};
 use crate::support::registry::faults::Fault;
 use crate::sync::{everything, options, run};
 
@@ -79,4 +81,66 @@ async fn by_digest_an_image_stays_if_one_of_its_tags_may_not_go() {
         let words = format!("app:{barred}` and what comes after it isn't deleted: it isn't ours");
         assert!(warnings[0].contains(&words), "{warnings:?}");
     }
+}
+
+/// Lets all tags pass, but one of them gets another image meanwhile.
+#[derive(Debug)]
+struct Mover {
+    tag: &'static str,
+    url: String,
+    image: Image,
+}
+
+impl Mover {
+    /// To an image that the target has.
+    fn of(world: &World, tag: &'static str, image: Image) -> Self {
+        let address = world.target.address();
+        Self {
+            tag,
+            url: format!("http://{address}/v2/app/manifests/{tag}"),
+            image,
+        }
+    }
+}
+
+impl DeleteGate for Mover {
+    fn pass<'a>(&'a self, expected: &'a TagOutcome) -> BoxFuture<'a, Result<(), String>> {
+        let top = &self.image.top;
+        let put = images::client()
+            .put(&self.url)
+            .header(CONTENT_TYPE, &top.media_type)
+            .body(top.bytes.clone());
+        async move {
+            if expected.target_tag == self.tag {
+                let answer = put.send().await.map_err(|error| error.to_string())?;
+                assert_eq!(answer.status(), 201);
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn by_digest_an_image_stays_whose_tag_is_moved_while_the_gate_is_passed() {
+    let world = World::start().await;
+    // By `5` it is learnt that tags can't be deleted.
+    world.leave(&["3", "5"]);
+    by_digest_only(&world);
+    let halt = RunStop {
+        gate: Some(Arc::new(Mover::of(&world, "3", image(4)))),
+        ..RunStop::default()
+    };
+    let wanted = world.spec(&everything(), world.rules(PruneKind::Gone));
+    let (end, warnings) = run_with(&world, wanted, halt).await;
+    assert_eq!(end.totals.deleted, 1, "{warnings:?}");
+    assert_eq!(world.target.tags("app")["3"], image(4).digest());
+    let left = world.target.manifest("app", image(3).digest());
+    assert!(left.is_some(), "{:?}", world.target.requests());
+    assert!(
+        warnings
+            .iter()
+            .any(|text| text.contains("app:3` isn't deleted: somebody else has overwritten it")),
+        "{warnings:?}"
+    );
 }

@@ -209,32 +209,54 @@ async fn by_digest_an_image_stays_that_an_item_names_by_digest() {
     }
 }
 
-/// Somebody gives an image a tag while others are being deleted.
+/// Somebody gives an image a tag, or puts it into an index, while others are being deleted.
 #[tokio::test]
 async fn by_digest_an_image_stays_that_gets_another_tag_meanwhile() {
-    let world = World::start().await;
-    world.leave(&["3", "4", "5"]);
-    by_digest_only(&world.target, 405);
-    let slow =
-        crate::support::registry::faults::Action::Delay(std::time::Duration::from_millis(500));
-    world
-        .target
-        .fault_add(Fault::on("DELETE", "/manifests/sha256", slow).times(1));
-    let tagged = async {
-        let is_deleting = || {
-            let requests = world.target.requests();
-            let mut all = requests.0.iter();
-            all.any(|one| one.method == "DELETE" && one.path.contains("sha256"))
+    let index = Image::index(Format::Oci, &[(AMD64, image(4))]);
+    for (other, why) in [
+        (image(4), "`prod` is the same image"),
+        (index, "the index `prod` contains it"),
+    ] {
+        let world = World::start().await;
+        world.leave(&["3", "4", "5"]);
+        by_digest_only(&world.target, 405);
+        let slow =
+            crate::support::registry::faults::Action::Delay(std::time::Duration::from_millis(500));
+        world
+            .target
+            .fault_add(Fault::on("DELETE", "/manifests/sha256", slow).times(1));
+        let tagged = async {
+            let is_deleting = || {
+                let requests = world.target.requests();
+                let mut all = requests.0.iter();
+                all.any(|one| one.method == "DELETE" && one.path.contains("sha256"))
+            };
+            while !is_deleting() {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            other.store(&world.target, "app", Some("prod"));
         };
-        while !is_deleting() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        image(4).store(&world.target, "app", Some("prod"));
-    };
-    let (ran, ()) = tokio::join!(run(&world.to, gone(&world)), tagged);
-    assert_eq!(deleted(&ran, Status::Done), "3 5", "{ran:?}");
-    assert_eq!(world.target.tags("app")["prod"], image(4).digest());
-    stays(&ran, "4", "`prod` is the same image");
+        let (ran, ()) = tokio::join!(run(&world.to, gone(&world)), tagged);
+        assert_eq!(deleted(&ran, Status::Done), "3 5", "{ran:?}");
+        assert_eq!(world.target.tags("app")["prod"], other.digest());
+        stays(&ran, "4", why);
+    }
+}
+
+/// A tag that is listed is looked at again.
+#[tokio::test]
+async fn by_digest_an_image_stays_whose_other_tag_is_missing_for_a_moment() {
+    let world = World::start().await;
+    world.leave(&["3"]);
+    by_digest_only(&world.target, 405);
+    // It isn't compared, so its first look is that of the delete.
+    image(3).store(&world.target, "app", Some("other"));
+    let missing = Fault::status("HEAD", "/manifests/other$", 404);
+    world.target.fault_add(missing.times(1));
+    let ran = run(&world.to, gone(&world)).await;
+    assert_eq!(ran.end.totals.deleted, 0, "{ran:?}");
+    stays(&ran, "3", "`other` is the same image");
+    assert!(world.target.manifest("app", image(3).digest()).is_some());
 }
 
 #[tokio::test]

@@ -336,6 +336,35 @@ on_both_databases! {
     }
 }
 
+on_both_databases! {
+    async fn a_tag_whose_intent_the_database_refuses_is_not_written(db) {
+        let work = Work::begun(db).await;
+        work.sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON write_intent WHEN NEW.tag LIKE 'bad%' BEGIN SELECT RAISE(ABORT, 'no'); END",
+            "ALTER TABLE write_intent ADD CHECK (tag NOT LIKE 'bad%')",
+        )
+        .await;
+        // Several, so that they wait for each other.
+        for seed in 10..20 {
+            for (word, more) in [("bad", 0), ("good", 100)] {
+                let image = Image::single(Format::Oci, AMD64, &[Blob::layer(seed + more, 1000)]);
+                image.store(&work.source, "app0", Some(&format!("{word}{seed}")));
+            }
+        }
+        let (org, id) = (work.org, work.run().await);
+        let run = work.ended(id).await;
+        assert!(run.totals.failed >= 10, "{:?}", run.totals);
+        let results = work.db.run(move |conn| result_list(conn, org, id, None, 0, 99)).await.expect("results");
+        assert_eq!(results.len(), 22, "{results:?}");
+        let mut bad = results.iter().filter(|row| row.result.tag.starts_with("bad"));
+        assert!(bad.all(|row| row.result.status == ResultStatus::Failed), "{results:?}");
+        let requests = work.target.requests();
+        let put = requests.0.iter().find(|one| one.method == "PUT" && one.path.contains("/manifests/bad"));
+        assert!(put.is_none(), "{put:?}");
+        work.end().await;
+    }
+}
+
 fn result(tag: &str) -> NewRunResult {
     NewRunResult {
         repository: "app0".to_owned(),

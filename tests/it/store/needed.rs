@@ -12,7 +12,7 @@ use registrysync::store::schema::{run_part, sync_project};
 use registrysync::store::{DbConnection, Error};
 
 /// A run with these results; returns its part.
-fn ran(
+pub(super) fn ran(
     conn: &mut DbConnection,
     run: &RunBuilder,
     status: RunStatus,

@@ -1,4 +1,5 @@
 use super::account;
+use super::needed::ran;
 use crate::support::build::{ProjectBuilder, RunBuilder};
 use crate::support::queue::{claim, end};
 use diesel::prelude::*;
@@ -8,13 +9,14 @@ use registrysync::store::projects::project::{
     Project, ProjectChange, project_touch, project_update,
 };
 use registrysync::store::projects::write_intent::{
-    IntentRow, intent_list, intents_put, intents_remove,
+    IntentRow, intent_list, intents_put, intents_recovered, intents_remove,
 };
 use registrysync::store::projects::written_tag::{
     DeleteBar, DeleteRight, WrittenKey, WrittenRow, delete_bar, written_forget, written_list,
     written_remove, written_upsert,
 };
 use registrysync::store::runs::cancel::run_cancel;
+use registrysync::store::runs::result::{ResultAction, ResultStatus};
 use registrysync::store::runs::run::{RunStatus, RunTotals};
 use registrysync::store::schema::{run_part, sync_project};
 
@@ -147,6 +149,26 @@ fn rows_of(
 }
 
 on_both_databases! {
+    async fn a_tag_that_another_project_found_there_is_not_deleted(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (web, right) = world(conn, &key, "a");
+            let ours = WrittenRow { place: "target.example.org/app".to_owned(), ..row("a", "sha256:1") };
+            written_upsert(conn, web.id, std::slice::from_ref(&ours))?;
+            assert_eq!(delete_bar(conn, &right, &ours.key(), "sha256:1")?, None);
+            let other = ProjectBuilder::new("other").make(conn, &key, web.org_id);
+            let found = ("a", ResultAction::Skip, ResultStatus::Done, Some("sha256:1"));
+            let part = ran(conn, &RunBuilder::of(&other), RunStatus::Finished, &[found]);
+            diesel::update(run_part::table.find(part)).set(run_part::target_repository.eq("app")).execute(conn)?;
+            assert_eq!(delete_bar(conn, &right, &ours.key(), "sha256:1")?, Some(DeleteBar::Shared));
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
     async fn an_intent_is_kept_once_a_tag_by_the_holder_of_the_part_only(db) {
         let key = db.key().clone();
         db.run(move |conn| {
@@ -172,6 +194,11 @@ on_both_databases! {
             let refused = intents_put(conn, lost, web.id, &[intent("c", "1")]);
             assert!(matches!(refused, Err(Error::FenceLost { .. })), "{refused:?}");
             assert_eq!(rows_of(conn, web.id, PLACE)?, [intent("a", "3")]);
+            // An older one that has come about doesn't remove it.
+            intents_recovered(conn, web.id, &[intent("a", "1")])?;
+            assert_eq!(rows_of(conn, web.id, PLACE)?, [intent("a", "3")]);
+            intents_recovered(conn, web.id, &[intent("a", "3")])?;
+            assert_eq!(rows_of(conn, web.id, PLACE)?, []);
             Ok(())
         })
         .await

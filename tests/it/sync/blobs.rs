@@ -1,7 +1,7 @@
 //! Failing transfers: nothing wrong ever arrives, and whatever can continue does.
 
 use registrysync::oci::{Client, Digest, Reference};
-use registrysync::sync::{Action, Status};
+use registrysync::sync::{Action, Status, SyncSpec};
 use serde_json::json;
 
 use super::{client, everything, item, lacking, literal, options, repository, run, spec, tags_at};
@@ -158,6 +158,30 @@ async fn a_target_that_breaks_off_gets_the_blob_again() {
         assert_eq!(target.tags("app"), source.tags("app"), "{name}");
         assert_eq!(target.broken_references(), Vec::<String>::new(), "{name}");
     }
+}
+
+/// That the tag is there proves nothing while it is repaired.
+#[tokio::test]
+async fn a_repair_without_a_clear_answer_has_failed() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    for registry in [&source, &target] {
+        Image::artifact(1, "a/b").store(registry, "app", Some("3"));
+    }
+    target.fault_add(Fault::status("PUT", "/manifests/3$", 500));
+    let mut hasty = options(target.address());
+    hasty.first_delay = std::time::Duration::from_millis(1);
+    let from = client(source.address());
+    let wanted = SyncSpec {
+        lost: [("app".to_owned(), "3".to_owned())].into(),
+        ..spec(vec![item(&from, "app", &everything())])
+    };
+    let ran = run(&Client::new(hasty).unwrap(), wanted).await;
+    let outcome = ran.of("3");
+    assert_eq!(
+        (outcome.action, outcome.status),
+        (Action::Update, Status::Failed),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]

@@ -356,3 +356,25 @@ async fn changes_since_the_last_run_are_noticed() {
     );
     assert_eq!(target.broken_references(), Vec::<String>::new());
 }
+
+/// What the run before wrote isn't taken as whole once a check has found something of it missing.
+#[tokio::test]
+async fn a_damaged_smaller_index_is_made_whole() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    let image = Image::multi(Format::Oci, 5, 1000);
+    image.store(&source, "app", Some("1"));
+    let (from, to) = (client(source.address()), client(target.address()));
+    let wanted = || spec(vec![chosen(&from, &everything(), &["arm64"])]);
+    let first = run(&to, wanted()).await;
+    first.all_done(Action::Copy, 1);
+    let lost = &blobs(&image.children[1])[1];
+    target.blob_remove("app", lost);
+    assert_ne!(target.broken_references(), Vec::<String>::new());
+    let repair = SyncSpec {
+        known: known_after(&first),
+        lost: [("app".to_owned(), "1".to_owned())].into(),
+        ..wanted()
+    };
+    run(&to, repair).await.all_done(Action::Update, 1);
+    assert_eq!(target.broken_references(), Vec::<String>::new());
+}

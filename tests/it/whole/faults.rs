@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::lost_work::until;
 use super::server::Server;
+use crate::support::database::TestDatabase;
 use crate::support::images::{AMD64, Blob, Format, Image};
+use crate::support::postgres::OwnServer;
 use crate::support::registry::Registry;
-use crate::support::registry::faults::{Action, Fault};
+use crate::support::registry::faults::{Action, Fault, Quirk};
 
 async fn source_with(tags: u64) -> Registry {
     let source = Registry::start().await;
@@ -236,4 +239,56 @@ async fn an_architecture_that_a_single_image_hasnt_is_refused() {
         refused.contains("no image for `arm64`; it has `linux/amd64`"),
         "{refused}"
     );
+}
+
+/// The database goes while a referrer is sent, and is away when its index is about to be written.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_of_referrers_waits_for_a_database_that_comes_back() {
+    let Some(mut postgres) = OwnServer::start() else {
+        return;
+    };
+    let database = TestDatabase::of(&postgres);
+    let source = source_with(1).await;
+    let image = Image::single(Format::Oci, AMD64, &[Blob::layer(0, 20_000)]);
+    let referrer = Image::referrer(1, "a/signature", &image.top);
+    referrer.store(&source, "app", None);
+    let target = Registry::builder().quirk(Quirk::NoReferrers).start().await;
+    let path = format!("/manifests/{}", referrer.digest());
+    let slow = Action::Delay(Duration::from_secs(5));
+    target.fault_add(Fault::on("PUT", &path, slow).times(1));
+    let server = Server::start(Some(database.url.clone()));
+    let session = server.login().await;
+    session
+        .project(source.address(), target.address(), &["app"])
+        .await;
+    let details = json!({"label": "web", "details": {"referrers": true}});
+    session
+        .post("registrysync/setDetails", details)
+        .await
+        .unwrap();
+    let id = session.run().await;
+    let is_sent = |target: &Registry| {
+        let requests = target.requests();
+        let mut all = requests.0.iter();
+        all.any(|one| one.method == "PUT" && one.path.ends_with(&path))
+    };
+    until(&target, is_sent).await;
+    postgres.stop();
+    let is_there = |target: &Registry| target.manifest("app", referrer.digest()).is_some();
+    until(&target, is_there).await;
+    // The worker asks the database as long as these two.
+    for _ in 0..2 {
+        let refused = session.get("registrysync/listProjects", &[]).await;
+        let refused = refused.unwrap_err();
+        assert!(refused.contains("database"), "{refused}");
+    }
+    postgres.start_again();
+    let run = session.run_ended(id).await;
+    assert_eq!(run["status"], "FINISHED", "{run}");
+    let (_, index) = target
+        .manifest("app", &image.digest().replace(':', "-"))
+        .expect("an index");
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    let listed = &index["manifests"][0]["digest"];
+    assert_eq!(*listed, referrer.digest(), "{index}");
 }

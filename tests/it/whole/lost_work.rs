@@ -9,13 +9,14 @@ use registrysync::store::schema::{run_result, write_intent, written_tag};
 use serde_json::{Value, json};
 
 use super::pruning::{run, set, store, tags, world};
-use super::server::Session;
+use super::server::{Server, Session};
 use crate::support::database::TestDatabase;
+use crate::support::images::Image;
 use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action, Fault};
 
 /// Waits until the target has changed.
-async fn until(target: &Registry, is_so: impl Fn(&Registry) -> bool) {
+pub(super) async fn until(target: &Registry, is_so: impl Fn(&Registry) -> bool) {
     tokio::time::timeout(Duration::from_secs(30), async {
         while !is_so(target) {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -239,10 +240,12 @@ async fn a_tag_whose_blobs_failed_is_nobodys() {
     assert_eq!(tags(&target), "1 2 3 4 5 6");
 }
 
-/// Somebody moves the target's tag while its image is copied: theirs isn't overwritten.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tag_that_is_moved_during_its_copy_is_not_overwritten() {
-    let (source, target, _server, session) = world(None).await;
+/// A world in which the tag `3` is changed at the target while a new image for it is copied, and the
+/// error of that.
+async fn changed_meanwhile(
+    change: fn(&Registry),
+) -> ((Registry, Registry), Server, Session, String) {
+    let (source, target, server, session) = world(None).await;
     set(&session, json!({"backup_tag": "{tag}-before"}))
         .await
         .unwrap();
@@ -258,24 +261,46 @@ async fn a_tag_that_is_moved_during_its_copy_is_not_overwritten() {
         requests.0.iter().any(|one| one.method == "POST")
     };
     until(&target, uploads).await;
-    store(&target, 70, "3");
-    let theirs = target.tags("app")["3"].clone();
+    change(&target);
     let done = session.run_ended(id).await;
     assert_eq!(done["counts"]["failed"], 1, "{done}");
     let rows = session.results(id).await;
     let row = rows.iter().find(|row| row["status"] == "failed").unwrap();
-    let error = row["error"].as_str().unwrap();
-    assert!(
-        error.contains("was moved at the target while its image was copied"),
-        "{error}"
-    );
-    assert_eq!(target.tags("app")["3"], theirs);
+    let error = row["error"].as_str().unwrap().to_owned();
     assert!(!tags(&target).contains("before"), "nothing was kept");
+    ((source, target), server, session, error)
+}
+
+const MOVED: &str = "was moved at the target while its image was copied";
+
+/// Somebody moves the target's tag while its image is copied: theirs isn't overwritten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_is_moved_during_its_copy_is_not_overwritten() {
+    let ((_source, target), _server, session, error) =
+        changed_meanwhile(|target| store(target, 70, "3")).await;
+    assert!(error.contains(MOVED), "{error}");
+    let theirs = target.tags("app")["3"].clone();
+    assert_eq!(theirs, Image::artifact(70, "a/b").digest());
     let done = run(&session).await;
     assert_eq!(
         result(&session, &done, "update").await["previous_digest"],
         json!(theirs)
     );
+}
+
+/// The same where somebody removes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_is_removed_during_its_copy_is_not_written() {
+    let ((_source, target), _server, session, error) =
+        changed_meanwhile(|target| target.tag_remove("app", "3")).await;
+    assert!(
+        error.contains(MOVED) && error.contains("now it is gone"),
+        "{error}"
+    );
+    assert_eq!(tags(&target), "1 2 4 5");
+    let done = run(&session).await;
+    let row = result(&session, &done, "copy").await;
+    assert_eq!(row["previous_digest"], Value::Null, "{row}");
 }
 
 /// A clear refusal is no write: if somebody else then writes the same image, it is theirs.
@@ -299,6 +324,24 @@ async fn a_refused_write_is_nobodys() {
     assert_eq!(tags(&target), "1 2 3 4 5 6");
 }
 
+/// Waits until a run has a result with this action.
+async fn recorded(db: &Db, run: i64, action: &'static str) {
+    let count = async || {
+        let of_run = run_result::table.filter(run_result::run_id.eq(run));
+        let these = of_run.filter(run_result::action.eq(action)).count();
+        db.run(move |conn| Ok(these.get_result::<i64>(conn)?))
+            .await
+            .unwrap()
+    };
+    tokio::time::timeout(Duration::from_secs(30), async {
+        while count().await == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .expect("a result");
+}
+
 /// What was recorded before the worker was lost stays, whatever its heir finds.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_recorded_before_a_take_over_stays() {
@@ -310,21 +353,7 @@ async fn what_was_recorded_before_a_take_over_stays() {
         let new = source.tags("app")["1"].clone();
         target.fault_add(Fault::on("PUT", "/manifests/2$", Action::AnswerHeld).times(1));
         let id = session.run().await;
-        let db = server.sqlite();
-        let recorded = async || {
-            let of_run = run_result::table.filter(run_result::run_id.eq(id));
-            let updates = of_run.filter(run_result::action.eq("update")).count();
-            db.run(move |conn| Ok(updates.get_result::<i64>(conn)?))
-                .await
-                .unwrap()
-        };
-        tokio::time::timeout(Duration::from_secs(30), async {
-            while recorded().await == 0 {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        })
-        .await
-        .expect("the first tag's result");
+        recorded(&server.sqlite(), id, "update").await;
         if moves_again {
             store(&source, 53, "1");
         } else {
@@ -345,5 +374,91 @@ async fn what_was_recorded_before_a_take_over_stays() {
         let reason = row["reason"].as_str().unwrap();
         let between = format!("before that, this run had made it `{new}`");
         assert_eq!(reason.ends_with(&between), moves_again, "{reason}");
+        // It and `2`, once each.
+        assert_eq!(done["counts"]["updated"], 2, "{done}");
     }
+}
+
+/// It wasn't there before the run, whatever the run has made it meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_tag_that_moves_again_after_a_take_over_is_one_copy() {
+    let (source, target, mut server, session) = world(None).await;
+    store(&source, 61, "6");
+    store(&source, 52, "2");
+    let second = source.tags("app")["2"].clone();
+    target.fault_add(Fault::on("PUT", "/manifests/2$", Action::AnswerHeld).times(1));
+    let id = session.run().await;
+    until(&target, |target| target.tags("app")["2"] == second).await;
+    recorded(&server.sqlite(), id, "copy").await;
+    store(&source, 63, "6");
+    server.kill_and_restart();
+    let session = server.login().await;
+    let done = session.run_ended(id).await;
+    assert_eq!(
+        (&done["counts"]["copied"], &done["counts"]["updated"]),
+        (&json!(1), &json!(1)),
+        "{done}"
+    );
+    let row = result(&session, &done, "copy").await;
+    assert_eq!((&row["tag"], &row["status"]), (&json!("6"), &json!("done")));
+    assert_eq!(row["previous_digest"], Value::Null, "{row}");
+    assert_eq!(row["target_digest"], json!(source.tags("app")["6"]));
+}
+
+/// Nobody works on its place any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_for_an_item_that_was_removed_is_reported() {
+    let (source, target, mut server, session) = world(None).await;
+    store(&source, 50, "3");
+    let (old, new) = (
+        target.tags("app")["3"].clone(),
+        source.tags("app")["3"].clone(),
+    );
+    target.fault_add(Fault::on("PUT", "/manifests/3$", Action::AnswerHeld).times(1));
+    let id = session.run().await;
+    until(&target, |target| target.tags("app")["3"] == new).await;
+    let items = session.get("registrysync/listImages", &[("label", "web")]);
+    let remove = json!({"itemId": items.await.unwrap()[0]["id"]});
+    let removed = session.post("registrysync/removeImage", remove).await;
+    removed.unwrap();
+    server.kill_and_restart();
+    let session = server.login().await;
+    let done = session.run_ended(id).await;
+    let row = result(&session, &done, "update").await;
+    assert_eq!(
+        (&row["previous_digest"], &row["target_digest"]),
+        (&json!(old), &json!(new))
+    );
+    assert!(row["reason"].as_str().unwrap().ends_with(LOST), "{row}");
+    assert_eq!(intents(&server.sqlite()).await, 0);
+}
+
+/// From then on it isn't the project's to delete, whatever becomes of the worker.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_of_a_kept_image_is_forgotten_before_the_overwrite() {
+    let (source, target, server, session) = world(None).await;
+    store(&source, 8, "3-before");
+    run(&session).await;
+    let db = server.sqlite();
+    let records = async || {
+        let these = written_tag::table.filter(written_tag::tag.eq("3-before"));
+        let count = db.run(move |conn| Ok(these.count().get_result::<i64>(conn)?));
+        count.await.unwrap()
+    };
+    assert_eq!(records().await, 1);
+    source.tag_remove("app", "3-before");
+    set(&session, json!({"backup_tag": "{tag}-before"}))
+        .await
+        .unwrap();
+    store(&source, 50, "3");
+    let (old, new) = (
+        target.tags("app")["3"].clone(),
+        source.tags("app")["3"].clone(),
+    );
+    target.fault_add(Fault::on("PUT", "/manifests/3$", Action::AnswerHeld).times(1));
+    session.run().await;
+    until(&target, |target| target.tags("app")["3"] == new).await;
+    assert_eq!(target.tags("app")["3-before"], old);
+    // The worker still waits for the answer.
+    assert_eq!(records().await, 0);
 }
