@@ -1,6 +1,5 @@
 //! Plans in files, and the commands of a server's plans.
 
-use registrysync::oci::Digest;
 use serde_json::{Value, json};
 
 use super::{image, source, started};

@@ -287,6 +287,7 @@ async fn what_earlier_attempts_did_counts_for_the_limit() {
     let earlier = |added: &[&str], deleted| EarlierWork {
         added: added.iter().map(ToString::to_string).collect(),
         deleted,
+        ..EarlierWork::default()
     };
     // Two of ten tags, three of eleven, one of four.
     for (earlier, leave, deletes) in [
