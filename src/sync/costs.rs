@@ -71,11 +71,10 @@ impl CopyCosts {
         }
     }
 
-    /// Adds an image that is kept: it is read, and written under its other name.
+    /// Adds an image that is kept: the last look at both names, and if the other one hasn't it yet, its
+    /// read and its write.
     pub(super) fn backup(&mut self, backup: &Backup) {
-        if !backup.is_kept() {
-            self.more.target_requests += 2;
-        }
+        self.more.target_requests += if backup.is_kept() { 2 } else { 4 };
     }
 
     /// Adds a delete: the last two looks at the tag, and the request itself.

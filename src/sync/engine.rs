@@ -20,7 +20,7 @@ use super::intents::intents_settle;
 use super::kept::part::KeptPart;
 use super::outcome::{Action, Status, TagOutcome};
 use super::progress::{Event, Reporter};
-use super::prune::delete::Ways;
+use super::prune::deleter::Ways;
 use super::prune::place::Registries;
 use super::prune::run::Pruning;
 use super::prune::sights::Sights;

@@ -16,8 +16,8 @@ const DONE: &str = "; an earlier attempt had done it, but couldn't record it";
 /// Keeps intents where a later worker finds them. Deletes are kept by
 /// [`DeleteGate`](super::prune::gate::DeleteGate).
 pub trait Intents: Debug + Send + Sync {
-    /// Keeps the outcome that a write will have; returns the one that was kept before if that has
-    /// evidently come about. Err: why the tag mustn't be written.
+    /// Keeps the outcome that a write will have; returns the one of the tag that was kept before. Err: why
+    /// the tag mustn't be written.
     fn keep(&self, expected: TagOutcome) -> BoxFuture<'_, Result<Option<TagOutcome>, String>>;
 
     /// The outcomes that earlier workers expected at this part's target and didn't report.

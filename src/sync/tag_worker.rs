@@ -1,7 +1,7 @@
 //! One tag of a run: compared, copied, its referrers after it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
@@ -21,7 +21,7 @@ use super::input::spec::SyncSpec;
 use super::intents::Intents;
 use super::outcome::{Action, Moved, Status, TagOutcome};
 use super::progress::Reporter;
-use super::prune::delete::Ways;
+use super::prune::deleter::Ways;
 use super::referrers::arrive::Arrived;
 use super::referrers::walk::Referrers;
 use super::selection::candidate::Candidate;
@@ -112,8 +112,16 @@ impl TagWorker {
                 outcome = backup.with(outcome);
             }
             match copied {
-                Ok((moved, manifest)) => {
-                    outcome = written(outcome, &comparison, &manifest);
+                Ok(Copied {
+                    moved,
+                    manifest,
+                    is_foreign,
+                }) => {
+                    outcome = if is_foreign {
+                        left_alone(outcome, candidate, &manifest)
+                    } else {
+                        written(outcome, &comparison, &manifest)
+                    };
                     outcome.moved = moved;
                     root = Some(manifest);
                 }
@@ -157,7 +165,7 @@ impl TagWorker {
         (candidate, comparison): (&Candidate, &Comparison),
         backup: Option<&Backup>,
         outcome: &TagOutcome,
-    ) -> Result<(Moved, Manifest), SyncError> {
+    ) -> Result<Copied, SyncError> {
         let chosen = comparison.manifest.as_ref();
         let chosen = chosen.ok_or_else(|| candidate.not_found())?;
         let manifest = match &chosen.body {
@@ -175,7 +183,9 @@ impl TagWorker {
             manifest: &manifest,
             expected: written(outcome.clone(), comparison, &manifest),
             is_whole: chosen.children.is_none(),
+            is_kept: AtomicBool::new(false),
             is_sent: AtomicBool::new(false),
+            is_foreign: AtomicBool::new(false),
         };
         let route = Route {
             from: candidate.from.clone(),
@@ -185,9 +195,14 @@ impl TagWorker {
             is_new: comparison.present.is_none() && self.tags.is_new(&candidate.target).await,
         };
         let Some(children) = &chosen.children else {
-            let write = || write.write().boxed();
-            let moved = self.ladder.copy(&route, &manifest, &write).await?;
-            return Ok((moved, manifest));
+            let boxed = || write.write().boxed();
+            let moved = self.ladder.copy(&route, &manifest, &boxed).await?;
+            let is_foreign = write.is_foreign.load(Ordering::Relaxed);
+            return Ok(Copied {
+                moved,
+                manifest,
+                is_foreign,
+            });
         };
         let moved = self
             .ladder
@@ -201,7 +216,31 @@ impl TagWorker {
             },
             other => other,
         })?;
-        Ok((moved, manifest))
+        let is_foreign = write.is_foreign.load(Ordering::Relaxed);
+        Ok(Copied {
+            moved,
+            manifest,
+            is_foreign,
+        })
+    }
+}
+
+/// What was copied for a tag.
+struct Copied {
+    moved: Moved,
+    manifest: Manifest,
+    /// Somebody else has written the tag meanwhile, as it was to be.
+    is_foreign: bool,
+}
+
+/// The outcome of a tag that somebody else has written meanwhile, as it was to be.
+fn left_alone(outcome: TagOutcome, candidate: &Candidate, manifest: &Manifest) -> TagOutcome {
+    let selected_by = &candidate.selected_by;
+    TagOutcome {
+        action: Action::Skip,
+        reason: format!("{selected_by}; somebody else has written the same meanwhile"),
+        target_digest: Some(manifest.digest.clone()),
+        ..outcome
     }
 }
 

@@ -4,7 +4,7 @@
 //! Source: RFC 7235, RFC 6750.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderValue;
@@ -16,7 +16,7 @@ use super::challenge::Challenge;
 use super::credentials::Credentials;
 use super::login::{Login, LoginTurn};
 use super::scope::Scope;
-use super::tokens::{Token, Wanted};
+use super::tokens::{Token, Tokens, Wanted};
 use crate::oci::error::Error;
 use crate::oci::http::exchange::Exchange;
 use crate::oci::http::failure::host_of;
@@ -47,13 +47,12 @@ struct Slot {
 /// The authorisation state of one registry.
 pub(in crate::oci) struct Auth {
     host: String,
-    pub(super) root: Url,
+    root: Url,
     /// The most specific one first; the one for all comes last.
     logins: Vec<Login>,
     scheme: Mutex<Scheme>,
     slots: Mutex<HashMap<Scope, Arc<AsyncMutex<Slot>>>>,
-    /// Whether the token server takes only POST.
-    pub(super) is_post_only: AtomicBool,
+    tokens: Tokens,
 }
 
 impl Auth {
@@ -68,6 +67,7 @@ impl Auth {
             .into_iter()
             .map(|(path, credentials)| Login::new(Some(path), credentials));
         Self {
+            tokens: Tokens::new(host.clone(), root.clone()),
             host,
             root: root.clone(),
             logins: by_path
@@ -75,7 +75,6 @@ impl Auth {
                 .collect(),
             scheme: Mutex::default(),
             slots: Mutex::default(),
-            is_post_only: AtomicBool::default(),
         }
     }
 
@@ -121,7 +120,7 @@ impl Auth {
                     service: service.as_deref(),
                     scopes: &scopes,
                 };
-                match self.token_request(exchange, &wanted, login).await {
+                match self.tokens.token_request(exchange, &wanted, login).await {
                     Ok(token) => {
                         let header = token.header.clone();
                         slot.token = Some(token);
@@ -291,21 +290,11 @@ impl Auth {
         *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = scheme;
     }
 
-    pub(super) fn error(&self, what: &str, detail: impl AsRef<str>) -> Error {
+    fn error(&self, what: &str, detail: impl AsRef<str>) -> Error {
         self.error_with(what, detail, None)
     }
 
-    pub(super) fn error_with(
-        &self,
-        what: &str,
-        detail: impl AsRef<str>,
-        words: Option<String>,
-    ) -> Error {
-        Error::Auth {
-            host: self.host.clone(),
-            what: what.to_owned(),
-            detail: readable(detail.as_ref(), SENTENCE),
-            words,
-        }
+    fn error_with(&self, what: &str, detail: impl AsRef<str>, words: Option<String>) -> Error {
+        self.tokens.error(what, detail, words)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: the distribution project's specifications of token authentication and of OAuth 2.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -12,7 +12,6 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
-use super::authorization::Auth;
 use super::credentials::sensitive;
 use super::login::Login;
 use super::scope::Scope;
@@ -21,6 +20,7 @@ use crate::oci::http::call::{Call, Response};
 use crate::oci::http::exchange::Exchange;
 use crate::oci::http::failure::host_of;
 use crate::oci::network::guard::is_same_origin;
+use crate::text::{SENTENCE, readable};
 
 /// Lifetime of a token without `expires_in`: the specification's default.
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
@@ -98,7 +98,39 @@ struct Body {
     refresh_token: Option<String>,
 }
 
-impl Auth {
+/// Gets tokens for one registry.
+pub(super) struct Tokens {
+    /// The registry's name for users.
+    host: String,
+    root: Url,
+    /// Whether the token server takes only POST.
+    is_post_only: AtomicBool,
+}
+
+impl Tokens {
+    pub(super) fn new(host: String, root: Url) -> Self {
+        Self {
+            host,
+            root,
+            is_post_only: AtomicBool::default(),
+        }
+    }
+
+    /// A failed authorisation.
+    pub(super) fn error(
+        &self,
+        what: &str,
+        detail: impl AsRef<str>,
+        words: Option<String>,
+    ) -> Error {
+        Error::Auth {
+            host: self.host.clone(),
+            what: what.to_owned(),
+            detail: readable(detail.as_ref(), SENTENCE),
+            words,
+        }
+    }
+
     /// Requests a token once; temporary failures are retried with the whole request.
     pub(super) async fn token_request(
         &self,
@@ -117,7 +149,7 @@ impl Auth {
         if status.is_success() {
             let body = answer.bytes(MAX_TOKEN_ANSWER).await?;
             let body: Body = serde_json::from_slice(&body)
-                .map_err(|_| self.error(&what, "the response isn't the JSON of a token"))?;
+                .map_err(|_| self.error(&what, "the response isn't the JSON of a token", None))?;
             if let Some(login) = sent {
                 login.accepted.store(true, Ordering::Relaxed);
                 login.refresh_keep(body.refresh_token.as_deref());
@@ -146,7 +178,7 @@ impl Auth {
             ),
             (Some(_), Some(login)) => format!("{status}, with {}", login.credentials.told()),
         };
-        let error = self.error_with(&what, detail, words);
+        let error = self.error(&what, detail, words);
         if let Some(login) = sent.filter(|_| is_refused) {
             login.refuse(&error);
         }
@@ -170,7 +202,7 @@ impl Auth {
         if !self.is_post_only.load(Ordering::Relaxed) {
             let header = login.credentials.basic();
             let answer = exchange.token_answer(&wanted.get(), header).await?;
-            if !matches!(answer.inner.status().as_u16(), 404 | 405) {
+            if answer.inner.status() != StatusCode::METHOD_NOT_ALLOWED {
                 return Ok(answer);
             }
             self.is_post_only.store(true, Ordering::Relaxed);
@@ -187,7 +219,11 @@ impl Auth {
             .find(|token| !token.trim().is_empty())
             .and_then(|token| sensitive(&format!("Bearer {}", token.trim())))
             .ok_or_else(|| {
-                self.error(what, "the response has neither `token` nor `access_token`")
+                self.error(
+                    what,
+                    "the response has neither `token` nor `access_token`",
+                    None,
+                )
             })?;
         let lifetime = body
             .expires_in
@@ -212,7 +248,7 @@ impl Auth {
 
 #[cfg(test)]
 mod tests {
-    use super::Auth;
+    use super::Tokens;
     use url::Url;
 
     #[test]
@@ -239,9 +275,13 @@ mod tests {
                 false,
             ),
         ] {
-            let auth = Auth::new(String::new(), &Url::parse(root).unwrap(), None, Vec::new());
+            let tokens = Tokens::new(String::new(), Url::parse(root).unwrap());
             let realm = Url::parse(realm).unwrap();
-            assert_eq!(auth.may_send_credentials_to(&realm), may, "{root} {realm}");
+            assert_eq!(
+                tokens.may_send_credentials_to(&realm),
+                may,
+                "{root} {realm}"
+            );
         }
     }
 }

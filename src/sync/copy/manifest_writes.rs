@@ -20,6 +20,11 @@ static WRITES: LazyLock<Writes> = LazyLock::new(Writes::default);
 /// How long to wait for another writer of the same place, such as another node.
 pub(in crate::sync) const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a look and the right to write are relied on. Shorter than any lease.
+pub(in crate::sync) const FRESH: Duration = Duration::from_secs(5);
+/// How often both are tried before a request is sent later than that: a registry may be that slow.
+pub(in crate::sync) const ROUNDS: usize = 3;
+
 /// Writes a manifest. `again`: all its dependencies were just seen or written, so if the registry
 /// reports them missing or damaged, one retry is made.
 pub(in crate::sync) async fn manifest_write(

@@ -2,25 +2,20 @@
 //! and the run's right to write is checked: what somebody else wrote meanwhile stays.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::backup::Backup;
 use super::compare::Comparison;
-use super::manifest_writes::{PAUSE, TagTurn, is_passing, tag_turn};
+use super::manifest_writes::{FRESH, PAUSE, ROUNDS, TagTurn, is_passing, tag_turn};
 use super::target_tags::TargetTags;
+use crate::oci::registry::manifest::ManifestHead;
 use crate::oci::{self, Endpoint, Manifest};
 use crate::sync::error::SyncError;
 use crate::sync::intents::Intents;
 use crate::sync::outcome::TagOutcome;
 use crate::sync::progress::{Event, Reporter};
 use crate::sync::selection::candidate::Candidate;
-
-/// How long a look and the right to write are relied on. Shorter than any lease.
-pub(in crate::sync) const FRESH: Duration = Duration::from_secs(5);
-/// How often both are tried before a request is sent later than that: a registry may be that slow.
-pub(in crate::sync) const ROUNDS: usize = 3;
 
 /// One tag to write.
 pub(in crate::sync) struct TagWrite<'a> {
@@ -36,21 +31,26 @@ pub(in crate::sync) struct TagWrite<'a> {
     pub(in crate::sync) expected: TagOutcome,
     /// Whether all that the manifest refers to is there, so that a complaint about that passes.
     pub(in crate::sync) is_whole: bool,
+    /// Whether its intent was kept.
+    pub(in crate::sync) is_kept: AtomicBool,
     /// Whether a request was sent that the target may have carried out.
     pub(in crate::sync) is_sent: AtomicBool,
+    /// Whether somebody else has written the same meanwhile.
+    pub(in crate::sync) is_foreign: AtomicBool,
 }
 
 /// What the tag is right before it is written.
 enum Now {
     AsCompared,
-    /// An earlier request had its effect after all.
+    /// As it is to be: an earlier request had its effect after all, or somebody else was faster.
     Written,
 }
 
 impl TagWrite<'_> {
     pub(in crate::sync) async fn write(&self) -> Result<(), SyncError> {
         let written = self.tries().await;
-        if written.is_err() && !self.is_sent.load(Ordering::Relaxed) {
+        let is_foreign = self.is_foreign.load(Ordering::Relaxed);
+        if (written.is_err() || is_foreign) && !self.is_sent.load(Ordering::Relaxed) {
             self.discard().await;
         }
         written
@@ -58,6 +58,12 @@ impl TagWrite<'_> {
 
     async fn tries(&self) -> Result<(), SyncError> {
         if let Some(backup) = self.backup {
+            // Nothing is kept for a tag that isn't overwritten.
+            let (repository, tag) = (&self.candidate.target, &self.candidate.target_reference);
+            let head = self.target.manifest_head(repository, tag).await;
+            if let Now::Written = self.judge(head.map_err(SyncError::Target)?)? {
+                return Ok(());
+            }
             self.keep().await?;
             backup.keep(self.target, self.candidate).await?;
         }
@@ -114,16 +120,22 @@ impl TagWrite<'_> {
     /// Whether the tag still is what was compared.
     async fn look(&self, turn: &TagTurn) -> Result<Now, SyncError> {
         let (repository, tag) = (&self.candidate.target, &self.candidate.target_reference);
-        let was = self.comparison.present.as_ref();
-        if was.is_none() && self.tags.lacks_now(repository, tag) {
+        if self.comparison.present.is_none() && self.tags.lacks_now(repository, tag) {
             return Ok(Now::AsCompared);
         }
         let head = turn.requests.head(repository, tag).await;
-        let now = head.map_err(SyncError::Target)?.map(|head| head.digest);
+        self.judge(head.map_err(SyncError::Target)?)
+    }
+
+    fn judge(&self, now: Option<ManifestHead>) -> Result<Now, SyncError> {
+        let was = self.comparison.present.as_ref();
+        let now = now.map(|head| head.digest);
         if now.as_ref() == was {
             return Ok(Now::AsCompared);
         }
-        if self.is_sent.load(Ordering::Relaxed) && now.as_ref() == Some(&self.manifest.digest) {
+        if now.as_ref() == Some(&self.manifest.digest) {
+            let is_own = self.is_sent.load(Ordering::Relaxed);
+            self.is_foreign.store(!is_own, Ordering::Relaxed);
             return Ok(Now::Written);
         }
         let place = self.candidate.place(self.target);
@@ -140,11 +152,24 @@ impl TagWrite<'_> {
             None => self.expected.clone(),
         };
         let earlier = intents.keep(expected).await.map_err(SyncError::Intent)?;
-        if let Some(earlier) = earlier {
-            let recovered = Event::Recovered(Box::new(earlier));
-            self.reporter.send(recovered).await;
+        let is_first = !self.is_kept.fetch_or(true, Ordering::Relaxed);
+        if let Some(earlier) = earlier.filter(|_| is_first) {
+            self.earlier(earlier).await;
         }
         Ok(())
+    }
+
+    /// What an earlier attempt was about to do, and couldn't be looked at.
+    async fn earlier(&self, earlier: TagOutcome) {
+        let (was, wanted) = (&self.expected.previous_digest, &self.expected.target_digest);
+        if earlier.target_digest == *was && earlier.previous_digest != *was {
+            // The tag is as that one would have left it.
+            let recovered = Event::Recovered(Box::new(earlier));
+            self.reporter.send(recovered).await;
+        } else if earlier.target_digest == *wanted && earlier.previous_digest == *was {
+            // Its request may still be carried out.
+            self.is_sent.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Nothing was sent, so nothing can come about.

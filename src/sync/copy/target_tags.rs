@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::tag_write::FRESH;
+use super::manifest_writes::FRESH;
 use crate::oci::registry::page::PAGE_SIZE;
 use crate::oci::{Endpoint, Reference, Repository};
 use crate::sync::selection::candidate::Candidate;

@@ -4,10 +4,10 @@
 use tokio::time::Instant;
 
 use super::decide::Doomed;
-use super::delete::{Deleter, Stopped, overwritten};
+use super::deleter::{Deleter, Stopped, overwritten};
 use crate::oci::registry::turn::Turn;
 use crate::oci::{Digest, Error, Reference, Tag};
-use crate::sync::copy::tag_write::{FRESH, ROUNDS};
+use crate::sync::copy::manifest_writes::{FRESH, ROUNDS};
 
 /// What came of a request.
 pub(super) enum Requested {
@@ -135,13 +135,12 @@ impl Deleter<'_> {
             self.discard(&same, is_sent).await;
             self.discard(std::slice::from_ref(&doomed), is_sent).await;
             self.discard(rest.as_slice(), is_sent).await;
-            match seen {
-                Some(error) => self.failed(vec![doomed], &error, is_sent)?,
-                None => {
-                    self.warn(overwritten(&self.known.place, &doomed.written.tag));
-                    if matches!(reference, Reference::Tag(_)) {
-                        return Ok(Vec::new());
-                    }
+            if let Some(error) = seen {
+                self.failed(vec![doomed], &error, is_sent)?;
+            } else {
+                self.warn(overwritten(&self.known.place, &doomed.written.tag));
+                if matches!(reference, Reference::Tag(_)) {
+                    return Ok(Vec::new());
                 }
             }
             // It may need any manifest now.

@@ -5,12 +5,14 @@
 //! - `decide`: what goes and what forbids it, without requests; `place`: makes the requests that this
 //!   needs, for a run and for a plan alike; `sights`: what a run or a plan knows of each place;
 //!   `source_tag`: whether a tag has really left its source.
-//! - `delete`: what is deleted by tag and what by digest; `delete_request`: the requests; `neighbours`: the tags and indexes that need the same manifest.
+//! - `deleter`: what deleting needs, and how it tells; `delete`: what goes by tag and what by digest;
+//!   `delete_request`: the requests; `neighbours`: the tags and indexes that need the same manifest.
 //! - [`gate`]: whether a run may still delete; `run`: all of that at the end of a run.
 
 pub(in crate::sync) mod decide;
 pub(in crate::sync) mod delete;
 mod delete_request;
+pub(in crate::sync) mod deleter;
 pub mod gate;
 pub(in crate::sync) mod look;
 mod neighbours;

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::decide::{Decision, Doomed};
-use super::delete::{Deleter, Deletion, Stopped, Way, Ways, overwritten};
+use super::deleter::{Deleter, Deletion, Stopped, Way, Ways, overwritten};
 use super::neighbours::Neighbours;
 use super::place::{Decided, Registries, place_decide};
 use super::settings::Prune;

@@ -27,7 +27,7 @@ const CANCEL_GRACE: Duration = Duration::from_secs(20);
 /// What a free slot does next.
 enum Next {
     Part(Claimed),
-    Catalogue(CatalogueWork),
+    Catalogue(Box<CatalogueWork>),
 }
 
 /// The settings of a worker.
@@ -154,7 +154,7 @@ impl Worker {
             && let Some(catalogue) =
                 catalogue_next(&place.db, &self.reading, self.options.limits).await?
         {
-            return Ok(Some(Next::Catalogue(catalogue)));
+            return Ok(Some(Next::Catalogue(Box::new(catalogue))));
         }
         Ok(self.claim().await?.map(Next::Part))
     }

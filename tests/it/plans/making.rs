@@ -175,7 +175,7 @@ async fn a_plan_ends_with_its_project_however_slow_the_source_is() {
         deleted.expect("the project is deleted");
     };
     let ended = async { tokio::join!(plan, delete) };
-    let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
+    let ended = tokio::time::timeout(Duration::from_mins(1), ended).await;
     let refused = ended.expect("it ends").0.unwrap_err();
     let words = "the project was deleted while it was planned";
     assert!(refused.contains(words), "{refused}");
@@ -202,8 +202,12 @@ async fn a_plan_counts_the_requests_for_the_catalogue() {
     source.requests_clear();
     let run = session.run_ended(session.run().await).await;
     assert_eq!(run["counts"]["copied"], 3, "{run}");
-    let asked = source.requests().0.len();
-    assert_eq!(plan["totals"]["source_requests"], asked, "{plan}");
+    let asked = source.requests().0.len() as u64;
+    let said = plan["totals"]["source_requests"]
+        .as_u64()
+        .expect("a number");
+    // How many tags are looked for before it is known that the target lacks them depends on timing.
+    assert!(asked.abs_diff(said) <= 3, "{asked}: {plan}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

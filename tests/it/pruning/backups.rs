@@ -8,8 +8,8 @@ use registrysync::sync::{Action, BackupTag, IndexMode, Status, SyncSpec};
 use super::guards::blocked;
 use super::{World, deleted, image};
 use crate::support::images::{AMD64, Format, Image};
-use crate::support::registry::faults::{Fault, Quirk};
-use crate::support::registry::log::Request;
+use crate::support::registry::faults::{Action as Happens, Fault, Quirk};
+use crate::support::registry::log::{Kind, Request};
 use crate::sync::{everything, literal, run};
 
 fn kept(world: &World, template: &str, selector: &registrysync::sync::SelectorSpec) -> SyncSpec {
@@ -315,8 +315,8 @@ async fn a_kept_image_that_replaces_another_is_told_with_its_digest() {
         action.reason.ends_with(&format!("keeps {told}")),
         "{action:?}"
     );
-    // The look at the name, the read of the image, and its write.
-    assert_eq!(plan.costs.target_requests, unkept(&world).await + 3);
+    // Another look at the tag, two at the name, the read of the image, and its write.
+    assert_eq!(plan.costs.target_requests, unkept(&world).await + 5);
     world.target.requests_clear();
     let ran = run(&world.to, wanted()).await;
     let reason = &ran.of("3").reason;
@@ -325,7 +325,7 @@ async fn a_kept_image_that_replaces_another_is_told_with_its_digest() {
     let requests = world.target.requests();
     let own =
         |one: &&Request| one.path.ends_with("old-3") || one.path.ends_with(image(50).digest());
-    assert_eq!(requests.0.iter().filter(own).count(), 3);
+    assert_eq!(requests.0.iter().filter(own).count(), 4);
 }
 
 #[tokio::test]
@@ -335,7 +335,7 @@ async fn an_image_that_has_its_other_name_already_is_not_written_again() {
     image(50).store(&world.target, "app", Some("old-3"));
     let wanted = || kept(&world, "old-{tag}", &everything());
     let plan = world.plan(wanted()).await;
-    let looked = unkept(&world).await + 1;
+    let looked = unkept(&world).await + 3;
     world.target.requests_clear();
     let ran = run(&world.to, wanted()).await;
     let reason = &ran.of("3").reason;
@@ -350,4 +350,33 @@ async fn an_image_that_has_its_other_name_already_is_not_written_again() {
         .filter(|one| one.method == "PUT" && one.path.ends_with("old-3"));
     assert_eq!(writes.count(), 0);
     assert_eq!(plan.costs.target_requests, looked);
+}
+
+/// The name is moved by somebody else while the new image is copied: neither image is lost.
+#[tokio::test]
+async fn a_name_that_is_moved_meanwhile_is_not_overwritten() {
+    for was_kept in [false, true] {
+        let world = World::start().await;
+        image(50).store(&world.target, "app", Some("3"));
+        if was_kept {
+            image(50).store(&world.target, "app", Some("old-3"));
+        }
+        image(40).store(&world.source, "app", Some("3"));
+        let slow = Happens::Delay(std::time::Duration::from_secs(1));
+        world
+            .target
+            .fault_add(Fault::on("POST", "/blobs/uploads", slow));
+        let wanted = kept(&world, "old-{tag}", &literal(&["3"]));
+        let write = async {
+            while world.target.requests().count("POST", Kind::Upload) == 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            image(60).store(&world.target, "app", Some("old-3"));
+        };
+        let (ran, ()) = tokio::join!(run(&world.to, wanted), write);
+        assert!(ran.error("3").contains("old-3` was moved"), "{ran:?}");
+        let tags = world.target.tags("app");
+        assert_eq!(tags["3"], image(50).digest());
+        assert_eq!(tags["old-3"], image(60).digest());
+    }
 }

@@ -15,7 +15,9 @@ use registrysync::sync::{RunStop, Status, TagOutcome};
 use super::guards::run_with;
 use super::{World, deleted, image};
 use crate::support::images::{self, Image};
-use crate::support::registry::faults::Fault;
+use crate::support::registry::Registry;
+use crate::support::registry::faults::{Action as Happens, Fault};
+use crate::support::registry::log::Kind;
 use crate::sync::{everything, options, run};
 
 fn by_digest_only(world: &World) {
@@ -143,4 +145,64 @@ async fn by_digest_an_image_stays_whose_tag_is_moved_while_the_gate_is_passed() 
             .any(|text| text.contains("app:3` isn't deleted: somebody else has overwritten it")),
         "{warnings:?}"
     );
+}
+
+/// Waits until the registry was asked to delete something.
+async fn until_deleting(registry: &Registry) {
+    while registry.requests().count("DELETE", Kind::Manifest) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Somebody writes the tag before a delete is tried again: theirs stays.
+#[tokio::test]
+async fn a_delete_is_not_tried_again_without_a_look() {
+    for by_digest in [false, true] {
+        let world = World::start().await;
+        world.leave(&["3"]);
+        let mut at = "/manifests/3$";
+        if by_digest {
+            by_digest_only(&world);
+            at = "/manifests/sha256";
+        }
+        let busy = Happens::Answer {
+            status: 429,
+            headers: vec![("Retry-After", "2".to_owned())],
+            body: String::new(),
+        };
+        world
+            .target
+            .fault_add(Fault::on("DELETE", at, busy).times(1));
+        let wanted = world.spec(&everything(), world.rules(PruneKind::Gone));
+        let write = async {
+            until_deleting(&world.target).await;
+            image(99).store(&world.target, "app", Some("3"));
+        };
+        let (ran, ()) = tokio::join!(run(&world.to, wanted), write);
+        assert_eq!(deleted(&ran, Status::Done), "", "{ran:?}");
+        assert_eq!(world.target.tags("app")["3"], image(99).digest());
+        assert!(
+            ran.warnings
+                .iter()
+                .any(|text| text.contains("somebody else has overwritten it")),
+            "{:?}",
+            ran.warnings
+        );
+    }
+}
+
+/// A first request that finds nothing was slower than somebody else's.
+#[tokio::test]
+async fn a_delete_that_somebody_else_has_made_is_not_this_runs() {
+    let world = World::start().await;
+    world.leave(&["3"]);
+    let gone = Happens::AnswerReplaced { status: 404 };
+    world
+        .target
+        .fault_add(Fault::on("DELETE", "/manifests/3$", gone));
+    let wanted = world.spec(&everything(), world.rules(PruneKind::Gone));
+    let ran = run(&world.to, wanted).await;
+    assert_eq!(deleted(&ran, Status::Done), "", "{ran:?}");
+    let place = format!("{}/app", world.target.address());
+    assert_eq!(ran.forgotten, [(place, vec!["3".to_owned()])]);
 }

@@ -2,6 +2,7 @@ use super::account;
 use super::needed::ran;
 use crate::support::build::{ProjectBuilder, RunBuilder};
 use crate::support::queue::{claim, end};
+use chrono::TimeDelta;
 use diesel::prelude::*;
 use registrysync::store::Error;
 use registrysync::store::now;
@@ -9,7 +10,7 @@ use registrysync::store::projects::project::{
     Project, ProjectChange, project_touch, project_update,
 };
 use registrysync::store::projects::write_intent::{
-    IntentRow, intent_list, intents_put, intents_recovered, intents_remove,
+    IntentRow, intent_list, intents_put, intents_recovered, intents_remove, is_intended,
 };
 use registrysync::store::projects::written_tag::{
     DeleteBar, DeleteRight, WrittenKey, WrittenRow, delete_bar, written_forget, written_list,
@@ -215,6 +216,34 @@ on_both_databases! {
             assert_eq!(delete_bar(conn, &right, &key, "sha256:1")?, None);
             end(conn, right.lease, RunStatus::Finished, "", &RunTotals::default())?;
             assert_eq!(delete_bar(conn, &right, &key, "sha256:1")?, Some(DeleteBar::PartLost));
+            Ok(())
+        })
+        .await
+        .expect("no error");
+    }
+}
+
+on_both_databases! {
+    async fn what_another_project_is_about_to_write_is_known_for_a_while(db) {
+        let key = db.key().clone();
+        db.run(move |conn| {
+            let (web, _) = world(conn, &key, "a");
+            let (other, right) = world(conn, &key, "b");
+            let intent = IntentRow {
+                place: PLACE.to_owned(),
+                tag: "x".to_owned(),
+                expected: "1".to_owned(),
+            };
+            let replaced = intents_put(conn, right.lease, other.id, std::slice::from_ref(&intent))?;
+            assert_eq!(replaced, []);
+            let newer = IntentRow { expected: "2".to_owned(), ..intent.clone() };
+            let replaced = intents_put(conn, right.lease, other.id, &[newer])?;
+            assert_eq!(replaced, std::slice::from_ref(&intent));
+            let (hour, none) = (TimeDelta::hours(1), TimeDelta::zero());
+            assert!(is_intended(conn, web.id, &intent.key(), hour)?);
+            assert!(!is_intended(conn, web.id, &intent.key(), none)?, "an old one");
+            assert!(!is_intended(conn, other.id, &intent.key(), hour)?, "its own");
+            assert!(!is_intended(conn, web.id, &row("y", "").key(), hour)?);
             Ok(())
         })
         .await

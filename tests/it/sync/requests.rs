@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use registrysync::sync::{Action, SyncItem, SyncSpec};
+use registrysync::sync::{Action, Status, SyncItem, SyncSpec};
 
 use super::{client, everything, item, literal, run, spec};
 use crate::support::images::{AMD64, Blob, Format, Image};
@@ -10,10 +10,10 @@ use crate::support::registry::Registry;
 use crate::support::registry::faults::{Action as Happens, Fault};
 use crate::support::registry::log::Kind;
 
-const REPOSITORIES: u64 = 3;
-const TAGS: u64 = 20;
+const REPOSITORIES: usize = 3;
+const TAGS: usize = 20;
 
-fn path(number: u64) -> String {
+fn path(number: usize) -> String {
     format!("team/app{number}")
 }
 
@@ -31,7 +31,7 @@ async fn source() -> Registry {
     let source = Registry::start().await;
     for number in 0..REPOSITORIES {
         for (seed, tag) in (number * 1000..).zip(names()) {
-            image(seed).store(&source, &path(number), Some(&tag));
+            image(seed as u64).store(&source, &path(number), Some(&tag));
         }
     }
     source
@@ -54,10 +54,10 @@ async fn a_cold_copy_asks_for_each_tag_and_blob_once() {
     // What is asked before the first tag is known to be missing.
     let constant = wanted.max_parallel;
     let ran = run(&client(target.address()), wanted).await;
-    let tags = (REPOSITORIES * TAGS) as usize;
+    let tags = REPOSITORIES * TAGS;
     ran.all_done(Action::Copy, tags);
     let moved = ran.end.totals.moved;
-    let blobs = moved.blobs_copied as usize;
+    let blobs = usize::try_from(moved.blobs_copied).unwrap();
     let (from, to) = (source.requests(), target.requests());
     assert_eq!(from.count("GET", Kind::Manifest), tags);
     assert_eq!(from.count("GET", Kind::Blob), blobs);
@@ -65,11 +65,11 @@ async fn a_cold_copy_asks_for_each_tag_and_blob_once() {
     assert!(from.0.len() <= tags + blobs + constant, "{}", from.0.len());
 
     assert_eq!(to.count("PUT", Kind::Manifest), tags);
-    assert_eq!(to.count("GET", Kind::TagList), REPOSITORIES as usize);
+    assert_eq!(to.count("GET", Kind::TagList), REPOSITORIES);
     assert_eq!(to.count("HEAD", Kind::Blob), 0);
     assert!(to.count("HEAD", Kind::Manifest) <= constant);
-    let mounts = moved.blobs_mounted as usize;
-    let most = tags + 2 * blobs + mounts + REPOSITORIES as usize + constant;
+    let mounts = usize::try_from(moved.blobs_mounted).unwrap();
+    let most = tags + 2 * blobs + mounts + REPOSITORIES + constant;
     assert!(to.0.len() <= most, "{} of {most}", to.0.len());
 }
 
@@ -80,7 +80,7 @@ async fn a_warm_copy_asks_both_ends_for_each_tag_once() {
     run(&client(target.address()), all(&source)).await;
     source.requests_clear();
     target.requests_clear();
-    let tags = (REPOSITORIES * TAGS) as usize;
+    let tags = REPOSITORIES * TAGS;
     let ran = run(&client(target.address()), all(&source)).await;
     ran.all_done(Action::Skip, tags);
     for requests in [source.requests(), target.requests()] {
@@ -104,7 +104,7 @@ async fn of_some_new_tags_only_these_are_fetched() {
     let totals = &ran.end.totals;
     assert_eq!((totals.copied, totals.updated, totals.failed), (4, 1, 0));
     assert_eq!(source.requests().count("GET", Kind::Manifest), 5);
-    assert!(target.requests().count("GET", Kind::TagList) <= REPOSITORIES as usize);
+    assert!(target.requests().count("GET", Kind::TagList) <= REPOSITORIES);
     assert_eq!(target.tags(&path(1)), source.tags(&path(1)));
 }
 
@@ -185,4 +185,69 @@ async fn large_blobs_of_a_repository_without_tags_are_not_sent_again() {
         ran.end.totals.moved.blobs_copied, 1,
         "only the configuration"
     );
+}
+
+/// Somebody creates a tag while its image is copied, which takes a while: theirs stays, and isn't
+/// claimed if it is the same image.
+#[tokio::test]
+async fn a_new_tag_that_somebody_else_creates_meanwhile_is_not_overwritten() {
+    for theirs in [3, 1] {
+        let (source, target) = (Registry::start().await, Registry::start().await);
+        image(1).store(&source, "app", Some("1"));
+        image(2).store(&target, "app", Some("other"));
+        let slow = Happens::Delay(Duration::from_secs(6));
+        target.fault_add(Fault::on("PUT", "/blobs/uploads", slow));
+        let from = client(source.address());
+        let wanted = spec(vec![item(&from, "app", &everything())]);
+        let write = async {
+            while target.requests().count("PUT", Kind::Upload) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            image(theirs).store(&target, "app", Some("1"));
+        };
+        let to = client(target.address());
+        let (ran, ()) = tokio::join!(run(&to, wanted), write);
+        assert_eq!(target.tags("app")["1"], image(theirs).digest());
+        if theirs == 1 {
+            let outcome = ran.of("1");
+            assert_eq!(
+                (outcome.action, outcome.status),
+                (Action::Skip, Status::Done)
+            );
+            assert!(!outcome.is_written, "{outcome:?}");
+        } else {
+            let error = ran.error("1");
+            let words = "it was not there, now it is `sha256:";
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}
+
+/// A write is tried again only after another look.
+#[tokio::test]
+async fn a_tag_that_is_moved_before_its_write_is_tried_again_stays() {
+    let (source, target) = (Registry::start().await, Registry::start().await);
+    image(1).store(&source, "app", Some("1"));
+    image(2).store(&target, "app", Some("1"));
+    let busy = Happens::Answer {
+        status: 429,
+        headers: vec![("Retry-After", "2".to_owned())],
+        body: String::new(),
+    };
+    target.fault_add(Fault::on("PUT", "/manifests/1$", busy).times(1));
+    let from = client(source.address());
+    let wanted = spec(vec![item(&from, "app", &everything())]);
+    let write = async {
+        while target.requests().count("PUT", Kind::Manifest) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        image(3).store(&target, "app", Some("1"));
+    };
+    let to = client(target.address());
+    let (ran, ()) = tokio::join!(run(&to, wanted), write);
+    assert!(
+        ran.error("1").contains("was moved at the target"),
+        "{ran:?}"
+    );
+    assert_eq!(target.tags("app")["1"], image(3).digest());
 }

@@ -160,10 +160,12 @@ async fn what_a_killed_worker_only_intended_is_done_again() {
     assert_eq!(intents(&server.sqlite()).await, 0);
 }
 
-/// The same, but then nothing is selected any more that would settle it.
+/// The same, but then nothing is selected any more that would settle it. The registry may still work on
+/// the request, so it is remembered for an hour.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_only_intended_is_forgotten() {
+async fn what_was_only_intended_is_forgotten_after_an_hour() {
     let (source, target, mut server, session) = world(None).await;
+    set(&session, json!({"prune": "none"})).await.unwrap();
     store(&source, 50, "3");
     target.fault_add(Fault::on("PUT", "/manifests/3$", Action::Hang).times(1));
     let id = session.run().await;
@@ -173,7 +175,98 @@ async fn what_was_only_intended_is_forgotten() {
     let session = server.login().await;
     let done = session.run_ended(id).await;
     assert_eq!(done["counts"]["updated"], 0, "{done}");
+    let db = server.sqlite();
+    assert_eq!(intents(&db).await, 1);
+    let then = chrono::Utc::now().naive_utc() - chrono::TimeDelta::minutes(61);
+    let aged = db.run(move |conn| {
+        let aged = diesel::update(write_intent::table).set(write_intent::kept_at.eq(then));
+        Ok(aged.execute(conn)?)
+    });
+    assert_eq!(aged.await.unwrap(), 1);
+    run(&session).await;
+    assert_eq!(intents(&db).await, 0);
+}
+
+/// The registry carries a request out only when its worker is lost and the next one has looked.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_about_later_is_reported_by_the_next_run() {
+    let (source, target, mut server, session) = world(None).await;
+    set(&session, json!({"prune": "none"})).await.unwrap();
+    store(&source, 50, "3");
+    let (old, new) = (
+        target.tags("app")["3"].clone(),
+        source.tags("app")["3"].clone(),
+    );
+    target.fault_add(Fault::on("PUT", "/manifests/3$", Action::Hang).times(1));
+    let id = session.run().await;
+    until(&target, asked).await;
+    source.tag_remove("app", "3");
+    server.kill_and_restart();
+    let session = server.login().await;
+    session.run_ended(id).await;
+    store(&target, 50, "3");
+    let done = run(&session).await;
+    let row = result(&session, &done, "update").await;
+    assert_eq!(
+        (&row["previous_digest"], &row["target_digest"]),
+        (&json!(old), &json!(new)),
+        "{row}"
+    );
+    assert_eq!(
+        (&done["counts"]["selected"], &done["counts"]["skipped"]),
+        (&json!(5), &json!(4)),
+        "the recovered tag isn't selected any more, and counts all the same: {done}"
+    );
+}
+
+/// The tag can't be looked at when the next worker comes, and then gets another image.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_could_not_be_looked_at_is_reported_with_the_next_one() {
+    let (source, target, server, session) = world(None).await;
+    store(&source, 50, "3");
+    let old = target.tags("app")["3"].clone();
+    target.fault_add(answered_500());
+    target.fault_add(Fault::status("HEAD", "/manifests/3$", 500).after(2));
+    let failed = run(&session).await;
+    assert_eq!(failed["counts"]["failed"], 1, "{failed}");
+    assert_eq!(target.tags("app")["3"], source.tags("app")["3"]);
+    store(&source, 51, "3");
+    target.faults_clear();
+    // One request and its three retries: those of the look at what is left.
+    target.fault_add(Fault::status("HEAD", "/manifests/3$", 500).times(4));
+    let done = run(&session).await;
+    let row = result(&session, &done, "update").await;
+    assert_eq!(row["previous_digest"], json!(old), "{row}");
+    assert_eq!(
+        row["target_digest"],
+        json!(target.tags("app")["3"]),
+        "{row}"
+    );
+    assert_eq!(target.tags("app")["3"], source.tags("app")["3"]);
     assert_eq!(intents(&server.sqlite()).await, 0);
+}
+
+/// Somebody has moved the tag since: whether it was written isn't known, so all digests are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_nobody_can_see_any_more_is_a_warning() {
+    let (source, target, mut server, session) = world(None).await;
+    store(&source, 50, "3");
+    let (old, new) = (
+        target.tags("app")["3"].clone(),
+        source.tags("app")["3"].clone(),
+    );
+    target.fault_add(Fault::on("PUT", "/manifests/3$", Action::AnswerHeld).times(1));
+    let id = session.run().await;
+    until(&target, |target| target.tags("app")["3"] == new).await;
+    server.end("KILL");
+    store(&target, 70, "3");
+    let theirs = target.tags("app")["3"].clone();
+    server.start_again();
+    let session = server.login().await;
+    session.run_ended(id).await;
+    let log = session.log(id).await;
+    let told = format!("it was `{old}`, it was to be `{new}`, and it is `{theirs}` now");
+    assert!(log.contains(&told), "{log}");
 }
 
 /// The registry writes the tag, and answers with an error each time.

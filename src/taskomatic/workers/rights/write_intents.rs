@@ -106,7 +106,7 @@ impl DatabaseIntents {
                 })
             };
             match self.db.run(put).await {
-                Ok(replaced) => self.queue().end(&ids, replaced),
+                Ok(replaced) => self.queue().end(&ids, &replaced),
                 Err(error) if error.is_passing() => {
                     tracing::warn!(%error, "can't record what will be written yet");
                     tokio::time::sleep(DATABASE_PAUSE).await;
@@ -150,7 +150,7 @@ impl Queue {
     }
 
     /// These rows are written, and have replaced those.
-    fn end(&mut self, ids: &[u64], replaced: Vec<IntentRow>) {
+    fn end(&mut self, ids: &[u64], replaced: &[IntentRow]) {
         for id in ids {
             let Some((row, _)) = self.rows.remove(id) else {
                 continue;
@@ -174,13 +174,7 @@ impl Intents for DatabaseIntents {
                 return Ok(None);
             };
             let replaced = self.write(row, kept_key(&expected)).await?;
-            let earlier = replaced.as_ref().and_then(expected_of);
-            // The tag is as that one would have left it.
-            let has_come = |earlier: &TagOutcome| {
-                earlier.target_digest == expected.previous_digest
-                    && earlier.previous_digest != expected.previous_digest
-            };
-            Ok(earlier.filter(has_come))
+            Ok(replaced.as_ref().and_then(expected_of))
         }
         .boxed()
     }
