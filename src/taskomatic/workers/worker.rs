@@ -26,7 +26,7 @@ const CANCEL_GRACE: Duration = Duration::from_secs(20);
 
 /// What a free slot does next.
 enum Next {
-    Part(Claimed),
+    Part(Box<Claimed>),
     Catalogue(Box<CatalogueWork>),
 }
 
@@ -126,7 +126,7 @@ impl Worker {
             let pause = match next {
                 Ok(Some(Next::Part(claimed))) => {
                     let held = place.holds.add(claimed.part.lease());
-                    working.spawn(execute(place.clone(), claimed, held));
+                    working.spawn(execute(place.clone(), *claimed, held));
                     continue;
                 }
                 Ok(Some(Next::Catalogue(catalogue))) => {
@@ -156,7 +156,10 @@ impl Worker {
         {
             return Ok(Some(Next::Catalogue(Box::new(catalogue))));
         }
-        Ok(self.claim().await?.map(Next::Part))
+        Ok(self
+            .claim()
+            .await?
+            .map(|claimed| Next::Part(Box::new(claimed))))
     }
 
     async fn claim(&self) -> Result<Option<Claimed>, Error> {
